@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# setup.sh  Install the Debian packages that are missing, as root or through sudo.
+# Usage: setup.sh [--tests]     --tests adds what only `make check` uses
+# With nothing missing it only looks; elsewhere than on Debian it says what is needed.
+set -eu
+
+packages="autoconf automake make gcc libc6-dev pkg-config git help2man
+  libopenmpi-dev openmpi-bin libopenblas-dev libscalapack-openmpi-dev
+  libhdf5-openmpi-dev libinih-dev libcjson-dev libjpeg-dev libpng-dev
+  python3 python3-numpy python3-h5py python3-matplotlib"
+[ "${1-}" != --tests ] || packages="$packages
+  libcmocka-dev hdf5-tools clang-format cppcheck python3-xarray python3-netcdf4"
+
+if ! command -v apt-get > /dev/null || ! command -v dpkg-query > /dev/null; then
+  echo "setup: this is not Debian; what corresponds to these packages is needed:" $packages
+  exit 0
+fi
+
+missing=
+for package in $packages; do
+  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || state=none
+  [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then as_root=env
+elif command -v sudo > /dev/null; then as_root="sudo env"
+else
+  echo "setup: root or sudo is needed to install:$missing" >&2
+  exit 1
+fi
+echo "setup: installing$missing"
+apt="$as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Acquire::Retries=3
+     -o DPkg::Lock::Timeout=300"
+$apt update || echo "setup: apt-get update failed; trying with the lists that are there" >&2
+$apt install --no-install-recommends $missing || {
+  echo "setup: could not install:$missing" >&2
+  exit 1
+}
