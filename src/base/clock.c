@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file clock.c  Wall time and named phases. */
+#define _POSIX_C_SOURCE 200809L
+#include "eigenstep/clock.h"
+
+#include <time.h>
+
+double es_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+void es_timestamp(char *buf, size_t size) {
+  const time_t t = time(NULL);
+  struct tm utc;
+  if (size == 0) return;
+  buf[0] = '\0';
+  if (gmtime_r(&t, &utc) != NULL) strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+const char *es_phase_name(es_phase_id p) {
+  static const char *const names[ES_PHASES] = {
+      "data", "forward", "loss", "backward", "allreduce", "optim", "snapshot", "ckpt"};
+  return (int) p >= 0 && p < ES_PHASES ? names[p] : "unknown";
+}
+
+void es_clock_mark(es_clock *c) {
+  c->mark = es_now();
+}
+
+void es_clock_lap(es_clock *c, es_phase_id p) {
+  const double t = es_now();
+  c->seconds[p] += t - c->mark;
+  c->mark = t;
+}

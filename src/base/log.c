@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file log.c  Log lines on stdout and stderr, and in the run's log file.
+ *
+ *  A line is put together in memory and leaves in one fwrite, so that the lines of
+ * several ranks sharing a terminal stay whole. Only the file's lines carry the wall-clock
+ * time: the terminal's stay the same from run to run and can be compared. */
+#define _POSIX_C_SOURCE 200809L
+#include "eigenstep/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "eigenstep/clock.h"
+
+enum { TEXT_SIZE = 4096, LINE_SIZE = TEXT_SIZE + 256 };
+
+static struct {
+  pthread_mutex_t lock;
+  int rank;
+  es_log_level level;
+  bool all_ranks;
+  FILE *file;
+  char last_error[TEXT_SIZE];
+} state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = ES_LOG_INFO};
+
+void es_log_setup(int rank, es_log_level level, bool all_ranks) {
+  pthread_mutex_lock(&state.lock);
+  state.rank = rank;
+  state.level = level;
+  state.all_ranks = all_ranks;
+  pthread_mutex_unlock(&state.lock);
+}
+
+bool es_log_file(const char *path) {
+  FILE *file = path != NULL ? fopen(path, "a") : NULL;
+  if (path != NULL && file == NULL) return false;
+  pthread_mutex_lock(&state.lock);
+  if (state.file != NULL) fclose(state.file);
+  state.file = file;
+  pthread_mutex_unlock(&state.lock);
+  return true;
+}
+
+/** Format into text[TEXT_SIZE] without trailing newlines; what does not fit ends in
+ * "...". */
+static void format(char *text, const char *fmt, va_list args) {
+  const int n = vsnprintf(text, TEXT_SIZE, fmt, args);
+  if (n < 0) text[0] = '\0';
+  if (n >= TEXT_SIZE) memcpy(text + TEXT_SIZE - 4, "...", 4);
+  size_t end = strlen(text);
+  while (end > 0 && text[end - 1] == '\n') text[--end] = '\0';
+}
+
+/** One fwrite for the whole line, on its way at once: a log is read while the run goes.
+ */
+static void put_line(FILE *out, const char *line) {
+  fwrite(line, 1, strlen(line), out);
+  fflush(out);
+}
+
+static bool is_printed(es_log_level level) {
+  if (level == ES_LOG_ERROR) return true;
+  return level <= state.level && (state.rank == 0 || state.all_ranks);
+}
+
+static void put_terminal(es_log_level level, const char *where, const char *text) {
+  static const char *const prefix[] = {"eigenstep: error: ", "eigenstep: warning: ", "",
+                                       "", ""};
+  const bool loud = level <= ES_LOG_WARNING;
+  char rank[32] = "", line[LINE_SIZE];
+  if (state.rank != 0) snprintf(rank, sizeof rank, "[rank %d] ", state.rank);
+  if (loud)
+    snprintf(line, sizeof line, "%s%s%s (%.128s)\n", prefix[level], rank, text, where);
+  else
+    snprintf(line, sizeof line, "%s%s\n", rank, text);
+  put_line(loud ? stderr : stdout, line);
+}
+
+static void put_file(es_log_level level, const char *where, const char *text) {
+  static const char *const name[] = {"error", "warning", "info", "phase", "layer"};
+  char stamp[32], line[LINE_SIZE];
+  es_timestamp(stamp, sizeof stamp);
+  snprintf(line, sizeof line, "%s %s: %s (%.128s)\n", stamp, name[level], text, where);
+  put_line(state.file, line);
+}
+
+void es_log(es_log_level level, const char *where, const char *fmt, ...) {
+  const int saved = errno; /* callers report errno after logging */
+  char text[TEXT_SIZE];
+  va_list args;
+  va_start(args, fmt);
+  format(text, fmt, args);
+  va_end(args);
+
+  pthread_mutex_lock(&state.lock);
+  if (level == ES_LOG_ERROR) memcpy(state.last_error, text, strlen(text) + 1);
+  if (is_printed(level)) {
+    put_terminal(level, where, text);
+    if (state.file != NULL) put_file(level, where, text);
+  }
+  pthread_mutex_unlock(&state.lock);
+  errno = saved;
+}
+
+void es_print(const char *fmt, ...) {
+  if (state.rank != 0) return;
+  const int saved = errno;
+  char text[TEXT_SIZE + 1];
+  va_list args;
+  va_start(args, fmt);
+  format(text, fmt, args);
+  va_end(args);
+  memcpy(text + strlen(text), "\n", 2);
+
+  pthread_mutex_lock(&state.lock);
+  put_line(stdout, text);
+  if (state.file != NULL) put_line(state.file, text);
+  pthread_mutex_unlock(&state.lock);
+  errno = saved;
+}
+
+const char *es_log_last_error(void) {
+  return state.last_error;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file mem.c  Counted, 64-byte aligned host memory.
+ *
+ *  Each block is preceded by a header in its own cache line. The memory comes from
+ * calloc: large blocks arrive as untouched zero pages, so pages first belong to the
+ * thread that uses them, and resident size means used size. */
+#define _POSIX_C_SOURCE 200809L
+#include "eigenstep/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { ALIGN = 64 };
+
+typedef struct header {
+  void *raw;    /**< what calloc gave */
+  size_t bytes; /**< what the caller asked for */
+} header;
+
+static atomic_size_t now, peak;
+static _Atomic int64_t count;
+
+static void count_in(size_t bytes) {
+  const size_t total = atomic_fetch_add(&now, bytes) + bytes;
+  size_t high = atomic_load(&peak);
+  while (total > high && !atomic_compare_exchange_weak(&peak, &high, total)) continue;
+  atomic_fetch_add(&count, 1);
+}
+
+/** `what` may be an argument's text, "&name" (see ES_NEW): the name alone is wanted. */
+static const char *plain(const char *what) {
+  return *what == '&' ? what + 1 : what;
+}
+
+es_status es_alloc(size_t bytes, const char *what, void **p) {
+  char *raw = bytes <= SIZE_MAX - 2 * ALIGN ? calloc(1, bytes + 2 * ALIGN) : NULL;
+  ES_CHECK(raw != NULL, ES_ENOMEM,
+           "out of memory: got no %zu bytes for %s (%zu bytes are in use)", bytes,
+           plain(what), es_mem_now());
+  const size_t past = (size_t) ((uintptr_t) raw % ALIGN);
+  char *block = raw + (ALIGN - past) + ALIGN; /* between ALIGN + 1 and 2 ALIGN later */
+  const header h = {raw, bytes};
+  memcpy(block - ALIGN, &h, sizeof h);
+  memcpy(p, &block, sizeof block); /* *p may be of any pointer type: no aliased store */
+  count_in(bytes);
+  return ES_OK;
+}
+
+es_status es_alloc_n(size_t n, size_t size, const char *what, void **p) {
+  ES_CHECK(
+      size == 0 || n <= SIZE_MAX / size, ES_ENOMEM,
+      "out of memory: got a request for %zu elements of %zu bytes for %s, expected a "
+      "size below 2^64 bytes",
+      n, size, plain(what));
+  return es_alloc(n * size, what, p);
+}
+
+void es_free_(void **p) {
+  char *block;
+  memcpy(&block, p, sizeof block);
+  if (block == NULL) return;
+  header h;
+  memcpy(&h, block - ALIGN, sizeof h);
+  atomic_fetch_sub(&now, h.bytes);
+  free(h.raw);
+  block = NULL;
+  memcpy(p, &block, sizeof block);
+}
+
+size_t es_mem_now(void) {
+  return atomic_load(&now);
+}
+
+size_t es_mem_peak(void) {
+  return atomic_load(&peak);
+}
+
+int64_t es_mem_count(void) {
+  return atomic_load(&count);
+}
+
+size_t es_mem_rss_peak(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return (size_t) usage.ru_maxrss * 1024; /* Linux counts kibibytes */
+}
+
+es_status es_strdup(const char *s, char **copy) {
+  const size_t bytes = strlen(s) + 1;
+  char *text;
+  ES_TRY(es_alloc(bytes, "a string", (void **) &text));
+  memcpy(text, s, bytes);
+  *copy = text;
+  return ES_OK;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file param.c  The configuration: given values by key, checked against the tables and
+ *  put into the structs of the modules.
+ *
+ *  Values stay text until their owner asks for them, because a section may be read before
+ *  the module that knows its table is chosen. */
+#include "eigenstep/param.h"
+
+#include <string.h>
+
+#include "eigenstep/mem.h"
+#include "eigenstep/registry.h"
+#include "param_private.h"
+
+es_status es_config_create(es_config **cfg) {
+  return ES_NEW(1, cfg);
+}
+
+void es_config_destroy(es_config **cfg) {
+  if (*cfg == NULL) return;
+  for (size_t i = 0; i < (*cfg)->n; i++) {
+    es_free(&(*cfg)->given[i].key);
+    es_free(&(*cfg)->given[i].value);
+  }
+  es_free(&(*cfg)->given);
+  es_free(cfg);
+}
+
+void es_config_key(const char *section, const char *name, char *key) {
+  snprintf(key, ES_KEY_MAX, "%s.%s", section, name);
+}
+
+es_given *es_config_find(const es_config *cfg, const char *key) {
+  for (size_t i = 0; i < cfg->n; i++)
+    if (strcmp(cfg->given[i].key, key) == 0) return &cfg->given[i];
+  return NULL;
+}
+
+static es_status make_room(es_config *cfg) {
+  if (cfg->n < cfg->room) return ES_OK;
+  const size_t room = 2 * cfg->room + 32;
+  es_given *wider;
+  ES_TRY(ES_NEW(room, &wider));
+  if (cfg->n > 0) memcpy(wider, cfg->given, cfg->n * sizeof *wider);
+  es_free(&cfg->given);
+  cfg->given = wider;
+  cfg->room = room;
+  return ES_OK;
+}
+
+es_status es_config_put(es_config *cfg, const char *key, const char *value, int source) {
+  es_given *old = es_config_find(cfg, key);
+  char *text, *name;
+  ES_TRY(es_strdup(value, &text));
+  if (old != NULL) {
+    es_free(&old->value);
+    old->value = text;
+    old->source = source;
+    return ES_OK;
+  }
+  es_status st = make_room(cfg);
+  if (st == ES_OK) st = es_strdup(key, &name);
+  if (st != ES_OK) {
+    es_free(&text);
+    return st;
+  }
+  cfg->given[cfg->n++] = (es_given){.key = name, .value = text, .source = source};
+  return ES_OK;
+}
+
+const char *es_config_given(const es_config *cfg, const char *section, const char *key) {
+  char full[ES_KEY_MAX];
+  es_config_key(section, key, full);
+  const es_given *given = es_config_find(cfg, full);
+  return given != NULL ? given->value : NULL;
+}
+
+/** The row of a full key among all sections, NULL if unknown; *section is its owner. */
+static const es_param *find_row(const es_section *sections, size_t n, const char *key,
+                                const es_section **section) {
+  for (size_t i = 0; i < n; i++) {
+    const size_t length = strlen(sections[i].name);
+    if (strncmp(key, sections[i].name, length) != 0 || key[length] != '.') continue;
+    for (const es_param *row = sections[i].table; row->name != NULL; row++) {
+      if (strcmp(key + length + 1, row->name) != 0) continue;
+      *section = &sections[i];
+      return row;
+    }
+  }
+  return NULL;
+}
+
+static size_t count_rows(const es_section *sections, size_t n) {
+  size_t rows = 0;
+  for (size_t i = 0; i < n; i++)
+    for (const es_param *row = sections[i].table; row->name != NULL; row++) rows++;
+  return rows;
+}
+
+static void refuse(const char *key, const char *near) {
+  if (near != NULL)
+    es_error("unknown parameter '%s'; did you mean '%s'?", key, near);
+  else
+    es_error("unknown parameter '%s'; 'eigenstep params' lists those known", key);
+}
+
+/** Log that no section knows the key, with the nearest that one does. */
+static es_status refuse_unknown(const char *key, const es_section *sections, size_t n) {
+  char(*text)[ES_KEY_MAX] = NULL;
+  const char **names = NULL;
+  const size_t rows = count_rows(sections, n);
+  es_status st = ES_NEW(rows, &text);
+  if (st == ES_OK) st = ES_NEW(rows, &names);
+  if (st == ES_OK) {
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++)
+      for (const es_param *row = sections[i].table; row->name != NULL; row++, k++) {
+        es_config_key(sections[i].name, row->name, text[k]);
+        names[k] = text[k];
+      }
+    refuse(key, es_nearest(key, names, rows));
+    st = ES_ECONFIG;
+  }
+  es_free(&names);
+  es_free(&text);
+  return st;
+}
+
+es_status es_config_check(const es_config *cfg, const es_section *sections, size_t n) {
+  union {
+    int64_t i;
+    double d;
+    bool b;
+    es_string s;
+    es_list l;
+    int c;
+  } any;
+  for (size_t i = 0; i < cfg->n; i++) {
+    const es_given *given = &cfg->given[i];
+    const es_section *section;
+    const es_param *row = find_row(sections, n, given->key, &section);
+    if (row == NULL) return refuse_unknown(given->key, sections, n);
+    ES_TRY(es_param_parse(section->name, row, given->value, &any));
+  }
+  return ES_OK;
+}
+
+/** Fill the fields of `out` (already base's copy, or zero) and mark the values used. */
+static es_status fill(es_config *cfg, const char *section, const es_param *table,
+                      bool has_base, size_t size, char *out) {
+  for (const es_param *row = table; row->name != NULL; row++) {
+    ES_CHECK(row->offset + es_param_size(row->type) <= size, ES_EINTERNAL,
+             "%s.%s: got a struct of %zu bytes, expected its field inside", section,
+             row->name, size);
+    char key[ES_KEY_MAX];
+    es_config_key(section, row->name, key);
+    es_given *given = es_config_find(cfg, key);
+    if (given != NULL) given->used = true;
+    if (given == NULL && has_base) continue;
+    const char *text = given != NULL ? given->value : row->value;
+    ES_TRY(es_param_parse(section, row, text, out + row->offset));
+  }
+  return ES_OK;
+}
+
+es_status es_config_get(es_config *cfg, const char *section, const es_param *table,
+                        const void *base, size_t size, void *out) {
+  char *filled;
+  ES_TRY(es_alloc(size, "a section's values", (void **) &filled));
+  if (base != NULL) memcpy(filled, base, size);
+  const es_status st = fill(cfg, section, table, base != NULL, size, filled);
+  if (st == ES_OK) memcpy(out, filled, size);
+  es_free(&filled);
+  return st;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file param_private.h  What the param_*.c files share: the table of given values. */
+#ifndef ES_PARAM_PRIVATE_H
+#define ES_PARAM_PRIVATE_H
+
+#include "eigenstep/param.h"
+
+/** Room for "section.name" and its final zero. */
+enum { ES_KEY_MAX = 128 };
+
+/** One value as it was given. */
+typedef struct es_given {
+  char *key;   /**< "section.name", owned */
+  char *value; /**< trimmed text, owned */
+  int source;  /**< number of the text it came from, 0 for an override */
+  bool used;   /**< es_config_get has asked for it */
+} es_given;
+
+struct es_config {
+  es_given *given; /**< in the order of first appearance */
+  size_t n, room;
+  int sources; /**< texts read so far */
+};
+
+/** The value given for a full key, NULL if none. */
+es_given *es_config_find(const es_config *cfg, const char *key);
+
+/** Add a value, or replace the one that the key has. The texts are copied. */
+es_status es_config_put(es_config *cfg, const char *key, const char *value, int source);
+
+/** "section.name" into key[ES_KEY_MAX]. */
+void es_config_key(const char *section, const char *name, char *key);
+
+/** Convert text to the parameter's type and store it in *field, a variable of that type.
+ *  @return ES_ECONFIG on a wrong type, bound or choice (logged: key, got, expected, doc)
+ */
+es_status es_param_parse(const char *section, const es_param *row, const char *text,
+                         void *field);
+
+/** What the parameter accepts, e.g. "a number in [0, inf)". */
+void es_param_expected(const es_param *row, char *text, size_t size);
+
+/** Bytes of a field of this type. */
+size_t es_param_size(es_param_type type);
+
+/** Cut blanks at both ends in place; returns the first other character. */
+char *es_trim(char *text);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file param_read.c  Values from INI text (libinih) and from overrides.
+ *
+ *  libinih decides what is a section and what is a key; the lines reach it through our
+ * own reader, which keeps the line number, cuts comments (the library's own rules for
+ * them depend on how it was built), removes indentation (the library would join an
+ * indented line to the one before) and refuses lines that are too long. The library cuts
+ * a line to its buffer (200 bytes where not built otherwise) without a word, so the value
+ * is taken from our line, and section and key are checked to fit its buffers. */
+#include <ctype.h>
+#include <ini.h>
+#include <string.h>
+
+#include "param_private.h"
+
+enum { LINE_SIZE = 4096, NAME_SIZE = 50 /* libinih's buffer for a section */ };
+
+typedef struct reader {
+  es_config *cfg;
+  const char *origin;
+  const char *next; /**< the text not yet read */
+  int line;
+  char text[LINE_SIZE]; /**< the current line, without comment and indentation */
+  es_status status;
+} reader;
+
+char *es_trim(char *text) {
+  while (isspace((unsigned char) *text)) text++;
+  size_t n = strlen(text);
+  while (n > 0 && isspace((unsigned char) text[n - 1])) text[--n] = '\0';
+  return text;
+}
+
+static bool is_blank(char c) {
+  return isspace((unsigned char) c) != 0;
+}
+
+/** The start of a comment: '#' or ';' in front or after a blank. NULL if there is none.
+ */
+static char *find_comment(char *text) {
+  for (char *c = text; *c != '\0'; c++)
+    if ((*c == '#' || *c == ';') && (c == text || is_blank(c[-1]))) return c;
+  return NULL;
+}
+
+static bool is_name(const char *name) {
+  for (const char *c = name; *c != '\0'; c++)
+    if (!isalnum((unsigned char) *c) && *c != '_' && *c != '-' && *c != '.') return false;
+  return *name != '\0';
+}
+
+/** A section line is "[name]" and nothing more. */
+static es_status check_section(const reader *r) {
+  char name[LINE_SIZE];
+  const size_t n = strlen(r->text);
+  ES_CHECK(n > 2 && r->text[n - 1] == ']', ES_ECONFIG,
+           "%s:%d: got '%.80s', expected [section] alone on its line", r->origin, r->line,
+           r->text);
+  memcpy(name, r->text + 1, n - 2);
+  name[n - 2] = '\0';
+  ES_CHECK(
+      is_name(name) && n - 2 < NAME_SIZE, ES_ECONFIG,
+      "%s:%d: got section '%.80s', expected letters, digits, '_', '-' and '.', at most "
+      "%d of them",
+      r->origin, r->line, name, NAME_SIZE - 1);
+  return ES_OK;
+}
+
+/** Bring the next line of the text into r->text. */
+static es_status load_line(reader *r) {
+  const size_t n = strcspn(r->next, "\n");
+  r->line++;
+  ES_CHECK(n < LINE_SIZE, ES_ECONFIG,
+           "%s:%d: got a line of %zu characters, expected at most %d", r->origin, r->line,
+           n, LINE_SIZE - 1);
+  memcpy(r->text, r->next, n);
+  r->text[n] = '\0';
+  r->next += n + (r->next[n] == '\n');
+  char *comment = find_comment(r->text);
+  if (comment != NULL) *comment = '\0';
+  char *start = es_trim(r->text);
+  memmove(r->text, start, strlen(start) + 1);
+  return r->text[0] == '[' ? check_section(r) : ES_OK;
+}
+
+/** The fgets that libinih reads with: one of our lines, cut to its buffer. */
+static char *next_line(char *buffer, int size, void *stream) {
+  reader *r = stream;
+  if (*r->next == '\0' || r->status != ES_OK) return NULL;
+  r->status = load_line(r);
+  if (r->status != ES_OK) return NULL;
+  snprintf(buffer, (size_t) size, "%.*s\n", size - 2, r->text);
+  return buffer;
+}
+
+static es_status store(reader *r, const char *section, const char *name) {
+  char key[ES_KEY_MAX];
+  ES_CHECK(*section != '\0', ES_ECONFIG,
+           "%s:%d: got '%.80s' before any section, expected a [section] line first",
+           r->origin, r->line, name);
+  ES_CHECK(is_name(name) && strlen(section) + strlen(name) + 2 <= ES_KEY_MAX, ES_ECONFIG,
+           "%s:%d: got key '%.80s', expected letters, digits, '_', '-' and '.'",
+           r->origin, r->line, name);
+  es_config_key(section, name, key);
+  const es_given *old = es_config_find(r->cfg, key);
+  ES_CHECK(old == NULL || old->source != r->cfg->sources, ES_ECONFIG,
+           "%s:%d: got '%s' a second time, expected each key once", r->origin, r->line,
+           key);
+  char *value = es_trim(strpbrk(r->text, "=:") + 1);
+  return es_config_put(r->cfg, key, value, r->cfg->sources);
+}
+
+/** libinih's callback: 1 goes on, 0 is an error. */
+static int take(void *user, const char *section, const char *name, const char *value) {
+  reader *r = user;
+  (void) value; /* possibly cut: store() reads r->text */
+  r->status = store(r, section, name);
+  return r->status == ES_OK;
+}
+
+es_status es_config_read_text(es_config *cfg, const char *text, const char *origin) {
+  static const char bom[] = "\xEF\xBB\xBF";
+  reader r = {.cfg = cfg, .origin = origin, .next = text};
+  if (strncmp(text, bom, sizeof bom - 1) == 0) r.next += sizeof bom - 1;
+  cfg->sources++;
+  const int rc = ini_parse_stream(next_line, &r, take, &r);
+  if (r.status != ES_OK) return r.status;
+  ES_CHECK(rc >= 0, ES_ENOMEM, "%s: got no memory for its lines (libinih)", origin);
+  ES_CHECK(rc == 0, ES_ECONFIG, "%s:%d: expected [section] or key = value", origin, rc);
+  return ES_OK;
+}
+
+/** Text that an INI line could not carry, so that run.ini can always be read again. */
+static bool is_storable(char *value) {
+  return strpbrk(value, "\n\r") == NULL && find_comment(value) == NULL;
+}
+
+es_status es_config_set(es_config *cfg, const char *assignment) {
+  const char *equals = strchr(assignment, '=');
+  char text[LINE_SIZE];
+  ES_CHECK(strlen(assignment) < sizeof text - ES_KEY_MAX, ES_ECONFIG,
+           "got an override of %zu characters, expected at most %d", strlen(assignment),
+           LINE_SIZE - ES_KEY_MAX - 1);
+  snprintf(text, sizeof text, "%s", assignment);
+  if (equals != NULL) text[equals - assignment] = '\0';
+  char *key = es_trim(text);
+  const char *dot = strrchr(key, '.');
+  const bool named = equals != NULL && is_name(key) && dot != NULL && dot != key &&
+                     dot[1] != '\0' && strlen(key) < ES_KEY_MAX;
+  ES_CHECK(named, ES_ECONFIG, "override '%.200s': expected section.key=value",
+           assignment);
+  char *value = es_trim(text + (equals - assignment) + 1);
+  ES_CHECK(
+      is_storable(value), ES_ECONFIG,
+      "override '%.200s': got a value with a line end, or with '#' or ';' in front or "
+      "after a blank, expected none of these (a comment would begin there)",
+      assignment);
+  return es_config_put(cfg, key, value, 0);
+}

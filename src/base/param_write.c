@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file param_write.c  The configuration as INI text, key by key, and what was not used.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <stdlib.h>
+#include <string.h>
+
+#include "eigenstep/mem.h"
+#include "param_private.h"
+
+static const es_section *find_section(const es_section *sections, size_t n,
+                                      const char *name) {
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(sections[i].name, name) == 0) return &sections[i];
+  return NULL;
+}
+
+/** The value that holds for a row: given here, or in the sections it is based on, or the
+ *  default. */
+static const char *effective(const es_config *cfg, const es_section *sections, size_t n,
+                             const es_section *section, const es_param *row) {
+  for (size_t depth = 0; section != NULL && depth < n; depth++) {
+    const char *given = es_config_given(cfg, section->name, row->name);
+    if (given != NULL) return given;
+    section = section->base != NULL ? find_section(sections, n, section->base) : NULL;
+  }
+  return row->value;
+}
+
+static void annotate(const es_param *row, FILE *out) {
+  char expected[600];
+  es_param_expected(row, expected, sizeof expected);
+  fprintf(out, "# %s; %s", row->doc, expected);
+  if (row->unit[0] != '\0' && strcmp(row->unit, "1") != 0)
+    fprintf(out, ", in %s", row->unit);
+  fprintf(out, "%s\n", row->resumable ? "; may change on resume" : "");
+}
+
+/** A key not given in a section with a base is written as a comment: as an assignment it
+ *  would cut the key off from its base when the file is read again. */
+static void write_row(const es_config *cfg, const es_section *sections, size_t n,
+                      const es_section *section, const es_param *row, FILE *out) {
+  const bool inherits =
+      section->base != NULL && es_config_given(cfg, section->name, row->name) == NULL;
+  const char *value = effective(cfg, sections, n, section, row);
+  const char *gap = value[0] != '\0' ? " " : "";
+  fprintf(out, "%s%s =%s%s\n", inherits ? "# " : "", row->name, gap, value);
+}
+
+void es_config_write(const es_config *cfg, const es_section *sections, size_t n,
+                     bool annotated, FILE *out) {
+  for (size_t i = 0; i < n; i++) {
+    const es_section *section = &sections[i];
+    fprintf(out, "%s", i > 0 ? "\n" : "");
+    if (annotated && section->doc != NULL) fprintf(out, "# ---- %s\n", section->doc);
+    fprintf(out, "[%s]\n", section->name);
+    if (annotated && section->base != NULL)
+      fprintf(out, "# not given: as in [%s]\n", section->base);
+    for (const es_param *row = section->table; row->name != NULL; row++) {
+      if (annotated) annotate(row, out);
+      write_row(cfg, sections, n, section, row, out);
+    }
+  }
+}
+
+es_status es_config_text(const es_config *cfg, const es_section *sections, size_t n,
+                         bool annotated, char **text) {
+  char *written = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&written, &size);
+  ES_CHECK(out != NULL, ES_ENOMEM,
+           "out of memory: got none for the configuration's text");
+  es_config_write(cfg, sections, n, annotated, out);
+  const bool complete = ferror(out) == 0;
+  es_status st = ES_ENOMEM;
+  if (fclose(out) == 0 && complete)
+    st = es_strdup(written, text);
+  else
+    es_error("out of memory: got no room for the configuration's text");
+  free(written);
+  return st;
+}
+
+void es_config_unused(const es_config *cfg,
+                      void (*visit)(void *ctx, const char *key, const char *value),
+                      void *ctx) {
+  for (size_t i = 0; i < cfg->n; i++)
+    if (!cfg->given[i].used) visit(ctx, cfg->given[i].key, cfg->given[i].value);
+}
+
+void es_config_each(const es_config *cfg, const es_section *sections, size_t n,
+                    void (*visit)(void *ctx, const char *key, const char *value),
+                    void *ctx) {
+  char key[ES_KEY_MAX];
+  for (size_t i = 0; i < n; i++)
+    for (const es_param *row = sections[i].table; row->name != NULL; row++) {
+      es_config_key(sections[i].name, row->name, key);
+      visit(ctx, key, effective(cfg, sections, n, &sections[i], row));
+    }
+}

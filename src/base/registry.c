@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file registry.c  Variants by name, and the nearest name to a misspelt one.
+ *
+ *  Distance: optimal string alignment (Damerau-Levenshtein with adjacent swaps), letters
+ *  compared without case. */
+#include "eigenstep/registry.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LONGEST = 127 };
+
+static int min_int(int a, int b) {
+  return a < b ? a : b;
+}
+
+static bool same(char a, char b) {
+  return tolower((unsigned char) a) == tolower((unsigned char) b);
+}
+
+/** Number of insertions, deletions, replacements and swaps from a[n] to b[m]. */
+static int distance(const char *a, int n, const char *b, int m) {
+  int rows[3][LONGEST + 1];
+  int *before = rows[0], *last = rows[1], *row = rows[2];
+  for (int j = 0; j <= m; j++) row[j] = j;
+  for (int i = 1; i <= n; i++) {
+    int *const recycled = before;
+    before = last;
+    last = row;
+    row = recycled;
+    row[0] = i;
+    for (int j = 1; j <= m; j++) {
+      const bool equal = same(a[i - 1], b[j - 1]);
+      row[j] = min_int(min_int(last[j], row[j - 1]) + 1, last[j - 1] + !equal);
+      const bool swapped =
+          i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]);
+      if (swapped) row[j] = min_int(row[j], before[j - 2] + 1);
+    }
+  }
+  return row[m];
+}
+
+const char *es_nearest(const char *name, const char *const *candidates, size_t n) {
+  const size_t length = strlen(name);
+  if (length == 0 || length > LONGEST) return NULL;
+  const char *best = NULL;
+  int best_distance =
+      (int) length / 3 + (length < 3) + 1; /* a third of it may be wrong */
+  for (size_t i = 0; i < n; i++) {
+    const size_t other = strlen(candidates[i]);
+    if (other > LONGEST) continue;
+    const int d = distance(name, (int) length, candidates[i], (int) other);
+    if (d >= best_distance || d >= (int) length) continue;
+    best = candidates[i];
+    best_distance = d;
+  }
+  return best;
+}
+
+/** The names as "a, b, c". */
+static void join(const char *const *names, size_t n, char *text, size_t size) {
+  size_t used = 0;
+  text[0] = '\0';
+  for (size_t i = 0; i < n && used < size; i++)
+    used +=
+        (size_t) snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "", names[i]);
+}
+
+es_status es_registry_find(const char *kind, const char *name, const void *const *list,
+                           size_t n, const void **found) {
+  enum { MAX = 256 };
+  const char *names[MAX];
+  ES_CHECK(n <= MAX, ES_EINTERNAL, "got %zu kinds of %s, expected at most %d", n, kind,
+           MAX);
+  for (size_t i = 0; i < n; i++) {
+    names[i] = ((const es_variant *) list[i])->name;
+    if (strcmp(names[i], name) != 0) continue;
+    *found = list[i];
+    return ES_OK;
+  }
+  char known[1024];
+  join(names, n, known, sizeof known);
+  const char *near = es_nearest(name, names, n);
+  if (near != NULL)
+    es_error("unknown %s '%s' (known: %s); did you mean '%s'?", kind, name, known, near);
+  else
+    es_error("unknown %s '%s' (known: %s)", kind, name, known);
+  return ES_ECONFIG;
+}

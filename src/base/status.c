@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file status.c  The names of the status codes. */
+#include "eigenstep/status.h"
+
+const char *es_status_name(es_status s) {
+  switch (s) {
+  case ES_OK:
+    return "ok";
+  case ES_STOPPED:
+    return "stopped";
+  case ES_EARG:
+    return "wrong argument";
+  case ES_ECONFIG:
+    return "wrong parameter";
+  case ES_ENOMEM:
+    return "out of memory";
+  case ES_EIO:
+    return "input or output failed";
+  case ES_EFORMAT:
+    return "wrong file content";
+  case ES_EDEVICE:
+    return "accelerator failed";
+  case ES_EMATH:
+    return "numerical failure";
+  case ES_ENOTSUP:
+    return "not in this build";
+  case ES_EINTERNAL:
+    return "internal error";
+  }
+  return "unknown status";
+}
