@@ -7,9 +7,8 @@ cd "$(dirname "$0")/.."
 root=$(pwd)
 build=$1; shift
 
-newest_macro=$(ls -t configure.ac autotools/m4/*.m4 | sed 1q)
-if [ ! -f configure ] || [ ! -f Makefile.in ] || [ -n "$(find "$newest_macro" -newer configure)" ]
-then
+if [ ! -f configure ] || [ ! -f Makefile.in ] || [ ! -f tests/generated.am ] ||
+   [ -n "$(find configure.ac autotools/m4 -newer configure)" ]; then
   sh autotools/bootstrap
 fi
 if [ -f config.status ]; then # a build in the source folder would get in the way

@@ -13,7 +13,7 @@ packages="autoconf automake make gcc libc6-dev pkg-config git help2man
   libcmocka-dev hdf5-tools clang-format cppcheck python3-xarray python3-netcdf4"
 
 if ! command -v apt-get > /dev/null || ! command -v dpkg-query > /dev/null; then
-  echo "setup: this is not Debian; what corresponds to these packages is needed:" $packages
+  echo "setup: not Debian; what corresponds to these packages is needed:" $packages
   exit 0
 fi
 

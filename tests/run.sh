@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# run.sh  Everything that must hold, from a bare Debian machine on; unattended.
+# Installs what is missing, builds, then: all tests (build/); unit and two-rank tests
+# under the sanitizers (build-asan/); a tarball that builds, tests itself and installs.
+# Last line: "N passed, N failed, N skipped". Exit code 0 if and only if none failed.
+set -u
+cd "$(dirname "$0")/.."
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+stages_passed=0
+stages_failed=0
+
+stage() { # stage NAME COMMAND...: a stage that is one pass or failure by itself
+  local name=$1; shift
+  echo "== $name"
+  if "$@" > "$log" 2>&1; then
+    tail -n 3 "$log"
+    stages_passed=$((stages_passed + 1))
+  else
+    tail -n 60 "$log"
+    echo "== $name FAILED"
+    stages_failed=$((stages_failed + 1))
+    return 1
+  fi
+}
+
+check() { # check DIR TARGET: its tests are counted one by one from their .trs files
+  echo "== make $2 in $1"
+  rm -f "$1"/tests/*.trs "$1"/tests/*.log
+  make -C "$1" -k -j"$(nproc)" "$2" > "$log" 2>&1
+  local status=$?
+  grep -E '^(FAIL|XPASS|ERROR|SKIP):' "$log"
+  if [ $status -ne 0 ]; then
+    for trs in $(grep -lE '^:test-result: (FAIL|XPASS|ERROR)' "$1"/tests/*.trs); do
+      echo "-- ${trs%.trs}.log"; tail -n 40 "${trs%.trs}.log"
+    done
+    if ! cat "$1"/tests/*.trs 2>/dev/null | grep -qE '^:test-result: (FAIL|XPASS|ERROR)'
+    then # it failed before or beside the tests
+      tail -n 60 "$log"
+      stages_failed=$((stages_failed + 1))
+    fi
+  fi
+}
+
+count() { cat build/tests/*.trs build-asan/tests/*.trs 2>/dev/null |
+          grep -cE "^:test-result: ($1)"; }
+
+names() { sed -e 's/#.*//' -e '/^ *$/d' -e 's|^|tests/|' "tests/$1.list"; }
+
+if stage "set-up" sh autotools/setup.sh --tests &&
+   stage "build" sh autotools/build.sh build; then
+  check build check
+  if stage "build with sanitizers" sh autotools/build.sh build-asan \
+       --enable-debug --enable-sanitizer; then
+    check build-asan check-two
+  fi
+  stage "distcheck" make -C build distcheck TESTS="$(names unit | tr '\n' ' ')" \
+    DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O1" MAKEFLAGS=-j"$(nproc)"
+fi
+
+passed=$((stages_passed + $(count 'PASS|XFAIL')))
+failed=$((stages_failed + $(count 'FAIL|XPASS|ERROR')))
+skipped=$(count SKIP)
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
