@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file comm.c  Communicator duplicate and the collectives the code uses.
+ *
+ *  Reductions over large arrays go in pieces below 2^31 elements, the limit of MPI 3
+ *  counts. MPI errors stay fatal: a failed MPI call cannot be recovered from here. */
+#include <limits.h>
+#include <string.h>
+#include "eigenstep/comm.h"
+#include "eigenstep/mem.h"
+
+/* Elements per MPI call: large enough for bandwidth, far below INT_MAX. */
+#define PIECE ((int64_t) 1 << 28)
+
+static void find_nodes(es_comm *c) {
+  MPI_Comm node;
+  MPI_Comm_split_type(c->mpi, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &node);
+  MPI_Comm_rank(node, &c->node_rank);
+  MPI_Comm_size(node, &c->node_size);
+  MPI_Comm_free(&node);
+  const int first = c->node_rank == 0;
+  MPI_Allreduce(&first, &c->nodes, 1, MPI_INT, MPI_SUM, c->mpi);
+}
+
+es_status es_comm_create(MPI_Comm parent, es_comm **c) {
+  es_comm *n = NULL;
+  int worst, mine = es_alloc(sizeof *n, "communicator", (void **) &n);
+  MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, parent);
+  if (worst != ES_OK) {
+    es_free(&n);
+    return (es_status) worst;
+  }
+  MPI_Comm_dup(parent, &n->mpi);
+  MPI_Comm_rank(n->mpi, &n->rank);
+  MPI_Comm_size(n->mpi, &n->size);
+  find_nodes(n);
+  *c = n;
+  return ES_OK;
+}
+
+void es_comm_destroy(es_comm **c) {
+  if (!*c) return;
+  MPI_Comm_free(&(*c)->mpi);
+  es_free(c);
+}
+
+es_status es_comm_agree(const es_comm *c, es_status s) {
+  /* ES_STOPPED = 1 must lose to every error (negative) but beat ES_OK = 0 in a minimum:
+     -1 is free for it once the errors are doubled. */
+  const int mine = s == ES_STOPPED ? -1 : 2 * (int) s;
+  int worst;
+  MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, c->mpi);
+  return worst == -1 ? ES_STOPPED : (es_status) (worst / 2);
+}
+
+es_status es_comm_assert_equal(const es_comm *c, const void *data, size_t bytes,
+                               const char *what) {
+  /* Rank 0's bytes travel in pieces of fixed size, so that no rank needs a second copy.
+   */
+  enum { CHUNK = 1 << 16 };
+  char piece[CHUNK];
+  int64_t length = (int64_t) bytes;
+  es_comm_bcast(c, &length, sizeof length, 0);
+  int equal = length == (int64_t) bytes;
+  for (int64_t at = 0; at < length; at += CHUNK) {
+    const size_t n = (size_t) (length - at < CHUNK ? length - at : CHUNK);
+    if (c->rank == 0) memcpy(piece, (const char *) data + at, n);
+    es_comm_bcast(c, piece, n, 0);
+    equal = equal && memcmp((const char *) data + at, piece, n) == 0;
+  }
+  const int mine = equal ? c->size : c->rank;
+  int first;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, c->mpi);
+  if (first == c->size) return ES_OK;
+  if (c->rank == 0)
+    es_error("%s: got different values on ranks 0 and %d, expected the same on all %d "
+             "ranks",
+             what, first, c->size);
+  return ES_EINTERNAL;
+}
+
+void es_comm_share(const es_comm *c, int64_t n, int64_t *first, int64_t *count) {
+  const int64_t each = n / c->size, more = n % c->size;
+  *first = c->rank * each + (c->rank < more ? c->rank : more);
+  *count = each + (c->rank < more ? 1 : 0);
+}
+
+void es_comm_scan(const es_comm *c, int64_t mine, int64_t *offset, int64_t *total) {
+  int64_t upto = 0, all = 0;
+  MPI_Scan(&mine, &upto, 1, MPI_INT64_T, MPI_SUM, c->mpi);
+  if (offset) *offset = upto - mine;
+  all = upto;
+  es_comm_bcast(c, &all, sizeof all, c->size - 1);
+  if (total) *total = all;
+}
+
+static void reduce(const es_comm *c, void *x, int64_t n, int64_t size, MPI_Datatype type,
+                   MPI_Op op) {
+  for (int64_t at = 0; at < n; at += PIECE) {
+    const int m = (int) (n - at < PIECE ? n - at : PIECE);
+    MPI_Allreduce(MPI_IN_PLACE, (char *) x + at * size, m, type, op, c->mpi);
+  }
+}
+
+void es_comm_sum_f32(const es_comm *c, float *x, int64_t n) {
+  reduce(c, x, n, sizeof *x, MPI_FLOAT, MPI_SUM);
+}
+
+void es_comm_sum_f64(const es_comm *c, double *x, int64_t n) {
+  reduce(c, x, n, sizeof *x, MPI_DOUBLE, MPI_SUM);
+}
+
+void es_comm_sum_i64(const es_comm *c, int64_t *x, int64_t n) {
+  reduce(c, x, n, sizeof *x, MPI_INT64_T, MPI_SUM);
+}
+
+void es_comm_max_f64(const es_comm *c, double *x, int64_t n) {
+  reduce(c, x, n, sizeof *x, MPI_DOUBLE, MPI_MAX);
+}
+
+void es_comm_max_i64(const es_comm *c, int64_t *x, int64_t n) {
+  reduce(c, x, n, sizeof *x, MPI_INT64_T, MPI_MAX);
+}
+
+void es_comm_bcast(const es_comm *c, void *data, size_t bytes, int root) {
+  for (size_t at = 0; at < bytes; at += (size_t) PIECE) {
+    const size_t left = bytes - at;
+    const int m = (int) (left < (size_t) PIECE ? left : (size_t) PIECE);
+    MPI_Bcast((char *) data + at, m, MPI_BYTE, root, c->mpi);
+  }
+}
+
+es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
+                            size_t size, void *all) {
+  const bool fits = count >= 0 && count <= INT_MAX && size <= INT_MAX;
+  if (!fits)
+    es_error("got %lld items of %zu bytes, expected 0 to %d", (long long) count, size,
+             INT_MAX);
+  int64_t *counts = NULL;
+  es_status st = fits ? ES_NEW(c->size, &counts) : ES_EARG;
+  st = es_comm_agree(c, st);
+  if (st != ES_OK) {
+    es_free(&counts);
+    return st;
+  }
+  MPI_Allgather(&count, 1, MPI_INT64_T, counts, 1, MPI_INT64_T, c->mpi);
+  MPI_Datatype item;
+  MPI_Type_contiguous((int) size, MPI_BYTE, &item);
+  MPI_Type_commit(&item);
+  /* One broadcast a rank instead of MPI_Allgatherv, whose displacements are ints. */
+  char *to = all;
+  for (int r = 0; r < c->size; r++) {
+    const size_t bytes = (size_t) counts[r] * size;
+    if (r == c->rank && bytes > 0) memmove(to, mine, bytes);
+    MPI_Bcast(to, (int) counts[r], item, r, c->mpi);
+    to += bytes;
+  }
+  MPI_Type_free(&item);
+  es_free(&counts);
+  return ES_OK;
+}
+
+void es_comm_barrier(const es_comm *c) {
+  MPI_Barrier(c->mpi);
+}

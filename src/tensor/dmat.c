@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file dmat.c  Block-cyclic matrix: layout, creation, filling, gathering,
+ * redistribution.
+ *
+ *  Global row i lies in block i / mb, owned by process row (i / mb) mod P, and so for
+ *  columns; the first block is on process (0, 0). A rank may own nothing: then lld is 1
+ * and the array is still a valid pointer, which ScaLAPACK requires. */
+#include <limits.h>
+#include "eigenstep/dmat.h"
+#include "eigenstep/mem.h"
+#include "scalapack.h"
+
+/* Block size that keeps level-3 BLAS busy; larger ones only worsen the balance. */
+#define BLOCK_MAX 64
+
+/* Rows (columns) of n that process `at` of `procs` owns in blocks of nb. */
+static int local_count(int n, int nb, int at, int procs) {
+  const int blocks = n / nb, extra = blocks % procs;
+  int count = blocks / procs * nb;
+  if (at < extra) count += nb;
+  if (at == extra) count += n % nb;
+  return count;
+}
+
+static int good_block(int rows, int cols, int m, int n) {
+  const int small = m < n ? m : n, procs = rows > cols ? rows : cols;
+  const int share = (small + procs - 1) / procs;
+  return share < BLOCK_MAX ? share : BLOCK_MAX;
+}
+
+static void describe(es_dmat *a) {
+  a->lm = local_count(a->m, a->mb, a->grid->row, a->grid->rows);
+  a->ln = local_count(a->n, a->nb, a->grid->col, a->grid->cols);
+  const int desc[9] = {1, a->grid->context, a->m, a->n, a->mb, a->nb, 0, 0, a->lld};
+  for (int i = 0; i < 9; i++) a->desc[i] = desc[i];
+}
+
+int64_t es_dmat_bytes(int rows, int cols, int m, int n, int nb) {
+  if (nb <= 0) nb = good_block(rows, cols, m, n);
+  const int64_t lm = local_count(m, nb, 0, rows), ln = local_count(n, nb, 0, cols);
+  return (int64_t) sizeof(double) * lm * ln;
+}
+
+/* A matrix with chosen, not necessarily square, blocks. Collective. */
+static es_status create(const es_grid *g, int m, int n, int mb, int nb, es_dmat **a) {
+  const int64_t most =
+      (int64_t) local_count(m, mb, 0, g->rows) * (int64_t) local_count(n, nb, 0, g->cols);
+  ES_CHECK(most <= INT_MAX, ES_EARG,
+           "got a %d x %d matrix, %lld elements on one rank, expected at most %d: use "
+           "more ranks",
+           m, n, (long long) most, INT_MAX);
+  es_dmat *d = NULL;
+  es_status st = es_alloc(sizeof *d, "distributed matrix", (void **) &d);
+  if (st == ES_OK) {
+    *d = (es_dmat){.grid = g, .m = m, .n = n, .mb = mb, .nb = nb};
+    const int lm = local_count(m, mb, g->row, g->rows);
+    d->lld = lm > 0 ? lm : 1;
+    describe(d);
+    st = es_alloc(sizeof(double) * (size_t) d->lld * (size_t) d->ln, "distributed matrix",
+                  (void **) &d->a);
+  }
+  st = es_comm_agree(g->comm, st);
+  if (st == ES_OK)
+    *a = d;
+  else
+    es_dmat_destroy(&d);
+  return st;
+}
+
+es_status es_dmat_create(const es_grid *g, int m, int n, int nb, es_dmat **a) {
+  ES_CHECK(m >= 1 && n >= 1, ES_EARG, "got a %d x %d matrix, expected at least 1 x 1", m,
+           n);
+  if (nb <= 0) nb = good_block(g->rows, g->cols, m, n);
+  return create(g, m, n, nb, nb, a);
+}
+
+void es_dmat_destroy(es_dmat **a) {
+  if (!*a) return;
+  es_free(&(*a)->a);
+  es_free(a);
+}
+
+es_dmat es_dmat_first_cols(const es_dmat *a, int k) {
+  es_dmat view = *a;
+  view.n = k < a->n ? k : a->n;
+  describe(&view);
+  return view;
+}
+
+int es_dmat_row(const es_dmat *a, int i) {
+  return (i / a->mb * a->grid->rows + a->grid->row) * a->mb + i % a->mb;
+}
+
+int es_dmat_col(const es_dmat *a, int j) {
+  return (j / a->nb * a->grid->cols + a->grid->col) * a->nb + j % a->nb;
+}
+
+void es_dmat_fill(es_dmat *a, double (*f)(void *ctx, int i, int j), void *ctx) {
+  for (int j = 0; j < a->ln; j++) {
+    double *col = a->a + (size_t) j * a->lld;
+    const int gj = es_dmat_col(a, j);
+    for (int i = 0; i < a->lm; i++) col[i] = f(ctx, es_dmat_row(a, i), gj);
+  }
+}
+
+es_status es_dmat_copy(const es_dmat *a, es_dmat *b) {
+  ES_CHECK(a->m == b->m && a->n == b->n, ES_EARG,
+           "got a target of %d x %d, expected %d x %d", b->m, b->n, a->m, a->n);
+  const int one = 1;
+  pdgemr2d_(&a->m, &a->n, a->a, &one, &one, a->desc, b->a, &one, &one, b->desc,
+            &a->grid->context);
+  return ES_OK;
+}
+
+es_status es_dmat_gather(const es_dmat *a, double *full) {
+  const int64_t size = (int64_t) a->m * a->n;
+  for (int64_t i = 0; i < size; i++) full[i] = 0;
+  for (int j = 0; j < a->ln; j++) {
+    const double *col = a->a + (size_t) j * a->lld;
+    const int gj = es_dmat_col(a, j);
+    for (int i = 0; i < a->lm; i++)
+      full[(int64_t) es_dmat_row(a, i) * a->n + gj] = col[i];
+  }
+  es_comm_sum_f64(a->grid->comm, full, size);
+  return ES_OK;
+}
+
+/* Same columns everywhere, and the padded height fits ScaLAPACK's int. Collective. */
+static es_status check_rows(const es_comm *c, int64_t n_loc, int n, int64_t *tallest) {
+  int64_t most[3] = {n_loc, n, -n};
+  es_comm_max_i64(c, most, 3);
+  const bool root = c->rank == 0;
+  if (most[1] != -most[2] || n < 1) {
+    if (root)
+      es_error(
+          "got rows of %lld to %lld columns, expected one width of at least 1 on all "
+          "ranks",
+          (long long) -most[2], (long long) most[1]);
+    return ES_EARG;
+  }
+  if (most[0] > INT_MAX / c->size) {
+    if (root)
+      es_error("got %lld rows on one of %d ranks, expected at most %d",
+               (long long) most[0], c->size, INT_MAX / c->size);
+    return ES_EARG;
+  }
+  *tallest = most[0] > 0 ? most[0] : 1;
+  return ES_OK;
+}
+
+es_status es_dmat_from_rows(const es_grid *g, const double *x, int64_t n_loc, int n,
+                            es_dmat **z) {
+  int64_t tallest;
+  ES_TRY(check_rows(g->comm, n_loc, n, &tallest));
+  /* On a P x 1 grid with blocks of `tallest` rows, rank r owns exactly its own rows. */
+  es_grid *column = NULL;
+  es_dmat *tall = NULL, *out = NULL;
+  es_status st = es_grid_create(g->comm, g->comm->size, &column);
+  if (st != ES_OK) return st;
+  const int m = (int) tallest * g->comm->size;
+  ES_TRY_GOTO(create(column, m, n, (int) tallest, n, &tall), done);
+  for (int64_t i = 0; i < n_loc; i++)
+    for (int j = 0; j < n; j++) tall->a[(int64_t) j * tall->lld + i] = x[i * n + j];
+  ES_TRY_GOTO(es_dmat_create(g, m, n, 0, &out), done);
+  ES_TRY_GOTO(es_dmat_copy(tall, out), done);
+  *z = out;
+  out = NULL;
+done:
+  es_dmat_destroy(&out);
+  es_dmat_destroy(&tall);
+  es_grid_destroy(&column);
+  return st;
+}
