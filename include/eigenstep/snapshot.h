@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file snapshot.h  One spectrum snapshot: embeddings -> matrices -> eigenvalues ->
+ * metrics -> steps -> trajectory. Knows nothing of networks: the embeddings come as
+ * arguments. */
+#ifndef ES_SNAPSHOT_H
+#define ES_SNAPSHOT_H
+
+#include "eigenstep/eig.h"
+#include "eigenstep/param.h"
+#include "eigenstep/steps.h"
+#include "eigenstep/traj.h"
+
+/** Section [spectrum]. */
+typedef struct es_spectrum_params {
+  es_string every;    /**< cadence */
+  int64_t probe;      /**< held-out pairs */
+  int64_t top;        /**< eigenvalues kept, 0 = all */
+  es_string solver;   /**< eig_list.h */
+  int precision;      /**< 0 = f32: forward passes of the probe */
+  int bn;             /**< 0 = batch, 1 = running */
+  es_string matrices; /**< "covariance, cross" */
+} es_spectrum_params;
+extern const es_param es_spectrum_table[];
+
+/** What the embeddings mean. */
+typedef struct es_snapshot_options {
+  int dim;                /**< D */
+  int64_t samples;        /**< rows of one view over all ranks */
+  bool pairs;             /**< two views: cross-correlation is possible */
+  bool center, normalize; /**< the loss's convention for the cross-correlation */
+} es_snapshot_options;
+
+typedef struct es_snapshot es_snapshot;
+
+/** Collective. Declare the groups in the trajectory (borrowed, as is the grid).
+ *  @return ES_ECONFIG: top > dim ("more modes than embedding dimensions"), unknown matrix
+ */
+es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_params *p,
+                             const es_snapshot_options *o, es_snapshot **s);
+void es_snapshot_destroy(es_snapshot **s);
+
+/** Collective. Take one: append to the trajectory and the step detector.
+ *  @param n       rows of a view on this rank
+ *  @param row     [n] global number of each row (0 .. samples-1), for /embedding/pca
+ *  @param z       [n, D], with pairs [2n, D] (view 1 then view 2) embeddings. Overwritten
+ * (centred).
+ *  @return ES_OK; ES_EMATH if an embedding is not finite or the solver failed */
+es_status es_snapshot_take(es_snapshot *s, int64_t step, double time, int64_t n,
+                           const int64_t *row, double *z);
+
+/** Eigenvalues of the last snapshot's leading matrix (cross-correlation where there is
+ * one), [k]. */
+const double *es_snapshot_values(const es_snapshot *s, int *k);
+/** Modes with eigenvalue > 1/2 in that matrix. */
+int es_snapshot_learned(const es_snapshot *s);
+/** Value of a metric in the last snapshot, NaN if unknown. */
+double es_snapshot_metric(const es_snapshot *s, const char *name);
+/** Collective. Write /steps. */
+es_status es_snapshot_write_steps(es_snapshot *s);
+/** The step table's rows [k]; returns k. */
+int es_snapshot_steps(const es_snapshot *s, es_step_row *rows);
+/** Bytes per rank that a snapshot of D x D with P ranks takes, and of one row in the
+ * file. */
+int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
+                          int ranks);
+int64_t es_snapshot_file_bytes(const es_spectrum_params *p, const es_snapshot_options *o);
+
+#endif

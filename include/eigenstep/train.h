@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file train.h  One training step, and the loop around it. */
+#ifndef ES_TRAIN_H
+#define ES_TRAIN_H
+
+#include "eigenstep/cadence.h"
+#include "eigenstep/clock.h"
+#include "eigenstep/data.h"
+#include "eigenstep/loss.h"
+#include "eigenstep/net.h"
+#include "eigenstep/optim.h"
+#include "eigenstep/snapshot.h"
+#include "eigenstep/stop.h"
+
+/** Section [run]. */
+typedef struct es_run_params {
+  int64_t steps, seed;
+  double walltime; /**< seconds, 0 = no limit */
+  int64_t log_every;
+} es_run_params;
+extern const es_param es_run_table[];
+
+/** Section [batch]. */
+typedef struct es_batch_params {
+  int64_t pairs;
+  bool sync_bn;
+  int bn_views; /**< 0 = separate: statistics per view, 1 = joint: over both views */
+} es_batch_params;
+extern const es_param es_batch_table[];
+
+/** Section [ckpt]. */
+typedef struct es_ckpt_params {
+  int64_t every; /**< steps, 0 = only at the end or when stopped */
+  int64_t keep;
+} es_ckpt_params;
+extern const es_param es_ckpt_table[];
+
+/** What a step works on. All borrowed but the embedding buffers. */
+typedef struct es_train {
+  const es_comm *comm;
+  es_net *net;
+  es_loss *loss;
+  es_optim *optim;
+  int groups;       /**< runs of images that share BN statistics: 2 = per view */
+  float *z, *dz;    /**< [2 n_max, D] as the network gives and takes them; owned */
+  double *zd, *dzd; /**< the same in double, for the loss; owned */
+  es_clock clock;
+  int64_t step; /**< updates done */
+  double time;  /**< t = sum of learning rates of the updates done */
+} es_train;
+
+/** Allocate the embedding buffers for n_max pairs. */
+es_status es_train_create(const es_comm *comm, es_net *net, es_loss *loss,
+                          es_optim *optim, int n_max, int groups, es_train **t);
+void es_train_destroy(es_train **t);
+
+/** Collective. One step on this rank's batch: forward, loss, backward, all-reduce,
+ * update.
+ *  @param loss  L before the update, the same on all ranks
+ *  @return ES_OK; ES_EMATH (L not finite: step, rank, sample ids) */
+es_status es_train_step(es_train *t, const es_batch *batch, double lr, double *loss);
+
+/** Collective. Embeddings of a batch without touching the model: z [2n, D] double. */
+es_status es_train_embed(es_train *t, const es_batch *batch, es_bn_mode mode, double *z);
+
+/** Persistent state (model, optimiser, step, time), for checkpoints. `train` is an
+ * es_train. */
+es_status es_train_visit(void *train, es_visitor *v);
+
+/** The fixed probe set and what is measured on it. */
+typedef struct es_probe es_probe;
+/** Collective. `loader` (borrowed) gives the probe in `chunks` batches of its own size.
+ */
+es_status es_probe_create(const es_comm *comm, es_loader *loader, int64_t pairs,
+                          int64_t per_chunk, int dim, es_loss *loss, es_bn_mode mode,
+                          es_probe **p);
+void es_probe_destroy(es_probe **p);
+/** Collective. Embed the probe, evaluate the loss on it, take the snapshot. */
+es_status es_probe_measure(es_probe *p, es_train *t, es_snapshot *s, double *loss);
+
+/** Options of the loop that are not in the parameter sections. */
+typedef struct es_run {
+  const es_run_params *par;
+  const es_ckpt_params *ckpt;
+  es_cadence snapshot_cadence;
+  const es_sched_ops *sched;
+  const es_sched_params *sched_par;
+  double lr;               /**< base learning rate */
+  const char *dir;         /**< output folder */
+  const char *config_text; /**< effective run.ini */
+  int64_t pairs;
+} es_run;
+
+/** Collective. From train->step to par->steps: steps, snapshots, log, checkpoints, stop.
+ *  @return ES_OK; ES_STOPPED after an early stop with a checkpoint; an error */
+es_status es_run_loop(const es_run *r, es_train *train, es_loader *loader,
+                      es_probe *probe, es_snapshot *snapshot, es_traj *traj,
+                      es_stop *stop);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file snapshot.c  One spectrum snapshot, from embeddings to rows of the trajectory.
+ *
+ *  Legend: D embedding width, N samples of one view, K eigenvalues kept.
+ *  The covariance is of both views together (2N rows, ddof 1), centred; the
+ * cross-correlation C = 1/(2N) sum (z z'^T + z' z^T) follows the loss's convention
+ * (centred, batch-normalised). */
+#include "snapshot_private.h"
+
+#include <math.h>
+#include <string.h>
+#include "eigenstep/cov.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/metric.h"
+
+/* Eigenpairs of `a` -> one trajectory row {eigenvalues[K], trace, residual,
+ * orthogonality}. */
+static es_status solve_and_append(es_snapshot *s, int series, int64_t step, double time,
+                                  const es_dmat *a, es_eigen **e) {
+  ES_TRY(es_eig_solve(s->par.solver, a, s->k, e));
+  memcpy(s->row, (*e)->value, sizeof(double) * (size_t) s->k);
+  s->row[s->k] = (*e)->trace;
+  s->row[s->k + 1] = (*e)->residual;
+  s->row[s->k + 2] = (*e)->orthogonality;
+  const es_status st = es_traj_append(s->traj, series, step, time, s->row);
+  if (st != ES_OK) es_eig_destroy(e);
+  return st;
+}
+
+/* Singular values of the uncentred Z from the eigenvalues of Z'Z: only when all are
+ * wanted. */
+static es_status singular_values(es_snapshot *s, const double *z, int64_t rows) {
+  if (s->k < s->opt.dim) return ES_OK;
+  es_dmat *zz = NULL;
+  es_eigen *e = NULL;
+  es_status st = es_cov_cross(s->grid, z, z, rows, s->opt.dim, &zz);
+  if (st == ES_OK) st = es_eig_solve(s->par.solver, zz, 0, &e);
+  /* es_cov_cross(z, z) = Z'Z / rows: restore the scale, guard against round-off below
+   * zero */
+  for (int i = 0; st == ES_OK && i < s->k; i++) {
+    s->sigma[i] = sqrt(fmax(e->value[i], 0) * (double) s->rows_total);
+  }
+  es_eig_destroy(&e);
+  es_dmat_destroy(&zz);
+  return st;
+}
+
+static es_status append_metrics(es_snapshot *s, int64_t step, double time,
+                                const es_eigen *e) {
+  const es_spectrum sp = {.k = s->k,
+                          .d = s->opt.dim,
+                          .samples = s->rows_total,
+                          .lambda = e->value,
+                          .trace = e->trace,
+                          .sigma = s->k == s->opt.dim ? s->sigma : NULL};
+  const es_metric_ops *const *list;
+  const size_t n = es_metric_list(&list);
+  for (size_t i = 0; i < n; i++) {
+    s->metric[i] = list[i]->eval(&sp);
+    ES_TRY(es_traj_append(s->traj, s->metric_series[i], step, time, &s->metric[i]));
+  }
+  return ES_OK;
+}
+
+/* Leading three eigenvectors, replicated: axis[3][D]. */
+static void leading_axes(const es_snapshot *s, const es_eigen *e, double *axis) {
+  const int d = s->opt.dim;
+  memset(axis, 0, sizeof(double) * 3 * (size_t) d);
+  const es_dmat *v = e->vector;
+  for (int j = 0; j < v->ln; j++) {
+    const int col = es_dmat_col(v, j);
+    if (col >= 3 || col >= s->k) continue;
+    for (int i = 0; i < v->lm; i++) {
+      axis[(size_t) col * (size_t) d + (size_t) es_dmat_row(v, i)] =
+          v->a[(size_t) j * (size_t) v->lld + (size_t) i];
+    }
+  }
+  es_comm_sum_f64(s->grid->comm, axis, 3 * (int64_t) d);
+}
+
+/* Coordinates of the centred first view on the leading three axes, by sample number. */
+static es_status append_pca(es_snapshot *s, int64_t step, double time, int64_t n,
+                            const int64_t *row, const double *z1, const es_eigen *e) {
+  const int d = s->opt.dim;
+  leading_axes(s, e, s->axis);
+  memset(s->pca, 0, sizeof(double) * 3 * (size_t) s->opt.samples);
+  for (int64_t i = 0; i < n; i++) {
+    for (int a = 0; a < 3; a++) {
+      double sum = 0;
+      for (int j = 0; j < d; j++)
+        sum += z1[i * d + j] * s->axis[(size_t) a * (size_t) d + j];
+      s->pca[3 * row[i] + a] = sum;
+    }
+  }
+  es_comm_sum_f64(s->grid->comm, s->pca, 3 * s->opt.samples);
+  return es_traj_append(s->traj, s->pca_series, step, time, s->pca);
+}
+
+/* z <- (z - mean) [/ std]: the loss's convention for C. Columns over all ranks. */
+static es_status condition_view(const es_snapshot *s, double *z, int64_t n) {
+  const int d = s->opt.dim;
+  if (!s->opt.center && !s->opt.normalize) return ES_OK;
+  double *m = s->moment, *var = s->moment + d;
+  ES_TRY(es_cov_mean(s->grid->comm, z, n, d, m));
+  memset(var, 0, sizeof(double) * (size_t) d);
+  for (int64_t i = 0; i < n; i++) {
+    for (int j = 0; j < d; j++) {
+      z[i * d + j] -= m[j];
+      var[j] += z[i * d + j] * z[i * d + j];
+    }
+  }
+  if (!s->opt.normalize) return ES_OK;
+  es_comm_sum_f64(s->grid->comm, var, d);
+  for (int j = 0; j < d; j++) {
+    var[j] = 1 / sqrt(var[j] / (double) s->opt.samples + ES_LOSS_BN_EPS);
+  }
+  for (int64_t i = 0; i < n; i++) {
+    for (int j = 0; j < d; j++) z[i * d + j] *= var[j];
+  }
+  return ES_OK;
+}
+
+/* The cross-correlation first: it wants its own centring, on a copy. */
+static es_status take_cross(es_snapshot *s, int64_t step, double time, int64_t n,
+                            const double *z1, const double *z2) {
+  const size_t bytes = sizeof(double) * (size_t) n * (size_t) s->opt.dim;
+  const size_t count = (size_t) n * (size_t) s->opt.dim;
+  double *copy = NULL;
+  es_dmat *c = NULL;
+  es_eigen *e = NULL;
+  es_status st = es_comm_agree(s->grid->comm, ES_NEW(2 * count, &copy));
+  if (st != ES_OK) goto done;
+  memcpy(copy, z1, bytes);
+  memcpy(copy + count, z2, bytes);
+  ES_TRY_GOTO(condition_view(s, copy, n), done);
+  ES_TRY_GOTO(condition_view(s, copy + count, n), done);
+  ES_TRY_GOTO(es_cov_cross(s->grid, copy, copy + count, n, s->opt.dim, &c), done);
+  ES_TRY_GOTO(solve_and_append(s, s->cross_series, step, time, c, &e), done);
+  memcpy(s->leading, e->value, sizeof(double) * (size_t) s->k);
+done:
+  es_eig_destroy(&e);
+  es_dmat_destroy(&c);
+  es_free(&copy);
+  return st;
+}
+
+static es_status take_covariance(es_snapshot *s, int64_t step, double time, int64_t n,
+                                 const int64_t *row, double *z) {
+  const int64_t rows = s->opt.pairs ? 2 * n : n;
+  es_dmat *c = NULL;
+  es_eigen *e = NULL;
+  es_status st;
+  ES_TRY_GOTO(singular_values(s, z, rows), done);
+  ES_TRY_GOTO(es_cov_mean(s->grid->comm, z, rows, s->opt.dim, s->moment), done);
+  ES_TRY_GOTO(es_cov_covariance(s->grid, z, rows, s->opt.dim, s->moment, 1, &c), done);
+  ES_TRY_GOTO(solve_and_append(s, s->covariance_series, step, time, c, &e), done);
+  ES_TRY_GOTO(append_metrics(s, step, time, e), done);
+  ES_TRY_GOTO(append_pca(s, step, time, n, row, z, e), done);
+  if (!s->cross) memcpy(s->leading, e->value, sizeof(double) * (size_t) s->k);
+done:
+  es_eig_destroy(&e);
+  es_dmat_destroy(&c);
+  return st;
+}
+
+es_status es_snapshot_take(es_snapshot *s, int64_t step, double time, int64_t n,
+                           const int64_t *row, double *z) {
+  const double *z2 = z + n * s->opt.dim;
+  if (s->cross) ES_TRY(take_cross(s, step, time, n, z, z2));
+  if (s->covariance) ES_TRY(take_covariance(s, step, time, n, row, z));
+  ES_TRY(es_steps_add(s->steps, step, time, s->leading));
+  return es_traj_flush(s->traj);
+}
+
+const double *es_snapshot_values(const es_snapshot *s, int *k) {
+  *k = s->k;
+  return s->leading;
+}
+
+int es_snapshot_learned(const es_snapshot *s) {
+  int n = 0;
+  while (n < s->k && s->leading[n] > 0.5) n++;
+  return n;
+}
+
+double es_snapshot_metric(const es_snapshot *s, const char *name) {
+  const es_metric_ops *const *list;
+  const size_t n = es_metric_list(&list);
+  for (size_t i = 0; i < n; i++) {
+    if (strcmp(list[i]->name, name) == 0) return s->metric[i];
+  }
+  return NAN;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file snapshot_setup.c  Section [spectrum], and the groups a snapshot appends to. */
+#include "snapshot_private.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "eigenstep/metric.h"
+
+typedef es_spectrum_params par;
+const es_param es_spectrum_table[] = {
+    ES_STRING(
+        par, every, "100",
+        "steps between snapshots: a number, log2, or a list; the first and last state "
+        "are always measured"),
+    ES_INT(par, probe, "1024", 2, 1e9, "pairs",
+           "held-out pairs, fixed for the run, on which spectrum and probe loss are "
+           "measured"),
+    ES_INT(par, top, "0", 0, 1e6, "1", "eigenvalues kept, largest first; 0 = all"),
+    ES_STRING(par, solver, "auto",
+              "auto, syevd, syevr (ScaLAPACK) or serial (LAPACK on every rank)"),
+    ES_CHOICE(par, precision, "f32", "f32", "arithmetic of the probe's forward passes"),
+    ES_CHOICE(par, bn, "batch", "batch|running",
+              "statistics of batch normalisation in the probe's forward passes"),
+    ES_STRING(
+        par, matrices, "covariance, cross",
+        "covariance (of the centred embeddings), cross (symmetrised cross-correlation)"),
+    ES_PARAM_END};
+
+static es_status parse_matrices(es_snapshot *s) {
+  char item[4][64];
+  size_t n = 0;
+  ES_TRY(es_split(s->par.matrices, 4, item, &n));
+  for (size_t i = 0; i < n; i++) {
+    const bool cov = strcmp(item[i], "covariance") == 0;
+    const bool cross = strcmp(item[i], "cross") == 0;
+    ES_CHECK(cov || cross, ES_ECONFIG,
+             "spectrum.matrices: got '%s', expected covariance and/or cross", item[i]);
+    s->covariance = s->covariance || cov;
+    s->cross = s->cross || (cross && s->opt.pairs);
+  }
+  ES_CHECK(s->covariance || s->cross, ES_ECONFIG,
+           "spectrum.matrices: got '%s', expected at least one of covariance, cross%s",
+           s->par.matrices, s->opt.pairs ? "" : " (cross needs pairs)");
+  return ES_OK;
+}
+
+static es_status declare_matrix(es_snapshot *s, const char *path, const char *what,
+                                int *id) {
+  char doc[200];
+  snprintf(doc, sizeof doc, "eigenvalues of the %s, descending", what);
+  const es_traj_field field[] = {
+      {"eigenvalues", 1, {s->k, 0}, {"mode", NULL}, "1", doc},
+      {"trace", 0, {0, 0}, {NULL, NULL}, "1", "trace of the matrix"},
+      {"residual", 0, {0, 0}, {NULL, NULL}, "1", "||A V - V diag(lambda)||_F / ||A||_F"},
+      {"orthogonality", 0, {0, 0}, {NULL, NULL}, "1", "||V'V - I||_F / sqrt(K)"}};
+  return es_traj_declare(s->traj, path, what, field, 4, id);
+}
+
+static es_status declare_all(es_snapshot *s) {
+  if (s->covariance) {
+    ES_TRY(declare_matrix(s, "/spectrum/covariance",
+                          "centred embedding covariance of the probe set (ddof 1)",
+                          &s->covariance_series));
+    const es_metric_ops *const *list;
+    const size_t n = es_metric_list(&list);
+    for (size_t i = 0; i < n; i++) {
+      char path[128];
+      snprintf(path, sizeof path, "/metrics/%s", list[i]->name);
+      const es_traj_field f = {"value",       0,           {0, 0}, {NULL, NULL},
+                               list[i]->unit, list[i]->doc};
+      ES_TRY(es_traj_declare(s->traj, path, list[i]->doc, &f, 1, &s->metric_series[i]));
+    }
+    const es_traj_field pca = {
+        "pca",
+        2,
+        {s->opt.samples, 3},
+        {"sample", "axis"},
+        "1",
+        "probe embeddings (first view, centred) on their top three principal directions"};
+    ES_TRY(es_traj_declare(s->traj, "/embedding", "the probe set's embeddings", &pca, 1,
+                           &s->pca_series));
+  }
+  if (!s->cross) return ES_OK;
+  return declare_matrix(s, "/spectrum/cross_correlation",
+                        "symmetrised cross-correlation of the probe set's two views",
+                        &s->cross_series);
+}
+
+static es_status allocate(es_snapshot *s) {
+  const es_metric_ops *const *list;
+  const size_t n = es_metric_list(&list), d = (size_t) s->opt.dim, k = (size_t) s->k;
+  ES_TRY(ES_NEW(n, &s->metric_series));
+  ES_TRY(ES_NEW(n, &s->metric));
+  for (size_t i = 0; i < n; i++) s->metric[i] = NAN;
+  ES_TRY(ES_NEW(k + 3, &s->row));
+  ES_TRY(ES_NEW(k, &s->leading));
+  ES_TRY(ES_NEW(k, &s->sigma));
+  ES_TRY(ES_NEW(2 * d, &s->moment));
+  ES_TRY(ES_NEW(3 * d, &s->axis));
+  ES_TRY(ES_NEW(3 * (size_t) s->opt.samples, &s->pca));
+  return es_steps_create(s->k, &s->steps);
+}
+
+es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_params *p,
+                             const es_snapshot_options *o, es_snapshot **out) {
+  es_snapshot *s = NULL;
+  ES_CHECK(p->top <= o->dim, ES_ECONFIG,
+           "spectrum.top: got %lld modes, expected at most the embedding's %d dimensions",
+           (long long) p->top, o->dim);
+  es_status st = es_comm_agree(g->comm, ES_NEW(1, &s));
+  if (st != ES_OK) goto fail;
+  s->grid = g;
+  s->traj = t;
+  s->par = *p;
+  s->opt = *o;
+  s->k = p->top > 0 ? (int) p->top : o->dim;
+  s->rows_total = o->pairs ? 2 * o->samples : o->samples;
+  ES_TRY_GOTO(parse_matrices(s), fail);
+  ES_TRY_GOTO(es_comm_agree(g->comm, allocate(s)), fail);
+  ES_TRY_GOTO(declare_all(s), fail);
+  *out = s;
+  return ES_OK;
+fail:
+  es_snapshot_destroy(&s);
+  return st;
+}
+
+void es_snapshot_destroy(es_snapshot **s) {
+  if (*s == NULL) return;
+  es_steps_destroy(&(*s)->steps);
+  es_free(&(*s)->metric_series);
+  es_free(&(*s)->metric);
+  es_free(&(*s)->row);
+  es_free(&(*s)->leading);
+  es_free(&(*s)->sigma);
+  es_free(&(*s)->moment);
+  es_free(&(*s)->axis);
+  es_free(&(*s)->pca);
+  es_free(s);
+}
+
+int es_snapshot_steps(const es_snapshot *s, es_step_row *rows) {
+  es_steps_table(s->steps, 1.0, rows);
+  return s->k;
+}
+
+es_status es_snapshot_write_steps(es_snapshot *s) {
+  const es_traj_field col[] = {
+      {"mode",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "1",
+       "number of the mode, largest eigenvalue first"},
+      {"step_measured",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "steps",
+       "step at which the eigenvalue crossed half of its final value"},
+      {"time_measured",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "learning rate x steps",
+       "effective time of that crossing"},
+      {"time_predicted",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "learning rate x steps",
+       "crossing forecast from the exponential window"},
+      {"gamma",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "1 / (learning rate x steps)",
+       "fitted growth rate / 8"}};
+  enum { COLS = sizeof col / sizeof col[0] };
+  es_step_row *row = NULL;
+  double *v = NULL;
+  es_status st = ES_NEW(s->k, &row);
+  if (st == ES_OK) st = ES_NEW(COLS * (size_t) s->k, &v);
+  st = es_comm_agree(s->grid->comm, st);
+  if (st != ES_OK) goto done;
+  es_steps_table(s->steps, 1.0, row);
+  for (int i = 0; i < s->k; i++) {
+    double *r = v + (size_t) i * COLS;
+    r[0] = row[i].mode;
+    r[1] = row[i].step;
+    r[2] = row[i].time;
+    r[3] = row[i].time_predicted;
+    r[4] = row[i].gamma;
+  }
+  st = es_traj_table(s->traj, "/steps", "the step detector's table, one row a mode", col,
+                     COLS, s->k, v);
+done:
+  es_free(&v);
+  es_free(&row);
+  return st;
+}
+
+int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
+                          int ranks) {
+  const int64_t d = o->dim, rows = (o->pairs ? 2 : 1) * o->samples;
+  (void) p;
+  /* Matrix, its copy, vectors, verification product and the solver's workspace: about six
+   * D x D block-cyclic; embeddings once as given, once conditioned, once distributed. */
+  return (6 * 8 * d * d + 3 * 8 * rows * d) / ranks + 8 * (3 * o->samples + 8 * d);
+}
+
+int64_t es_snapshot_file_bytes(const es_spectrum_params *p,
+                               const es_snapshot_options *o) {
+  const int64_t k = p->top > 0 ? p->top : o->dim;
+  const es_metric_ops *const *list;
+  return 8 * (2 * (k + 3) + 3 * o->samples + 3 * (int64_t) es_metric_list(&list) + 8);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file run.c  The training loop: cadences, series, progress, checkpoints, stop. */
+#include "eigenstep/train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include "eigenstep/ckpt.h"
+#include "eigenstep/phases.h"
+#include "eigenstep/table.h"
+
+typedef es_run_params run_par;
+const es_param es_run_table[] = {
+    {"steps", ES_P_INT, "1000", 0, 1e12, NULL, "steps",
+     "training steps; 0 writes the initial state", offsetof(run_par, steps), true},
+    ES_INT(run_par, seed, "1", 0, 9e15, "1", "seed of every random number"),
+    {"walltime", ES_P_DOUBLE, "0", 0, ES_INF, NULL, "s",
+     "stop with a checkpoint after this time; 0 = no limit", offsetof(run_par, walltime),
+     true},
+    {"log_every", ES_P_INT, "10", 1, 1e9, NULL, "steps", "steps between progress lines",
+     offsetof(run_par, log_every), true},
+    ES_PARAM_END};
+
+typedef es_batch_params batch_par;
+const es_param es_batch_table[] = {
+    ES_INT(batch_par, pairs, "64", 1, 1e7, "pairs",
+           "pairs of views in a batch, over all ranks"),
+    ES_BOOL(
+        batch_par, sync_bn, "true",
+        "batch normalisation over all ranks, weighted by count; false: each rank alone"),
+    ES_CHOICE(batch_par, bn_views, "separate", "separate|joint",
+              "statistics of batch normalisation per view, or over both views together"),
+    ES_PARAM_END};
+
+typedef es_ckpt_params ckpt_par;
+const es_param es_ckpt_table[] = {
+    {"every", ES_P_INT, "0", 0, 1e12, NULL, "steps",
+     "steps between checkpoints; 0: only at the end or when stopped",
+     offsetof(ckpt_par, every), true},
+    {"keep", ES_P_INT, "1", 1, 1e6, NULL, "1", "complete checkpoints kept",
+     offsetof(ckpt_par, keep), true},
+    ES_PARAM_END};
+
+/* What the loop owns. */
+typedef struct loop {
+  const es_run *run;
+  es_train *train;
+  es_loader *loader;
+  es_probe *probe;
+  es_snapshot *snapshot;
+  es_traj *traj;
+  es_stop *stop;
+  es_table *table;
+  int loss_series, probe_series, timing_series;
+  double window_start;  /**< es_now() at the last progress line */
+  int64_t window_steps; /**< steps since */
+  double window_paused; /**< seconds since spent in snapshots and checkpoints */
+  double window_wait;   /**< seconds since spent waiting for data */
+  double rate;          /**< views per second, last window */
+} loop;
+
+static es_status declare(loop *l) {
+  const es_traj_field loss = {"value", 0, {0, 0}, {NULL, NULL}, "1", "loss of the batch"};
+  const es_traj_field probe = {"value",      0,   {0, 0},
+                               {NULL, NULL}, "1", "loss on the probe set"};
+  const es_traj_field timing[] = {
+      {"seconds", 0, {0, 0}, {NULL, NULL}, "s", "wall time since the start of the loop"},
+      {"images_per_second",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "1/s",
+       "views per second of training since the row before"}};
+  ES_TRY(es_traj_declare(l->traj, "/loss", "training loss, before the update of its step",
+                         &loss, 1, &l->loss_series));
+  ES_TRY(es_traj_declare(l->traj, "/probe_loss", "loss on the held-out probe pairs",
+                         &probe, 1, &l->probe_series));
+  return es_traj_declare(l->traj, "/timing", "speed", timing, 2, &l->timing_series);
+}
+
+static es_status open_table(loop *l) {
+  static const es_column col[] = {
+      {"step", "", 9, "%.0f"},       {"time", "lr*steps", 11, "%.4g"},
+      {"loss", "", 12, "%.6g"},      {"lr", "", 10, "%.3g"},
+      {"modes", "> 1/2", 6, "%.0f"}, {"speed", "img/s", 9, "%.1f"},
+      {"wait", "%", 6, "%.1f"},      {"ETA", "s", 8, "%.0f"}};
+  char path[1100];
+  snprintf(path, sizeof path, "%s/timesteps.txt", l->run->dir);
+  es_status st = ES_OK;
+  if (l->train->comm->rank == 0) {
+    st = es_table_create(path, true, col, sizeof col / sizeof col[0], &l->table);
+  }
+  return es_comm_agree(l->train->comm, st);
+}
+
+static es_status snapshot(loop *l) {
+  const double start = es_now();
+  double loss = NAN;
+  es_train *t = l->train;
+  ES_TRY(es_probe_measure(l->probe, t, l->snapshot, &loss));
+  ES_TRY(es_traj_append(l->traj, l->probe_series, t->step, t->time, &loss));
+  ES_TRY(es_traj_flush(l->traj));
+  l->window_paused += es_now() - start;
+  t->clock.seconds[ES_PHASE_SNAPSHOT] += es_now() - start;
+  return ES_OK;
+}
+
+static es_status checkpoint(loop *l) {
+  const double start = es_now();
+  es_train *t = l->train;
+  char dir[1100];
+  snprintf(dir, sizeof dir, "%s/ckpt", l->run->dir);
+  ES_TRY(es_ckpt_write(t->comm, dir, t->step, t->time, (int) l->run->ckpt->keep,
+                       l->run->config_text, es_train_visit, t));
+  l->window_paused += es_now() - start;
+  t->clock.seconds[ES_PHASE_CKPT] += es_now() - start;
+  return ES_OK;
+}
+
+/* One progress line and one row of /timing for the steps since the last. */
+static es_status report(loop *l, double loss, double lr, double begun) {
+  const es_train *t = l->train;
+  const double now = es_now(), paused = l->window_paused;
+  const double busy = now - l->window_start - paused;
+  const double images = 2.0 * (double) l->run->pairs * (double) l->window_steps;
+  if (l->window_steps > 0 && busy > 0) l->rate = images / busy;
+  /* the rest at the pace of the whole run so far, snapshots included */
+  const double pace = (now - begun) / (double) (t->step > 0 ? t->step : 1);
+  const double left = pace * (double) (l->run->par->steps - t->step);
+  const double row[] = {(double) t->step,
+                        t->time,
+                        loss,
+                        lr,
+                        (double) es_snapshot_learned(l->snapshot),
+                        l->rate,
+                        busy > 0 ? 100 * l->window_wait / busy : 0,
+                        left};
+  const double timing[] = {now - begun, l->rate};
+  ES_TRY(es_table_row(l->table, row));
+  l->window_start = now;
+  l->window_steps = 0;
+  l->window_paused = l->window_wait = 0;
+  return es_traj_append(l->traj, l->timing_series, t->step, t->time, timing);
+}
+
+/* Next batch, and whether anybody failed to get his or wants to stop: one reduction. */
+static es_status next_batch(loop *l, es_batch **b, es_stop_cause *cause) {
+  es_train *t = l->train;
+  const double start = es_now();
+  const es_status mine = es_loader_get(l->loader, t->step, b);
+  int64_t v[2] = {-(int64_t) mine, es_stop_poll(l->stop, t->comm)};
+  const double wait = es_now() - start;
+  l->window_wait += wait;
+  t->clock.seconds[ES_PHASE_DATA] += wait;
+  es_comm_max_i64(t->comm, v, 2);
+  *cause = (es_stop_cause) v[1];
+  return (es_status) -v[0];
+}
+
+static es_status one_step(loop *l, double begun, es_stop_cause *cause) {
+  const es_run *r = l->run;
+  es_train *t = l->train;
+  es_batch *b = NULL;
+  double loss = NAN;
+  ES_TRY(next_batch(l, &b, cause));
+  if (*cause > ES_STOP_CHECKPOINT) return ES_OK;
+  if (*cause == ES_STOP_CHECKPOINT) ES_TRY(checkpoint(l));
+  const double lr = es_sched_lr(r->sched, r->sched_par, r->lr, t->step, r->par->steps);
+  const int64_t step = t->step;
+  const double time = t->time;
+  ES_TRY(es_train_step(t, b, lr, &loss));
+  l->window_steps++;
+  ES_TRY(es_traj_append(l->traj, l->loss_series, step, time, &loss));
+  if (es_cadence_due(&r->snapshot_cadence, t->step) || t->step == r->par->steps) {
+    ES_TRY(snapshot(l));
+  }
+  if (t->step % r->par->log_every == 0 || t->step == r->par->steps) {
+    ES_TRY(es_comm_agree(t->comm, report(l, loss, lr, begun)));
+  }
+  if (r->ckpt->every > 0 && t->step % r->ckpt->every == 0 && t->step < r->par->steps) {
+    ES_TRY(checkpoint(l));
+  }
+  return ES_OK;
+}
+
+static es_status loop_body(loop *l) {
+  es_train *t = l->train;
+  const es_run *r = l->run;
+  es_stop_cause cause = ES_STOP_NONE;
+  const double begun = es_now();
+  ES_TRY(snapshot(l));
+  l->window_start = es_now();
+  l->window_paused = 0;
+  while (t->step < r->par->steps && cause <= ES_STOP_CHECKPOINT) {
+    ES_TRY(one_step(l, begun, &cause));
+  }
+  ES_TRY(es_snapshot_write_steps(l->snapshot));
+  ES_TRY(checkpoint(l));
+  ES_TRY(es_traj_flush(l->traj));
+  if (cause <= ES_STOP_CHECKPOINT) return ES_OK;
+  es_info("stopped at step %lld of %lld (%s), checkpoint written", (long long) t->step,
+          (long long) r->par->steps, es_stop_name(cause));
+  return ES_STOPPED;
+}
+
+es_status es_run_loop(const es_run *r, es_train *train, es_loader *loader,
+                      es_probe *probe, es_snapshot *snap, es_traj *traj, es_stop *stop) {
+  loop l = {.run = r,
+            .train = train,
+            .loader = loader,
+            .probe = probe,
+            .snapshot = snap,
+            .traj = traj,
+            .stop = stop,
+            .rate = NAN};
+  ES_TRY(declare(&l));
+  ES_TRY(open_table(&l));
+  const es_status st = loop_body(&l);
+  const es_status closed = es_comm_agree(train->comm, es_table_close(&l.table));
+  return st != ES_OK ? st : closed;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file step.c  One training step. */
+#include "eigenstep/train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+
+es_status es_train_create(const es_comm *comm, es_net *net, es_loss *loss,
+                          es_optim *optim, int n_max, int groups, es_train **out) {
+  es_train *t = NULL;
+  const size_t count = 2 * (size_t) n_max * (size_t) es_net_dim(net);
+  es_status st;
+  ES_TRY_GOTO(ES_NEW(1, &t), fail);
+  ES_TRY_GOTO(ES_NEW(count, &t->z), fail);
+  ES_TRY_GOTO(ES_NEW(count, &t->dz), fail);
+  ES_TRY_GOTO(ES_NEW(count, &t->zd), fail);
+  ES_TRY_GOTO(ES_NEW(count, &t->dzd), fail);
+  t->comm = comm;
+  t->net = net;
+  t->loss = loss;
+  t->optim = optim;
+  t->groups = groups;
+  *out = t;
+  return ES_OK;
+fail:
+  es_train_destroy(&t);
+  return st;
+}
+
+void es_train_destroy(es_train **t) {
+  if (*t == NULL) return;
+  es_free(&(*t)->z);
+  es_free(&(*t)->dz);
+  es_free(&(*t)->zd);
+  es_free(&(*t)->dzd);
+  es_free(t);
+}
+
+/* The samples of a batch as text, the first few. */
+static void sample_names(const es_batch *b, char *text, size_t size) {
+  size_t used = 0;
+  text[0] = '\0';
+  for (int i = 0; i < b->n && i < 8; i++) {
+    used += (size_t) snprintf(text + used, size - used, "%s%lld", i ? ", " : "",
+                              (long long) b->id[i]);
+  }
+  if (b->n > 8) snprintf(text + used, size - used, ", ...");
+}
+
+/* Say where a loss that is not finite came from: the ranks whose embeddings are not
+ * finite, or rank 0 if all are. L is the same everywhere, so all ranks come here
+ * together. */
+static es_status refuse_loss(const es_train *t, const es_batch *b, double loss) {
+  const size_t count = 2 * (size_t) b->n * (size_t) es_net_dim(t->net);
+  int64_t bad = 0;
+  for (size_t i = 0; i < count; i++) bad += !isfinite(t->zd[i]);
+  int64_t total = bad;
+  es_comm_sum_i64(t->comm, &total, 1);
+  char ids[256];
+  sample_names(b, ids, sizeof ids);
+  if (bad > 0 || (total == 0 && t->comm->rank == 0)) {
+    es_error(
+        "loss is %g at step %lld on rank %d: %lld of its %zu embedding values are not "
+        "finite (samples %s); a smaller optim.lr may help",
+        loss, (long long) t->step, t->comm->rank, (long long) bad, count, ids);
+  }
+  return ES_EMATH;
+}
+
+static void widen(const float *from, size_t n, double *to) {
+  for (size_t i = 0; i < n; i++) to[i] = from[i];
+}
+
+static void narrow(const double *from, size_t n, float *to) {
+  for (size_t i = 0; i < n; i++) to[i] = (float) from[i];
+}
+
+es_status es_train_step(es_train *t, const es_batch *b, double lr, double *loss) {
+  es_params *p = es_net_params(t->net);
+  const int dim = es_net_dim(t->net), images = 2 * b->n;
+  const size_t count = (size_t) images * (size_t) dim, half = count / 2;
+
+  es_clock_mark(&t->clock);
+  ES_TRY(es_net_forward(t->net, images, t->groups, ES_BN_TRAIN, b->x, t->z));
+  es_clock_lap(&t->clock, ES_PHASE_FORWARD);
+
+  widen(t->z, count, t->zd);
+  ES_TRY(es_loss_eval(t->loss, b->n, t->zd, t->zd + half, loss, t->dzd, t->dzd + half));
+  if (!isfinite(*loss)) return refuse_loss(t, b, *loss);
+  narrow(t->dzd, count, t->dz);
+  es_clock_lap(&t->clock, ES_PHASE_LOSS);
+
+  ES_TRY(p->backend->ops->zero(p->backend, p->grad, (size_t) p->n));
+  ES_TRY(es_net_backward(t->net, t->dz));
+  es_clock_lap(&t->clock, ES_PHASE_BACKWARD);
+
+  /* dz is the gradient of the global loss, so the ranks' shares add up: a sum, no average
+   */
+  ES_TRY(p->backend->ops->allreduce(p->backend, t->comm, p->grad, (size_t) p->n));
+  es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
+
+  ES_TRY(es_optim_update(t->optim, lr));
+  es_clock_lap(&t->clock, ES_PHASE_OPTIM);
+  t->step++;
+  t->time += lr;
+  return ES_OK;
+}
+
+es_status es_train_embed(es_train *t, const es_batch *b, es_bn_mode mode, double *z) {
+  ES_TRY(es_net_forward(t->net, 2 * b->n, t->groups, mode, b->x, t->z));
+  widen(t->z, 2 * (size_t) b->n * (size_t) es_net_dim(t->net), z);
+  return ES_OK;
+}
+
+es_status es_train_visit(void *train, es_visitor *v) {
+  es_train *t = train;
+  es_item step = {"train/step", ES_ITEM_I64, 1, {1}, &t->step};
+  es_item time = {"train/time", ES_ITEM_F64, 1, {1}, &t->time};
+  ES_TRY(v->item(v, &step));
+  ES_TRY(v->item(v, &time));
+  ES_TRY(es_params_visit(es_net_params(t->net), v));
+  return es_optim_visit(t->optim, v);
+}
