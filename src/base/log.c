@@ -94,6 +94,8 @@ void es_log(es_log_level level, const char *where, const char *fmt, ...) {
   va_start(args, fmt);
   format(text, fmt, args);
   va_end(args);
+  for (char *c = text; *c != '\0'; c++)
+    if (*c == '\n' || *c == '\r') *c = ' '; /* a quoted argument may hold line ends */
 
   pthread_mutex_lock(&state.lock);
   if (level == ES_LOG_ERROR) memcpy(state.last_error, text, strlen(text) + 1);

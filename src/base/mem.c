@@ -35,7 +35,8 @@ static const char *plain(const char *what) {
 }
 
 es_status es_alloc(size_t bytes, const char *what, void **p) {
-  char *raw = bytes <= SIZE_MAX - 2 * ALIGN ? calloc(1, bytes + 2 * ALIGN) : NULL;
+  const size_t most = PTRDIFF_MAX - 2 * ALIGN; /* an object cannot be larger */
+  char *raw = bytes <= most ? calloc(1, bytes + 2 * ALIGN) : NULL;
   ES_CHECK(raw != NULL, ES_ENOMEM,
            "out of memory: got no %zu bytes for %s (%zu bytes are in use)", bytes,
            plain(what), es_mem_now());

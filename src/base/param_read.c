@@ -43,6 +43,12 @@ static char *find_comment(char *text) {
   return NULL;
 }
 
+/** Can an INI line carry this value? All must, so that run.ini can always be read again.
+ */
+static bool is_storable(char *value) {
+  return strpbrk(value, "\n\r") == NULL && find_comment(value) == NULL;
+}
+
 static bool is_name(const char *name) {
   for (const char *c = name; *c != '\0'; c++)
     if (!isalnum((unsigned char) *c) && *c != '_' && *c != '-' && *c != '.') return false;
@@ -107,6 +113,11 @@ static es_status store(reader *r, const char *section, const char *name) {
            "%s:%d: got '%s' a second time, expected each key once", r->origin, r->line,
            key);
   char *value = es_trim(strpbrk(r->text, "=:") + 1);
+  ES_CHECK(
+      is_storable(value), ES_ECONFIG,
+      "%s:%d: got '%.80s', expected a blank before the comment, or a value that does "
+      "not begin with '#' or ';'",
+      r->origin, r->line, r->text);
   return es_config_put(r->cfg, key, value, r->cfg->sources);
 }
 
@@ -128,11 +139,6 @@ es_status es_config_read_text(es_config *cfg, const char *text, const char *orig
   ES_CHECK(rc >= 0, ES_ENOMEM, "%s: got no memory for its lines (libinih)", origin);
   ES_CHECK(rc == 0, ES_ECONFIG, "%s:%d: expected [section] or key = value", origin, rc);
   return ES_OK;
-}
-
-/** Text that an INI line could not carry, so that run.ini can always be read again. */
-static bool is_storable(char *value) {
-  return strpbrk(value, "\n\r") == NULL && find_comment(value) == NULL;
 }
 
 es_status es_config_set(es_config *cfg, const char *assignment) {

@@ -8,10 +8,7 @@
 static const es_fact build_facts[] = {
     {"version", PACKAGE_VERSION},      {"git", ES_BUILD_GIT},
     {"compiler", ES_BUILD_CC},         {"cflags", ES_BUILD_CFLAGS},
-    {"configure", ES_BUILD_CONFIGURE},
-#ifdef ES_BUILD_DATE
-    {"built", ES_BUILD_DATE},
-#endif
+    {"configure", ES_BUILD_CONFIGURE}, {"built", ES_BUILD_DATE},
 };
 
 const char *es_version(void) {
