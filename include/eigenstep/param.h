@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file param.h  Parameters: declared once in a table, read from INI text and overrides.
+ *
+ *  A module declares a struct and a table of rows {name, type, default, bounds, unit,
+ * doc, offset}; everything else (parsing, range checks, help, reference.ini, the
+ * effective run.ini, the provenance in the trajectory) follows from the table. Keys are
+ * "section.name", where the section may contain dots ("augment.crop.size" is `size` of
+ * section "augment.crop").
+ *
+ *  Order of calls: es_config_create -> es_config_read_text (rank 0's bytes, on every
+ * rank)
+ *  -> es_config_set for each override -> es_config_check against all known sections
+ *  -> es_config_get section by section -> es_config_write. */
+#ifndef ES_PARAM_H
+#define ES_PARAM_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "eigenstep/status.h"
+
+enum { ES_STRING_MAX = 1024, ES_LIST_MAX = 64 };
+
+typedef char es_string[ES_STRING_MAX];
+typedef struct es_list { /**< `a, b, c` of numbers */
+  int n;
+  double v[ES_LIST_MAX];
+} es_list;
+
+typedef enum es_param_type {
+  ES_P_INT,    /**< int64_t */
+  ES_P_DOUBLE, /**< double */
+  ES_P_BOOL,   /**< bool; true/false, yes/no, on/off, 1/0 */
+  ES_P_STRING, /**< es_string */
+  ES_P_CHOICE, /**< int: index into `choices` */
+  ES_P_LIST    /**< es_list of doubles */
+} es_param_type;
+
+/** One parameter. */
+typedef struct es_param {
+  const char *name;
+  es_param_type type;
+  const char *value;   /**< default, as text */
+  double min, max;     /**< inclusive bounds of numbers (and of list elements) */
+  const char *choices; /**< "none|batch" for ES_P_CHOICE */
+  const char *unit;    /**< "1" when dimensionless, "" for text */
+  const char *doc;     /**< one sentence */
+  size_t offset;       /**< in the struct */
+  bool resumable;      /**< may change on resume */
+} es_param;
+
+#define ES_INT(s, f, def, lo, hi, unit, doc)                                             \
+  { #f, ES_P_INT, def, lo, hi, NULL, unit, doc, offsetof(s, f), false }
+#define ES_DOUBLE(s, f, def, lo, hi, unit, doc)                                          \
+  { #f, ES_P_DOUBLE, def, lo, hi, NULL, unit, doc, offsetof(s, f), false }
+#define ES_BOOL(s, f, def, doc)                                                          \
+  { #f, ES_P_BOOL, def, 0, 0, NULL, "1", doc, offsetof(s, f), false }
+#define ES_STRING(s, f, def, doc)                                                        \
+  { #f, ES_P_STRING, def, 0, 0, NULL, "", doc, offsetof(s, f), false }
+#define ES_CHOICE(s, f, def, choices, doc)                                               \
+  { #f, ES_P_CHOICE, def, 0, 0, choices, "", doc, offsetof(s, f), false }
+#define ES_LIST(s, f, def, lo, hi, unit, doc)                                            \
+  { #f, ES_P_LIST, def, lo, hi, NULL, unit, doc, offsetof(s, f), false }
+#define ES_PARAM_END                                                                     \
+  { NULL, ES_P_INT, NULL, 0, 0, NULL, NULL, NULL, 0, false }
+#define ES_INF INFINITY
+
+/** One section known to the program: its name, table and where it is documented. */
+typedef struct es_section {
+  const char *name;      /**< "loss.barlow" */
+  const es_param *table; /**< ends with ES_PARAM_END */
+  const char *doc;       /**< heading in params / reference.ini */
+  const char *base; /**< section whose values hold for keys not given here, or NULL */
+} es_section;
+
+typedef struct es_config es_config;
+
+es_status es_config_create(es_config **cfg);
+void es_config_destroy(es_config **cfg);
+
+/** Parse INI text ("[section]" lines, "key = value  # comment"); `origin` names it in
+ * messages.
+ *  @return ES_ECONFIG with the line number on a syntax error or a key given twice. */
+es_status es_config_read_text(es_config *cfg, const char *text, const char *origin);
+
+/** Apply one override "section.key=value" (later ones win). @return ES_ECONFIG if
+ * malformed. */
+es_status es_config_set(es_config *cfg, const char *assignment);
+
+/** Refuse keys that no section knows; offers the nearest known name. Also checks every
+ * given value against type, bounds and choices, selected or not. @return ES_OK or
+ * ES_ECONFIG */
+es_status es_config_check(const es_config *cfg, const es_section *sections, size_t n);
+
+/** Fill a struct from defaults and the given values of `section`, and mark those used.
+ *  `base`: with a non-NULL base struct the values not given are copied from it instead of
+ * the defaults (used for view2.* overrides). @return ES_OK or ES_ECONFIG (range, type;
+ * got/expected) */
+es_status es_config_get(es_config *cfg, const char *section, const es_param *table,
+                        const void *base, size_t size, void *out);
+
+/** The text given for "section.key", NULL if not given. */
+const char *es_config_given(const es_config *cfg, const char *section, const char *key);
+
+/** Write all sections as a runnable INI with effective values (given or default).
+ * Annotated: with doc, unit, bounds and choices as comments. */
+void es_config_write(const es_config *cfg, const es_section *sections, size_t n,
+                     bool annotated, FILE *out);
+
+/** The same as an allocated string (free with es_free). */
+es_status es_config_text(const es_config *cfg, const es_section *sections, size_t n,
+                         bool annotated, char **text);
+
+/** Call visit(ctx, "section.key", value) for each given key never asked for by
+ * es_config_get. */
+void es_config_unused(const es_config *cfg,
+                      void (*visit)(void *ctx, const char *key, const char *value),
+                      void *ctx);
+
+/** Call visit for each key of the sections with its effective value: for provenance. */
+void es_config_each(const es_config *cfg, const es_section *sections, size_t n,
+                    void (*visit)(void *ctx, const char *key, const char *value),
+                    void *ctx);
+
+/** Split "a, b,c" into at most `max` trimmed items stored in `items`. "" and "none" give
+ * 0.
+ *  @return ES_ECONFIG if too many or an item is longer than 63 characters */
+es_status es_split(const char *text, size_t max, char items[][64], size_t *n);
+
+#endif
