@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# build.sh  Bootstrap, configure and make in a build folder; redoes only what is out of date.
+# build.sh  Bootstrap, configure and make in a build folder, where out of date.
 # Usage: build.sh BUILDDIR [configure options]
 set -eu
 cd "$(dirname "$0")/.."

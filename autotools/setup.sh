@@ -33,7 +33,7 @@ fi
 echo "setup: installing$missing"
 apt="$as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Acquire::Retries=3
      -o DPkg::Lock::Timeout=300"
-$apt update || echo "setup: apt-get update failed; trying with the lists that are there" >&2
+$apt update || echo "setup: apt-get update failed; trying with the old lists" >&2
 $apt install --no-install-recommends $missing || {
   echo "setup: could not install:$missing" >&2
   exit 1

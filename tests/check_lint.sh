@@ -19,7 +19,8 @@ for file in $code $rest; do
   awk -v file="$file" '
     length($0) > 90 && !/https?:/ { print file ":" NR ": " length($0) " columns"; n++ }
     /[ \t]$/ { print file ":" NR ": trailing space"; n++ }
-    END { if (NR > 400) { print file ": " NR " lines"; n++ } exit n > 0 }' "$file" || bad=1
+    END { if (NR > 400) { print file ": " NR " lines"; n++ } exit n > 0 }
+    ' "$file" || bad=1
   case $file in
     */check_lint.sh) ;;
     *) ! grep -nHE '\b(TODO|FIXME|XXX)\b' "$file" || bad=1 ;;

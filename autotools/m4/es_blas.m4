@@ -4,7 +4,7 @@
 
 AC_DEFUN([ES_BLAS], [
   AC_ARG_WITH([blas], [AS_HELP_STRING([--with-blas=LIBS],
-    [BLAS with cblas.h, e.g. "-L/opt/lib -lopenblas" @<:@search openblas, blis, cblas@:>@])])
+    [BLAS with cblas.h, as "-lopenblas" @<:@search openblas, blis, cblas@:>@])])
   AC_ARG_WITH([lapack], [AS_HELP_STRING([--with-lapack=LIBS],
     [LAPACK @<:@the BLAS library itself, then lapack@:>@])])
   AS_IF([test "x$with_blas" = xno || test "x$with_lapack" = xno],
@@ -14,7 +14,7 @@ AC_DEFUN([ES_BLAS], [
   AC_MSG_CHECKING([for BLAS with cblas.h])
   AS_IF([test -n "$with_blas" && test "x$with_blas" != xyes], [es_try="$with_blas"],
         [es_try="-lopenblas|-lblis|-lcblas -lblas"
-         AS_IF([test -n "$PKG_CONFIG" && $PKG_CONFIG --exists openblas 2>/dev/null],
+         AS_IF([$PKG_CONFIG --exists openblas 2>/dev/null],
            [es_blas_cppflags=`$PKG_CONFIG --cflags openblas`
             es_try="`$PKG_CONFIG --libs openblas`|$es_try"])])
   es_ifs=$IFS; IFS='|'; set x $es_try; shift; IFS=$es_ifs
@@ -24,7 +24,8 @@ AC_DEFUN([ES_BLAS], [
   done
   AC_MSG_RESULT([${es_blas_libs:-no}])
   AS_IF([test -z "$es_blas_libs"],
-    [AC_MSG_ERROR([no BLAS with cblas.h; give --with-blas=LIBS (Debian: libopenblas-dev)])])
+    [AC_MSG_ERROR([no BLAS with cblas.h; dnl
+give --with-blas=LIBS (Debian: libopenblas-dev)])])
   ES_CPPFLAGS="$ES_CPPFLAGS $es_blas_cppflags"
   LIBS="$es_blas_libs $LIBS"
 

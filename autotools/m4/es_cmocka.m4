@@ -7,10 +7,10 @@ AC_DEFUN([ES_CMOCKA], [
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>], [_cmocka_run_group_tests], [-lcmocka], [libcmocka-dev])
-  AS_IF([test $es_have_cmocka = no && test "x$with_cmocka" != xno && dnl
-test "x$with_cmocka" != xyes],
-    [AC_MSG_ERROR([no cmocka in $with_cmocka])])
-  AS_IF([test $es_have_cmocka = no], [es_cmocka_note="no: make check skips the unit tests"])
+  AS_IF([test $es_have_cmocka = no],
+    [AS_CASE([$with_cmocka],
+       [default|no], [es_cmocka_note="no: make check skips the unit tests"],
+       [AC_MSG_ERROR([--with-cmocka was asked for, and cmocka was not found])])])
   AC_SUBST([CMOCKA_CPPFLAGS], [$es_cmocka_cppflags])
   AC_SUBST([CMOCKA_LIBS], [$es_cmocka_libs])
   AM_CONDITIONAL([HAVE_CMOCKA], [test $es_have_cmocka = yes])

@@ -40,7 +40,7 @@ AC_DEFUN([ES_DEBUG], [
     [es_sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
      es_old_cflags=$CFLAGS; CFLAGS="$CFLAGS $es_sanitize"
      AC_LINK_IFELSE([AC_LANG_PROGRAM()], [],
-       [AC_MSG_ERROR([--enable-sanitizer was asked for, and $CC cannot link $es_sanitize])])
+       [AC_MSG_ERROR([--enable-sanitizer: $CC cannot link $es_sanitize])])
      CFLAGS=$es_old_cflags
      ES_CFLAGS="$ES_CFLAGS $es_sanitize -fno-omit-frame-pointer"
      ES_LDFLAGS="$ES_LDFLAGS $es_sanitize"])

@@ -20,7 +20,7 @@ AC_DEFUN([ES_HDF5], [
   AS_CASE([$with_hdf5],
     [no], [AC_MSG_ERROR([parallel HDF5 is required])],
     [yes], [for es_module in hdf5-openmpi hdf5-mpich hdf5; do
-              AS_IF([test -n "$PKG_CONFIG" && $PKG_CONFIG --exists $es_module 2>/dev/null],
+              AS_IF([$PKG_CONFIG --exists $es_module 2>/dev/null],
                 [es_hdf5_cppflags=`$PKG_CONFIG --cflags $es_module`
                  es_hdf5_libs=`$PKG_CONFIG --libs $es_module`
                  es_hdf5_note="`$PKG_CONFIG --modversion $es_module` ($es_module)"
@@ -30,6 +30,8 @@ AC_DEFUN([ES_HDF5], [
               [ES_HDF5_FROM_WRAPPER([$H5PCC])])],
     [AS_IF([test -x "$with_hdf5" && test ! -d "$with_hdf5"],
        [ES_HDF5_FROM_WRAPPER([$with_hdf5])],
+       [test ! -d "$with_hdf5/include"],
+       [AC_MSG_ERROR([--with-hdf5=$with_hdf5: there is no folder $with_hdf5/include])],
        [es_hdf5_cppflags="-I$with_hdf5/include" es_hdf5_note=$with_hdf5
         es_hdf5_libs="-L$with_hdf5/lib -Wl,-rpath,$with_hdf5/lib -lhdf5"])])
   AS_IF([test -z "$es_hdf5_libs"], [es_hdf5_libs=-lhdf5 es_hdf5_note="default paths"])

@@ -18,15 +18,17 @@ AC_DEFUN([ES_TRY_LINK], [
 # Sets es_have_NAME, es_NAME_cppflags, es_NAME_libs, es_NAME_note; adds nothing by itself.
 AC_DEFUN([ES_LIBRARY], [
   AC_ARG_WITH([$1], [AS_HELP_STRING([--with-$1=DIR], [where $1 is installed])],
-    [], [with_$1=yes])
+    [], [with_$1=default])
   es_have_$1=no es_$1_cppflags= es_$1_libs="$5" es_$1_note="default paths"
   AS_CASE([$with_$1],
-    [yes], [AS_IF([test -n "$PKG_CONFIG" && $PKG_CONFIG --exists $2 2>/dev/null],
+    [default|yes], [AS_IF([$PKG_CONFIG --exists $2 2>/dev/null],
               [es_$1_cppflags=`$PKG_CONFIG --cflags $2`
                es_$1_libs=`$PKG_CONFIG --libs $2`
                es_$1_note=`$PKG_CONFIG --modversion $2`])],
     [no],  [],
-    [es_$1_cppflags="-I$with_$1/include"
+    [AS_IF([test ! -d "$with_$1/include"],
+       [AC_MSG_ERROR([--with-$1=$with_$1: there is no folder $with_$1/include])])
+     es_$1_cppflags="-I$with_$1/include"
      es_$1_libs="-L$with_$1/lib -Wl,-rpath,$with_$1/lib $5"
      es_$1_note=$with_$1])
   AC_MSG_CHECKING([for $1])

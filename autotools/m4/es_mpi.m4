@@ -15,7 +15,7 @@ AC_DEFUN([ES_MPI], [
 #error older than MPI 3
 #endif], [MPI_Iallreduce], [], [], [AC_MSG_RESULT([yes])],
     [AC_MSG_RESULT([no])
-     AC_MSG_ERROR([MPI 3 is required; set CC=mpicc (Debian: libopenmpi-dev openmpi-bin)])])
+     AC_MSG_ERROR([MPI 3 is required; set CC=mpicc (Debian: libopenmpi-dev)])])
   AC_CHECK_PROGS([MPIRUN], [mpirun mpiexec], [mpirun])
   es_mpi_note=`$MPIRUN --version 2>/dev/null | sed 1q`
   AC_MSG_CHECKING([how $MPIRUN allows more ranks than cores])

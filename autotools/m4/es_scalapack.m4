@@ -17,7 +17,8 @@ AC_DEFUN([ES_SCALAPACK], [
       [es_scalapack_libs=$es_libs; break])
   done
   AC_MSG_RESULT([${es_scalapack_libs:-no}])
-  AS_IF([test -z "$es_scalapack_libs"], [AC_MSG_ERROR([no ScaLAPACK with pdsyevd, pdsyevr and BLACS; dnl
+  AS_IF([test -z "$es_scalapack_libs"],
+    [AC_MSG_ERROR([no ScaLAPACK with pdsyevd, pdsyevr and BLACS; dnl
 give --with-scalapack=LIBS (Debian: libscalapack-openmpi-dev)])])
   LIBS="$es_scalapack_libs $LIBS"
 ])

@@ -5,7 +5,7 @@
 AC_DEFUN([ES_VERSION], [
   AC_PATH_PROG([HELP2MAN], [help2man])
   AS_IF([test -n "$HELP2MAN" && test "x$cross_compiling" = xno], [es_man_note="help2man"],
-    [test -f "$srcdir/autotools/eigenstep.1"], [es_man_note="the shipped copy"; HELP2MAN=],
+    [test -f "$srcdir/autotools/eigenstep.1"], [es_man_note="as shipped"; HELP2MAN=],
     [es_man_note="no (help2man is missing)"; HELP2MAN=])
   AM_CONDITIONAL([MAN_PAGE], [test "${es_man_note%% *}" != no])
   es_cc_note=`$CC --version 2>/dev/null | sed 1q`
