@@ -239,6 +239,7 @@ static void nearest_is_sensible(void **state) {
   assert_string_equal(es_nearest("LOSS.NAME", keys, 4), "loss.name");
   assert_string_equal(es_nearest("run.step", keys, 4), "run.steps");
   assert_string_equal(es_nearest("optim.rl", keys, 4), "optim.lr");
+  assert_string_equal(es_nearest("sdg", (const char *const[]){"sgd"}, 1), "sgd");
   assert_null(es_nearest("projector.widths", keys, 4));
   assert_null(es_nearest("", keys, 4));
   assert_null(es_nearest("x", (const char *const[]){"y"}, 1));

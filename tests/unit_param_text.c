@@ -88,6 +88,9 @@ static void long_lines_are_whole_or_refused(void **state) {
   assert_int_equal(get_toy(cfg, "toy", NULL, &t), ES_OK);
   assert_string_equal(t.path, value);
   assert_true(t.lr == 3);
+  snprintf(text, sizeof text, "toy.path=%sv", value); /* one more than fits */
+  assert_int_equal(es_config_set(cfg, text), ES_OK);
+  assert_int_equal(get_toy(cfg, "toy", NULL, &t), ES_ECONFIG);
 
   memset(text, 'v', 5000);
   memcpy(text, "[toy]\npath =", 12);
@@ -148,6 +151,24 @@ static void written_text_reads_back(void **state) {
   }
 }
 
+/** What the second view takes from the first is still taken after writing and reading. */
+static void written_text_keeps_the_base(void **state) {
+  es_config *cfg = config(state), *again;
+  char *text;
+  toy first, second;
+  assert_int_equal(es_config_set(cfg, "toy.lr=7"), ES_OK);
+  assert_int_equal(es_config_text(cfg, sections, N_SECTIONS, false, &text), ES_OK);
+  assert_non_null(strstr(text, "[view2.toy]\n# steps = 100\n# lr = 7\n"));
+  assert_int_equal(es_config_create(&again), ES_OK);
+  assert_int_equal(es_config_read_text(again, text, "written"), ES_OK);
+  es_free(&text);
+  assert_int_equal(es_config_set(again, "toy.lr=8"), ES_OK);
+  assert_int_equal(get_toy(again, "toy", NULL, &first), ES_OK);
+  assert_int_equal(get_toy(again, "view2.toy", &first, &second), ES_OK);
+  assert_true(second.lr == 8);
+  es_config_destroy(&again);
+}
+
 static void annotation_documents_each_row(void **state) {
   es_config *cfg = config(state);
   char *text;
@@ -191,6 +212,7 @@ int main(void) {
       TEST(wrong_text_names_its_line),
       TEST(long_lines_are_whole_or_refused),
       TEST(written_text_reads_back),
+      TEST(written_text_keeps_the_base),
       TEST(annotation_documents_each_row),
       TEST(unused_and_effective_values),
   };
