@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file net.h  A network: planned ops in order, between values (activations).
+ *
+ *  Built by calls that each add one op and return the index of the value they produce;
+ * then es_net_alloc plans all memory once. Forward keeps every activation (backward needs
+ * them); gradients of activations share one arena by liveness. Views of a pair travel
+ * together: the batch is `groups` equal runs of images, and BN takes its statistics run
+ * by run.
+ *
+ *  Order of calls: create -> input -> conv/bn/... -> alloc -> params init ->
+ * forward/backward. */
+#ifndef ES_NET_H
+#define ES_NET_H
+
+#include "eigenstep/params.h"
+
+typedef struct es_net es_net;
+
+/** What a network is built for. */
+typedef struct es_net_options {
+  int max_n;           /**< largest number of images of one forward on this rank */
+  const es_comm *sync; /**< BN over these ranks; NULL = each rank alone. Borrowed. */
+  bool plan_only;      /**< dry run: count, allocate nothing */
+} es_net_options;
+
+/** Bytes and operations, known after es_net_alloc (also in a dry run). */
+typedef struct es_net_cost {
+  int64_t parameters; /**< trainable */
+  int64_t activation_bytes; /**< all activations of max_n images */
+  int64_t gradient_bytes;   /**< the arena of their gradients */
+  int64_t parameter_bytes;  /**< values, gradients and state */
+  int64_t plan_bytes;       /**< owned by the planned ops; 0 in a dry run */
+  double flops; /**< forward, per image: convolutions and linear layers, multiply and add
+                     counted separately */
+} es_net_cost;
+
+es_status es_net_create(es_backend *b, const es_net_options *o, es_net **net);
+void es_net_destroy(es_net **net);
+
+/* Building. Each returns the new value's index in *y. `name` is the torch prefix of its
+ * parameters ("layer1.0.conv1"). */
+es_status es_net_input(es_net *net, es_shape shape, int *y);
+es_status es_net_conv(es_net *net, int x, const char *name, int out, int k, int stride,
+                      int pad, int *y);
+/** residual: index of the value added before the ReLU, or -1. */
+es_status es_net_bn(es_net *net, int x, const char *name, int residual, bool relu,
+                    int *y);
+es_status es_net_linear(es_net *net, int x, const char *name, int out, bool bias, int *y);
+es_status es_net_relu(es_net *net, int x, int *y);
+es_status es_net_maxpool(es_net *net, int x, int k, int stride, int pad, int *y);
+es_status es_net_avgpool(es_net *net, int x, int *y);
+es_status es_net_flatten(es_net *net, int x, int *y);
+/** Shape of a value. */
+es_shape es_net_shape(const es_net *net, int value);
+/** Change the view declared last under `name` (init scale, zero gain); before alloc. */
+es_view *es_net_view(es_net *net, const char *name);
+
+/** Plan everything; the last value is the output and must be [D, 1, 1]. */
+es_status es_net_alloc(es_net *net);
+void es_net_cost_of(const es_net *net, es_net_cost *cost);
+es_params *es_net_params(es_net *net);
+int es_net_dim(const es_net *net); /**< D */
+
+/** Collective where BN is synchronised. z [n, D] <- f(x), x [n, C, H, W], host f32.
+ *  @param groups  divides n; @return ES_EARG if n > max_n */
+es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const float *x,
+                         float *z);
+/** Collective where BN is synchronised. After a forward with ES_BN_TRAIN or ES_BN_BATCH:
+ * parameter gradients += dL/dparameters for dz = dL/dz [n, D]. */
+es_status es_net_backward(es_net *net, const float *dz);
+
+/** Host copy of an intermediate value [n, C, H, W] after a forward; for tests and
+ * features. */
+es_status es_net_read(es_net *net, int value, float *nchw);
+
+#endif

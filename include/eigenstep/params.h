@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file params.h  All parameters of a model in flat buffers; tensors are named views.
+ *
+ *  Three flat f32 buffers on the backend: value and grad [n] (trainable), state [n_state]
+ * (BN running averages). Names are torchvision's. Optimisers, all-reduce, norms,
+ * checkpoints and exports each act on a whole buffer. */
+#ifndef ES_PARAMS_H
+#define ES_PARAMS_H
+
+#include "eigenstep/backend.h"
+#include "eigenstep/visit.h"
+
+enum { ES_NAME_MAX = 96 };
+
+typedef enum es_init {
+  ES_INIT_ZERO,
+  ES_INIT_ONE,
+  ES_INIT_KAIMING_FAN_OUT, /**< normal, std = sqrt(2 / (out k k)): torchvision's
+                              convolutions */
+  ES_INIT_UNIFORM_FAN_IN,  /**< uniform +-1/sqrt(fan_in): torch.nn.Linear */
+  ES_INIT_NORMAL_FAN_IN    /**< normal, std = 1/sqrt(fan_in) */
+} es_init;
+
+/** One tensor: a view into `value`/`grad` (or `state`). */
+typedef struct es_view {
+  char name[ES_NAME_MAX]; /**< "layer1.0.conv1.weight" */
+  int ndim;
+  int64_t dim[4];
+  int64_t offset, count; /**< in elements */
+  int64_t fan_in, fan_out;
+  es_init init;
+  double scale;  /**< initial values are multiplied by this */
+  bool excluded; /**< 1-D: LARS and others may exclude it from decay and adaptation */
+  bool state;    /**< lives in `state`, not trained */
+} es_view;
+
+typedef struct es_params {
+  es_backend *backend; /* borrowed; must outlive */
+  es_view *view;       /* owned [n_view] */
+  int n_view, cap;
+  int64_t n, n_state;        /**< elements of value/grad and of state */
+  es_buf value, grad, state; /* owned; NULL until es_params_alloc */
+} es_params;
+
+es_status es_params_create(es_backend *b, es_params **p);
+void es_params_destroy(es_params **p);
+/** Declare a tensor before allocation; returns its index. Names must be unique. */
+es_status es_params_add(es_params *p, const es_view *v, int *index);
+/** Allocate the three buffers. */
+es_status es_params_alloc(es_params *p);
+/** Fill with initial values: view i from (seed, ES_STREAM_INIT, i), times its scale: the
+ * same on every rank and any rank count. */
+es_status es_params_init(es_params *p, uint64_t seed);
+/** Index of a name, or -1. */
+int es_params_find(const es_params *p, const char *name);
+/** Host access to one view. */
+es_status es_params_get(const es_params *p, int view, float *out);
+es_status es_params_set(es_params *p, int view, const float *in);
+/** State visitor: one item per view, named "model/<name>". Loading uploads. */
+es_status es_params_visit(es_params *p, es_visitor *v);
+
+#endif

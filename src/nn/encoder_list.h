@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file encoder_list.h  One line per variant. No include guard: expanded several times. */
+ES_ENCODER(resnet50)
+ES_ENCODER(resnet34)
+ES_ENCODER(resnet18)
+ES_ENCODER(mlp)
+ES_ENCODER(linear)

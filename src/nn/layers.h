@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file layers.h  Numbered linear layers, as encoders and the projector name them. */
+#ifndef ES_NN_LAYERS_H
+#define ES_NN_LAYERS_H
+
+#include "eigenstep/encoder.h"
+
+/** Add the linear layer "<prefix>.<index>" of `width` outputs behind x.
+ *  @return ES_ECONFIG unless width is a whole number >= 1 */
+es_status es_nn_linear(es_net *net, int x, const char *prefix, int index, double width,
+                       bool bias, int *y);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file model.c  The model: input, encoder, projector, and how small it starts.
+ *
+ *  Projector: linear layers, batch norm and ReLU between them, the last one bare; N
+ * counts the layers from 0: projector.N.weight, projector.N.bias, projector.N.bn.*. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "eigenstep/registry.h"
+#include "layers.h"
+
+es_status es_nn_linear(es_net *net, int x, const char *prefix, int index, double width,
+                       bool bias, int *y) {
+  ES_CHECK(width >= 1 && width == floor(width), ES_ECONFIG,
+           "%s: got the width %g, expected a whole number >= 1", prefix, width);
+  char name[ES_NAME_MAX];
+  snprintf(name, sizeof name, "%s.%d", prefix, index);
+  return es_net_linear(net, x, name, (int) width, bias, y);
+}
+
+static es_status project(es_net *net, const es_projector_params *p, int x) {
+  for (int i = 0; i < p->widths.n; i++) {
+    ES_TRY(es_nn_linear(net, x, "projector", i, p->widths.v[i], p->bias, &x));
+    if (i == p->widths.n - 1) break;
+    char name[ES_NAME_MAX];
+    snprintf(name, sizeof name, "projector.%d.bn", i);
+    if (p->batchnorm)
+      ES_TRY(es_net_bn(net, x, name, -1, true, &x));
+    else
+      ES_TRY(es_net_relu(net, x, &x));
+  }
+  return ES_OK;
+}
+
+/** Set the scales of all weights; the last linear layer is the last matrix declared. */
+static es_status set_init(es_params *p, const es_init_params *init) {
+  es_view *last = NULL;
+  for (int i = 0; i < p->n_view; i++) {
+    es_view *const v = &p->view[i];
+    if (v->ndim == 2) last = v;
+    if (v->ndim >= 2) v->scale *= init->scale;
+  }
+  ES_CHECK(last != NULL || (init->scale_last == 1.0 && init->last == 0), ES_ECONFIG,
+           "got init.scale_last = %g for a model without a linear layer, expected 1",
+           init->scale_last);
+  if (last == NULL) return ES_OK;
+  last->scale *= init->scale_last;
+  if (init->last == 1) last->init = ES_INIT_NORMAL_FAN_IN;
+  return ES_OK;
+}
+
+static es_status assemble(es_net *net, const es_encoder_ops *ops, es_shape input,
+                          const es_encoder_params *enc, const es_projector_params *proj,
+                          const es_init_params *init, int *features) {
+  int x, h;
+  ES_TRY(es_net_input(net, input, &x));
+  ES_TRY(ops->build(net, enc, x, &h));
+  ES_TRY(project(net, proj, h));
+  ES_TRY(set_init(es_net_params(net), init));
+  ES_TRY(es_net_alloc(net));
+  if (features != NULL) *features = h;
+  return ES_OK;
+}
+
+es_status es_model_build(es_backend *b, const es_net_options *o, es_shape input,
+                         const es_encoder_params *enc, const es_projector_params *proj,
+                         const es_init_params *init, es_net **net, int *features) {
+  const es_encoder_ops *const *list;
+  const size_t n = es_encoder_list(&list);
+  const void *found;
+  ES_TRY(es_registry_find("encoder", enc->name, (const void *const *) list, n, &found));
+  es_net *built;
+  ES_TRY(es_net_create(b, o, &built));
+  const es_status st = assemble(built, found, input, enc, proj, init, features);
+  if (st != ES_OK) {
+    es_net_destroy(&built);
+    return st;
+  }
+  *net = built;
+  return ES_OK;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file net.c  Building a network: values, nodes and the parameters they declare.
+ *
+ *  Order of calls: see net.h. Placement in memory is net_plan.c, execution net_run.c. */
+#include "net_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "eigenstep/mem.h"
+#include "grow.h"
+
+/* torch.nn.BatchNorm2d's defaults */
+static const double bn_eps = 1e-5, bn_momentum = 0.1;
+
+es_status es_net_create(es_backend *b, const es_net_options *o, es_net **net) {
+  ES_CHECK(o->max_n >= 0, ES_EARG, "got at most %d images, expected >= 0", o->max_n);
+  es_net *q;
+  ES_TRY(ES_NEW(1, &q));
+  q->backend = b;
+  q->options = *o;
+  if (q->options.max_n == 0) q->options.max_n = 1; /* ops are planned for one at least */
+  const es_status st = es_params_create(b, &q->params);
+  if (st != ES_OK) {
+    es_free(&q);
+    return st;
+  }
+  *net = q;
+  return ES_OK;
+}
+
+void es_net_destroy(es_net **net) {
+  es_net *const q = *net;
+  if (q == NULL) return;
+  for (int i = 0; i < q->n_node; i++)
+    if (q->node[i].op != NULL) es_op_destroy(&q->node[i].op);
+  if (q->acts != NULL) q->backend->ops->release(q->backend, &q->acts);
+  if (q->grads != NULL) q->backend->ops->release(q->backend, &q->grads);
+  es_params_destroy(&q->params);
+  es_free(&q->value);
+  es_free(&q->node);
+  es_free(net);
+}
+
+static es_status add_value(es_net *net, es_shape shape, bool needs_grad, int *y) {
+  ES_TRY(es_nn_grow(&net->value, net->n_value, &net->cap_value, sizeof *net->value,
+                    "values"));
+  net->value[net->n_value] = (es_net_value){.shape = shape, .needs_grad = needs_grad};
+  *y = net->n_value++;
+  return ES_OK;
+}
+
+es_status es_net_input(es_net *net, es_shape shape, int *y) {
+  ES_CHECK(net->n_value == 0, ES_EARG, "got a second input, expected one");
+  ES_CHECK(shape.c >= 1 && shape.h >= 1 && shape.w >= 1, ES_EARG,
+           "got an input of %d x %d x %d, expected sizes >= 1", shape.c, shape.h,
+           shape.w);
+  return add_value(net, shape, false, y);
+}
+
+/** A node without parameters, for a caller to complete. */
+static es_net_node blank(es_op_kind kind, int x, const char *name) {
+  es_net_node node = {.x = x, .residual = -1, .w = -1, .b = -1, .mean = -1, .var = -1};
+  node.desc.kind = kind;
+  snprintf(node.name, sizeof node.name, "%s", name);
+  return node;
+}
+
+static es_status check_value(const es_net *net, int x, const char *name) {
+  ES_CHECK(!net->planned, ES_EARG, "'%s': got an op after es_net_alloc", name);
+  ES_CHECK(x >= 0 && x < net->n_value, ES_EARG, "'%s': got value %d, expected 0 to %d",
+           name, x, net->n_value - 1);
+  return ES_OK;
+}
+
+/** Append a node whose output has `out` channels; its value gets index *y. */
+static es_status append(es_net *net, es_net_node *node, int out, int *y) {
+  const es_net_value *const x = &net->value[node->x];
+  node->desc.name = node->name;
+  node->desc.in = x->shape;
+  node->desc.max_n = net->options.max_n;
+  node->desc.need_dx = x->needs_grad;
+  ES_TRY(es_op_out_shape(&node->desc, out, &node->desc.out));
+  ES_TRY(es_nn_grow(&net->node, net->n_node, &net->cap_node, sizeof *net->node,
+                    "net nodes"));
+  const bool trained = x->needs_grad || node->w >= 0;
+  int value;
+  ES_TRY(add_value(net, node->desc.out, trained, &value));
+  net->value[node->x].uses++;
+  if (node->residual >= 0) net->value[node->residual].uses++;
+  node->y = value;
+  net->node[net->n_node++] = *node;
+  *y = value;
+  return ES_OK;
+}
+
+/** Declare the tensor "<prefix>.<part>". */
+static es_status declare(es_net *net, const char *prefix, const char *part, es_view view,
+                         int *index) {
+  const int length = snprintf(view.name, sizeof view.name, "%s.%s", prefix, part);
+  ES_CHECK(length < ES_NAME_MAX, ES_EARG,
+           "got the name '%s.%s', expected at most %d "
+           "characters",
+           prefix, part, ES_NAME_MAX - 1);
+  view.scale = 1.0;
+  view.excluded = view.ndim == 1;
+  return es_params_add(net->params, &view, index);
+}
+
+es_status es_net_conv(es_net *net, int x, const char *name, int out, int k, int stride,
+                      int pad, int *y) {
+  ES_TRY(check_value(net, x, name));
+  const int in = net->value[x].shape.c;
+  es_net_node node = blank(ES_OP_CONV, x, name);
+  node.desc.k = k;
+  node.desc.stride = stride;
+  node.desc.pad = pad;
+  const es_view w = {.ndim = 4,
+                     .dim = {out, in, k, k},
+                     .fan_in = (int64_t) in * k * k,
+                     .fan_out = (int64_t) out * k * k,
+                     .init = ES_INIT_KAIMING_FAN_OUT};
+  ES_TRY(declare(net, name, "weight", w, &node.w));
+  return append(net, &node, out, y);
+}
+
+es_status es_net_bn(es_net *net, int x, const char *name, int residual, bool relu,
+                    int *y) {
+  ES_TRY(check_value(net, x, name));
+  const es_shape s = net->value[x].shape;
+  if (residual >= 0) {
+    ES_TRY(check_value(net, residual, name));
+    const es_shape r = net->value[residual].shape;
+    ES_CHECK(r.c == s.c && r.h == s.h && r.w == s.w, ES_EARG,
+             "'%s': got a residual of %d x %d x %d, expected %d x %d x %d", name, r.c,
+             r.h, r.w, s.c, s.h, s.w);
+    ES_CHECK(residual != x && net->value[residual].needs_grad, ES_EARG,
+             "'%s': got value %d as residual, expected one that is neither its input nor "
+             "free of parameters",
+             name, residual);
+  }
+  es_net_node node = blank(ES_OP_BN, x, name);
+  node.residual = residual;
+  node.desc.residual = residual >= 0;
+  node.desc.relu = relu;
+  node.desc.eps = bn_eps;
+  node.desc.momentum = bn_momentum;
+  node.desc.sync = net->options.sync;
+  es_view v = {.ndim = 1, .dim = {s.c}, .fan_in = 1, .fan_out = 1, .init = ES_INIT_ONE};
+  ES_TRY(declare(net, name, "weight", v, &node.w));
+  v.init = ES_INIT_ZERO;
+  ES_TRY(declare(net, name, "bias", v, &node.b));
+  v.state = true;
+  ES_TRY(declare(net, name, "running_mean", v, &node.mean));
+  v.init = ES_INIT_ONE;
+  ES_TRY(declare(net, name, "running_var", v, &node.var));
+  return append(net, &node, s.c, y);
+}
+
+es_status es_net_linear(es_net *net, int x, const char *name, int out, bool bias,
+                        int *y) {
+  ES_TRY(check_value(net, x, name));
+  const int in = net->value[x].shape.c;
+  es_net_node node = blank(ES_OP_LINEAR, x, name);
+  node.desc.bias = bias;
+  es_view v = {.ndim = 2,
+               .dim = {out, in},
+               .fan_in = in,
+               .fan_out = out,
+               .init = ES_INIT_UNIFORM_FAN_IN};
+  ES_TRY(declare(net, name, "weight", v, &node.w));
+  v.ndim = 1;
+  if (bias) ES_TRY(declare(net, name, "bias", v, &node.b));
+  return append(net, &node, out, y);
+}
+
+es_status es_net_relu(es_net *net, int x, int *y) {
+  ES_TRY(check_value(net, x, "relu"));
+  es_net_node node = blank(ES_OP_RELU, x, "relu");
+  return append(net, &node, net->value[x].shape.c, y);
+}
+
+es_status es_net_maxpool(es_net *net, int x, int k, int stride, int pad, int *y) {
+  ES_TRY(check_value(net, x, "maxpool"));
+  es_net_node node = blank(ES_OP_MAXPOOL, x, "maxpool");
+  node.desc.k = k;
+  node.desc.stride = stride;
+  node.desc.pad = pad;
+  return append(net, &node, net->value[x].shape.c, y);
+}
+
+es_status es_net_avgpool(es_net *net, int x, int *y) {
+  ES_TRY(check_value(net, x, "avgpool"));
+  es_net_node node = blank(ES_OP_AVGPOOL, x, "avgpool");
+  return append(net, &node, net->value[x].shape.c, y);
+}
+
+es_status es_net_flatten(es_net *net, int x, int *y) {
+  ES_TRY(check_value(net, x, "flatten"));
+  const es_shape s = net->value[x].shape;
+  if (s.h == 1 && s.w == 1) {
+    *y = x;
+    return ES_OK;
+  }
+  es_net_node node = blank(ES_OP_FLATTEN, x, "flatten");
+  return append(net, &node, s.c * s.h * s.w, y);
+}
+
+es_shape es_net_shape(const es_net *net, int value) {
+  return net->value[value].shape;
+}
+
+es_view *es_net_view(es_net *net, const char *name) {
+  const int i = es_params_find(net->params, name);
+  return i < 0 ? NULL : &net->params->view[i];
+}
+
+es_params *es_net_params(es_net *net) {
+  return net->params;
+}
+
+int es_net_dim(const es_net *net) {
+  return net->value[net->n_value - 1].shape.c;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file net_private.h  What the net*.c files share: values, nodes and their places. */
+#ifndef ES_NET_PRIVATE_H
+#define ES_NET_PRIVATE_H
+
+#include "eigenstep/net.h"
+
+/** An activation: the output of a node, or the input (value 0). */
+typedef struct es_net_value {
+  es_shape shape;
+  bool needs_grad; /**< depends on a parameter */
+  int uses;        /**< consumers */
+  size_t bytes;    /**< of max_n images */
+  size_t at;       /**< offset in the activation arena */
+  size_t grad_at;  /**< offset in the gradient arena, if needs_grad */
+} es_net_value;
+
+/** An op between values; parameters are view indices, -1 where it has none. */
+typedef struct es_net_node {
+  es_op_desc desc;
+  char name[ES_NAME_MAX];
+  int x, y, residual;
+  int w, b, mean, var;
+  bool add_dx, add_dresidual; /**< another consumer has written that gradient before */
+  es_op *op;                  /* owned; NULL in a dry run */
+} es_net_node;
+
+struct es_net {
+  es_backend *backend; /* borrowed */
+  es_net_options options;
+  es_params *params;   /* owned */
+  es_net_value *value; /* owned [n_value] */
+  int n_value, cap_value;
+  es_net_node *node; /* owned [n_node], in the order of execution */
+  int n_node, cap_node;
+  size_t act_bytes, grad_bytes; /**< of the arenas */
+  void *acts, *grads;           /* owned, backend memory */
+  bool planned;
+  /* the last forward, for backward */
+  int n, groups;
+  es_bn_mode mode;
+  bool forwarded;
+};
+
+/** Place all values in the two arenas and set the add flags. Local.
+ *  @return ES_EARG if a value that needs a gradient has no consumer */
+es_status es_net_place(es_net *net);
+
+#endif

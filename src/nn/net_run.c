@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file net_run.c  Forward and backward through the planned ops. Nothing is allocated.
+ */
+#include "net_private.h"
+
+static es_act act_of(const es_net *net, int v) {
+  return v < 0 ? NULL : (char *) net->acts + net->value[v].at;
+}
+
+/** NULL where no gradient is wanted. */
+static es_act grad_of(const es_net *net, int v) {
+  const bool wanted = v >= 0 && net->value[v].needs_grad;
+  return wanted ? (char *) net->grads + net->value[v].grad_at : NULL;
+}
+
+/** Where view i begins in its buffer; NULL for "none". */
+static es_buf part(const es_net *net, es_buf buffer, int i) {
+  return i < 0 ? NULL : buffer + net->params->view[i].offset;
+}
+
+static es_op_args arguments(const es_net *net, const es_net_node *node) {
+  const es_params *const p = net->params;
+  return (es_op_args){.n = net->n,
+                      .groups = net->groups,
+                      .mode = net->mode,
+                      .x = act_of(net, node->x),
+                      .y = act_of(net, node->y),
+                      .residual = act_of(net, node->residual),
+                      .dx = grad_of(net, node->x),
+                      .dy = grad_of(net, node->y),
+                      .dresidual = grad_of(net, node->residual),
+                      .add_dx = node->add_dx,
+                      .add_dresidual = node->add_dresidual,
+                      .w = part(net, p->value, node->w),
+                      .b = part(net, p->value, node->b),
+                      .dw = part(net, p->grad, node->w),
+                      .db = part(net, p->grad, node->b),
+                      .mean = part(net, p->state, node->mean),
+                      .var = part(net, p->state, node->var)};
+}
+
+es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const float *x,
+                         float *z) {
+  ES_CHECK(net->acts != NULL, ES_EARG, "got a network that is not allocated");
+  ES_CHECK(n >= 0 && n <= net->options.max_n, ES_EARG,
+           "got %d images, expected at most %d", n, net->options.max_n);
+  ES_CHECK(groups >= 1 && n % groups == 0, ES_EARG,
+           "got %d groups, expected a divisor of the %d images", groups, n);
+  es_backend *const b = net->backend;
+  const int last = net->n_value - 1;
+  net->n = n;
+  net->groups = groups;
+  net->mode = mode;
+  net->forwarded = false;
+  ES_TRY(b->ops->act_write(b, net->value[0].shape, n, x, act_of(net, 0)));
+  for (int i = 0; i < net->n_node; i++) {
+    const es_op_args a = arguments(net, &net->node[i]);
+    ES_TRY(net->node[i].op->forward(net->node[i].op, &a));
+  }
+  ES_TRY(b->ops->act_read(b, net->value[last].shape, n, act_of(net, last), z));
+  net->forwarded = true;
+  return ES_OK;
+}
+
+es_status es_net_backward(es_net *net, const float *dz) {
+  ES_CHECK(net->forwarded && net->mode != ES_BN_RUNNING, ES_EARG,
+           "got a backward without a forward on batch statistics before it");
+  es_backend *const b = net->backend;
+  const int last = net->n_value - 1;
+  ES_TRY(b->ops->act_write(b, net->value[last].shape, net->n, dz, grad_of(net, last)));
+  for (int i = net->n_node - 1; i >= 0; i--) {
+    const es_net_node *const node = &net->node[i];
+    if (!net->value[node->y].needs_grad) continue;
+    const es_op_args a = arguments(net, node);
+    ES_TRY(node->op->backward(node->op, &a));
+  }
+  return b->ops->sync(b);
+}
+
+es_status es_net_read(es_net *net, int value, float *nchw) {
+  ES_CHECK(value >= 0 && value < net->n_value && net->acts != NULL, ES_EARG,
+           "got value %d, expected 0 to %d of an allocated network", value,
+           net->n_value - 1);
+  es_backend *const b = net->backend;
+  return b->ops->act_read(b, net->value[value].shape, net->n, act_of(net, value), nchw);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file params.c  Flat parameter buffers with named views, and their initial values.
+ *
+ *  Initial values are torchvision's distributions drawn from the counter-based generator:
+ *  element e of view i is a function of (seed, i, e) alone.
+ *  Order of calls: create -> add ... -> alloc -> init. */
+#include "eigenstep/params.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "eigenstep/mem.h"
+#include "eigenstep/rng.h"
+#include "grow.h"
+
+es_status es_params_create(es_backend *b, es_params **p) {
+  es_params *q;
+  ES_TRY(ES_NEW(1, &q));
+  q->backend = b;
+  *p = q;
+  return ES_OK;
+}
+
+static void release(es_backend *b, es_buf *p) {
+  void *q = *p;
+  if (q != NULL) b->ops->release(b, &q);
+  *p = NULL;
+}
+
+void es_params_destroy(es_params **p) {
+  if (*p == NULL) return;
+  release((*p)->backend, &(*p)->value);
+  release((*p)->backend, &(*p)->grad);
+  release((*p)->backend, &(*p)->state);
+  es_free(&(*p)->view);
+  es_free(p);
+}
+
+es_status es_params_add(es_params *p, const es_view *v, int *index) {
+  ES_CHECK(p->value == NULL, ES_EARG, "got '%s' after the buffers were allocated",
+           v->name);
+  ES_CHECK(es_params_find(p, v->name) < 0, ES_EARG,
+           "got the parameter name '%s' twice, expected unique names", v->name);
+  ES_CHECK(v->ndim >= 1 && v->ndim <= 4, ES_EARG, "'%s': got %d dimensions, expected 1-4",
+           v->name, v->ndim);
+  int64_t count = 1;
+  for (int i = 0; i < v->ndim; i++) {
+    ES_CHECK(v->dim[i] >= 1 && v->dim[i] <= INT64_C(0xffffffff) / count, ES_EARG,
+             "'%s': got size %lld in dimension %d, expected 1 to 2^32 elements in all",
+             v->name, (long long) v->dim[i], i);
+    count *= v->dim[i];
+  }
+  ES_TRY(es_nn_grow(&p->view, p->n_view, &p->cap, sizeof *p->view, "views"));
+  es_view *const mine = &p->view[p->n_view];
+  int64_t *const end = v->state ? &p->n_state : &p->n;
+  *mine = *v;
+  mine->count = count;
+  mine->offset = *end;
+  *end += count;
+  *index = p->n_view++;
+  return ES_OK;
+}
+
+static es_status allocate(es_backend *b, int64_t n, const char *what, es_buf *buf) {
+  void *p;
+  ES_TRY(b->ops->alloc(b, (size_t) n * sizeof(float), what, &p));
+  *buf = p;
+  return ES_OK;
+}
+
+es_status es_params_alloc(es_params *p) {
+  ES_TRY(allocate(p->backend, p->n, "parameters", &p->value));
+  ES_TRY(allocate(p->backend, p->n, "parameter gradients", &p->grad));
+  return allocate(p->backend, p->n_state, "running averages", &p->state);
+}
+
+int es_params_find(const es_params *p, const char *name) {
+  for (int i = 0; i < p->n_view; i++)
+    if (strcmp(p->view[i].name, name) == 0) return i;
+  return -1;
+}
+
+/** Where a view lives. */
+static es_buf place(const es_params *p, const es_view *v) {
+  return (v->state ? p->state : p->value) + v->offset;
+}
+
+es_status es_params_get(const es_params *p, int view, float *out) {
+  const es_view *const v = &p->view[view];
+  return p->backend->ops->download(p->backend, out, place(p, v), (size_t) v->count);
+}
+
+es_status es_params_set(es_params *p, int view, const float *in) {
+  const es_view *const v = &p->view[view];
+  return p->backend->ops->upload(p->backend, place(p, v), in, (size_t) v->count);
+}
+
+/** Room on the host for the largest view. */
+static es_status staging(const es_params *p, float **buf) {
+  int64_t most = 0;
+  for (int i = 0; i < p->n_view; i++)
+    if (p->view[i].count > most) most = p->view[i].count;
+  return ES_NEW(most, buf);
+}
+
+static void draw(const es_view *v, es_rng r, float *out) {
+  const double in = sqrt((double) v->fan_in), gain = sqrt(2.0 / (double) v->fan_out);
+  for (int64_t e = 0; e < v->count; e++) {
+    double x = 0.0;
+    switch (v->init) {
+    case ES_INIT_ZERO:
+      break;
+    case ES_INIT_ONE:
+      x = 1.0;
+      break;
+    case ES_INIT_KAIMING_FAN_OUT:
+      x = gain * es_rng_normal(&r);
+      break;
+    case ES_INIT_UNIFORM_FAN_IN:
+      x = es_rng_range(&r, -1.0, 1.0) / in;
+      break;
+    case ES_INIT_NORMAL_FAN_IN:
+      x = es_rng_normal(&r) / in;
+      break;
+    }
+    out[e] = (float) (v->scale * x);
+  }
+}
+
+es_status es_params_init(es_params *p, uint64_t seed) {
+  es_status st = ES_OK;
+  float *host;
+  ES_TRY(staging(p, &host));
+  for (int i = 0; i < p->n_view && st == ES_OK; i++) {
+    draw(&p->view[i], es_rng_at(seed, ES_STREAM_INIT, (uint64_t) i, 0), host);
+    st = es_params_set(p, i, host);
+  }
+  es_free(&host);
+  return st;
+}
+
+static es_status visit_view(es_params *p, int i, float *host, es_visitor *v) {
+  const es_view *const view = &p->view[i];
+  char name[ES_NAME_MAX + 8];
+  snprintf(name, sizeof name, "model/%s", view->name);
+  es_item item = {.name = name, .type = ES_ITEM_F32, .ndim = view->ndim, .data = host};
+  memcpy(item.dim, view->dim, sizeof item.dim);
+  if (!v->loading) ES_TRY(es_params_get(p, i, host));
+  ES_TRY(v->item(v, &item));
+  return v->loading ? es_params_set(p, i, host) : ES_OK;
+}
+
+es_status es_params_visit(es_params *p, es_visitor *v) {
+  es_status st = ES_OK;
+  float *host;
+  ES_TRY(staging(p, &host));
+  for (int i = 0; i < p->n_view && st == ES_OK; i++) st = visit_view(p, i, host, v);
+  es_free(&host);
+  return st;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file loss.c  The losses known, and the part all of them share.
+ *  Order of calls: create -> eval ... -> destroy. */
+#include "eigenstep/loss.h"
+
+#include <stdio.h>
+
+#include "eigenstep/mem.h"
+#include "eigenstep/registry.h"
+
+const es_param es_loss_table[] = {
+    ES_STRING(es_loss_params, name, "barlow", "self-supervised loss: barlow"),
+    ES_PARAM_END};
+
+#define ES_LOSS(n) extern const es_loss_ops es_loss_##n;
+#include "loss_list.h"
+#undef ES_LOSS
+
+static const es_loss_ops *const losses[] = {
+#define ES_LOSS(n) &es_loss_##n,
+#include "loss_list.h"
+#undef ES_LOSS
+};
+
+size_t es_loss_list(const es_loss_ops *const **list) {
+  *list = losses;
+  return sizeof losses / sizeof losses[0];
+}
+
+/** Read and check the parameters, make the workspace. */
+static es_status prepare(es_loss *l, es_config *cfg, int64_t pairs) {
+  char section[64];
+  snprintf(section, sizeof section, "loss.%s", l->ops->name);
+  ES_TRY(es_alloc(l->ops->size, section, &l->par));
+  ES_TRY(es_config_get(cfg, section, l->ops->params, NULL, l->ops->size, l->par));
+  if (l->ops->check != NULL) ES_TRY(l->ops->check(l->par, pairs, l->dim));
+  const size_t bytes = l->ops->workspace(l->par, l->n_max, l->dim, l->comm->size);
+  void *work;
+  ES_TRY(es_alloc(bytes, "workspace of the loss", &work));
+  l->work = work;
+  return ES_OK;
+}
+
+es_status es_loss_create(es_config *cfg, const char *name, const es_comm *comm, int n_max,
+                         int64_t pairs, int dim, es_loss **l) {
+  const void *found = NULL;
+  es_loss *q = NULL;
+  es_status st;
+  ES_TRY_GOTO(es_registry_find("loss", name, (const void *const *) losses,
+                               sizeof losses / sizeof losses[0], &found),
+              agreed);
+  ES_CHECK_GOTO(n_max >= 0 && dim >= 1, ES_EARG, agreed,
+                "got %d pairs of width %d, expected >= 0 pairs of width >= 1", n_max,
+                dim);
+  ES_TRY_GOTO(ES_NEW(1, &q), agreed);
+  q->ops = found;
+  q->comm = comm;
+  q->n_max = n_max;
+  q->dim = dim;
+  st = prepare(q, cfg, pairs);
+agreed:
+  st = es_comm_agree(comm, st);
+  if (st == ES_OK)
+    *l = q;
+  else
+    es_loss_destroy(&q);
+  return st;
+}
+
+void es_loss_destroy(es_loss **l) {
+  if (*l == NULL) return;
+  es_free(&(*l)->work);
+  es_free(&(*l)->par);
+  es_free(l);
+}
+
+es_status es_loss_eval(es_loss *l, int n, const double *z1, const double *z2,
+                       double *value, double *dz1, double *dz2) {
+  es_status st = ES_OK;
+  ES_CHECK_GOTO(n >= 0 && n <= l->n_max, ES_EARG, agreed,
+                "got %d pairs, expected at most %d", n, l->n_max);
+  ES_CHECK_GOTO((dz1 == NULL) == (dz2 == NULL), ES_EARG, agreed,
+                "got a gradient of one view, expected both or none");
+agreed:
+  ES_TRY(es_comm_agree(l->comm, st));
+  return l->ops->eval(l, n, z1, z2, value, dz1, dz2);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file loss_barlow.c  Barlow Twins (Zbontar, Jing, Misra, LeCun, Deny, ICML 2021), in
+ *  the unnormalised form of the linear theory or with batch-normalised embeddings.
+ *
+ *  L = scale [sum_i (C_ii - 1)^2 + w sum_{i != j} C_ij^2],  C = U1' U2 / N, where N
+ * counts the pairs of all ranks and U is Z, Z less its batch mean (center), or that over
+ * its biased standard deviation (normalize = batch, as nn.BatchNorm1d without affine);
+ *  symmetrize takes (C + C')/2.
+ *
+ *  With G = dL/dC: dL/dU1 = U2 G'/N, dL/dU2 = U1 G/N. Behind a removed mean both have
+ * zero column sums, because the other view's U has, so centring passes them unchanged;
+ * behind the division by s, dZ1 = (dU1 - U1 q1)/s1 with the mean of dU1 U1 over the
+ * batch, q1_i = sum_j G_ij C_ij / N (C before it is made symmetric). So the gradient
+ * needs no sums over ranks beyond those of the value: one reduction for the means, one
+ * for C and the variances. D = embedding width. */
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+#include "eigenstep/loss.h"
+
+typedef struct par {
+  int normalize; /**< 0 = none, 1 = batch */
+  double offdiag, scale;
+  bool symmetrize, center;
+} par;
+
+static const es_param params[] = {
+    ES_CHOICE(par, normalize, "none", "none|batch",
+              "embeddings as they are, or normalised over the batch"),
+    ES_DOUBLE(par, offdiag, "1", 0, ES_INF, "1",
+              "weight of the off-diagonal terms (0.0051 in the original)"),
+    ES_BOOL(par, symmetrize, "true", "use the symmetric part of C"),
+    ES_BOOL(par, center, "false",
+            "remove the batch mean of each view (normalize = batch always does)"),
+    ES_DOUBLE(par, scale, "1", 0, ES_INF, "1", "factor on the whole loss"),
+    ES_PARAM_END};
+
+static const double bn_eps = 1e-5;
+
+/** One view of the batch. */
+typedef struct view {
+  const double *u; /**< [n, D] what C is made of: z itself or `copy` */
+  double *copy;    /**< [n, D] */
+  double *mean;    /**< [D] of the global batch */
+  double *inv;     /**< [D] 1/s, first the centred sum of squares */
+} view;
+
+/** The workspace by name. mean and inv of both views lie side by side for reduction. */
+typedef struct parts {
+  view v[2];
+  double *count; /**< [1] in front of the two means */
+  double *c;     /**< [D, D] in front of the two inv */
+  double *g;     /**< [D, D] */
+} parts;
+
+static size_t workspace(const void *p, int n_max, int dim, int ranks) {
+  (void) p;
+  (void) ranks;
+  const size_t n = (size_t) n_max, d = (size_t) dim;
+  return (2 * n * d + 2 * d * d + 4 * d + 1) * sizeof(double);
+}
+
+static parts divide(const es_loss *l) {
+  const size_t nd = (size_t) l->n_max * (size_t) l->dim, d = (size_t) l->dim;
+  parts p;
+  p.v[0].copy = l->work;
+  p.v[1].copy = p.v[0].copy + nd;
+  p.c = p.v[1].copy + nd;
+  p.v[0].inv = p.c + d * d;
+  p.v[1].inv = p.v[0].inv + d;
+  p.g = p.v[1].inv + d;
+  p.count = p.g + d * d;
+  p.v[0].mean = p.count + 1;
+  p.v[1].mean = p.v[0].mean + d;
+  return p;
+}
+
+/** Collective. Count the pairs; with `means` also average both views. */
+static double count_pairs(const es_loss *l, int n, bool means, const double *const z[2],
+                          parts *p) {
+  const int d = l->dim;
+  *p->count = n;
+  memset(p->v[0].mean, 0, 2 * (size_t) d * sizeof(double));
+  for (int a = 0; a < 2 && means; a++)
+    for (int i = 0; i < n; i++)
+      cblas_daxpy(d, 1.0, z[a] + (size_t) i * (size_t) d, 1, p->v[a].mean, 1);
+  es_comm_sum_f64(l->comm, p->count, means ? 1 + 2 * d : 1);
+  for (int i = 0; i < 2 * d && means; i++) p->v[0].mean[i] /= *p->count;
+  return *p->count;
+}
+
+/** copy = z - mean; inv = this rank's sums of squares of copy. */
+static void center_view(view *v, int n, int d, const double *z) {
+  memset(v->inv, 0, (size_t) d * sizeof(double));
+  for (int i = 0; i < n; i++) {
+    const double *const from = z + (size_t) i * (size_t) d;
+    double *const to = v->copy + (size_t) i * (size_t) d;
+    for (int j = 0; j < d; j++) {
+      to[j] = from[j] - v->mean[j];
+      v->inv[j] += to[j] * to[j];
+    }
+  }
+  v->u = v->copy;
+}
+
+/** Turn sums of squares into 1/s and divide this rank's rows by s. */
+static void normalise_view(view *v, int n, int d, double pairs) {
+  for (int j = 0; j < d; j++) v->inv[j] = 1.0 / sqrt(v->inv[j] / pairs + bn_eps);
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < d; j++)
+      v->copy[(size_t) i * (size_t) d + (size_t) j] *= v->inv[j];
+}
+
+/** Collective. C of the global batch, and both views as C sees them. */
+static void correlate(const es_loss *l, int n, double pairs, const double *const z[2],
+                      parts *p) {
+  const par *const o = l->par;
+  const int d = l->dim;
+  const bool batch = o->normalize == 1, centred = batch || o->center;
+  for (int a = 0; a < 2; a++) {
+    p->v[a].u = z[a];
+    if (centred) center_view(&p->v[a], n, d, z[a]);
+  }
+  memset(p->c, 0, (size_t) d * (size_t) d * sizeof(double));
+  if (n > 0)
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n, 1.0, p->v[0].u, d,
+                p->v[1].u, d, 0.0, p->c, d);
+  es_comm_sum_f64(l->comm, p->c, (int64_t) d * d + (batch ? 2 * d : 0));
+  for (int a = 0; a < 2 && batch; a++) normalise_view(&p->v[a], n, d, pairs);
+  for (int i = 0; i < d; i++)
+    for (int j = 0; j < d; j++) {
+      const double s = batch ? p->v[0].inv[i] * p->v[1].inv[j] : 1.0;
+      p->c[(size_t) i * (size_t) d + (size_t) j] *= s / pairs;
+    }
+}
+
+/** L, and G = dL/dC. */
+static double contrast(const par *o, int d, const double *c, double *g) {
+  double on = 0.0, off = 0.0;
+  for (int i = 0; i < d; i++)
+    for (int j = 0; j < d; j++) {
+      const size_t ij = (size_t) i * (size_t) d + (size_t) j;
+      const size_t ji = (size_t) j * (size_t) d + (size_t) i;
+      const double x = o->symmetrize ? 0.5 * (c[ij] + c[ji]) : c[ij];
+      const double r = i == j ? x - 1.0 : x, w = i == j ? 1.0 : o->offdiag;
+      *(i == j ? &on : &off) += r * r;
+      g[ij] = 2.0 * o->scale * w * r;
+    }
+  return o->scale * (on + o->offdiag * off);
+}
+
+/** dz <- (dz - u q)/s for one view; its G and C are read by rows or by columns. */
+static void normalise_backward(const view *v, int n, int d, double pairs, const parts *p,
+                               bool rows, double *dz) {
+  for (int j = 0; j < d; j++) {
+    const size_t first = rows ? (size_t) j * (size_t) d : (size_t) j;
+    const int step = rows ? 1 : d;
+    const double q = cblas_ddot(d, p->g + first, step, p->c + first, step) / pairs;
+    for (int i = 0; i < n; i++) {
+      const size_t ij = (size_t) i * (size_t) d + (size_t) j;
+      dz[ij] = (dz[ij] - v->u[ij] * q) * v->inv[j];
+    }
+  }
+}
+
+static void gradient(const es_loss *l, int n, double pairs, const parts *p, double *dz1,
+                     double *dz2) {
+  const int d = l->dim;
+  if (n == 0) return;
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, d, d, 1.0 / pairs, p->v[1].u, d,
+              p->g, d, 0.0, dz1, d);
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, d, d, 1.0 / pairs, p->v[0].u,
+              d, p->g, d, 0.0, dz2, d);
+  if (((const par *) l->par)->normalize != 1) return;
+  normalise_backward(&p->v[0], n, d, pairs, p, true, dz1);
+  normalise_backward(&p->v[1], n, d, pairs, p, false, dz2);
+}
+
+static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
+                      double *value, double *dz1, double *dz2) {
+  const par *const o = l->par;
+  const double *const z[2] = {z1, z2};
+  parts p = divide(l);
+  const double pairs = count_pairs(l, n, o->normalize == 1 || o->center, z, &p);
+  ES_CHECK(pairs > 0, ES_EARG, "got no pairs on any rank, expected at least one");
+  correlate(l, n, pairs, z, &p);
+  *value = contrast(o, l->dim, p.c, p.g);
+  if (dz1 != NULL) gradient(l, n, pairs, &p, dz1, dz2);
+  return ES_OK;
+}
+
+static void convention(const void *p, bool *center, bool *normalize) {
+  const par *const o = p;
+  *normalize = o->normalize == 1;
+  *center = o->center || *normalize;
+}
+
+const es_loss_ops es_loss_barlow = {.name = "barlow",
+                                    .doc = "Barlow Twins: C towards the identity",
+                                    .params = params,
+                                    .size = sizeof(par),
+                                    .workspace = workspace,
+                                    .eval = eval,
+                                    .convention = convention};
