@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# quickstart.sh  From a bare Debian machine to the figure of the first run.
+# Installs what is missing, builds in build/, trains inputs/quickstart/run.ini on all cores
+# and draws the result. A second call finds all this done and only runs, in a new folder.
+# RANKS=n and OUT=folder override the number of ranks and the output folder; arguments
+# are passed on to the program (section.key=value).
+set -eu
+cd "$(dirname "$0")/.."
+sh autotools/setup.sh
+echo "quickstart: building in build/ (minutes at the first call); log in build.log"
+sh autotools/build.sh build > build.log 2>&1 || {
+  tail -n 30 build.log
+  echo "quickstart: the build failed; all of it is in build.log" >&2
+  exit 1
+}
+
+out=${OUT:-quickstart-out}
+n=1
+while [ -e "$out" ]; do n=$((n + 1)); out=${OUT:-quickstart-out}-$n; done
+
+OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+export OMP_NUM_THREADS OPENBLAS_NUM_THREADS
+if [ "$(id -u)" = 0 ]; then # Open MPI wants to be told twice
+  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
+fi
+mpirun --use-hwthread-cpus -n "${RANKS:-$(nproc)}" \
+  build/eigenstep train inputs/quickstart/run.ini output.dir="$out" "$@"
+
+for python in python3 /usr/bin/python3; do # the first that can read HDF5 and draw
+  ! $python -c 'import h5py, matplotlib' 2> /dev/null || break
+done
+$python postprocess/plot_run.py "$out"
