@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file par_loss.c  A batch spread over ranks has the value and the gradient that it has
+ *  on one rank, for uneven shares and ranks without pairs. */
+#include <math.h>
+#include "loss_cases.h"
+#include "par.h"
+
+enum { N = 13, D = 5 };
+
+/** How the pairs are dealt: even, in pieces that grow, all to the last rank. */
+static void share(const es_comm *c, int form, int *first, int *count) {
+  int64_t begin, size;
+  es_comm_share(c, N, &begin, &size);
+  *first = (int) begin;
+  *count = (int) size;
+  const int p = c->size, r = c->rank, total = p * (p + 1) / 2;
+  if (form == 1) { /* the weights 0, 2, 3, ... leave rank 0 without pairs if p > 1 */
+    const int lo = p > 1 && r > 0 ? (r * (r + 1) / 2 - 1) * N / (total - 1) : 0;
+    const int hi = p > 1 ? ((r + 1) * (r + 2) / 2 - 1) * N / (total - 1) : N;
+    *first = lo;
+    *count = hi - lo;
+  }
+  if (form == 2) {
+    *first = 0;
+    *count = r == p - 1 ? N : 0;
+  }
+}
+
+/** Error of this rank's part against the whole batch on one rank, over the largest entry. */
+static double difference(const es_comm *c, const es_comm *self, const loss_case *k,
+                         int form) {
+  double z1[N * D], z2[N * D], whole1[N * D], whole2[N * D], d1[N * D], d2[N * D];
+  double expected, got;
+  int first, count;
+  loss_views(11, N, D, z1, z2);
+  share(c, form, &first, &count);
+  es_loss *one = loss_of(k, self, N, N, D), *all = loss_of(k, c, count, N, D);
+  es_status st = es_loss_eval(one, N, z1, z2, &expected, whole1, whole2);
+  if (st == ES_OK)
+    st = es_loss_eval(all, count, z1 + first * D, z2 + first * D, &got, d1, d2);
+  es_loss_destroy(&one);
+  es_loss_destroy(&all);
+  if (st != ES_OK) return INFINITY;
+  double worst = fabs(got - expected) / fabs(expected), top = 0;
+  for (int i = 0; i < N * D; i++) top = fmax(top, fmax(fabs(whole1[i]), fabs(whole2[i])));
+  for (int i = 0; i < count * D; i++) {
+    worst = worse(worst, fabs(d1[i] - whole1[first * D + i]) / top);
+    worst = worse(worst, fabs(d2[i] - whole2[first * D + i]) / top);
+  }
+  return worst;
+}
+
+static void ranks_give_the_loss_of_one(void **state) {
+  const es_comm *c = *state;
+  es_comm *self;
+  assert_true(par_all(c, es_comm_create(MPI_COMM_SELF, &self) == ES_OK));
+  double worst = 0;
+  for (int k = 0; k < LOSS_CASES; k++)
+    for (int form = 0; form < 3; form++)
+      worst = worse(worst, difference(c, self, &loss_cases[k], form));
+  es_comm_destroy(&self);
+  assert_true(par_all(c, worst < 1e-12));
+}
+
+static void all_ranks_hold_the_same_value(void **state) {
+  const es_comm *c = *state;
+  double z1[N * D], z2[N * D];
+  bool ok = true;
+  for (int k = 0; k < LOSS_CASES; k++) {
+    int first, count;
+    double value = 0;
+    loss_views(17, N, D, z1, z2);
+    share(c, 1, &first, &count);
+    es_loss *l = loss_of(&loss_cases[k], c, count, N, D);
+    ok = es_loss_eval(l, count, z1 + first * D, z2 + first * D, &value, NULL, NULL) ==
+             ES_OK &&
+         ok;
+    ok = es_comm_assert_equal(c, &value, sizeof value, "loss") == ES_OK && ok;
+    es_loss_destroy(&l);
+  }
+  assert_true(par_all(c, ok));
+}
+
+static void one_rank_with_too_many_pairs_stops_all(void **state) {
+  const es_comm *c = *state;
+  const loss_case k = {"barlow", {NULL}};
+  double z[2 * D] = {0}, value;
+  es_loss *l = loss_of(&k, c, 1, c->size, D);
+  const int n = c->rank == c->size - 1 ? 2 : 1;
+  const bool ok = es_loss_eval(l, n, z, z, &value, NULL, NULL) == ES_EARG;
+  es_loss_destroy(&l);
+  assert_true(par_all(c, ok));
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(ranks_give_the_loss_of_one),
+      cmocka_unit_test(all_ranks_hold_the_same_value),
+      cmocka_unit_test(one_rank_with_too_many_pairs_stops_all),
+  };
+  return par_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file unit_loss.c  Losses: known values, gradients against finite differences. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "eigenstep/mem.h"
+#include "loss_cases.h"
+
+enum { N = 7, D = 4, ND = N * D };
+
+static es_comm *comm; /* cmocka passes nothing else into a test */
+
+static es_loss *make(const loss_case *k, int n, int d) {
+  es_loss *l = loss_of(k, comm, n, n, d);
+  assert_non_null(l);
+  return l;
+}
+
+static double value_of(es_loss *l, int n, const double *z1, const double *z2) {
+  double value = NAN;
+  assert_int_equal(es_loss_eval(l, n, z1, z2, &value, NULL, NULL), ES_OK);
+  return value;
+}
+
+/** Largest difference of the gradient from central differences, over its largest entry. */
+static double gradient_error(es_loss *l) {
+  double z[2 * ND], g[2 * ND], value, worst = 0, top = 0;
+  loss_views(5, N, D, z, z + ND);
+  assert_int_equal(es_loss_eval(l, N, z, z + ND, &value, g, g + ND), ES_OK);
+  const double h = 1e-4;
+  for (int i = 0; i < 2 * ND; i++) {
+    const double old = z[i];
+    double f[4]; /* fourth order: the error is rounding, h^4 is below it */
+    for (int k = 0; k < 4; k++) {
+      z[i] = old + h * (k < 2 ? k - 2 : k - 1);
+      f[k] = value_of(l, N, z, z + ND);
+    }
+    z[i] = old;
+    const double slope = (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h);
+    worst = worse(worst, fabs(slope - g[i]));
+    top = fmax(top, fabs(g[i]));
+  }
+  return worst / top;
+}
+
+static void gradients_match_differences(void **state) {
+  (void) state;
+  for (int k = 0; k < LOSS_CASES; k++) {
+    es_loss *l = make(&loss_cases[k], N, D);
+    const double error = gradient_error(l);
+    if (!(error < 1e-9)) fail_msg("case %d: relative error %g", k, error);
+    es_loss_destroy(&l);
+  }
+}
+
+static void every_registered_loss_has_a_case_and_a_gradient(void **state) {
+  (void) state;
+  const es_loss_ops *const *list;
+  const size_t n = es_loss_list(&list);
+  assert_true(n >= 1);
+  for (size_t i = 0; i < n; i++) {
+    const loss_case defaults = {list[i]->name, {NULL}};
+    es_loss *l = make(&defaults, N, D);
+    assert_true(gradient_error(l) < 1e-7);
+    es_loss_destroy(&l);
+    int cases = 0;
+    for (int k = 0; k < LOSS_CASES; k++)
+      cases += strcmp(loss_cases[k].name, list[i]->name) == 0;
+    assert_true(cases >= 1);
+    assert_true(list[i]->convention != NULL && list[i]->doc != NULL);
+  }
+}
+
+/** Two pairs of width 2. */
+static void barlow_value_by_hand(void **state) {
+  (void) state;
+  const double z1[] = {1, 2, 3, 1}, z2[] = {1, 0, 3, 2};
+  /* z1' z2 / 2: c00 = (1 + 9)/2 = 5, c01 = (0 + 6)/2 = 3, c10 = (2 + 3)/2 = 2.5,
+   * c11 = (0 + 2)/2 = 1 */
+  const loss_case plain = {"barlow", {"symmetrize=false", "offdiag=0.5"}};
+  const loss_case symmetric = {"barlow", {"scale=2"}};
+  es_loss *l = make(&plain, 2, 2);
+  assert_true(fabs(value_of(l, 2, z1, z2) - (16 + 0 + 0.5 * (9 + 6.25))) < 1e-12);
+  es_loss_destroy(&l);
+  l = make(&symmetric, 2, 2);
+  const double off = (3 + 2.5) / 2;
+  assert_true(fabs(value_of(l, 2, z1, z2) - 2 * (16 + 2 * off * off)) < 1e-12);
+  es_loss_destroy(&l);
+}
+
+/** Whitened equal views have C = I: no loss, no gradient. */
+static void barlow_vanishes_at_the_identity(void **state) {
+  (void) state;
+  const double z[] = {1, 1, 1, -1, -1, 1, -1, -1}; /* 4 pairs, mean 0, covariance I */
+  const loss_case kinds[] = {{"barlow", {NULL}}, {"barlow", {"center=true"}}};
+  for (int k = 0; k < 2; k++) {
+    double value, g1[8], g2[8];
+    es_loss *l = make(&kinds[k], 4, 2);
+    assert_int_equal(es_loss_eval(l, 4, z, z, &value, g1, g2), ES_OK);
+    assert_true(fabs(value) < 1e-15);
+    for (int i = 0; i < 8; i++) assert_true(fabs(g1[i]) + fabs(g2[i]) < 1e-15);
+    es_loss_destroy(&l);
+  }
+}
+
+/** Mean and width of a coordinate are invisible behind batch normalisation. */
+static void barlow_batch_is_invariant(void **state) {
+  (void) state;
+  const loss_case batch = {"barlow", {"normalize=batch"}};
+  double z[2 * ND];
+  loss_views(9, N, D, z, z + ND);
+  for (int i = 0; i < ND; i++) z[i] *= 1e3; /* so that eps = 1e-5 is small */
+  es_loss *l = make(&batch, N, D);
+  const double before = value_of(l, N, z, z + ND);
+  for (int i = 0; i < ND; i++) z[i] = 3 * z[i] + 100;
+  const double after = value_of(l, N, z, z + ND);
+  assert_true(fabs(after - before) < 1e-8 * before);
+  es_loss_destroy(&l);
+}
+
+static void barlow_says_what_c_it_uses(void **state) {
+  (void) state;
+  const struct {
+    loss_case k;
+    bool center, normalize;
+  } table[] = {{{"barlow", {NULL}}, false, false},
+               {{"barlow", {"center=true"}}, true, false},
+               {{"barlow", {"normalize=batch"}}, true, true}};
+  for (int i = 0; i < 3; i++) {
+    bool center, normalize;
+    es_loss *l = make(&table[i].k, N, D);
+    l->ops->convention(l->par, &center, &normalize);
+    assert_true(center == table[i].center && normalize == table[i].normalize);
+    es_loss_destroy(&l);
+  }
+}
+
+static void bad_calls_are_refused(void **state) {
+  (void) state;
+  const loss_case good = {"barlow", {NULL}}, unknown = {"barlaw", {NULL}},
+                  wrong = {"barlow", {"offdiag=-1"}};
+  assert_null(loss_of(&unknown, comm, N, N, D));
+  assert_non_null(strstr(es_log_last_error(), "barlow")); /* offered instead */
+  assert_null(loss_of(&wrong, comm, N, N, D));
+  es_loss *l = make(&good, N, D);
+  double z[ND] = {0}, value = 42;
+  assert_int_equal(es_loss_eval(l, N + 1, z, z, &value, NULL, NULL), ES_EARG);
+  assert_int_equal(es_loss_eval(l, N, z, z, &value, z, NULL), ES_EARG);
+  assert_int_equal(es_loss_eval(l, 0, z, z, &value, NULL, NULL), ES_EARG);
+  assert_true(value == 42);
+  es_loss_destroy(&l);
+}
+
+static void evaluation_allocates_nothing(void **state) {
+  (void) state;
+  double z[2 * ND], g[2 * ND], value;
+  loss_views(3, N, D, z, z + ND);
+  for (int k = 0; k < LOSS_CASES; k++) {
+    es_loss *l = make(&loss_cases[k], N, D);
+    const int64_t before = es_mem_count();
+    assert_int_equal(es_loss_eval(l, N, z, z + ND, &value, g, g + ND), ES_OK);
+    assert_true(es_mem_count() == before);
+    es_loss_destroy(&l);
+  }
+  assert_true(es_mem_now() > 0); /* the communicator */
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(gradients_match_differences),
+      cmocka_unit_test(every_registered_loss_has_a_case_and_a_gradient),
+      cmocka_unit_test(barlow_value_by_hand),
+      cmocka_unit_test(barlow_vanishes_at_the_identity),
+      cmocka_unit_test(barlow_batch_is_invariant),
+      cmocka_unit_test(barlow_says_what_c_it_uses),
+      cmocka_unit_test(bad_calls_are_refused),
+      cmocka_unit_test(evaluation_allocates_nothing),
+  };
+  MPI_Init(&argc, &argv);
+  if (es_comm_create(MPI_COMM_WORLD, &comm) != ES_OK) return 1;
+  const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  es_comm_destroy(&comm);
+  MPI_Finalize();
+  return failed;
+}
