@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # quickstart.sh  From a bare Debian machine to the figure of the first run.
-# Installs what is missing, builds in build/, trains inputs/quickstart/run.ini on all cores
-# and draws the result. A second call finds all this done and only runs, in a new folder.
-# RANKS=n and OUT=folder override the number of ranks and the output folder; arguments
-# are passed on to the program (section.key=value).
+# Installs what is missing, builds in build/, trains inputs/quickstart/run.ini on all
+# cores and draws the result. A second call only runs, into a new folder. RANKS=n and
+# OUT=folder override the number of ranks and the output folder; arguments go to the
+# program (section.key=value).
 set -eu
 cd "$(dirname "$0")/.."
 sh autotools/setup.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# check_configure.sh  configure refuses what it cannot give, with the sentence that says so.
+# check_configure.sh  configure refuses what it cannot give, and says so.
 set -u
 here=$(mktemp -d)
 trap 'rm -rf "$here"' EXIT

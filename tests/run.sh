@@ -55,8 +55,8 @@ if stage "set-up" sh autotools/setup.sh --tests &&
        --enable-debug --enable-sanitizer; then
     check build-asan check-two
   fi
-  stage "distcheck" make -C build distcheck TESTS="$(names unit | tr '\n' ' ')" \
-    DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O1" MAKEFLAGS=-j"$(nproc)"
+  stage "distcheck" make -C build -j"$(nproc)" distcheck \
+    TESTS="$(names unit | tr '\n' ' ')" DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O1"
 fi
 
 passed=$((stages_passed + $(count 'PASS|XFAIL')))

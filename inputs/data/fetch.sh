@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # fetch.sh  Download, verify and unpack an archive once; sourced by the fetch scripts.
 
-# fetch URL MD5 FOLDER UNPACKED: afterwards the working folder is FOLDER and holds UNPACKED.
+# fetch URL MD5 FOLDER UNPACKED: afterwards the working folder, FOLDER, holds UNPACKED.
 # An interrupted download is resumed; what fails the check is not unpacked.
 fetch() {
   mkdir -p "$3"
