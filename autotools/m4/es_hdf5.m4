@@ -51,6 +51,12 @@ AC_DEFUN([ES_HDF5], [
      AC_MSG_ERROR([this HDF5 is serial, and eigenstep writes one file from all ranks: dnl
 give a parallel one, configured with --enable-parallel, by --with-hdf5=DIR dnl
 (Debian: libhdf5-openmpi-dev)])])
+  AC_MSG_CHECKING([for its dimension scales (hdf5_hl)])
+  es_hdf5_libs="-lhdf5_hl $es_hdf5_libs"
+  ES_TRY_LINK([#include <hdf5_hl.h>], [H5DSset_scale], [$es_hdf5_cppflags],
+    [$es_hdf5_libs], [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR([HDF5 was built without its high-level library (hdf5_hl)])])
   ES_CPPFLAGS="$ES_CPPFLAGS $es_hdf5_cppflags"
   LIBS="$es_hdf5_libs $LIBS"
 ])
