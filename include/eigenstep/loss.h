@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file loss.h  Self-supervised losses on pairs of embeddings. Variants: loss_list.h.
+ *
+ *  Mathematics in double on the host: embeddings are the small end of the network. The
+ * value and the gradient are those of the *global* batch: summing the ranks' parameter
+ * gradients gives the gradient a single rank would have (theory of section 7: sum, not
+ * average). */
+#ifndef ES_LOSS_H
+#define ES_LOSS_H
+
+#include "eigenstep/comm.h"
+#include "eigenstep/param.h"
+
+typedef struct es_loss es_loss;
+
+/* --- for authors of a loss
+ * ---------------------------------------------------------------- */
+typedef struct es_loss_ops {
+  const char *name, *doc;
+  const char *section;    /**< "loss.NAME" */
+  const es_param *params; /**< its table */
+  size_t size;            /**< of its parameter struct */
+  es_status (*check)(const void *par, int64_t pairs,
+                     int dim); /**< optional; NULL: nothing to */
+  /** Bytes of workspace for up to n_max pairs on this rank. */
+  size_t (*workspace)(const void *par, int n_max, int dim, int ranks);
+  es_status (*eval)(es_loss *l, int n, const double *z1, const double *z2, double *value,
+                    double *dz1, double *dz2);
+  /** Does C in the trajectory use embeddings with the batch mean removed?
+   * batch-normalised? */
+  void (*convention)(const void *par, bool *center, bool *normalize);
+} es_loss_ops;
+
+struct es_loss {
+  const es_loss_ops *ops;
+  const es_comm *comm; /* borrowed; must outlive */
+  int n_max, dim;
+  void *par;    /* owned: the variant's parameter struct */
+  double *work; /* owned */
+};
+
+size_t es_loss_list(const es_loss_ops *const **list);
+
+/* --- for users
+ * ---------------------------------------------------------------------------- */
+/** Section [loss]. */
+typedef struct es_loss_params {
+  es_string name;
+} es_loss_params;
+extern const es_param es_loss_table[];
+
+/** Sections loss.NAME of all variants, appended to s[max]; returns how many. */
+size_t es_loss_sections(es_section *s, size_t max);
+
+/** Collective. Make loss `name` with the parameters of section [loss.NAME] in cfg, for at
+ * most n_max pairs on this rank and dim-wide embeddings. pairs: of the global batch, for
+ * checks. */
+es_status es_loss_create(es_config *cfg, const char *name, const es_comm *comm, int n_max,
+                         int64_t pairs, int dim, es_loss **l);
+void es_loss_destroy(es_loss **l);
+
+/** Collective. L and dL/dz of the global batch.
+ *  @param n        pairs on this rank, 0 <= n <= n_max; may differ between ranks
+ *  @param z1, z2   [n, D] embeddings of the two views
+ *  @param value    L, the same on all ranks (may be infinite or NaN: the caller decides)
+ *  @param dz1, dz2 [n, D] gradients of the global L; NULL both: value only
+ *  @return ES_OK, ES_EARG */
+es_status es_loss_eval(es_loss *l, int n, const double *z1, const double *z2,
+                       double *value, double *dz1, double *dz2);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file exp_check.c  eigenstep check: the dry run. Parses, opens the data, plans the network and
+ *  says what a run on N ranks would take; trains nothing, writes nothing. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "pipeline.h"
+
+static void print_bytes(const char *what, double bytes) {
+  es_print("  %-34s %12.1f MB", what, 1e-6 * bytes);
+}
+
+static int nearest_square(int ranks) {
+  int rows = 1;
+  for (int r = 1; r * r <= ranks; r++) {
+    if (ranks % r == 0) rows = r;
+  }
+  return rows;
+}
+
+static void print_memory(const es_settings *s, const es_pipeline *p,
+                         const es_net_cost *cost, const es_snapshot_options *opt,
+                         int ranks) {
+  const int64_t pairs = (s->batch.pairs + ranks - 1) / ranks;
+  const double view = 4.0 * p->view.c * p->view.h * p->view.w;
+  const double batch = 2 * 2 * (double) pairs * view;
+  const double snap = (double) es_snapshot_bytes(&s->spectrum, opt, ranks);
+  es_print("memory a rank");
+  print_bytes("parameters, gradients, momentum", (double) cost->parameter_bytes * 3);
+  print_bytes("activations", (double) cost->activation_bytes);
+  print_bytes("gradients of activations", (double) cost->gradient_bytes);
+  print_bytes("batches (current and next)", batch);
+  print_bytes("snapshot (D x D block-cyclic)", snap);
+  print_bytes("together, at least",
+              (double) (cost->parameter_bytes * 3 + cost->activation_bytes +
+                        cost->gradient_bytes) +
+                  batch + snap);
+}
+
+static void print_plan(const es_settings *s, const es_pipeline *p,
+                       const es_net_cost *cost, int ranks) {
+  const int dim = es_settings_dim(s), rows = nearest_square(ranks);
+  const es_snapshot_options opt = {.dim = dim, .samples = p->probe_pairs, .pairs = true};
+  es_cadence every;
+  const int64_t shots =
+      es_cadence_parse(s->spectrum.every, "spectrum.every", &every) == ES_OK
+          ? es_cadence_count(&every, s->run.steps)
+          : 0;
+  es_print("data        %s: %lld records, %s, views %d x %d x %d", s->data.name,
+           (long long) p->data->size, p->data->labels > 0 ? "labelled" : "unlabelled",
+           p->view.c, p->view.h, p->view.w);
+  es_print(
+      "network     %s, embedding width %d: %lld parameters, %.3f GFLOP a view forward",
+      s->encoder.name, dim, (long long) cost->parameters, 1e-9 * cost->flops);
+  es_print("run         %lld steps of %lld pairs on %d ranks (%lld to %lld pairs a rank)",
+           (long long) s->run.steps, (long long) s->batch.pairs, ranks,
+           (long long) (s->batch.pairs / ranks),
+           (long long) ((s->batch.pairs + ranks - 1) / ranks));
+  es_print(
+      "probe       %lld held-out pairs in forward passes of %lld; about %lld snapshots",
+      (long long) p->probe_pairs, (long long) p->probe_chunk, (long long) shots);
+  es_print("grid        %d x %d processes, D x D matrices of %.3f MB a rank", rows,
+           ranks / rows, 1e-6 * (double) es_dmat_bytes(rows, ranks / rows, dim, dim, 0));
+  print_memory(s, p, cost, &opt, ranks);
+  es_print("output      %.1f MB trajectory, %.1f MB a checkpoint",
+           1e-6 * ((double) shots * (double) es_snapshot_file_bytes(&s->spectrum, &opt) +
+                   24.0 * (double) s->run.steps),
+           1e-6 * 2 * (double) cost->parameter_bytes);
+}
+
+static es_status plan(const es_job *job, es_config *cfg, int ranks) {
+  es_settings s;
+  es_pipeline p = {0};
+  es_net *net = NULL;
+  es_net_cost cost;
+  es_status st;
+  ES_TRY(es_settings_read(cfg, ranks, &s));
+  ES_TRY_GOTO(es_backend_open(s.backend.name, job->comm, 1, &p.backend), done);
+  ES_TRY_GOTO(es_pipeline_open_data(job->comm, cfg, &s, &p), done);
+  const int64_t most = s.batch.pairs > p.probe_chunk ? s.batch.pairs : p.probe_chunk;
+  const es_net_options o = {.max_n = (int) (2 * ((most + ranks - 1) / ranks)),
+                            .plan_only = true};
+  st = es_model_build(p.backend, &o, p.view, &s.encoder, &s.projector, &s.init, &net,
+                      NULL);
+  ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
+  es_net_cost_of(net, &cost);
+  print_plan(&s, &p, &cost, ranks);
+done:
+  es_net_destroy(&net);
+  es_augment_destroy(&p.augment);
+  es_dataset_close(&p.held_out);
+  es_dataset_close(&p.data);
+  es_backend_close(&p.backend);
+  return st;
+}
+
+/* "--ranks N" anywhere behind the file; the rest are overrides, moved together in `rest`. */
+static es_status take_ranks(int argc, char *const *argv, int *ranks, char **rest,
+                            int *n) {
+  *n = 0;
+  for (int i = 0; i < argc; i++) {
+    if (strcmp(argv[i], "--ranks") != 0) {
+      rest[(*n)++] = argv[i];
+      continue;
+    }
+    char *end = NULL;
+    errno = 0;
+    const long v = i + 1 < argc ? strtol(argv[i + 1], &end, 10) : 0;
+    ES_CHECK(v >= 1 && v <= 10000000 && errno == 0 && *end == '\0', ES_ECONFIG,
+             "--ranks: got '%s', expected a number of ranks >= 1",
+             i + 1 < argc ? argv[i + 1] : "nothing");
+    *ranks = (int) v;
+    i++;
+  }
+  return ES_OK;
+}
+
+static es_status run(const es_job *job, int argc, char *const *argv) {
+  ES_CHECK(argc >= 1, ES_ECONFIG, "check: got no input file, expected RUN.ini or '-'");
+  int ranks = job->comm->size, n = 0;
+  char **rest = NULL;
+  es_config *cfg = NULL;
+  es_status st;
+  ES_TRY(es_comm_agree(job->comm, ES_NEW(argc, &rest)));
+  ES_TRY_GOTO(take_ranks(argc - 1, argv + 1, &ranks, rest, &n), done);
+  ES_TRY_GOTO(es_config_load(job, argv[0], n, rest, &cfg), done);
+  st = plan(job, cfg, ranks);
+done:
+  es_config_destroy(&cfg);
+  es_free(&rest);
+  return st;
+}
+
+const es_experiment_ops es_experiment_check = {
+    .name = "check",
+    .doc = "dry run: parameters, memory a rank, process grid, output size",
+    .usage = "RUN.ini [--ranks N] [section.key=value ...]",
+    .run = run};

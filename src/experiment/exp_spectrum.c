@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file exp_spectrum.c  eigenstep spectrum FILE.h5:/DATASET: covariance, eigenvalues and
+ *  metrics of anybody's embeddings, read in parallel, each rank its rows. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "eigenstep/metric.h"
+#include "output.h"
+#include "settings.h"
+
+/* This rank's rows of the embeddings. */
+typedef struct rows {
+  int64_t total, first, n;
+  int dim;
+  double *z;       /* [n, dim] owned */
+  int64_t *number; /* [n] owned */
+} rows;
+
+/* "FILE.h5:/DATASET" -> file and dataset. */
+static es_status split_address(const char *address, es_string file, const char **set) {
+  const char *colon = strrchr(address, ':');
+  ES_CHECK(colon != NULL && colon[1] == '/' && colon != address, ES_ECONFIG,
+           "spectrum: got '%s', expected FILE.h5:/DATASET", address);
+  const size_t n = (size_t) (colon - address);
+  ES_CHECK(n < sizeof(es_string), ES_ECONFIG, "spectrum: the file's name is too long");
+  memcpy(file, address, n);
+  file[n] = '\0';
+  *set = colon + 1;
+  return ES_OK;
+}
+
+static es_status check_shape(const es_h5_info *info, const char *set) {
+  ES_CHECK(info->ndim >= 2, ES_EFORMAT,
+           "%s: got %d dimensions, expected [samples, embedding width]", set, info->ndim);
+  int64_t dim = 1;
+  for (int i = 1; i < info->ndim; i++) dim *= info->dim[i];
+  ES_CHECK(
+      info->dim[0] >= 2 && dim >= 1 && dim <= 1000000, ES_EFORMAT,
+      "%s: got %lld samples of %lld values, expected at least 2 samples of 1 to 10^6",
+      set, (long long) info->dim[0], (long long) dim);
+  return ES_OK;
+}
+
+static es_status read_rows(const es_comm *c, const char *address, rows *r) {
+  es_string file;
+  const char *set = NULL;
+  es_h5 *f = NULL;
+  es_h5_info info;
+  es_status st;
+  ES_TRY(split_address(address, file, &set));
+  ES_TRY(es_h5_open(c, file, false, &f));
+  ES_TRY_GOTO(es_h5_stat(f, set, &info), done);
+  ES_TRY_GOTO(check_shape(&info, set), done);
+  r->total = info.dim[0];
+  r->dim = 1;
+  for (int i = 1; i < info.ndim; i++) r->dim *= (int) info.dim[i];
+  es_comm_share(c, r->total, &r->first, &r->n);
+  st = ES_NEW((size_t) r->n * (size_t) r->dim, &r->z);
+  if (st == ES_OK) st = ES_NEW(r->n, &r->number);
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
+  for (int64_t i = 0; i < r->n; i++) r->number[i] = r->first + i;
+  st = es_h5_read_rows(f, set, ES_H5_F64, r->first, r->n, r->z);
+done:;
+  const es_status closed = es_h5_close(&f);
+  return st != ES_OK ? st : closed;
+}
+
+static void print_result(const es_snapshot *s, const rows *r) {
+  int k = 0;
+  const double *w = es_snapshot_values(s, &k);
+  es_print("%lld samples of %d dimensions; covariance eigenvalues (ddof 1):",
+           (long long) r->total, r->dim);
+  for (int i = 0; i < k && i < 16; i++) es_print("%6d %16.9e", i + 1, w[i]);
+  if (k > 16) es_print("       ... %d more in trajectory.h5", k - 16);
+  const es_metric_ops *const *list;
+  const size_t n = es_metric_list(&list);
+  for (size_t i = 0; i < n; i++) {
+    const double v = es_snapshot_metric(s, list[i]->name);
+    if (isfinite(v))
+      es_print("%-22s %14.6g  %s", list[i]->name, v, list[i]->doc);
+    else
+      es_print("%-22s %14s  %s", list[i]->name, "-", list[i]->doc);
+  }
+}
+
+static es_status analyse(const es_job *job, const es_settings *s, es_output *o, rows *r) {
+  const es_snapshot_options opt = {.dim = r->dim, .samples = r->total, .pairs = false};
+  es_spectrum_params par = s->spectrum;
+  es_grid *grid = NULL;
+  es_snapshot *snap = NULL;
+  es_status st;
+  snprintf(par.matrices, sizeof par.matrices, "covariance");
+  ES_TRY_GOTO(es_grid_create(job->comm, 0, &grid), done);
+  ES_TRY_GOTO(es_snapshot_create(grid, o->traj, &par, &opt, &snap), done);
+  ES_TRY_GOTO(es_snapshot_take(snap, 0, 0, r->n, r->number, r->z), done);
+  print_result(snap, r);
+done:
+  es_snapshot_destroy(&snap);
+  es_grid_destroy(&grid);
+  return st;
+}
+
+static es_status spectrum(const es_job *job, const char *address, es_config *cfg) {
+  es_settings s;
+  rows r = {0};
+  es_output o = {0};
+  ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof s.output, &s.output));
+  ES_TRY(es_config_get(cfg, "spectrum", es_spectrum_table, NULL, sizeof s.spectrum,
+                       &s.spectrum));
+  ES_TRY(es_output_check(job, s.output.dir));
+  es_status st = read_rows(job->comm, address, &r);
+  if (st == ES_OK && s.spectrum.top > r.dim) {
+    if (job->comm->rank == 0) {
+      es_error("spectrum.top: got %lld modes, expected at most the data's %d dimensions",
+               (long long) s.spectrum.top, r.dim);
+    }
+    st = ES_ECONFIG;
+  }
+  if (st == ES_OK) st = es_output_open(job, cfg, s.output.dir, &o);
+  if (st == ES_OK) {
+    st = analyse(job, &s, &o, &r);
+    st = es_output_close(job, &o, st, 0);
+  }
+  es_free(&r.z);
+  es_free(&r.number);
+  return st;
+}
+
+static es_status run(const es_job *job, int argc, char *const *argv) {
+  ES_CHECK(argc >= 1, ES_ECONFIG, "spectrum: got nothing, expected FILE.h5:/DATASET");
+  es_config *cfg = NULL;
+  ES_TRY(es_config_load(job, "-", argc - 1, argv + 1, &cfg));
+  const es_status st = spectrum(job, argv[0], cfg);
+  es_config_destroy(&cfg);
+  return st;
+}
+
+const es_experiment_ops es_experiment_spectrum = {
+    .name = "spectrum",
+    .doc = "covariance spectrum and metrics of embeddings in an HDF5 file",
+    .usage = "FILE.h5:/DATASET [section.key=value ...]",
+    .run = run};

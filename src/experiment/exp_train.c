@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file exp_train.c  eigenstep train: images -> embeddings -> spectrum over time. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "eigenstep/outdir.h"
+#include "output.h"
+#include "pipeline.h"
+
+static void print_start(const es_comm *c, const es_settings *s, const es_pipeline *p) {
+  es_net_cost cost;
+  es_net_cost_of(p->net, &cost);
+  es_info("%s on %s: %lld records, views %d x %d x %d, %lld parameters, "
+          "embedding width %d",
+          s->encoder.name, s->data.name, (long long) p->data->size, p->view.c, p->view.h,
+          p->view.w, (long long) cost.parameters, es_net_dim(p->net));
+  es_info("%s loss, %lld pairs over %d ranks, backend %s; probe of %lld held-out pairs",
+          s->loss.name, (long long) s->batch.pairs, c->size, p->backend->ops->name,
+          (long long) p->probe_pairs);
+}
+
+/* The table of learned modes, from the step detector. */
+static es_status print_steps(const es_comm *c, const es_snapshot *s) {
+  int k = 0;
+  (void) es_snapshot_values(s, &k);
+  es_step_row *row = NULL;
+  ES_TRY(es_comm_agree(c, ES_NEW(k, &row)));
+  es_snapshot_steps(s, row);
+  es_print("%s%5s %12s %14s %14s %12s %11s", "\n", "mode", "step", "time", "predicted",
+           "gamma", "eigenvalue");
+  int shown = 0, learned = es_snapshot_learned(s);
+  for (int i = 0; i < k && (i < learned + 2 || i < 4) && i < 32; i++, shown++) {
+    es_print("%5d %12.4g %14.5g %14.5g %12.4g %11.4g%s", row[i].mode, row[i].step,
+             row[i].time, row[i].time_predicted, row[i].gamma, row[i].value,
+             i < learned ? "" : "  not learned yet");
+  }
+  if (shown < k) es_print("      (%d more, not learned)", k - shown);
+  es_print("modes learned: %d of %d", learned, k);
+  es_free(&row);
+  return ES_OK;
+}
+
+static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
+                          es_pipeline *p) {
+  const es_comm *c = job->comm;
+  es_run run = {.par = &s->run,
+                .ckpt = &s->ckpt,
+                .sched = p->sched,
+                .sched_par = &s->sched,
+                .lr = s->optim.lr,
+                .dir = s->output.dir,
+                .config_text = o->config_text,
+                .pairs = s->batch.pairs};
+  es_snapshot_options opt = {
+      .dim = es_net_dim(p->net), .samples = p->probe_pairs, .pairs = true};
+  es_stop stop = {.every = 1};
+  es_grid *grid = NULL;
+  es_snapshot *snap = NULL;
+  es_probe *probe = NULL;
+  es_status st;
+  p->loss->ops->convention(p->loss->par, &opt.center, &opt.normalize);
+  snprintf(stop.file, sizeof stop.file, "%s/stop", s->output.dir);
+  if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
+  ES_TRY_GOTO(
+      es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
+  ES_TRY_GOTO(es_grid_create(c, 0, &grid), done);
+  ES_TRY_GOTO(es_snapshot_create(grid, o->traj, &s->spectrum, &opt, &snap), done);
+  ES_TRY_GOTO(
+      es_comm_agree(c, es_probe_create(c, p->probe_loader, p->probe_pairs, p->probe_chunk,
+                                       opt.dim, p->probe_loss,
+                                       s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING,
+                                       &probe)),
+      done);
+  print_start(c, s, p);
+  es_stop_install();
+  st = es_run_loop(&run, p->train, p->loader, probe, snap, o->traj, &stop);
+  if (st == ES_OK || st == ES_STOPPED) {
+    const es_status printed = print_steps(c, snap);
+    if (printed != ES_OK) st = printed;
+  }
+done:
+  es_probe_destroy(&probe);
+  es_snapshot_destroy(&snap);
+  es_grid_destroy(&grid);
+  return st;
+}
+
+static es_status train(const es_job *job, es_config *cfg) {
+  es_settings s;
+  es_cadence cadence;
+  es_pipeline *p = NULL;
+  es_output o = {0};
+  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
+  ES_TRY(es_cadence_parse(s.spectrum.every, "spectrum.every", &cadence));
+  ES_TRY(es_output_check(job, s.output.dir));
+  ES_TRY(es_pipeline_create(job->comm, cfg, &s, &p));
+  es_status st = es_output_open(job, cfg, s.output.dir, &o);
+  if (st == ES_OK) {
+    st = run_into(job, &s, &o, p);
+    st = es_output_close(job, &o, st, p->train->step);
+  }
+  es_pipeline_destroy(&p);
+  return st;
+}
+
+static es_status run(const es_job *job, int argc, char *const *argv) {
+  ES_CHECK(argc >= 1, ES_ECONFIG, "train: got no input file, expected RUN.ini or '-'");
+  es_config *cfg = NULL;
+  ES_TRY(es_config_load(job, argv[0], argc - 1, argv + 1, &cfg));
+  const es_status st = train(job, cfg);
+  es_config_destroy(&cfg);
+  return st;
+}
+
+const es_experiment_ops es_experiment_train = {
+    .name = "train",
+    .doc = "train an encoder and record its embedding spectrum over time",
+    .usage = "RUN.ini [section.key=value ...]",
+    .run = run};

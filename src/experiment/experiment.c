@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file experiment.c  The list of sub-commands, and how each gets its configuration. */
+#include "eigenstep/experiment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+
+#define ES_EXPERIMENT(n) extern const es_experiment_ops es_experiment_##n;
+#include "experiment_list.h"
+#undef ES_EXPERIMENT
+
+static const es_experiment_ops *const experiments[] = {
+#define ES_EXPERIMENT(n) &es_experiment_##n,
+#include "experiment_list.h"
+#undef ES_EXPERIMENT
+};
+
+size_t es_experiment_list(const es_experiment_ops *const **list) {
+  *list = experiments;
+  return sizeof experiments / sizeof experiments[0];
+}
+
+/* The whole file as a string. Rank 0 only. */
+static es_status read_file(const char *path, char **text) {
+  enum { MOST = 1 << 20 };
+  FILE *f = fopen(path, "rb");
+  ES_CHECK(f != NULL, ES_ECONFIG, "cannot open the input file '%s': %s", path,
+           strerror(errno));
+  char *t = NULL;
+  es_status st;
+  ES_TRY_GOTO(es_alloc(MOST + 1, "input file", (void **) &t), done);
+  const size_t n = fread(t, 1, MOST + 1, f);
+  ES_CHECK_GOTO(!ferror(f), ES_ECONFIG, done, "cannot read the input file '%s': %s", path,
+                strerror(errno));
+  ES_CHECK_GOTO(n <= MOST, ES_ECONFIG, done,
+                "input file '%s': got more than 1 MiB, expected parameters", path);
+  ES_CHECK_GOTO(strlen(t) == n, ES_ECONFIG, done,
+                "input file '%s': got a zero byte at offset %zu, expected text", path,
+                strlen(t));
+  *text = t;
+  t = NULL;
+done:
+  es_free(&t);
+  fclose(f);
+  return st;
+}
+
+/* Rank 0's file on every rank. */
+static es_status shared_file(const es_comm *c, const char *path, char **text) {
+  char *t = NULL;
+  es_status st = c->rank == 0 ? read_file(path, &t) : ES_OK;
+  ES_TRY(es_comm_agree(c, st));
+  int64_t n = t != NULL ? (int64_t) strlen(t) + 1 : 0;
+  es_comm_bcast(c, &n, sizeof n, 0);
+  if (c->rank != 0) st = es_alloc((size_t) n, "input file", (void **) &t);
+  st = es_comm_agree(c, st);
+  if (st != ES_OK) {
+    es_free(&t);
+    return st;
+  }
+  es_comm_bcast(c, t, (size_t) n, 0);
+  *text = t;
+  return ES_OK;
+}
+
+static es_status fill(const es_job *job, const char *path, int argc, char *const *argv,
+                      es_config *cfg) {
+  if (strcmp(path, "-") != 0) {
+    char *text = NULL;
+    ES_TRY(shared_file(job->comm, path, &text));
+    const es_status st = es_config_read_text(cfg, text, path);
+    es_free(&text);
+    ES_TRY(st);
+  }
+  for (int i = 0; i < argc; i++) ES_TRY(es_config_set(cfg, argv[i]));
+  es_section *s = NULL;
+  size_t n = 0;
+  ES_TRY(es_sections(&s, &n));
+  const es_status st = es_config_check(cfg, s, n);
+  es_free(&s);
+  return st;
+}
+
+es_status es_config_load(const es_job *job, const char *path, int argc, char *const *argv,
+                         es_config **out) {
+  es_config *cfg = NULL;
+  ES_TRY(es_comm_agree(job->comm, es_config_create(&cfg)));
+  const es_status st = es_comm_agree(job->comm, fill(job, path, argc, argv, cfg));
+  if (st != ES_OK) {
+    es_config_destroy(&cfg);
+    return st;
+  }
+  *out = cfg;
+  return ES_OK;
+}

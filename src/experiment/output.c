@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file output.c  What every experiment writes around its results. */
+#include "output.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "eigenstep/outdir.h"
+#include "eigenstep/stamp.h"
+
+/* An existing folder must be empty; one that does not exist is fine. */
+static es_status look(const char *dir) {
+  ES_CHECK(dir[0] != '\0', ES_ECONFIG, "output.dir: got nothing, expected a folder");
+  DIR *d = opendir(dir);
+  if (d == NULL) {
+    ES_CHECK(errno == ENOENT, ES_EIO, "output folder '%s': %s", dir, strerror(errno));
+    return ES_OK;
+  }
+  int entries = 0;
+  for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+    entries += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+  }
+  closedir(d);
+  ES_CHECK(entries == 0, ES_ECONFIG,
+           "output folder '%s' is not empty (%d entries): nothing is overwritten, choose "
+           "another output.dir",
+           dir, entries);
+  return ES_OK;
+}
+
+es_status es_output_check(const es_job *job, const char *dir) {
+  return es_comm_agree(job->comm, job->comm->rank == 0 ? look(dir) : ES_OK);
+}
+
+static void unused_line(void *ctx, const char *key, const char *value) {
+  fprintf(ctx, "%s = %s\n", key, value);
+}
+
+/* Text of a FILE-writing function as DIR/name. */
+static es_status open_text(const char *dir, const char *name, FILE **f) {
+  char path[1200];
+  snprintf(path, sizeof path, "%s/%s", dir, name);
+  *f = fopen(path, "w");
+  ES_CHECK(*f != NULL, ES_EIO, "cannot create '%s': %s", path, strerror(errno));
+  return ES_OK;
+}
+
+static es_status close_text(FILE *f, const char *name) {
+  const bool bad = ferror(f) != 0;
+  const bool unclosed = fclose(f) != 0;
+  ES_CHECK(!bad && !unclosed, ES_EIO, "cannot write '%s': %s", name, strerror(errno));
+  return ES_OK;
+}
+
+static es_status write_texts(const es_config *cfg, const es_output *o) {
+  FILE *f = NULL;
+  char path[1200];
+  ES_TRY(es_outdir_status(o->dir, "RUNNING"));
+  ES_TRY(es_outdir_write(o->dir, "run.ini", o->config_text));
+  ES_TRY(open_text(o->dir, "unused.txt", &f));
+  es_config_unused(cfg, unused_line, f);
+  ES_TRY(close_text(f, "unused.txt"));
+  ES_TRY(open_text(o->dir, "build.txt", &f));
+  es_stamp_code(f);
+  ES_TRY(close_text(f, "build.txt"));
+  snprintf(path, sizeof path, "%s/log.txt", o->dir);
+  ES_CHECK(es_log_file(path), ES_EIO, "cannot create '%s': %s", path, strerror(errno));
+  return ES_OK;
+}
+
+static es_status write_job(const es_job *job, const es_output *o) {
+  FILE *f = NULL;
+  const bool root = job->comm->rank == 0;
+  ES_TRY(es_comm_agree(job->comm, root ? open_text(o->dir, "job.txt", &f) : ES_OK));
+  es_status st = es_stamp_job(job->comm, job->argc, job->argv, job->envp, f);
+  if (root) {
+    const es_status closed = close_text(f, "job.txt");
+    if (st == ES_OK) st = closed;
+  }
+  return es_comm_agree(job->comm, st);
+}
+
+static es_status open_all(const es_job *job, es_config *cfg, es_output *o) {
+  const es_comm *c = job->comm;
+  es_section *s = NULL;
+  size_t n = 0;
+  char path[1200];
+  es_status st = es_sections(&s, &n);
+  if (st == ES_OK) st = es_config_text(cfg, s, n, false, &o->config_text);
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
+  st = c->rank == 0 ? write_texts(cfg, o) : ES_OK;
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
+  ES_TRY_GOTO(write_job(job, o), done);
+  snprintf(path, sizeof path, "%s/trajectory.h5", o->dir);
+  ES_TRY_GOTO(es_traj_create(c, path, &o->traj), done);
+  st = es_stamp_h5(es_traj_h5(o->traj), c, job->argc, job->argv, job->envp, cfg, s, n);
+done:
+  es_free(&s);
+  return st;
+}
+
+es_status es_output_open(const es_job *job, es_config *cfg, const char *dir,
+                         es_output *o) {
+  snprintf(o->dir, sizeof o->dir, "%s", dir);
+  ES_TRY(es_outdir_create(job->comm, dir));
+  const es_status st = open_all(job, cfg, o);
+  return st == ES_OK ? ES_OK : es_output_close(job, o, st, 0);
+}
+
+static es_status final_status(const es_output *o, es_status result, int64_t step) {
+  char line[1400];
+  if (result == ES_OK) {
+    snprintf(line, sizeof line, "DONE");
+  } else if (result == ES_STOPPED) {
+    snprintf(line, sizeof line, "STOPPED %lld asked to stop", (long long) step);
+  } else {
+    const char *why = es_log_last_error();
+    snprintf(line, sizeof line, "FAILED %s",
+             why[0] != '\0' ? why : es_status_name(result));
+  }
+  return es_outdir_status(o->dir, line);
+}
+
+es_status es_output_close(const es_job *job, es_output *o, es_status result,
+                          int64_t step) {
+  if (o->traj != NULL) {
+    const es_status closed = es_traj_close(&o->traj);
+    if (result >= ES_OK && closed != ES_OK) result = closed;
+  }
+  es_free(&o->config_text);
+  es_status st = job->comm->rank == 0 ? final_status(o, result, step) : ES_OK;
+  if (job->comm->rank == 0) es_log_file(NULL);
+  st = es_comm_agree(job->comm, st);
+  return result < ES_OK || st == ES_OK ? result : st;
+}

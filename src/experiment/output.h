@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file output.h  The output folder of an experiment, from opening to its final STATUS. */
+#ifndef ES_OUTPUT_H
+#define ES_OUTPUT_H
+
+#include "eigenstep/experiment.h"
+#include "eigenstep/traj.h"
+
+typedef struct es_output {
+  char dir[1024];
+  es_traj *traj;     /**< DIR/trajectory.h5; owned */
+  char *config_text; /**< effective run.ini; owned */
+} es_output;
+
+/** Collective. Would es_output_open accept this folder? Asked before the long preparations. */
+es_status es_output_check(const es_job *job, const char *dir);
+
+/** Collective. Make the folder; run.ini, build.txt, job.txt, unused.txt, log.txt, STATUS RUNNING,
+ *  trajectory.h5 with provenance. After a failure the folder says FAILED. */
+es_status es_output_open(const es_job *job, es_config *cfg, const char *dir,
+                         es_output *o);
+
+/** Collective. Close the trajectory and write the final STATUS for `result` at `step`.
+ *  @return result, or the error of closing if that was the first */
+es_status es_output_close(const es_job *job, es_output *o, es_status result,
+                          int64_t step);
+
+#endif

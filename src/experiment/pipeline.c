@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file pipeline.c  Assembly of a training pipeline, in the order in which data flow. */
+#include "pipeline.h"
+
+#include <string.h>
+#include "eigenstep/mem.h"
+
+/* Views of the probe belong to no epoch of training. */
+#define PROBE_EPOCH UINT32_MAX
+
+int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks) {
+  if (probe <= pairs) return probe;
+  for (int64_t c = pairs; 2 * c >= pairs && c >= ranks; c--) {
+    if (probe % c == 0) return c;
+  }
+  return pairs;
+}
+
+static bool has_test_split(const es_dataset *ds, const char *training_split) {
+  return strstr(ds->ops->splits, "test") != NULL && strcmp(training_split, "test") != 0;
+}
+
+es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
+                                es_pipeline *p) {
+  const uint64_t seed = (uint64_t) s->run.seed;
+  ES_TRY(es_dataset_open(c, &s->data, NULL, seed, &p->data));
+  if (has_test_split(p->data, s->data.split)) {
+    es_data_params test = s->data;
+    test.limit = 0;
+    ES_TRY(es_dataset_open(c, &test, "test", seed, &p->held_out));
+  }
+  ES_TRY(es_comm_agree(c, es_augment_create(cfg, p->data, &p->augment, &p->view)));
+  p->probe_chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size);
+  p->probe_pairs = s->spectrum.probe / p->probe_chunk * p->probe_chunk;
+  if (p->probe_pairs != s->spectrum.probe) {
+    es_warn(
+        "spectrum.probe: %lld pairs are not a multiple of a batch of %lld; using %lld",
+        (long long) s->spectrum.probe, (long long) s->batch.pairs,
+        (long long) p->probe_pairs);
+  }
+  return ES_OK;
+}
+
+/* Training records, and the held-out ones for the probe: the test split, records past the end
+ * of an endless set, or the last ones of a set that has neither. */
+static es_status open_loaders(const es_comm *c, const es_settings *s, es_pipeline *p) {
+  const es_dataset *probe_set = p->held_out != NULL ? p->held_out : p->data;
+  es_loader_options train = {.seed = (uint64_t) s->run.seed,
+                             .pairs = s->batch.pairs,
+                             .first = 0,
+                             .count = p->data->size,
+                             .shuffle = s->data.shuffle,
+                             .prefetch = true};
+  es_loader_options probe = {.seed = train.seed,
+                             .pairs = p->probe_chunk,
+                             .count = p->probe_pairs,
+                             .fixed_epoch = PROBE_EPOCH};
+  if (p->held_out == NULL && p->data->endless) probe.first = p->data->size;
+  if (p->held_out == NULL && !p->data->endless) {
+    train.count -= p->probe_pairs;
+    probe.first = train.count;
+  }
+  const int64_t have = p->held_out != NULL ? p->held_out->size : p->data->size - 1;
+  ES_CHECK(
+      probe_set->endless || p->probe_pairs <= have, ES_ECONFIG,
+      "spectrum.probe: got %lld pairs, expected at most %lld, what data set '%s' can "
+      "hold out",
+      (long long) p->probe_pairs, (long long) have, s->data.name);
+  ES_TRY(es_loader_create(c, p->data, p->augment, p->view, &train, &p->loader));
+  return es_loader_create(c, probe_set, p->augment, p->view, &probe, &p->probe_loader);
+}
+
+static es_status build_model(const es_comm *c, es_config *cfg, const es_settings *s,
+                             es_pipeline *p) {
+  const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
+  const int n_max = batch > chunk ? batch : chunk;
+  const es_net_options o = {.max_n = 2 * n_max, .sync = s->batch.sync_bn ? c : NULL};
+  ES_TRY(es_comm_agree(c, es_model_build(p->backend, &o, p->view, &s->encoder,
+                                         &s->projector, &s->init, &p->net, NULL)));
+  es_params *params = es_net_params(p->net);
+  ES_TRY(es_comm_agree(c, es_params_init(params, (uint64_t) s->run.seed)));
+  if (s->encoder.weights[0] != '\0') ES_TRY(es_model_load(params, c, s->encoder.weights));
+  const int dim = es_net_dim(p->net);
+  const int probe_max = (int) (p->probe_pairs / p->probe_chunk) * chunk;
+  ES_TRY(es_loss_create(cfg, s->loss.name, c, batch, s->batch.pairs, dim, &p->loss));
+  ES_TRY(es_loss_create(cfg, s->loss.name, c, probe_max, p->probe_pairs, dim,
+                        &p->probe_loss));
+  ES_TRY(es_comm_agree(c, es_optim_create(&s->optim, params, &p->optim)));
+  ES_TRY(es_sched_find(&s->sched, &p->sched));
+  const int groups = s->batch.bn_views == 0 ? 2 : 1;
+  return es_comm_agree(
+      c, es_train_create(c, p->net, p->loss, p->optim, n_max, groups, &p->train));
+}
+
+es_status es_pipeline_create(const es_comm *c, es_config *cfg, const es_settings *s,
+                             es_pipeline **out) {
+  es_pipeline *p = NULL;
+  es_status st;
+  ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
+  ES_TRY_GOTO(es_backend_open(s->backend.name, c, (int) s->backend.threads, &p->backend),
+              fail);
+  ES_TRY_GOTO(es_pipeline_open_data(c, cfg, s, p), fail);
+  ES_TRY_GOTO(es_comm_agree(c, open_loaders(c, s, p)), fail);
+  ES_TRY_GOTO(build_model(c, cfg, s, p), fail);
+  *out = p;
+  return ES_OK;
+fail:
+  es_pipeline_destroy(&p);
+  return st;
+}
+
+void es_pipeline_destroy(es_pipeline **pp) {
+  es_pipeline *p = *pp;
+  if (p == NULL) return;
+  es_train_destroy(&p->train);
+  es_optim_destroy(&p->optim);
+  es_loss_destroy(&p->probe_loss);
+  es_loss_destroy(&p->loss);
+  es_net_destroy(&p->net);
+  es_loader_destroy(&p->probe_loader);
+  es_loader_destroy(&p->loader);
+  es_augment_destroy(&p->augment);
+  es_dataset_close(&p->held_out);
+  es_dataset_close(&p->data);
+  es_backend_close(&p->backend);
+  es_free(pp);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file pipeline.h  Data -> views -> network -> loss -> optimiser, assembled from settings.
+ *  Built in this order, taken down in reverse; every member is owned. */
+#ifndef ES_PIPELINE_H
+#define ES_PIPELINE_H
+
+#include "settings.h"
+
+typedef struct es_pipeline {
+  es_backend *backend;
+  es_dataset *data;     /**< training records */
+  es_dataset *held_out; /**< the test split; NULL: the probe comes out of `data` */
+  es_augment *augment;
+  es_shape view; /**< of one view */
+  es_loader *loader;
+  es_loader *probe_loader;
+  int64_t probe_chunk; /**< pairs of a probe forward, over all ranks */
+  int64_t probe_pairs;
+  es_net *net;
+  es_loss *loss, *probe_loss;
+  es_optim *optim;
+  const es_sched_ops *sched;
+  es_train *train;
+} es_pipeline;
+
+/** Collective. Everything up to the optimiser, ready for the first step.
+ *  @return the same status on all ranks */
+es_status es_pipeline_create(const es_comm *c, es_config *cfg, const es_settings *s,
+                             es_pipeline **p);
+void es_pipeline_destroy(es_pipeline **p);
+
+/** Collective. Data set and views alone (dry runs), into a zeroed pipeline of the caller. */
+es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
+                                es_pipeline *p);
+
+/** Pairs of a probe forward: as the training batch, or the nearest divisor of the probe. */
+int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks);
+
+#endif

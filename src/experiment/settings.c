@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file settings.c  All sections: the list of what may be set, and the reading of it. */
+#include "settings.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "bench.h"
+#include "eigenstep/mem.h"
+
+typedef es_output_params out_par;
+const es_param es_output_table[] = {
+    ES_STRING(out_par, dir, "eigenstep-out",
+              "output folder; refused when it exists and is not empty"),
+    ES_PARAM_END};
+
+typedef es_backend_params back_par;
+const es_param es_backend_table[] = {
+    ES_STRING(back_par, name, "auto", "where the network is computed: auto, blas, guard"),
+    ES_CHOICE(back_par, precision, "f32", "f32", "arithmetic of activations"),
+    ES_INT(back_par, threads, "1", 1, 4096, "1", "threads per rank"), ES_PARAM_END};
+
+/* The fixed sections, and where their values go in es_settings. */
+typedef struct entry {
+  const char *name, *doc;
+  const es_param *table;
+  size_t offset, size;
+} entry;
+
+#define ES_ENTRY(member, table, doc)                                                     \
+  {                                                                                      \
+#member, doc, table, offsetof(es_settings, member),                                  \
+        sizeof(((es_settings *) 0)->member)                                              \
+  }
+
+static const entry fixed[] = {
+    ES_ENTRY(run, es_run_table, "length, seed, progress"),
+    ES_ENTRY(output, es_output_table, "where results go"),
+    ES_ENTRY(data, es_data_table, "the data set"),
+    ES_ENTRY(encoder, es_encoder_table, "the network whose embeddings are studied"),
+    ES_ENTRY(projector, es_projector_table, "layers behind the encoder"),
+    ES_ENTRY(init, es_init_table, "initial weights"),
+    ES_ENTRY(batch, es_batch_table, "the global batch"),
+    ES_ENTRY(loss, es_loss_table, "self-supervised loss"),
+    ES_ENTRY(optim, es_optim_table, "optimiser"),
+    ES_ENTRY(sched, es_sched_table, "learning-rate schedule"),
+    ES_ENTRY(backend, es_backend_table, "where the network is computed"),
+    ES_ENTRY(spectrum, es_spectrum_table, "snapshots of the embedding spectrum"),
+    ES_ENTRY(ckpt, es_ckpt_table, "checkpoints"),
+};
+enum { FIXED = sizeof fixed / sizeof fixed[0], MOST = 256 };
+
+es_status es_sections(es_section **out, size_t *n_out) {
+  es_section *s = NULL;
+  size_t n = 0;
+  ES_TRY(ES_NEW(MOST, &s));
+  for (size_t i = 0; i < FIXED; i++) {
+    s[n++] =
+        (es_section){.name = fixed[i].name, .table = fixed[i].table, .doc = fixed[i].doc};
+    if (strcmp(fixed[i].name, "data") == 0) n += es_data_sections(s + n, MOST - n);
+    if (strcmp(fixed[i].name, "loss") == 0) n += es_loss_sections(s + n, MOST - n);
+  }
+  s[n++] = (es_section){
+      .name = "bench", .table = es_bench_table, .doc = "repetitions of eigenstep bench"};
+  *out = s;
+  *n_out = n;
+  return ES_OK;
+}
+
+int es_settings_dim(const es_settings *s) {
+  return (int) s->projector.widths.v[s->projector.widths.n - 1];
+}
+
+es_status es_settings_read(es_config *cfg, int ranks, es_settings *s) {
+  for (size_t i = 0; i < FIXED; i++) {
+    void *at = (char *) s + fixed[i].offset;
+    ES_TRY(es_config_get(cfg, fixed[i].name, fixed[i].table, NULL, fixed[i].size, at));
+  }
+  ES_CHECK(
+      s->projector.widths.n >= 1, ES_ECONFIG,
+      "projector.widths: got an empty list, expected at least the embedding's width");
+  ES_CHECK(s->batch.pairs >= ranks, ES_ECONFIG,
+           "batch.pairs: got %lld pairs for %d ranks, expected at least one a rank",
+           (long long) s->batch.pairs, ranks);
+  ES_CHECK(s->spectrum.top <= es_settings_dim(s), ES_ECONFIG,
+           "spectrum.top: got %lld modes, expected at most the embedding's %d dimensions",
+           (long long) s->spectrum.top, es_settings_dim(s));
+  ES_CHECK(s->spectrum.probe >= ranks, ES_ECONFIG,
+           "spectrum.probe: got %lld pairs for %d ranks, expected at least one a rank",
+           (long long) s->spectrum.probe, ranks);
+  return ES_OK;
+}

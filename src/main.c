@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file main.c  Sub-commands and exit codes: the only exit and the only MPI_COMM_WORLD. */
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/experiment.h"
+#include "eigenstep/registry.h"
+#include "eigenstep/stamp.h"
+#include "eigenstep/version.h"
+
+extern char **environ;
+
+enum { EXIT_DONE = 0, EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_STOPPED = 75 };
+
+static void print_help(void) {
+  const es_experiment_ops *const *list;
+  const size_t n = es_experiment_list(&list);
+  printf("Usage: eigenstep [OPTION]... COMMAND [ARGUMENT]...\n"
+         "Shows, predicts and speeds up how self-supervised learning learns: one\n"
+         "eigen-direction of the embedding at a time.\n\nCommands:\n");
+  for (size_t i = 0; i < n; i++) {
+    printf("  %s %s\n      %s\n", list[i]->name, list[i]->usage, list[i]->doc);
+  }
+  printf("\nOptions:\n"
+         "  -v           also print phases and their times\n"
+         "  -vv          also print choices per layer\n"
+         "  --all-ranks  print the lines of every rank, not only of rank 0\n"
+         "  --help       print this help and exit\n"
+         "  --version    print version, build and libraries and exit\n\n"
+         "RUN.ini may be '-' for the defaults; 'eigenstep params' prints them all.\n"
+         "Start it with mpirun or srun on any number of ranks.\n\n"
+         "Exit status: 0 done, 1 error, 2 wrong usage or parameters, 75 stopped early\n"
+         "with a checkpoint.\n\n"
+         "Report bugs to the issue tracker of the project you got it from.\n");
+}
+
+static void print_version(void) {
+  printf(
+      "eigenstep %s\n"
+      "Copyright (C) 2026 The Eigenstep developers.\n"
+      "License: BSD-3-Clause. There is NO WARRANTY, to the extent permitted by law.\n\n",
+      es_version());
+  es_stamp_code(stdout);
+}
+
+static es_status find_command(const char *name, const es_experiment_ops **found) {
+  const es_experiment_ops *const *list;
+  const size_t n = es_experiment_list(&list);
+  return es_registry_find("command", name, (const void *const *) list, n,
+                          (const void **) found);
+}
+
+static int exit_code(es_status s) {
+  if (s == ES_OK) return EXIT_DONE;
+  if (s == ES_STOPPED) return EXIT_STOPPED;
+  return s == ES_ECONFIG ? EXIT_USAGE : EXIT_ERROR;
+}
+
+/* What the options before the command ask for. */
+typedef struct options {
+  es_log_level level;
+  bool all_ranks, help, version;
+  int used; /**< arguments consumed, program name included */
+} options;
+
+static es_status parse_options(int argc, char **argv, options *o) {
+  o->level = ES_LOG_INFO;
+  for (o->used = 1; o->used < argc && argv[o->used][0] == '-'; o->used++) {
+    const char *a = argv[o->used];
+    if (strcmp(a, "-v") == 0)
+      o->level = ES_LOG_PHASE;
+    else if (strcmp(a, "-vv") == 0)
+      o->level = ES_LOG_LAYER;
+    else if (strcmp(a, "--all-ranks") == 0)
+      o->all_ranks = true;
+    else if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0)
+      o->help = true;
+    else if (strcmp(a, "--version") == 0)
+      o->version = true;
+    else {
+      es_error("unknown option '%s'; see eigenstep --help", a);
+      return ES_ECONFIG;
+    }
+  }
+  return ES_OK;
+}
+
+static es_status dispatch(const es_comm *comm, int argc, char **argv) {
+  options o = {0};
+  const es_experiment_ops *command = NULL;
+  es_log_setup(comm->rank, ES_LOG_INFO, false);
+  ES_TRY(parse_options(argc, argv, &o));
+  es_log_setup(comm->rank, o.level, o.all_ranks);
+  if (o.help && comm->rank == 0) print_help();
+  if (o.version && comm->rank == 0) print_version();
+  if (o.help || o.version) return ES_OK;
+  ES_CHECK(o.used < argc, ES_ECONFIG, "got no command; see eigenstep --help");
+  ES_TRY(find_command(argv[o.used], &command));
+  const es_job job = {.comm = comm, .argc = argc, .argv = argv, .envp = environ};
+  return command->run(&job, argc - o.used - 1, argv + o.used + 1);
+}
+
+int main(int argc, char **argv) {
+  es_comm *comm = NULL;
+  int provided = 0;
+  MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+  es_status s = es_comm_create(MPI_COMM_WORLD, &comm);
+  if (s == ES_OK) s = es_comm_agree(comm, dispatch(comm, argc, argv));
+  es_comm_destroy(&comm);
+  MPI_Finalize();
+  return exit_code(s);
+}
