@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file table.h  Fixed-width text tables, rank 0: the same row to the terminal and to a
+ * file. */
+#ifndef ES_TABLE_H
+#define ES_TABLE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include "eigenstep/status.h"
+
+typedef struct es_table es_table;
+typedef struct es_column {
+  const char *name, *unit; /**< header lines */
+  int width;
+  const char *format; /**< for one double, e.g. "%.4g"; integers: "%.0f" */
+} es_column;
+
+/** @param path  file to append to (header written when new), NULL = none
+ *  @param echo  also es_print the rows. Not collective: create on rank 0, elsewhere use
+ * NULL. */
+es_status es_table_create(const char *path, bool echo, const es_column *col, int n,
+                          es_table **t);
+/** One row of n values; NaN is printed as "-". NULL table: no effect, ES_OK. */
+es_status es_table_row(es_table *t, const double *values);
+es_status es_table_close(es_table **t);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file h5.c  Parallel HDF5 files and groups: create, open, flush, close.
+ *
+ *  A file is opened by all ranks (MPI-IO, collective metadata, format of HDF5 1.8 so that
+ *  every reader understands it and no "still open" flag is left by a killed run).
+ *  Full disks: with Open MPI 4.1 a failed write is reported by some ranks only or by
+ * none, and HDF5 1.10 then waits for ever in its next collective; so space is reserved
+ * first (es_h5_reserve), where a failure is one errno on one rank. */
+#define _GNU_SOURCE /* fallocate */
+#include "h5_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include "eigenstep/mem.h"
+
+enum { METADATA_SLACK = 1 << 14 }; /* bytes one operation may add besides its data */
+
+static herr_t keep_innermost(unsigned depth, const H5E_error2_t *e, void *text) {
+  if (depth == 0) snprintf(text, 400, "%s (%s)", e->desc ? e->desc : "?", e->func_name);
+  return 0;
+}
+
+void es_h5_blame_(es_note *n, const char *where, const es_h5 *f, const char *action,
+                  const char *object) {
+  char why[400] = "no message";
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, why);
+  es_note_set_(n, where, ES_EIO, "cannot %s %s%s%s: HDF5 says: %s", action, f->path,
+               *object ? ":" : "", object, why);
+}
+
+/* Reserve [end, end + bytes) beyond the end of the file without changing its size. */
+static int reserve_blocks(int fd, int64_t end, int64_t bytes) {
+  if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t) end, (off_t) bytes) == 0) return 0;
+  if (errno != EOPNOTSUPP && errno != ENOSYS) {
+    const int err = errno;
+    struct stat s; /* truncating to its own size gives back what was reserved in part */
+    if (fstat(fd, &s) != 0 || ftruncate(fd, s.st_size) != 0) return errno;
+    return err;
+  }
+  struct statvfs v;
+  if (fstatvfs(fd, &v) != 0) return errno;
+  return (double) v.f_bavail * (double) v.f_frsize < (double) bytes ? ENOSPC : 0;
+}
+
+es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
+  es_note n = {0};
+  if (f->comm->rank == 0) {
+    const int64_t need = bytes + bytes / 16 + METADATA_SLACK;
+    const int err = reserve_blocks(f->fd, f->end, need);
+    if (err) {
+      es_note_set(&n, ES_EIO, "cannot write %lld more bytes to %s: %s", (long long) need,
+                  f->path, strerror(err));
+    } else {
+      f->end += need;
+    }
+  }
+  return es_note_settle(f->comm, &n);
+}
+
+/* Collective. Every rank must be able to open the file itself: a clearer message than
+ * MPI-IO's, and no rank enters HDF5 alone. */
+static es_status probe(const es_comm *c, const char *path, bool write) {
+  es_note n = {0};
+  const int fd = open(path, write ? O_RDWR : O_RDONLY);
+  if (fd < 0) {
+    es_note_set(&n, ES_EIO, "cannot open %s: %s", path, strerror(errno));
+  } else {
+    close(fd);
+  }
+  return es_note_settle(c, &n);
+}
+
+static hid_t access_plist(const es_comm *c) {
+  const hid_t p = H5Pcreate(H5P_FILE_ACCESS);
+  if (p < 0) return p;
+  if (H5Pset_fapl_mpio(p, c->mpi, MPI_INFO_NULL) >= 0 &&
+      H5Pset_coll_metadata_write(p, true) >= 0 &&
+      H5Pset_all_coll_metadata_ops(p, true) >= 0 &&
+      H5Pset_libver_bounds(p, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0) {
+    return p;
+  }
+  H5Pclose(p);
+  return -1;
+}
+
+/* Members are listed in the order they were written. */
+static hid_t creation_plist(void) {
+  const hid_t p = H5Pcreate(H5P_FILE_CREATE);
+  if (p >= 0)
+    H5Pset_link_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  return p;
+}
+
+/* Rank 0: after a flush the file is as long as HDF5 wants it. */
+static void measure(es_h5 *f) {
+  struct stat s;
+  if (f->fd >= 0 && fstat(f->fd, &s) == 0) f->end = (int64_t) s.st_size;
+}
+
+/* Collective. The handle around an HDF5 file; *fd is taken in any case. */
+static es_status attach(const es_comm *c, const char *path, bool write, bool create,
+                        int fd, es_h5 **out) {
+  /* a file that cannot be closed must not be tried again after MPI has ended */
+  H5dont_atexit();
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  es_h5 *f = NULL;
+  es_note n = {0};
+  if (ES_NEW(1, &f) != ES_OK || es_strdup(path, &f->path) != ES_OK) {
+    es_note_set(&n, ES_ENOMEM, "out of memory");
+  }
+  es_status st = es_note_settle(c, &n);
+  if (st != ES_OK) goto fail;
+  *f = (es_h5){.comm = c,
+               .id = -1,
+               .fd = fd,
+               .writable = write,
+               .round_bytes = (int64_t) 1 << 30,
+               .path = f->path};
+  measure(f);
+  const hid_t access = access_plist(c), creation = creation_plist();
+  f->id = create ? H5Fcreate(path, H5F_ACC_TRUNC, creation, access)
+                 : H5Fopen(path, write ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);
+  if (f->id < 0) es_h5_blame(&n, f, create ? "create" : "open", "");
+  if (access >= 0) H5Pclose(access);
+  if (creation >= 0) H5Pclose(creation);
+  ES_TRY_GOTO(es_note_settle(c, &n), fail);
+  *out = f;
+  return ES_OK;
+fail:
+  if (fd >= 0) close(fd);
+  if (f) es_free(&f->path);
+  es_free(&f);
+  return st;
+}
+
+es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f) {
+  es_note n = {0};
+  int fd = -1;
+  if (c->rank == 0) {
+    fd = open(path, O_CREAT | O_EXCL | O_RDWR, 0666);
+    if (fd < 0) {
+      es_note_set(&n, ES_EIO, "cannot create %s: %s", path, strerror(errno));
+    }
+  }
+  ES_TRY(es_note_settle(c, &n));
+  es_h5 *new = NULL;
+  es_status st = probe(c, path, true);
+  if (st != ES_OK && fd >= 0) close(fd);
+  if (st == ES_OK) st = attach(c, path, true, true, fd, &new);
+  if (st == ES_OK) st = es_h5_reserve(new, 0);
+  if (st != ES_OK) {
+    es_h5_close(&new);
+    if (c->rank == 0) unlink(path);
+    return st;
+  }
+  *f = new;
+  return ES_OK;
+}
+
+es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f) {
+  ES_TRY(probe(c, path, write));
+  const int fd = write && c->rank == 0 ? open(path, O_RDWR) : -1;
+  return attach(c, path, write, false, fd, f);
+}
+
+es_status es_h5_flush(es_h5 *f) {
+  ES_TRY(es_h5_reserve(f, 0));
+  es_note n = {0};
+  if (H5Fflush(f->id, H5F_SCOPE_GLOBAL) < 0) es_h5_blame(&n, f, "write", "");
+  if (f->fd >= 0 && fsync(f->fd) != 0) {
+    es_note_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path, strerror(errno));
+  }
+  measure(f);
+  return es_note_settle(f->comm, &n);
+}
+
+es_status es_h5_close(es_h5 **pf) {
+  es_h5 *f = *pf;
+  if (!f) return ES_OK;
+  *pf = NULL;
+  es_note n = {0};
+  if (H5Fclose(f->id) < 0) es_h5_blame(&n, f, "close", "");
+  if (f->fd >= 0 && (fsync(f->fd) != 0 || close(f->fd) != 0)) {
+    es_note_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path, strerror(errno));
+  }
+  const es_status st = es_note_settle(f->comm, &n);
+  es_free(&f->path);
+  es_free(&f);
+  return st;
+}
+
+hid_t es_h5_link_plist(void) {
+  const hid_t p = H5Pcreate(H5P_LINK_CREATE);
+  if (p >= 0) H5Pset_create_intermediate_group(p, 1);
+  return p;
+}
+
+es_status es_h5_group(es_h5 *f, const char *path, const char *description) {
+  ES_TRY(es_h5_reserve(f, 0));
+  es_note n = {0};
+  const bool there = es_h5_exists(f, path);
+  const hid_t link = es_h5_link_plist(), how = H5Pcreate(H5P_GROUP_CREATE);
+  H5Pset_link_creation_order(how, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  const hid_t g = there ? H5Gopen2(f->id, path, H5P_DEFAULT)
+                        : H5Gcreate2(f->id, path, link, how, H5P_DEFAULT);
+  if (g < 0) {
+    es_h5_blame(&n, f, "create group", path);
+  } else {
+    if (*description) es_h5_put_string(f, path, g, "description", description, &n);
+    H5Gclose(g);
+  }
+  H5Pclose(how);
+  H5Pclose(link);
+  return es_note_settle(f->comm, &n);
+}

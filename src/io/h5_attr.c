@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file h5_attr.c  Labels of a parallel HDF5 file: attributes, texts, dimension scales.
+ *
+ *  Strings are UTF-8 of fixed length: HDF5 cannot write variable-length data in parallel.
+ */
+#include "h5_private.h"
+
+#include <hdf5_hl.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+
+static hid_t string_type(size_t bytes, H5T_str_t padding) {
+  const hid_t t = H5Tcopy(H5T_C_S1);
+  H5Tset_size(t, bytes ? bytes : 1);
+  H5Tset_strpad(t, padding);
+  H5Tset_cset(t, H5T_CSET_UTF8);
+  return t;
+}
+
+/* Replace attribute `key`; HDF5 calls only, on all ranks. */
+static void put(const es_h5 *f, const char *path, hid_t object, const char *key,
+                hid_t disk, hid_t memory, const void *value, es_note *n) {
+  if (H5Aexists(object, key) > 0 && H5Adelete(object, key) < 0) {
+    es_h5_blame(n, f, "replace an attribute of", path);
+  }
+  const hid_t space = H5Screate(H5S_SCALAR);
+  const hid_t a = H5Acreate2(object, key, disk, space, H5P_DEFAULT, H5P_DEFAULT);
+  if (a < 0 || H5Awrite(a, memory, value) < 0 || H5Aclose(a) < 0) {
+    es_h5_blame(n, f, "write an attribute of", path);
+  }
+  H5Sclose(space);
+}
+
+void es_h5_put_string(const es_h5 *f, const char *path, hid_t object, const char *key,
+                      const char *value, es_note *n) {
+  const hid_t t = string_type(strlen(value) + 1, H5T_STR_NULLTERM);
+  put(f, path, object, key, t, t, value, n);
+  H5Tclose(t);
+}
+
+/* Collective. Open `path`, put one attribute, close. */
+static es_status put_at(es_h5 *f, const char *path, const char *key, hid_t disk,
+                        hid_t memory, const void *value, size_t bytes) {
+  ES_TRY(es_h5_reserve(f, (int64_t) bytes));
+  es_note n = {0};
+  const hid_t o = H5Oopen(f->id, path, H5P_DEFAULT);
+  if (o < 0) {
+    es_h5_blame(&n, f, "open", path);
+  } else {
+    put(f, path, o, key, disk, memory, value, &n);
+    H5Oclose(o);
+  }
+  return es_note_settle(f->comm, &n);
+}
+
+es_status es_h5_attr_string(es_h5 *f, const char *path, const char *key,
+                            const char *value) {
+  const size_t bytes = strlen(value) + 1;
+  const hid_t t = string_type(bytes, H5T_STR_NULLTERM);
+  const es_status st = put_at(f, path, key, t, t, value, bytes);
+  H5Tclose(t);
+  return st;
+}
+
+es_status es_h5_attr_f64(es_h5 *f, const char *path, const char *key, double value) {
+  return put_at(f, path, key, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value, sizeof value);
+}
+
+es_status es_h5_attr_i64(es_h5 *f, const char *path, const char *key, int64_t value) {
+  return put_at(f, path, key, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, sizeof value);
+}
+
+/* Collective. Read a scalar attribute of `path`. */
+static es_status get_at(es_h5 *f, const char *path, const char *key, hid_t memory,
+                        void *value) {
+  es_note n = {0};
+  const hid_t o = es_h5_exists(f, path) ? H5Oopen(f->id, path, H5P_DEFAULT) : -1;
+  const hid_t a = o >= 0 && H5Aexists(o, key) > 0 ? H5Aopen(o, key, H5P_DEFAULT) : -1;
+  const hid_t space = a >= 0 ? H5Aget_space(a) : -1;
+  if (a < 0 || H5Sget_simple_extent_npoints(space) != 1 ||
+      H5Aread(a, memory, value) < 0) {
+    es_note_set(&n, ES_EFORMAT, "%s:%s: no number in attribute '%s'", f->path, path, key);
+  }
+  if (space >= 0) H5Sclose(space);
+  if (a >= 0) H5Aclose(a);
+  if (o >= 0) H5Oclose(o);
+  return es_note_settle(f->comm, &n);
+}
+
+es_status es_h5_get_f64(es_h5 *f, const char *path, const char *key, double *value) {
+  double got = 0;
+  ES_TRY(get_at(f, path, key, H5T_NATIVE_DOUBLE, &got));
+  *value = got;
+  return ES_OK;
+}
+
+es_status es_h5_get_i64(es_h5 *f, const char *path, const char *key, int64_t *value) {
+  int64_t got = 0;
+  ES_TRY(get_at(f, path, key, H5T_NATIVE_INT64, &got));
+  *value = got;
+  return ES_OK;
+}
+
+/* Rank 0's bytes, the others take part with nothing. */
+static void move_text(const es_h5 *f, const char *path, hid_t ds, hid_t type, char *text,
+                      bool write, es_note *n) {
+  const hid_t space = H5Screate(H5S_SCALAR), x = H5Pcreate(H5P_DATASET_XFER);
+  H5Pset_dxpl_mpio(x, H5FD_MPIO_COLLECTIVE);
+  if (write && f->comm->rank != 0) H5Sselect_none(space);
+  if (write && H5Dwrite(ds, type, space, space, x, text) < 0) {
+    es_h5_blame(n, f, "write", path);
+  }
+  if (!write && H5Dread(ds, type, space, space, x, text) < 0) {
+    es_h5_blame(n, f, "read", path);
+  }
+  H5Pclose(x);
+  H5Sclose(space);
+}
+
+es_status es_h5_text(es_h5 *f, const char *path, const char *text,
+                     const char *description) {
+  const size_t bytes = strlen(text);
+  ES_TRY(es_h5_reserve(f, (int64_t) bytes));
+  es_note n = {0};
+  char empty[1] = {0};
+  const hid_t type = string_type(bytes, H5T_STR_NULLPAD), link = es_h5_link_plist();
+  const hid_t space = H5Screate(H5S_SCALAR);
+  const hid_t ds = H5Dcreate2(f->id, path, type, space, link, H5P_DEFAULT, H5P_DEFAULT);
+  if (ds < 0) {
+    es_h5_blame(&n, f, "create text", path);
+  } else {
+    es_h5_put_string(f, path, ds, "description", description, &n);
+    es_h5_put_string(f, path, ds, "units", "1", &n);
+  }
+  es_status st = es_note_settle(f->comm, &n);
+  if (st == ES_OK) {
+    move_text(f, path, ds, type, bytes ? (char *) text : empty, true, &n);
+    st = es_note_settle(f->comm, &n);
+  }
+  if (ds >= 0) H5Dclose(ds);
+  H5Sclose(space);
+  H5Pclose(link);
+  H5Tclose(type);
+  return st;
+}
+
+es_status es_h5_read_text(es_h5 *f, const char *path, char **text) {
+  es_note n = {0};
+  char *got = NULL;
+  const hid_t ds = es_h5_exists(f, path) ? H5Dopen2(f->id, path, H5P_DEFAULT) : -1;
+  const hid_t type = ds >= 0 ? H5Dget_type(ds) : -1;
+  const hid_t space = ds >= 0 ? H5Dget_space(ds) : -1;
+  if (ds < 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0 ||
+      H5Sget_simple_extent_npoints(space) != 1) {
+    es_note_set(&n, ES_EFORMAT, "%s has no text dataset %s", f->path, path);
+  } else if (es_alloc(H5Tget_size(type) + 1, path, (void **) &got) != ES_OK) {
+    es_note_set(&n, ES_ENOMEM, "out of memory for %s:%s", f->path, path);
+  }
+  es_status st = es_note_settle(f->comm, &n);
+  if (st == ES_OK) {
+    move_text(f, path, ds, type, got, false, &n);
+    st = es_note_settle(f->comm, &n);
+  }
+  if (space >= 0) H5Sclose(space);
+  if (type >= 0) H5Tclose(type);
+  if (ds >= 0) H5Dclose(ds);
+  if (st != ES_OK) {
+    es_free(&got);
+    return st;
+  }
+  *text = got;
+  return ES_OK;
+}
+
+es_status es_h5_scale(es_h5 *f, const char *path, const char *name) {
+  ES_TRY(es_h5_reserve(f, 0));
+  es_note n = {0};
+  const hid_t ds = H5Dopen2(f->id, path, H5P_DEFAULT);
+  if (ds < 0 || H5DSset_scale(ds, name) < 0) {
+    es_h5_blame(&n, f, "make a dimension scale of", path);
+  }
+  if (ds >= 0) H5Dclose(ds);
+  return es_note_settle(f->comm, &n);
+}
+
+es_status es_h5_attach(es_h5 *f, const char *path, int dim, const char *scale) {
+  ES_TRY(es_h5_reserve(f, 0));
+  es_note n = {0};
+  const hid_t ds = H5Dopen2(f->id, path, H5P_DEFAULT);
+  const hid_t sc = H5Dopen2(f->id, scale, H5P_DEFAULT);
+  if (ds < 0 || sc < 0 || H5DSattach_scale(ds, sc, (unsigned) dim) < 0) {
+    es_h5_blame(&n, f, "attach a dimension scale to", path);
+  }
+  if (sc >= 0) H5Dclose(sc);
+  if (ds >= 0) H5Dclose(ds);
+  return es_note_settle(f->comm, &n);
+}

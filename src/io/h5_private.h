@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file h5_private.h  What the HDF5 files of src/io share: the handle and its guards.
+ *
+ *  Order inside every collective function: local checks -> settle -> reserve space ->
+ *  HDF5 calls, all of them on all ranks even after a failure -> settle. */
+#ifndef ES_H5_PRIVATE_H
+#define ES_H5_PRIVATE_H
+
+#include <hdf5.h>
+#include "eigenstep/h5.h"
+#include "note.h"
+
+enum { ES_H5_MAXDIM = 8 };
+
+struct es_h5 {
+  const es_comm *comm; /**< borrowed */
+  hid_t id;
+  int fd;      /**< rank 0 of a writable file: to reserve space and to sync; else -1 */
+  int64_t end; /**< rank 0: no less than the file's length after its next flush */
+  bool writable;
+  int64_t round_bytes; /**< most bytes a rank hands to HDF5 in one collective call */
+  char *path;          /**< owned; for messages */
+};
+
+/** Note that HDF5 failed to `action` `object`, with its innermost message. Not
+ * collective. */
+#define es_h5_blame(n, f, action, object) es_h5_blame_(n, __func__, f, action, object)
+void es_h5_blame_(es_note *n, const char *where, const es_h5 *f, const char *action,
+                  const char *object);
+
+/** Collective. Make sure the disk can take `bytes` more (and some metadata) before HDF5
+ *  writes them: after a full disk MPI-IO may report success, or fail on one rank while
+ * the others wait inside HDF5. @return ES_OK or ES_EIO */
+es_status es_h5_reserve(es_h5 *f, int64_t bytes);
+
+/** Fixed little-endian type on disk, native type in memory, bytes of one element. */
+hid_t es_h5_disk_type(es_h5_type t);
+hid_t es_h5_memory_type(es_h5_type t);
+int64_t es_h5_type_size(es_h5_type t);
+
+/** Link creation property list that creates missing groups of a path; < 0 on failure. */
+hid_t es_h5_link_plist(void);
+
+/** Set (or replace) a string attribute of `object`, which messages call `path`. */
+void es_h5_put_string(const es_h5 *f, const char *path, hid_t object, const char *key,
+                      const char *value, es_note *n);
+
+#endif

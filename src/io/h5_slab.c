@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file h5_slab.c  Collective transfers between a rank's memory and its part of a
+ * dataset.
+ *
+ *  Each rank brings its own block (or none). Blocks beyond round_bytes are cut along
+ * their first dimension that is longer than 1; all ranks make the same number of HDF5
+ * calls. */
+#include "h5_private.h"
+
+/* An open dataset and this rank's block of it. */
+typedef struct slab {
+  hid_t ds, space, xfer;
+  int ndim;
+  hsize_t dim[ES_H5_MAXDIM], most[ES_H5_MAXDIM];
+  hsize_t start[ES_H5_MAXDIM], count[ES_H5_MAXDIM];
+  int cut;       /* dimension along which rounds are cut */
+  hsize_t slice; /* bytes in memory of one index of that dimension */
+  bool none;     /* this rank moves nothing */
+} slab;
+
+static void slab_close(slab *s) {
+  if (s->xfer >= 0) H5Pclose(s->xfer);
+  if (s->space >= 0) H5Sclose(s->space);
+  if (s->ds >= 0) H5Dclose(s->ds);
+}
+
+/* Open; the block is start, count, or where count is NULL `rows` rows from start[0] on.
+ */
+static void slab_open(slab *s, const es_h5 *f, const char *path, const int64_t *start,
+                      const int64_t *count, int64_t rows, es_note *n) {
+  *s = (slab){.ds = H5Dopen2(f->id, path, H5P_DEFAULT), .space = -1, .xfer = -1};
+  if (s->ds < 0) {
+    es_h5_blame(n, f, "open dataset", path);
+    return;
+  }
+  s->space = H5Dget_space(s->ds);
+  s->ndim = H5Sget_simple_extent_ndims(s->space);
+  s->xfer = H5Pcreate(H5P_DATASET_XFER);
+  if (s->xfer < 0 || H5Pset_dxpl_mpio(s->xfer, H5FD_MPIO_COLLECTIVE) < 0) {
+    es_h5_blame(n, f, "prepare a transfer of", path);
+  }
+  if (s->ndim < 1 || s->ndim > ES_H5_MAXDIM) {
+    es_note_set(n, ES_EFORMAT, "%s:%s: got %d dimensions, expected 1 to %d", f->path,
+                path, s->ndim, ES_H5_MAXDIM);
+    return;
+  }
+  H5Sget_simple_extent_dims(s->space, s->dim, s->most);
+  for (int i = 0; i < s->ndim; i++) {
+    const int64_t from = i == 0 || count ? start[i] : 0;
+    const int64_t len = count ? count[i] : i == 0 ? rows : (int64_t) s->dim[i];
+    const bool grows = i == 0 && f->writable && s->most[0] == H5S_UNLIMITED;
+    const bool inside = from >= 0 && from <= (int64_t) s->dim[i] - len;
+    if (len < 0 || (len > 0 && !inside && !(grows && from >= 0))) {
+      es_note_set(n, ES_EARG,
+                  "%s:%s: got [%lld, %lld) of dimension %d, expected inside "
+                  "[0, %lld)",
+                  f->path, path, (long long) from, (long long) (from + len), i,
+                  (long long) s->dim[i]);
+    }
+    s->start[i] = (hsize_t) from;
+    s->count[i] = (hsize_t) len;
+    s->none = s->none || len == 0;
+  }
+}
+
+/* Collective. Rows needed by all ranks; extend the dataset if it has fewer. */
+static es_status slab_extend(slab *s, es_h5 *f, const char *path) {
+  int64_t end = s->none ? 0 : (int64_t) (s->start[0] + s->count[0]);
+  es_comm_max_i64(f->comm, &end, 1);
+  if (end <= (int64_t) s->dim[0]) return ES_OK;
+  ES_TRY(es_h5_resize(f, path, end));
+  H5Sclose(s->space);
+  s->space = H5Dget_space(s->ds);
+  return ES_OK;
+}
+
+/* Collective. Decide where to cut; number of rounds all ranks make. */
+static int64_t slab_rounds(slab *s, const es_h5 *f, int64_t elem) {
+  while (s->cut < s->ndim - 1 && s->count[s->cut] == 1) s->cut++;
+  s->slice = (hsize_t) elem;
+  for (int i = s->cut + 1; i < s->ndim; i++) s->slice *= s->count[i];
+  int64_t rounds = 0;
+  if (!s->none) {
+    const hsize_t fit = (hsize_t) f->round_bytes / s->slice;
+    const hsize_t per_round = fit ? fit : 1;
+    rounds = (int64_t) ((s->count[s->cut] + per_round - 1) / per_round);
+  }
+  es_comm_max_i64(f->comm, &rounds, 1);
+  return rounds;
+}
+
+/* Collective. Round r of `rounds`: its share of the block, or nothing. */
+static void slab_round(const slab *s, const es_h5 *f, const char *path, hid_t type,
+                       int64_t r, int64_t rounds, char *data, bool write, es_note *n) {
+  const hsize_t all = s->none ? 0 : s->count[s->cut];
+  const hsize_t per_round = (all + (hsize_t) rounds - 1) / (hsize_t) rounds;
+  const hsize_t from = (hsize_t) r * per_round;
+  const hsize_t len = from >= all ? 0 : all - from < per_round ? all - from : per_round;
+  hsize_t start[ES_H5_MAXDIM], count[ES_H5_MAXDIM];
+  for (int i = 0; i < s->ndim; i++) {
+    start[i] = s->start[i] + (i == s->cut ? from : 0);
+    count[i] = i == s->cut ? len : s->count[i];
+  }
+  hsize_t one = 1;
+  const hid_t memory =
+      len ? H5Screate_simple(s->ndim, count, NULL) : H5Screate_simple(1, &one, NULL);
+  char nothing[8] = {0};
+  char *at = len ? data + from * s->slice : nothing;
+  if (len == 0) {
+    H5Sselect_none(memory);
+    H5Sselect_none(s->space);
+  } else {
+    H5Sselect_hyperslab(s->space, H5S_SELECT_SET, start, NULL, count, NULL);
+  }
+  if (write && H5Dwrite(s->ds, type, memory, s->space, s->xfer, at) < 0) {
+    es_h5_blame(n, f, "write", path);
+  }
+  if (!write && H5Dread(s->ds, type, memory, s->space, s->xfer, at) < 0) {
+    es_h5_blame(n, f, "read", path);
+  }
+  H5Sclose(memory);
+}
+
+/* Collective. Everything between the public functions and HDF5. */
+static es_status transfer(es_h5 *f, const char *path, es_h5_type type,
+                          const int64_t *start, const int64_t *count, int64_t rows,
+                          void *data, bool write) {
+  es_note n = {0};
+  slab s;
+  slab_open(&s, f, path, start, count, rows, &n);
+  if (write && !f->writable) {
+    es_note_set(&n, ES_EARG, "%s is open for reading only", f->path);
+  }
+  es_status st = es_note_settle(f->comm, &n);
+  if (st == ES_OK && write) st = slab_extend(&s, f, path);
+  if (st == ES_OK) {
+    const int64_t rounds = slab_rounds(&s, f, es_h5_type_size(type));
+    for (int64_t r = 0; r < rounds; r++) {
+      slab_round(&s, f, path, es_h5_memory_type(type), r, rounds, data, write, &n);
+    }
+    st = es_note_settle(f->comm, &n);
+  }
+  slab_close(&s);
+  return st;
+}
+
+es_status es_h5_write_rows(es_h5 *f, const char *path, es_h5_type type, int64_t first,
+                           int64_t n, const void *data) {
+  return transfer(f, path, type, &first, NULL, n, (void *) data, true);
+}
+
+es_status es_h5_read_rows(es_h5 *f, const char *path, es_h5_type type, int64_t first,
+                          int64_t n, void *data) {
+  return transfer(f, path, type, &first, NULL, n, data, false);
+}
+
+es_status es_h5_write_slab(es_h5 *f, const char *path, es_h5_type type,
+                           const int64_t *start, const int64_t *count, const void *data) {
+  return transfer(f, path, type, start, count, 0, (void *) data, true);
+}

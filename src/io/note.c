@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file note.c  One failing rank, one sentence, the same status everywhere (see note.h).
+ */
+#include "note.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void es_note_set_(es_note *n, const char *where, es_status st, const char *fmt, ...) {
+  if (n->status != ES_OK) return;
+  n->status = st;
+  snprintf(n->where, sizeof n->where, "%s", where);
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(n->text, sizeof n->text, fmt, ap);
+  va_end(ap);
+}
+
+es_status es_note_settle(const es_comm *c, const es_note *n) {
+  int64_t first = n->status == ES_OK ? 0 : c->size - c->rank;
+  es_comm_max_i64(c, &first, 1);
+  if (first == 0) return ES_OK;
+  const int who = c->size - (int) first;
+  es_note said = *n;
+  es_comm_bcast(c, &said, sizeof said, who);
+  if (c->rank == 0 && who == 0) es_log(ES_LOG_ERROR, said.where, "%s", said.text);
+  if (c->rank == 0 && who != 0) {
+    es_log(ES_LOG_ERROR, said.where, "rank %d: %s", who, said.text);
+  }
+  return said.status;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file outdir.c  The output folder of a run (names in outdir.h). Never overwrites. */
+#include "eigenstep/outdir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "note.h"
+#include "path.h"
+
+enum { PATH_BYTES = 4096 };
+
+/* Is there anything in the folder? */
+static bool is_empty(const char *dir) {
+  DIR *d = opendir(dir);
+  bool empty = true;
+  for (struct dirent *e = d ? readdir(d) : NULL; e && empty; e = readdir(d)) {
+    empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+  }
+  if (d) closedir(d);
+  return empty;
+}
+
+/* Rank 0's part. */
+static void make(const char *dir, es_note *n) {
+  if (!*dir) {
+    es_note_set(n, ES_ECONFIG, "output.dir is empty, expected the name of a folder");
+    return;
+  }
+  const int err = es_path_make_dirs(dir);
+  if (err) {
+    es_note_set(n, ES_EIO, "cannot make the output folder %s: %s", dir, strerror(err));
+  } else if (access(dir, R_OK | W_OK | X_OK) != 0) {
+    es_note_set(n, ES_EIO, "cannot write in the output folder %s: %s", dir,
+                strerror(errno));
+  } else if (!is_empty(dir)) {
+    es_note_set(n, ES_ECONFIG,
+                "the output folder %s is not empty: choose another output.dir", dir);
+  }
+}
+
+es_status es_outdir_create(const es_comm *c, const char *dir) {
+  es_note n = {0};
+  if (c->rank == 0) make(dir, &n);
+  return es_note_settle(c, &n);
+}
+
+static es_status replace(const char *dir, const char *name, const char *text) {
+  char path[PATH_BYTES];
+  ES_CHECK(snprintf(path, sizeof path, "%s/%s", dir, name) < (int) sizeof path, ES_EARG,
+           "the path %s/%s is too long", dir, name);
+  const int err = es_path_replace(path, text, strlen(text));
+  ES_CHECK(err == 0, ES_EIO, "cannot write %s: %s", path, strerror(err));
+  return ES_OK;
+}
+
+es_status es_outdir_status(const char *dir, const char *line) {
+  char text[PATH_BYTES];
+  snprintf(text, sizeof text - 1, "%s", line);
+  text[strcspn(text, "\n")] = '\0';
+  strcat(text, "\n");
+  return replace(dir, "STATUS", text);
+}
+
+es_status es_outdir_write(const char *dir, const char *name, const char *text) {
+  return replace(dir, name, text);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file path.c  The few file-system steps behind output folder, checkpoints and exports.
+ */
+#include "path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096 };
+
+int es_path_make_dirs(const char *dir) {
+  char part[PATH_BYTES];
+  const size_t len = strlen(dir);
+  if (len >= sizeof part) return ENAMETOOLONG;
+  for (size_t i = 1; i <= len; i++) {
+    if (dir[i] != '/' && dir[i] != '\0') continue;
+    memcpy(part, dir, i);
+    part[i] = '\0';
+    struct stat s;
+    if (mkdir(part, 0777) == 0 || (stat(part, &s) == 0 && S_ISDIR(s.st_mode))) continue;
+    return errno == EEXIST ? ENOTDIR : errno;
+  }
+  return 0;
+}
+
+int es_path_write_all(int fd, const void *bytes, size_t n) {
+  for (const char *p = bytes; n > 0;) {
+    const ssize_t w = write(fd, p, n);
+    if (w < 0 && errno != EINTR) return errno;
+    if (w > 0) {
+      p += w;
+      n -= (size_t) w;
+    }
+  }
+  return 0;
+}
+
+int es_path_replace(const char *path, const void *bytes, size_t n) {
+  char tmp[PATH_BYTES];
+  if (snprintf(tmp, sizeof tmp, "%s.tmp", path) >= (int) sizeof tmp) return ENAMETOOLONG;
+  const int fd = open(tmp, O_CREAT | O_TRUNC | O_WRONLY, 0666);
+  if (fd < 0) return errno;
+  int err = es_path_write_all(fd, bytes, n);
+  if (!err && fsync(fd) != 0) err = errno;
+  if (close(fd) != 0 && !err) err = errno;
+  if (!err && rename(tmp, path) != 0) err = errno;
+  if (err) unlink(tmp);
+  return err;
+}
+
+int es_path_sync(const char *path) {
+  const int fd = open(path, O_RDONLY);
+  if (fd < 0) return errno;
+  const int err = fsync(fd) != 0 && errno != EINVAL ? errno : 0;
+  close(fd);
+  return err;
+}
+
+int es_path_remove_dir(const char *dir) {
+  DIR *d = opendir(dir);
+  if (!d) return errno == ENOENT ? 0 : errno;
+  int err = 0;
+  for (struct dirent *e = readdir(d); e && !err; e = readdir(d)) {
+    if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+    if (unlinkat(dirfd(d), e->d_name, 0) != 0) err = errno;
+  }
+  closedir(d);
+  if (!err && rmdir(dir) != 0) err = errno;
+  return err;
+}

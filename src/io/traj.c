@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file traj.c  The trajectory file: rows are kept on rank 0 and written at flushes.
+ *
+ *  Order of calls: create -> declare (traj_declare.c) -> append ... flush ... -> close.
+ *  Between flushes nothing touches the file, so a killed run leaves it as of the last. */
+#include "traj_private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+
+es_status es_traj_create(const es_comm *c, const char *path, es_traj **out) {
+  es_traj *t = NULL;
+  es_note n = {0};
+  if (ES_NEW(1, &t) != ES_OK) es_note_set(&n, ES_ENOMEM, "out of memory");
+  es_status st = es_note_settle(c, &n);
+  if (st == ES_OK) {
+    t->comm = c;
+    st = es_h5_create(c, path, &t->file);
+  }
+  if (st != ES_OK) {
+    es_free(&t);
+    return st;
+  }
+  *out = t;
+  return ES_OK;
+}
+
+es_h5 *es_traj_h5(es_traj *t) {
+  return t->file;
+}
+
+es_status es_traj_declare(es_traj *t, const char *path, const char *description,
+                          const es_traj_field *fields, int n, int *id) {
+  es_traj_group *all = NULL, g;
+  es_note note = {0};
+  if (ES_NEW(t->n + 1, &all) != ES_OK) es_note_set(&note, ES_ENOMEM, "out of memory");
+  es_status st = es_note_settle(t->comm, &note);
+  if (st == ES_OK) st = es_traj_group_create(t, path, description, fields, n, &g);
+  if (st != ES_OK) {
+    es_free(&all);
+    return st;
+  }
+  if (t->n) memcpy(all, t->group, (size_t) t->n * sizeof *all);
+  all[t->n] = g;
+  es_free(&t->group);
+  t->group = all;
+  *id = t->n++;
+  return ES_OK;
+}
+
+/* Double the room for waiting rows (rank 0). */
+static es_status grow(es_traj_group *g) {
+  enum { FIRST_BYTES = 1 << 15 };
+  const int64_t fit = FIRST_BYTES / (8 * g->width);
+  const int64_t room = g->room ? 2 * g->room : fit < 4 ? 4 : fit;
+  int64_t *step = NULL;
+  double *time = NULL, *values = NULL;
+  es_status st = ES_NEW(room, &step);
+  if (st == ES_OK) st = ES_NEW(room, &time);
+  if (st == ES_OK)
+    st = es_alloc_n((size_t) (room * g->width), 8, g->path, (void **) &values);
+  if (st != ES_OK) {
+    es_free(&step);
+    es_free(&time);
+    return st;
+  }
+  if (g->waiting) {
+    memcpy(step, g->step, (size_t) g->waiting * sizeof *step);
+    memcpy(time, g->time, (size_t) g->waiting * sizeof *time);
+    memcpy(values, g->values, (size_t) (g->waiting * g->width) * sizeof *values);
+  }
+  es_free(&g->step);
+  es_free(&g->time);
+  es_free(&g->values);
+  g->step = step;
+  g->time = time;
+  g->values = values;
+  g->room = room;
+  return ES_OK;
+}
+
+es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
+                         const double *values) {
+  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
+  es_traj_group *g = &t->group[id];
+  if (t->comm->rank != 0 || g->lost) return ES_OK;
+  if (g->waiting == g->room && grow(g) != ES_OK) {
+    g->lost = true;
+    return ES_OK; /* the other ranks know nothing of it: es_traj_flush tells all */
+  }
+  g->step[g->waiting] = step;
+  g->time[g->waiting] = time;
+  memcpy(g->values + g->waiting * g->width, values, (size_t) g->width * sizeof *values);
+  g->waiting++;
+  return ES_OK;
+}
+
+/* Collective. Append rank 0's `rows` rows of one dataset. */
+static es_status write_rows(es_traj *t, const es_traj_group *g, const char *path,
+                            es_h5_type type, int64_t rows, const void *data) {
+  const int64_t mine = t->comm->rank == 0 ? rows : 0;
+  return es_h5_write_rows(t->file, path, type, g->written, mine, data);
+}
+
+/* Collective. step and time of `rows` new rows. */
+static es_status write_axis(es_traj *t, const es_traj_group *g, int64_t rows,
+                            const int64_t *step, const double *time) {
+  char path[ES_TRAJ_PATH + 8];
+  snprintf(path, sizeof path, "%s/step", g->path);
+  ES_TRY(write_rows(t, g, path, ES_H5_I64, rows, step));
+  snprintf(path, sizeof path, "%s/time", g->path);
+  return write_rows(t, g, path, ES_H5_F64, rows, time);
+}
+
+/* Collective. The waiting rows of series s, made contiguous in `column` (rank 0). */
+static es_status write_series(es_traj *t, const es_traj_group *g, int64_t rows,
+                              const es_traj_series *s, double *column) {
+  for (int64_t r = 0; column && r < rows; r++) {
+    memcpy(column + r * s->width, g->values + r * g->width + s->offset,
+           (size_t) s->width * sizeof *column);
+  }
+  return write_rows(t, g, s->path, ES_H5_F64, rows, column);
+}
+
+/* Collective. Write what waits in a group. */
+static es_status flush_group(es_traj *t, es_traj_group *g) {
+  int64_t rows = g->waiting;
+  double *column = NULL;
+  es_note n = {0};
+  if (g->lost) es_note_set(&n, ES_ENOMEM, "rows of %s did not fit in memory", g->path);
+  if (rows && es_alloc_n((size_t) (rows * g->width), 8, g->path, (void **) &column)) {
+    es_note_set(&n, ES_ENOMEM, "out of memory for rows of %s", g->path);
+  }
+  es_status st = es_note_settle(t->comm, &n);
+  es_comm_bcast(t->comm, &rows, sizeof rows, 0);
+  if (st == ES_OK && rows) st = write_axis(t, g, rows, g->step, g->time);
+  for (int i = 0; i < g->n && st == ES_OK && rows; i++) {
+    st = write_series(t, g, rows, &g->series[i], column);
+  }
+  es_free(&column);
+  if (st != ES_OK) return st;
+  g->written += rows;
+  g->waiting = 0;
+  return ES_OK;
+}
+
+es_status es_traj_flush(es_traj *t) {
+  es_status st = ES_OK;
+  for (int i = 0; i < t->n && st == ES_OK; i++) st = flush_group(t, &t->group[i]);
+  if (st == ES_OK) st = es_h5_flush(t->file);
+  t->failed = t->failed || st != ES_OK;
+  return st;
+}
+
+es_status es_traj_append_rows(es_traj *t, int id, int64_t step, double time,
+                              int64_t first, int64_t n_loc, const double *values) {
+  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
+  es_traj_group *g = &t->group[id];
+  const es_traj_series *s = g->series;
+  ES_CHECK(g->n == 1 && s->ndim >= 1, ES_EARG,
+           "%s: distributed rows need one field with dimensions, got %d fields", g->path,
+           g->n);
+  es_status st = flush_group(t, g);
+  if (st == ES_OK) st = write_axis(t, g, 1, &step, &time);
+  if (st == ES_OK) {
+    const int64_t start[3] = {g->written, first, 0}, count[3] = {1, n_loc, s->dim[1]};
+    st = es_h5_write_slab(t->file, s->path, ES_H5_F64, start, count, values);
+  }
+  t->failed = t->failed || st != ES_OK;
+  if (st == ES_OK) g->written++;
+  return st;
+}
+
+es_status es_traj_close(es_traj **pt) {
+  es_traj *t = *pt;
+  if (!t) return ES_OK;
+  *pt = NULL;
+  es_status st = t->failed ? ES_OK : es_traj_flush(t);
+  const es_status closed = es_h5_close(&t->file);
+  if (st == ES_OK) st = closed;
+  for (int i = 0; i < t->n; i++) es_traj_group_clear(&t->group[i]);
+  es_free(&t->group);
+  es_free(&t);
+  return st;
+}

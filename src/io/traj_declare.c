@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file traj_declare.c  From a table of fields to datasets with labels and scales.
+ *
+ *  Group layout (H5MD's time-dependent elements, netCDF's coordinate variables):
+ *    step  int64[T]            scale of dimension 0 of everything in the group
+ *    time  float64[T]
+ *    FIELD float64[T, dim...]  further dimensions have scales FIELD's dim_name = 1..dim
+ */
+#include "traj_private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+
+enum { CHUNK = 1 << 16, CHUNK_ROWS = 1024 }; /* bytes, rows: small files stay small */
+
+static int64_t chunk_rows(int64_t width) {
+  const int64_t fit = CHUNK / (8 * width);
+  return fit < 1 ? 1 : fit > CHUNK_ROWS ? CHUNK_ROWS : fit;
+}
+
+/* Collective. A scale with the values 1..n, once per name and group. */
+static es_status create_scale(es_traj *t, const char *group, const char *name,
+                              int64_t n) {
+  char path[ES_TRAJ_PATH];
+  if (snprintf(path, sizeof path, "%s/%s", group, name) >= (int) sizeof path) {
+    ES_CHECK(false, ES_EARG, "name of scale %s in %s is too long", name, group);
+  }
+  if (es_h5_exists(t->file, path)) {
+    es_h5_info info;
+    ES_TRY(es_h5_stat(t->file, path, &info));
+    ES_CHECK(info.ndim == 1 && info.dim[0] == n, ES_EARG,
+             "%s: got %lld entries of dimension %s, expected %lld as before", group,
+             (long long) n, name, (long long) info.dim[0]);
+    return ES_OK;
+  }
+  char text[128];
+  snprintf(text, sizeof text, "number of the %s, from 1", name);
+  ES_TRY(es_h5_dataset(t->file, path, ES_H5_I64, 1, &n, 0, "1", text));
+  int64_t first = 0, mine = 0;
+  es_comm_share(t->comm, n, &first, &mine);
+  int64_t *index = NULL;
+  es_note note = {0};
+  if (ES_NEW(mine, &index) != ES_OK) es_note_set(&note, ES_ENOMEM, "out of memory");
+  es_status st = es_note_settle(t->comm, &note);
+  for (int64_t i = 0; st == ES_OK && i < mine; i++) index[i] = first + i + 1;
+  if (st == ES_OK) st = es_h5_write_rows(t->file, path, ES_H5_I64, first, mine, index);
+  es_free(&index);
+  if (st != ES_OK) return st;
+  return es_h5_scale(t->file, path, name);
+}
+
+/* Collective. step and time of a group. */
+static es_status create_axis(es_traj *t, const char *group) {
+  char step[ES_TRAJ_PATH + 8], time[ES_TRAJ_PATH + 8];
+  snprintf(step, sizeof step, "%s/step", group);
+  snprintf(time, sizeof time, "%s/time", group);
+  const int64_t grows = -1;
+  ES_TRY(es_h5_dataset(t->file, step, ES_H5_I64, 1, &grows, CHUNK_ROWS, "1",
+                       "training step"));
+  ES_TRY(es_h5_scale(t->file, step, "step"));
+  ES_TRY(es_h5_dataset(t->file, time, ES_H5_F64, 1, &grows, CHUNK_ROWS, "1",
+                       "effective time t, the sum of the learning rates of the steps"));
+  return es_h5_attach(t->file, time, 0, step);
+}
+
+/* Collective. One series with its scales. */
+static es_status create_series(es_traj *t, const char *group, const es_traj_field *field,
+                               es_traj_series *s) {
+  char scale[2 * ES_TRAJ_PATH];
+  const int len = snprintf(s->path, sizeof s->path, "%s/%s", group, field->name);
+  ES_CHECK(len < (int) sizeof s->path && field->ndim >= 0 && field->ndim <= 2, ES_EARG,
+           "field %s of %s: name too long or %d dimensions, expected 0 to 2", field->name,
+           group, field->ndim);
+  int64_t dim[ES_TRAJ_DIMS] = {-1, 0, 0};
+  s->ndim = field->ndim;
+  s->width = 1;
+  for (int i = 0; i < field->ndim; i++) {
+    ES_CHECK(field->dim[i] > 0, ES_EARG, "%s: dimension %d is %lld, expected > 0",
+             s->path, i + 1, (long long) field->dim[i]);
+    dim[i + 1] = s->dim[i] = field->dim[i];
+    s->width *= field->dim[i];
+  }
+  ES_TRY(es_h5_dataset(t->file, s->path, ES_H5_F64, 1 + field->ndim, dim,
+                       chunk_rows(s->width), field->units, field->description));
+  snprintf(scale, sizeof scale, "%s/step", group);
+  ES_TRY(es_h5_attach(t->file, s->path, 0, scale));
+  for (int i = 0; i < field->ndim; i++) {
+    const char *name = field->dim_name[i];
+    ES_CHECK(name && *name, ES_EARG, "%s: dimension %d has no name", s->path, i + 1);
+    ES_TRY(create_scale(t, group, name, field->dim[i]));
+    snprintf(scale, sizeof scale, "%s/%s", group, name);
+    ES_TRY(es_h5_attach(t->file, s->path, i + 1, scale));
+  }
+  return ES_OK;
+}
+
+/* Collective. Memory of a group: the table everywhere, the rows on rank 0. */
+static es_status group_alloc(es_traj *t, es_traj_group *g, int n) {
+  es_note note = {0};
+  if (ES_NEW(n, &g->series) != ES_OK) es_note_set(&note, ES_ENOMEM, "out of memory");
+  return es_note_settle(t->comm, &note);
+}
+
+void es_traj_group_clear(es_traj_group *g) {
+  es_free(&g->series);
+  es_free(&g->step);
+  es_free(&g->time);
+  es_free(&g->values);
+}
+
+es_status es_traj_group_create(es_traj *t, const char *path, const char *description,
+                               const es_traj_field *fields, int n, es_traj_group *g) {
+  *g = (es_traj_group){.n = n};
+  ES_CHECK(
+      n > 0 && strlen(path) < sizeof g->path, ES_EARG,
+      "group %s: got %d fields, expected at least 1, and a path below %zu characters",
+      path, n, sizeof g->path);
+  snprintf(g->path, sizeof g->path, "%s", path);
+  es_status st = group_alloc(t, g, n);
+  if (st == ES_OK) st = es_h5_group(t->file, path, description);
+  if (st == ES_OK) st = create_axis(t, path);
+  for (int i = 0; i < n && st == ES_OK; i++) {
+    g->series[i].offset = g->width;
+    st = create_series(t, path, &fields[i], &g->series[i]);
+    g->width += g->series[i].width;
+  }
+  if (st != ES_OK) es_traj_group_clear(g);
+  return st;
+}

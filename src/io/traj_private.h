@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file traj_private.h  Groups of a trajectory, shared by traj.c and traj_declare.c. */
+#ifndef ES_TRAJ_PRIVATE_H
+#define ES_TRAJ_PRIVATE_H
+
+#include "eigenstep/traj.h"
+#include "note.h"
+
+enum { ES_TRAJ_PATH = 256 };
+
+/** One declared series and where its values are in a row of its group. */
+typedef struct es_traj_series {
+  char path[ES_TRAJ_PATH]; /**< dataset */
+  int64_t width, offset;   /**< doubles per row, first of them in the group's row */
+  int ndim;
+  int64_t dim[2];
+} es_traj_series;
+
+/** A group and the rows that wait for the next flush. */
+typedef struct es_traj_group {
+  char path[ES_TRAJ_PATH];
+  es_traj_series *series; /**< owned, [n] */
+  int n;
+  int64_t width;   /**< doubles per row, all series together */
+  int64_t written; /**< rows in the file */
+  int64_t waiting, room;
+  bool lost;      /**< rank 0 had no memory for a row: said at the next flush */
+  int64_t *step;  /**< owned, [room], rank 0 */
+  double *time;   /**< owned, [room], rank 0 */
+  double *values; /**< owned, [room, width], rank 0 */
+} es_traj_group;
+
+struct es_traj {
+  const es_comm *comm; /**< borrowed */
+  es_h5 *file;
+  es_traj_group *group; /**< owned, [n] */
+  int n;
+  bool failed; /**< a write failed: closing does not try again */
+};
+
+/** Collective. Create the datasets of a group and its scales; fills g. On error g owns
+ *  nothing, but HDF5 objects made so far stay in the file. */
+es_status es_traj_group_create(es_traj *t, const char *path, const char *description,
+                               const es_traj_field *fields, int n, es_traj_group *g);
+void es_traj_group_clear(es_traj_group *g);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file par_h5.c  Parallel HDF5: what is written by any number of ranks is read back, and
+ * what goes wrong on one rank is an error on all. */
+#include "par.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "eigenstep/mem.h"
+#include "io/h5_private.h"
+
+/* A file name of this communicator's own in the current folder; nothing there yet. */
+static const char *fresh(const es_comm *c, const char *name) {
+  static char path[128];
+  long id = (long) getpid();
+  es_comm_bcast(c, &id, sizeof id, 0);
+  snprintf(path, sizeof path, "tmp_%s.%ld.h5", name, id);
+  if (c->rank == 0) unlink(path);
+  es_comm_barrier(c);
+  return path;
+}
+
+static void drop(const es_comm *c, const char *path) {
+  es_comm_barrier(c);
+  if (c->rank == 0) unlink(path);
+}
+
+/* Rows by uneven shares (the last rank has none), extended twice, read as other shares. */
+static void rows(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "rows");
+  enum { N = 37, W = 5 };
+  const int64_t dim[2] = {-1, W}, workers = c->size > 1 ? c->size - 1 : 1;
+  es_h5 *f = NULL;
+  bool ok = es_h5_create(c, path, &f) == ES_OK;
+  assert_true(par_all(c, ok));
+  f->round_bytes = 3 * W * 8; /* several rounds of 3 rows */
+  assert_int_equal(es_h5_dataset(f, "/a/x", ES_H5_F64, 2, dim, 4, "m", "numbers"), ES_OK);
+  double x[2 * N][W], y[2 * N][W];
+  for (int i = 0; i < 2 * N * W; i++) (&x[0][0])[i] = i + 0.5;
+  for (int part = 0; part < 2; part++) {
+    const int64_t from = c->rank < workers ? c->rank * N / workers : N;
+    const int64_t to = c->rank < workers ? (c->rank + 1) * N / workers : N;
+    ok = es_h5_write_rows(f, "/a/x", ES_H5_F64, part * N + from, to - from,
+                          x[part * N + from]) == ES_OK;
+    assert_true(par_all(c, ok));
+  }
+  assert_int_equal(es_h5_flush(f), ES_OK);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  assert_null(f);
+
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_OK);
+  f->round_bytes = 2 * W * 8;
+  es_h5_info info;
+  assert_int_equal(es_h5_stat(f, "/a/x", &info), ES_OK);
+  assert_int_equal(info.type, ES_H5_F64);
+  assert_int_equal(info.ndim, 2);
+  assert_int_equal(info.dim[0], 2 * N);
+  assert_int_equal(info.dim[1], W);
+  int64_t first, mine;
+  es_comm_share(c, 2 * N, &first, &mine);
+  ok = es_h5_read_rows(f, "/a/x", ES_H5_F64, first, mine, y) == ES_OK;
+  ok = ok && memcmp(y, x[first], (size_t) mine * sizeof x[0]) == 0;
+  assert_true(par_all(c, ok));
+  float z[W]; /* converted, the same row on all ranks */
+  ok = es_h5_read_rows(f, "/a/x", ES_H5_F32, 7, 1, z) == ES_OK && z[2] == 37.5f;
+  assert_true(par_all(c, ok));
+  assert_int_equal(es_h5_write_rows(f, "/a/x", ES_H5_F64, 0, 1, x), ES_EARG);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  drop(c, path);
+}
+
+/* Blocks along the second dimension, cut into rounds there. */
+static void slabs(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "slabs");
+  enum { D = 11, K = 3 };
+  const int64_t dim[3] = {-1, D, K};
+  es_h5 *f = NULL;
+  assert_int_equal(es_h5_create(c, path, &f), ES_OK);
+  f->round_bytes = 1;
+  assert_int_equal(es_h5_dataset(f, "/v", ES_H5_I32, 3, dim, 0, "1", "blocks"), ES_OK);
+  int64_t first, mine;
+  es_comm_share(c, D, &first, &mine);
+  int32_t v[D][K], all[2][D][K];
+  for (int i = 0; i < D * K; i++) (&v[0][0])[i] = (int32_t) (first * K) + i;
+  const int64_t start[3] = {1, first, 0}, count[3] = {1, mine, K};
+  assert_true(par_all(c, es_h5_write_slab(f, "/v", ES_H5_I32, start, count, v) == ES_OK));
+  bool ok = es_h5_read_rows(f, "/v", ES_H5_I32, 0, 2, all) == ES_OK;
+  for (int i = 0; i < D * K; i++) {
+    ok = ok && (&all[1][0][0])[i] == i && (&all[0][0][0])[i] == 0;
+  }
+  assert_true(par_all(c, ok));
+  assert_int_equal(es_h5_resize(f, "/v", 5), ES_OK);
+  assert_int_equal(es_h5_resize(f, "/v", 1), ES_OK);
+  es_h5_info info;
+  assert_int_equal(es_h5_stat(f, "/v", &info), ES_OK);
+  assert_int_equal(info.dim[0], 1);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  drop(c, path);
+}
+
+static void types_and_labels(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "labels");
+  const int64_t three = 3, none = 0;
+  const uint8_t u[3] = {1, 128, 255};
+  es_h5 *f = NULL;
+  assert_int_equal(es_h5_create(c, path, &f), ES_OK);
+  assert_int_equal(es_h5_group(f, "/p/q", "a group"), ES_OK);
+  assert_int_equal(es_h5_group(f, "/p/q", "again"), ES_OK);
+  assert_true(es_h5_exists(f, "/p/q"));
+  assert_false(es_h5_exists(f, "/p/x"));
+  assert_false(es_h5_exists(f, "/none/x/y"));
+  assert_int_equal(es_h5_dataset(f, "/p/u", ES_H5_U8, 1, &three, 0, "1", "bytes"), ES_OK);
+  assert_int_equal(es_h5_dataset(f, "/p/e", ES_H5_F64, 1, &none, 0, "1", "empty"), ES_OK);
+  assert_int_equal(es_h5_write_rows(f, "/p/e", ES_H5_F64, 0, 0, NULL), ES_OK);
+  const bool last = c->rank == c->size - 1;
+  assert_true(par_all(c, es_h5_write_rows(f, "/p/u", ES_H5_U8, 0, last ? 3 : 0,
+                                          last ? u : NULL) == ES_OK));
+  assert_int_equal(es_h5_attr_f64(f, "/", "pi", 3.14), ES_OK);
+  assert_int_equal(es_h5_attr_i64(f, "/p/u", "n", INT64_MAX), ES_OK);
+  assert_int_equal(es_h5_attr_i64(f, "/p/u", "n", -5), ES_OK);
+  char key[16];
+  for (int i = 0; i < 100; i++) { /* more than a compact header holds */
+    snprintf(key, sizeof key, "key.%d", i);
+    assert_int_equal(es_h5_attr_string(f, "/p", key, i ? "caf\xc3\xa9" : ""), ES_OK);
+  }
+  char *big = NULL;
+  assert_int_equal(es_alloc(100001, "text", (void **) &big), ES_OK);
+  memset(big, 'x', 100000);
+  assert_int_equal(es_h5_attr_string(f, "/p", "big", big), ES_OK);
+  assert_int_equal(es_h5_text(f, "/t/ini", big, "long text"), ES_OK);
+  assert_int_equal(es_h5_text(f, "/t/none", "", "no text"), ES_OK);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+
+  assert_int_equal(es_h5_open(c, path, true, &f), ES_OK);
+  double pi = 0;
+  int64_t n = 0;
+  char *text = NULL;
+  assert_int_equal(es_h5_get_f64(f, "/", "pi", &pi), ES_OK);
+  assert_true(pi == 3.14);
+  assert_int_equal(es_h5_get_i64(f, "/p/u", "n", &n), ES_OK);
+  assert_int_equal(n, -5);
+  assert_int_equal(es_h5_get_i64(f, "/p/u", "m", &n), ES_EFORMAT);
+  assert_int_equal(es_h5_read_text(f, "/t/ini", &text), ES_OK);
+  assert_true(par_all(c, strcmp(text, big) == 0));
+  es_free(&text);
+  assert_int_equal(es_h5_read_text(f, "/t/none", &text), ES_OK);
+  assert_string_equal(text, "");
+  es_free(&text);
+  assert_int_equal(es_h5_read_text(f, "/p/u", &text), ES_EFORMAT);
+  es_free(&big);
+  int64_t w[3] = {0};
+  assert_int_equal(es_h5_read_rows(f, "/p/u", ES_H5_I64, 0, 3, w), ES_OK);
+  assert_true(par_all(c, w[0] == 1 && w[1] == 128 && w[2] == 255));
+  es_h5_info info;
+  assert_int_equal(es_h5_stat(f, "/p/u", &info), ES_OK);
+  assert_int_equal(info.type, ES_H5_U8);
+  assert_int_equal(es_h5_stat(f, "/t/ini", &info), ES_EFORMAT);
+  assert_int_equal(es_h5_stat(f, "/nothing", &info), ES_EFORMAT);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  drop(c, path);
+}
+
+/* The same status on all ranks where one rank, or the file, is wrong. */
+static void refusals(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "refuse");
+  const int64_t dim[2] = {4, 2}, bad[2] = {4, -1};
+  const double x[8] = {0};
+  es_h5 *f = NULL, *g = NULL;
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_EIO);
+  assert_int_equal(es_h5_create(c, "no/such/folder.h5", &f), ES_EIO);
+  assert_int_equal(es_h5_create(c, path, &f), ES_OK);
+  assert_int_equal(es_h5_create(c, path, &g), ES_EIO); /* never overwritten */
+  assert_null(g);
+  assert_int_equal(es_h5_dataset(f, "/x", ES_H5_F64, 2, dim, 0, "", "text"), ES_EARG);
+  assert_int_equal(es_h5_dataset(f, "/x", ES_H5_F64, 2, dim, 0, "1", ""), ES_EARG);
+  assert_int_equal(es_h5_dataset(f, "/x", ES_H5_F64, 2, bad, 0, "1", "text"), ES_EARG);
+  assert_int_equal(es_h5_dataset(f, "/x", ES_H5_F64, 2, dim, 0, "1", "text"), ES_OK);
+  assert_int_equal(es_h5_dataset(f, "/x", ES_H5_F64, 2, dim, 0, "1", "text"), ES_EIO);
+  /* the last rank is out of range, the others are not */
+  const bool last = c->rank == c->size - 1;
+  assert_int_equal(es_h5_write_rows(f, "/x", ES_H5_F64, last ? 3 : 0, last ? 2 : 0, x),
+                   ES_EARG);
+  assert_int_equal(es_h5_write_rows(f, "/x", ES_H5_F64, 0, last ? -1 : 0, x), ES_EARG);
+  assert_int_equal(es_h5_write_rows(f, "/y", ES_H5_F64, 0, 0, x), ES_EIO);
+  assert_int_equal(es_h5_resize(f, "/x", 5), ES_EARG);
+  assert_int_equal(es_h5_write_rows(f, "/x", ES_H5_F64, 0, last ? 4 : 0, x), ES_OK);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  /* one rank has another path */
+  assert_int_equal(es_h5_open(c, last ? "elsewhere.h5" : path, false, &f), ES_EIO);
+  /* cut short, and not HDF5 at all */
+  if (c->rank == 0) assert_int_equal(truncate(path, 300), 0);
+  es_comm_barrier(c);
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_EIO);
+  if (c->rank == 0) assert_int_equal(truncate(path, 0), 0);
+  es_comm_barrier(c);
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_EIO);
+  assert_null(f);
+  drop(c, path);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(rows),
+      cmocka_unit_test(slabs),
+      cmocka_unit_test(types_and_labels),
+      cmocka_unit_test(refusals),
+  };
+  return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
+}
