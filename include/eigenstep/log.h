@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 typedef enum es_log_level {
-  ES_LOG_ERROR,   /**< every rank, stderr */
+  ES_LOG_ERROR,   /**< stderr; on ranks other than 0 held back, see es_log_held */
   ES_LOG_WARNING, /**< rank 0, stderr */
   ES_LOG_INFO,    /**< rank 0, stdout: what a user wants to see by default */
   ES_LOG_PHASE,   /**< rank 0, -v: phases with their times */
@@ -35,6 +35,14 @@ void es_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** The text of the last error logged by this process ("" if none): for STATUS files. */
 const char *es_log_last_error(void);
+
+/** What all ranks find wrong together should be one sentence, not one a rank. So a rank other than 0
+ *  holds its first error back until es_comm_agree has seen who says what: it releases the
+ *  errors that no lower rank has, and main those left over. Text of the held error, "" if none;
+ *  with --all-ranks nothing is held. */
+const char *es_log_held(void);
+/** Forget the held error, printing it first if told so. */
+void es_log_release(bool print);
 
 #define es_error(...) es_log(ES_LOG_ERROR, __func__, __VA_ARGS__)
 #define es_warn(...) es_log(ES_LOG_WARNING, __func__, __VA_ARGS__)

@@ -24,6 +24,7 @@ static struct {
   bool all_ranks;
   FILE *file;
   char last_error[TEXT_SIZE];
+  char held[TEXT_SIZE], held_where[128]; /* see es_log_held */
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = ES_LOG_INFO};
 
 void es_log_setup(int rank, es_log_level level, bool all_ranks) {
@@ -62,7 +63,6 @@ static void put_line(FILE *out, const char *line) {
 }
 
 static bool is_printed(es_log_level level) {
-  if (level == ES_LOG_ERROR) return true;
   return level <= state.level && (state.rank == 0 || state.all_ranks);
 }
 
@@ -102,6 +102,10 @@ void es_log(es_log_level level, const char *where, const char *fmt, ...) {
   if (is_printed(level)) {
     put_terminal(level, where, text);
     if (state.file != NULL) put_file(level, where, text);
+  } else if (level == ES_LOG_ERROR && state.held[0] == '\0') {
+    /* the first of a chain is the one that knows */
+    memcpy(state.held, text, strlen(text) + 1);
+    snprintf(state.held_where, sizeof state.held_where, "%s", where);
   }
   pthread_mutex_unlock(&state.lock);
   errno = saved;
@@ -122,6 +126,18 @@ void es_print(const char *fmt, ...) {
   if (state.file != NULL) put_line(state.file, text);
   pthread_mutex_unlock(&state.lock);
   errno = saved;
+}
+
+const char *es_log_held(void) {
+  return state.held;
+}
+
+void es_log_release(bool print) {
+  pthread_mutex_lock(&state.lock);
+  if (print && state.held[0] != '\0')
+    put_terminal(ES_LOG_ERROR, state.held_where, state.held);
+  state.held[0] = '\0';
+  pthread_mutex_unlock(&state.lock);
 }
 
 const char *es_log_last_error(void) {

@@ -43,12 +43,30 @@ void es_comm_destroy(es_comm **c) {
   es_free(c);
 }
 
+/* Print the error held on this rank unless a lower rank says the same. */
+static void release_errors(const es_comm *c) {
+  const char *held = c->rank == 0 ? es_log_last_error() : es_log_held();
+  uint64_t mine = 14695981039346656037u; /* FNV-1a */
+  for (const char *p = held; *p != '\0'; p++) {
+    mine = (mine ^ (unsigned char) *p) * 1099511628211u;
+  }
+  if (held[0] == '\0') mine = 0;
+  bool said = mine == 0;
+  for (int r = 0; r < c->size; r++) {
+    uint64_t theirs = mine;
+    MPI_Bcast(&theirs, 1, MPI_UINT64_T, r, c->mpi);
+    if (r < c->rank && theirs == mine) said = true;
+  }
+  es_log_release(!said);
+}
+
 es_status es_comm_agree(const es_comm *c, es_status s) {
   /* ES_STOPPED = 1 must lose to every error (negative) but beat ES_OK = 0 in a minimum:
      -1 is free for it once the errors are doubled. */
   const int mine = s == ES_STOPPED ? -1 : 2 * (int) s;
   int worst;
   MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, c->mpi);
+  if (worst < -1) release_errors(c);
   return worst == -1 ? ES_STOPPED : (es_status) (worst / 2);
 }
 
