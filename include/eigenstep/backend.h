@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file backend.h  Where a network is computed: memory, dense algebra and planned
+ * network ops.
+ *
+ *  Conventions, in one place:
+ *  - Plain buffers are f32, row-major as stated, in the backend's memory (`es_buf`).
+ *  - Activations [N, C, H, W] are opaque: the backend chooses layout and dtype. They are
+ *    written and read by the host only through act_write / act_read (f32 NCHW).
+ *  - Ops are planned once for a largest N and executed every step with any n <= N.
+ *  - Backward *accumulates* parameter gradients (+=); it overwrites activation gradients
+ * (=), or adds to them where the args say so (values with several consumers).
+ *  - No op allocates after planning.
+ *  - Calls are asynchronous until sync(); host-side reads imply it. */
+#ifndef ES_BACKEND_H
+#define ES_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "eigenstep/comm.h"
+#include "eigenstep/shape.h"
+
+typedef struct es_backend es_backend;
+typedef struct es_op es_op;
+
+/** Memory of a backend: an address only the backend may follow. */
+typedef float *es_buf; /* plain f32 buffers; pointer arithmetic in elements is allowed */
+typedef void *es_act;  /* activations, opaque */
+
+typedef enum es_op_kind {
+  ES_OP_CONV,    /**< y = conv2d(x, w), no bias */
+  ES_OP_BN,      /**< y = [relu](bn(x) [+ residual]) */
+  ES_OP_LINEAR,  /**< y[n, o] = x[n, i] w[o, i]' [+ b] on [C, 1, 1] activations */
+  ES_OP_RELU,    /**< y = max(x, 0) */
+  ES_OP_MAXPOOL, /**< k x k, stride, pad (padding never wins) */
+  ES_OP_AVGPOOL, /**< global mean over H x W -> [C, 1, 1] */
+  ES_OP_FLATTEN, /**< [C, H, W] -> [C*H*W, 1, 1], features in NCHW order */
+  ES_OP_KINDS
+} es_op_kind;
+
+/** Full description of an op, for planning. */
+typedef struct es_op_desc {
+  es_op_kind kind;
+  const char *name;     /**< for messages: "layer1.0.conv1" */
+  es_shape in, out;     /**< per image; see es_op_out_shape */
+  int max_n;            /**< largest number of images, >= 1 */
+  int k, stride, pad;   /**< conv (square kernel), maxpool */
+  bool bias;            /**< linear */
+  bool need_dx;         /**< false: the input layer, no gradient of x is computed */
+  bool residual, relu;  /**< bn */
+  double eps, momentum; /**< bn */
+  const es_comm *sync;  /**< bn: statistics over these ranks; NULL = local. Borrowed. */
+} es_op_desc;
+
+/** How BN takes its statistics. */
+typedef enum es_bn_mode {
+  ES_BN_TRAIN,  /**< of the batch; running averages are updated */
+  ES_BN_BATCH,  /**< of the batch; running averages untouched (probe) */
+  ES_BN_RUNNING /**< the running averages (evaluation); no backward */
+} es_bn_mode;
+
+/** Most groups of one BN execution. */
+enum { ES_BN_GROUPS = 8 };
+
+/** Arguments of one execution. Pointers that an op kind does not use are NULL. */
+typedef struct es_op_args {
+  int n;           /**< images now, 0 <= n <= max_n (0: this rank has none, it still takes
+                        part in collective statistics) */
+  int groups;      /**< bn: statistics are taken separately over `groups` equal runs of
+                        n / groups images (one per view); running averages are updated
+                        group after group. 1 to ES_BN_GROUPS */
+  es_bn_mode mode; /**< bn */
+  es_act x, y;     /**< input, output */
+  es_act residual; /**< bn: second input of the sum */
+  es_act dx, dy;   /**< gradients; backward */
+  es_act dresidual;           /**< bn */
+  bool add_dx, add_dresidual; /**< add to dx / dresidual instead of overwriting */
+  es_buf w, b;      /**< conv: [O, I, k, k]; linear: [O, I]; bn: gain [C], b = bias */
+  es_buf dw, db;    /**< gradients, accumulated */
+  es_buf mean, var; /**< bn: running averages [C] */
+} es_op_args;
+
+/** A planned op. Backends embed this first in their own struct. */
+struct es_op {
+  es_backend *backend; /* borrowed */
+  es_op_desc desc;
+  es_status (*forward)(es_op *op, const es_op_args *a);
+  es_status (*backward)(es_op *op, const es_op_args *a);
+  void (*destroy)(es_op *op);
+  size_t bytes; /**< memory the plan owns */
+  double flops; /**< of one forward per image (multiply and add counted separately) */
+};
+
+/** Argument of the fused optimiser op: for i < n
+ *  g = grad + weight_decay p;  m = momentum m + g;  p -= lr (nesterov ? g + momentum m :
+ * m). */
+typedef struct es_sgd_args {
+  double lr, momentum, weight_decay;
+  bool nesterov;
+} es_sgd_args;
+
+/** --- for authors of a backend: all pointers required
+ * ------------------------------------ */
+typedef struct es_backend_ops {
+  const char *name, *doc;
+  /** Non-collective except where a device must be shared out by node-local rank. */
+  es_status (*open)(es_backend *b, const es_comm *comm);
+  void (*close)(es_backend *b);
+  /* memory; alloc zeroes */
+  es_status (*alloc)(es_backend *b, size_t bytes, const char *what, void **p);
+  void (*release)(es_backend *b, void **p);
+  es_status (*upload)(es_backend *b, es_buf dst, const float *src, size_t n);
+  es_status (*download)(es_backend *b, float *dst, const es_buf src, size_t n);
+  es_status (*zero)(es_backend *b, es_buf p, size_t n);
+  es_status (*sync)(es_backend *b);
+  /* activations */
+  size_t (*act_bytes)(es_backend *b, es_shape s, int n);
+  es_status (*act_write)(es_backend *b, es_shape s, int n, const float *nchw, es_act dst);
+  es_status (*act_read)(es_backend *b, es_shape s, int n, const es_act src, float *nchw);
+  /* plain f32 vectors and matrices */
+  es_status (*dot)(es_backend *b, size_t n, const es_buf x, const es_buf y, double *r);
+  es_status (*scale)(es_backend *b, size_t n, double alpha, es_buf x);
+  es_status (*sgd)(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
+                   const es_buf g, es_buf m);
+  /** Sum over ranks in place. */
+  es_status (*allreduce)(es_backend *b, const es_comm *c, es_buf p, size_t n);
+  /* network ops, one planner per kind; all of them required */
+  es_status (*plan[ES_OP_KINDS])(es_backend *b, const es_op_desc *d, es_op **op);
+} es_backend_ops;
+
+/** --- for users
+ * -------------------------------------------------------------------------- */
+struct es_backend {
+  const es_backend_ops *ops;
+  int threads;      /**< per rank */
+  void *impl;       /* owned by the backend */
+  size_t allocated; /**< bytes now, in alloc'ed buffers and plans */
+};
+
+/** Collective. Open by name ("auto": the best in this build, and the log says which and
+ * why). A name that is known but not in this build is refused with the flag that brings
+ * it. Checks that the ops table is complete. @param threads >= 1 */
+es_status es_backend_open(const char *name, const es_comm *comm, int threads,
+                          es_backend **b);
+void es_backend_close(es_backend **b);
+/** The names in this build. */
+size_t es_backend_list(const es_backend_ops *const **list);
+
+/** Output shape of a description's op from its input; ES_EARG if it does not fit. */
+es_status es_op_out_shape(const es_op_desc *d, int out_channels, es_shape *out);
+/** Validate a description and plan it. */
+es_status es_op_plan(es_backend *b, const es_op_desc *d, es_op **op);
+void es_op_destroy(es_op **op);
+const char *es_op_kind_name(es_op_kind k);
+
+#endif

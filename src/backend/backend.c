@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file backend.c  Backends by name: open, check that the table is complete, close. */
+#include "eigenstep/backend.h"
+
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "eigenstep/registry.h"
+
+#define ES_BACKEND(n) extern const es_backend_ops es_backend_##n;
+#include "backend_list.h"
+#undef ES_BACKEND
+
+static const es_backend_ops *const backends[] = {
+#define ES_BACKEND(n) &es_backend_##n,
+#include "backend_list.h"
+#undef ES_BACKEND
+};
+
+enum { COUNT = sizeof backends / sizeof backends[0] };
+
+/** Names users may know from elsewhere; refused by name, not as a misspelling. */
+static const char *const elsewhere[] = {"onednn", "cuda"};
+
+size_t es_backend_list(const es_backend_ops *const **list) {
+  *list = backends;
+  return COUNT;
+}
+
+/** Every pointer of the table is required: a NULL is found here, not in epoch 3. */
+static es_status complete(const es_backend_ops *o) {
+  const struct {
+    const char *name;
+    bool there;
+  } members[] = {
+      {"doc", o->doc != NULL},
+      {"open", o->open != NULL},
+      {"close", o->close != NULL},
+      {"alloc", o->alloc != NULL},
+      {"release", o->release != NULL},
+      {"upload", o->upload != NULL},
+      {"download", o->download != NULL},
+      {"zero", o->zero != NULL},
+      {"sync", o->sync != NULL},
+      {"act_bytes", o->act_bytes != NULL},
+      {"act_write", o->act_write != NULL},
+      {"act_read", o->act_read != NULL},
+      {"dot", o->dot != NULL},
+      {"scale", o->scale != NULL},
+      {"sgd", o->sgd != NULL},
+      {"allreduce", o->allreduce != NULL},
+  };
+  for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+    ES_CHECK(members[i].there, ES_EINTERNAL, "backend '%s' lacks %s", o->name,
+             members[i].name);
+  for (int k = 0; k < ES_OP_KINDS; k++)
+    ES_CHECK(o->plan[k] != NULL, ES_EINTERNAL, "backend '%s' lacks the op %s", o->name,
+             es_op_kind_name((es_op_kind) k));
+  return ES_OK;
+}
+
+static es_status find(const char *name, const es_backend_ops **ops) {
+  if (strcmp(name, "auto") == 0) {
+    *ops = backends[0];
+    es_info("backend %s: the first choice of this build", (*ops)->name);
+    return ES_OK;
+  }
+  for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)
+    ES_CHECK(strcmp(name, elsewhere[i]) != 0, ES_ENOTSUP,
+             "backend '%s' is not in this build; backend.name = auto takes '%s'", name,
+             backends[0]->name);
+  const void *found = NULL;
+  ES_TRY(
+      es_registry_find("backend", name, (const void *const *) backends, COUNT, &found));
+  *ops = found;
+  return ES_OK;
+}
+
+es_status es_backend_open(const char *name, const es_comm *comm, int threads,
+                          es_backend **b) {
+  ES_CHECK(threads >= 1, ES_EARG, "got %d threads per rank, expected at least 1",
+           threads);
+  const es_backend_ops *ops = NULL;
+  ES_TRY(find(name, &ops));
+  ES_TRY(complete(ops));
+  es_backend *made = NULL;
+  es_status st = ES_NEW(1, &made);
+  if (st == ES_OK) {
+    made->ops = ops;
+    made->threads = threads;
+    st = ops->open(made, comm);
+  }
+  const bool opened = st == ES_OK;
+  if (comm != NULL) st = es_comm_agree(comm, st);
+  if (st != ES_OK) {
+    if (opened) ops->close(made);
+    es_free(&made);
+    return st;
+  }
+  *b = made;
+  return ES_OK;
+}
+
+void es_backend_close(es_backend **b) {
+  if (*b == NULL) return;
+  (*b)->ops->close(*b);
+  if ((*b)->allocated != 0)
+    es_warn("backend %s closed with %zu bytes still allocated", (*b)->ops->name,
+            (*b)->allocated);
+  es_free(b);
+}

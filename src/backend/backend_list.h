@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file backend_list.h  One line per backend in this build, best first: "auto" takes the
+ *  first. No include guard: expanded several times. */
+ES_BACKEND(blas)
+ES_BACKEND(guard)

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file blas_conv.c  Convolution as matrix products on channels-last activations.
+ *
+ *  M = positions of the output (all images), K = kh kw I.
+ *  forward   Y [M, O] = col(X) [M, K] P',           P [O, K] the packed weights
+ *  dW        dP [O, K] = dY' col(X), then added to dw in [O, I, k, k]
+ *  dX        stride 1: col(dY) [M', kh kw O] F',     F [I, kh kw O] the turned weights,
+ *                      each pixel written once;
+ *            else      dY P scattered back to the pixels.
+ *  A 1x1 convolution of stride 1 needs no col(): X is the matrix. Otherwise col() is made
+ *  for `chunk` rows at a time, few enough to stay in the cache until the product reads
+ *  them. Taps of the kernel that see only padding (3x3 on a 1x1 map) are left out. */
+#include <cblas.h>
+#include <string.h>
+#include "blas.h"
+
+enum {
+  CHUNK_BYTES = 1 << 20, /* of col(): about the second-level cache */
+  CHUNK_ROWS = 256       /* fewer make the product spend its time on the weights */
+};
+
+typedef struct conv {
+  es_blas_op base;
+  es_blas_window x;      /**< over the input, to the output's positions */
+  es_blas_window dy;     /**< over the output, to the input's positions; stride 1 only */
+  int k0, l0;            /**< first tap in use, down and across */
+  bool direct;           /**< X is the matrix */
+  bool whole;            /**< all taps of a 1x1 kernel: P is w itself */
+  int chunk_x, chunk_dy; /**< rows of col() */
+  float *packed;         /**< P, in the work space */
+} conv;
+
+/** Taps [*first, *first + *count) of k see the map from some position. */
+static void live_taps(const es_op_desc *d, int size, int positions, int *first,
+                      int *count) {
+  const int last_start = (positions - 1) * d->stride - d->pad;
+  const int lo = last_start < 0 ? -last_start : 0;
+  int hi = size - 1 + d->pad; /* seen by the first position */
+  if (hi > d->k - 1) hi = d->k - 1;
+  *first = lo < hi ? lo : hi;
+  *count = hi - *first + 1;
+}
+
+static int chunk_rows(int64_t rows, int64_t width) {
+  int64_t chunk = CHUNK_BYTES / (width * (int64_t) sizeof(float));
+  if (chunk < CHUNK_ROWS) chunk = CHUNK_ROWS;
+  const int64_t pieces = (rows + chunk - 1) / chunk;
+  return (int) ((rows + pieces - 1) / pieces);
+}
+
+static int64_t packed_size(const conv *c) {
+  return (int64_t) c->base.op.desc.out.c * c->x.kh * c->x.kw * c->base.op.desc.in.c;
+}
+
+static int min_int(int a, int b) {
+  return a < b ? a : b;
+}
+
+/** C [m, n] = A [m, k] B' [k, n] + beta C; B is [n, k]. All row-major. */
+static void product_nt(int64_t m, int n, int k, const float *a, const float *b,
+                       float beta, float *c) {
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int) m, n, k, 1.0f, a, k, b, k,
+              beta, c, n);
+}
+
+/** C [m, n] = A [m, k] B [k, n] + beta C. */
+static void product_nn(int64_t m, int n, int k, const float *a, const float *b,
+                       float beta, float *c) {
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int) m, n, k, 1.0f, a, k, b, n,
+              beta, c, n);
+}
+
+/** C [m, n] = A' B + beta C; A is [k, m], B [k, n]. */
+static void product_tn(int m, int n, int64_t k, const float *a, const float *b,
+                       float beta, float *c) {
+  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, (int) k, 1.0f, a, m, b, n,
+              beta, c, n);
+}
+
+/** P[o][i][j][c] = w[o][c][k0 + i][l0 + j] */
+static void pack(const conv *c, const float *w) {
+  const int k = c->base.op.desc.k, in = c->base.op.desc.in.c, kh = c->x.kh, kw = c->x.kw;
+#pragma omp parallel for num_threads(c->base.op.backend->threads) schedule(static)
+  for (int o = 0; o < c->base.op.desc.out.c; o++) {
+    const float *from = w + (int64_t) o * in * k * k + c->k0 * k + c->l0;
+    float *to = c->packed + (int64_t) o * kh * kw * in;
+    for (int i = 0; i < kh; i++)
+      for (int j = 0; j < kw; j++, to += in)
+        for (int ch = 0; ch < in; ch++) to[ch] = from[(int64_t) ch * k * k + i * k + j];
+  }
+}
+
+/** The adjoint of pack, added to dw. */
+static void unpack_add(const conv *c, const float *packed, float *dw) {
+  const int k = c->base.op.desc.k, in = c->base.op.desc.in.c, kh = c->x.kh, kw = c->x.kw;
+#pragma omp parallel for num_threads(c->base.op.backend->threads) schedule(static)
+  for (int o = 0; o < c->base.op.desc.out.c; o++) {
+    const float *from = packed + (int64_t) o * kh * kw * in;
+    float *to = dw + (int64_t) o * in * k * k + c->k0 * k + c->l0;
+    for (int i = 0; i < kh; i++)
+      for (int j = 0; j < kw; j++, from += in)
+        for (int ch = 0; ch < in; ch++) to[(int64_t) ch * k * k + i * k + j] += from[ch];
+  }
+}
+
+/** F[c][kh-1-i][kw-1-j][o] = P[o][i][j][c] */
+static void turn(const conv *c, const float *p, float *turned) {
+  const int in = c->base.op.desc.in.c, out = c->base.op.desc.out.c;
+  const int taps = c->x.kh * c->x.kw;
+  enum { TILE = 16 };
+#pragma omp parallel for num_threads(c->base.op.backend->threads) schedule(static)
+  for (int c0 = 0; c0 < in; c0 += TILE)
+    for (int t = 0; t < taps; t++)
+      for (int o0 = 0; o0 < out; o0 += TILE)
+        for (int ch = c0; ch < min_int(c0 + TILE, in); ch++) {
+          float *to = turned + ((int64_t) ch * taps + taps - 1 - t) * out;
+          const float *from = p + (int64_t) t * in + ch;
+          for (int o = o0; o < min_int(o0 + TILE, out); o++)
+            to[o] = from[(int64_t) o * taps * in];
+        }
+}
+
+static int64_t rows_out(const conv *c, int n) {
+  return n * es_blas_pixels(c->base.op.desc.out);
+}
+
+static int64_t rows_in(const conv *c, int n) {
+  return n * es_blas_pixels(c->base.op.desc.in);
+}
+
+static es_status forward(es_op *op, const es_op_args *a) {
+  conv *c = (conv *) op;
+  ES_TRY(es_blas_check(op, a));
+  if (a->n == 0) return ES_OK;
+  const int out = op->desc.out.c, k = c->x.kh * c->x.kw * op->desc.in.c;
+  const int64_t rows = rows_out(c, a->n);
+  if (!c->whole) pack(c, a->w);
+  const float *p = c->whole ? a->w : c->packed;
+  if (c->direct) {
+    product_nt(rows, out, k, a->x, p, 0.0f, a->y);
+    return ES_OK;
+  }
+  float *col = es_blas_scratch(op->backend), *y = a->y;
+  for (int64_t first = 0; first < rows; first += c->chunk_x) {
+    const int count = (int) (rows - first < c->chunk_x ? rows - first : c->chunk_x);
+    es_blas_gather(&c->x, op->backend->threads, a->x, first, count, col);
+    product_nt(count, out, k, col, p, 0.0f, y + first * out);
+  }
+  return ES_OK;
+}
+
+static void gradient_of_weights(const conv *c, const es_op_args *a) {
+  const int out = c->base.op.desc.out.c, k = c->x.kh * c->x.kw * c->base.op.desc.in.c;
+  const int64_t rows = rows_out(c, a->n);
+  float *dp = es_blas_scratch(c->base.op.backend), *col = dp + packed_size(c);
+  const float *dy = a->dy;
+  float *sum = c->whole ? a->dw : dp;
+  float beta = c->whole ? 1.0f : 0.0f;
+  if (c->direct) product_tn(out, k, rows, dy, a->x, beta, sum);
+  for (int64_t first = 0; first < rows && !c->direct; first += c->chunk_x) {
+    const int count = (int) (rows - first < c->chunk_x ? rows - first : c->chunk_x);
+    es_blas_gather(&c->x, c->base.op.backend->threads, a->x, first, count, col);
+    product_tn(out, k, count, dy + first * out, col, beta, sum);
+    beta = 1.0f;
+  }
+  if (!c->whole) unpack_add(c, dp, a->dw);
+}
+
+/** dX of stride 1 with more than one tap. */
+static void gradient_by_turning(const conv *c, const es_op_args *a) {
+  const int in = c->base.op.desc.in.c, k = c->x.kh * c->x.kw * c->base.op.desc.out.c;
+  const int64_t rows = rows_in(c, a->n);
+  float *turned = es_blas_scratch(c->base.op.backend), *col = turned + packed_size(c);
+  float *dx = a->dx;
+  turn(c, c->whole ? a->w : c->packed, turned);
+  for (int64_t first = 0; first < rows; first += c->chunk_dy) {
+    const int count = (int) (rows - first < c->chunk_dy ? rows - first : c->chunk_dy);
+    es_blas_gather(&c->dy, c->base.op.backend->threads, a->dy, first, count, col);
+    product_nt(count, in, k, col, turned, a->add_dx ? 1.0f : 0.0f, dx + first * in);
+  }
+}
+
+static void gradient_by_scattering(const conv *c, const es_op_args *a) {
+  const int in = c->base.op.desc.in.c, out = c->base.op.desc.out.c,
+            k = c->x.kh * c->x.kw * in;
+  const int64_t rows = rows_out(c, a->n);
+  const float *p = c->whole ? a->w : c->packed, *dy = a->dy;
+  float *col = es_blas_scratch(c->base.op.backend), *dx = a->dx;
+  if (!a->add_dx) memset(dx, 0, (size_t) (rows_in(c, a->n) * in) * sizeof *dx);
+  for (int64_t first = 0; first < rows; first += c->chunk_x) {
+    const int count = (int) (rows - first < c->chunk_x ? rows - first : c->chunk_x);
+    product_nn(count, k, out, dy + first * out, p, 0.0f, col);
+    es_blas_scatter(&c->x, col, first, count, dx);
+  }
+}
+
+static es_status backward(es_op *op, const es_op_args *a) {
+  conv *c = (conv *) op;
+  ES_TRY(es_blas_check(op, a));
+  if (a->n == 0) return ES_OK;
+  gradient_of_weights(c, a);
+  if (!op->desc.need_dx) return ES_OK;
+  if (c->direct)
+    product_nn(rows_out(c, a->n), op->desc.in.c, op->desc.out.c, a->dy,
+               c->whole ? a->w : c->packed, a->add_dx ? 1.0f : 0.0f, a->dx);
+  else if (op->desc.stride == 1)
+    gradient_by_turning(c, a);
+  else
+    gradient_by_scattering(c, a);
+  return ES_OK;
+}
+
+/** The windows of both directions, without the taps that see only padding. */
+static void set_windows(conv *c) {
+  const es_op_desc *d = &c->base.op.desc;
+  es_blas_window *x = &c->x;
+  *x = (es_blas_window){.c = d->in.c,
+                        .h = d->in.h,
+                        .w = d->in.w,
+                        .oh = d->out.h,
+                        .ow = d->out.w,
+                        .stride = d->stride};
+  live_taps(d, d->in.h, d->out.h, &c->k0, &x->kh);
+  live_taps(d, d->in.w, d->out.w, &c->l0, &x->kw);
+  x->top = d->pad - c->k0;
+  x->left = d->pad - c->l0;
+  c->dy = (es_blas_window){.c = d->out.c,
+                           .h = d->out.h,
+                           .w = d->out.w,
+                           .oh = d->in.h,
+                           .ow = d->in.w,
+                           .kh = x->kh,
+                           .kw = x->kw,
+                           .stride = 1,
+                           .top = x->kh - 1 - x->top,
+                           .left = x->kw - 1 - x->left};
+  const bool single = x->kh == 1 && x->kw == 1;
+  c->direct = single && d->stride == 1 && x->top == 0 && x->left == 0;
+  c->whole = single && d->k == 1;
+}
+
+/** All but the packed weights, which the plan needs to be made. */
+static void describe(const es_op_desc *d, conv *c) {
+  c->base.op.desc = *d;
+  set_windows(c);
+  c->chunk_x = chunk_rows(rows_out(c, d->max_n), c->x.kh * c->x.kw * d->in.c);
+  c->chunk_dy = chunk_rows(rows_in(c, d->max_n), c->x.kh * c->x.kw * d->out.c);
+}
+
+es_status es_blas_plan_conv(es_backend *b, const es_op_desc *d, es_op **op) {
+  conv c = {0};
+  describe(d, &c);
+  const int64_t taps = (int64_t) c.x.kh * c.x.kw, weights = packed_size(&c);
+  const int64_t col_x = c.chunk_x * taps * d->in.c;
+  const int64_t col_dy = c.chunk_dy * taps * d->out.c;
+  const int64_t col = c.direct ? 0 : (col_x > col_dy ? col_x : col_dy);
+  ES_TRY(es_blas_reserve(b, (size_t) (col + weights)));
+  const size_t packed = c.whole ? 0 : (size_t) weights * sizeof(float);
+  ES_TRY(es_blas_op_new(b, d, sizeof c, packed, op));
+  conv *made = (conv *) *op;
+  c.base = made->base;
+  *made = c;
+  made->packed = c.base.work;
+  (*op)->forward = forward;
+  (*op)->backward = backward;
+  (*op)->flops = 2.0 * (double) es_blas_pixels(d->out) * (double) weights;
+  return ES_OK;
+}

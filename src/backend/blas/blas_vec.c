@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file blas_vec.c  Plain f32 vectors, column sums and transposes of the `blas` backend.
+ *
+ *  Every loop has a fixed partition, so a result does not depend on the thread count. */
+#include <string.h>
+#include "blas.h"
+
+enum {
+  RUN = 64,     /* rows summed in f32 before they join a double */
+  BLOCK = 4096, /* elements of a partial sum of a dot product */
+  TILE = 16,    /* of a transpose: 16 floats are a cache line */
+  WIDTH = 256   /* columns summed at a time, on the stack */
+};
+
+es_status es_blas_upload(es_backend *b, es_buf dst, const float *src, size_t n) {
+  (void) b;
+  if (n > 0) memcpy(dst, src, n * sizeof(float));
+  return ES_OK;
+}
+
+es_status es_blas_download(es_backend *b, float *dst, const es_buf src, size_t n) {
+  (void) b;
+  if (n > 0) memcpy(dst, src, n * sizeof(float));
+  return ES_OK;
+}
+
+es_status es_blas_zero(es_backend *b, es_buf p, size_t n) {
+  (void) b;
+  if (n > 0) memset(p, 0, n * sizeof(float));
+  return ES_OK;
+}
+
+es_status es_blas_sync(es_backend *b) {
+  (void) b;
+  return ES_OK;
+}
+
+es_status es_blas_dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
+                      double *r) {
+  (void) b;
+  double total = 0.0;
+  for (size_t first = 0; first < n; first += BLOCK) {
+    const size_t last = first + BLOCK < n ? first + BLOCK : n;
+    double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = first; i < last; i++) sum += (double) x[i] * (double) y[i];
+    total += sum;
+  }
+  *r = total;
+  return ES_OK;
+}
+
+es_status es_blas_scale(es_backend *b, size_t n, double alpha, es_buf x) {
+  const float f = (float) alpha;
+#pragma omp parallel for simd num_threads(b->threads) schedule(static)
+  for (size_t i = 0; i < n; i++) x[i] *= f;
+  return ES_OK;
+}
+
+es_status es_blas_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
+                      const es_buf g, es_buf m) {
+  const float lr = (float) a->lr, mu = (float) a->momentum;
+  const float decay = (float) a->weight_decay;
+  const float of_gradient = a->nesterov ? 1.0f : 0.0f;
+  const float of_momentum = a->nesterov ? mu : 1.0f;
+#pragma omp parallel for simd num_threads(b->threads) schedule(static)
+  for (size_t i = 0; i < n; i++) {
+    const float gi = g[i] + decay * p[i];
+    const float mi = mu * m[i] + gi;
+    m[i] = mi;
+    p[i] -= lr * (of_gradient * gi + of_momentum * mi);
+  }
+  return ES_OK;
+}
+
+es_status es_blas_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n) {
+  (void) b;
+  es_comm_sum_f32(c, p, (int64_t) n);
+  return ES_OK;
+}
+
+/** sum[n] += column sums of at most RUN rows and n <= WIDTH columns. */
+static void sum_run(int64_t rows, int width, int n, const float *x, double *sum) {
+  float part[WIDTH] = {0};
+  for (int64_t r = 0; r < rows; r++) {
+    const float *row = x + r * width;
+#pragma omp simd
+    for (int c = 0; c < n; c++) part[c] += row[c];
+  }
+  for (int c = 0; c < n; c++) sum[c] += part[c];
+}
+
+void es_blas_column_sums(int64_t rows, int width, const float *x, double *sum) {
+  for (int64_t first = 0; first < rows; first += RUN) {
+    const int64_t count = rows - first < RUN ? rows - first : RUN;
+    for (int c = 0; c < width; c += WIDTH)
+      sum_run(count, width, width - c < WIDTH ? width - c : WIDTH, x + first * width + c,
+              sum + c);
+  }
+}
+
+static void transpose_tile(int64_t rows, int64_t cols, int64_t r0, int64_t c0,
+                           const float *src, bool add, float *dst) {
+  const int64_t r1 = r0 + TILE < rows ? r0 + TILE : rows;
+  const int64_t c1 = c0 + TILE < cols ? c0 + TILE : cols;
+  for (int64_t c = c0; c < c1; c++) {
+    float *to = dst + c * rows;
+    if (add)
+      for (int64_t r = r0; r < r1; r++) to[r] += src[r * cols + c];
+    else
+      for (int64_t r = r0; r < r1; r++) to[r] = src[r * cols + c];
+  }
+}
+
+void es_blas_transpose(int64_t rows, int64_t cols, const float *src, bool add,
+                       float *dst) {
+  for (int64_t r = 0; r < rows; r += TILE)
+    for (int64_t c = 0; c < cols; c += TILE)
+      transpose_tile(rows, cols, r, c, src, add, dst);
+}
