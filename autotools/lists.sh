@@ -20,8 +20,8 @@ names() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "tests/$1.list"; }
   names par | sed 's|^|tests/|' | append par_tests
   for n in 1 2 3 4; do names par | sed "s|.*|tests/&.n$n|" | append par_runs; done
   names sh | sed 's|.*|tests/&.sh|' | append sh_tests
-  { ls tests/*.h 2>/dev/null || :
-    find src -name README.md
+  { find src include tests -name README.md
+    find tests -maxdepth 1 -regextype posix-extended -regex '.*\.(h|list|py|sh|supp)'
     find inputs jobs postprocess tests/data -type f ! -path 'inputs/data/*/*' \
          ! -name '*.pyc' ! -name '*.tar.gz' ! -name '*.part' ! -name '.*'
   } | append EXTRA_DIST
@@ -30,5 +30,5 @@ names() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "tests/$1.list"; }
            "$name" "$name" "$name" "$name" "$name"
     printf '\t@touch $@\n'
   done
-} > tests/generated.am.new
-mv -f tests/generated.am.new tests/generated.am
+} > tests/generated.am.$$ # two builds of one source folder may get here at once
+mv -f tests/generated.am.$$ tests/generated.am
