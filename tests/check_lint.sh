@@ -45,6 +45,12 @@ for file in tests/unit_*.c tests/par_*.c; do
   grep -qx "$name" tests/unit.list tests/par.list ||
     breach "$file: not in tests/${name%%_*}.list"
 done
+for file in tests/*.sh; do # a test, or something that another one or make uses
+  name=$(basename "$file" .sh)
+  grep -qx "$name" tests/sh.list || [ "$name" = run ] ||
+    grep -qF "$name.sh" $(ls tests/*.sh tests/local.am | grep -vF "$file") ||
+    breach "$file: not in tests/sh.list"
+done
 
 echo "longest files:"; wc -l $code | sort -rn | sed -n '2,4p'
 exit $bad
