@@ -9,10 +9,11 @@
 #include <string.h>
 #include "eigenstep/mem.h"
 
-static hid_t string_type(size_t bytes, H5T_str_t padding) {
+/* Of `bytes` bytes or H5T_VARIABLE. */
+static hid_t string_type(size_t bytes) {
   const hid_t t = H5Tcopy(H5T_C_S1);
   H5Tset_size(t, bytes ? bytes : 1);
-  H5Tset_strpad(t, padding);
+  if (bytes != H5T_VARIABLE) H5Tset_strpad(t, H5T_STR_NULLPAD);
   H5Tset_cset(t, H5T_CSET_UTF8);
   return t;
 }
@@ -33,8 +34,8 @@ static void put(const es_h5 *f, const char *path, hid_t object, const char *key,
 
 void es_h5_put_string(const es_h5 *f, const char *path, hid_t object, const char *key,
                       const char *value, es_note *n) {
-  const hid_t t = string_type(strlen(value) + 1, H5T_STR_NULLTERM);
-  put(f, path, object, key, t, t, value, n);
+  const hid_t t = string_type(H5T_VARIABLE);
+  put(f, path, object, key, t, t, &value, n);
   H5Tclose(t);
 }
 
@@ -55,9 +56,8 @@ static es_status put_at(es_h5 *f, const char *path, const char *key, hid_t disk,
 
 es_status es_h5_attr_string(es_h5 *f, const char *path, const char *key,
                             const char *value) {
-  const size_t bytes = strlen(value) + 1;
-  const hid_t t = string_type(bytes, H5T_STR_NULLTERM);
-  const es_status st = put_at(f, path, key, t, t, value, bytes);
+  const hid_t t = string_type(H5T_VARIABLE);
+  const es_status st = put_at(f, path, key, t, t, &value, strlen(value));
   H5Tclose(t);
   return st;
 }
@@ -123,7 +123,7 @@ es_status es_h5_text(es_h5 *f, const char *path, const char *text,
   ES_TRY(es_h5_reserve(f, (int64_t) bytes));
   es_note n = {0};
   char empty[1] = {0};
-  const hid_t type = string_type(bytes, H5T_STR_NULLPAD), link = es_h5_link_plist();
+  const hid_t type = string_type(bytes), link = es_h5_link_plist();
   const hid_t space = H5Screate(H5S_SCALAR);
   const hid_t ds = H5Dcreate2(f->id, path, type, space, link, H5P_DEFAULT, H5P_DEFAULT);
   if (ds < 0) {

@@ -228,7 +228,7 @@ es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows) {
     }
   }
   es_status st = es_note_settle(f->comm, &n);
-  if (st == ES_OK) st = es_h5_reserve(f, bytes);
+  if (st == ES_OK && bytes > 0) st = es_h5_reserve(f, bytes);
   if (st == ES_OK) {
     dim[0] = (hsize_t) rows;
     if (H5Dset_extent(ds, dim) < 0) es_h5_blame(&n, f, "resize", path);

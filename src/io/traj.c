@@ -123,6 +123,17 @@ static es_status write_series(es_traj *t, const es_traj_group *g, int64_t rows,
   return write_rows(t, g, s->path, ES_H5_F64, rows, column);
 }
 
+/* Collective. After a failure: drop rows that not every series of the group has, so that
+ * the file ends with a whole row. Shrinking needs no space. */
+static void take_back(es_traj *t, const es_traj_group *g) {
+  char path[ES_TRAJ_PATH + 8];
+  for (int i = -2; i < g->n; i++) {
+    snprintf(path, sizeof path, "%s/%s", g->path, i == -2 ? "step" : "time");
+    const char *series = i < 0 ? path : g->series[i].path;
+    if (es_h5_resize(t->file, series, g->written) != ES_OK) return;
+  }
+}
+
 /* Collective. Write what waits in a group. */
 static es_status flush_group(es_traj *t, es_traj_group *g) {
   int64_t rows = g->waiting;
@@ -139,7 +150,10 @@ static es_status flush_group(es_traj *t, es_traj_group *g) {
     st = write_series(t, g, rows, &g->series[i], column);
   }
   es_free(&column);
-  if (st != ES_OK) return st;
+  if (st != ES_OK) {
+    take_back(t, g);
+    return st;
+  }
   g->written += rows;
   g->waiting = 0;
   return ES_OK;
@@ -167,8 +181,12 @@ es_status es_traj_append_rows(es_traj *t, int id, int64_t step, double time,
     const int64_t start[3] = {g->written, first, 0}, count[3] = {1, n_loc, s->dim[1]};
     st = es_h5_write_slab(t->file, s->path, ES_H5_F64, start, count, values);
   }
-  t->failed = t->failed || st != ES_OK;
-  if (st == ES_OK) g->written++;
+  if (st == ES_OK) {
+    g->written++;
+  } else {
+    take_back(t, g);
+    t->failed = true;
+  }
   return st;
 }
 

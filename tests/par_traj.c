@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file par_traj.c  Trajectories: what is appended by any number of ranks is in the file,
+ * labelled. With arguments it writes one for tests/traj_readers.sh:
+ *
+ *    par_traj sample FILE   a short run
+ *    par_traj killed FILE   the same, killed in the middle of the next rows
+ *    par_traj fill FILE     flush row after row until the disk is full */
+#include "par.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "eigenstep/traj.h"
+
+enum { K = 5, D = 7, ROWS = 9 };
+
+static const es_traj_field spectrum[] = {
+    {"eigenvalues", 1, {K}, {"mode"}, "1", "eigenvalues in descending order"},
+    {"trace", 0, {0}, {0}, "1", "sum of all eigenvalues"},
+    {"overlap", 2, {D, K}, {"direction", "mode"}, "1", "overlap with directions"},
+};
+static const es_traj_field loss[] = {{"value", 0, {0}, {0}, "1", "training loss"}};
+static const es_traj_field vectors[] = {
+    {"eigenvectors", 2, {D, K}, {"row", "mode"}, "1", "columns are eigenvectors"}};
+static const es_traj_field steps[] = {
+    {"mode", 0, {0}, {0}, "1", "number of the mode"},
+    {"step_measured", 0, {0}, {0}, "1", "training step at which it rose"}};
+
+static double entry(int64_t step, int i) {
+  return 100.0 * (double) step + i;
+}
+
+typedef struct ids {
+  int spectrum, loss, vectors;
+} ids;
+
+static es_status declare(es_traj *t, ids *id) {
+  ES_TRY(
+      es_traj_declare(t, "/spectrum/covariance", "spectrum", spectrum, 3, &id->spectrum));
+  ES_TRY(es_traj_declare(t, "/loss", "loss", loss, 1, &id->loss));
+  ES_TRY(es_traj_declare(t, "/vectors", "vectors", vectors, 1, &id->vectors));
+  ES_TRY(es_h5_text(es_traj_h5(t), "/parameters/text", "[run]\nseed = 1\n", "run.ini"));
+  return es_h5_attr_string(es_traj_h5(t), "/parameters", "run.seed", "1");
+}
+
+/* Rows of steps [from, to); step s of the loss, every other one a spectrum. */
+static es_status append(const es_comm *c, es_traj *t, const ids *id, int64_t from,
+                        int64_t to) {
+  double row[K + 1 + D * K], mine[D * K];
+  int64_t first, n;
+  es_comm_share(c, D, &first, &n);
+  for (int64_t s = from; s < to; s++) {
+    for (int i = 0; i < K + 1 + D * K; i++) row[i] = entry(s, i);
+    ES_TRY(es_traj_append(t, id->loss, s, 0.1 * (double) s, row));
+    if (s % 2) continue;
+    ES_TRY(es_traj_append(t, id->spectrum, s, 0.1 * (double) s, row));
+    for (int i = 0; i < D * K; i++) mine[i] = entry(s, (int) first * K + i);
+    ES_TRY(es_traj_append_rows(t, id->vectors, s, 0.1 * (double) s, first, n, mine));
+  }
+  return ES_OK;
+}
+
+static es_status write_sample(const es_comm *c, const char *path, es_traj **t, ids *id) {
+  const double few[3][2] = {{1, 10}, {2, 20}, {3, 30}}, more[1][2] = {{1, 11}};
+  ES_TRY(es_traj_create(c, path, t));
+  ES_TRY(declare(*t, id));
+  ES_TRY(append(c, *t, id, 0, 4));
+  ES_TRY(es_traj_flush(*t));
+  ES_TRY(es_traj_table(*t, "/steps", "when modes rose", steps, 2, 3, &few[0][0]));
+  ES_TRY(es_traj_table(*t, "/steps", "when modes rose", steps, 2, 1, &more[0][0]));
+  ES_TRY(append(c, *t, id, 4, ROWS));
+  return es_traj_flush(*t);
+}
+
+/* Read everything back; the same on all ranks. */
+static bool is_sample(es_h5 *f) {
+  enum { T = (ROWS + 1) / 2 };
+  double v[ROWS], e[T][K], o[T][D][K], x[T][D][K];
+  int64_t s[ROWS];
+  es_h5_info info;
+  const char *group = "/spectrum/covariance/";
+  char path[64];
+  bool ok = es_h5_stat(f, "/loss/value", &info) == ES_OK && info.dim[0] == ROWS;
+  ok = ok && es_h5_read_rows(f, "/loss/value", ES_H5_F64, 0, ROWS, v) == ES_OK;
+  for (int i = 0; ok && i < ROWS; i++) ok = v[i] == entry(i, 0);
+  ok = ok && es_h5_read_rows(f, "/loss/step", ES_H5_I64, 0, ROWS, s) == ES_OK;
+  for (int i = 0; ok && i < ROWS; i++) ok = s[i] == i;
+  snprintf(path, sizeof path, "%seigenvalues", group);
+  ok = ok && es_h5_read_rows(f, path, ES_H5_F64, 0, T, e) == ES_OK;
+  snprintf(path, sizeof path, "%soverlap", group);
+  ok = ok && es_h5_read_rows(f, path, ES_H5_F64, 0, T, o) == ES_OK;
+  ok = ok && es_h5_read_rows(f, "/vectors/eigenvectors", ES_H5_F64, 0, T, x) == ES_OK;
+  for (int r = 0; ok && r < T; r++) {
+    for (int i = 0; ok && i < K; i++) ok = e[r][i] == entry(2 * r, i);
+    for (int i = 0; ok && i < D * K; i++) {
+      ok = (&o[r][0][0])[i] == entry(2 * r, K + 1 + i);
+      ok = ok && (&x[r][0][0])[i] == entry(2 * r, i);
+    }
+  }
+  ok = ok && es_h5_stat(f, "/steps/mode", &info) == ES_OK && info.dim[0] == 1;
+  ok = ok && es_h5_read_rows(f, "/steps/step_measured", ES_H5_F64, 0, 1, v) == ES_OK;
+  return ok && v[0] == 11;
+}
+
+static const char *fresh(const es_comm *c, const char *name) {
+  static char path[128];
+  long id = (long) getpid();
+  es_comm_bcast(c, &id, sizeof id, 0);
+  snprintf(path, sizeof path, "tmp_%s.%ld.h5", name, id);
+  if (c->rank == 0) unlink(path);
+  es_comm_barrier(c);
+  return path;
+}
+
+static void round_trip(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "traj");
+  es_traj *t = NULL;
+  es_h5 *f = NULL;
+  ids id;
+  assert_true(par_all(c, write_sample(c, path, &t, &id) == ES_OK));
+  assert_int_equal(es_traj_close(&t), ES_OK);
+  assert_null(t);
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_OK);
+  assert_true(par_all(c, is_sample(f)));
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  if (c->rank == 0) unlink(path);
+}
+
+/* Closing writes what waits; many rows between two flushes are all kept. */
+static void many_rows(void **state) {
+  const es_comm *c = *state;
+  enum { MANY = 10000 };
+  const char *path = fresh(c, "many");
+  es_traj *t = NULL;
+  es_h5 *f = NULL;
+  int id = -1;
+  assert_int_equal(es_traj_create(c, path, &t), ES_OK);
+  assert_int_equal(es_traj_declare(t, "/loss", "loss", loss, 1, &id), ES_OK);
+  for (int64_t i = 0; i < MANY; i++) {
+    const double x = (double) (i * i);
+    assert_int_equal(es_traj_append(t, id, i, 0, &x), ES_OK);
+  }
+  assert_int_equal(es_traj_close(&t), ES_OK);
+  static double x[MANY];
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_OK);
+  bool ok = es_h5_read_rows(f, "/loss/value", ES_H5_F64, 0, MANY, x) == ES_OK;
+  for (int64_t i = 0; i < MANY; i++) ok = ok && x[i] == (double) (i * i);
+  assert_true(par_all(c, ok));
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  if (c->rank == 0) unlink(path);
+}
+
+static void refusals(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "bad");
+  const es_traj_field nameless = {"x", 1, {3}, {NULL}, "1", "text"};
+  const es_traj_field unitless = {"x", 0, {0}, {0}, "", "text"};
+  const es_traj_field other[] = {{"x", 1, {3}, {"mode"}, "1", "text"},
+                                 {"y", 1, {4}, {"mode"}, "1", "text"}};
+  const double x[K + 1 + D * K] = {0};
+  es_traj *t = NULL;
+  int id = -1, none = -1;
+  assert_int_equal(es_traj_create(c, path, &t), ES_OK);
+  assert_int_equal(es_traj_declare(t, "/a", "text", &nameless, 1, &none), ES_EARG);
+  assert_int_equal(es_traj_declare(t, "/b", "text", &unitless, 1, &none), ES_EARG);
+  assert_int_equal(es_traj_declare(t, "/c", "text", other, 2, &none), ES_EARG);
+  assert_int_equal(es_traj_declare(t, "/d", "text", other, 0, &none), ES_EARG);
+  assert_int_equal(none, -1);
+  assert_int_equal(es_traj_declare(t, "/e", "text", spectrum, 3, &id), ES_OK);
+  assert_int_equal(es_traj_append(t, id + 1, 0, 0, x), ES_EARG);
+  assert_int_equal(es_traj_append_rows(t, id, 0, 0, 0, D, x), ES_EARG);
+  assert_int_equal(es_traj_declare(t, "/f", "text", vectors, 1, &id), ES_OK);
+  const bool last = c->rank == c->size - 1; /* its share reaches beyond the dimension */
+  assert_int_equal(es_traj_append_rows(t, id, 0, 0, D - 1, last ? 2 : 0, x), ES_EARG);
+  es_h5_info info; /* no half row is left */
+  assert_int_equal(es_h5_stat(es_traj_h5(t), "/f/step", &info), ES_OK);
+  assert_int_equal(info.dim[0], 0);
+  assert_int_equal(es_traj_close(&t), ES_OK);
+  assert_int_equal(es_traj_create(c, path, &t), ES_EIO);
+  assert_null(t);
+  if (c->rank == 0) unlink(path);
+}
+
+/* Until the disk is full: the same error on all ranks, no hang, a file that closes. */
+static bool fill(const es_comm *c, const char *path) {
+  const es_traj_field wide[] = {{"x", 1, {4000}, {"mode"}, "1", "text"}};
+  static double x[4000];
+  es_traj *t = NULL;
+  int id = -1;
+  es_status st = es_traj_create(c, path, &t);
+  if (st == ES_OK) st = es_traj_declare(t, "/wide", "wide rows", wide, 1, &id);
+  for (int64_t i = 0; st == ES_OK && i < 100000; i++) {
+    st = es_traj_append(t, id, i, 0, x);
+    if (st == ES_OK) st = es_traj_flush(t);
+  }
+  const es_status closed = es_traj_close(&t);
+  return par_all(c, st == ES_EIO && closed == ES_OK);
+}
+
+static int write_file(const es_comm *c, const char *what, const char *path) {
+  es_traj *t = NULL;
+  ids id;
+  es_log_setup(c->rank, ES_LOG_INFO, false);
+  if (!strcmp(what, "fill")) return !fill(c, path);
+  if (!par_all(c, write_sample(c, path, &t, &id) == ES_OK)) return 1;
+  if (!strcmp(what, "sample")) return es_traj_close(&t) != ES_OK;
+  if (append(c, t, &id, ROWS, 5 * ROWS) != ES_OK) return 1;
+  es_comm_barrier(c);
+  return raise(SIGKILL);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(round_trip),
+      cmocka_unit_test(many_rows),
+      cmocka_unit_test(refusals),
+  };
+  if (argc != 3) return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
+  es_comm *c = NULL;
+  MPI_Init(&argc, &argv);
+  if (es_comm_create(MPI_COMM_WORLD, &c) != ES_OK) return 1;
+  const int rc = write_file(c, argv[1], argv[2]);
+  es_comm_destroy(&c);
+  MPI_Finalize();
+  return rc;
+}
