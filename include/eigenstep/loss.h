@@ -17,8 +17,7 @@ typedef struct es_loss es_loss;
  * ---------------------------------------------------------------- */
 typedef struct es_loss_ops {
   const char *name, *doc;
-  const char *section;    /**< "loss.NAME" */
-  const es_param *params; /**< its table */
+  const es_param *params; /**< table of section [loss.NAME] */
   size_t size;            /**< of its parameter struct */
   es_status (*check)(const void *par, int64_t pairs,
                      int dim); /**< optional; NULL: nothing to */
@@ -49,7 +48,7 @@ typedef struct es_loss_params {
 } es_loss_params;
 extern const es_param es_loss_table[];
 
-/** Sections loss.NAME of all variants, appended to s[max]; returns how many. */
+/** Sections loss and loss.NAME of all variants, appended to s[max]; returns how many. */
 size_t es_loss_sections(es_section *s, size_t max);
 
 /** Collective. Make loss `name` with the parameters of section [loss.NAME] in cfg, for at

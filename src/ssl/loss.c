@@ -27,6 +27,22 @@ size_t es_loss_list(const es_loss_ops *const **list) {
   return sizeof losses / sizeof losses[0];
 }
 
+size_t es_loss_sections(es_section *s, size_t max) {
+  static const char *const name[] = {
+#define ES_LOSS(n) "loss." #n,
+#include "loss_list.h"
+#undef ES_LOSS
+  };
+  size_t n = 0;
+  if (n < max)
+    s[n++] = (es_section){
+        .name = "loss", .table = es_loss_table, .doc = "self-supervised loss"};
+  for (size_t i = 0; i < sizeof name / sizeof name[0] && n < max; i++)
+    s[n++] =
+        (es_section){.name = name[i], .table = losses[i]->params, .doc = losses[i]->doc};
+  return n;
+}
+
 /** Read and check the parameters, make the workspace. */
 static es_status prepare(es_loss *l, es_config *cfg, int64_t pairs) {
   char section[64];
