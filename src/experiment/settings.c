@@ -54,10 +54,14 @@ es_status es_sections(es_section **out, size_t *n_out) {
   size_t n = 0;
   ES_TRY(ES_NEW(MOST, &s));
   for (size_t i = 0; i < FIXED; i++) {
-    s[n++] =
-        (es_section){.name = fixed[i].name, .table = fixed[i].table, .doc = fixed[i].doc};
-    if (strcmp(fixed[i].name, "data") == 0) n += es_data_sections(s + n, MOST - n);
-    if (strcmp(fixed[i].name, "loss") == 0) n += es_loss_sections(s + n, MOST - n);
+    if (strcmp(fixed[i].name, "data") == 0) {
+      n += es_data_sections(s + n, MOST - n);
+    } else if (strcmp(fixed[i].name, "loss") == 0) {
+      n += es_loss_sections(s + n, MOST - n);
+    } else {
+      s[n++] = (es_section){
+          .name = fixed[i].name, .table = fixed[i].table, .doc = fixed[i].doc};
+    }
   }
   s[n++] = (es_section){
       .name = "bench", .table = es_bench_table, .doc = "repetitions of eigenstep bench"};
