@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file eig.h  Symmetric eigenproblems on distributed matrices. Variants: eig_list.h. */
+#ifndef ES_EIG_H
+#define ES_EIG_H
+
+#include "eigenstep/dmat.h"
+
+/* --- for authors of a solver
+ * ------------------------------------------------------------ */
+typedef struct es_eig_ops {
+  const char *name, *doc;
+  /** Collective. The k largest eigenpairs of symmetric A [n, n] (A is destroyed):
+   *  w[k] descending, replicated; vectors in the first k columns of v [n, n] in the same
+   * order. info from the library is reported as ES_EMATH. */
+  es_status (*solve)(es_dmat *a, int k, double *w, es_dmat *v);
+} es_eig_ops;
+
+/* --- for users
+ * -------------------------------------------------------------------------- */
+typedef struct es_eigen {
+  int n, k;        /**< order of the matrix, number of pairs */
+  double *value;   /**< [k] descending, replicated; owned */
+  es_dmat *vector; /**< [n, n], first k columns valid; sign: largest-magnitude component
+                        positive; owned */
+  double trace;    /**< of A */
+  double residual; /**< ||A V - V diag(w)||_F / ||A||_F (0 for A = 0) */
+  double orthogonality; /**< ||V'V - I||_F / sqrt(k) */
+} es_eigen;
+
+/** All registered solvers: n names for `choices` and tests. */
+size_t es_eig_list(const es_eig_ops *const **list);
+
+/** Collective. Solve and verify. A is unchanged.
+ *  @param name  "syevd", "syevr", "serial" or "auto" (syevr for few pairs, else syevd)
+ *  @param k     1..n; 0 = all
+ *  @return ES_OK; ES_ECONFIG (unknown name); ES_EARG (k > n, not square);
+ *          ES_EMATH (not finite, no convergence, residual above 1e-10: got/expected) */
+es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e);
+void es_eig_destroy(es_eigen **e);
+
+#endif

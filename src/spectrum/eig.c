@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file eig.c  Choose an eigensolver, run it on a copy, fix the signs, verify the
+ * result.
+ *
+ *  Every published spectrum carries its own error estimate: residual, orthogonality and,
+ *  with all pairs, the sum of eigenvalues against the trace are computed from the
+ * caller's matrix and refused above a bound far over round-off (n eps) but far below any
+ * figure. */
+#include <math.h>
+#include <string.h>
+#include "eigenstep/eig.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/registry.h"
+
+#define ES_EIG(n) extern const es_eig_ops es_eig_##n;
+#include "eig_list.h"
+#undef ES_EIG
+
+static const es_eig_ops *const solvers[] = {
+#define ES_EIG(n) &es_eig_##n,
+#include "eig_list.h"
+#undef ES_EIG
+};
+
+#define SOLVERS (sizeof solvers / sizeof *solvers)
+
+/* Largest residual, loss of orthogonality and trace error that count as solved. */
+#define WORST 1e-10
+
+/* Components within this of the largest one are ties, so that round-off in the symmetric
+   or antisymmetric vectors of a Toeplitz matrix cannot flip a sign. */
+#define TIE 1e-6
+
+size_t es_eig_list(const es_eig_ops *const **list) {
+  *list = solvers;
+  return SOLVERS;
+}
+
+/* Few pairs: leave the others uncomputed. The bound is where the two were equally fast.
+ */
+static const char *automatic(int n, int k) {
+  return k <= n / 4 ? "syevr" : "syevd";
+}
+
+/* Every entry finite? Collective. */
+static es_status check_finite(const es_dmat *a) {
+  es_status st = ES_OK;
+  for (int j = 0; st == ES_OK && j < a->ln; j++)
+    for (int i = 0; st == ES_OK && i < a->lm; i++) {
+      const double x = a->a[(size_t) j * a->lld + i];
+      if (isfinite(x)) continue;
+      es_error("got matrix entry (%d, %d) = %g, expected a finite number",
+               es_dmat_row(a, i) + 1, es_dmat_col(a, j) + 1, x);
+      st = ES_EMATH;
+    }
+  return es_comm_agree(a->grid->comm, st);
+}
+
+/* best[k] <- of each column, the largest magnitude over all rows. Collective. */
+static void largest(const es_dmat *v, double *best) {
+  for (int j = 0; j < v->n; j++) best[j] = 0;
+  for (int j = 0; j < v->ln; j++) {
+    double *most = &best[es_dmat_col(v, j)];
+    for (int i = 0; i < v->lm; i++)
+      *most = fmax(*most, fabs(v->a[(size_t) j * v->lld + i]));
+  }
+  es_comm_max_f64(v->grid->comm, best, v->n);
+}
+
+/* first[k] <- -(2 row + (component < 0)) of the first of the largest components: the
+   maximum over ranks is the lowest row, its parity the sign. Collective. */
+static void first_of_largest(const es_dmat *v, const double *best, int64_t *first) {
+  for (int j = 0; j < v->n; j++) first[j] = INT64_MIN;
+  for (int j = 0; j < v->ln; j++) {
+    const int gj = es_dmat_col(v, j);
+    for (int i = v->lm - 1; i >= 0; i--) {
+      const double x = v->a[(size_t) j * v->lld + i];
+      if (fabs(x) >= (1 - TIE) * best[gj])
+        first[gj] = -(2 * (int64_t) es_dmat_row(v, i) + (x < 0));
+    }
+  }
+  es_comm_max_i64(v->grid->comm, first, v->n);
+}
+
+/* Largest-magnitude component positive, the first one of ties. Collective. */
+static es_status fix_signs(es_dmat *v) {
+  double *best = NULL;
+  int64_t *first = NULL;
+  es_status st = ES_NEW(v->n, &best);
+  if (st == ES_OK) st = ES_NEW(v->n, &first);
+  st = es_comm_agree(v->grid->comm, st);
+  if (st == ES_OK) {
+    largest(v, best);
+    first_of_largest(v, best, first);
+    for (int j = 0; j < v->ln; j++) {
+      if (first[es_dmat_col(v, j)] % 2 == 0) continue;
+      double *col = v->a + (size_t) j * v->lld;
+      for (int i = 0; i < v->lm; i++) col[i] = -col[i];
+    }
+  }
+  es_free(&first);
+  es_free(&best);
+  return st;
+}
+
+/* ||A V - V diag(w)||_F / ||A||_F. Collective. */
+static es_status residual(const es_dmat *a, const es_dmat *v, const double *w,
+                          double *out) {
+  const double norm = es_dmat_norm(a);
+  es_dmat *r = NULL;
+  ES_TRY(es_dmat_create(a->grid, a->n, v->n, v->nb, &r));
+  const es_status st = es_dmat_gemm('N', 'N', 1, a, v, 0, r);
+  for (int j = 0; j < r->ln; j++)
+    for (int i = 0; i < r->lm; i++)
+      r->a[(size_t) j * r->lld + i] -=
+          w[es_dmat_col(r, j)] * v->a[(size_t) j * v->lld + i];
+  const double rest = es_dmat_norm(r);
+  *out = norm > 0 ? rest / norm : rest;
+  es_dmat_destroy(&r);
+  return st;
+}
+
+/* ||V'V - I||_F / sqrt(k). Collective. */
+static es_status orthogonality(const es_dmat *v, double *out) {
+  es_dmat *g = NULL;
+  ES_TRY(es_dmat_create(v->grid, v->n, v->n, v->nb, &g));
+  const es_status st = es_dmat_gemm('T', 'N', 1, v, v, 0, g);
+  for (int j = 0; j < g->ln; j++)
+    for (int i = 0; i < g->lm; i++)
+      if (es_dmat_row(g, i) == es_dmat_col(g, j)) g->a[(size_t) j * g->lld + i] -= 1;
+  *out = es_dmat_norm(g) / sqrt(v->n);
+  es_dmat_destroy(&g);
+  return st;
+}
+
+/* With all pairs: |sum w - trace| against sqrt(n) ||A||_F, which bounds both. */
+static double trace_error(const es_dmat *a, const es_eigen *e) {
+  const double bound = sqrt(a->n) * es_dmat_norm(a);
+  double sum = 0;
+  if (e->k < e->n || bound == 0) return 0;
+  for (int i = 0; i < e->k; i++) sum += e->value[i];
+  return fabs(sum - e->trace) / bound;
+}
+
+static es_status refuse(const char *solver, const char *what, double got) {
+  es_error("%s: got a %s of %.3g, expected at most %g", solver, what, got, WORST);
+  return ES_EMATH;
+}
+
+static es_status verify(const char *solver, const es_dmat *a, es_eigen *e) {
+  const es_dmat v = es_dmat_first_cols(e->vector, e->k);
+  ES_TRY(residual(a, &v, e->value, &e->residual));
+  ES_TRY(orthogonality(&v, &e->orthogonality));
+  e->trace = es_dmat_trace(a);
+  const double off = trace_error(a, e);
+  /* Negated, so that NaN is refused too. */
+  if (!(e->residual <= WORST)) return refuse(solver, "residual", e->residual);
+  if (!(e->orthogonality <= WORST))
+    return refuse(solver, "loss of orthogonality", e->orthogonality);
+  if (!(off <= WORST)) return refuse(solver, "trace error", off);
+  return ES_OK;
+}
+
+/* Eigenvalues and vectors of the zero matrix, which some solvers divide by. */
+static void solve_zero(es_eigen *e) {
+  es_dmat *v = e->vector;
+  for (int j = 0; j < v->ln; j++)
+    for (int i = 0; i < v->lm; i++)
+      v->a[(size_t) j * v->lld + i] = es_dmat_row(v, i) == es_dmat_col(v, j);
+}
+
+static es_status solve(const es_eig_ops *ops, const es_dmat *a, es_eigen *e) {
+  if (es_dmat_norm(a) == 0) {
+    solve_zero(e);
+    return ES_OK;
+  }
+  es_dmat *work = NULL;
+  ES_TRY(es_dmat_create(a->grid, a->n, a->n, a->nb, &work));
+  es_status st = es_dmat_copy(a, work);
+  if (st == ES_OK) st = ops->solve(work, e->k, e->value, e->vector);
+  es_dmat_destroy(&work);
+  /* ScaLAPACK does not promise the same info on every rank. */
+  ES_TRY(es_comm_agree(a->grid->comm, st));
+  es_dmat v = es_dmat_first_cols(e->vector, e->k);
+  return fix_signs(&v);
+}
+
+static es_status create(const es_dmat *a, int k, es_eigen **e) {
+  es_eigen *n = NULL;
+  es_status st = es_alloc(sizeof *n, "eigenpairs", (void **) &n);
+  if (st == ES_OK) {
+    n->n = a->n;
+    n->k = k;
+    st = ES_NEW(k, &n->value);
+  }
+  st = es_comm_agree(a->grid->comm, st);
+  if (st == ES_OK) st = es_dmat_create(a->grid, a->n, a->n, a->nb, &n->vector);
+  if (st == ES_OK)
+    *e = n;
+  else if (n)
+    es_eig_destroy(&n);
+  return st;
+}
+
+es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e) {
+  const void *found = NULL;
+  ES_CHECK(a->m == a->n && a->mb == a->nb, ES_EARG,
+           "got a %d x %d matrix in %d x %d blocks, expected a square one in square ones",
+           a->m, a->n, a->mb, a->nb);
+  ES_CHECK(k >= 0 && k <= a->n, ES_EARG, "got %d eigenpairs, expected 0 (all) to %d", k,
+           a->n);
+  if (k == 0) k = a->n;
+  if (strcmp(name, "auto") == 0) name = automatic(a->n, k);
+  ES_TRY(es_registry_find("eigensolver", name, (const void *const *) solvers, SOLVERS,
+                          &found));
+  ES_TRY(check_finite(a));
+  const es_eig_ops *ops = found;
+  es_eigen *n = NULL;
+  ES_TRY(create(a, k, &n));
+  es_status st = solve(ops, a, n);
+  if (st == ES_OK) st = verify(ops->name, a, n);
+  if (st == ES_OK)
+    *e = n;
+  else
+    es_eig_destroy(&n);
+  return st;
+}
+
+void es_eig_destroy(es_eigen **e) {
+  if (!*e) return;
+  es_dmat_destroy(&(*e)->vector);
+  es_free(&(*e)->value);
+  es_free(e);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file eig_lapack.h  Fortran prototypes of the symmetric eigensolvers (INTEGER is 32 bits),
+ *  and what the wrappers share. */
+#ifndef ES_SPECTRUM_EIG_LAPACK_H
+#define ES_SPECTRUM_EIG_LAPACK_H
+
+#include "eigenstep/dmat.h"
+
+/** LAPACK: all eigenpairs, ascending, by divide and conquer. */
+void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda,
+             double *w, double *work, const int *lwork, int *iwork, const int *liwork,
+             int *info);
+
+/** ScaLAPACK: all eigenpairs, ascending, by divide and conquer. */
+void pdsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *ia,
+              const int *ja, const int *desca, double *w, double *z, const int *iz,
+              const int *jz, const int *descz, double *work, const int *lwork, int *iwork,
+              const int *liwork, int *info);
+
+/** ScaLAPACK: eigenpairs il..iu (range 'I'), ascending, by relatively robust
+ * representations. */
+void pdsyevr_(const char *jobz, const char *range, const char *uplo, const int *n,
+              double *a, const int *ia, const int *ja, const int *desca, const double *vl,
+              const double *vu, const int *il, const int *iu, int *m, int *nz, double *w,
+              double *z, const int *iz, const int *jz, const int *descz, double *work,
+              const int *lwork, int *iwork, const int *liwork, int *info);
+
+/** A <- -A: the libraries sort ascending, so the k largest of A are the first k of -A, with
+ * the same vectors and no columns to move. Exact. */
+static inline void es_eig_negate(es_dmat *a) {
+  const size_t n = (size_t) a->lld * (size_t) a->ln;
+  for (size_t i = 0; i < n; i++) a->a[i] = -a->a[i];
+}
+
+/** Elements to add to a queried workspace: pdsyevd's query (ScaLAPACK 2.2) forgets what
+ * pdormtr needs for small matrices, (rows + columns + block) block; the vectors then stay
+ * untransformed, with info = 0, and on small blocks memory is overrun. */
+static inline int es_eig_margin(const es_dmat *a) {
+  return 2 * (a->lm + a->ln + a->nb) * a->nb + 8 * a->n + 64;
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file eig_syevd.c  ScaLAPACK's divide and conquer (Tisseur and Dongarra, SIAM J. Sci.
+ *  Comput. 20, 1999): all pairs, fastest where they are all wanted. */
+#include "eigenstep/eig.h"
+#include "eigenstep/mem.h"
+#include "eig_lapack.h"
+
+static const int one = 1;
+
+static int call(es_dmat *a, double *w, es_dmat *v, double *work, int lwork, int *iwork,
+                int liwork) {
+  int info = 0;
+  pdsyevd_("V", "L", &a->n, a->a, &one, &one, a->desc, w, v->a, &one, &one, v->desc, work,
+           &lwork, iwork, &liwork, &info);
+  return info;
+}
+
+static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
+  double size = 0, *work = NULL, *all = NULL;
+  int isize = 0, *iwork = NULL;
+  es_status st = ES_OK;
+  int info = call(a, w, v, &size, -1, &isize, -1);
+  const int lwork = (int) size + es_eig_margin(a), liwork = isize + es_eig_margin(a);
+  if (info == 0) {
+    st = ES_NEW(a->n, &all);
+    if (st == ES_OK) st = ES_NEW(lwork, &work);
+    if (st == ES_OK) st = ES_NEW(liwork, &iwork);
+  }
+  st = es_comm_agree(a->grid->comm, st);
+  if (st == ES_OK && info == 0) {
+    es_eig_negate(a);
+    info = call(a, all, v, work, lwork, iwork, liwork);
+    for (int i = 0; i < k; i++) w[i] = -all[i];
+  }
+  es_free(&iwork);
+  es_free(&work);
+  es_free(&all);
+  ES_TRY(st);
+  ES_CHECK(info == 0, ES_EMATH, "pdsyevd: got info = %d, expected 0", info);
+  return ES_OK;
+}
+
+const es_eig_ops es_eig_syevd = {
+    .name = "syevd",
+    .doc = "ScaLAPACK pdsyevd, divide and conquer, all pairs",
+    .solve = solve,
+};

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file eig_syevr.c  ScaLAPACK's relatively robust representations (Vömel, ACM TOMS 37,
+ *  2010): only the k pairs that are wanted. */
+#include "eigenstep/eig.h"
+#include "eigenstep/mem.h"
+#include "eig_lapack.h"
+
+static const int one = 1;
+
+typedef struct result {
+  int info, values, vectors;
+} result;
+
+static result call(es_dmat *a, int k, double *w, es_dmat *v, double *work, int lwork,
+                   int *iwork, int liwork) {
+  result r = {0, 0, 0};
+  const double unused = 0;
+  pdsyevr_("V", k < a->n ? "I" : "A", "L", &a->n, a->a, &one, &one, a->desc, &unused,
+           &unused, &one, &k, &r.values, &r.vectors, w, v->a, &one, &one, v->desc, work,
+           &lwork, iwork, &liwork, &r.info);
+  return r;
+}
+
+/* How many pairs to ask for. pdsyevr (2.2) sets aside max(18 n, rows cols + 2 nb^2) elements
+   for pdormtr, which takes (rows + cols + nb) nb, with `cols` the wanted columns on the first
+   process: too few if that is less than a block, and no larger workspace helps. */
+static int pairs_to_ask(const es_dmat *a, int k) {
+  return a->n > a->nb && k < a->nb ? a->nb : k;
+}
+
+static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
+  double *work = NULL, *all = NULL, size[3] = {0};
+  int *iwork = NULL, isize[3] = {0};
+  const int ask = pairs_to_ask(a, k);
+  es_status st = ES_OK;
+  result r = call(a, ask, w, v, size, -1, isize, -1);
+  const int lwork = (int) size[0] + es_eig_margin(a),
+            liwork = isize[0] + es_eig_margin(a);
+  if (r.info == 0) {
+    st = ES_NEW(a->n, &all);
+    if (st == ES_OK) st = ES_NEW(lwork, &work);
+    if (st == ES_OK) st = ES_NEW(liwork, &iwork);
+  }
+  st = es_comm_agree(a->grid->comm, st);
+  if (st == ES_OK && r.info == 0) {
+    es_eig_negate(a);
+    r = call(a, ask, all, v, work, lwork, iwork, liwork);
+    for (int i = 0; i < k; i++) w[i] = -all[i];
+  }
+  es_free(&iwork);
+  es_free(&work);
+  es_free(&all);
+  ES_TRY(st);
+  ES_CHECK(r.info == 0, ES_EMATH, "pdsyevr: got info = %d, expected 0", r.info);
+  ES_CHECK(r.values >= ask && r.vectors >= ask, ES_EMATH,
+           "pdsyevr: got %d eigenvalues and %d vectors, expected %d", r.values, r.vectors,
+           ask);
+  return ES_OK;
+}
+
+const es_eig_ops es_eig_syevr = {
+    .name = "syevr",
+    .doc = "ScaLAPACK pdsyevr, relatively robust representations, leading pairs only",
+    .solve = solve,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file metric_alpha.c  Exponent of the eigenvalues' power law, lambda_k ~ k^-alpha
+ *  (alpha-ReQ: Agrawal, Mondal, Ghosh, Richards, NeurIPS 2022): weighted least squares of
+ *  ln lambda_k on -ln k, weights 1/k, k = 11..100 or up to the last positive one. */
+#include <math.h>
+#include "metric_private.h"
+
+#define FIRST 11
+#define LAST 100
+
+static double eval(const es_spectrum *s) {
+  const int last = s->k < LAST ? s->k : LAST;
+  double w = 0, wx = 0, wy = 0, wxx = 0, wxy = 0;
+  int used = 0;
+  for (int k = FIRST; k <= last && s->lambda[k - 1] > 0; k++, used++) {
+    const double x = -log(k), y = log(s->lambda[k - 1]), weight = 1.0 / k;
+    w += weight;
+    wx += weight * x;
+    wy += weight * y;
+    wxx += weight * x * x;
+    wxy += weight * x * y;
+  }
+  return used >= 3 ? (w * wxy - wx * wy) / (w * wxx - wx * wx) : NAN;
+}
+
+const es_metric_ops es_metric_alpha = {
+    .name = "alpha",
+    .doc = "decay exponent: slope of ln lambda_k on -ln k, k = 11..100, weights 1/k",
+    .unit = "1",
+    .eval = eval,
+};
