@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file data.h  Data sets (dataset_list.h), augmentations (augment_list.h) and the
+ * loader that turns sample numbers into pairs of views. */
+#ifndef ES_DATA_H
+#define ES_DATA_H
+
+#include "eigenstep/comm.h"
+#include "eigenstep/param.h"
+#include "eigenstep/rng.h"
+#include "eigenstep/shape.h"
+
+/** Section [data]. */
+typedef struct es_data_params {
+  es_string name, path, split;
+  int64_t limit; /**< use only the first so many records; 0 = all */
+  int64_t size; /**< generated images and imagefolder: pixels a side; 0 = the set's own */
+  bool shuffle;
+  int unreadable; /**< imagefolder: 0 = refuse, 1 = skip (named) */
+  int64_t count;  /**< deadleaves, gaussian: records */
+  int64_t dim;    /**< gaussian: dimensions */
+  double decay,
+      noise; /**< gaussian: eigenvalue_k = k^-decay of the shared part; view noise std */
+} es_data_params;
+extern const es_param es_data_table[];
+
+/** One record. */
+typedef struct es_sample {
+  bool is_float;     /**< f32 vector instead of an image */
+  int c, h, w;       /**< image [h, w, c] u8, c = 3; vector: c values, h = w = 1 */
+  const uint8_t *u8; /**< valid until the next get with the same scratch */
+  const float *f32;
+  int label; /**< -1 = none */
+} es_sample;
+
+typedef struct es_dataset es_dataset;
+
+/* --- for authors of a data set
+ * ------------------------------------------------------------ */
+typedef struct es_dataset_ops {
+  const char *name, *doc;
+  const char *splits; /**< "train|test|unlabeled"; the first is the default */
+  bool pairs;         /**< get() fills both views itself; nothing is augmented */
+  /** Rank-local; every rank opens the same files. Sets size, shape, n_labels, impl. */
+  es_status (*open)(es_dataset *ds, const es_data_params *p, uint64_t seed);
+  /** Record i into caller's scratch (es_dataset.scratch bytes). Thread-safe. view: 0 or
+   * 1, only matters where `pairs`. */
+  es_status (*get)(const es_dataset *ds, int64_t i, int view, void *scratch,
+                   es_sample *s);
+  void (*close)(es_dataset *ds);
+} es_dataset_ops;
+
+struct es_dataset {
+  const es_dataset_ops *ops;
+  int64_t size;      /**< records */
+  int c, h, w;       /**< of a record; h = w = 0: differs from record to record */
+  int h_max, w_max;  /**< the largest of any record (= h, w where all agree) */
+  int labels;        /**< number of classes, 0 = unlabelled */
+  bool endless;      /**< any record number >= 0 can be had (generated) */
+  size_t scratch;    /**< bytes that get() wants */
+  uint64_t checksum; /**< of names, sizes and a sample of bytes; for provenance */
+  void *impl;        /* owned */
+};
+size_t es_dataset_list(const es_dataset_ops *const **list);
+
+/** Collective. Open split (NULL: p->split) on every rank; the same status everywhere. */
+es_status es_dataset_open(const es_comm *c, const es_data_params *p, const char *split,
+                          uint64_t seed, es_dataset **ds);
+void es_dataset_close(es_dataset **ds);
+
+/* --- augmentations
+ * -------------------------------------------------------------------------- */
+/** A working image: planar f32 in [0, 255], [3, h, w]; buffers belong to the pipeline.
+ *  px holds the image; tmp is as large, for out-of-place steps (swap). Both have room for
+ *  3 H W values, H and W the largest height and width met anywhere in the pipeline, and
+ *  work for ES_IMAGE_WORK (H + W) more: filter weights, padded rows. */
+typedef struct es_image {
+  int h, w;
+  float *px, *tmp, *work;
+} es_image;
+enum { ES_IMAGE_WORK = 16 };
+
+typedef struct es_augment_ops {
+  const char *name, *doc;
+  const es_param *params;
+  size_t size;
+  bool last; /**< runs after all others, wherever the list names it (normalize) */
+  /** Optional, NULL = nothing to prepare: check values against each other and complete
+   *  them. *h, *w: size of the images that come in (0 = differs from record to record);
+   *  changed to the size that goes out. section: for messages. */
+  es_status (*prepare)(void *par, const char *section, int *h, int *w);
+  /** In place (or into tmp, then swap). r: this step's own random numbers: a sequence of
+   *  its own for each (seed, epoch, sample, view, step's name), so what one step draws
+   *  does not move those of another. */
+  void (*apply)(const void *par, es_rng *r, es_image *img);
+} es_augment_ops;
+size_t es_augment_list(const es_augment_ops *const **list);
+
+/** Section [augment]. */
+typedef struct es_augment_params {
+  es_string list;
+} es_augment_params;
+extern const es_param es_augment_table[];
+
+typedef struct es_augment es_augment;
+/** The pipeline of augment.list with sections augment.NAME and, for view 2, view2.NAME
+ *  overrides. With no crop in the list images must be square and of one size. Data sets
+ *  of pairs pass through unchanged, whatever the list.
+ *  @param ds   borrowed for the call
+ *  @param out  shape of the views it makes: [3, side, side], or [dim, 1, 1]
+ *  @return ES_OK, ES_ECONFIG, ES_ENOMEM */
+es_status es_augment_create(es_config *cfg, const es_dataset *ds, es_augment **a,
+                            es_shape *out);
+void es_augment_destroy(es_augment **a);
+/** Thread-safe: view of a record -> out [3, side, side] f32 (scaled to [0,1], then
+ * normalised if `normalize` is in the list). Random numbers from (seed, sample, epoch,
+ * view) only. scratch: es_augment_scratch bytes, 64-byte aligned, one per thread.
+ *  @return ES_OK; ES_EINTERNAL if the record's size is not what the data set announced */
+es_status es_augment_apply(const es_augment *a, uint64_t seed, int64_t sample,
+                           uint64_t epoch, int view, const es_sample *s, void *scratch,
+                           float *out);
+size_t es_augment_scratch(const es_augment *a);
+
+/* --- loader
+ * ----------------------------------------------------------------------------------- */
+/** One batch on this rank: `n` pairs; rows 0..n-1 are view 1, rows n..2n-1 view 2. */
+typedef struct es_batch {
+  int n;
+  float *x;        /**< [2n, C, H, W] */
+  int64_t *id;     /**< [n] record numbers */
+  int *label;      /**< [n] */
+  uint64_t *epoch; /**< [n] */
+} es_batch;
+
+typedef struct es_loader es_loader;
+typedef struct es_loader_options {
+  uint64_t seed;
+  int64_t pairs; /**< global batch */
+  int64_t first,
+      count; /**< records first .. first + count - 1 of the data set are used */
+  bool shuffle;
+  bool prefetch; /**< prepare the next batch on a thread while the current one computes */
+  uint64_t fixed_epoch; /**< != 0: no epochs; views always as in this one (probe sets) */
+} es_loader_options;
+
+/** Collective. @return ES_ECONFIG if pairs < ranks (got/expected) or there are no records
+ */
+es_status es_loader_create(const es_comm *c, const es_dataset *ds, const es_augment *a,
+                           es_shape view, const es_loader_options *o, es_loader **l);
+void es_loader_destroy(es_loader **l);
+/** This rank's part of the batch of `step` (any step, in any order; consecutive is fast).
+ * The batch is valid until the next call. Position p = step pairs + i of the stream is
+ * epoch p / count, record permutation_epoch(p mod count). @return error of a record on
+ * this rank only: the caller agrees. Values are checked to be finite (ES_EMATH names the
+ * record). */
+es_status es_loader_get(es_loader *l, int64_t step, es_batch **batch);
+/** Largest n over ranks and steps. */
+int es_loader_max(const es_loader *l);
+
+/** Sections of [data], [augment], each augment.NAME and view2.NAME, appended to `s` (for
+ * params). */
+size_t es_data_sections(es_section *s, size_t max);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file augment_gray.c  Grey image (three equal channels) with probability p. */
+#include "color.h"
+#include "eigenstep/data.h"
+
+typedef struct gray {
+  double p;
+} gray;
+
+static const es_param table[] = {
+    ES_DOUBLE(gray, p, "0.2", 0, 1, "1", "probability of the grey image"), ES_PARAM_END};
+
+static void apply(const void *par, es_rng *r, es_image *img) {
+  const gray *g = par;
+  if (es_rng_uniform(r) >= g->p) return;
+  const int n = img->h * img->w;
+  float *red = img->px, *green = red + n, *blue = green + n;
+  for (int i = 0; i < n; i++)
+    red[i] = green[i] = blue[i] = es_luma(red[i], green[i], blue[i]);
+}
+
+const es_augment_ops es_augment_gray = {.name = "gray",
+                                        .doc = "random loss of colour",
+                                        .params = table,
+                                        .size = sizeof(gray),
+                                        .apply = apply};

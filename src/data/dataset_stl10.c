@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file dataset_stl10.c  STL-10 in its official binary format.
+ *
+ *  SPLIT_X.bin: 27,648 bytes an image, the R, G and B planes, each 96 x 96 column by
+ *  column. SPLIT_y.bin (not for unlabeled): a byte an image, classes 1..10; they become
+ *  0..9 here. A. Coates, H. Lee, A. Y. Ng, AISTATS 2011. */
+#include <stdio.h>
+#include <string.h>
+
+#include "data_private.h"
+#include "eigenstep/mem.h"
+
+enum { SIDE = 96, PLANE = SIDE * SIDE, IMAGE = 3 * PLANE, CLASSES = 10 };
+
+#define HINT "; inputs/data/fetch-stl10.sh fetches STL-10"
+
+typedef struct stl10 {
+  es_mapped x, y;
+} stl10;
+
+static es_status open_images(es_dataset *ds, const char *folder, const char *split) {
+  stl10 *s = ds->impl;
+  char name[32], path[ES_PATH_MAX];
+  snprintf(name, sizeof name, "%.16s_X.bin", split);
+  ES_TRY(es_path_join(folder, name, path));
+  ES_TRY(es_map_open(path, HINT, &s->x));
+  ds->size = (int64_t) (s->x.size / IMAGE);
+  ES_CHECK(ds->size > 0 && s->x.size % IMAGE == 0, ES_EFORMAT,
+           "'%s': got %zu bytes, expected a multiple of %d (%lld images and %zu bytes "
+           "more: truncated?)",
+           path, s->x.size, IMAGE, (long long) ds->size, s->x.size % IMAGE);
+  ds->checksum = es_hash_file(ds->checksum, name, &s->x);
+  return ES_OK;
+}
+
+static es_status open_labels(es_dataset *ds, const char *folder, const char *split) {
+  stl10 *s = ds->impl;
+  char name[32], path[ES_PATH_MAX];
+  snprintf(name, sizeof name, "%.16s_y.bin", split);
+  ES_TRY(es_path_join(folder, name, path));
+  ES_TRY(es_map_open(path, HINT, &s->y));
+  ES_CHECK(s->y.size == (size_t) ds->size, ES_EFORMAT,
+           "'%s': got %zu labels, expected %lld, one for each image", path, s->y.size,
+           (long long) ds->size);
+  for (size_t i = 0; i < s->y.size; i++)
+    ES_CHECK(s->y.bytes[i] >= 1 && s->y.bytes[i] <= CLASSES, ES_EFORMAT,
+             "'%s', record %zu: got label %d, expected 1..%d", path, i, s->y.bytes[i],
+             CLASSES);
+  ds->checksum = es_hash_file(ds->checksum, name, &s->y);
+  ds->labels = CLASSES;
+  return ES_OK;
+}
+
+static void close_set(es_dataset *ds) {
+  stl10 *s = ds->impl;
+  es_map_close(&s->x);
+  es_map_close(&s->y);
+  es_free(&ds->impl);
+}
+
+static es_status open_set(es_dataset *ds, const es_data_params *p, uint64_t seed) {
+  (void) seed;
+  stl10 *s;
+  ES_TRY(es_data_need_path(p));
+  ES_TRY(ES_NEW(1, &s));
+  ds->impl = s;
+  es_status st = open_images(ds, p->path, p->split);
+  if (st == ES_OK && strcmp(p->split, "unlabeled") != 0)
+    st = open_labels(ds, p->path, p->split);
+  if (st != ES_OK) {
+    close_set(ds);
+    return st;
+  }
+  ds->c = 3;
+  ds->h = ds->w = ds->h_max = ds->w_max = SIDE;
+  ds->scratch = IMAGE;
+  return ES_OK;
+}
+
+static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
+                     es_sample *s) {
+  (void) view;
+  const stl10 *set = ds->impl;
+  const uint8_t *planes = set->x.bytes + i * IMAGE;
+  uint8_t *px = scratch;
+  for (int y = 0; y < SIDE; y++)
+    for (int x = 0; x < SIDE; x++)
+      for (int c = 0; c < 3; c++)
+        px[3 * (y * SIDE + x) + c] = planes[c * PLANE + x * SIDE + y];
+  const int label = set->y.bytes != NULL ? set->y.bytes[i] - 1 : -1;
+  *s = (es_sample){.c = 3, .h = SIDE, .w = SIDE, .u8 = px, .label = label};
+  return ES_OK;
+}
+
+const es_dataset_ops es_dataset_stl10 = {
+    .name = "stl10",
+    .doc = "STL-10, 96x96, official binary files in data.path",
+    .splits = "train|test|unlabeled",
+    .open = open_set,
+    .get = get,
+    .close = close_set};

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file decode_jpeg.c  JPEG through libjpeg (libjpeg-turbo).
+ *
+ *  libjpeg repairs broken data with a warning and grey pixels; here the warnings that
+ *  mean lost image data are errors, the harmless ones (extra bytes) are not. */
+#include <stdio.h>
+#include <jpeglib.h>
+#include <jerror.h>
+#include <setjmp.h>
+
+#include "decode.h"
+
+/** libjpeg calls these instead of exit() and stderr. */
+typedef struct errors {
+  struct jpeg_error_mgr base; /**< must be first: libjpeg knows only this */
+  jmp_buf escape;
+  char *why;
+} errors;
+
+static void stop(j_common_ptr info) {
+  errors *e = (errors *) info->err;
+  char text[JMSG_LENGTH_MAX];
+  e->base.format_message(info, text);
+  snprintf(e->why, ES_DECODE_WHY, "libjpeg: %.200s", text);
+  longjmp(e->escape, 1);
+}
+
+static void hear(j_common_ptr info, int level) {
+  const int code = info->err->msg_code;
+  const bool lost = code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER ||
+                    code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC;
+  if (level < 0 && lost) stop(info);
+}
+
+static void begin(struct jpeg_decompress_struct *info, errors *e, char *why) {
+  info->err = jpeg_std_error(&e->base);
+  e->base.error_exit = stop;
+  e->base.emit_message = hear;
+  e->why = why;
+}
+
+/** The end marker within the last 64 KiB: some cameras append data of their own. */
+static bool has_end(const uint8_t *bytes, size_t n) {
+  for (size_t back = 2; back <= n && back <= 65536; back++)
+    if (bytes[n - back] == 0xFF && bytes[n - back + 1] == 0xD9) return true;
+  return false;
+}
+
+bool es_decode_jpeg_header(const uint8_t *bytes, size_t n, int *h, int *w, char *why) {
+  struct jpeg_decompress_struct info;
+  errors e;
+  begin(&info, &e, why);
+  if (setjmp(e.escape) != 0) {
+    jpeg_destroy_decompress(&info);
+    return false;
+  }
+  jpeg_create_decompress(&info);
+  jpeg_mem_src(&info, bytes, n);
+  jpeg_read_header(&info, TRUE);
+  *h = (int) info.image_height;
+  *w = (int) info.image_width;
+  jpeg_destroy_decompress(&info);
+  if (has_end(bytes, n)) return true;
+  snprintf(why, ES_DECODE_WHY, "got no end of the image: truncated");
+  return false;
+}
+
+/** A row of CMYK (Adobe's files store it inverted) -> RGB. */
+static void convert_cmyk(const uint8_t *cmyk, int w, bool inverted, uint8_t *rgb) {
+  for (int x = 0; x < w; x++)
+    for (int c = 0; c < 3; c++) {
+      const int ink = cmyk[4 * x + c], black = cmyk[4 * x + 3];
+      const int light = inverted ? ink : 255 - ink, rest = inverted ? black : 255 - black;
+      rgb[3 * x + c] = (uint8_t) ((light * rest + 127) / 255);
+    }
+}
+
+static void read_rows(struct jpeg_decompress_struct *info, uint8_t *rgb) {
+  const bool cmyk = info->out_color_space == JCS_CMYK;
+  const JDIMENSION w = info->output_width;
+  JSAMPARRAY line = NULL;
+  if (cmyk) /* libjpeg's memory: released with info, also after an error */
+    line = info->mem->alloc_sarray((j_common_ptr) info, JPOOL_IMAGE, 4 * w, 1);
+  while (info->output_scanline < info->output_height) {
+    JSAMPROW row = rgb + (size_t) info->output_scanline * 3 * w;
+    jpeg_read_scanlines(info, cmyk ? line : &row, 1);
+    if (cmyk) convert_cmyk(line[0], (int) w, info->saw_Adobe_marker, row);
+  }
+}
+
+bool es_decode_jpeg(const uint8_t *bytes, size_t n, int h, int w, uint8_t *rgb,
+                    char *why) {
+  struct jpeg_decompress_struct info;
+  errors e;
+  begin(&info, &e, why);
+  if (setjmp(e.escape) != 0) {
+    jpeg_destroy_decompress(&info);
+    return false;
+  }
+  jpeg_create_decompress(&info);
+  jpeg_mem_src(&info, bytes, n);
+  jpeg_read_header(&info, TRUE);
+  const bool cmyk =
+      info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
+  info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+  const bool same =
+      info.image_height == (JDIMENSION) h && info.image_width == (JDIMENSION) w;
+  if (same) {
+    jpeg_start_decompress(&info);
+    read_rows(&info, rgb);
+    jpeg_finish_decompress(&info);
+  } else {
+    snprintf(why, ES_DECODE_WHY, "the file has changed");
+  }
+  jpeg_destroy_decompress(&info);
+  return same;
+}

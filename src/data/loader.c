@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file loader.c  Batches of pairs of views, the next one prepared on a thread.
+ *
+ *  What a batch holds is a function of (options, step) alone; the thread only computes it
+ *  early. Two batches: the caller's, and the one in preparation. The thread touches its
+ *  batch, the data set and the pipeline (both read-only), and never MPI. */
+#define _POSIX_C_SOURCE 200809L
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "eigenstep/data.h"
+#include "eigenstep/mem.h"
+
+/** What the thread is to do, and what it has. */
+typedef enum task { IDLE, PREPARE, READY, QUIT } task;
+
+struct es_loader {
+  es_loader_options o;
+  const es_dataset *ds; /* borrowed */
+  const es_augment *a;  /* borrowed */
+  int64_t first, n;     /**< this rank's pairs of each batch */
+  int max;              /**< largest n of any rank */
+  size_t values;        /**< of a view */
+  es_batch batch[2];
+  int mine;            /**< the caller's batch; the other is the thread's */
+  void *record, *view; /**< scratch of whoever makes a batch */
+  bool threaded;
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  task task;        /* guarded by lock: this and the next two */
+  int64_t step;     /**< of the thread's batch */
+  es_status status; /**< of the thread's batch */
+};
+
+/** Epoch and record of position p of the endless stream. */
+static void locate(const es_loader_options *o, uint64_t p, uint64_t *epoch, int64_t *id) {
+  const uint64_t count = (uint64_t) o->count, place = p % count;
+  *epoch = o->fixed_epoch != 0 ? o->fixed_epoch : p / count;
+  *id = o->first +
+        (int64_t) (o->shuffle ? es_permute(o->seed, *epoch, count, place) : place);
+}
+
+static bool is_finite(const float *x, size_t n) {
+  int bad = 0;
+  for (size_t i = 0; i < n; i++) bad |= !(fabsf(x[i]) <= 3.402823466e38f);
+  return bad == 0;
+}
+
+static es_status fill_view(es_loader *l, es_batch *b, int i, int view, es_sample *s) {
+  float *x = b->x + (size_t) (view * b->n + i) * l->values;
+  ES_TRY(es_augment_apply(l->a, l->o.seed, b->id[i], b->epoch[i], view, s, l->view, x));
+  ES_CHECK(is_finite(x, l->values), ES_EMATH,
+           "record %lld of data.name = %s: got a value that is not finite, expected "
+           "numbers",
+           (long long) b->id[i], l->ds->ops->name);
+  return ES_OK;
+}
+
+static es_status fill_pair(es_loader *l, es_batch *b, int i) {
+  const es_dataset *ds = l->ds;
+  es_sample s;
+  ES_TRY(ds->ops->get(ds, b->id[i], 0, l->record, &s));
+  b->label[i] = s.label;
+  ES_TRY(fill_view(l, b, i, 0, &s));
+  if (ds->ops->pairs) ES_TRY(ds->ops->get(ds, b->id[i], 1, l->record, &s));
+  return fill_view(l, b, i, 1, &s);
+}
+
+static es_status fill(es_loader *l, int64_t step, es_batch *b) {
+  for (int i = 0; i < b->n; i++) {
+    const uint64_t p = (uint64_t) (step * l->o.pairs + l->first + i);
+    locate(&l->o, p, &b->epoch[i], &b->id[i]);
+    ES_TRY(fill_pair(l, b, i));
+  }
+  return ES_OK;
+}
+
+static void set_task(es_loader *l, task t) {
+  pthread_mutex_lock(&l->lock);
+  l->task = t;
+  pthread_cond_broadcast(&l->changed);
+  pthread_mutex_unlock(&l->lock);
+}
+
+/** Wait until the task is not `t`. @return what it is */
+static task wait_while(es_loader *l, task t, task or_t) {
+  pthread_mutex_lock(&l->lock);
+  while (l->task == t || l->task == or_t) pthread_cond_wait(&l->changed, &l->lock);
+  const task now = l->task;
+  pthread_mutex_unlock(&l->lock);
+  return now;
+}
+
+static void *prepare_batches(void *loader) {
+  es_loader *l = loader;
+  while (wait_while(l, IDLE, READY) != QUIT) {
+    l->status = fill(l, l->step, &l->batch[1 - l->mine]);
+    set_task(l, READY);
+  }
+  return NULL;
+}
+
+/** Signals are the main thread's: it is the one that looks at the stop flag. */
+static es_status start_thread(es_loader *l) {
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_mutex_init(&l->lock, NULL);
+  pthread_cond_init(&l->changed, NULL);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  const int rc = pthread_create(&l->thread, NULL, prepare_batches, l);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  ES_CHECK(rc == 0, ES_ENOMEM, "cannot start the loader's thread: %s", strerror(rc));
+  l->threaded = true;
+  return ES_OK;
+}
+
+static es_status make_batch(const es_loader *l, es_batch *b) {
+  const size_t n = (size_t) l->n;
+  b->n = (int) l->n;
+  ES_TRY(ES_NEW(2 * n * l->values, &b->x));
+  ES_TRY(ES_NEW(n, &b->id));
+  ES_TRY(ES_NEW(n, &b->label));
+  return ES_NEW(n, &b->epoch);
+}
+
+static es_status make(es_loader *l) {
+  ES_TRY(es_alloc(l->ds->scratch, "a record", &l->record));
+  ES_TRY(es_alloc(es_augment_scratch(l->a), "a view in the making", &l->view));
+  for (int k = 0; k < (l->o.prefetch ? 2 : 1); k++) ES_TRY(make_batch(l, &l->batch[k]));
+  return l->o.prefetch ? start_thread(l) : ES_OK;
+}
+
+/** The options are the same on all ranks, so one of them speaks. */
+static es_status check(const es_comm *c, const es_dataset *ds,
+                       const es_loader_options *o) {
+  const bool speak = c->rank == 0;
+  if (o->pairs < c->size) {
+    if (speak)
+      es_error("batch.pairs: got %lld, expected at least %d, one for each rank",
+               (long long) o->pairs, c->size);
+    return ES_ECONFIG;
+  }
+  const bool inside =
+      o->first >= 0 && o->count >= 1 && (ds->endless || o->first <= ds->size - o->count);
+  if (!inside) {
+    if (speak)
+      es_error("data set %s: got records %lld .. %lld to use, expected at least one, all "
+               "within 0 .. %lld",
+               ds->ops->name, (long long) o->first, (long long) (o->first + o->count - 1),
+               (long long) (ds->size - 1));
+    return ES_ECONFIG;
+  }
+  return ES_OK;
+}
+
+es_status es_loader_create(const es_comm *c, const es_dataset *ds, const es_augment *a,
+                           es_shape view, const es_loader_options *o, es_loader **l) {
+  es_loader *made = NULL;
+  ES_TRY(check(c, ds, o));
+  es_status st = ES_NEW(1, &made);
+  if (st == ES_OK) {
+    *made = (es_loader){.o = *o, .ds = ds, .a = a};
+    made->values = (size_t) view.c * (size_t) view.h * (size_t) view.w;
+    made->max = (int) ((o->pairs + c->size - 1) / c->size);
+    es_comm_share(c, o->pairs, &made->first, &made->n);
+    st = make(made);
+  }
+  st = es_comm_agree(c, st);
+  if (st != ES_OK) {
+    es_loader_destroy(&made);
+    return st;
+  }
+  *l = made;
+  return ES_OK;
+}
+
+void es_loader_destroy(es_loader **l) {
+  if (*l == NULL) return;
+  es_loader *old = *l;
+  if (old->threaded) {
+    wait_while(old, PREPARE, PREPARE);
+    set_task(old, QUIT);
+    pthread_join(old->thread, NULL);
+    pthread_cond_destroy(&old->changed);
+    pthread_mutex_destroy(&old->lock);
+  }
+  for (int k = 0; k < 2; k++) {
+    es_free(&old->batch[k].x);
+    es_free(&old->batch[k].id);
+    es_free(&old->batch[k].label);
+    es_free(&old->batch[k].epoch);
+  }
+  es_free(&old->record);
+  es_free(&old->view);
+  es_free(l);
+}
+
+/** Take the thread's batch if it is that of `step`, else make it here. */
+static es_status take(es_loader *l, int64_t step) {
+  const task found = wait_while(l, PREPARE, PREPARE);
+  if (found != READY || l->step != step) return fill(l, step, &l->batch[l->mine]);
+  l->mine = 1 - l->mine;
+  return l->status;
+}
+
+es_status es_loader_get(es_loader *l, int64_t step, es_batch **batch) {
+  ES_CHECK(step >= 0, ES_EARG, "got step %lld, expected 0 or more", (long long) step);
+  if (!l->threaded) {
+    ES_TRY(fill(l, step, &l->batch[0]));
+  } else {
+    const es_status st = take(l, step);
+    l->step = step + 1;
+    set_task(l, st == ES_OK ? PREPARE : IDLE);
+    ES_TRY(st);
+  }
+  *batch = &l->batch[l->mine];
+  return ES_OK;
+}
+
+int es_loader_max(const es_loader *l) {
+  return l->max;
+}
