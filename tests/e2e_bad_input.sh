@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_bad_input.sh  Wrong input on 2 and 3 ranks: one clear sentence, said once; the same non-zero
+# exit code everywhere; no hang; nothing overwritten.
+set -u
+. "$srcdir/tests/e2e.sh"
+
+# refuse CODE 'REGEX' ARGUMENT...: the program must exit with CODE and say REGEX once
+refuse() {
+  local code=$1 regex=$2 n got said; shift 2
+  for n in 2 3; do
+    launch $n "$@" > "$work/out" 2> "$work/err"
+    got=$?
+    said=$(grep -c "eigenstep: error:" "$work/err")
+    [ $got -eq "$code" ] || fail "$n ranks: exit $got instead of $code: $*"
+    grep -qE "$regex" "$work/err" ||
+      { fail "$n ranks: no '$regex' from: $*"; grep eigenstep "$work/err"; }
+    [ "$said" -eq 1 ] || { fail "$n ranks: $said sentences instead of 1: $*";
+                           grep "eigenstep:" "$work/err"; }
+  done
+}
+
+out=output.dir=$work/none
+# parameters
+refuse 2 "los\.name.*loss\.name" train - los.name=barlow $out
+refuse 2 "optim\.lr.*-1" train - optim.lr=-1 $out
+refuse 2 "batch\.pairs.*two" train - batch.pairs=two $out
+refuse 2 "barlo.*barlow" train - loss.name=barlo $out
+refuse 2 "resnet51.*resnet50" train - encoder.name=resnet51 $out
+refuse 2 "backend.*gpu" train - backend.name=gpu $out
+refuse 2 "not in this build" train - backend.name=cuda $out
+refuse 2 "augment.*swirl" train - augment.list=crop,swirl $out
+refuse 2 "batch\.pairs: got 1 " train - batch.pairs=1 $out
+refuse 2 "spectrum\.top.*8" train - $tiny spectrum.top=9 $out
+refuse 2 "spectrum\.every" train - $tiny spectrum.every=often $out
+refuse 2 "cannot open.*no-such.ini" train "$work/no-such.ini" $out
+refuse 2 "command.*tran" tran -
+refuse 2 "option.*--fast" --fast
+printf '[run\nsteps = 3\n' > "$work/broken.ini"
+refuse 2 "broken.ini" train "$work/broken.ini" $out
+printf 'steps = 3\n' > "$work/nosection.ini"
+refuse 2 "nosection.ini" train "$work/nosection.ini" $out
+
+# data files
+cifar="$tiny data.name=cifar10 data.size=0"
+refuse 2 "data\.path" train - $cifar $out
+refuse 1 "no-such" train - $cifar data.path="$work/no-such" $out
+mkdir -p "$work/cifar"
+head -c 30730 /dev/zero > "$work/cifar/data_batch_1.bin"
+head -c 30730 /dev/zero > "$work/cifar/test_batch.bin"
+truncate -s 30729 "$work/cifar/data_batch_1.bin"
+refuse 1 "data_batch_1.bin.*30729" train - $cifar data.path="$work/cifar" $out
+truncate -s 30730 "$work/cifar/data_batch_1.bin"
+printf '\012' | dd of="$work/cifar/data_batch_1.bin" bs=1 seek=3073 conv=notrunc 2> /dev/null
+refuse 1 "data_batch_1.bin.*label.*10|label.*10.*data_batch_1.bin" \
+  train - $cifar data.path="$work/cifar" $out
+head -c 30730 /dev/zero > "$work/cifar/data_batch_1.bin"
+refuse 2 "spectrum\.probe: got 24 .*10" train - $cifar data.path="$work/cifar" $out
+mkdir -p "$work/stl"
+head -c 27648 /dev/zero > "$work/stl/train_X.bin"
+printf '\001\001' > "$work/stl/train_y.bin"
+refuse 1 "train_y.bin|label" train - $tiny data.name=stl10 data.size=0 \
+  data.path="$work/stl" $out
+mkdir -p "$work/images"
+for i in $(seq 40); do cp "$srcdir/tests/data/tiny.jpg" "$work/images/$i.jpg"; done
+head -c 300 "$srcdir/tests/data/tiny.jpg" > "$work/images/7.jpg"
+refuse 1 "7\.jpg" train - $tiny data.name=imagefolder data.path="$work/images" \
+  data.size=16 spectrum.probe=8 data.unreadable=refuse $out
+
+# nothing of all that made an output folder
+[ ! -e "$work/none" ] || fail "an output folder was made for refused input"
+
+# output folders
+mkdir -p "$work/full/sub"
+echo precious > "$work/full/sub/file"
+refuse 2 "not empty" train - $tiny output.dir="$work/full"
+[ "$(cat "$work/full/sub/file")" = precious ] || fail "a file was overwritten"
+refuse 1 "full/sub/file" train - $tiny output.dir="$work/full/sub/file/dir"
+
+# weights
+launch 1 train - $tiny run.steps=0 output.dir="$work/start" > "$work/out" 2>&1 ||
+  { cat "$work/out"; fail "run of 0 steps"; }
+launch 2 export "$work/start" "$work/start.safetensors" > "$work/out" 2>&1 ||
+  { cat "$work/out"; fail "export"; }
+"$python" "$srcdir/tests/break_safetensors.py" "$work/start.safetensors" "$work" ||
+  fail "cannot make broken weights"
+weights() { refuse 1 "$1" train - $tiny encoder.weights="$work/$2.safetensors" $out; }
+weights "conv1\.weight" missing
+weights "surplus\.weight" extra
+weights "conv1\.weight.*\[" shape
+weights "truncated" truncated
+weights "no-such" no-such
+launch 2 train - $tiny run.steps=2 encoder.weights="$work/start.safetensors" \
+  output.dir="$work/warm" > "$work/out" 2>&1 || { cat "$work/out"; fail "start from weights"; }
+
+# numbers
+for n in 2 3; do
+  launch $n train - $tiny optim.lr=1e30 output.dir="$work/inf$n" > "$work/out" 2> "$work/err"
+  got=$?
+  [ $got -eq 1 ] || fail "$n ranks: exit $got instead of 1 for an infinite loss"
+  grep -qE "loss is .* at step [0-9]+ on rank [0-9].*samples" "$work/err" ||
+    { fail "$n ranks: step, rank and samples of an infinite loss"; cat "$work/err"; }
+  grep -q "FAILED .*loss" "$work/inf$n/STATUS" || fail "$n ranks: STATUS of a failed run"
+done
+finish
