@@ -41,7 +41,7 @@ typedef enum es_op_kind {
 /** Full description of an op, for planning. */
 typedef struct es_op_desc {
   es_op_kind kind;
-  const char *name;     /**< for messages: "layer1.0.conv1" */
+  const char *name;     /**< for messages: "layer1.0.conv1"; borrowed */
   es_shape in, out;     /**< per image; see es_op_out_shape */
   int max_n;            /**< largest number of images, >= 1 */
   int k, stride, pad;   /**< conv (square kernel), maxpool */
@@ -138,8 +138,8 @@ struct es_backend {
 };
 
 /** Collective. Open by name ("auto": the best in this build, and the log says which and
- * why). A name that is known but not in this build is refused with the flag that brings
- * it. Checks that the ops table is complete. @param threads >= 1 */
+ * why). A name that is known but not in this build is refused. Checks that the ops table
+ * is complete. @param comm NULL: this process alone; @param threads >= 1 */
 es_status es_backend_open(const char *name, const es_comm *comm, int threads,
                           es_backend **b);
 void es_backend_close(es_backend **b);

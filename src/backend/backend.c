@@ -75,29 +75,34 @@ static es_status find(const char *name, const es_backend_ops **ops) {
   return ES_OK;
 }
 
-es_status es_backend_open(const char *name, const es_comm *comm, int threads,
-                          es_backend **b) {
+/** The part of opening in which ranks may differ. */
+static es_status open_here(const char *name, const es_comm *comm, int threads,
+                           es_backend **b) {
   ES_CHECK(threads >= 1, ES_EARG, "got %d threads per rank, expected at least 1",
            threads);
   const es_backend_ops *ops = NULL;
   ES_TRY(find(name, &ops));
   ES_TRY(complete(ops));
   es_backend *made = NULL;
-  es_status st = ES_NEW(1, &made);
-  if (st == ES_OK) {
-    made->ops = ops;
-    made->threads = threads;
-    st = ops->open(made, comm);
-  }
-  const bool opened = st == ES_OK;
-  if (comm != NULL) st = es_comm_agree(comm, st);
-  if (st != ES_OK) {
-    if (opened) ops->close(made);
+  ES_TRY(ES_NEW(1, &made));
+  made->ops = ops;
+  made->threads = threads;
+  const es_status st = ops->open(made, comm);
+  if (st == ES_OK)
+    *b = made;
+  else
     es_free(&made);
-    return st;
-  }
-  *b = made;
-  return ES_OK;
+  return st;
+}
+
+es_status es_backend_open(const char *name, const es_comm *comm, int threads,
+                          es_backend **b) {
+  es_backend *made = NULL;
+  es_status st = open_here(name, comm, threads, &made);
+  if (comm != NULL) st = es_comm_agree(comm, st);
+  if (st != ES_OK) es_backend_close(&made);
+  if (st == ES_OK) *b = made;
+  return st;
 }
 
 void es_backend_close(es_backend **b) {

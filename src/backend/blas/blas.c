@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file blas.c  The reference backend: OpenBLAS (or any CBLAS) and vectorised loops, f32.
- *  This file: the table, memory and what all plans share. */
+/** @file blas.c  The reference backend: OpenBLAS (or any CBLAS) and vectorised loops,
+ *  f32. This file: the table, memory and what all plans share. */
 #include "config.h"
 
 #include <cblas.h>

@@ -25,7 +25,7 @@ void es_blas_release(es_backend *b, void **p);
 /** At plan time: make sure that the scratch has at least n floats. */
 es_status es_blas_reserve(es_backend *b, size_t n);
 float *es_blas_scratch(const es_backend *b);
-/** A plan of `size` bytes that begins with an es_blas_op and owns `work` zeroed bytes. */
+/** A plan of `size` bytes that begins with an es_blas_op and owns `work` zeroed ones. */
 es_status es_blas_op_new(es_backend *b, const es_op_desc *d, size_t size, size_t work,
                          es_op **op);
 /** Is a->n within what was planned? */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file blas_act.c  Activations [N, H, W, C]: to and from the host's [N, C, H, W], and the
- *  ops that only move or cut them: flatten and relu. */
+/** @file blas_act.c  Activations [N, H, W, C]: to and from the host's [N, C, H, W], and
+ *  the ops that only move or cut them: flatten and relu. */
 #include "blas.h"
 
 size_t es_blas_act_bytes(es_backend *b, es_shape s, int n) {

@@ -4,10 +4,10 @@
  *  N = images x pixels of a group, over all ranks of desc.sync; m, v = mean and biased
  *  variance of a channel; s = 1 / sqrt(v + eps).
  *  forward   y = [relu]((x - m) s gain + bias [+ residual])
- *  backward  g = dy where y > 0;  dbias += sum g;  dgain += s sum g (x - m)  (own images);
+ *  backward  g = dy where y > 0;  dbias += sum g;  dgain += s sum g (x - m)  (own);
  *            dx = gain s (g - mean g - (x - m) s^2 mean(g (x - m)))   (means over all)
- *  The only communication is one sum per pass of [groups, 2 C + 1] doubles; a rank without
- *  images contributes zeros. */
+ *  The only communication is one sum per pass of [groups, 2 C + 1] doubles; a rank
+ *  without images contributes zeros. */
 #include <math.h>
 #include <string.h>
 #include "blas_bn.h"

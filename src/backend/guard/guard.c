@@ -2,11 +2,11 @@
 /** @file guard.c  A CPU that behaves like a device with memory of its own.
  *
  *  Results are those of `blas`, whose ops do the work; but a buffer can be touched only
- *  while an op that was given it runs. Between ops its pages have no access rights, so host
- *  code that follows a backend's address faults at that line instead of working by luck
- *  until it meets a real device. Each buffer ends at a page that is never accessible: a
- *  write past its end faults too (to 64 bytes, the alignment of buffers). Slow on purpose;
- *  for tests. */
+ *  while an op that was given it runs. Between ops its pages have no access rights, so
+ *  host code that follows a backend's address faults at that line instead of working by
+ *  luck until it meets a real device. Each buffer ends at a page that is never
+ *  accessible: a write past its end faults too (to 64 bytes, the alignment of buffers).
+ *  Slow on purpose; for tests. */
 #define _DEFAULT_SOURCE
 #include <string.h>
 #include <sys/mman.h>

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file unit_backend.c  Opening backends by name, descriptions that do not fit, plain
+ *  vectors, memory in balance; on every backend of this build. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+#include "eigenstep/backend.h"
+#include "eigenstep/mem.h"
+
+enum { N = 10007 };
+
+static void names(void **state) {
+  (void) state;
+  es_backend *b = NULL;
+  assert_int_equal(es_backend_open("blsa", NULL, 1, &b), ES_ECONFIG);
+  assert_non_null(strstr(es_log_last_error(), "did you mean 'blas'"));
+  assert_int_equal(es_backend_open("cuda", NULL, 1, &b), ES_ENOTSUP);
+  assert_non_null(strstr(es_log_last_error(), "backend 'cuda' is not in this build"));
+  assert_int_equal(es_backend_open("onednn", NULL, 1, &b), ES_ENOTSUP);
+  assert_int_equal(es_backend_open("blas", NULL, 0, &b), ES_EARG);
+  assert_null(b);
+  assert_int_equal(es_backend_open("auto", NULL, 1, &b), ES_OK);
+  assert_string_equal(b->ops->name, "blas");
+  es_backend_close(&b);
+  assert_null(b);
+  es_backend_close(&b);
+}
+
+static void refused(es_backend *b, es_op_desc d, const char *message) {
+  es_op *op = NULL;
+  assert_int_equal(es_op_plan(b, &d, &op), ES_EARG);
+  assert_null(op);
+  if (strstr(es_log_last_error(), message) == NULL)
+    fail_msg("got '%s', expected '... %s ...'", es_log_last_error(), message);
+}
+
+static void descriptions(void **state) {
+  (void) state;
+  es_backend *b = NULL;
+  assert_int_equal(es_backend_open("blas", NULL, 1, &b), ES_OK);
+  const es_op_desc conv = {.kind = ES_OP_CONV,
+                           .name = "c",
+                           .in = {3, 8, 8},
+                           .out = {4, 8, 8},
+                           .max_n = 2,
+                           .k = 3,
+                           .stride = 1,
+                           .pad = 1};
+  es_op_desc d = conv;
+  d.out.h = 7;
+  refused(b, d, "expected 4 x 8 x 8");
+  d = conv;
+  d.max_n = 0;
+  refused(b, d, "max_n = 0");
+  d = conv;
+  d.stride = 0;
+  refused(b, d, "stride = 0");
+  d = conv;
+  d.k = 11;
+  refused(b, d, "does not fit a map of 8 x 8");
+  d = conv;
+  d.in.c = 0;
+  refused(b, d, "expected positive sizes");
+  d = conv;
+  d.max_n = 1 << 30;
+  refused(b, d, "pixels");
+  d = conv;
+  d.kind = ES_OP_LINEAR;
+  refused(b, d, "flatten first");
+  d = conv;
+  d.kind = ES_OP_MAXPOOL;
+  d.pad = 2;
+  refused(b, d, "pad <= k / 2");
+  d = (es_op_desc){.kind = ES_OP_BN, .in = {3, 2, 2}, .out = {3, 2, 2}, .max_n = 1};
+  refused(b, d, "eps = 0");
+  es_backend_close(&b);
+}
+
+static void executions(void **state) {
+  (void) state;
+  es_backend *b = NULL;
+  es_op *op = NULL;
+  assert_int_equal(es_backend_open("blas", NULL, 1, &b), ES_OK);
+  const es_op_desc d = {.kind = ES_OP_BN,
+                        .name = "bn1",
+                        .in = {3, 1, 1},
+                        .out = {3, 1, 1},
+                        .max_n = 4,
+                        .eps = 1e-5,
+                        .momentum = 0.1};
+  assert_int_equal(es_op_plan(b, &d, &op), ES_OK);
+  assert_true(op->bytes > 0);
+  es_op_args a = {.n = 5, .groups = 1};
+  assert_int_equal(op->forward(op, &a), ES_EARG);
+  assert_non_null(strstr(es_log_last_error(), "bn1: got 5 images, expected 0 to 4"));
+  a = (es_op_args){.n = 3, .groups = 2};
+  assert_int_equal(op->forward(op, &a), ES_EARG);
+  a.groups = ES_BN_GROUPS + 1;
+  assert_int_equal(op->forward(op, &a), ES_EARG);
+  es_op_destroy(&op);
+  assert_null(op);
+  es_op_destroy(&op);
+  es_backend_close(&b);
+}
+
+/** The statistics of one value: finite, and the running variance as if it were biased. */
+static void bn_of_one_value(void **state) {
+  (void) state;
+  es_backend *b = NULL;
+  es_op *op = NULL;
+  assert_int_equal(es_backend_open("blas", NULL, 1, &b), ES_OK);
+  const es_op_desc d = {.kind = ES_OP_BN,
+                        .in = {1, 1, 1},
+                        .out = {1, 1, 1},
+                        .max_n = 1,
+                        .need_dx = true,
+                        .eps = 1e-5,
+                        .momentum = 0.25};
+  assert_int_equal(es_op_plan(b, &d, &op), ES_OK);
+  float x = 3, y = 0, dx = 9, dy = 1, gain = 2, bias = 0.5, dgain = 1, dbias = 1;
+  float mean = 1, var = 4;
+  const es_op_args a = {.n = 1,
+                        .groups = 1,
+                        .x = &x,
+                        .y = &y,
+                        .dx = &dx,
+                        .dy = &dy,
+                        .w = &gain,
+                        .b = &bias,
+                        .dw = &dgain,
+                        .db = &dbias,
+                        .mean = &mean,
+                        .var = &var};
+  assert_int_equal(op->forward(op, &a), ES_OK);
+  assert_float_equal(y, 0.5, 0);
+  assert_float_equal(mean, 1.5, 0);
+  assert_float_equal(var, 3, 0);
+  assert_int_equal(op->backward(op, &a), ES_OK);
+  assert_float_equal(dx, 0, 1e-3); /* 632 dy cancels */
+  assert_float_equal(dgain, 1, 0);
+  assert_float_equal(dbias, 2, 0);
+  es_op_destroy(&op);
+  es_backend_close(&b);
+}
+
+static es_buf vector(es_backend *b, const float *v) {
+  void *p = NULL;
+  assert_int_equal(b->ops->alloc(b, N * sizeof *v, "test", &p), ES_OK);
+  assert_int_equal(b->ops->upload(b, p, v, N), ES_OK);
+  return p;
+}
+
+/** SGD as its formula reads, against the fused op. */
+static void check_sgd(es_backend *b, bool nesterov, es_buf p, const es_buf g, es_buf m) {
+  static float p0[N], g0[N], m0[N], p1[N], m1[N];
+  const es_backend_ops *o = b->ops;
+  const es_sgd_args a = {
+      .lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov};
+  assert_int_equal(o->download(b, p0, p, N), ES_OK);
+  assert_int_equal(o->download(b, g0, g, N), ES_OK);
+  assert_int_equal(o->download(b, m0, m, N), ES_OK);
+  assert_int_equal(o->sgd(b, N, &a, p, g, m), ES_OK);
+  assert_int_equal(o->download(b, p1, p, N), ES_OK);
+  assert_int_equal(o->download(b, m1, m, N), ES_OK);
+  for (int i = 0; i < N; i++) {
+    const double d = g0[i] + a.weight_decay * p0[i], moment = a.momentum * m0[i] + d;
+    assert_float_equal(m1[i], moment, 1e-6);
+    const double step = nesterov ? d + a.momentum * moment : moment;
+    assert_float_equal(p1[i], p0[i] - a.lr * step, 1e-6);
+  }
+}
+
+static void check_vectors(es_backend *b) {
+  static float x[N], y[N], back[N];
+  double want = 0.0, got = 0.0;
+  for (int i = 0; i < N; i++) {
+    x[i] = sinf((float) i);
+    y[i] = cosf(3.0f * (float) i) + 0.5f;
+    want += (double) x[i] * (double) y[i];
+  }
+  const es_backend_ops *o = b->ops;
+  es_buf p = vector(b, x), q = vector(b, y), m = vector(b, x);
+  assert_int_equal(o->dot(b, N, p, q, &got), ES_OK);
+  assert_float_equal(got, want, 1e-9);
+  check_sgd(b, false, p, q, m);
+  check_sgd(b, true, p, q, m);
+  assert_int_equal(o->scale(b, N - 1, -2.0, q + 1), ES_OK);
+  assert_int_equal(o->zero(b, q + 5, 3), ES_OK);
+  assert_int_equal(o->download(b, back, q, N), ES_OK);
+  for (int i = 0; i < N; i++)
+    assert_float_equal(back[i], i == 0 ? y[i] : (i >= 5 && i < 8 ? 0 : -2 * y[i]), 0);
+  void *all[] = {p, q, m, NULL};
+  for (int i = 0; i < 4; i++) o->release(b, &all[i]);
+  assert_null(all[0]);
+}
+
+/** Activations survive the way there and back, whatever the layout. */
+static void check_activations(es_backend *b) {
+  static float x[3 * 19 * 5 * 7], back[3 * 19 * 5 * 7];
+  const es_shape s = {19, 5, 7};
+  void *p = NULL;
+  for (size_t i = 0; i < sizeof x / sizeof *x; i++) x[i] = (float) i;
+  assert_int_equal(b->ops->alloc(b, b->ops->act_bytes(b, s, 3), "test", &p), ES_OK);
+  assert_int_equal(b->ops->act_write(b, s, 3, x, p), ES_OK);
+  assert_int_equal(b->ops->act_read(b, s, 3, p, back), ES_OK);
+  assert_memory_equal(x, back, sizeof x);
+  b->ops->release(b, &p);
+}
+
+static void memory_and_vectors(void **state) {
+  (void) state;
+  const es_backend_ops *const *list;
+  const size_t n = es_backend_list(&list);
+  for (size_t i = 0; i < n; i++) {
+    es_backend *b = NULL;
+    const size_t before = es_mem_now();
+    assert_int_equal(es_backend_open(list[i]->name, NULL, 2, &b), ES_OK);
+    check_vectors(b);
+    check_activations(b);
+    assert_int_equal(b->ops->sync(b), ES_OK);
+    assert_int_equal(b->allocated, 0);
+    es_backend_close(&b);
+    assert_int_equal(es_mem_now(), before);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(names),
+      cmocka_unit_test(descriptions),
+      cmocka_unit_test(executions),
+      cmocka_unit_test(bn_of_one_value),
+      cmocka_unit_test(memory_and_vectors),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
