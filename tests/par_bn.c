@@ -3,7 +3,8 @@
  *  last rank without any image: the same as one rank with the whole batch.
  *
  *  Tolerance 1e-5 of the largest value: both sides are f32, and runs of rows that are
- *  summed in f32 begin at other rows. The running averages are the same bits on every rank. */
+ *  summed in f32 begin at other rows. The running averages are the same bits on every
+ *  rank. */
 #include "par.h"
 #include <math.h>
 #include <stdlib.h>

@@ -3,9 +3,9 @@
  *  values, and gradients against finite differences.
  *
  *  Tolerance: largest difference <= 2e-5 x largest value. f32 sums of up to K = 2000
- *  terms in any order err by about sqrt(K) 2^-24 = 3e-6 of the largest; the division by a small
- *  deviation in BN costs another factor of up to 5. A wrong tap, sign, factor or missing
- *  accumulation is off by 1e-2 or more. */
+ *  terms in any order err by about sqrt(K) 2^-24 = 3e-6 of the largest; the
+ *  division by a small deviation in BN costs another factor of up to 5. A wrong tap,
+ *  sign, factor or missing accumulation is off by 1e-2 or more. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
