@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file unit_steps.c  The step detector on logistic curves with known rate and time, with
+ *  and without a noise floor, coarse and fine snapshots. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <cmocka.h>
+#include <math.h>
+#include "eigenstep/rng.h"
+#include "eigenstep/steps.h"
+
+static const double gammas[3] = {2.0, 0.7, 0.4};
+static const double starts[3] = {1e-3, 1e-5, 3e-6};
+
+static double logistic(int mode, double t) {
+  return 1 / (1 + (1 / starts[mode] - 1) * exp(-8 * gammas[mode] * t));
+}
+
+static double tau(int mode) {
+  return log(1 / starts[mode] - 1) / (8 * gammas[mode]);
+}
+
+static void within(double got, double want, double relative) {
+  if (!(fabs(got - want) <= relative * fabs(want)))
+    fail_msg("got %.10g, expected %.10g within %g", got, want, relative);
+}
+
+/* Three modes, `rate` steps a unit of time, up to t_end, each value through `change`. */
+static es_steps *run(double t_end, int every, double scale,
+                     double (*change)(double value, int mode, int i)) {
+  es_steps *s = NULL;
+  assert_int_equal(es_steps_create(3, &s), ES_OK);
+  for (int i = 0; i * every / 1000.0 <= t_end; i++) {
+    const double t = i * every / 1000.0;
+    double lambda[3];
+    for (int j = 0; j < 3; j++) {
+      lambda[j] = scale * logistic(j, t);
+      if (change) lambda[j] = change(lambda[j], j, i);
+    }
+    assert_int_equal(es_steps_add(s, (int64_t) i * every, t, lambda), ES_OK);
+  }
+  return s;
+}
+
+static void logistic_curves_are_recovered(void **state) {
+  (void) state;
+  const double scales[] = {1, 0.02, 40};
+  for (int k = 0; k < 3; k++) {
+    es_steps *s = run(8, 10, scales[k], NULL);
+    es_step_row row[3];
+    es_steps_table(s, scales[k], row);
+    assert_int_equal(es_steps_learned(s, scales[k]), 3);
+    for (int j = 0; j < 3; j++) {
+      assert_int_equal(row[j].mode, j + 1);
+      within(row[j].gamma, gammas[j], 0.01);
+      within(row[j].time, tau(j), 0.003);
+      within(row[j].step, 1000 * tau(j), 0.003);
+      within(row[j].time_predicted, tau(j), 0.01);
+      within(row[j].value, scales[k] * logistic(j, 8), 1e-14);
+    }
+    es_steps_destroy(&s);
+    assert_null(s);
+  }
+}
+
+static void coarse_snapshots(void **state) {
+  (void) state;
+  /* Mode 2 doubles every 0.12: snapshots every 0.25 make it jump fourfold. */
+  es_steps *s = run(8, 250, 1, NULL);
+  es_step_row row[3];
+  es_steps_table(s, 1, row);
+  for (int j = 1; j < 3; j++) {
+    within(row[j].gamma, gammas[j], 0.01);
+    assert_true(fabs(row[j].time - tau(j)) < 0.07);
+    within(row[j].time_predicted, tau(j), 0.01);
+  }
+  es_steps_destroy(&s);
+}
+
+static double floor_and_noise(double value, int mode, int i) {
+  es_rng r = es_rng_at(3, ES_STREAM_TEST, (uint64_t) i, (uint32_t) mode);
+  const double wobble = 1 + 0.02 * es_rng_normal(&r);
+  return value * wobble + 2e-4 * es_rng_range(&r, 0.8, 1.2);
+}
+
+static void noise_floor_is_kept_out(void **state) {
+  (void) state;
+  es_steps *s = run(8, 10, 1, floor_and_noise);
+  es_step_row row[3];
+  es_steps_table(s, 1, row);
+  for (int j = 0; j < 3; j++) {
+    /* The floor adds 2e-4 to values from 6e-4 on, which takes some of the slope. */
+    within(row[j].gamma, gammas[j], 0.1);
+    within(row[j].time, tau(j), 0.03);
+    within(row[j].time_predicted, tau(j), 0.04);
+  }
+  es_steps_destroy(&s);
+}
+
+static double only_floor(double value, int mode, int i) {
+  return mode == 0 ? value : floor_and_noise(0, mode, i);
+}
+
+static void noise_alone_is_no_step(void **state) {
+  (void) state;
+  es_steps *s = run(8, 10, 1, only_floor);
+  es_step_row row[3];
+  es_steps_table(s, 1, row);
+  assert_int_equal(es_steps_learned(s, 1), 1);
+  for (int j = 1; j < 3; j++) {
+    assert_true(isnan(row[j].step) && isnan(row[j].time));
+    assert_true(isnan(row[j].gamma) && isnan(row[j].time_predicted));
+    assert_true(row[j].value < 3e-4);
+  }
+  es_steps_destroy(&s);
+}
+
+/* The point of it: a mode is forecast before it rises, and the forecast stays. */
+static void forecast_comes_before_the_step(void **state) {
+  (void) state;
+  const double early = 0.6 * tau(2);
+  es_steps *s = run(early, 10, 1, NULL);
+  es_step_row before[3], after[3];
+  es_steps_table(s, 1, before);
+  assert_int_equal(es_steps_learned(s, 1), 2);
+  assert_true(before[2].value < 0.01);
+  assert_true(isnan(before[2].step) && isnan(before[2].time));
+  within(before[2].gamma, gammas[2], 0.01);
+  within(before[2].time_predicted, tau(2), 0.02);
+  es_steps_destroy(&s);
+  s = run(tau(1) + 0.05, 10, 1, NULL);
+  es_steps_table(s, 1, before);
+  es_steps_destroy(&s);
+  s = run(8, 10, 1, NULL);
+  es_steps_table(s, 1, after);
+  assert_true(before[1].time_predicted == after[1].time_predicted);
+  assert_true(before[1].gamma == after[1].gamma);
+  es_steps_destroy(&s);
+}
+
+static double shaken(double value, int mode, int i) {
+  /* Mode 1 overshoots to 0.9 early and falls back; mode 2 dips to 0.7 after its rise. */
+  if (mode == 0) return i == 5 ? 0.9 : i < 10 ? 1e-3 : value;
+  return mode == 1 && i == 700 ? 0.7 : value;
+}
+
+static void excursions_do_not_count(void **state) {
+  (void) state;
+  es_steps *s = run(8, 10, 1, shaken);
+  es_step_row row[3];
+  es_steps_table(s, 1, row);
+  within(row[0].time, tau(0), 0.01);
+  within(row[1].time, tau(1), 0.003);
+  es_steps_destroy(&s);
+}
+
+static double learned_at_once(double value, int mode, int i) {
+  return mode == 0 ? 0.95 + 0.01 * (i % 2) : value;
+}
+
+static void learned_from_the_start_has_no_step(void **state) {
+  (void) state;
+  es_steps *s = run(8, 10, 1, learned_at_once);
+  es_step_row row[3];
+  es_steps_table(s, 1, row);
+  assert_int_equal(es_steps_learned(s, 1), 3);
+  assert_true(isnan(row[0].step) && isnan(row[0].time) && isnan(row[0].gamma));
+  assert_true(isnan(row[0].time_predicted) && row[0].value > 0.9);
+  within(row[1].time, tau(1), 0.003);
+  es_steps_destroy(&s);
+}
+
+static void bad_snapshots_are_refused(void **state) {
+  (void) state;
+  es_steps *s = NULL;
+  es_step_row row[2];
+  const double good[2] = {1, 0.5}, bad[2] = {1, NAN};
+  assert_int_equal(es_steps_create(0, &s), ES_EARG);
+  assert_null(s);
+  assert_int_equal(es_steps_create(2, &s), ES_OK);
+  es_steps_table(s, 1, row);
+  assert_true(isnan(row[1].value) && row[1].mode == 2);
+  assert_int_equal(es_steps_learned(s, 1), 0);
+  assert_int_equal(es_steps_add(s, 10, 0.1, good), ES_OK);
+  assert_int_equal(es_steps_add(s, 10, 0.2, good), ES_EARG);
+  assert_int_equal(es_steps_add(s, 11, 0.0, good), ES_EARG);
+  assert_int_equal(es_steps_add(s, 11, NAN, good), ES_EARG);
+  assert_int_equal(es_steps_add(s, 11, 0.2, bad), ES_EMATH);
+  assert_int_equal(es_steps_add(s, 11, 0.1, good), ES_OK);
+  assert_int_equal(es_steps_learned(s, 1), 1);
+  es_steps_destroy(&s);
+  es_steps_destroy(&s);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(logistic_curves_are_recovered),
+      cmocka_unit_test(coarse_snapshots),
+      cmocka_unit_test(noise_floor_is_kept_out),
+      cmocka_unit_test(noise_alone_is_no_step),
+      cmocka_unit_test(forecast_comes_before_the_step),
+      cmocka_unit_test(excursions_do_not_count),
+      cmocka_unit_test(learned_from_the_start_has_no_step),
+      cmocka_unit_test(bad_snapshots_are_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
