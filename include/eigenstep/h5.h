@@ -71,6 +71,8 @@ es_status es_h5_attr_string(es_h5 *f, const char *path, const char *key,
                             const char *value);
 es_status es_h5_attr_f64(es_h5 *f, const char *path, const char *key, double value);
 es_status es_h5_attr_i64(es_h5 *f, const char *path, const char *key, int64_t value);
+es_status es_h5_attr_i64s(es_h5 *f, const char *path, const char *key, int n,
+                          const int64_t *values); /**< n > 0 */
 /** Read a scalar numeric attribute. @return ES_EFORMAT naming file, path and key if it is
  * not there. */
 es_status es_h5_get_f64(es_h5 *f, const char *path, const char *key, double *value);

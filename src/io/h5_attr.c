@@ -18,13 +18,13 @@ static hid_t string_type(size_t bytes) {
   return t;
 }
 
-/* Replace attribute `key`; HDF5 calls only, on all ranks. */
+/* Replace attribute `key`, a scalar (count 0) or a list. HDF5 calls on all ranks. */
 static void put(const es_h5 *f, const char *path, hid_t object, const char *key,
-                hid_t disk, hid_t memory, const void *value, es_note *n) {
+                hid_t disk, hid_t memory, hsize_t count, const void *value, es_note *n) {
   if (H5Aexists(object, key) > 0 && H5Adelete(object, key) < 0) {
     es_h5_blame(n, f, "replace an attribute of", path);
   }
-  const hid_t space = H5Screate(H5S_SCALAR);
+  const hid_t space = count ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR);
   const hid_t a = H5Acreate2(object, key, disk, space, H5P_DEFAULT, H5P_DEFAULT);
   if (a < 0 || H5Awrite(a, memory, value) < 0 || H5Aclose(a) < 0) {
     es_h5_blame(n, f, "write an attribute of", path);
@@ -35,20 +35,20 @@ static void put(const es_h5 *f, const char *path, hid_t object, const char *key,
 void es_h5_put_string(const es_h5 *f, const char *path, hid_t object, const char *key,
                       const char *value, es_note *n) {
   const hid_t t = string_type(H5T_VARIABLE);
-  put(f, path, object, key, t, t, &value, n);
+  put(f, path, object, key, t, t, 0, &value, n);
   H5Tclose(t);
 }
 
 /* Collective. Open `path`, put one attribute, close. */
 static es_status put_at(es_h5 *f, const char *path, const char *key, hid_t disk,
-                        hid_t memory, const void *value, size_t bytes) {
+                        hid_t memory, hsize_t count, const void *value, size_t bytes) {
   ES_TRY(es_h5_reserve(f, (int64_t) bytes));
   es_note n = {0};
   const hid_t o = H5Oopen(f->id, path, H5P_DEFAULT);
   if (o < 0) {
     es_h5_blame(&n, f, "open", path);
   } else {
-    put(f, path, o, key, disk, memory, value, &n);
+    put(f, path, o, key, disk, memory, count, value, &n);
     H5Oclose(o);
   }
   return es_note_settle(f->comm, &n);
@@ -57,17 +57,23 @@ static es_status put_at(es_h5 *f, const char *path, const char *key, hid_t disk,
 es_status es_h5_attr_string(es_h5 *f, const char *path, const char *key,
                             const char *value) {
   const hid_t t = string_type(H5T_VARIABLE);
-  const es_status st = put_at(f, path, key, t, t, &value, strlen(value));
+  const es_status st = put_at(f, path, key, t, t, 0, &value, strlen(value));
   H5Tclose(t);
   return st;
 }
 
 es_status es_h5_attr_f64(es_h5 *f, const char *path, const char *key, double value) {
-  return put_at(f, path, key, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value, sizeof value);
+  return put_at(f, path, key, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 0, &value, sizeof value);
 }
 
 es_status es_h5_attr_i64(es_h5 *f, const char *path, const char *key, int64_t value) {
-  return put_at(f, path, key, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, sizeof value);
+  return put_at(f, path, key, H5T_STD_I64LE, H5T_NATIVE_INT64, 0, &value, sizeof value);
+}
+
+es_status es_h5_attr_i64s(es_h5 *f, const char *path, const char *key, int n,
+                          const int64_t *values) {
+  return put_at(f, path, key, H5T_STD_I64LE, H5T_NATIVE_INT64, (hsize_t) n, values,
+                (size_t) n * sizeof *values);
 }
 
 /* Collective. Read a scalar attribute of `path`. */

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file ckpt.c  Checkpoints: a set is written whole or not at all, and read.
+ *
+ *  state.h5 holds /state/... (ckpt_items.c), /parameters/text and, as attributes of the
+ *  root, schema, step and time. Folders and DONE: ckpt_sets.c. */
+#include "ckpt_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "note.h"
+#include "path.h"
+
+enum { PATH_BYTES = 1200, SCHEMA = 1 };
+
+/* Collective. Everything into a new file, closed and on disk at the end. */
+static es_status write_file(const es_comm *c, const char *path, int64_t step, double time,
+                            const char *config_text, es_state_walk walk, void *state) {
+  es_h5 *f = NULL;
+  ES_TRY(es_h5_create(c, path, &f));
+  es_status st = es_h5_attr_i64(f, "/", "schema", SCHEMA);
+  if (st == ES_OK) st = es_h5_attr_i64(f, "/", "step", step);
+  if (st == ES_OK) st = es_h5_attr_f64(f, "/", "time", time);
+  if (st == ES_OK) st = es_h5_text(f, "/parameters/text", config_text, "run.ini");
+  if (st == ES_OK) st = es_h5_group(f, "/state", "state of the run, by name");
+  if (st == ES_OK) st = es_ckpt_save_items(f, c, walk, state);
+  const es_status closed = es_h5_close(&f);
+  return st != ES_OK ? st : closed;
+}
+
+/* Collective. What rank 0 did in `dir` for set `step`: an errno value. */
+static es_status settle(const es_comm *c, int err, const char *what, const char *dir,
+                        int64_t step) {
+  es_note n = {0};
+  if (err) {
+    es_note_set(&n, ES_EIO, "cannot %s checkpoint %s/step_%08lld: %s", what, dir,
+                (long long) step, strerror(err));
+  }
+  return es_note_settle(c, &n);
+}
+
+es_status es_ckpt_write(const es_comm *c, const char *dir, int64_t step, double time,
+                        int keep, const char *config_text, es_state_walk walk,
+                        void *state) {
+  ES_CHECK(step >= 0 && step < 100000000 && keep >= 1 && strlen(dir) < PATH_BYTES - 100,
+           ES_EARG, "got step %lld, keep %d, expected 0 <= step < 10^8 and keep >= 1",
+           (long long) step, keep);
+  char tmp[PATH_BYTES], path[PATH_BYTES + 16];
+  es_ckpt_path(tmp, dir, step, ".tmp");
+  snprintf(path, sizeof path, "%s/state.h5", tmp);
+  const bool first = c->rank == 0;
+  ES_TRY(settle(c, first ? es_ckpt_begin(dir, step, tmp) : 0, "begin", dir, step));
+  es_status st = write_file(c, path, step, time, config_text, walk, state);
+  if (st == ES_OK) {
+    st = settle(c, first ? es_ckpt_commit(dir, step) : 0, "complete", dir, step);
+  }
+  if (st != ES_OK) {
+    if (first) es_path_remove_dir(tmp);
+    return st;
+  }
+  return settle(c, first ? es_ckpt_prune(dir, step, keep) : 0, "remove sets before", dir,
+                step);
+}
+
+es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
+                         int64_t *step) {
+  es_note n = {0};
+  int64_t newest = -1;
+  if (c->rank == 0) newest = es_ckpt_newest(dir);
+  es_comm_bcast(c, &newest, sizeof newest, 0);
+  if (newest < 0) es_note_set(&n, ES_EIO, "no complete checkpoint in %s", dir);
+  ES_TRY(es_note_settle(c, &n));
+  es_ckpt_path(path, dir, newest, "");
+  *step = newest;
+  return ES_OK;
+}
+
+/* Collective. Step, time and text of an open file, its schema checked. */
+static es_status read_labels(const es_comm *c, es_h5 *f, double *time, char **text) {
+  int64_t schema = 0;
+  es_note n = {0};
+  ES_TRY(es_h5_get_i64(f, "/", "schema", &schema));
+  if (schema != SCHEMA) {
+    es_note_set(&n, ES_EFORMAT, "checkpoint schema: got %lld, expected %d",
+                (long long) schema, SCHEMA);
+  }
+  ES_TRY(es_note_settle(c, &n));
+  ES_TRY(es_h5_get_f64(f, "/", "time", time));
+  return es_h5_read_text(f, "/parameters/text", text);
+}
+
+es_status es_ckpt_read(const es_comm *c, const char *path, es_state_walk walk,
+                       void *state, double *time, char **config_text) {
+  char file[PATH_BYTES + 16];
+  es_h5 *f = NULL;
+  double t = 0;
+  char *text = NULL;
+  snprintf(file, sizeof file, "%s/state.h5", path);
+  ES_TRY(es_h5_open(c, file, false, &f));
+  es_status st = read_labels(c, f, &t, &text);
+  if (st == ES_OK) st = es_ckpt_load_items(f, c, walk, state);
+  const es_status closed = es_h5_close(&f);
+  if (st == ES_OK) st = closed;
+  if (st != ES_OK || !config_text) es_free(&text);
+  if (st != ES_OK) return st;
+  if (time) *time = t;
+  if (config_text) *config_text = text;
+  return ES_OK;
+}

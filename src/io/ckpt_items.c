@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file ckpt_items.c  Items of the state as datasets: /state/NAME in state.h5.
+ *
+ *  Items are replicated, so each rank writes and reads its share of the rows and the file
+ *  is the same at any rank count. Attribute hash64 is the item's hash (FNV-1a of Fowler,
+ *  Noll and Vo, over little-endian 64-bit words): verified at loading, and at saving the
+ *  proof that the replicas agree.
+ *
+ *  Every item begins with one es_comm_agree and the walk ends with one. A rank whose own
+ *  part of the walk failed makes the last agreement while the others make the next
+ *  item's: so they meet, and all stop. */
+#include "ckpt_private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "note.h"
+
+enum { PATH_BYTES = 512 };
+
+typedef struct walker {
+  es_h5 *file;
+  const es_comm *comm;
+  bool agreed; /* all ranks know that the walk failed */
+} walker;
+
+static const es_h5_type stored[] = {
+    [ES_ITEM_F32] = ES_H5_F32, [ES_ITEM_F64] = ES_H5_F64, [ES_ITEM_I64] = ES_H5_I64};
+static const char *const type_name[] = {[ES_H5_F64] = "f64",
+                                        [ES_H5_F32] = "f32",
+                                        [ES_H5_I64] = "i64",
+                                        [ES_H5_I32] = "i32",
+                                        [ES_H5_U8] = "u8"};
+
+/* FNV-1a over words, the last one padded with zeros. */
+static int64_t hash(const void *data, int64_t bytes) {
+  uint64_t h = 14695981039346656037u;
+  const char *p = data;
+  for (int64_t i = 0; i < bytes; i += 8) {
+    uint64_t word = 0;
+    memcpy(&word, p + i, bytes - i < 8 ? (size_t) (bytes - i) : 8);
+    h = (h ^ word) * 1099511628211u;
+    h ^= h >> 32; /* words are wider than bytes: let high bits reach low ones */
+  }
+  return (int64_t) h;
+}
+
+/* Shape in the file: a scalar is one row. */
+static int shape(const es_item *item, int64_t *dim) {
+  dim[0] = 1;
+  for (int i = 0; i < item->ndim; i++) dim[i] = item->dim[i];
+  return item->ndim > 0 ? item->ndim : 1;
+}
+
+static void item_path(const es_item *item, char *path, es_note *n) {
+  if (snprintf(path, PATH_BYTES, "/state/%s", item->name) >= PATH_BYTES) {
+    es_note_set(n, ES_EARG, "the name %.60s... of a state item is too long", item->name);
+  }
+}
+
+/* Collective. Where each item begins: do all ranks still walk? */
+static es_status enter(const walker *w, const es_item *item, char *path) {
+  es_note n = {0};
+  ES_TRY(es_comm_agree(w->comm, ES_OK));
+  item_path(item, path, &n);
+  return es_note_settle(w->comm, &n);
+}
+
+/* Collective. */
+static es_status save(const walker *w, const es_item *item) {
+  char path[PATH_BYTES];
+  int64_t dim[4], first, n;
+  ES_TRY(enter(w, item, path));
+  const int ndim = shape(item, dim);
+  const int64_t count = es_item_count(item), size = es_item_size(item->type);
+  const int64_t h = hash(item->data, count * size);
+  ES_TRY(es_comm_assert_equal(w->comm, &h, sizeof h, item->name));
+  const es_h5_type type = stored[item->type];
+  ES_TRY(es_h5_dataset(w->file, path, type, ndim, dim, 0, "1", "item of the state"));
+  ES_TRY(es_h5_attr_i64(w->file, path, "hash64", h));
+  es_comm_share(w->comm, dim[0], &first, &n);
+  const int64_t row = dim[0] ? count / dim[0] * size : 0;
+  const char *mine = (const char *) item->data + first * row;
+  return es_h5_write_rows(w->file, path, type, first, count ? n : 0, mine);
+}
+
+/* "f32[64,3]" */
+static const char *describe(es_h5_type type, int ndim, const int64_t *dim, char *text,
+                            size_t size) {
+  int at = snprintf(text, size, "%s[", type_name[type]);
+  for (int i = 0; i < ndim && at < (int) size; i++) {
+    at +=
+        snprintf(text + at, size - (size_t) at, i ? ",%lld" : "%lld", (long long) dim[i]);
+  }
+  if (at < (int) size) snprintf(text + at, size - (size_t) at, "]");
+  return text;
+}
+
+/* Collective. Is the item there with its type and shape? */
+static es_status check(const walker *w, const es_item *item, const char *path, int ndim,
+                       const int64_t *dim) {
+  es_h5_info info;
+  char got[128], expected[128];
+  ES_TRY(es_h5_stat(w->file, path, &info));
+  es_note n = {0};
+  const es_h5_type type = stored[item->type];
+  bool same = info.type == type && info.ndim == ndim;
+  for (int i = 0; same && i < ndim; i++) same = info.dim[i] == dim[i];
+  if (!same) {
+    es_note_set(&n, ES_EFORMAT, "checkpoint item %s: got %s, expected %s", item->name,
+                describe(info.type, info.ndim, info.dim, got, sizeof got),
+                describe(type, ndim, dim, expected, sizeof expected));
+  }
+  return es_note_settle(w->comm, &n);
+}
+
+/* Collective. Each rank reads its share of the rows; all get all. */
+static es_status gather(const walker *w, const es_item *item, const char *path,
+                        int64_t rows, void *share) {
+  int64_t first, n;
+  const int64_t count = es_item_count(item);
+  es_comm_share(w->comm, rows, &first, &n);
+  if (count == 0) return ES_OK;
+  ES_TRY(es_h5_read_rows(w->file, path, stored[item->type], first, n, share));
+  return es_comm_allgather(w->comm, share, n * (count / rows),
+                           (size_t) es_item_size(item->type), item->data);
+}
+
+/* Collective. */
+static es_status load(const walker *w, const es_item *item) {
+  char path[PATH_BYTES];
+  int64_t dim[4], first, mine, expected = 0;
+  ES_TRY(enter(w, item, path));
+  const int ndim = shape(item, dim);
+  ES_TRY(check(w, item, path, ndim, dim));
+  ES_TRY(es_h5_get_i64(w->file, path, "hash64", &expected));
+  const int64_t bytes = es_item_count(item) * es_item_size(item->type);
+  es_comm_share(w->comm, dim[0], &first, &mine);
+  void *share = NULL;
+  es_note n = {0};
+  const int64_t row = dim[0] ? bytes / dim[0] : 0;
+  if (es_alloc((size_t) (mine * row), item->name, &share) != ES_OK) {
+    es_note_set(&n, ES_ENOMEM, "out of memory for checkpoint item %s", item->name);
+  }
+  es_status st = es_note_settle(w->comm, &n);
+  if (st == ES_OK) st = gather(w, item, path, dim[0], share);
+  es_free(&share);
+  if (st != ES_OK) return st;
+  const int64_t got = hash(item->data, bytes);
+  if (got != expected) {
+    es_note_set(&n, ES_EFORMAT,
+                "checkpoint item %s is damaged: got hash %016llx, "
+                "expected %016llx",
+                item->name, (unsigned long long) got, (unsigned long long) expected);
+  }
+  return es_note_settle(w->comm, &n);
+}
+
+/* The visitor's callback: what one item returns, all ranks return. */
+static es_status visit(es_visitor *v, es_item *item) {
+  walker *w = v->ctx;
+  const es_status st = v->loading ? load(w, item) : save(w, item);
+  w->agreed = st != ES_OK;
+  return st;
+}
+
+static es_status walk_items(es_h5 *f, const es_comm *c, es_state_walk walk, void *state,
+                            int loading) {
+  walker w = {.file = f, .comm = c};
+  es_visitor v = {.item = visit, .loading = loading, .ctx = &w};
+  const es_status st = walk(state, &v);
+  return w.agreed ? st : es_comm_agree(c, st);
+}
+
+es_status es_ckpt_save_items(es_h5 *f, const es_comm *c, es_state_walk walk,
+                             void *state) {
+  return walk_items(f, c, walk, state, 0);
+}
+
+es_status es_ckpt_load_items(es_h5 *f, const es_comm *c, es_state_walk walk,
+                             void *state) {
+  return walk_items(f, c, walk, state, 1);
+}
