@@ -9,9 +9,10 @@ for n in 1 2 3 4; do
   launch $n train - $tiny output.dir="$work/r$n" > "$work/log$n" 2>&1 ||
     { cat "$work/log$n"; fail "run on $n ranks ended with $?"; }
   for f in run.ini unused.txt build.txt job.txt log.txt timesteps.txt STATUS trajectory.h5 \
-           ckpt/step_10/DONE; do
+           ckpt/latest; do
     [ -e "$work/r$n/$f" ] || fail "$n ranks: no $f in the output folder"
   done
+  ls "$work/r$n"/ckpt/step_*10/DONE > /dev/null || fail "$n ranks: no complete checkpoint"
   [ "$(cat "$work/r$n/STATUS")" = DONE ] || fail "$n ranks: STATUS is not DONE"
 done
 [ -z "${failures:-}" ] || finish

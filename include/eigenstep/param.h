@@ -48,23 +48,22 @@ typedef struct es_param {
   const char *unit;    /**< "1" when dimensionless, "" for text */
   const char *doc;     /**< one sentence */
   size_t offset;       /**< in the struct */
-  bool resumable;      /**< may change on resume */
 } es_param;
 
 #define ES_INT(s, f, def, lo, hi, unit, doc)                                             \
-  { #f, ES_P_INT, def, lo, hi, NULL, unit, doc, offsetof(s, f), false }
+  { #f, ES_P_INT, def, lo, hi, NULL, unit, doc, offsetof(s, f) }
 #define ES_DOUBLE(s, f, def, lo, hi, unit, doc)                                          \
-  { #f, ES_P_DOUBLE, def, lo, hi, NULL, unit, doc, offsetof(s, f), false }
+  { #f, ES_P_DOUBLE, def, lo, hi, NULL, unit, doc, offsetof(s, f) }
 #define ES_BOOL(s, f, def, doc)                                                          \
-  { #f, ES_P_BOOL, def, 0, 0, NULL, "1", doc, offsetof(s, f), false }
+  { #f, ES_P_BOOL, def, 0, 0, NULL, "1", doc, offsetof(s, f) }
 #define ES_STRING(s, f, def, doc)                                                        \
-  { #f, ES_P_STRING, def, 0, 0, NULL, "", doc, offsetof(s, f), false }
+  { #f, ES_P_STRING, def, 0, 0, NULL, "", doc, offsetof(s, f) }
 #define ES_CHOICE(s, f, def, choices, doc)                                               \
-  { #f, ES_P_CHOICE, def, 0, 0, choices, "", doc, offsetof(s, f), false }
+  { #f, ES_P_CHOICE, def, 0, 0, choices, "", doc, offsetof(s, f) }
 #define ES_LIST(s, f, def, lo, hi, unit, doc)                                            \
-  { #f, ES_P_LIST, def, lo, hi, NULL, unit, doc, offsetof(s, f), false }
+  { #f, ES_P_LIST, def, lo, hi, NULL, unit, doc, offsetof(s, f) }
 #define ES_PARAM_END                                                                     \
-  { NULL, ES_P_INT, NULL, 0, 0, NULL, NULL, NULL, 0, false }
+  { NULL, ES_P_INT, NULL, 0, 0, NULL, NULL, NULL, 0 }
 #define ES_INF INFINITY
 
 /** One section known to the program: its name, table and where it is documented. */

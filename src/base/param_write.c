@@ -33,7 +33,7 @@ static void annotate(const es_param *row, FILE *out) {
   fprintf(out, "# %s; %s", row->doc, expected);
   if (row->unit[0] != '\0' && strcmp(row->unit, "1") != 0)
     fprintf(out, ", in %s", row->unit);
-  fprintf(out, "%s\n", row->resumable ? "; may change on resume" : "");
+  fputc('\n', out);
 }
 
 /** A key not given in a section with a base is written as a comment: as an assignment it

@@ -25,17 +25,17 @@ static void print_memory(const es_settings *s, const es_pipeline *p,
   const int64_t pairs = (s->batch.pairs + ranks - 1) / ranks;
   const double view = 4.0 * p->view.c * p->view.h * p->view.w;
   const double batch = 2 * 2 * (double) pairs * view;
+  const double state = (double) (cost->parameter_bytes + 4 * cost->parameters);
   const double snap = (double) es_snapshot_bytes(&s->spectrum, opt, ranks);
   es_print("memory a rank");
-  print_bytes("parameters, gradients, momentum", (double) cost->parameter_bytes * 3);
+  print_bytes("parameters, gradients, momentum", state);
   print_bytes("activations", (double) cost->activation_bytes);
   print_bytes("gradients of activations", (double) cost->gradient_bytes);
   print_bytes("batches (current and next)", batch);
   print_bytes("snapshot (D x D block-cyclic)", snap);
   print_bytes("together, at least",
-              (double) (cost->parameter_bytes * 3 + cost->activation_bytes +
-                        cost->gradient_bytes) +
-                  batch + snap);
+              state + (double) (cost->activation_bytes + cost->gradient_bytes) + batch +
+                  snap);
 }
 
 static void print_plan(const es_settings *s, const es_pipeline *p,
@@ -66,7 +66,7 @@ static void print_plan(const es_settings *s, const es_pipeline *p,
   es_print("output      %.1f MB trajectory, %.1f MB a checkpoint",
            1e-6 * ((double) shots * (double) es_snapshot_file_bytes(&s->spectrum, &opt) +
                    24.0 * (double) s->run.steps),
-           1e-6 * 2 * (double) cost->parameter_bytes);
+           1e-6 * 8 * (double) cost->parameters);
 }
 
 static es_status plan(const es_job *job, es_config *cfg, int ranks) {

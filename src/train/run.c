@@ -10,14 +10,12 @@
 
 typedef es_run_params run_par;
 const es_param es_run_table[] = {
-    {"steps", ES_P_INT, "1000", 0, 1e12, NULL, "steps",
-     "training steps; 0 writes the initial state", offsetof(run_par, steps), true},
+    ES_INT(run_par, steps, "1000", 0, 1e12, "steps",
+           "training steps; 0 writes the initial state"),
     ES_INT(run_par, seed, "1", 0, 9e15, "1", "seed of every random number"),
-    {"walltime", ES_P_DOUBLE, "0", 0, ES_INF, NULL, "s",
-     "stop with a checkpoint after this time; 0 = no limit", offsetof(run_par, walltime),
-     true},
-    {"log_every", ES_P_INT, "10", 1, 1e9, NULL, "steps", "steps between progress lines",
-     offsetof(run_par, log_every), true},
+    ES_DOUBLE(run_par, walltime, "0", 0, ES_INF, "s",
+              "stop with a checkpoint after this time; 0 = no limit"),
+    ES_INT(run_par, log_every, "10", 1, 1e9, "steps", "steps between progress lines"),
     ES_PARAM_END};
 
 typedef es_batch_params batch_par;
@@ -33,12 +31,9 @@ const es_param es_batch_table[] = {
 
 typedef es_ckpt_params ckpt_par;
 const es_param es_ckpt_table[] = {
-    {"every", ES_P_INT, "0", 0, 1e12, NULL, "steps",
-     "steps between checkpoints; 0: only at the end or when stopped",
-     offsetof(ckpt_par, every), true},
-    {"keep", ES_P_INT, "1", 1, 1e6, NULL, "1", "complete checkpoints kept",
-     offsetof(ckpt_par, keep), true},
-    ES_PARAM_END};
+    ES_INT(ckpt_par, every, "0", 0, 1e12, "steps",
+           "steps between checkpoints; 0: only at the end or when stopped"),
+    ES_INT(ckpt_par, keep, "1", 1, 1e6, "1", "complete checkpoints kept"), ES_PARAM_END};
 
 /* What the loop owns. */
 typedef struct loop {
