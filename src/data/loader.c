@@ -147,10 +147,10 @@ static es_status check(const es_comm *c, const es_dataset *ds,
       o->first >= 0 && o->count >= 1 && (ds->endless || o->first <= ds->size - o->count);
   if (!inside) {
     if (speak)
-      es_error("data set %s: got records %lld .. %lld to use, expected at least one, all "
-               "within 0 .. %lld",
-               ds->ops->name, (long long) o->first, (long long) (o->first + o->count - 1),
-               (long long) (ds->size - 1));
+      es_error("data set %s: got %lld records from record %lld on to use, expected at "
+               "least one, all within its %lld",
+               ds->ops->name, (long long) o->count, (long long) o->first,
+               (long long) ds->size);
     return ES_ECONFIG;
   }
   return ES_OK;
