@@ -20,22 +20,32 @@ static void print_start(const es_comm *c, const es_settings *s, const es_pipelin
           (long long) p->probe_pairs);
 }
 
-/* The table of learned modes, from the step detector. */
+/* A cell of the table: "-" for what is not known. */
+static const char *cell(char text[32], double v) {
+  if (isnan(v)) return "-";
+  snprintf(text, 32, "%.5g", v);
+  return text;
+}
+
+/* The table of learned modes, from the step detector, and the two after them. */
 static es_status print_steps(const es_comm *c, const es_snapshot *s) {
   int k = 0;
   (void) es_snapshot_values(s, &k);
   es_step_row *row = NULL;
   ES_TRY(es_comm_agree(c, ES_NEW(k, &row)));
   es_snapshot_steps(s, row);
-  es_print("%s%5s %12s %14s %14s %12s %11s", "\n", "mode", "step", "time", "predicted",
-           "gamma", "eigenvalue");
-  int shown = 0, learned = es_snapshot_learned(s);
-  for (int i = 0; i < k && (i < learned + 2 || i < 4) && i < 32; i++, shown++) {
-    es_print("%5d %12.4g %14.5g %14.5g %12.4g %11.4g%s", row[i].mode, row[i].step,
-             row[i].time, row[i].time_predicted, row[i].gamma, row[i].value,
-             i < learned ? "" : "  not learned yet");
+  const int learned = es_snapshot_learned(s);
+  int shown = 0;
+  es_print("\n%5s %10s %12s %12s %12s %12s", "mode", "step", "time", "predicted", "gamma",
+           "eigenvalue");
+  for (; shown < k && shown < learned + 2 && shown < 32; shown++) {
+    const es_step_row *r = &row[shown];
+    char a[32], b[32], p[32], g[32];
+    es_print("%5d %10s %12s %12s %12s %12.4g%s", r->mode, cell(a, r->step),
+             cell(b, r->time), cell(p, r->time_predicted), cell(g, r->gamma), r->value,
+             shown < learned ? "" : "  not learned yet");
   }
-  if (shown < k) es_print("      (%d more, not learned)", k - shown);
+  if (shown < k) es_print("      (%d more)", k - shown);
   es_print("modes learned: %d of %d", learned, k);
   es_free(&row);
   return ES_OK;

@@ -33,7 +33,8 @@ static void header(const es_table *t, int which, char *line) {
   for (int i = 0; i < t->n; i++) {
     char cell[64];
     const es_column *c = &t->col[i];
-    snprintf(cell, sizeof cell, which ? "[%s]" : "%s", which ? c->unit : c->name);
+    const char *form = which && c->unit[0] != '\0' ? "[%s]" : "%s";
+    snprintf(cell, sizeof cell, form, which ? c->unit : c->name);
     put(line, c->width, cell);
   }
 }
