@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file ref_torch.c  ResNet-50, Barlow Twins and SGD against PyTorch: embeddings, losses,
+ *  every parameter gradient, running averages, the losses of five steps.
+ *
+ *  The reference data/parity.safetensors is written by data/gen_parity.py, which says what
+ *  is stored, how weights and images are drawn on both sides, and why the tolerance is
+ *  1e-4 away from the initial values and wide at them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "eigenstep/optim.h"
+#include "eigenstep/safetensors.h"
+#include "loss_cases.h"
+#include "models.h"
+
+enum { SEED = 20230713, PAIRS = 4, N = 2 * PAIRS, SIDE = 48, D = 16, HIDDEN = 24 };
+enum { INDEX_IMAGES = 1, INDEX_BN = 10000, INDEX_SIGNS = 20000, SIGNS = 8, STEPS = 5 };
+
+typedef struct parity {
+  const char *name, *backend;
+  int base;
+  bool initial;             /**< batch norms at their initial values */
+  double forward, gradient; /**< tolerances, relative */
+} parity;
+
+/** `initial`: single ReLUs that fall on the other side in single precision. */
+static const parity cases[] = {
+    {"sixteenth", "blas", 4, false, 1e-5, 1e-4},
+    {"quarter", "blas", 16, false, 1e-5, 1e-4},
+    {"quarter", "guard", 16, false, 1e-5, 1e-4},
+    {"full", "blas", 64, false, 1e-5, 1e-4},
+    {"initial", "blas", 64, true, 1e-3, 0.1},
+};
+
+static const loss_case none = {"barlow", {NULL}};
+static const loss_case batch = {
+    "barlow", {"normalize=batch", "symmetrize=false", "offdiag=0.0051"}};
+
+static es_comm *comm; /* cmocka passes nothing else into a test */
+static es_safetensors *reference;
+
+/** A model of one case with room for its step. */
+typedef struct rig {
+  const parity *k;
+  es_backend *b;
+  es_net *net;
+  es_params *p;
+  float *x;    /**< [N, 3, SIDE, SIDE] */
+  float *host; /**< [p->n] */
+  float z[N * D], dz[N * D];
+} rig;
+
+/** Tensor "<case>.<key>" of the reference, `count` values; free with es_free. */
+static float *expected(const parity *k, const char *key, int64_t count) {
+  char name[128];
+  es_st_tensor t;
+  float *x;
+  snprintf(name, sizeof name, "%s.%s", k->name, key);
+  const int64_t at = es_safetensors_find(reference, name);
+  assert_true(at >= 0);
+  es_safetensors_info(reference, (size_t) at, &t);
+  int64_t have = 1;
+  for (int i = 0; i < t.ndim; i++) have *= t.dim[i];
+  assert_true(have == count);
+  assert_int_equal(ES_NEW(count, &x), ES_OK);
+  assert_int_equal(es_safetensors_read(reference, (size_t) at, x), ES_OK);
+  return x;
+}
+
+/** Gains in [0.5, 1.5), biases in +-[1.5, 2.5). */
+static void set_batch_norms(es_params *p) {
+  float x[2048];
+  for (int v = 0; v < p->n_view; v++) {
+    const es_view *const view = &p->view[v];
+    if (view->ndim != 1 || view->state) continue;
+    es_rng r = es_rng_at(SEED, ES_STREAM_TEST, INDEX_BN + (uint64_t) v, 0);
+    for (int64_t i = 0; i < view->count; i++) {
+      const double u = es_rng_uniform(&r), s = 2 * u - 1;
+      x[i] =
+          (float) (view->init == ES_INIT_ONE ? 0.5 + u : 0.5 * s + (s < 0 ? -2.0 : 2.0));
+    }
+    assert_int_equal(es_params_set(p, v, x), ES_OK);
+  }
+}
+
+static void set_values(rig *t) {
+  assert_int_equal(es_params_init(t->p, SEED), ES_OK);
+  if (!t->k->initial) set_batch_norms(t->p);
+}
+
+static rig rig_open(const parity *k) {
+  rig t = {.k = k};
+  const model_spec m = {.encoder = "resnet50",
+                        .base_width = k->base,
+                        .widths = {HIDDEN, D},
+                        .input = {3, SIDE, SIDE}};
+  const es_net_options o = {.max_n = N};
+  assert_int_equal(es_backend_open(k->backend, comm, 1, &t.b), ES_OK);
+  assert_int_equal(model_build(t.b, &o, &m, &t.net, NULL), ES_OK);
+  t.p = es_net_params(t.net);
+  assert_int_equal(ES_NEW(N * 3 * SIDE * SIDE, &t.x), ES_OK);
+  assert_int_equal(ES_NEW(t.p->n, &t.host), ES_OK);
+  model_normal(SEED, INDEX_IMAGES, (int64_t) N * 3 * SIDE * SIDE, t.x);
+  set_values(&t);
+  return t;
+}
+
+static void rig_close(rig *t) {
+  es_free(&t->x);
+  es_free(&t->host);
+  es_net_destroy(&t->net);
+  es_backend_close(&t->b);
+}
+
+/** Forward, loss and backward of the whole batch. */
+static double step(rig *t, const loss_case *form) {
+  double z[N * D], dz[N * D], value;
+  es_loss *l = loss_of(form, comm, PAIRS, PAIRS, D);
+  assert_non_null(l);
+  assert_int_equal(es_net_forward(t->net, N, 2, ES_BN_TRAIN, t->x, t->z), ES_OK);
+  for (int i = 0; i < N * D; i++) z[i] = t->z[i];
+  assert_int_equal(es_loss_eval(l, PAIRS, z, z + PAIRS * D, &value, dz, dz + PAIRS * D),
+                   ES_OK);
+  for (int i = 0; i < N * D; i++) t->dz[i] = (float) dz[i];
+  assert_int_equal(t->b->ops->zero(t->b, t->p->grad, (size_t) t->p->n), ES_OK);
+  assert_int_equal(es_net_backward(t->net, t->dz), ES_OK);
+  es_loss_destroy(&l);
+  return value;
+}
+
+/** Root mean square difference of the projections of x [count] and the difference of its
+ * norm, whichever is larger. */
+static double mismatch(int v, int64_t count, const float *x, double norm,
+                       const float *projection) {
+  double sum[SIGNS] = {0}, off = 0;
+  es_rng r = es_rng_at(SEED, ES_STREAM_TEST, INDEX_SIGNS + (uint64_t) v, 0);
+  for (int64_t i = 0; i < count; i++) {
+    const uint32_t bits = es_rng_u32(&r);
+    for (int k = 0; k < SIGNS; k++) sum[k] += (bits >> k & 1) ? -x[i] : x[i];
+  }
+  for (int k = 0; k < SIGNS; k++)
+    off += (sum[k] - projection[k]) * (sum[k] - projection[k]) / SIGNS;
+  return worse(sqrt(off), fabs(model_norm(count, x) - norm));
+}
+
+/** Compare all trained, or all state, tensors whose values lie flat in t->host, each to its
+ * own norm. A bias that the next batch norm removes has no gradient but rounding errors
+ * (below 1e-6 of the whole gradient's norm): that is compared to the whole. */
+static void compare(rig *t, const char *norms, const char *projections, bool state,
+                    double tolerance) {
+  int n = 0, i = 0;
+  double worst = 0, sum = 0;
+  for (int v = 0; v < t->p->n_view; v++) n += t->p->view[v].state == state;
+  float *norm = expected(t->k, norms, n), *proj = expected(t->k, projections, n * SIGNS);
+  const double all = model_norm(n, norm);
+  for (int v = 0; v < t->p->n_view; v++) {
+    const es_view *const view = &t->p->view[v];
+    if (view->state != state) continue;
+    const double size = norm[i] > 1e-6 * all ? norm[i] : all;
+    const double off = mismatch(v, view->count, t->host + view->offset, norm[i],
+                                proj + (size_t) i * SIGNS) /
+                       size;
+    if (!(off < tolerance)) fail_msg("%s: %s is off by %g", norms, view->name, off);
+    worst = worse(worst, off);
+    sum += off;
+    i++;
+  }
+  printf("%s/%s %s: worst of %d tensors %.1e, mean %.1e\n", t->k->name, t->k->backend,
+         norms, n, worst, sum / n);
+  es_free(&norm);
+  es_free(&proj);
+}
+
+static void compare_form(rig *t, const loss_case *form, const char *name) {
+  char key[3][32];
+  snprintf(key[0], sizeof key[0], "loss.%s", name);
+  snprintf(key[1], sizeof key[1], "norm.%s", name);
+  snprintf(key[2], sizeof key[2], "projection.%s", name);
+  const double loss = step(t, form);
+  float *want = expected(t->k, key[0], 1);
+  assert_true(fabs(loss / want[0] - 1) < t->k->forward);
+  es_free(&want);
+  const size_t n = (size_t) t->p->n;
+  assert_int_equal(t->b->ops->download(t->b, t->host, t->p->grad, n), ES_OK);
+  compare(t, key[1], key[2], false, t->k->gradient);
+}
+
+static void embeddings_losses_and_gradients(void **state) {
+  const parity *const k = *state;
+  rig t = rig_open(k);
+  compare_form(&t, &none, "none");
+  if (strcmp(k->name, "sixteenth") == 0) {
+    float *want = expected(k, "gradient", t.p->n);
+    assert_true(model_distance(t.p->n, t.host, want) < k->gradient);
+    es_free(&want);
+  }
+  float *z = expected(k, "z", N * D);
+  const double off = model_distance((int64_t) N * D, t.z, z);
+  es_free(&z);
+  printf("%s/%s embeddings: %.1e\n", k->name, k->backend, off);
+  assert_true(off < k->forward);
+  const size_t n = (size_t) t.p->n_state;
+  assert_int_equal(t.b->ops->download(t.b, t.host, t.p->state, n), ES_OK);
+  compare(&t, "state_norm", "state_projection", true, k->forward);
+  compare_form(&t, &batch, "batch");
+  rig_close(&t);
+}
+
+static void losses_of_five_steps(void **state) {
+  const parity *const k = *state;
+  rig t = rig_open(k);
+  const es_optim_params par = {
+      .name = "sgd", .lr = 2e-5, .momentum = 0.9, .weight_decay = 1e-3};
+  es_optim *o;
+  assert_int_equal(es_optim_create(&par, t.p, &o), ES_OK);
+  float *want = expected(k, "steps", STEPS);
+  double worst = 0;
+  for (int i = 0; i < STEPS; i++) {
+    worst = worse(worst, fabs(step(&t, &batch) / want[i] - 1));
+    assert_int_equal(es_optim_update(o, par.lr), ES_OK);
+  }
+  printf("%s/%s losses of %d steps: %.1e\n", k->name, k->backend, STEPS, worst);
+  assert_true(worst < 1e-4);
+  es_free(&want);
+  es_optim_destroy(&o);
+  rig_close(&t);
+}
+
+/** Both tests for every case but the last, whose steps magnify what its gradients do. */
+static int run_all(void) {
+  enum { COUNT = sizeof cases / sizeof cases[0] };
+  struct CMUnitTest tests[2 * COUNT - 1];
+  char names[2 * COUNT - 1][64];
+  for (int i = 0; i < 2 * COUNT - 1; i++) {
+    const parity *const k = &cases[i / 2];
+    snprintf(names[i], sizeof names[i], "%s on %s: %s", k->name, k->backend,
+             i % 2 ? "steps" : "gradients");
+    const struct CMUnitTest test = {.name = names[i],
+                                    .test_func = i % 2 ? losses_of_five_steps
+                                                       : embeddings_losses_and_gradients,
+                                    .initial_state = (void *) k};
+    memcpy(&tests[i], &test, sizeof test);
+  }
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv) {
+  MPI_Init(&argc, &argv);
+  const char *const folder = getenv("srcdir");
+  char path[1024];
+  snprintf(path, sizeof path, "%s/tests/data/parity.safetensors",
+           folder != NULL ? folder : ".");
+  if (es_comm_create(MPI_COMM_WORLD, &comm) != ES_OK) return 1;
+  if (es_safetensors_open(path, &reference) != ES_OK) return 1;
+  const int failed = run_all();
+  es_safetensors_close(&reference);
+  es_comm_destroy(&comm);
+  MPI_Finalize();
+  return failed;
+}
