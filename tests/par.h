@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par.h  What every test with MPI needs: run a group on all ranks and once more on
- * a split communicator (odd and even ranks apart, in reverse order). */
+/** @file par.h  What every test with MPI needs: run a group on all ranks and once
+ *  more on a split communicator (odd and even ranks apart, in reverse order). */
 #ifndef ES_TESTS_PAR_H
 #define ES_TESTS_PAR_H
 
@@ -19,8 +19,9 @@ static int par_setup(void **state) {
   return 0;
 }
 
-/** Collective. True on all ranks if it is true on every rank: assert on this only, since
- * an assertion that fails on one rank leaves the others in their next collective. */
+/** Collective. True on all ranks if it is true on every rank: assert on this only,
+ * since an assertion that fails on one rank leaves the others in their next
+ * collective. */
 static inline bool par_all(const es_comm *c, bool ok) {
   return es_comm_agree(c, ok ? ES_OK : ES_EINTERNAL) == ES_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_comm.c  Collectives: agreement, shares, scans, sums, uneven gather; stop and
- * phases on top of them. */
+/** @file par_comm.c  Collectives: agreement, shares, scans, sums, uneven gather;
+ *  stop and phases on top of them. */
 #include <signal.h>
 #include <string.h>
 #include "eigenstep/clock.h"

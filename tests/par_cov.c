@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_cov.c  Mean, covariance and cross-correlation of rows spread unevenly over the
- *  ranks, against the formula on all rows; bad input. */
+/** @file par_cov.c  Mean, covariance and cross-correlation of rows spread unevenly
+ *  over the ranks, against the formula on all rows; bad input. */
 #include <math.h>
 #include <stdlib.h>
 #include "eigenstep/cov.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_eig.c  Every registered eigensolver against spectra known in advance: the
- *  tridiagonal Toeplitz matrix, lambda_k = d + 2 s cos(k pi / (n + 1)), and Q diag Q' with Q
- *  a product of Householder reflectors. */
+/** @file par_eig.c  Every registered eigensolver against spectra known in advance:
+ *  the tridiagonal Toeplitz matrix, lambda_k = d + 2 s cos(k pi / (n + 1)), and Q
+ *  diag Q' with Q a product of Householder reflectors. */
 #include <math.h>
 #include <stdlib.h>
 #include "eigenstep/eig.h"
@@ -36,8 +36,9 @@ static void reflect(int n, double **a, const double *u, double *p) {
       a[i][j] += 4 * dot * u[i] * u[j] - 2 * (u[i] * p[j] + p[i] * u[j]);
 }
 
-/* Descending. Full: three tied, one at zero, one negative, the rest falling geometrically.
-   Low rank: three, the others zero, as a covariance early in training. */
+/* Descending. Full: three tied, one at zero, one negative, the rest falling
+   geometrically. Low rank: three, the others zero, as a covariance early in
+   training. */
 static void choose_spectrum(int n, bool full, double *lambda) {
   for (int i = 0; i < n; i++) lambda[i] = full || i < 3 ? 3 * pow(0.9, i) : 0;
   if (!full) return;
@@ -221,7 +222,8 @@ static void bad_input_is_refused_on_all_ranks(void **state) {
   assert_true(par_all(c, ok));
 }
 
-/* A matrix whose triangles differ has no spectrum here: the residual must give it away. */
+/* A matrix whose triangles differ has no spectrum here: the residual must give it
+   away. */
 static void wrong_result_is_refused(void **state) {
   const es_comm *c = *state;
   double band[2] = {1, 0.5};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file unit_steps.c  The step detector on logistic curves with known rate and time, with
- *  and without a noise floor, coarse and fine snapshots. */
+/** @file unit_steps.c  The step detector on logistic curves with known rate and
+ *  time, with and without a noise floor, coarse and fine snapshots. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -26,7 +26,8 @@ static void within(double got, double want, double relative) {
     fail_msg("got %.10g, expected %.10g within %g", got, want, relative);
 }
 
-/* Three modes, `rate` steps a unit of time, up to t_end, each value through `change`. */
+/* Three modes, `rate` steps a unit of time, up to t_end, each value through
+   `change`. */
 static es_steps *run(double t_end, int every, double scale,
                      double (*change)(double value, int mode, int i)) {
   es_steps *s = NULL;
@@ -140,7 +141,8 @@ static void forecast_comes_before_the_step(void **state) {
 }
 
 static double shaken(double value, int mode, int i) {
-  /* Mode 1 overshoots to 0.9 early and falls back; mode 2 dips to 0.7 after its rise. */
+  /* Mode 1 overshoots to 0.9 early and falls back; mode 2 dips to 0.7 after its
+     rise. */
   if (mode == 0) return i == 5 ? 0.9 : i < 10 ? 1e-3 : value;
   return mode == 1 && i == 700 ? 0.7 : value;
 }

@@ -43,8 +43,8 @@ void es_comm_share(const es_comm *c, int64_t n, int64_t *first, int64_t *count);
  * over all ranks. Either may be NULL. */
 void es_comm_scan(const es_comm *c, int64_t mine, int64_t *offset, int64_t *total);
 
-/** Collective. In place over all ranks, x[n]; the same bits on every rank. n < 2^63, n =
- * 0 is fine; n must agree. */
+/** Collective. In place over all ranks, x[n]; the same bits on every rank. n < 2^63,
+ * n = 0 is fine; n must agree. */
 void es_comm_sum_f32(const es_comm *c, float *x, int64_t n);
 void es_comm_sum_f64(const es_comm *c, double *x, int64_t n);
 void es_comm_sum_i64(const es_comm *c, int64_t *x, int64_t n);
@@ -54,11 +54,11 @@ void es_comm_max_i64(const es_comm *c, int64_t *x, int64_t n);
 /** Collective. Copy `bytes` bytes from rank `root` to all. */
 void es_comm_bcast(const es_comm *c, void *data, size_t bytes, int root);
 
-/** Collective. Concatenate every rank's `count` items of `size` bytes, in rank order, on
- * every rank. Counts may differ between ranks and be 0; `size` must agree.
- *  @param all  room for the sum of counts (es_comm_scan gives it); a single rank's part
- *              stays below 2^31 items
- *  @return ES_OK, ES_EARG (a count < 0 or >= 2^31), ES_ENOMEM: same on all ranks */
+/** Collective. Concatenate every rank's `count` items of `size` bytes, in rank order,
+ * on every rank. Counts may differ between ranks and be 0; `size` must agree.
+ * @param all  room for the sum of counts (es_comm_scan gives it); a single rank's
+ * part stays below 2^31 items
+ * @return ES_OK, ES_EARG (a count < 0 or >= 2^31), ES_ENOMEM: same on all ranks */
 es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
                             size_t size, void *all);
 

@@ -18,9 +18,9 @@ typedef struct es_dmat {
   double *a;           /**< [ln][lld] owned local blocks */
 } es_dmat;
 
-/** Collective. A zeroed m x n matrix (m, n >= 1), square blocks of nb (0 = a good choice:
- *  at most 64, smaller for small matrices so that every rank gets a share).
- *  @return ES_OK, ES_EARG, ES_ENOMEM: the same on all ranks */
+/** Collective. A zeroed m x n matrix (m, n >= 1), square blocks of nb (0 = a good
+ * choice: at most 64, smaller for small matrices so that every rank gets a share).
+ * @return ES_OK, ES_EARG, ES_ENOMEM: the same on all ranks */
 es_status es_dmat_create(const es_grid *g, int m, int n, int nb, es_dmat **a);
 void es_dmat_destroy(es_dmat **a);
 
@@ -38,11 +38,11 @@ int es_dmat_col(const es_dmat *a, int j);
 /** Fill a(i,j) = f(ctx, i, j) (global indices); not collective. */
 void es_dmat_fill(es_dmat *a, double (*f)(void *ctx, int i, int j), void *ctx);
 
-/** Collective. The matrix whose rows are spread over the ranks, zero-padded:
- *  rank r holds n_loc rows x [n_loc, n] row-major; the result Z has P * max(n_loc) rows,
- * rank r's rows first at r * max(n_loc), the rest zero (harmless in Z'Z). No rank ever
- * holds Z whole.
- *  @return ES_OK, ES_EARG if n differs between ranks, ES_ENOMEM: same on all ranks */
+/** Collective. The matrix whose rows are spread over the ranks, zero-padded: rank r
+ * holds n_loc rows x [n_loc, n] row-major; the result Z has P * max(n_loc) rows,
+ * rank r's rows first at r * max(n_loc), the rest zero (harmless in Z'Z). No rank
+ * ever holds Z whole.
+ * @return ES_OK, ES_EARG if n differs between ranks, ES_ENOMEM: same on all ranks */
 es_status es_dmat_from_rows(const es_grid *g, const double *x, int64_t n_loc, int n,
                             es_dmat **z);
 
@@ -60,8 +60,8 @@ es_status es_dmat_syr2k(double alpha, const es_dmat *a, const es_dmat *b, double
 es_status es_dmat_gemm(char ta, char tb, double alpha, const es_dmat *a, const es_dmat *b,
                        double beta, es_dmat *c);
 
-/** Collective. Trace of a square matrix; Frobenius norm; the whole matrix on every rank,
- *  row-major [m, n] (small matrices and tests only). */
+/** Collective. Trace of a square matrix; Frobenius norm; the whole matrix on every
+ * rank, row-major [m, n] (small matrices and tests only). */
 double es_dmat_trace(const es_dmat *a);
 double es_dmat_norm(const es_dmat *a);
 es_status es_dmat_gather(const es_dmat *a, double *full);

@@ -34,9 +34,10 @@ void es_steps_destroy(es_steps **s);
  *          finite); ES_ENOMEM */
 es_status es_steps_add(es_steps *s, int64_t step, double time, const double *lambda);
 
-/** Fill rows[modes]. A mode has risen when its latest value exceeds scale / 2, `scale` being
- * where a learned mode settles (1 for Barlow Twins). Its window: values above 3 times the
- * least before its rise and below scale / 10. The exact rule is at the head of steps.c. */
+/** Fill rows[modes]. A mode has risen when its latest value exceeds scale / 2,
+ * `scale` being where a learned mode settles (1 for Barlow Twins). Its window:
+ * values above 3 times the least before its rise and below scale / 10. The exact
+ * rule is at the head of steps.c. */
 void es_steps_table(const es_steps *s, double scale, es_step_row *rows);
 
 /** Number of modes whose latest eigenvalue exceeds scale / 2. */

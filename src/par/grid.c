@@ -31,8 +31,8 @@ es_status es_grid_create(const es_comm *comm, int rows, es_grid **g) {
   n->comm = comm;
   n->rows = rows > 0 ? rows : squarest(comm->size);
   n->cols = comm->size / n->rows;
-  /* gridinit over a handle of *this* communicator uses its ranks only, in row order; the
-     context keeps a duplicate of its own, so the handle can go at once. */
+  /* gridinit over a handle of *this* communicator uses its ranks only, in row order;
+     the context keeps a duplicate of its own, so the handle can go at once. */
   const int handle = Csys2blacs_handle(comm->mpi);
   n->context = handle;
   Cblacs_gridinit(&n->context, "Row", n->rows, n->cols);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file stop.c  Reasons to stop -> one collective decision.
  *
- *  Handlers store a number and nothing else. SIGUSR1 (Slurm's warning), SIGTERM (scancel,
- *  time limit) and SIGINT end the run after this step; SIGUSR2 asks for a checkpoint. A
- *  signal that reaches a single rank is enough: everybody acts on the maximum only. */
+ *  Handlers store a number and nothing else. SIGUSR1 (Slurm's warning), SIGTERM
+ *  (scancel, time limit) and SIGINT end the run after this step; SIGUSR2 asks for a
+ *  checkpoint. A signal that reaches a single rank is enough: everybody acts on the
+ *  maximum only. */
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>

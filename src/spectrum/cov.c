@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cov.c  Mean, covariance and symmetrised cross-correlation of samples spread over
- *  the ranks by rows.
+/** @file cov.c  Mean, covariance and symmetrised cross-correlation of samples
+ *  spread over the ranks by rows.
  *
- *  The rows become one block-cyclic matrix Z and the product is one pdsyrk or pdsyr2k, so no
- *  rank ever holds a whole d x d matrix. */
+ *  The rows become one block-cyclic matrix Z and the product is one pdsyrk or
+ *  pdsyr2k, so no rank ever holds a whole d x d matrix. */
 #include <math.h>
 #include "eigenstep/cov.h"
 
-/* Number of rows of all ranks; every entry finite, else ES_EMATH everywhere. Collective. */
+/* Number of rows of all ranks; every entry finite, else ES_EMATH everywhere.
+   Collective. */
 static es_status check_rows(const es_comm *comm, const double *z, int64_t n_loc, int d,
                             const char *name, int64_t *total) {
   es_status st = ES_OK;

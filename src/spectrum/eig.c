@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file eig.c  Choose an eigensolver, run it on a copy, fix the signs, verify the
- * result.
+ *  result.
  *
- *  Every published spectrum carries its own error estimate: residual, orthogonality and,
- *  with all pairs, the sum of eigenvalues against the trace are computed from the
- * caller's matrix and refused above a bound far over round-off (n eps) but far below any
- * figure. */
+ *  Every published spectrum carries its own error estimate: residual, orthogonality
+ *  and, with all pairs, the sum of eigenvalues against the trace are computed from
+ *  the caller's matrix and refused above a bound far over round-off (n eps) but far
+ *  below any figure. */
 #include <math.h>
 #include <string.h>
 #include "eigenstep/eig.h"
@@ -27,8 +27,8 @@ static const es_eig_ops *const solvers[] = {
 /* Largest residual, loss of orthogonality and trace error that count as solved. */
 #define WORST 1e-10
 
-/* Components within this of the largest one are ties, so that round-off in the symmetric
-   or antisymmetric vectors of a Toeplitz matrix cannot flip a sign. */
+/* Components within this of the largest one are ties, so that round-off in the
+   symmetric or antisymmetric vectors of a Toeplitz matrix cannot flip a sign. */
 #define TIE 1e-6
 
 size_t es_eig_list(const es_eig_ops *const **list) {
@@ -36,8 +36,8 @@ size_t es_eig_list(const es_eig_ops *const **list) {
   return SOLVERS;
 }
 
-/* Few pairs: leave the others uncomputed. The bound is where the two were equally fast.
- */
+/* Few pairs: leave the others uncomputed. On 2 ranks, n = 128 to 512, the two solvers
+   were equally fast between k = n / 10 and n / 2. */
 static const char *automatic(int n, int k) {
   return k <= n / 4 ? "syevr" : "syevd";
 }

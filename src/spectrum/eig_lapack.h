@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file eig_lapack.h  Fortran prototypes of the symmetric eigensolvers (INTEGER is 32 bits),
- *  and what the wrappers share. */
+/** @file eig_lapack.h  Fortran prototypes of the symmetric eigensolvers (INTEGER is
+ *  32 bits), and what the wrappers share. */
 #ifndef ES_SPECTRUM_EIG_LAPACK_H
 #define ES_SPECTRUM_EIG_LAPACK_H
 
+#include <limits.h>
 #include "eigenstep/dmat.h"
 
 /** LAPACK: all eigenpairs, ascending, by divide and conquer. */
@@ -25,18 +26,26 @@ void pdsyevr_(const char *jobz, const char *range, const char *uplo, const int *
               double *z, const int *iz, const int *jz, const int *descz, double *work,
               const int *lwork, int *iwork, const int *liwork, int *info);
 
-/** A <- -A: the libraries sort ascending, so the k largest of A are the first k of -A, with
- * the same vectors and no columns to move. Exact. */
+/** A <- -A: the libraries sort ascending, so the k largest of A are the first k of
+ * -A, with the same vectors and no columns to move. Exact. */
 static inline void es_eig_negate(es_dmat *a) {
   const size_t n = (size_t) a->lld * (size_t) a->ln;
   for (size_t i = 0; i < n; i++) a->a[i] = -a->a[i];
 }
 
-/** Elements to add to a queried workspace: pdsyevd's query (ScaLAPACK 2.2) forgets what
- * pdormtr needs for small matrices, (rows + columns + block) block; the vectors then stay
- * untransformed, with info = 0, and on small blocks memory is overrun. */
-static inline int es_eig_margin(const es_dmat *a) {
-  return 2 * (a->lm + a->ln + a->nb) * a->nb + 8 * a->n + 64;
+/** Workspace to give where the library asked for `asked` numbers: more, since pdsyevd's
+ * query (ScaLAPACK 2.2) forgets what pdormtr needs for small matrices, (rows + columns +
+ * block) block; the vectors then stay untransformed, with info = 0, and on small blocks
+ * memory is overrun.
+ *  @return ES_OK; ES_EARG if the library's 32-bit sizes cannot say so much */
+static inline es_status es_eig_workspace(const es_dmat *a, double asked, int *size) {
+  const double margin = 2.0 * (a->lm + a->ln + a->nb) * a->nb + 8.0 * a->n + 64;
+  ES_CHECK(asked + margin <= INT_MAX, ES_EARG,
+           "got a workspace of %.3g numbers on one rank, expected at most %d: use more "
+           "ranks",
+           asked + margin, INT_MAX);
+  *size = (int) (asked + margin);
+  return ES_OK;
 }
 
 #endif

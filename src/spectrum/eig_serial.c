@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file eig_serial.c  LAPACK's dsyevd on one rank: the reference for the parallel
- * solvers, and the faster choice for small matrices. Every rank holds 8 n^2 bytes.
+ *  solvers, and the faster choice for small matrices. Every rank holds 8 n^2 bytes.
  *
- *  Rank 0 solves and sends its result, so that all ranks hold the same bits even where a
- *  node's LAPACK differs (degenerate vectors are only defined up to a rotation). */
+ *  Rank 0 solves and sends its result, so that all ranks hold the same bits even
+ *  where a node's LAPACK differs (degenerate vectors are only defined up to a
+ *  rotation). */
 #include "eigenstep/eig.h"
 #include "eigenstep/mem.h"
 #include "eig_lapack.h"
 
-/* a[n][n] symmetric -> eigenvectors by columns, w ascending. */
-static es_status dense(int n, double *a, double *w) {
+/* full[n][n] symmetric -> eigenvectors by columns, w ascending. */
+static es_status dense(const es_dmat *a, double *full, double *w) {
+  const int n = a->n;
   double size = 0, *work = NULL;
   int isize = 0, *iwork = NULL, info = 0;
   const int query = -1;
-  dsyevd_("V", "L", &n, a, &n, w, &size, &query, &isize, &query, &info);
-  const int lwork = (int) size, liwork = isize;
+  dsyevd_("V", "L", &n, full, &n, w, &size, &query, &isize, &query, &info);
+  int lwork = 0, liwork = 0;
+  ES_TRY(es_eig_workspace(a, size, &lwork));
+  ES_TRY(es_eig_workspace(a, isize, &liwork));
   es_status st = ES_NEW(lwork, &work);
   if (st == ES_OK) st = ES_NEW(liwork, &iwork);
   if (st == ES_OK) {
-    dsyevd_("V", "L", &n, a, &n, w, work, &lwork, iwork, &liwork, &info);
+    dsyevd_("V", "L", &n, full, &n, w, work, &lwork, iwork, &liwork, &info);
     if (info != 0) {
       es_error("dsyevd: got info = %d, expected 0", info);
       st = ES_EMATH;
@@ -38,7 +42,7 @@ static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   es_eig_negate(a);
   ES_TRY_GOTO(es_dmat_gather(a, full), done);
-  if (c->rank == 0) st = dense(a->n, full, all);
+  if (c->rank == 0) st = dense(a, full, all);
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   es_comm_bcast(c, all, sizeof *all * (size_t) n, 0);
   es_comm_bcast(c, full, sizeof *full * (size_t) (n * n), 0);

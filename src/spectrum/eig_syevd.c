@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file eig_syevd.c  ScaLAPACK's divide and conquer (Tisseur and Dongarra, SIAM J. Sci.
- *  Comput. 20, 1999): all pairs, fastest where they are all wanted. */
+/** @file eig_syevd.c  ScaLAPACK's divide and conquer (Tisseur and Dongarra, SIAM J.
+ *  Sci. Comput. 20, 1999): all pairs, fastest where they are all wanted. */
 #include "eigenstep/eig.h"
 #include "eigenstep/mem.h"
 #include "eig_lapack.h"
@@ -20,9 +20,11 @@ static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
   int isize = 0, *iwork = NULL;
   es_status st = ES_OK;
   int info = call(a, w, v, &size, -1, &isize, -1);
-  const int lwork = (int) size + es_eig_margin(a), liwork = isize + es_eig_margin(a);
+  int lwork = 0, liwork = 0;
   if (info == 0) {
-    st = ES_NEW(a->n, &all);
+    st = es_eig_workspace(a, size, &lwork);
+    if (st == ES_OK) st = es_eig_workspace(a, isize, &liwork);
+    if (st == ES_OK) st = ES_NEW(a->n, &all);
     if (st == ES_OK) st = ES_NEW(lwork, &work);
     if (st == ES_OK) st = ES_NEW(liwork, &iwork);
   }

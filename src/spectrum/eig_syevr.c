@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file eig_syevr.c  ScaLAPACK's relatively robust representations (Vömel, ACM TOMS 37,
- *  2010): only the k pairs that are wanted. */
+/** @file eig_syevr.c  ScaLAPACK's relatively robust representations (Vömel, ACM
+ *  TOMS 37, 2010): only the k pairs that are wanted. */
 #include "eigenstep/eig.h"
 #include "eigenstep/mem.h"
 #include "eig_lapack.h"
@@ -21,9 +21,10 @@ static result call(es_dmat *a, int k, double *w, es_dmat *v, double *work, int l
   return r;
 }
 
-/* How many pairs to ask for. pdsyevr (2.2) sets aside max(18 n, rows cols + 2 nb^2) elements
-   for pdormtr, which takes (rows + cols + nb) nb, with `cols` the wanted columns on the first
-   process: too few if that is less than a block, and no larger workspace helps. */
+/* How many pairs to ask for. pdsyevr (2.2) sets aside max(18 n, rows cols + 2 nb^2)
+   elements for pdormtr, which takes (rows + cols + nb) nb, with `cols` the wanted
+   columns on the first process: too few if that is less than a block, and no larger
+   workspace helps. */
 static int pairs_to_ask(const es_dmat *a, int k) {
   return a->n > a->nb && k < a->nb ? a->nb : k;
 }
@@ -34,10 +35,11 @@ static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
   const int ask = pairs_to_ask(a, k);
   es_status st = ES_OK;
   result r = call(a, ask, w, v, size, -1, isize, -1);
-  const int lwork = (int) size[0] + es_eig_margin(a),
-            liwork = isize[0] + es_eig_margin(a);
+  int lwork = 0, liwork = 0;
   if (r.info == 0) {
-    st = ES_NEW(a->n, &all);
+    st = es_eig_workspace(a, size[0], &lwork);
+    if (st == ES_OK) st = es_eig_workspace(a, isize[0], &liwork);
+    if (st == ES_OK) st = ES_NEW(a->n, &all);
     if (st == ES_OK) st = ES_NEW(lwork, &work);
     if (st == ES_OK) st = ES_NEW(liwork, &iwork);
   }

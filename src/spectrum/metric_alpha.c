@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_alpha.c  Exponent of the eigenvalues' power law, lambda_k ~ k^-alpha
- *  (alpha-ReQ: Agrawal, Mondal, Ghosh, Richards, NeurIPS 2022): weighted least squares of
- *  ln lambda_k on -ln k, weights 1/k, k = 11..100 or up to the last positive one. */
+/** @file metric_alpha.c  Exponent of the eigenvalues' power law, lambda_k ~
+ *  k^-alpha (alpha-ReQ: Agrawal, Mondal, Ghosh, Richards, NeurIPS 2022): weighted
+ *  least squares of ln lambda_k on -ln k, weights 1/k, k = 11..100 or up to the last
+ *  positive one. */
 #include <math.h>
 #include "metric_private.h"
 

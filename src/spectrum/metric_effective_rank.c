@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_effective_rank.c  exp(H(p)) with p = lambda / sum(lambda), H the entropy in
- *  nats (Roy and Vetterli, EUSIPCO 2007, there with singular values). */
+/** @file metric_effective_rank.c  exp(H(p)) with p = lambda / sum(lambda), H the
+ *  entropy in nats (Roy and Vetterli, EUSIPCO 2007, there with singular values). */
 #include <math.h>
 #include "metric_private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_list.h  One line per spectrum metric. No include guard: expanded several
- *  times. */
+/** @file metric_list.h  One line per spectrum metric. No include guard: expanded
+ *  several times. */
 ES_METRIC(effective_rank)
 ES_METRIC(rankme)
 ES_METRIC(participation_ratio)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_modes_learned.c  Number of eigenvalues above 1/2, half of the value 1 at which
- *  a learned mode settles (Simon et al., ICML 2023). At most the k that are known. */
+/** @file metric_modes_learned.c  Number of eigenvalues above 1/2, half of the value
+ *  1 at which a learned mode settles (Simon et al., ICML 2023). At most the k that
+ *  are known. */
 #include "metric_private.h"
 
 static double eval(const es_spectrum *s) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_numerical_rank.c  Number of eigenvalues above d eps lambda_1, the round-off of
- *  a d x d eigenproblem (eps = 2^-52). */
+/** @file metric_numerical_rank.c  Number of eigenvalues above d eps lambda_1, the
+ *  round-off of a d x d eigenproblem (eps = 2^-52). */
 #include <float.h>
 #include <math.h>
 #include "metric_private.h"

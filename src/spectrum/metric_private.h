@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include "eigenstep/metric.h"
 
-/** Do the k known eigenvalues hold the whole trace but for a part in 10^6? Metrics that sum
- * over all d of them are not defined otherwise. */
+/** Do the k known eigenvalues hold the whole trace but for a part in 10^6? Metrics
+ * that sum over all d of them are not defined otherwise. */
 static inline bool es_metric_complete(const es_spectrum *s) {
   double known = 0;
   if (s->k >= s->d) return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_stable_rank.c  sum lambda / lambda_1 = ||Z||_F^2 / ||Z||_2^2 of the centred
- *  embeddings Z. The sum is the trace, so the leading eigenvalue is enough. */
+/** @file metric_stable_rank.c  sum lambda / lambda_1 = ||Z||_F^2 / ||Z||_2^2 of the
+ *  centred embeddings Z. The sum is the trace, so the leading eigenvalue is enough. */
 #include <math.h>
 #include "metric_private.h"
 

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file steps.c  Step detector: when each eigenvalue rose, how fast, and what its early
- *  growth foretold (Simon et al., ICML 2023: lambda(t) is a logistic curve of rate 8 gamma).
+/** @file steps.c  Step detector: when each eigenvalue rose, how fast, and what its
+ *  early growth foretold (Simon et al., ICML 2023: lambda(t) is a logistic curve of
+ *  rate 8 gamma).
  *
- *  The rule, for one mode with values l_i at times t_i and `scale` the value at which a
- *  learned mode settles (1 for Barlow Twins):
+ *  The rule, for one mode with values l_i at times t_i and `scale` the value at
+ *  which a learned mode settles (1 for Barlow Twins):
  *
  *  - It has risen if its latest value L exceeds scale / 2.
- *  - It crossed between the last i with l_i <= L/2 and i + 1: later dips that stay above L/2
- *    do not count, earlier excursions neither. Between the two the crossing is interpolated
- *    in ln l if l more than doubled (exponential growth), else in l. A mode that was above
- *    L/2 from the first snapshot on has no crossing, rate or forecast (NaN).
- *  - Its exponential window ends at the last snapshot before the crossing (before now if it
- *    has not risen) with l < scale / 10 and reaches back as long as l stays below that and
- *    above the noise floor, 3 times the least value up to there (at least 1e-12 scale).
- *  - The rate is the least-squares slope of ln(l / (scale - l)) on t in the window. For
- *    small l that is the slope of ln l; unlike it, it has no bias where l nears scale / 10.
- *    It counts if there are 3 snapshots or more, l grew at least twofold, and a straight
- *    line explains 80 % of the variance. gamma = slope / 8.
- *  - The forecast is made at the end of the window, from nothing later: t + ln(scale/l - 1) /
- *    slope, the time of l = scale / 2. Hence `scale`, not L, bounds the window. */
+ *  - It crossed between the last i with l_i <= L/2 and i + 1: later dips that stay
+ *    above L/2 do not count, earlier excursions neither. Between the two the
+ *    crossing is interpolated in ln l if l more than doubled (exponential growth),
+ *    else in l. A mode that was above L/2 from the first snapshot on has no
+ *    crossing, rate or forecast (NaN).
+ *  - Its exponential window ends at the last snapshot before the crossing (before
+ *    now if it has not risen) with l < scale / 10 and reaches back as long as l
+ *    stays below that and above the noise floor, 3 times the least value up to there
+ *    (at least 1e-12 scale).
+ *  - The rate is the least-squares slope of ln(l / (scale - l)) on t in the window.
+ *    For small l that is the slope of ln l; unlike it, it has no bias where l nears
+ *    scale / 10. It counts if there are 3 snapshots or more, l grew at least
+ *    twofold, and a straight line explains 80 % of the variance. gamma = slope / 8.
+ *  - The forecast is made at the end of the window, from nothing later: t +
+ *    ln(scale/l - 1) / slope, the time of l = scale / 2. Hence `scale`, not L,
+ *    bounds the window. */
 #include <math.h>
 #include <string.h>
 #include "eigenstep/mem.h"

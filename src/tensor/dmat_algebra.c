@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file dmat_algebra.c  Products, trace and norm of distributed matrices (PBLAS).
  *
- *  PBLAS fills one triangle of a symmetric result; `mirror` makes both valid, so that no
- *  caller has to know which. */
+ *  PBLAS fills one triangle of a symmetric result; `mirror` makes both valid, so
+ *  that no caller has to know which. */
 #include <math.h>
 #include "eigenstep/dmat.h"
 #include "eigenstep/mem.h"
