@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file dataset_files.h  Temporary folders with small data sets. Needs _XOPEN_SOURCE 700. */
+/** @file dataset_files.h  Temporary folders with small data sets. Needs _XOPEN_SOURCE
+ * 700. */
 #ifndef ES_TESTS_DATASET_FILES_H
 #define ES_TESTS_DATASET_FILES_H
 
@@ -53,8 +54,8 @@ static inline es_data_params files_params(const char *name, const char *path) {
   return p;
 }
 
-/** The folder `name` of real data, or NULL: EIGENSTEP_DATA, else ../shared/data beside the
- *  sources. */
+/** The folder `name` of real data, or NULL: in EIGENSTEP_DATA, else in ../shared/data
+ *  beside the sources. */
 static inline const char *files_real(const char *name) {
   static char path[1024];
   const char *base = getenv("EIGENSTEP_DATA"), *srcdir = getenv("srcdir");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_loader.c  Batches: the same records and views at any number of ranks, epochs,
- *  the thread, refusals. */
+/** @file par_loader.c  Batches: the same records and views at any number of ranks,
+ *  epochs, the thread, refusals. */
 #include "par.h"
 
 #include <math.h>

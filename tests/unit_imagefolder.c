@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file unit_imagefolder.c  Folders of JPEG and PNG files: classes, flat, broken ones. */
+/** @file unit_imagefolder.c  Folders of JPEG and PNG: classes, flat, broken ones. */
 #define _XOPEN_SOURCE 700
 #include <setjmp.h>
 #include <stdarg.h>
@@ -201,7 +201,7 @@ static void resizing_down_and_up(void **state) {
   resized_to_the_central_square(60);
 }
 
-/** Copy a file without its last `cut` bytes, or with `damage` zero bytes in its middle. */
+/** Copy a file without its last `cut` bytes, or with `damage` zeros in its middle. */
 static void copy_damaged(const char *folder, const char *from, const char *to, size_t cut,
                          size_t damage) {
   static uint8_t bytes[BYTES_MAX];
@@ -324,8 +324,9 @@ int main(int argc, char **argv) {
   };
   MPI_Init(&argc, &argv);
   if (es_comm_create(MPI_COMM_SELF, &self) != ES_OK) return 99;
-  const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
   es_comm_destroy(&self);
+  failed += es_mem_now() != 0; /* all was freed */
   MPI_Finalize();
   return failed;
 }

@@ -271,8 +271,9 @@ int main(int argc, char **argv) {
   };
   MPI_Init(&argc, &argv);
   if (es_comm_create(MPI_COMM_SELF, &self) != ES_OK) return 99;
-  const int failed = cmocka_run_group_tests(tests, setup, teardown);
+  int failed = cmocka_run_group_tests(tests, setup, teardown);
   es_comm_destroy(&self);
+  failed += es_mem_now() != 0; /* all was freed */
   MPI_Finalize();
   return failed;
 }

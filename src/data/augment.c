@@ -5,8 +5,9 @@
  *    key     = Philox(seed; epoch), 64 bits, so that epochs need no room in the counter,
  *    index   = record number,
  *    sub     = 22 bits of the hash of the step's name, and the view,
- *  hence a view is a function of (seed, epoch, record, view) whatever rank or thread makes
- *  it, and adding, removing or moving a step leaves the draws of the others alone. */
+ *  hence a view is a function of (seed, epoch, record, view) whatever rank or thread
+ *  makes it, and adding, removing or moving a step leaves the draws of the others alone.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,7 +85,7 @@ static es_status add_step(es_config *cfg, es_augment *a, const es_augment_ops *o
   return read_values(cfg, s);
 }
 
-/** The steps of augment.list: first those of the listed order, then those that are last. */
+/** The steps of augment.list in its order, those that are last at the end. */
 static es_status add_steps(es_config *cfg, es_augment *a) {
   es_augment_params p;
   char names[STEPS_MAX][64];

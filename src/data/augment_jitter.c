@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file augment_jitter.c  Brightness, contrast, saturation and hue, in random order, with
- *  probability p: torchvision's ColorJitter, on values that are not rounded.
+/** @file augment_jitter.c  Brightness, contrast, saturation and hue, in random order,
+ *  with probability p: torchvision's ColorJitter, on values that are not rounded.
  *
  *  Factors U(max(0, 1 - b), 1 + b) for the first three, which blend the image with black,
  *  with its mean grey value, with its grey image; hue is turned by U(-h, h) of a turn. */

@@ -11,8 +11,8 @@ static inline float es_luma(float r, float g, float b) {
   return (19595.0f / 65536) * r + (38470.0f / 65536) * g + (7471.0f / 65536) * b;
 }
 
-/** factor x + (1 - factor) y, clamped to [0, 255], where y is black, the image's mean grey
- *  value, the grey image. */
+/** factor x + (1 - factor) y, clamped to [0, 255], where y is black, the image's mean
+ *  grey value, the grey image. */
 void es_color_brighten(es_image *img, float factor);
 void es_color_contrast(es_image *img, float factor);
 void es_color_saturate(es_image *img, float factor);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file dataset_deadleaves.c  Dead leaves: opaque discs that fall on each other.
  *
- *  Radii have the density r^-3 between r_min and r_max (a 64th, at least a pixel, and half
- *  of the side), which gives the
- *  scale invariance and the 1/f^2 power spectrum of natural images (Lee, Mumford, Huang,
- *  IJCV 2001; Baradad et al., NeurIPS 2021). Colours vary mostly in luminance. Palette,
- *  light and grain belong to the image, so two crops of one image have them in common
- *  and crops of different images do not: what an invariant encoder can learn.
+ *  Radii have the density r^-3 between r_min and r_max, a 64th of the side (at least a
+ *  pixel) and half of it, which gives the scale invariance and the 1/f^2 power spectrum of
+ *  natural images (Lee, Mumford, Huang, IJCV 2001; Baradad et al., NeurIPS 2021). Colours
+ *  vary mostly in luminance. Palette, light and grain belong to the image, so two crops of
+ *  one image have them in common and crops of different images do not: what an invariant
+ *  encoder can learn.
  *
  *  Discs are laid from the front to the back until nothing shines through, which is an
  *  exact sample of the infinite process (Kendall, Thoennes 1999). Only discs that touch
@@ -148,7 +148,7 @@ static canvas clear_canvas(void *scratch, int side) {
   for (size_t k = 0; k < pixels; k++) c.shine[k] = 1;
   for (size_t k = 0; k < 3; k++) c.rgb[k] = f + (k + 1) * pixels;
   memset(c.rgb[0], 0, 3 * pixels * sizeof *f);
-  c.row_open = (int *) (f + 4 * pixels);
+  c.row_open = (void *) (f + 4 * pixels);
   for (int y = 0; y < side; y++) c.row_open[y] = side;
   return c;
 }

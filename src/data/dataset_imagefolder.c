@@ -251,7 +251,7 @@ static bool decode_file(const folder *f, const file *x, void *scratch, es_sample
   es_map_close(&m);
   *s = (es_sample){.c = 3, .h = x->h, .w = x->w, .u8 = rgb, .label = x->label};
   if (!good || f->size == 0) return good;
-  make_square(f, x->h, x->w, rgb, (float *) (rgb + f->rgb));
+  make_square(f, x->h, x->w, rgb, (void *) (rgb + f->rgb));
   s->h = s->w = f->size;
   return true;
 }

@@ -20,7 +20,8 @@ es_format es_decode_format(const uint8_t *bytes, size_t n);
 bool es_decode_header(const uint8_t *bytes, size_t n, int *h, int *w, char *why);
 
 /** Decode into rgb [h, w, 3], h and w as the header said. Grey, palette, 16-bit and CMYK
- *  images are converted, transparent ones laid over black. @return false: why[ES_DECODE_WHY] says so */
+ *  images are converted, transparent ones laid over black.
+ *  @return false: why[ES_DECODE_WHY] says so */
 bool es_decode(const uint8_t *bytes, size_t n, int h, int w, uint8_t *rgb, char *why);
 
 /* One format each. */

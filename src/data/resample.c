@@ -32,7 +32,7 @@ es_resample es_resample_plan(es_filter f, int n_in, int n_out, float *work) {
   const float step = (float) n_in / (float) n_out, stretch = fmaxf(step, 1);
   const float support = (f == ES_BICUBIC ? 2.0f : 1.0f) * stretch;
   es_resample r = {.n_in = n_in, .n_out = n_out, .taps = count_taps(support)};
-  r.first = (int *) work;
+  r.first = (void *) work;
   r.weight = work + n_out;
   for (int i = 0; i < n_out; i++) {
     const float centre = ((float) i + 0.5f) * step;

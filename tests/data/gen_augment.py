@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""gen_augment.py  Reference numbers of single augmentation steps at fixed parameters, from
-Pillow and torchvision, as augment_reference.h:  gen_augment.py > augment_reference.h
+"""gen_augment.py  Reference numbers of single augmentation steps at fixed parameters,
+from Pillow and torchvision:  gen_augment.py > augment_reference.h
 
 All images are planar [3, h, w] u8. Pillow serves for luma, solarisation and resizing;
 torchvision in floating point for the others, because Pillow cuts off fractions, rounds
@@ -81,7 +81,8 @@ def main():
     for label, kernel, sigma in (('small', 7, 0.7), ('large', 17, 2.0)):
         show(f'ref_blur_{label}',
              floating(image, lambda x, k=kernel, s=sigma: tv.gaussian_blur(x, k, s)))
-    for label, size, box in (('down', (5, 4), (1, 2, 12, 9)), ('up', (14, 9), (3, 1, 8, 6))):
+    for label, size, box in (('down', (5, 4), (1, 2, 12, 9)),
+                             ('up', (14, 9), (3, 1, 8, 6))):
         for filt, kind in (('bilinear', Image.BILINEAR), ('bicubic', Image.BICUBIC)):
             show(f'ref_{filt}_{label}', resized(image, box, size, kind))
     print('/* clang-format on */\n\n#endif')
