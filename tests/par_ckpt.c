@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_ckpt.c  Checkpoints: written whole or not at all, by any number of ranks, read
- * by any other; what is damaged or does not fit is refused by all ranks. */
+/** @file par_ckpt.c  Checkpoints: written whole or not at all, by any number of ranks,
+ * read by any other; what is damaged or does not fit is refused by all ranks. */
 #include "par.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_h5.c  Parallel HDF5: what is written by any number of ranks is read back, and
- * what goes wrong on one rank is an error on all. */
+/** @file par_h5.c  Parallel HDF5: what is written by any number of ranks is read back,
+ * and what goes wrong on one rank is an error on all. */
 #include "par.h"
 
 #include <fcntl.h>
@@ -27,7 +27,7 @@ static void drop(const es_comm *c, const char *path) {
   if (c->rank == 0) unlink(path);
 }
 
-/* Rows by uneven shares (the last rank has none), extended twice, read as other shares. */
+/* Rows by uneven shares (none on the last rank), extended twice, read as other shares. */
 static void rows(void **state) {
   const es_comm *c = *state;
   const char *path = fresh(c, "rows");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_traj.c  Trajectories: what is appended by any number of ranks is in the file,
- * labelled. With arguments it writes one for tests/traj_readers.sh:
+/** @file par_traj.c  Trajectories: what is appended by any number of ranks is in the
+ * file, labelled. With arguments it writes one for tests/traj_readers.sh:
  *
  *    par_traj sample FILE   a short run
  *    par_traj killed FILE   the same, killed in the middle of the next rows

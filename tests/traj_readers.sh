@@ -32,8 +32,9 @@ with h5py.File(path) as f:
         assert item.attrs["description"], name
         if isinstance(item, h5py.Dataset):
             assert item.attrs["units"], name
+            is_scale = h5py.h5ds.is_scale(item.id)
             for i, dim in enumerate(item.dims if item.ndim else []):
-                assert h5py.h5ds.is_scale(item.id) or len(dim) == 1, (name, i, "has no scale")
+                assert is_scale or len(dim) == 1, (name, i, "has no scale")
     for name in ("spectrum/covariance", "loss", "vectors", "steps"):
         f[name].visititems(check)
     e = f["/spectrum/covariance/eigenvalues"]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file unit_safetensors.c  The exchange format: what is written is read, by us and by the
- * format's definition; hostile files are refused. */
+/** @file unit_safetensors.c  The exchange format: what is written is read, by us and by
+ * the format's definition; hostile files are refused. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -114,6 +114,10 @@ static void other_types(void **state) {
   "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":" range_a "},"               \
   "\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":" range_b "}}"
 
+#define TWICE                                                                            \
+  "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"                     \
+  "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,16]}}"
+
 static void hostile(void **state) {
   (void) state;
   static const char *const bad[] = {
@@ -143,8 +147,7 @@ static void hostile(void **state) {
       A("Q32", "[4]", "[0,16]"),
       AB("[0,8]", "[4,12]"), /* overlap, end too early */
       AB("[0,8]", "[0,8]"),
-      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-      "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,16]}}", /* twice */
+      TWICE,
       "{\"a\":{\"shape\":[4],\"data_offsets\":[0,16]}}",
       "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,16]}}",
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[4]}}",

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -34,6 +35,10 @@ void es_h5_blame_(es_note *n, const char *where, const es_h5 *f, const char *act
 
 /* Reserve [end, end + bytes) beyond the end of the file without changing its size. */
 static int reserve_blocks(int fd, int64_t end, int64_t bytes) {
+  struct rlimit most; /* holds for writing, not for reserving */
+  if (getrlimit(RLIMIT_FSIZE, &most) == 0 && (rlim_t) (end + bytes) > most.rlim_cur) {
+    return EFBIG;
+  }
   if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t) end, (off_t) bytes) == 0) return 0;
   if (errno != EOPNOTSUPP && errno != ENOSYS) {
     const int err = errno;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "eigenstep/log.h"
 #include "eigenstep/mem.h"
 
@@ -51,8 +52,9 @@ static es_status open_file(es_table *t, const char *path) {
   ES_TRY(es_strdup(path, &t->path));
   t->file = fopen(path, "a");
   ES_CHECK(t->file, ES_EIO, "cannot open %s: %s", path, strerror(errno));
-  fseek(t->file, 0, SEEK_END);
-  for (int i = 0; i < 2 && ftell(t->file) >= 0 && (i > 0 || ftell(t->file) == 0); i++) {
+  struct stat s;
+  const bool old = fstat(fileno(t->file), &s) == 0 && s.st_size > 0;
+  for (int i = 0; i < 2 && !old; i++) {
     header(t, i, line);
     ES_TRY(write_line(t, "# ", line));
   }
@@ -85,8 +87,8 @@ es_status es_table_row(es_table *t, const double *values) {
   if (!t) return ES_OK;
   char line[LINE_BYTES] = "", cell[64];
   for (int i = 0; i < t->n; i++) {
-    snprintf(cell, sizeof cell, isnan(values[i]) ? "-" : t->col[i].format, values[i]);
-    put(line, t->col[i].width, cell);
+    snprintf(cell, sizeof cell, t->col[i].format, values[i]);
+    put(line, t->col[i].width, isnan(values[i]) ? "-" : cell);
   }
   if (t->echo && t->echoed++ % HEADER_EVERY == 0) {
     char head[LINE_BYTES];
