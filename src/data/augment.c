@@ -196,21 +196,20 @@ static uint64_t epoch_key(uint64_t seed, uint64_t epoch) {
   return (uint64_t) out[1] << 32 | out[0];
 }
 
-static void copy(const es_augment *a, const es_sample *s, float *out) {
-  const size_t n = (size_t) a->out.c * (size_t) a->out.h * (size_t) a->out.w;
-  if (s->is_float)
-    memcpy(out, s->f32, n * sizeof *out);
-  else
-    for (size_t i = 0; i < n; i++) out[i] = s->u8[i] / 255.0f;
+/** A vector of a ready pair. */
+static es_status copy(const es_augment *a, int64_t sample, const es_sample *s,
+                      float *out) {
+  ES_CHECK(s->is_float && s->c == a->out.c && s->h * s->w == a->out.h * a->out.w,
+           ES_EINTERNAL, "record %lld: got %d x %d x %d, expected %d x %d x %d numbers",
+           (long long) sample, s->c, s->h, s->w, a->out.c, a->out.h, a->out.w);
+  memcpy(out, s->f32, (size_t) s->c * (size_t) (s->h * s->w) * sizeof *out);
+  return ES_OK;
 }
 
 es_status es_augment_apply(const es_augment *a, uint64_t seed, int64_t sample,
                            uint64_t epoch, int view, const es_sample *s, void *scratch,
                            float *out) {
-  if (a->pairs) {
-    copy(a, s, out);
-    return ES_OK;
-  }
+  if (a->pairs) return copy(a, sample, s, out);
   const bool fits = s->h >= 1 && s->w >= 1 && s->h <= a->h_max && s->w <= a->w_max;
   ES_CHECK(!s->is_float && s->c == 3 && fits, ES_EINTERNAL,
            "record %lld: got %d x %d x %d, expected an image of at most 3 x %d x %d",

@@ -2,11 +2,11 @@
 /** @file dataset_deadleaves.c  Dead leaves: opaque discs that fall on each other.
  *
  *  Radii have the density r^-3 between r_min and r_max, a 64th of the side (at least a
- *  pixel) and half of it, which gives the scale invariance and the 1/f^2 power spectrum of
- *  natural images (Lee, Mumford, Huang, IJCV 2001; Baradad et al., NeurIPS 2021). Colours
- *  vary mostly in luminance. Palette, light and grain belong to the image, so two crops of
- *  one image have them in common and crops of different images do not: what an invariant
- *  encoder can learn.
+ *  pixel) and half of it, which gives the scale invariance and the 1/f^2 power spectrum
+ *  of natural images (Lee, Mumford, Huang, IJCV 2001; Baradad et al., NeurIPS 2021).
+ *  Colours vary mostly in luminance. Palette, light and grain belong to the image, so two
+ *  crops of one image have them in common and crops of different images do not: what an
+ *  invariant encoder can learn.
  *
  *  Discs are laid from the front to the back until nothing shines through, which is an
  *  exact sample of the infinite process (Kendall, Thoennes 1999). Only discs that touch
