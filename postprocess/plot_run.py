@@ -52,6 +52,20 @@ def mark_steps(axes, f, last):
     return len(times)
 
 
+def mark_plateaus(a, f):
+    """Light lines at d - k, where the unnormalised Barlow Twins loss rests (theory, w = 1)."""
+    values = f.get("/spectrum/cross_correlation/eigenvalues")
+    is_theory = (parameter(f, "loss.name") == "barlow"
+                 and parameter(f, "loss.barlow.normalize") == "none"
+                 and float(parameter(f, "loss.barlow.offdiag", 0)) == 1)
+    if values is None or not is_theory:
+        return
+    low, high = a.get_ylim()
+    for level in range(values.shape[1] + 1):
+        if low < level < high:
+            a.axhline(level, color="0.88", lw=0.7, zorder=0)
+
+
 def draw_loss(a, f):
     t, loss = read(f, "/loss/time"), read(f, "/loss/value")
     if loss is not None and len(loss):
@@ -63,7 +77,12 @@ def draw_loss(a, f):
         a.plot(read(f, "/theory/time"), read(f, "/theory/loss"), color="C3", lw=1, ls=":",
                label="theory")
     a.set_ylabel("loss")
-    a.set_ylim(bottom=0)
+    seen = np.concatenate([x for x in (loss, probe) if x is not None and len(x)] or [[0, 1]])
+    seen = seen[np.isfinite(seen)]
+    low, high = (seen.min(), np.percentile(seen, 99.5)) if seen.size else (0, 1)
+    room = 0.06 * (high - low) or 0.5
+    a.set_ylim(max(0, low - room) if low >= 0 else low - room, high + 2 * room)
+    mark_plateaus(a, f)
     a.legend(frameon=False, fontsize=8, loc="upper right")
 
 
