@@ -63,7 +63,7 @@ es_status es_blas_act_read(es_backend *b, es_shape s, int n, const es_act src,
 /* Windows of a convolution (blas_window.c) */
 
 /** A window of kh x kw pixels sliding over a map [h, w] of c channels to oh x ow
- *  positions. Position (y, x) has its first pixel at (y stride - top, x stride - left). */
+ *  positions. Position (y, x) begins at pixel (y stride - top, x stride - left). */
 typedef struct es_blas_window {
   int c, h, w, oh, ow;
   int kh, kw, stride, top, left;

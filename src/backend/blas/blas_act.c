@@ -11,6 +11,7 @@ size_t es_blas_act_bytes(es_backend *b, es_shape s, int n) {
 /** Each of n matrices [rows, cols] to [cols, rows]. */
 static void transpose_images(const es_backend *b, int n, int64_t rows, int64_t cols,
                              const float *src, bool add, float *dst) {
+  (void) b; /* without OpenMP */
   const int64_t size = rows * cols;
 #pragma omp parallel for num_threads(b->threads) schedule(static)
   for (int i = 0; i < n; i++)

@@ -104,6 +104,7 @@ static void apply_row(const es_blas_bn_apply *p, int64_t at) {
 }
 
 void es_blas_bn_apply_rows(int threads, int64_t rows, const es_blas_bn_apply *p) {
+  (void) threads; /* without OpenMP */
 #pragma omp parallel for num_threads(threads) schedule(static, ROWS_AT_ONCE)
   for (int64_t r = 0; r < rows; r++) apply_row(p, r * p->width);
 }
@@ -134,6 +135,7 @@ static void back_row(const es_blas_bn_grad *p, int64_t at) {
 }
 
 void es_blas_bn_back_rows(int threads, int64_t rows, const es_blas_bn_grad *p) {
+  (void) threads;
 #pragma omp parallel for num_threads(threads) schedule(static, ROWS_AT_ONCE)
   for (int64_t r = 0; r < rows; r++) back_row(p, r * p->width);
 }

@@ -4,7 +4,7 @@
  *  M = positions of the output (all images), K = kh kw I.
  *  forward   Y [M, O] = col(X) [M, K] P',           P [O, K] the packed weights
  *  dW        dP [O, K] = dY' col(X), then added to dw in [O, I, k, k]
- *  dX        stride 1: col(dY) [M', kh kw O] F',     F [I, kh kw O] the turned weights,
+ *  dX        stride 1: col(dY) [M', kh kw O] F,      F [kh kw O, I] the turned weights,
  *                      each pixel written once;
  *            else      dY P scattered back to the pixels.
  *  A 1x1 convolution of stride 1 needs no col(): X is the matrix. Otherwise col() is made
@@ -16,7 +16,7 @@
 
 enum {
   CHUNK_BYTES = 1 << 20, /* of col(): about the second-level cache */
-  CHUNK_ROWS = 256       /* fewer make the product spend its time on the weights */
+  CHUNK_ROWS = 512       /* fewer make the product spend its time on the weights */
 };
 
 typedef struct conv {
@@ -52,10 +52,6 @@ static int64_t packed_size(const conv *c) {
   return (int64_t) c->base.op.desc.out.c * c->x.kh * c->x.kw * c->base.op.desc.in.c;
 }
 
-static int min_int(int a, int b) {
-  return a < b ? a : b;
-}
-
 /** C [m, n] = A [m, k] B' [k, n] + beta C; B is [n, k]. All row-major. */
 static void product_nt(int64_t m, int n, int k, const float *a, const float *b,
                        float beta, float *c) {
@@ -77,47 +73,53 @@ static void product_tn(int m, int n, int64_t k, const float *a, const float *b,
               beta, c, n);
 }
 
+/** Offset of channel 0 of tap t of filter o, in w; channels are k k apart there. */
+static int64_t tap_in_w(const conv *c, int o, int t) {
+  const int k = c->base.op.desc.k, filter = c->base.op.desc.in.c * k * k;
+  const int i = c->k0 + t / c->x.kw, j = c->l0 + t % c->x.kw;
+  return (int64_t) o * filter + i * k + j;
+}
+
+/** The same in P, where channels are neighbours. */
+static int64_t tap_in_p(const conv *c, int o, int t) {
+  return ((int64_t) o * c->x.kh * c->x.kw + t) * c->base.op.desc.in.c;
+}
+
 /** P[o][i][j][c] = w[o][c][k0 + i][l0 + j] */
 static void pack(const conv *c, const float *w) {
-  const int k = c->base.op.desc.k, in = c->base.op.desc.in.c, kh = c->x.kh, kw = c->x.kw;
+  const int in = c->base.op.desc.in.c, taps = c->x.kh * c->x.kw;
+  const int apart = c->base.op.desc.k * c->base.op.desc.k;
 #pragma omp parallel for num_threads(c->base.op.backend->threads) schedule(static)
-  for (int o = 0; o < c->base.op.desc.out.c; o++) {
-    const float *from = w + (int64_t) o * in * k * k + c->k0 * k + c->l0;
-    float *to = c->packed + (int64_t) o * kh * kw * in;
-    for (int i = 0; i < kh; i++)
-      for (int j = 0; j < kw; j++, to += in)
-        for (int ch = 0; ch < in; ch++) to[ch] = from[(int64_t) ch * k * k + i * k + j];
-  }
+  for (int o = 0; o < c->base.op.desc.out.c; o++)
+    for (int t = 0; t < taps; t++) {
+      const float *from = w + tap_in_w(c, o, t);
+      float *to = c->packed + tap_in_p(c, o, t);
+      for (int ch = 0; ch < in; ch++) to[ch] = from[(int64_t) ch * apart];
+    }
 }
 
-/** The adjoint of pack, added to dw. */
-static void unpack_add(const conv *c, const float *packed, float *dw) {
-  const int k = c->base.op.desc.k, in = c->base.op.desc.in.c, kh = c->x.kh, kw = c->x.kw;
+/** dw += the adjoint of pack */
+static void unpack_add(const conv *c, const float *dp, float *dw) {
+  const int in = c->base.op.desc.in.c, taps = c->x.kh * c->x.kw;
+  const int apart = c->base.op.desc.k * c->base.op.desc.k;
 #pragma omp parallel for num_threads(c->base.op.backend->threads) schedule(static)
-  for (int o = 0; o < c->base.op.desc.out.c; o++) {
-    const float *from = packed + (int64_t) o * kh * kw * in;
-    float *to = dw + (int64_t) o * in * k * k + c->k0 * k + c->l0;
-    for (int i = 0; i < kh; i++)
-      for (int j = 0; j < kw; j++, from += in)
-        for (int ch = 0; ch < in; ch++) to[(int64_t) ch * k * k + i * k + j] += from[ch];
-  }
+  for (int o = 0; o < c->base.op.desc.out.c; o++)
+    for (int t = 0; t < taps; t++) {
+      const float *from = dp + tap_in_p(c, o, t);
+      float *to = dw + tap_in_w(c, o, t);
+      for (int ch = 0; ch < in; ch++) to[(int64_t) ch * apart] += from[ch];
+    }
 }
 
-/** F[c][kh-1-i][kw-1-j][o] = P[o][i][j][c] */
+/** F[kh-1-i][kw-1-j][o][c] = P[o][i][j][c] */
 static void turn(const conv *c, const float *p, float *turned) {
   const int in = c->base.op.desc.in.c, out = c->base.op.desc.out.c;
   const int taps = c->x.kh * c->x.kw;
-  enum { TILE = 16 };
 #pragma omp parallel for num_threads(c->base.op.backend->threads) schedule(static)
-  for (int c0 = 0; c0 < in; c0 += TILE)
+  for (int o = 0; o < out; o++)
     for (int t = 0; t < taps; t++)
-      for (int o0 = 0; o0 < out; o0 += TILE)
-        for (int ch = c0; ch < min_int(c0 + TILE, in); ch++) {
-          float *to = turned + ((int64_t) ch * taps + taps - 1 - t) * out;
-          const float *from = p + (int64_t) t * in + ch;
-          for (int o = o0; o < min_int(o0 + TILE, out); o++)
-            to[o] = from[(int64_t) o * taps * in];
-        }
+      memcpy(turned + ((int64_t) (taps - 1 - t) * out + o) * in,
+             p + ((int64_t) o * taps + t) * in, (size_t) in * sizeof *p);
 }
 
 static int64_t rows_out(const conv *c, int n) {
@@ -176,7 +178,7 @@ static void gradient_by_turning(const conv *c, const es_op_args *a) {
   for (int64_t first = 0; first < rows; first += c->chunk_dy) {
     const int count = (int) (rows - first < c->chunk_dy ? rows - first : c->chunk_dy);
     es_blas_gather(&c->dy, c->base.op.backend->threads, a->dy, first, count, col);
-    product_nt(count, in, k, col, turned, a->add_dx ? 1.0f : 0.0f, dx + first * in);
+    product_nn(count, in, k, col, turned, a->add_dx ? 1.0f : 0.0f, dx + first * in);
   }
 }
 

@@ -36,6 +36,7 @@ static int64_t run_start(const es_blas_window *g, const place *p, int i) {
 
 void es_blas_gather(const es_blas_window *g, int threads, const float *x, int64_t first,
                     int count, float *col) {
+  (void) threads; /* without OpenMP */
   const int64_t run = (int64_t) g->kw * g->c;
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (int r = 0; r < count; r++) {
