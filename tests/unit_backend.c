@@ -12,6 +12,11 @@
 
 enum { N = 10007 };
 
+/** assert_float_equal takes a NaN for anything. */
+static void near(double got, double want, double tolerance) {
+  if (!(fabs(got - want) <= tolerance)) fail_msg("got %.9g, expected %.9g", got, want);
+}
+
 static void names(void **state) {
   (void) state;
   es_backend *b = NULL;
@@ -27,6 +32,22 @@ static void names(void **state) {
   es_backend_close(&b);
   assert_null(b);
   es_backend_close(&b);
+}
+
+/** A table with one entry missing is refused, and the message says which. */
+static void missing_entries(void **state) {
+  (void) state;
+  const es_backend_ops *const *list;
+  const size_t n = es_backend_list(&list);
+  for (size_t i = 0; i < n; i++) assert_int_equal(es_backend_complete(list[i]), ES_OK);
+  es_backend_ops part = *list[0];
+  part.zero = NULL;
+  assert_int_equal(es_backend_complete(&part), ES_EINTERNAL);
+  assert_non_null(strstr(es_log_last_error(), "lacks zero"));
+  part = *list[0];
+  part.plan[ES_OP_AVGPOOL] = NULL;
+  assert_int_equal(es_backend_complete(&part), ES_EINTERNAL);
+  assert_non_null(strstr(es_log_last_error(), "lacks the op avgpool"));
 }
 
 static void refused(es_backend *b, es_op_desc d, const char *message) {
@@ -135,15 +156,79 @@ static void bn_of_one_value(void **state) {
                         .mean = &mean,
                         .var = &var};
   assert_int_equal(op->forward(op, &a), ES_OK);
-  assert_float_equal(y, 0.5, 0);
-  assert_float_equal(mean, 1.5, 0);
-  assert_float_equal(var, 3, 0);
+  near(y, 0.5, 0);
+  near(mean, 1.5, 0);
+  near(var, 3, 0);
   assert_int_equal(op->backward(op, &a), ES_OK);
-  assert_float_equal(dx, 0, 1e-3); /* 632 dy cancels */
-  assert_float_equal(dgain, 1, 0);
-  assert_float_equal(dbias, 2, 0);
+  near(dx, 0, 1e-3); /* 632 dy cancels */
+  near(dgain, 1, 0);
+  near(dbias, 2, 0);
   es_op_destroy(&op);
   es_backend_close(&b);
+}
+
+/** Plan d and run it forward and back on host arrays (the memory of `blas` is the host's). */
+static void run_blas(const es_op_desc *d, const es_op_args *a) {
+  es_backend *b = NULL;
+  es_op *op = NULL;
+  assert_int_equal(es_backend_open("blas", NULL, 1, &b), ES_OK);
+  assert_int_equal(es_op_plan(b, d, &op), ES_OK);
+  assert_int_equal(op->forward(op, a), ES_OK);
+  assert_int_equal(op->backward(op, a), ES_OK);
+  es_op_destroy(&op);
+  es_backend_close(&b);
+}
+
+/** Where values are equal, the first wins and gets the whole gradient, as in PyTorch. */
+static void maxpool_of_equals(void **state) {
+  (void) state;
+  float x[4] = {-2, -2, -2, -2}, y[1], dx[4], dy[1] = {3};
+  run_blas(&(es_op_desc){.kind = ES_OP_MAXPOOL,
+                         .in = {1, 2, 2},
+                         .out = {1, 1, 1},
+                         .max_n = 1,
+                         .k = 2,
+                         .stride = 2,
+                         .need_dx = true},
+           &(es_op_args){.n = 1, .groups = 1, .x = x, .y = y, .dx = dx, .dy = dy});
+  near(y[0], -2, 0);
+  for (int i = 0; i < 4; i++) near(dx[i], i == 0 ? 3 : 0, 0);
+}
+
+/** A NaN is not turned into a zero on its way to where it is noticed. */
+static void nan_survives(void **state) {
+  (void) state;
+  float x[4] = {1, NAN, 2, -1}, y[4] = {0}, dx[4], dy[4] = {0};
+  const es_op_args a = {.n = 1, .groups = 1, .x = x, .y = y, .dx = dx, .dy = dy};
+  run_blas(
+      &(es_op_desc){.kind = ES_OP_RELU, .in = {1, 2, 2}, .out = {1, 2, 2}, .max_n = 1},
+      &a);
+  assert_true(isnan(y[1]) && y[2] == 2 && y[3] == 0);
+  run_blas(&(es_op_desc){.kind = ES_OP_MAXPOOL,
+                         .in = {1, 2, 2},
+                         .out = {1, 1, 1},
+                         .max_n = 1,
+                         .k = 2,
+                         .stride = 2},
+           &a);
+  assert_true(isnan(y[0]));
+  float gain = 1, bias = 0, dgain = 0, dbias = 0, mean = 0, var = 1;
+  es_op_args bn = a;
+  bn.w = &gain;
+  bn.b = &bias;
+  bn.dw = &dgain;
+  bn.db = &dbias;
+  bn.mean = &mean;
+  bn.var = &var;
+  run_blas(&(es_op_desc){.kind = ES_OP_BN,
+                         .in = {1, 2, 2},
+                         .out = {1, 2, 2},
+                         .max_n = 1,
+                         .relu = true,
+                         .eps = 1e-5,
+                         .momentum = 0.1},
+           &bn);
+  assert_true(isnan(y[0]) && isnan(y[1]) && isnan(mean));
 }
 
 static es_buf vector(es_backend *b, const float *v) {
@@ -167,9 +252,9 @@ static void check_sgd(es_backend *b, bool nesterov, es_buf p, const es_buf g, es
   assert_int_equal(o->download(b, m1, m, N), ES_OK);
   for (int i = 0; i < N; i++) {
     const double d = g0[i] + a.weight_decay * p0[i], moment = a.momentum * m0[i] + d;
-    assert_float_equal(m1[i], moment, 1e-6);
+    near(m1[i], moment, 1e-6);
     const double step = nesterov ? d + a.momentum * moment : moment;
-    assert_float_equal(p1[i], p0[i] - a.lr * step, 1e-6);
+    near(p1[i], p0[i] - a.lr * step, 1e-6);
   }
 }
 
@@ -184,14 +269,14 @@ static void check_vectors(es_backend *b) {
   const es_backend_ops *o = b->ops;
   es_buf p = vector(b, x), q = vector(b, y), m = vector(b, x);
   assert_int_equal(o->dot(b, N, p, q, &got), ES_OK);
-  assert_float_equal(got, want, 1e-9);
+  near(got, want, 1e-9);
   check_sgd(b, false, p, q, m);
   check_sgd(b, true, p, q, m);
   assert_int_equal(o->scale(b, N - 1, -2.0, q + 1), ES_OK);
   assert_int_equal(o->zero(b, q + 5, 3), ES_OK);
   assert_int_equal(o->download(b, back, q, N), ES_OK);
   for (int i = 0; i < N; i++)
-    assert_float_equal(back[i], i == 0 ? y[i] : (i >= 5 && i < 8 ? 0 : -2 * y[i]), 0);
+    near(back[i], i == 0 ? y[i] : (i >= 5 && i < 8 ? 0 : -2 * y[i]), 0);
   void *all[] = {p, q, m, NULL};
   for (int i = 0; i < 4; i++) o->release(b, &all[i]);
   assert_null(all[0]);
@@ -232,6 +317,9 @@ int main(void) {
       cmocka_unit_test(names),
       cmocka_unit_test(descriptions),
       cmocka_unit_test(executions),
+      cmocka_unit_test(missing_entries),
+      cmocka_unit_test(maxpool_of_equals),
+      cmocka_unit_test(nan_survives),
       cmocka_unit_test(bn_of_one_value),
       cmocka_unit_test(memory_and_vectors),
   };

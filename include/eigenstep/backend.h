@@ -143,6 +143,9 @@ struct es_backend {
 es_status es_backend_open(const char *name, const es_comm *comm, int threads,
                           es_backend **b);
 void es_backend_close(es_backend **b);
+/** Every pointer of the table is required: a NULL is found here, not in epoch 3.
+ *  @return ES_EINTERNAL, logged with the first missing member */
+es_status es_backend_complete(const es_backend_ops *ops);
 /** The names in this build. */
 size_t es_backend_list(const es_backend_ops *const **list);
 

@@ -26,8 +26,7 @@ size_t es_backend_list(const es_backend_ops *const **list) {
   return COUNT;
 }
 
-/** Every pointer of the table is required: a NULL is found here, not in epoch 3. */
-static es_status complete(const es_backend_ops *o) {
+es_status es_backend_complete(const es_backend_ops *o) {
   const struct {
     const char *name;
     bool there;
@@ -82,7 +81,7 @@ static es_status open_here(const char *name, const es_comm *comm, int threads,
            threads);
   const es_backend_ops *ops = NULL;
   ES_TRY(find(name, &ops));
-  ES_TRY(complete(ops));
+  ES_TRY(es_backend_complete(ops));
   es_backend *made = NULL;
   ES_TRY(ES_NEW(1, &made));
   made->ops = ops;
