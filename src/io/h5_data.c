@@ -208,11 +208,20 @@ static int64_t growth(hid_t ds, int ndim, const hsize_t *old, hsize_t rows) {
   return bytes;
 }
 
+es_status es_h5_set_rows(es_h5 *f, const char *path, hid_t ds, int ndim, hsize_t *dim,
+                         int64_t rows) {
+  es_note n = {0};
+  const int64_t bytes = growth(ds, ndim, dim, (hsize_t) rows);
+  if (bytes > 0) ES_TRY(es_h5_reserve(f, bytes));
+  dim[0] = (hsize_t) rows;
+  if (H5Dset_extent(ds, dim) < 0) es_h5_blame(&n, f, "resize", path);
+  return bytes > 0 ? es_note_settle(f->comm, &n) : n.status;
+}
+
 es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows) {
   es_note n = {0};
   hsize_t dim[ES_H5_MAXDIM] = {0}, most[ES_H5_MAXDIM] = {0};
   int ndim = 0;
-  int64_t bytes = 0;
   const hid_t ds = H5Dopen2(f->id, path, H5P_DEFAULT);
   if (ds < 0) {
     es_h5_blame(&n, f, "open dataset", path);
@@ -223,17 +232,10 @@ es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows) {
     if (rows < 0 || ndim < 1 || (most[0] != H5S_UNLIMITED && (hsize_t) rows > most[0])) {
       es_note_set(&n, ES_EARG, "%s:%s: cannot have %lld rows, its size is fixed at %lld",
                   f->path, path, (long long) rows, (long long) dim[0]);
-    } else {
-      bytes = growth(ds, ndim, dim, (hsize_t) rows);
     }
   }
   es_status st = es_note_settle(f->comm, &n);
-  if (st == ES_OK && bytes > 0) st = es_h5_reserve(f, bytes);
-  if (st == ES_OK) {
-    dim[0] = (hsize_t) rows;
-    if (H5Dset_extent(ds, dim) < 0) es_h5_blame(&n, f, "resize", path);
-    st = es_note_settle(f->comm, &n);
-  }
+  if (st == ES_OK) st = es_h5_set_rows(f, path, ds, ndim, dim, rows);
   if (ds >= 0) H5Dclose(ds);
   return st;
 }

@@ -33,6 +33,11 @@ void es_h5_blame_(es_note *n, const char *where, const es_h5 *f, const char *act
  * the others wait inside HDF5. @return ES_OK or ES_EIO */
 es_status es_h5_reserve(es_h5 *f, int64_t bytes);
 
+/** Collective. Give an open dataset of shape dim[ndim] (updated) that many rows. Where no
+ *  chunk is added nothing is written, and a failure is the same on all ranks anyway. */
+es_status es_h5_set_rows(es_h5 *f, const char *path, hid_t ds, int ndim, hsize_t *dim,
+                         int64_t rows);
+
 /** Fixed little-endian type on disk, native type in memory, bytes of one element. */
 hid_t es_h5_disk_type(es_h5_type t);
 hid_t es_h5_memory_type(es_h5_type t);

@@ -63,30 +63,15 @@ static void slab_open(slab *s, const es_h5 *f, const char *path, const int64_t *
   }
 }
 
-/* Collective. Rows needed by all ranks; extend the dataset if it has fewer. */
-static es_status slab_extend(slab *s, es_h5 *f, const char *path) {
-  int64_t end = s->none ? 0 : (int64_t) (s->start[0] + s->count[0]);
-  es_comm_max_i64(f->comm, &end, 1);
-  if (end <= (int64_t) s->dim[0]) return ES_OK;
-  ES_TRY(es_h5_resize(f, path, end));
-  H5Sclose(s->space);
-  s->space = H5Dget_space(s->ds);
-  return ES_OK;
-}
-
-/* Collective. Decide where to cut; number of rounds all ranks make. */
+/* Decide where to cut; the number of rounds this rank needs. */
 static int64_t slab_rounds(slab *s, const es_h5 *f, int64_t elem) {
+  if (s->none) return 0;
   while (s->cut < s->ndim - 1 && s->count[s->cut] == 1) s->cut++;
   s->slice = (hsize_t) elem;
   for (int i = s->cut + 1; i < s->ndim; i++) s->slice *= s->count[i];
-  int64_t rounds = 0;
-  if (!s->none) {
-    const hsize_t fit = (hsize_t) f->round_bytes / s->slice;
-    const hsize_t per_round = fit ? fit : 1;
-    rounds = (int64_t) ((s->count[s->cut] + per_round - 1) / per_round);
-  }
-  es_comm_max_i64(f->comm, &rounds, 1);
-  return rounds;
+  const hsize_t fit = (hsize_t) f->round_bytes / s->slice;
+  const hsize_t per_round = fit ? fit : 1;
+  return (int64_t) ((s->count[s->cut] + per_round - 1) / per_round);
 }
 
 /* Collective. Round r of `rounds`: its share of the block, or nothing. */
@@ -131,10 +116,18 @@ static es_status transfer(es_h5 *f, const char *path, es_h5_type type,
   if (write && !f->writable) {
     es_note_set(&n, ES_EARG, "%s is open for reading only", f->path);
   }
-  es_status st = es_note_settle(f->comm, &n);
-  if (st == ES_OK && write) st = slab_extend(&s, f, path);
+  int64_t end = s.none || n.status ? 0 : (int64_t) (s.start[0] + s.count[0]);
+  int64_t rounds = n.status ? 0 : slab_rounds(&s, f, es_h5_type_size(type));
+  int64_t wants[2] = {end, rounds};
+  es_status st = es_note_settle_max(f->comm, &n, wants, 2);
+  end = wants[0];
+  rounds = wants[1];
+  if (st == ES_OK && write && end > (int64_t) s.dim[0]) {
+    st = es_h5_set_rows(f, path, s.ds, s.ndim, s.dim, end);
+    H5Sclose(s.space);
+    s.space = H5Dget_space(s.ds);
+  }
   if (st == ES_OK) {
-    const int64_t rounds = slab_rounds(&s, f, es_h5_type_size(type));
     for (int64_t r = 0; r < rounds; r++) {
       slab_round(&s, f, path, es_h5_memory_type(type), r, rounds, data, write, &n);
     }

@@ -17,10 +17,16 @@ void es_note_set_(es_note *n, const char *where, es_status st, const char *fmt, 
 }
 
 es_status es_note_settle(const es_comm *c, const es_note *n) {
-  int64_t first = n->status == ES_OK ? 0 : c->size - c->rank;
-  es_comm_max_i64(c, &first, 1);
-  if (first == 0) return ES_OK;
-  const int who = c->size - (int) first;
+  return es_note_settle_max(c, n, NULL, 0);
+}
+
+es_status es_note_settle_max(const es_comm *c, const es_note *n, int64_t *wants, int k) {
+  int64_t all[1 + ES_NOTE_WANTS] = {n->status == ES_OK ? 0 : c->size - c->rank};
+  for (int i = 0; i < k; i++) all[1 + i] = wants[i];
+  es_comm_max_i64(c, all, 1 + k);
+  for (int i = 0; i < k; i++) wants[i] = all[1 + i];
+  if (all[0] == 0) return ES_OK;
+  const int who = c->size - (int) all[0];
   es_note said = *n;
   es_comm_bcast(c, &said, sizeof said, who);
   if (c->rank == 0 && who == 0) es_log(ES_LOG_ERROR, said.where, "%s", said.text);

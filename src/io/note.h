@@ -25,4 +25,8 @@ void es_note_set_(es_note *n, const char *where, es_status st, const char *fmt, 
  */
 es_status es_note_settle(const es_comm *c, const es_note *n);
 
+enum { ES_NOTE_WANTS = 4 };
+/** The same, and in one reduction with it the maxima over ranks of wants[k], k <= 4. */
+es_status es_note_settle_max(const es_comm *c, const es_note *n, int64_t *wants, int k);
+
 #endif

@@ -143,8 +143,7 @@ static es_status flush_group(es_traj *t, es_traj_group *g) {
   if (rows && es_alloc_n((size_t) (rows * g->width), 8, g->path, (void **) &column)) {
     es_note_set(&n, ES_ENOMEM, "out of memory for rows of %s", g->path);
   }
-  es_status st = es_note_settle(t->comm, &n);
-  es_comm_bcast(t->comm, &rows, sizeof rows, 0);
+  es_status st = es_note_settle_max(t->comm, &n, &rows, 1);
   if (st == ES_OK && rows) st = write_axis(t, g, rows, g->step, g->time);
   for (int i = 0; i < g->n && st == ES_OK && rows; i++) {
     st = write_series(t, g, rows, &g->series[i], column);
