@@ -4,6 +4,7 @@
  *  diag Q' with Q a product of Householder reflectors. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "eigenstep/eig.h"
 #include "eigenstep/rng.h"
 #include "par.h"
@@ -125,8 +126,10 @@ static bool on_grid(const es_grid *g) {
     ok = es_dmat_create(g, n, n, 0, &a) == ES_OK && ok;
     es_dmat_fill(a, toeplitz, band);
     for (size_t i = 0; i < solvers; i++) ok = solved(list[i]->name, a, 0, want) && ok;
+    /* The largest only where it differs: the others solve for all pairs anyway. */
     for (size_t i = 0; i < solvers; i++)
-      ok = solved(list[i]->name, a, (n + 4) / 5, want) && ok;
+      if (n < 500 || strcmp(list[i]->name, "syevr") == 0)
+        ok = solved(list[i]->name, a, (n + 4) / 5, want) && ok;
     es_dmat_destroy(&a);
   }
   return ok;
@@ -148,22 +151,24 @@ static bool chosen_on(const es_grid *g, int n, bool full) {
   choose_spectrum(n, full, want);
   es_dmat *a = chosen(g, n, want);
   bool ok = solved("auto", a, 0, want) && solved("auto", a, 1, want);
-  const int pairs[] = {0, 1, (n + 4) / 5, (n + 1) / 2};
+  const int pairs[] = {0, (n + 4) / 5, 1, (n + 1) / 2}, tries = n < 30 ? 4 : 2;
   for (size_t i = 0; i < solvers; i++)
-    for (int p = 0; p < 4; p++) ok = solved(list[i]->name, a, pairs[p], want) && ok;
+    for (int p = 0; p < tries; p++) ok = solved(list[i]->name, a, pairs[p], want) && ok;
   es_dmat_destroy(&a);
   return ok;
 }
 
 static void chosen_spectrum(void **state) {
   const es_comm *c = *state;
-  const int orders[] = {1, 2, 3, 4, 5, 6, 7, 8, 10, 33, 130};
+  const int orders[] = {1, 2, 3, 5, 7, 8, 33, 130};
   bool ok = true;
   for (int rows = 1; rows <= c->size; rows++) {
     es_grid *g = NULL;
     if (c->size % rows) continue;
     ok = es_grid_create(c, rows, &g) == ES_OK && ok;
-    for (size_t s = 0; s < sizeof orders / sizeof *orders; s++)
+    /* The two large ones not on tall grids: thousands of small messages. */
+    const size_t n = g->rows <= g->cols ? sizeof orders / sizeof *orders : 6;
+    for (size_t s = 0; s < n; s++)
       for (int full = 0; full < 2; full++) ok = chosen_on(g, orders[s], full) && ok;
     es_grid_destroy(&g);
   }
