@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bench.h"
 #include "eigenstep/mem.h"
+#include "exp_linear.h"
 
 typedef es_output_params out_par;
 const es_param es_output_table[] = {
@@ -65,6 +66,8 @@ es_status es_sections(es_section **out, size_t *n_out) {
   }
   s[n++] = (es_section){
       .name = "bench", .table = es_bench_table, .doc = "repetitions of eigenstep bench"};
+  s[n++] = (es_section){
+      .name = "linear", .table = es_linear_table, .doc = "model of eigenstep linear"};
   *out = s;
   *n_out = n;
   return ES_OK;

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file linear.h  Linear models f(x) = W x on pairs of views: the eigenpairs of
+ *  Gamma = (1/2n) sum_i (x_i x_i'^T + x_i' x_i^T), symmetric and in general indefinite. */
+#ifndef ES_LINEAR_H
+#define ES_LINEAR_H
+
+#include "eigenstep/descent.h"
+#include "eigenstep/eig.h"
+
+typedef struct es_modes {
+  int m, k;                       /**< values of a view; eigenpairs */
+  bool whole;                     /**< all eigenvalues that are not zero are among them */
+  bool samples;                   /**< found through the 2n x 2n matrix of the samples */
+  double *gamma;                  /**< [k] descending, replicated; owned */
+  es_dmat *vector;                /**< [m, >= k] first k columns: V; owned */
+  double residual, orthogonality; /**< as in es_eigen */
+} es_modes;
+
+/** Collective. Eigenpairs of Gamma, never gathered on a rank.
+ *
+ *  From the m x m matrix (pdsyr2k, block-cyclic) or, where 2n < m or "samples" is named,
+ *  from the samples: with Y the 2n x m matrix of all views, K = Y Y' and S the exchange of
+ *  the views, K^(1/2) S K^(1/2) / 2n has the same non-zero eigenvalues, and V = Y'
+ *  K^(-1/2) B. Directions in which K is below 1e-10 of its largest eigenvalue are left
+ *  out.
+ *  @param p       centred by the caller if wanted; borrowed for the call
+ *  @param k       leading pairs wanted; 0 = all that there are
+ *  @param solver  "auto", "samples", or one of eig.h (then the m x m matrix)
+ *  @return ES_OK, ES_ECONFIG (unknown solver), ES_EMATH, ES_ENOMEM */
+es_status es_modes_create(const es_grid *g, const es_pairs *p, int k, const char *solver,
+                          es_modes **modes);
+void es_modes_destroy(es_modes **modes);
+
+/** Collective. out [d, k] = W V, replicated, row-major. W: f(ctx, i, j). */
+es_status es_modes_rotate(const es_modes *modes, int d,
+                          double (*f)(void *ctx, int i, int j), void *ctx, double *out);
+
+/** Collective. Subtract from each view its mean over all pairs. */
+es_status es_pairs_center(const es_comm *c, es_pairs *p);
+
+/** Bytes a rank takes at most: views, matrices and workspace, for a dry run. */
+int64_t es_linear_bytes(int64_t m, int64_t n, int64_t d, int64_t k, bool samples,
+                        int ranks);
+/** Would es_modes_create with "auto" go through the samples? */
+bool es_linear_samples(int64_t m, int64_t n);
+
+#endif

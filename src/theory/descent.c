@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file descent.c  Gradient descent in the eigenvectors of Gamma.
+ *
+ *  With W~ = W V column j of W~ is multiplied by I - 4 lr gamma_j E each step, and all
+ *  columns meet only in C = sum_j gamma_j w_j w_j', E = C - I. One pass over W~ a step:
+ *  each group of columns is moved with the old E and at once added to the new C. Columns
+ *  are kept in groups of LANES, so that the inner operations are whole vectors. */
+#include <math.h>
+#include <string.h>
+#include "descent_private.h"
+#include "eigenstep/mem.h"
+
+enum { LANES = 8, TILE = 4 };
+typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
+
+/* Work of a step on each rank from which the all-reduce of C costs less than it saves. */
+#define WORTH_SHARING 1e6
+
+typedef struct rotated {
+  int d, groups; /* groups: a multiple of TILE, the last ones padded with zeros */
+  bool shared;
+  lanes *w;           /* [groups][d] columns of W~, LANES at a time */
+  lanes *g;           /* [groups] gamma */
+  lanes *c;           /* [d][d] lower triangle: C, a part in each lane */
+  double *move, *sum; /* [d, d] -4 lr E; C */
+} rotated;
+
+void es_descent_error(const es_descent *o, const double *c, double *e) {
+  const int d = o->d;
+  for (int i = 0; i < d; i++)
+    for (int j = 0; j < d; j++)
+      e[i * d + j] = i == j ? c[i * d + j] - 1 : o->offdiag * c[i * d + j];
+}
+
+bool es_descent_diverged(int d, const double *c) {
+  double most = 0;
+  for (int i = 0; i < d; i++) most += fabs(c[i * d + i]);
+  return !(most < 1e150);
+}
+
+/* Add TILE groups of columns to C: one load and store of C for all of them. */
+static inline void accumulate(const rotated *r, const lanes *w, const lanes *gamma) {
+  const int d = r->d;
+  const lanes *w1 = w + d, *w2 = w1 + d, *w3 = w2 + d;
+  for (int i = 0; i < d; i++) {
+    const lanes u0 = w[i] * gamma[0], u1 = w1[i] * gamma[1];
+    const lanes u2 = w2[i] * gamma[2], u3 = w3[i] * gamma[3];
+    lanes *c = r->c + (size_t) i * (size_t) d;
+    for (int j = 0; j <= i; j++) c[j] += u0 * w[j] + u1 * w1[j] + u2 * w2[j] + u3 * w3[j];
+  }
+}
+
+/* One group: w <- keep w + move w gamma. */
+static inline void advance(const rotated *r, lanes *w, const lanes *gamma, double keep) {
+  const int d = r->d;
+  lanes *tmp = r->c + (size_t) d * (size_t) d;
+  for (int i = 0; i < d; i++) tmp[i] = w[i] * *gamma;
+  int i = 0;
+  for (; i + 1 < d; i += 2) {
+    lanes sum0 = w[i] * keep, sum1 = w[i + 1] * keep;
+    const double *m0 = r->move + (size_t) i * (size_t) d, *m1 = m0 + d;
+    for (int j = 0; j < d; j++) {
+      sum0 += m0[j] * tmp[j];
+      sum1 += m1[j] * tmp[j];
+    }
+    w[i] = sum0;
+    w[i + 1] = sum1;
+  }
+  if (i == d) return;
+  lanes sum = w[i] * keep;
+  for (int j = 0; j < d; j++) sum += r->move[i * d + j] * tmp[j];
+  w[i] = sum;
+}
+
+/* C over lanes, and over ranks where they share the columns. */
+static void gather_c(const es_descent *o, rotated *r) {
+  const int d = r->d;
+  for (int i = 0; i < d; i++)
+    for (int j = 0; j <= i; j++) {
+      double sum = 0;
+      for (int k = 0; k < LANES; k++) sum += r->c[i * d + j][k];
+      r->sum[i * d + j] = r->sum[j * d + i] = sum;
+    }
+  if (r->shared) es_comm_sum_f64(o->comm, r->sum, (int64_t) d * d);
+}
+
+static void step(const es_descent *o, rotated *r, bool move) {
+  const double keep = 1 - o->lr * o->decay;
+  const int d = r->d;
+  es_descent_error(o, r->sum, r->move);
+  for (int i = 0; i < d * d; i++) r->move[i] *= -4 * o->lr;
+  memset(r->c, 0, sizeof *r->c * (size_t) d * (size_t) d);
+  for (int k = 0; k < r->groups; k += TILE) {
+    lanes *w = r->w + (size_t) k * (size_t) d;
+    for (int l = 0; move && l < TILE; l++) advance(r, w + l * d, &r->g[k + l], keep);
+    accumulate(r, w, &r->g[k]);
+  }
+  gather_c(o, r);
+}
+
+/* Columns first .. first + count of W to groups, or back. */
+static void pack(const es_descent *o, rotated *r, int64_t first, int64_t count,
+                 bool out) {
+  double *to = (double *) r->w;
+  for (int64_t j = 0; j < count; j++)
+    for (int i = 0; i < o->d; i++) {
+      double *theirs = &o->w[(int64_t) i * o->m + first + j];
+      double *ours = &to[(j / LANES * o->d + i) * LANES + j % LANES];
+      if (out)
+        *theirs = *ours;
+      else
+        *ours = *theirs;
+    }
+}
+
+/* Every rank's columns on all ranks: what a rank does not hold is zero in the sum. */
+static void unpack(const es_descent *o, rotated *r, int64_t first, int64_t count) {
+  if (r->shared) memset(o->w, 0, sizeof *o->w * (size_t) o->d * (size_t) o->m);
+  pack(o, r, first, count, true);
+  if (r->shared) es_comm_sum_f64(o->comm, o->w, (int64_t) o->d * o->m);
+}
+
+static es_status loop(es_descent *o, rotated *r) {
+  int64_t now = 0;
+  step(o, r, false);
+  ES_TRY(es_watch_see(o->watch, 0, r->sum));
+  for (int k = 0; k < o->n; k++) {
+    for (; now < (int64_t) o->at[k]; now++) {
+      step(o, r, true);
+      o->ended = (double) (now + 1);
+      if (es_descent_diverged(r->d, r->sum)) return ES_EMATH;
+      ES_TRY(es_watch_see(o->watch, o->ended, r->sum));
+    }
+    ES_TRY(o->see(o->ctx, o->at[k], r->sum));
+  }
+  return ES_OK;
+}
+
+es_status es_descent_rotated(es_descent *o, const double *gamma) {
+  const size_t d = (size_t) o->d, square = d * d;
+  int64_t first = 0, count = o->m;
+  rotated r = {.d = o->d};
+  es_status st = ES_OK;
+  r.shared =
+      o->comm->size > 1 && (double) o->d * o->d * o->m / o->comm->size >= WORTH_SHARING;
+  if (r.shared) es_comm_share(o->comm, o->m, &first, &count);
+  r.groups = (int) ((count + TILE * LANES - 1) / (TILE * LANES)) * TILE;
+  const size_t groups = (size_t) r.groups;
+  st = es_alloc(sizeof(lanes) * groups * d, "columns of W", (void **) &r.w);
+  if (st == ES_OK) st = es_alloc(sizeof(lanes) * groups, "gamma", (void **) &r.g);
+  if (st == ES_OK) st = es_alloc(sizeof(lanes) * (square + d), "C", (void **) &r.c);
+  if (st == ES_OK) st = ES_NEW(square, &r.move);
+  if (st == ES_OK) st = ES_NEW(square, &r.sum);
+  st = es_comm_agree(o->comm, st);
+  if (st == ES_OK) {
+    for (int64_t j = 0; j < count; j++) r.g[j / LANES][j % LANES] = gamma[first + j];
+    pack(o, &r, first, count, false);
+    o->ended = 0;
+    st = es_comm_agree(o->comm, loop(o, &r));
+    unpack(o, &r, first, count);
+  }
+  es_free(&r.sum);
+  es_free(&r.move);
+  es_free(&r.c);
+  es_free(&r.g);
+  es_free(&r.w);
+  return st;
+}

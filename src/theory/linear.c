@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file linear.c  Eigenpairs of Gamma, from the m x m matrix or from the samples.
+ *
+ *  All matrices are block-cyclic; what is replicated is [k] eigenvalues and the [d, k]
+ *  start in their vectors. */
+#include "eigenstep/linear.h"
+
+#include <string.h>
+#include "eigenstep/cov.h"
+#include "eigenstep/mem.h"
+#include "samples.h"
+
+bool es_linear_samples(int64_t m, int64_t n) {
+  return 2 * n < m;
+}
+
+int64_t es_linear_bytes(int64_t m, int64_t n, int64_t d, int64_t k, bool samples,
+                        int ranks) {
+  const int64_t word = (int64_t) sizeof(double), mine = (n + ranks - 1) / ranks;
+  const int64_t order = samples ? 2 * n : m;
+  /* Gamma (or K), the solver's copy, its vectors and its workspace. */
+  const int64_t square = 4 * (order * order / ranks + order);
+  /* Twice: as rows and as the block-cyclic copy of them. */
+  const int64_t views = 2 * 2 * mine * m;
+  const int64_t vectors = samples ? k * m / ranks + 3 * order * order / ranks : 0;
+  return word * (square + views + vectors + 3 * d * k);
+}
+
+es_status es_pairs_center(const es_comm *c, es_pairs *p) {
+  double *mean = NULL;
+  es_status st = es_comm_agree(c, ES_NEW(p->m, &mean));
+  for (int v = 0; v < 2 && st == ES_OK; v++) {
+    st = es_cov_mean(c, p->x[v], p->n, p->m, mean);
+    for (int64_t i = 0; st == ES_OK && i < p->n; i++)
+      for (int j = 0; j < p->m; j++) p->x[v][i * p->m + j] -= mean[j];
+  }
+  es_free(&mean);
+  return st;
+}
+
+/* Gamma and its eigenpairs. */
+static es_status from_matrix(const es_grid *g, const es_pairs *p, int k,
+                             const char *solver, es_modes *out) {
+  es_dmat *gamma = NULL;
+  es_eigen *e = NULL;
+  ES_TRY(es_cov_cross(g, p->x[0], p->x[1], p->n, p->m, &gamma));
+  const es_status st = es_eig_solve(solver, gamma, k < p->m ? k : 0, &e);
+  es_dmat_destroy(&gamma);
+  ES_TRY(st);
+  out->k = e->k;
+  out->whole = e->k == p->m;
+  out->gamma = e->value;
+  out->vector = e->vector;
+  out->residual = e->residual;
+  out->orthogonality = e->orthogonality;
+  e->value = NULL;
+  e->vector = NULL;
+  es_eig_destroy(&e);
+  return ES_OK;
+}
+
+es_status es_modes_create(const es_grid *g, const es_pairs *p, int k, const char *solver,
+                          es_modes **modes) {
+  es_modes *made = NULL;
+  ES_TRY(es_comm_agree(g->comm, ES_NEW(1, &made)));
+  made->m = p->m;
+  made->samples = strcmp(solver, "samples") == 0 ||
+                  (strcmp(solver, "auto") == 0 && es_linear_samples(p->m, p->total));
+  const es_status st = made->samples ? es_modes_from_samples(g, p, k, made)
+                                     : from_matrix(g, p, k, solver, made);
+  if (st == ES_OK)
+    *modes = made;
+  else
+    es_modes_destroy(&made);
+  return st;
+}
+
+void es_modes_destroy(es_modes **modes) {
+  if (*modes == NULL) return;
+  es_free(&(*modes)->gamma);
+  es_dmat_destroy(&(*modes)->vector);
+  es_free(modes);
+}
+
+es_status es_modes_rotate(const es_modes *modes, int d,
+                          double (*f)(void *ctx, int i, int j), void *ctx, double *out) {
+  const es_grid *g = modes->vector->grid;
+  es_dmat *w = NULL, *turned = NULL;
+  es_status st;
+  const es_dmat v = es_dmat_first_cols(modes->vector, modes->k);
+  ES_TRY_GOTO(es_dmat_create(g, d, modes->m, 0, &w), done);
+  ES_TRY_GOTO(es_dmat_create(g, d, modes->k, 0, &turned), done);
+  es_dmat_fill(w, f, ctx);
+  ES_TRY_GOTO(es_dmat_gemm('N', 'N', 1, w, &v, 0, turned), done);
+  st = es_dmat_gather(turned, out);
+done:
+  es_dmat_destroy(&turned);
+  es_dmat_destroy(&w);
+  return st;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file samples.h  Eigenpairs of Gamma through the matrix of the samples. */
+#ifndef ES_THEORY_SAMPLES_H
+#define ES_THEORY_SAMPLES_H
+
+#include "eigenstep/linear.h"
+
+/** Collective. Fill k, whole, gamma, vector and the errors of `out`; k as in
+ *  es_modes_create. */
+es_status es_modes_from_samples(const es_grid *g, const es_pairs *p, int k,
+                                es_modes *out);
+
+#endif
