@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_grad.c  The gradient of a batch spread over ranks is the gradient of one rank:
- *  network with synchronised batch norm, global loss, sum over ranks; uneven shards too. */
+/** @file par_grad.c  The gradient of a batch spread over ranks is the gradient of one
+ *  rank: network with synchronised batch norm, global loss, sum over ranks; uneven shards
+ *  too. */
 #include "loss_cases.h"
 #include "models.h"
 #include "par.h"
@@ -10,8 +11,8 @@ enum { PAIRS = 14, SIDE = 32, D = 6, IMAGE = 3 * SIDE * SIDE, SEED = 4 };
 static const model_spec spec = {
     .encoder = "resnet18", .base_width = 4, .widths = {12, D}, .input = {3, SIDE, SIDE}};
 
-/** Biases of +-2.5 keep the inputs of ReLUs away from 0: one that rounds to the other side
- * would hide whether the sums are right. */
+/** Biases of +-2.5 keep the inputs of ReLUs away from 0: one that rounds to the other
+ * side would hide whether the sums are right. */
 static es_status set_apart(es_params *p) {
   float bias[64];
   for (int v = 0; v < p->n_view; v++) {

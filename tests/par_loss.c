@@ -26,7 +26,8 @@ static void share(const es_comm *c, int form, int *first, int *count) {
   }
 }
 
-/** Error of this rank's part against the whole batch on one rank, over the largest entry. */
+/** Error of this rank's part against the whole batch on one rank, over the largest entry.
+ */
 static double difference(const es_comm *c, const es_comm *self, const loss_case *k,
                          int form) {
   double z1[N * D], z2[N * D], whole1[N * D], whole2[N * D], d1[N * D], d2[N * D];

@@ -25,7 +25,8 @@ static double value_of(es_loss *l, int n, const double *z1, const double *z2) {
   return value;
 }
 
-/** Largest difference of the gradient from central differences, over its largest entry. */
+/** Largest difference of the gradient from central differences, over its largest entry.
+ */
 static double gradient_error(es_loss *l) {
   double z[2 * ND], g[2 * ND], value, worst = 0, top = 0;
   loss_views(5, N, D, z, z + ND);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file unit_model_io.c  Weights to a safetensors file and back; files that do not fit. */
+/** @file unit_model_io.c  Weights to a safetensors file and back; files that do not fit.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

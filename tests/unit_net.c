@@ -91,7 +91,8 @@ static double moved(rig *t, int v, const float *dir, double h, float *work) {
 
 /** Difference of slope and gradient along a direction that is half the gradient's, half
  * random, over the norm of the gradient. A bias that the next batch norm removes has a
- * gradient of rounding errors: a thousandth of the whole gradient's norm is allowed for. */
+ * gradient of rounding errors: a thousandth of the whole gradient's norm is allowed for.
+ */
 static double slope_error(rig *t, int v, float *dir, float *work) {
   const es_view *const view = &t->p->view[v];
   const float *const g = t->grad + view->offset;
@@ -109,8 +110,8 @@ static double slope_error(rig *t, int v, float *dir, float *work) {
   return fabs(slope - along) / (norm + 1e-3 * model_norm(t->p->n, t->grad));
 }
 
-/** Batch norm's biases of +-4: a channel is on, or off, for nearly all pixels, so that few
- * ReLUs switch within a step. */
+/** Batch norm's biases of +-4: a channel is on, or off, for nearly all pixels, so that
+ * few ReLUs switch within a step. */
 static void set_apart(es_params *p) {
   float bias[128];
   for (int v = 0; v < p->n_view; v++) {

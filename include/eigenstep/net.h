@@ -25,7 +25,7 @@ typedef struct es_net_options {
 
 /** Bytes and operations, known after es_net_alloc (also in a dry run). */
 typedef struct es_net_cost {
-  int64_t parameters; /**< trainable */
+  int64_t parameters;       /**< trainable */
   int64_t activation_bytes; /**< all activations of max_n images */
   int64_t gradient_bytes;   /**< the arena of their gradients */
   int64_t parameter_bytes;  /**< values, gradients and state */

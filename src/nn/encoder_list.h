@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file encoder_list.h  One line per variant. No include guard: expanded several times. */
+/** @file encoder_list.h  One line per encoder. No include guard: it is expanded twice. */
 ES_ENCODER(resnet50)
 ES_ENCODER(resnet34)
 ES_ENCODER(resnet18)
