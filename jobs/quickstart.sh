@@ -19,13 +19,14 @@ out=${OUT:-quickstart-out}
 n=1
 while [ -e "$out" ]; do n=$((n + 1)); out=${OUT:-quickstart-out}-$n; done
 
+cores=$(env -u OMP_NUM_THREADS nproc) # which would count threads if that were set
 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export OMP_NUM_THREADS OPENBLAS_NUM_THREADS
 if [ "$(id -u)" = 0 ]; then # Open MPI wants to be told twice
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
 fi
-mpirun --use-hwthread-cpus -n "${RANKS:-$(nproc)}" \
+mpirun --use-hwthread-cpus -n "${RANKS:-$cores}" \
   build/eigenstep train inputs/quickstart/run.ini output.dir="$out" "$@"
 
 for python in python3 /usr/bin/python3; do # the first that can read HDF5 and draw
