@@ -75,8 +75,8 @@ double es_flow_lambda(double gamma, double start, double decay, double t);
 double es_flow_tau_exact(double gamma, double start, double decay);
 double es_flow_tau_small(double gamma, double start, double decay);
 
-/** Loss of a C with these eigenvalues and a flat diagonal:
- *  d (1 - T)^2 + w (sum lambda^2 - d T^2), T = sum lambda / d; sum (1 - lambda)^2, w = 1. */
+/** Loss of a C with these eigenvalues and a flat diagonal, T = sum lambda / d:
+ *  d (1 - T)^2 + w (sum lambda^2 - d T^2); with w = 1, sum (1 - lambda)^2. */
 double es_flow_loss(int d, double offdiag, const double *lambda);
 
 /** Plateau with k of d modes learned: L_k = d a / (1 + a), a = w (d / k - 1); the k
