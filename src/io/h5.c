@@ -6,12 +6,15 @@
  *  Full disks: with Open MPI 4.1 a failed write is reported by some ranks only or by
  * none, and HDF5 1.10 then waits for ever in its next collective; so space is reserved
  * first (es_h5_reserve), where a failure is one errno on one rank. */
-#define _GNU_SOURCE /* fallocate */
+#define _GNU_SOURCE /* fallocate, memfd_create */
 #include "h5_private.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -106,6 +109,15 @@ static void measure(es_h5 *f) {
   if (f->fd >= 0 && fstat(f->fd, &s) == 0) f->end = (int64_t) s.st_size;
 }
 
+/* A write that fails on one of several ranks leaves the others waiting inside HDF5, where
+ * nothing reaches them: then MPI has to end the job. A single rank gets an error. */
+static void end_job_on_failure(const es_h5 *f) {
+  MPI_File *file = NULL;
+  if (!f->writable || f->comm->size == 1) return;
+  if (H5Fget_vfd_handle(f->id, H5P_DEFAULT, (void **) &file) < 0 || !file) return;
+  MPI_File_set_errhandler(*file, MPI_ERRORS_ARE_FATAL);
+}
+
 /* Collective. The handle around an HDF5 file; *fd is taken in any case. */
 static es_status attach(const es_comm *c, const char *path, bool write, bool create,
                         int fd, es_h5 **out) {
@@ -133,6 +145,7 @@ static es_status attach(const es_comm *c, const char *path, bool write, bool cre
   if (access >= 0) H5Pclose(access);
   if (creation >= 0) H5Pclose(creation);
   ES_TRY_GOTO(es_note_settle(c, &n), fail);
+  end_job_on_failure(f);
   *out = f;
   return ES_OK;
 fail:
@@ -180,7 +193,27 @@ es_status es_h5_flush(es_h5 *f) {
     es_note_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path, strerror(errno));
   }
   measure(f);
-  return es_note_settle(f->comm, &n);
+  const es_status st = es_note_settle(f->comm, &n);
+  f->failed = f->failed || st != ES_OK;
+  return st;
+}
+
+/* What HDF5 could not write it tries again when the file is closed; if that fails too it
+ * keeps a dead handle, and MPI_Finalize ends in a crash. So the descriptors behind the
+ * file are turned to memory: HDF5 can end in good order, and the error is known already. */
+static void divert(const es_h5 *f) {
+  struct stat file, s;
+  const int memory = memfd_create("lost", 0);
+  DIR *open_files = opendir("/proc/self/fd");
+  const bool known = memory >= 0 && stat(f->path, &file) == 0;
+  for (struct dirent *e = open_files ? readdir(open_files) : NULL; e && known;
+       e = readdir(open_files)) {
+    const int fd = atoi(e->d_name);
+    if (*e->d_name == '.' || fd == f->fd || fstat(fd, &s) != 0) continue;
+    if (s.st_dev == file.st_dev && s.st_ino == file.st_ino) dup2(memory, fd);
+  }
+  if (open_files) closedir(open_files);
+  if (memory >= 0) close(memory);
 }
 
 es_status es_h5_close(es_h5 **pf) {
@@ -188,6 +221,11 @@ es_status es_h5_close(es_h5 **pf) {
   if (!f) return ES_OK;
   *pf = NULL;
   es_note n = {0};
+  if (f->writable && !f->failed) {
+    if (H5Fflush(f->id, H5F_SCOPE_GLOBAL) < 0) es_h5_blame(&n, f, "write", "");
+    f->failed = es_comm_agree(f->comm, n.status) != ES_OK;
+  }
+  if (f->failed) divert(f);
   if (H5Fclose(f->id) < 0) es_h5_blame(&n, f, "close", "");
   if (f->fd >= 0 && (fsync(f->fd) != 0 || close(f->fd) != 0)) {
     es_note_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path, strerror(errno));

@@ -215,7 +215,10 @@ es_status es_h5_set_rows(es_h5 *f, const char *path, hid_t ds, int ndim, hsize_t
   if (bytes > 0) ES_TRY(es_h5_reserve(f, bytes));
   dim[0] = (hsize_t) rows;
   if (H5Dset_extent(ds, dim) < 0) es_h5_blame(&n, f, "resize", path);
-  return bytes > 0 ? es_note_settle(f->comm, &n) : n.status;
+  if (bytes == 0) return n.status;
+  const es_status st = es_note_settle(f->comm, &n);
+  f->failed = f->failed || st != ES_OK;
+  return st;
 }
 
 es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows) {

@@ -132,6 +132,7 @@ static es_status transfer(es_h5 *f, const char *path, es_h5_type type,
       slab_round(&s, f, path, es_h5_memory_type(type), r, rounds, data, write, &n);
     }
     st = es_note_settle(f->comm, &n);
+    f->failed = f->failed || (write && st != ES_OK);
   }
   slab_close(&s);
   return st;
