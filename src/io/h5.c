@@ -198,9 +198,9 @@ es_status es_h5_flush(es_h5 *f) {
   return st;
 }
 
-/* What HDF5 could not write it tries again when the file is closed; if that fails too it
- * keeps a dead handle, and MPI_Finalize ends in a crash. So the descriptors behind the
- * file are turned to memory: HDF5 can end in good order, and the error is known already. */
+/* What HDF5 could not write it tries again at closing; if that fails too it keeps a dead
+ * handle, and MPI_Finalize ends in a crash. So the descriptors behind the file are turned
+ * to memory: HDF5 can end in good order, and the error is known already. */
 static void divert(const es_h5 *f) {
   struct stat file, s;
   const int memory = memfd_create("lost", 0);

@@ -18,7 +18,7 @@ struct es_h5 {
   int fd;      /**< rank 0 of a writable file: to reserve space and to sync; else -1 */
   int64_t end; /**< rank 0: no less than the file's length after its next flush */
   bool writable;
-  bool failed; /**< HDF5 could not write; the same on all ranks */
+  bool failed;         /**< HDF5 could not write; the same on all ranks */
   int64_t round_bytes; /**< most bytes a rank hands to HDF5 in one collective call */
   char *path;          /**< owned; for messages */
 };
