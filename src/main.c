@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file main.c  Sub-commands and exit codes: the only exit and the only MPI_COMM_WORLD. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/experiment.h"
@@ -52,7 +53,7 @@ static es_status find_command(const char *name, const es_experiment_ops **found)
 static int exit_code(es_status s) {
   if (s == ES_OK) return EXIT_DONE;
   if (s == ES_STOPPED) return EXIT_STOPPED;
-  return s == ES_ECONFIG ? EXIT_USAGE : EXIT_ERROR;
+  return s == ES_ECONFIG || s == ES_ENOTSUP ? EXIT_USAGE : EXIT_ERROR;
 }
 
 /* What the options before the command ask for. */
@@ -102,6 +103,8 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
 int main(int argc, char **argv) {
   es_comm *comm = NULL;
   int provided = 0;
+  signal(SIGXFSZ,
+         SIG_IGN); /* a file past its size limit is an error of write, not a death */
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
   es_status s = es_comm_create(MPI_COMM_WORLD, &comm);
   if (s == ES_OK) s = es_comm_agree(comm, dispatch(comm, argc, argv));

@@ -114,14 +114,26 @@ static void speak_all(void) {
   es_print("table");
 }
 
+static void release_held(void) {
+  es_log_release(true);
+}
+
 static void ranks_print_what_they_should(void **state) {
   (void) state;
   char text[4096];
   es_log_setup(3, ES_LOG_INFO, false);
   listen(stderr, speak_all, text, sizeof text);
+  assert_string_equal(text, ""); /* held until the ranks have agreed */
+  assert_string_equal(es_log_held(), "broken");
+  listen(stderr, release_held, text, sizeof text);
   assert_string_equal(text, "eigenstep: error: [rank 3] broken (speak_all)\n");
+  assert_string_equal(es_log_held(), "");
+  listen(stderr, release_held, text, sizeof text);
+  assert_string_equal(text, "");
   listen(stdout, speak_all, text, sizeof text);
   assert_string_equal(text, "");
+  es_log_release(false);
+  assert_string_equal(es_log_held(), "");
 
   es_log_setup(3, ES_LOG_PHASE, true);
   listen(stdout, speak_all, text, sizeof text);

@@ -163,9 +163,23 @@ done:
   return st;
 }
 
+/* One sentence for the user before the matrices would say it in theirs. */
+static es_status check_finite(const es_snapshot *s, int64_t step, int64_t n,
+                              const int64_t *row, const double *z) {
+  const int d = s->opt.dim;
+  const int64_t views = s->opt.pairs ? 2 : 1;
+  for (int64_t i = 0; i < views * n * d; i++) {
+    ES_CHECK(isfinite(z[i]), ES_EMATH,
+             "embedding of sample %lld is not finite at step %lld: value %d is %g",
+             (long long) row[i / d % n], (long long) step, (int) (i % d), z[i]);
+  }
+  return ES_OK;
+}
+
 es_status es_snapshot_take(es_snapshot *s, int64_t step, double time, int64_t n,
                            const int64_t *row, double *z) {
   const double *z2 = z + n * s->opt.dim;
+  ES_TRY(es_comm_agree(s->grid->comm, check_finite(s, step, n, row, z)));
   if (s->cross) ES_TRY(take_cross(s, step, time, n, z, z2));
   if (s->covariance) ES_TRY(take_covariance(s, step, time, n, row, z));
   ES_TRY(es_steps_add(s->steps, step, time, s->leading));

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file optim.h  Optimisers (optim_list.h) and learning-rate schedules (sched_list.h).
+ */
+#ifndef ES_OPTIM_H
+#define ES_OPTIM_H
+
+#include "eigenstep/param.h"
+#include "eigenstep/params.h"
+
+/** Section [optim]. */
+typedef struct es_optim_params {
+  es_string name;
+  double lr, momentum, weight_decay;
+  bool nesterov;
+} es_optim_params;
+extern const es_param es_optim_table[];
+
+/** Section [sched]. */
+typedef struct es_sched_params {
+  es_string name;
+  int64_t warmup; /**< steps of linear warm-up from 0 */
+  double final;   /**< cosine: last learning rate as a fraction of the base */
+} es_sched_params;
+extern const es_param es_sched_table[];
+
+typedef struct es_optim es_optim;
+typedef struct es_optim_ops {
+  const char *name, *doc;
+  int moments; /**< flat buffers of n elements it needs besides value and grad */
+  es_status (*update)(es_optim *o, double lr);
+} es_optim_ops;
+struct es_optim {
+  const es_optim_ops *ops;
+  es_optim_params par;
+  es_params *params; /* borrowed; must outlive */
+  es_buf moment[2];  /* owned [n] each, as many as ops->moments */
+  int64_t steps;     /**< updates done */
+};
+
+es_status es_optim_create(const es_optim_params *par, es_params *params, es_optim **o);
+void es_optim_destroy(es_optim **o);
+/** params.value <- update(value, grad, lr). */
+es_status es_optim_update(es_optim *o, double lr);
+/** State visitor: "optim/moment0", ..., "optim/steps". */
+es_status es_optim_visit(es_optim *o, es_visitor *v);
+
+typedef struct es_sched_ops {
+  const char *name, *doc;
+  /** Factor on the base rate at `step` of `steps` after warm-up. */
+  double (*factor)(const es_sched_params *p, int64_t step, int64_t steps);
+} es_sched_ops;
+/** Check the name. */
+es_status es_sched_find(const es_sched_params *p, const es_sched_ops **ops);
+/** Learning rate of step (0-based): base x warm-up factor (step+1)/warmup, then the
+ * schedule. */
+double es_sched_lr(const es_sched_ops *ops, const es_sched_params *p, double base,
+                   int64_t step, int64_t steps);
+
+#endif
