@@ -22,6 +22,12 @@ static const loss_case loss_cases[] = {
     {"barlow", {"center=true", "symmetrize=false", "scale=0.1"}},
     {"barlow", {"normalize=batch", "offdiag=0.0051"}},
     {"barlow", {"normalize=batch", "symmetrize=false", "scale=0.3"}},
+    {"vicreg", {NULL}},
+    {"vicreg", {"hinge_half=false", "inv=5", "cov=3"}},
+    {"vicreg", {"eps=0.2", "inv=0"}},
+    {"simclr", {NULL}},
+    {"simclr", {"temperature=0.1", "doubled=true"}},
+    {"simclr", {"normalize=false", "temperature=2"}},
 };
 enum { LOSS_CASES = sizeof loss_cases / sizeof loss_cases[0] };
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "eigenstep/mem.h"
-#include "loss_cases.h"
+#include "data/loss_reference.h"
 
 enum { N = 7, D = 4, ND = N * D };
 
@@ -122,6 +122,102 @@ static void barlow_batch_is_invariant(void **state) {
   es_loss_destroy(&l);
 }
 
+/** The formulas of data/gen_losses.py. */
+static double field(int i, int j, double a, double b, double c) {
+  return sin(a + b * i + c * j + 0.37 * i * (j + 1));
+}
+
+static void reference_views(int n, double *z1, double *z2) {
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < REFERENCE_DIM; j++) {
+      const int ij = i * REFERENCE_DIM + j;
+      const double width = 0.4 + 0.5 * j;
+      z1[ij] = width * field(i, j, 1, 0.7, 1.3) + 0.2;
+      z2[ij] = 0.8 * z1[ij] + 0.3 * width * field(i, j, 2, 0.9, 0.5);
+    }
+}
+
+static double projection(int n, int k, const double *dz) {
+  double sum = 0;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < REFERENCE_DIM; j++)
+      sum += dz[i * REFERENCE_DIM + j] * field(i, j, k, 1.1 * k, 0.6);
+  return sum;
+}
+
+static void losses_agree_with_pytorch(void **state) {
+  (void) state;
+  enum { MOST = 150 * REFERENCE_DIM };
+  static double z[2][MOST], dz[2][MOST];
+  for (size_t c = 0; c < sizeof loss_references / sizeof loss_references[0]; c++) {
+    const loss_reference *const r = &loss_references[c];
+    double value, worst;
+    es_loss *l = make(&r->k, r->n, REFERENCE_DIM);
+    reference_views(r->n, z[0], z[1]);
+    assert_int_equal(es_loss_eval(l, r->n, z[0], z[1], &value, dz[0], dz[1]), ES_OK);
+    worst = fabs(value - r->value) / r->value;
+    for (int a = 0; a < 2; a++)
+      for (int k = 0; k < 3; k++)
+        worst = worse(worst, fabs(projection(r->n, k, dz[a]) - r->dz[a][k]) /
+                                 (1e-2 + fabs(r->dz[a][k])));
+    if (!(worst < 1e-12)) fail_msg("reference %zu (%s): %g", c, r->k.name, worst);
+    es_loss_destroy(&l);
+  }
+}
+
+/** Embeddings that all fall on a point leave 2N - 1 equal candidates; opposite ones far
+ *  apart neither overflow nor lose the loss. */
+static void simclr_start_and_extremes(void **state) {
+  (void) state;
+  const loss_case cosine = {"simclr", {NULL}}, dot = {"simclr", {"normalize=false"}},
+                  cold = {"simclr", {"temperature=1e-4"}};
+  const loss_case *const same[] = {&cosine, &dot, &cold};
+  double z[ND], g1[ND], g2[ND], value;
+  for (int i = 0; i < ND; i++) z[i] = 1e3 * (i % D + 1);
+  for (int k = 0; k < 3; k++) {
+    es_loss *l = make(same[k], N, D);
+    assert_true(fabs(value_of(l, N, z, z) - log(2 * N - 1)) < 1e-6);
+    es_loss_destroy(&l);
+  }
+  es_loss *l = make(&dot, 2, 2);
+  const double x1[] = {1e3, 0, 0, 1e3}, x2[] = {0, 1e3, 1e3, 0}; /* partners swapped */
+  assert_int_equal(es_loss_eval(l, 2, x1, x2, &value, g1, g2), ES_OK);
+  assert_true(fabs(value - 1e6 / 0.5) < 1e-3);
+  for (int i = 0; i < 4; i++) assert_true(isfinite(g1[i]) && isfinite(g2[i]));
+  es_loss_destroy(&l);
+}
+
+/** Only directions matter on the sphere; a zero embedding has none, and no NaN. */
+static void simclr_sees_directions(void **state) {
+  (void) state;
+  const loss_case cosine = {"simclr", {NULL}};
+  double z[2 * ND], g[2 * ND], value;
+  loss_views(9, N, D, z, z + ND);
+  es_loss *l = make(&cosine, N, D);
+  const double before = value_of(l, N, z, z + ND);
+  for (int i = 0; i < 2 * ND; i++) z[i] *= 1 + i / D; /* each row by its own factor */
+  assert_true(fabs(value_of(l, N, z, z + ND) - before) < 1e-13);
+  memset(z, 0, D * sizeof *z);
+  assert_int_equal(es_loss_eval(l, N, z, z + ND, &value, g, g + ND), ES_OK);
+  assert_true(isfinite(value));
+  for (int i = 0; i < 2 * ND; i++) assert_true(isfinite(g[i]));
+  es_loss_destroy(&l);
+}
+
+/** NaN and infinity reach the caller, who decides. */
+static void bad_numbers_reach_the_value(void **state) {
+  (void) state;
+  double z[2 * ND], g[2 * ND], value;
+  for (int k = 0; k < LOSS_CASES; k++) {
+    loss_views(3, N, D, z, z + ND);
+    z[5] = NAN;
+    es_loss *l = make(&loss_cases[k], N, D);
+    assert_int_equal(es_loss_eval(l, N, z, z + ND, &value, g, g + ND), ES_OK);
+    assert_true(!isfinite(value));
+    es_loss_destroy(&l);
+  }
+}
+
 static void barlow_says_what_c_it_uses(void **state) {
   (void) state;
   const struct {
@@ -135,6 +231,27 @@ static void barlow_says_what_c_it_uses(void **state) {
     es_loss *l = make(&table[i].k, N, D);
     l->ops->convention(l->par, &center, &normalize);
     assert_true(center == table[i].center && normalize == table[i].normalize);
+    es_loss_destroy(&l);
+  }
+}
+
+static void refused(const loss_case *k, int64_t pairs, const char *word) {
+  assert_null(loss_of(k, comm, N, pairs, D));
+  assert_non_null(strstr(es_log_last_error(), word));
+}
+
+static void settings_without_meaning_are_refused(void **state) {
+  (void) state;
+  const loss_case vicreg = {"vicreg", {NULL}}, simclr = {"simclr", {NULL}},
+                  cold = {"simclr", {"temperature=0"}};
+  refused(&vicreg, 1, "1 pair");
+  refused(&simclr, 1, "1 pair");
+  refused(&cold, N, "temperature");
+  const loss_case *const both[] = {&vicreg, &simclr};
+  for (int k = 0; k < 2; k++) {
+    double z[D] = {0}, value;
+    es_loss *l = make(both[k], N, D);
+    assert_int_equal(es_loss_eval(l, 1, z, z, &value, NULL, NULL), ES_EARG);
     es_loss_destroy(&l);
   }
 }
@@ -176,7 +293,12 @@ int main(int argc, char **argv) {
       cmocka_unit_test(barlow_value_by_hand),
       cmocka_unit_test(barlow_vanishes_at_the_identity),
       cmocka_unit_test(barlow_batch_is_invariant),
+      cmocka_unit_test(losses_agree_with_pytorch),
+      cmocka_unit_test(simclr_start_and_extremes),
+      cmocka_unit_test(simclr_sees_directions),
+      cmocka_unit_test(bad_numbers_reach_the_value),
       cmocka_unit_test(barlow_says_what_c_it_uses),
+      cmocka_unit_test(settings_without_meaning_are_refused),
       cmocka_unit_test(bad_calls_are_refused),
       cmocka_unit_test(evaluation_allocates_nothing),
   };

@@ -21,8 +21,8 @@ typedef struct es_loss_ops {
   size_t size;            /**< of its parameter struct */
   es_status (*check)(const void *par, int64_t pairs,
                      int dim); /**< optional; NULL: nothing to */
-  /** Bytes of workspace for up to n_max pairs on this rank. */
-  size_t (*workspace)(const void *par, int n_max, int dim, int ranks);
+  /** Bytes of workspace for up to n_max pairs on this rank and `all` on all ranks. */
+  size_t (*workspace)(const void *par, int n_max, int64_t all, int dim);
   es_status (*eval)(es_loss *l, int n, const double *z1, const double *z2, double *value,
                     double *dz1, double *dz2);
   /** Does C in the trajectory use embeddings with the batch mean removed?

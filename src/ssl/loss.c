@@ -8,9 +8,14 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
 
-const es_param es_loss_table[] = {
-    ES_STRING(es_loss_params, name, "barlow", "self-supervised loss: barlow"),
-    ES_PARAM_END};
+static const char name_doc[] = "self-supervised loss, one of:"
+#define ES_LOSS(n) " " #n
+#include "loss_list.h"
+#undef ES_LOSS
+    ;
+
+const es_param es_loss_table[] = {ES_STRING(es_loss_params, name, "barlow", name_doc),
+                                  ES_PARAM_END};
 
 #define ES_LOSS(n) extern const es_loss_ops es_loss_##n;
 #include "loss_list.h"
@@ -44,13 +49,13 @@ size_t es_loss_sections(es_section *s, size_t max) {
 }
 
 /** Read and check the parameters, make the workspace. */
-static es_status prepare(es_loss *l, es_config *cfg, int64_t pairs) {
+static es_status prepare(es_loss *l, es_config *cfg, int64_t pairs, int64_t all) {
   char section[64];
   snprintf(section, sizeof section, "loss.%s", l->ops->name);
   ES_TRY(es_alloc(l->ops->size, section, &l->par));
   ES_TRY(es_config_get(cfg, section, l->ops->params, NULL, l->ops->size, l->par));
   if (l->ops->check != NULL) ES_TRY(l->ops->check(l->par, pairs, l->dim));
-  const size_t bytes = l->ops->workspace(l->par, l->n_max, l->dim, l->comm->size);
+  const size_t bytes = l->ops->workspace(l->par, l->n_max, all, l->dim);
   void *work;
   ES_TRY(es_alloc(bytes, "workspace of the loss", &work));
   l->work = work;
@@ -62,6 +67,8 @@ es_status es_loss_create(es_config *cfg, const char *name, const es_comm *comm, 
   const void *found = NULL;
   es_loss *q = NULL;
   es_status st;
+  int64_t all = n_max > 0 ? n_max : 0;
+  es_comm_sum_i64(comm, &all, 1);
   ES_TRY_GOTO(es_registry_find("loss", name, (const void *const *) losses,
                                sizeof losses / sizeof losses[0], &found),
               agreed);
@@ -73,7 +80,7 @@ es_status es_loss_create(es_config *cfg, const char *name, const es_comm *comm, 
   q->comm = comm;
   q->n_max = n_max;
   q->dim = dim;
-  st = prepare(q, cfg, pairs);
+  st = prepare(q, cfg, pairs, all);
 agreed:
   st = es_comm_agree(comm, st);
   if (st == ES_OK)

@@ -54,9 +54,9 @@ typedef struct parts {
   double *g;     /**< [D, D] */
 } parts;
 
-static size_t workspace(const void *p, int n_max, int dim, int ranks) {
+static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   (void) p;
-  (void) ranks;
+  (void) all;
   const size_t n = (size_t) n_max, d = (size_t) dim;
   return (2 * n * d + 2 * d * d + 4 * d + 1) * sizeof(double);
 }

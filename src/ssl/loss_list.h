@@ -2,3 +2,5 @@
 /** @file loss_list.h  One line per self-supervised loss. No include guard: expanded
  * several times. */
 ES_LOSS(barlow)
+ES_LOSS(vicreg)
+ES_LOSS(simclr)

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file loss_simclr.c  NT-Xent of SimCLR (Chen, Kornblith, Norouzi, Hinton, ICML 2020).
+ *
+ *  With u_1 .. u_2N the embeddings of all ranks, both views, divided by their length
+ *  (normalize) or as they are, s_ij = u_i'u_j / T and p(i) the other view of i:
+ *  L = (1/2N) sum_i [l_i - s_ip(i)], l_i = ln sum_{j != i} e^(s_ij).
+ *
+ *  dL/du_i = (1/2NT) sum_{j != i} B_ij u_j, B_ij = e^(s_ij - l_i) + e^(s_ij - l_j) - 2
+ *  [j = p(i)]. The second term is the column of the softmax matrix: s is symmetric, so
+ *  once the 2N numbers l are known on all ranks each forms it from its own rows. Three
+ *  reductions: u, l, and L. Rows of s are made in blocks, twice, instead of being kept:
+ *  a rank needs 2N (D + 1) + 2N min(2n, 128) doubles. D = embedding width. */
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+#include "eigenstep/loss.h"
+
+enum { BLOCK = 128 }; /* rows of s at a time: wide enough for a fast product */
+
+typedef struct par {
+  double temperature;
+  bool normalize, doubled;
+} par;
+
+static const es_param params[] = {
+    ES_DOUBLE(par, temperature, "0.5", 0, ES_INF, "1",
+              "T > 0, which divides the similarities (0.1 for ImageNet)"),
+    ES_BOOL(par, normalize, "true",
+            "cosines of embeddings instead of their dot products"),
+    ES_BOOL(par, doubled, "false",
+            "sum of the two views' means (official code): twice the mean over 2N"),
+    ES_PARAM_END};
+
+static const double shortest = 1e-12; /* shorter embeddings are divided by this */
+
+/** The workspace by name, and the batch. */
+typedef struct parts {
+  int n, first, total; /**< pairs here, on lower ranks, on all ranks */
+  double *u;           /**< [2 total, D] all of view 1, then all of view 2 */
+  double *l;           /**< [2 total] */
+  double *s;           /**< [BLOCK, 2 total] rows of s, then of B */
+  double *length;      /**< [2 n] what this rank's rows were divided by */
+} parts;
+
+static es_status check(const void *p, int64_t pairs, int dim) {
+  const par *const o = p;
+  (void) dim;
+  ES_CHECK(o->temperature > 0, ES_ECONFIG,
+           "loss.simclr.temperature: got %g, expected more than 0", o->temperature);
+  ES_CHECK(pairs >= 2, ES_ECONFIG,
+           "loss.simclr: got a batch of %lld pair, expected at least 2: one has nothing "
+           "to be told from",
+           (long long) pairs);
+  return ES_OK;
+}
+
+static size_t rows_at_once(int n_max) {
+  return n_max < BLOCK ? (size_t) n_max : BLOCK;
+}
+
+static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
+  (void) p;
+  const size_t n = (size_t) n_max, d = (size_t) dim;
+  return (2 * (size_t) all * (d + 1 + rows_at_once(n_max)) + 2 * n) * sizeof(double);
+}
+
+static parts divide(const es_loss *l, int n, int64_t first, int64_t total) {
+  const size_t all = 2 * (size_t) total;
+  parts p = {.n = n, .first = (int) first, .total = (int) total};
+  p.u = l->work;
+  p.l = p.u + all * (size_t) l->dim;
+  p.s = p.l + all;
+  p.length = p.s + all * rows_at_once(l->n_max);
+  return p;
+}
+
+/** This rank's row i of view a among the 2 total rows; and its partner's. */
+static size_t row(const parts *p, int a, int i) {
+  return (size_t) a * (size_t) p->total + (size_t) p->first + (size_t) i;
+}
+
+/** Collective. u of all ranks: a sum of rows that are zero except on their own rank,
+ *  which is exact and, unlike a gather, allocates nothing. */
+static void share_rows(const es_loss *l, const double *const z[2], parts *p) {
+  const par *const o = l->par;
+  const int d = l->dim;
+  memset(p->u, 0, 2 * (size_t) p->total * (size_t) d * sizeof(double));
+  for (int a = 0; a < 2; a++)
+    for (int i = 0; i < p->n; i++) {
+      const double *const from = z[a] + (size_t) i * (size_t) d;
+      double *const to = p->u + row(p, a, i) * (size_t) d;
+      const double size = o->normalize ? cblas_dnrm2(d, from, 1) : 1.0;
+      const double divisor = size < shortest ? shortest : size;
+      for (int j = 0; j < d; j++) to[j] = from[j] / divisor;
+      p->length[a * p->n + i] = divisor;
+    }
+  es_comm_sum_f64(l->comm, p->u, 2 * (int64_t) p->total * d);
+}
+
+/** s of `count` rows of view a from i on. */
+static void similarities(const es_loss *l, const parts *p, int a, int i, int count) {
+  const par *const o = l->par;
+  const int d = l->dim, all = 2 * p->total;
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, count, all, d,
+              1.0 / o->temperature, p->u + row(p, a, i) * (size_t) d, d, p->u, d, 0.0,
+              p->s, all);
+}
+
+/** ln sum_{j != self} e^(s_j) without overflow. */
+static double log_sum_exp(const double *s, size_t all, size_t self) {
+  double top = -INFINITY, sum = 0.0;
+  for (size_t j = 0; j < all; j++)
+    if (j != self && s[j] > top) top = s[j];
+  for (size_t j = 0; j < all; j++)
+    if (j != self) sum += exp(s[j] - top);
+  return top + log(sum);
+}
+
+/** Collective. l of all rows and sum_i [l_i - s_ip(i)]. */
+static double sum_of_rows(const es_loss *l, parts *p) {
+  const size_t all = 2 * (size_t) p->total;
+  double sum = 0.0;
+  memset(p->l, 0, all * sizeof(double));
+  for (int a = 0; a < 2; a++)
+    for (int i = 0; i < p->n; i += BLOCK) {
+      const int count = p->n - i < BLOCK ? p->n - i : BLOCK;
+      similarities(l, p, a, i, count);
+      for (int k = 0; k < count; k++) {
+        const double *const s = p->s + (size_t) k * all;
+        const size_t self = row(p, a, i + k);
+        p->l[self] = log_sum_exp(s, all, self);
+        sum += p->l[self] - s[row(p, 1 - a, i + k)];
+      }
+    }
+  es_comm_sum_f64(l->comm, p->l, (int64_t) all);
+  es_comm_sum_f64(l->comm, &sum, 1);
+  return sum;
+}
+
+/** A row of s becomes one of B. */
+static void weigh(const parts *p, size_t self, size_t partner, double *s) {
+  for (size_t j = 0; j < 2 * (size_t) p->total; j++)
+    s[j] = exp(s[j] - p->l[self]) + exp(s[j] - p->l[j]);
+  s[self] = 0.0;
+  s[partner] -= 2.0;
+}
+
+/** dL/du -> dL/dz behind u = z / |z|: the part along u drops out. */
+static void normalise_backward(const parts *p, int a, int d, double *dz) {
+  for (int i = 0; i < p->n; i++) {
+    const double *const u = p->u + row(p, a, i) * (size_t) d;
+    const double length = p->length[a * p->n + i];
+    double *const g = dz + (size_t) i * (size_t) d;
+    const double along = length > shortest ? cblas_ddot(d, g, 1, u, 1) : 0.0;
+    for (int j = 0; j < d; j++) g[j] = (g[j] - along * u[j]) / length;
+  }
+}
+
+/** dz of view a; factor: of the whole loss. */
+static void gradient(const es_loss *l, const parts *p, int a, double factor, double *dz) {
+  const par *const o = l->par;
+  const int d = l->dim, all = 2 * p->total;
+  for (int i = 0; i < p->n; i += BLOCK) {
+    const int count = p->n - i < BLOCK ? p->n - i : BLOCK;
+    similarities(l, p, a, i, count);
+    for (int k = 0; k < count; k++)
+      weigh(p, row(p, a, i + k), row(p, 1 - a, i + k), p->s + (size_t) k * (size_t) all);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, count, d, all,
+                factor / o->temperature, p->s, all, p->u, d, 0.0,
+                dz + (size_t) i * (size_t) d, d);
+  }
+  if (o->normalize) normalise_backward(p, a, d, dz);
+}
+
+static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
+                      double *value, double *dz1, double *dz2) {
+  const par *const o = l->par;
+  const double *const z[2] = {z1, z2};
+  int64_t first, total;
+  es_comm_scan(l->comm, n, &first, &total);
+  ES_CHECK(total >= 2, ES_EARG, "got %lld pairs on all ranks, expected at least 2",
+           (long long) total);
+  parts p = divide(l, n, first, total);
+  const double factor = (o->doubled ? 2.0 : 1.0) / (2.0 * (double) total);
+  share_rows(l, z, &p);
+  *value = factor * sum_of_rows(l, &p);
+  if (dz1 == NULL) return ES_OK;
+  gradient(l, &p, 0, factor, dz1);
+  gradient(l, &p, 1, factor, dz2);
+  return ES_OK;
+}
+
+/** At a small start NT-Xent works on the correlation of the views less that of all other
+ *  pairs, so the mean is no mode of it. What it divides by is the length of a row, not a
+ *  deviation over the batch. */
+static void convention(const void *p, bool *center, bool *normalize) {
+  (void) p;
+  *center = true;
+  *normalize = false;
+}
+
+const es_loss_ops es_loss_simclr = {.name = "simclr",
+                                    .doc = "SimCLR: NT-Xent, each pair among all views",
+                                    .params = params,
+                                    .size = sizeof(par),
+                                    .check = check,
+                                    .workspace = workspace,
+                                    .eval = eval,
+                                    .convention = convention};
