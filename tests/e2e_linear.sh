@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# e2e_linear.sh  eigenstep linear end to end: the same table at 1 to 4 ranks, the groups of
-# the trajectory, one's own pairs, odd sizes, and what it says about wrong input.
+# e2e_linear.sh  eigenstep linear end to end: the same table at 1 to 4 ranks, the groups
+# of the trajectory, one's own pairs, odd sizes, and what it says about wrong input.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy
@@ -42,7 +42,8 @@ with run("gd1") as f:
     assert (abs(measured - predicted) < np.maximum(1, 0.01 * predicted)).all()
     assert np.median(abs(measured / predicted - 1)) < 0.01
     assert np.allclose(s["time_measured"], measured * s["time_predicted"][:] / predicted)
-    lam, theory = f["/spectrum/cross_correlation/eigenvalues"][:], f["/theory/eigenvalues"][:]
+    lam = f["/spectrum/cross_correlation/eigenvalues"][:]
+    theory = f["/theory/eigenvalues"][:]
     assert lam.shape == theory.shape and abs(lam[-1] - 1).max() < 0.01
     assert np.allclose(f["/loss/value"], ((1 - lam) ** 2).sum(1), atol=1e-9)
     assert abs(f["/theory/loss"][:] - f["/loss/value"][:]).max() < 0.3
@@ -96,7 +97,8 @@ refuse() {
   got=$?
   [ $got -eq "$code" ] || fail "exit $got instead of $code: $*"
   grep -qE "$regex" "$work/err" || { cat "$work/err"; fail "no '$regex' from: $*"; }
-  [ "$(grep -c 'eigenstep: error:' "$work/err")" -eq 1 ] || { cat "$work/err"; fail "$*"; }
+  [ "$(grep -c 'eigenstep: error:' "$work/err")" -eq 1 ] ||
+    { cat "$work/err"; fail "not one sentence: $*"; }
 }
 refuse 2 "batch: got 50" linear.method=direct linear.batch=50
 refuse 2 "batch.*direct" linear.batch=5

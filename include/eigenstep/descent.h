@@ -22,8 +22,8 @@ void es_watch_destroy(es_watch **w);
 /** C [d, d] at moment `at` (steps or time, rising); d^3 / 6 operations unless a threshold
  *  was crossed. @return ES_EMATH if the eigenvalues cannot be computed */
 es_status es_watch_see(es_watch *w, double at, const double *c);
-/** [d] moments of crossing, interpolated in ln(lambda / (2 threshold - lambda)); NaN where
- *  there was none. */
+/** [d] moments of crossing, interpolated in ln(lambda / (2 threshold - lambda)); NaN
+ *  where there was none. */
 const double *es_watch_crossings(const es_watch *w);
 /** Number of crossings so far. */
 int es_watch_count(const es_watch *w);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file linear.h  Linear models f(x) = W x on pairs of views: the eigenpairs of
- *  Gamma = (1/2n) sum_i (x_i x_i'^T + x_i' x_i^T), symmetric and in general indefinite. */
+ *  Gamma = (1/2n) sum_i (x_i x_i'^T + x_i' x_i^T), symmetric, in general indefinite. */
 #ifndef ES_LINEAR_H
 #define ES_LINEAR_H
 
@@ -19,8 +19,8 @@ typedef struct es_modes {
 /** Collective. Eigenpairs of Gamma, never gathered on a rank.
  *
  *  From the m x m matrix (pdsyr2k, block-cyclic) or, where 2n < m or "samples" is named,
- *  from the samples: with Y the 2n x m matrix of all views, K = Y Y' and S the exchange of
- *  the views, K^(1/2) S K^(1/2) / 2n has the same non-zero eigenvalues, and V = Y'
+ *  from the samples: with Y the 2n x m matrix of all views, K = Y Y' and S the exchange
+ *  of the views, K^(1/2) S K^(1/2) / 2n has the same non-zero eigenvalues, and V = Y'
  *  K^(-1/2) B. Directions in which K is below 1e-10 of its largest eigenvalue are left
  *  out.
  *  @param p       centred by the caller if wanted; borrowed for the call

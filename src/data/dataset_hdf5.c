@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file dataset_hdf5.c  One's own features, images or pairs, from one HDF5 file.
  *
- *  /x        [N, C, H, W] uint8, C = 1 or 3: images; or [N, ...] float: vectors of as many
- *            values as a record has
+ *  /x        [N, C, H, W] uint8, C = 1 or 3: images; or [N, ...] float: vectors of as
+ *            many values as a record has
  *  /x_prime  the same shape, optional: the second views; then nothing is augmented
  *  /label    [N] integers >= 0, optional
  *

@@ -262,7 +262,7 @@ static es_status explain(const linear *l, double at) {
   return es_comm_agree(l->comm, ES_EMATH);
 }
 
-/* Above the limit descent may stay finite and oscillate: nothing it ends on is a minimum. */
+/* Above the limit descent may stay finite and oscillate: it does not end in a minimum. */
 static bool settled(const linear *l, const es_descent *o, const es_record_summary *s) {
   const bool stable = l->par.method == ES_LINEAR_FLOW || l->lr < l->limit;
   return stable || s->learned == 0 || o->ended < 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file load_pairs.h  Pairs of views in double, for the models that are solved exactly. */
+/** @file load_pairs.h  Pairs of views in double, for models that are solved exactly. */
 #ifndef ES_LOAD_PAIRS_H
 #define ES_LOAD_PAIRS_H
 

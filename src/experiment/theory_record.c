@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file theory_record.c  Rows of a simulation while it runs, its prediction at the end. */
+/** @file theory_record.c  Rows of a simulation as it runs, its prediction at the end. */
 #include "theory_record.h"
 
 #include <math.h>

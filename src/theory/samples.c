@@ -2,8 +2,8 @@
 /** @file samples.c  Eigenpairs of Gamma = Y'S Y / 2n through the 2n x 2n side.
  *
  *  K = Y Y' = U diag(kappa) U'. With A = diag(kappa)^(1/2) U' S U diag(kappa)^(1/2) / 2n
- *  = B diag(gamma) B', the vectors of Gamma are V = Y' U diag(kappa)^(-1/2) B: orthonormal,
- *  and Gamma V = V diag(gamma). Rows of Y are ordered as the ranks hold them: a rank's
+ *  = B diag(gamma) B', the vectors of Gamma are V = Y' U diag(kappa)^(-1/2) B:
+ *  orthonormal, and Gamma V = V diag(gamma). Rows of Y are ordered as the ranks hold them: a rank's
  *  first views, its second ones, and zeros up to the tallest rank's height; S exchanges
  *  the first two parts. */
 #include "samples.h"
