@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file kernel.c  The kernels known, their parameters and what these may depend on. */
+#include "eigenstep/kernel.h"
+
+#include <math.h>
+#include <stdio.h>
+#include "eigenstep/mem.h"
+#include "eigenstep/registry.h"
+
+#define ES_KERNEL(n) extern const es_kernel_ops es_kernel_##n;
+#include "kernel_list.h"
+#undef ES_KERNEL
+
+static const es_kernel_ops *const kernels[] = {
+#define ES_KERNEL(n) &es_kernel_##n,
+#include "kernel_list.h"
+#undef ES_KERNEL
+};
+
+size_t es_kernel_list(const es_kernel_ops *const **list) {
+  *list = kernels;
+  return sizeof kernels / sizeof kernels[0];
+}
+
+size_t es_kernel_sections(es_section *s, size_t max) {
+  static const char *const name[] = {
+#define ES_KERNEL(n) "kernel." #n,
+#include "kernel_list.h"
+#undef ES_KERNEL
+  };
+  size_t n = 0;
+  for (size_t i = 0; i < sizeof name / sizeof name[0] && n < max; i++)
+    s[n++] = (es_section){
+        .name = name[i], .table = kernels[i]->params, .doc = kernels[i]->doc};
+  return n;
+}
+
+static es_status prepare(es_kernel *k, es_config *cfg, int m, double spread) {
+  char section[64];
+  snprintf(section, sizeof section, "kernel.%s", k->ops->name);
+  ES_TRY(es_alloc(k->ops->size, section, &k->par));
+  ES_TRY(es_config_get(cfg, section, k->ops->params, NULL, k->ops->size, k->par));
+  return k->ops->prepare != NULL ? k->ops->prepare(k->par, m, spread) : ES_OK;
+}
+
+es_status es_kernel_create(es_config *cfg, const char *name, const es_comm *c,
+                           const es_pairs *p, int64_t n, es_kernel **out) {
+  const void *found = NULL;
+  es_kernel *k = NULL;
+  double spread;
+  ES_TRY(es_registry_find("kernel", name, (const void *const *) kernels,
+                          sizeof kernels / sizeof kernels[0], &found));
+  ES_TRY(es_points_spread(c, p, n, &spread));
+  es_status st = ES_NEW(1, &k);
+  if (st == ES_OK) {
+    k->ops = found;
+    st = prepare(k, cfg, p->m, spread);
+  }
+  st = es_comm_agree(c, st);
+  if (st == ES_OK)
+    *out = k;
+  else
+    es_kernel_destroy(&k);
+  return st;
+}
+
+void es_kernel_destroy(es_kernel **k) {
+  if (*k == NULL) return;
+  es_free(&(*k)->par);
+  es_free(k);
+}
+
+/* This rank's pairs among the first n. */
+static int64_t among(const es_pairs *p, int64_t n) {
+  const int64_t left = n - p->first;
+  return left < 0 ? 0 : left < p->n ? left : p->n;
+}
+
+/* Collective. mean [m] over the points of the first n pairs. */
+static void mean_point(const es_comm *c, const es_pairs *p, int64_t n, double *mean) {
+  const int64_t mine = among(p, n);
+  for (int v = 0; v < 2; v++)
+    for (int64_t i = 0; i < mine; i++)
+      for (int j = 0; j < p->m; j++) mean[j] += p->x[v][i * p->m + j] / (2 * (double) n);
+  es_comm_sum_f64(c, mean, p->m);
+}
+
+es_status es_points_spread(const es_comm *c, const es_pairs *p, int64_t n,
+                           double *spread) {
+  double *mean = NULL, sum = 0;
+  ES_TRY(es_comm_agree(c, ES_NEW(p->m, &mean)));
+  mean_point(c, p, n, mean);
+  const int64_t mine = among(p, n);
+  for (int v = 0; v < 2; v++)
+    for (int64_t i = 0; i < mine; i++)
+      for (int j = 0; j < p->m; j++) {
+        const double x = p->x[v][i * p->m + j] - mean[j];
+        sum += x * x;
+      }
+  es_comm_sum_f64(c, &sum, 1);
+  /* over ordered pairs of different points: 2 (2n) sum / (2n (2n - 1)) */
+  *spread = sqrt(2 * sum / (2 * (double) n - 1));
+  es_free(&mean);
+  return ES_OK;
+}
+
+es_status es_points_center(const es_comm *c, es_pairs *p, int64_t n) {
+  double *mean = NULL;
+  ES_TRY(es_comm_agree(c, ES_NEW(p->m, &mean)));
+  mean_point(c, p, n, mean);
+  for (int v = 0; v < 2; v++)
+    for (int64_t i = 0; i < p->n; i++)
+      for (int j = 0; j < p->m; j++) p->x[v][i * p->m + j] -= mean[j];
+  es_free(&mean);
+  return ES_OK;
+}
