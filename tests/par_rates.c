@@ -163,13 +163,13 @@ static double variance(const double *w) {
 /** Largest error of a rate, over the largest rate. */
 static double rate_error(rig *r, double size) {
   const double top = fmax(fabs(r->e->value[0]), fabs(r->e->value[M - 1]));
-  const double span = 1 / top;
+  const double span = 0.5 / top;
   double worst = 0, u[D], w[D * M];
   direction(r->s, u);
   for (int mode = 0; mode < M; mode++) {
     for (int i = 0; i < D * M; i++) w[i] = size * u[i / M] * r->v[i % M * M + mode];
     const double before = variance(w);
-    integrate(r, span / 20, 20, w);
+    integrate(r, span / 10, 10, w);
     const double rate = log(variance(w) / before) / span;
     worst = worse(worst, fabs(rate - 2 * r->e->value[mode]) / (2 * top));
   }
