@@ -25,6 +25,7 @@ static struct {
   FILE *file;
   char last_error[TEXT_SIZE];
   char held[TEXT_SIZE], held_where[128]; /* see es_log_held */
+  bool held_printed;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = ES_LOG_INFO};
 
 void es_log_setup(int rank, es_log_level level, bool all_ranks) {
@@ -99,13 +100,16 @@ void es_log(es_log_level level, const char *where, const char *fmt, ...) {
 
   pthread_mutex_lock(&state.lock);
   if (level == ES_LOG_ERROR) memcpy(state.last_error, text, strlen(text) + 1);
+  /* the first error of a chain is the one that knows */
+  const bool first = level == ES_LOG_ERROR && state.held[0] == '\0';
+  if (first) {
+    memcpy(state.held, text, strlen(text) + 1);
+    snprintf(state.held_where, sizeof state.held_where, "%s", where);
+    state.held_printed = is_printed(level);
+  }
   if (is_printed(level)) {
     put_terminal(level, where, text);
     if (state.file != NULL) put_file(level, where, text);
-  } else if (level == ES_LOG_ERROR && state.held[0] == '\0') {
-    /* the first of a chain is the one that knows */
-    memcpy(state.held, text, strlen(text) + 1);
-    snprintf(state.held_where, sizeof state.held_where, "%s", where);
   }
   pthread_mutex_unlock(&state.lock);
   errno = saved;
@@ -134,9 +138,16 @@ const char *es_log_held(void) {
 
 void es_log_release(bool print) {
   pthread_mutex_lock(&state.lock);
-  if (print && state.held[0] != '\0')
+  if (print && state.held[0] != '\0' && !state.held_printed)
     put_terminal(ES_LOG_ERROR, state.held_where, state.held);
   state.held[0] = '\0';
+  pthread_mutex_unlock(&state.lock);
+}
+
+void es_log_adopt(const char *text) {
+  pthread_mutex_lock(&state.lock);
+  snprintf(state.last_error, sizeof state.last_error, "%s", text);
+  if (state.file != NULL) put_file(ES_LOG_ERROR, "another rank", text);
   pthread_mutex_unlock(&state.lock);
 }
 

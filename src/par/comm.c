@@ -4,6 +4,7 @@
  *  Reductions over large arrays go in pieces below 2^31 elements, the limit of MPI 3
  *  counts. MPI errors stay fatal: a failed MPI call cannot be recovered from here. */
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include "eigenstep/comm.h"
 #include "eigenstep/mem.h"
@@ -43,21 +44,31 @@ void es_comm_destroy(es_comm **c) {
   es_free(c);
 }
 
-/* Print the error held on this rank unless a lower rank says the same. */
+static uint64_t hash_text(const char *text) {
+  uint64_t h = 14695981039346656037u; /* FNV-1a */
+  for (const char *p = text; *p != '\0'; p++)
+    h = (h ^ (unsigned char) *p) * 1099511628211u;
+  return text[0] != '\0' ? h : 0;
+}
+
+/* Print the error held on this rank unless a lower rank says the same; rank 0, who writes the
+ * log file and STATUS, learns the lowest rank's. */
 static void release_errors(const es_comm *c) {
-  const char *held = c->rank == 0 ? es_log_last_error() : es_log_held();
-  uint64_t mine = 14695981039346656037u; /* FNV-1a */
-  for (const char *p = held; *p != '\0'; p++) {
-    mine = (mine ^ (unsigned char) *p) * 1099511628211u;
-  }
-  if (held[0] == '\0') mine = 0;
+  char text[512];
+  snprintf(text, sizeof text, "%s", es_log_held());
+  const uint64_t mine = hash_text(es_log_held());
   bool said = mine == 0;
+  int lowest = -1;
   for (int r = 0; r < c->size; r++) {
     uint64_t theirs = mine;
     MPI_Bcast(&theirs, 1, MPI_UINT64_T, r, c->mpi);
     if (r < c->rank && theirs == mine) said = true;
+    if (lowest < 0 && theirs != 0) lowest = r;
   }
   es_log_release(!said);
+  if (lowest <= 0) return;
+  MPI_Bcast(text, sizeof text, MPI_CHAR, lowest, c->mpi);
+  if (c->rank == 0) es_log_adopt(text);
 }
 
 es_status es_comm_agree(const es_comm *c, es_status s) {
