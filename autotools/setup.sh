@@ -11,7 +11,7 @@ packages="autoconf automake make gcc libc6-dev pkg-config git help2man
   python3 python3-numpy python3-h5py python3-matplotlib"
 [ "${1-}" != --tests ] || packages="$packages
   libcmocka-dev hdf5-tools clang-format cppcheck python3-xarray python3-h5netcdf
-  python3-netcdf4"
+  python3-netcdf4 python3-torch python3-torchvision"
 
 if ! command -v apt-get > /dev/null || ! command -v dpkg-query > /dev/null; then
   echo "setup: not Debian; what corresponds to these packages is needed:" $packages
