@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file backend.h  Where a network is computed: memory, dense algebra and planned
- * network ops.
+ *  network ops.
  *
  *  Conventions, in one place:
  *  - Plain buffers are f32, row-major as stated, in the backend's memory (`es_buf`).
@@ -8,7 +8,7 @@
  *    written and read by the host only through act_write / act_read (f32 NCHW).
  *  - Ops are planned once for a largest N and executed every step with any n <= N.
  *  - Backward *accumulates* parameter gradients (+=); it overwrites activation gradients
- * (=), or adds to them where the args say so (values with several consumers).
+ *    (=), or adds to them where the args say so (values with several consumers).
  *  - No op allocates after planning.
  *  - Calls are asynchronous until sync(); host-side reads imply it. */
 #ifndef ES_BACKEND_H
@@ -92,15 +92,14 @@ struct es_op {
 };
 
 /** Argument of the fused optimiser op: for i < n
- *  g = grad + weight_decay p;  m = momentum m + g;  p -= lr (nesterov ? g + momentum m :
- * m). */
+ *  g = grad + weight_decay p;  m = momentum m + g;
+ *  p -= lr (nesterov ? g + momentum m : m). */
 typedef struct es_sgd_args {
   double lr, momentum, weight_decay;
   bool nesterov;
 } es_sgd_args;
 
-/** --- for authors of a backend: all pointers required
- * ------------------------------------ */
+/* --- for authors of a backend: all pointers required -------------------------------- */
 typedef struct es_backend_ops {
   const char *name, *doc;
   /** Non-collective except where a device must be shared out by node-local rank. */
@@ -128,8 +127,7 @@ typedef struct es_backend_ops {
   es_status (*plan[ES_OP_KINDS])(es_backend *b, const es_op_desc *d, es_op **op);
 } es_backend_ops;
 
-/** --- for users
- * -------------------------------------------------------------------------- */
+/* --- for users ---------------------------------------------------------------------- */
 struct es_backend {
   const es_backend_ops *ops;
   int threads;      /**< per rank */
@@ -137,9 +135,9 @@ struct es_backend {
   size_t allocated; /**< bytes now, in alloc'ed buffers and plans */
 };
 
-/** Collective. Open by name ("auto": the best in this build, and the log says which and
- * why). A name that is known but not in this build is refused. Checks that the ops table
- * is complete. @param comm NULL: this process alone; @param threads >= 1 */
+/** Collective. Open by name ("auto": the best in this build, and the log says which
+ *  and why). A name that is known but not in this build is refused. Checks that the
+ *  ops table is complete. @param comm NULL: this process alone; @param threads >= 1 */
 es_status es_backend_open(const char *name, const es_comm *comm, int threads,
                           es_backend **b);
 void es_backend_close(es_backend **b);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cadence.h  When something is due: a number (every so many steps), `log2`, or a
- * list. */
+/** @file cadence.h  When something is due: a number (every so many steps), `log2`, or
+ *  a list. */
 #ifndef ES_CADENCE_H
 #define ES_CADENCE_H
 
@@ -9,8 +9,7 @@
 #include "eigenstep/status.h"
 
 typedef struct es_cadence {
-  int64_t
-      every; /**< > 0: multiples of it; 0: never (but a list); -1: 0, 1, 2, 4, 8, ... */
+  int64_t every; /**< > 0: its multiples; 0: never (but a list); -1: 0, 1, 2, 4, 8, ... */
   int n;
   int64_t list[64]; /**< with every = 0: exactly these steps */
 } es_cadence;

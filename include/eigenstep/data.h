@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file data.h  Data sets (dataset_list.h), augmentations (augment_list.h) and the
- * loader that turns sample numbers into pairs of views. */
+ *  loader that turns sample numbers into pairs of views. */
 #ifndef ES_DATA_H
 #define ES_DATA_H
 
@@ -18,8 +18,8 @@ typedef struct es_data_params {
   int unreadable; /**< imagefolder: 0 = refuse, 1 = skip (named) */
   int64_t count;  /**< deadleaves, gaussian: records */
   int64_t dim;    /**< gaussian: dimensions */
-  double decay,
-      noise; /**< gaussian: eigenvalue_k = k^-decay of the shared part; view noise std */
+  double decay;   /**< gaussian: eigenvalue_k = k^-decay of the part the views share */
+  double noise;   /**< gaussian: standard deviation of each view's own part */
 } es_data_params;
 extern const es_param es_data_table[];
 
@@ -34,8 +34,7 @@ typedef struct es_sample {
 
 typedef struct es_dataset es_dataset;
 
-/* --- for authors of a data set
- * ------------------------------------------------------------ */
+/* --- for authors of a data set ------------------------------------------------------ */
 typedef struct es_dataset_ops {
   const char *name, *doc;
   const char *splits; /**< "train|test|unlabeled"; the first is the default */
@@ -67,8 +66,7 @@ es_status es_dataset_open(const es_comm *c, const es_data_params *p, const char 
                           uint64_t seed, es_dataset **ds);
 void es_dataset_close(es_dataset **ds);
 
-/* --- augmentations
- * -------------------------------------------------------------------------- */
+/* --- augmentations ------------------------------------------------------------------ */
 /** A working image: planar f32 in [0, 255], [3, h, w]; buffers belong to the pipeline.
  *  px holds the image; tmp is as large, for out-of-place steps (swap). Both have room for
  *  3 H W values, H and W the largest height and width met anywhere in the pipeline, and
@@ -112,16 +110,15 @@ es_status es_augment_create(es_config *cfg, const es_dataset *ds, es_augment **a
                             es_shape *out);
 void es_augment_destroy(es_augment **a);
 /** Thread-safe: view of a record -> out [3, side, side] f32 (scaled to [0,1], then
- * normalised if `normalize` is in the list). Random numbers from (seed, sample, epoch,
- * view) only. scratch: es_augment_scratch bytes, 64-byte aligned, one per thread.
+ *  normalised if `normalize` is in the list). Random numbers from (seed, sample, epoch,
+ *  view) only. scratch: es_augment_scratch bytes, 64-byte aligned, one per thread.
  *  @return ES_OK; ES_EINTERNAL if the record's size is not what the data set announced */
 es_status es_augment_apply(const es_augment *a, uint64_t seed, int64_t sample,
                            uint64_t epoch, int view, const es_sample *s, void *scratch,
                            float *out);
 size_t es_augment_scratch(const es_augment *a);
 
-/* --- loader
- * ----------------------------------------------------------------------------------- */
+/* --- loader ------------------------------------------------------------------------- */
 /** One batch on this rank: `n` pairs; rows 0..n-1 are view 1, rows n..2n-1 view 2. */
 typedef struct es_batch {
   int n;
@@ -134,30 +131,29 @@ typedef struct es_batch {
 typedef struct es_loader es_loader;
 typedef struct es_loader_options {
   uint64_t seed;
-  int64_t pairs; /**< global batch */
-  int64_t first,
-      count; /**< records first .. first + count - 1 of the data set are used */
+  int64_t pairs;        /**< global batch */
+  int64_t first, count; /**< records first .. first + count - 1 of the set are used */
   bool shuffle;
   bool prefetch; /**< prepare the next batch on a thread while the current one computes */
   uint64_t fixed_epoch; /**< != 0: no epochs; views always as in this one (probe sets) */
 } es_loader_options;
 
-/** Collective. @return ES_ECONFIG if pairs < ranks (got/expected) or there are no records
- */
+/** Collective. @return ES_ECONFIG if pairs < ranks (got/expected) or there are no
+ *  records */
 es_status es_loader_create(const es_comm *c, const es_dataset *ds, const es_augment *a,
                            es_shape view, const es_loader_options *o, es_loader **l);
 void es_loader_destroy(es_loader **l);
-/** This rank's part of the batch of `step` (any step, in any order; consecutive is fast).
- * The batch is valid until the next call. Position p = step pairs + i of the stream is
- * epoch p / count, record permutation_epoch(p mod count). @return error of a record on
- * this rank only: the caller agrees. Values are checked to be finite (ES_EMATH names the
- * record). */
+/** This rank's part of the batch of `step` (any step, in any order; consecutive is
+ *  fast). The batch is valid until the next call. Position p = step pairs + i of the
+ *  stream is epoch p / count, record permutation_epoch(p mod count). @return error of
+ *  a record on this rank only: the caller agrees. Values are checked to be finite
+ *  (ES_EMATH names the record). */
 es_status es_loader_get(es_loader *l, int64_t step, es_batch **batch);
 /** Largest n over ranks and steps. */
 int es_loader_max(const es_loader *l);
 
-/** Sections of [data], [augment], each augment.NAME and view2.NAME, appended to `s` (for
- * params). */
+/** Sections of [data], [augment], each augment.NAME and view2.NAME, appended to `s`
+ *  (for params). */
 size_t es_data_sections(es_section *s, size_t max);
 
 #endif

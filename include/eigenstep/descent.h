@@ -11,8 +11,7 @@
 #include <stdbool.h>
 #include "eigenstep/comm.h"
 
-/* --- when eigenvalues are learned
- * ------------------------------------------------------------------------- */
+/* --- when eigenvalues are learned --------------------------------------------------- */
 typedef struct es_watch es_watch;
 
 /** @param threshold  [d]: eigenvalue k counts as learned above threshold[k], in the order
@@ -31,8 +30,7 @@ int es_watch_count(const es_watch *w);
 /** Eigenvalues of symmetric C [d, d], descending. work: [d d + 3 d]. */
 es_status es_small_eigenvalues(int d, const double *c, double *work, double *lambda);
 
-/* --- simulations
- * ------------------------------------------------------------------------- */
+/* --- simulations -------------------------------------------------------------------- */
 typedef struct es_descent {
   const es_comm *comm; /**< borrowed, as all pointers here */
   int d, m;            /**< rows and columns of W */

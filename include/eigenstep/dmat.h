@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file dmat.h  Block-cyclic distributed matrix of doubles (ScaLAPACK layout), and the
- * algebra on it. Local blocks are column-major with leading dimension lld, as ScaLAPACK
- * wants.
+ *  algebra on it. Local blocks are column-major with leading dimension lld, as ScaLAPACK
+ *  wants.
  *
  *  Memory per rank of an m x n matrix: about 8 m n / P bytes. */
 #ifndef ES_DMAT_H
@@ -18,17 +18,17 @@ typedef struct es_dmat {
   double *a;           /**< [ln][lld] owned local blocks */
 } es_dmat;
 
-/** Collective. A zeroed m x n matrix (m, n >= 1), square blocks of nb (0 = a good
- * choice: at most 64, smaller for small matrices so that every rank gets a share).
- * @return ES_OK, ES_EARG, ES_ENOMEM: the same on all ranks */
+/** Collective. A zeroed m x n matrix (m, n >= 1), square blocks of nb (0 = a good choice:
+ *  at most 64, smaller for small matrices so that every rank gets a share).
+ *  @return ES_OK, ES_EARG, ES_ENOMEM: the same on all ranks */
 es_status es_dmat_create(const es_grid *g, int m, int n, int nb, es_dmat **a);
 void es_dmat_destroy(es_dmat **a);
 
 /** Local bytes that es_dmat_create would take on the fullest rank; for dry runs. */
 int64_t es_dmat_bytes(int rows, int cols, int m, int n, int nb);
 
-/** The first k columns of A as a matrix that shares the blocks of A: valid as long as A
- * is, never destroyed. */
+/** The first k columns of A as a matrix that shares the blocks of A: valid as long as
+ *  A is, never destroyed. */
 es_dmat es_dmat_first_cols(const es_dmat *a, int k);
 
 /** Global row (column) of local row i (column j). */
@@ -38,11 +38,10 @@ int es_dmat_col(const es_dmat *a, int j);
 /** Fill a(i,j) = f(ctx, i, j) (global indices); not collective. */
 void es_dmat_fill(es_dmat *a, double (*f)(void *ctx, int i, int j), void *ctx);
 
-/** Collective. The matrix whose rows are spread over the ranks, zero-padded: rank r
- * holds n_loc rows x [n_loc, n] row-major; the result Z has P * max(n_loc) rows,
- * rank r's rows first at r * max(n_loc), the rest zero (harmless in Z'Z). No rank
- * ever holds Z whole.
- * @return ES_OK, ES_EARG if n differs between ranks, ES_ENOMEM: same on all ranks */
+/** Collective. The matrix whose rows are spread over the ranks, zero-padded: rank r holds
+ *  n_loc rows x [n_loc, n] row-major; the result Z has P * max(n_loc) rows, rank r's rows
+ *  first at r * max(n_loc), the rest zero (harmless in Z'Z). No rank ever holds Z whole.
+ *  @return ES_OK, ES_EARG if n differs between ranks, ES_ENOMEM: same on all ranks */
 es_status es_dmat_from_rows(const es_grid *g, const double *x, int64_t n_loc, int n,
                             es_dmat **z);
 
@@ -61,7 +60,7 @@ es_status es_dmat_gemm(char ta, char tb, double alpha, const es_dmat *a, const e
                        double beta, es_dmat *c);
 
 /** Collective. Trace of a square matrix; Frobenius norm; the whole matrix on every
- * rank, row-major [m, n] (small matrices and tests only). */
+ *  rank, row-major [m, n] (small matrices and tests only). */
 double es_dmat_trace(const es_dmat *a);
 double es_dmat_norm(const es_dmat *a);
 es_status es_dmat_gather(const es_dmat *a, double *full);

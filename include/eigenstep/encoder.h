@@ -32,8 +32,7 @@ typedef struct es_init_params {
 } es_init_params;
 extern const es_param es_init_table[];
 
-/* --- for authors of an encoder
- * ----------------------------------------------------------- */
+/* --- for authors of an encoder ------------------------------------------------------ */
 typedef struct es_encoder_ops {
   const char *name, *doc;
   /** Add the encoder's ops behind value x; *y is a [features, 1, 1] value. */
@@ -41,21 +40,20 @@ typedef struct es_encoder_ops {
 } es_encoder_ops;
 size_t es_encoder_list(const es_encoder_ops *const **list);
 
-/* --- for users
- * ---------------------------------------------------------------------------- */
+/* --- for users ---------------------------------------------------------------------- */
 /** Build input -> encoder -> projector and allocate. Projector layers are named
- * projector.N.weight / .bias (N counts the linear layers from 0) with projector.N.bn.*
- * between where batchnorm.
+ *  projector.N.weight / .bias (N counts the linear layers from 0) with projector.N.bn.*
+ *  between where batchnorm.
  *  @param features  value index of the encoder's output, may be NULL
  *  @return ES_ECONFIG for unknown names or widths that do not fit */
 es_status es_model_build(es_backend *b, const es_net_options *o, es_shape input,
                          const es_encoder_params *enc, const es_projector_params *proj,
                          const es_init_params *init, es_net **net, int *features);
 
-/** Collective: rank 0 reads, all ranks get the values. Load encoder.weights: every tensor
- * of the encoder must be there with its shape; tensors under `projector.` are loaded if
- * present; extra ones other than fc.* and *.num_batches_tracked are refused. ES_EFORMAT
- * names the tensor, got/expected. */
+/** Collective: rank 0 reads, all ranks get the values. Load encoder.weights: every
+ *  tensor of the encoder must be there with its shape; tensors under `projector.` are
+ *  loaded if present; extra ones other than fc.* and *.num_batches_tracked are
+ *  refused. ES_EFORMAT names the tensor, got/expected. */
 es_status es_model_load(es_params *p, const es_comm *c, const char *path);
 
 /** Rank 0 only. Write all tensors (values and BN running averages) as safetensors. */

@@ -14,8 +14,7 @@ typedef struct es_job {
   char *const *envp;
 } es_job;
 
-/* --- for authors of an experiment
- * ---------------------------------------------------------- */
+/* --- for authors of an experiment --------------------------------------------------- */
 typedef struct es_experiment_ops {
   const char *name, *doc; /**< "train", one line for --help */
   const char *usage;      /**< "RUN.ini [section.key=value ...]" */
@@ -26,15 +25,14 @@ typedef struct es_experiment_ops {
 
 size_t es_experiment_list(const es_experiment_ops *const **list);
 
-/* --- shared by the experiments
- * --------------------------------------------------------------- */
-/** All sections a configuration may have. *s points to static-lifetime-free memory owned
- * by the caller: free with es_free. */
+/* --- shared by the experiments ------------------------------------------------------ */
+/** All sections a configuration may have, in memory that the caller frees with
+ *  es_free. */
 es_status es_sections(es_section **s, size_t *n);
 
 /** Collective. Configuration from RUN.ini ("-" = defaults only; read by rank 0,
- * broadcast) and the overrides argv[0 .. argc). Unknown keys and bad values are refused.
- */
+ *  broadcast) and the overrides argv[0 .. argc). Unknown keys and bad values are
+ *  refused. */
 es_status es_config_load(const es_job *job, const char *path, int argc, char *const *argv,
                          es_config **cfg);
 

@@ -64,8 +64,7 @@ void es_flow_amplitudes(const es_flow *f, double t, double *s);
  *  @param value  largest error of an eigenvalue, sum x, at most 1 (its root: of W) */
 void es_flow_error(const es_flow *f, double *time, double *value);
 
-/* --- a single mode, and formulas
- * ------------------------------------------------------------------------- */
+/* --- a single mode, and formulas ---------------------------------------------------- */
 /** lambda(t) = e / (1 + (e / lambda_0 - 1) e^(-8 gamma e t)), e = 1 - wd / (4 gamma),
  *  lambda_0 = gamma s_0^2. Any sign of gamma, any t >= 0, no overflow. */
 double es_flow_lambda(double gamma, double start, double decay, double t);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file h5.h  Thin parallel-HDF5 layer. No hid_t leaves src/io. All functions are
- * collective over the file's communicator unless said otherwise and return the same
- * status on all ranks. Messages quote HDF5's own innermost error. */
+ *  collective over the file's communicator unless said otherwise and return the same
+ *  status on all ranks. Messages quote HDF5's own innermost error. */
 #ifndef ES_H5_H
 #define ES_H5_H
 
@@ -23,8 +23,8 @@ typedef struct es_h5_info {
   int64_t dim[8];
 } es_h5_info;
 
-/** Create (exclusive: an existing file is an error), open for reading, open for writing.
- */
+/** Create (exclusive: an existing file is an error), open for reading, open for
+ *  writing. */
 es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f);
 es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f);
 es_status es_h5_flush(es_h5 *f);
@@ -35,21 +35,21 @@ es_status es_h5_close(es_h5 **f);
 es_status es_h5_group(es_h5 *f, const char *path, const char *description);
 
 /** Does a dataset exist, and its type and shape? ES_EFORMAT naming file and path if it
- * does not. */
+ *  does not. */
 es_status es_h5_stat(es_h5 *f, const char *path, es_h5_info *info);
 bool es_h5_exists(es_h5 *f, const char *path);
 
-/** Create a dataset with description and units (must not be empty). dim[0] < 0: unlimited
- * first dimension, starting at 0 rows, chunked about `chunk_rows` rows (0 = about 1 MiB).
- */
+/** Create a dataset with description and units (must not be empty). dim[0] < 0:
+ *  unlimited first dimension, starting at 0 rows, chunked about `chunk_rows` rows (0 =
+ *  about 1 MiB). */
 es_status es_h5_dataset(es_h5 *f, const char *path, es_h5_type type, int ndim,
                         const int64_t *dim, int64_t chunk_rows, const char *units,
                         const char *description);
 
-/** Write / read rows [first, first + n) of the first dimension, each rank its own range
- * (n may be 0). Extends an unlimited dataset to cover all ranks' rows. Data are row-major
- * in memory of type `type`; converted to or from the stored type. Split where a rank's
- * part exceeds 1 GiB. */
+/** Write / read rows [first, first + n) of the first dimension, each rank its own
+ *  range (n may be 0). Extends an unlimited dataset to cover all ranks' rows. Data are
+ *  row-major in memory of type `type`; converted to or from the stored type. Split
+ *  where a rank's part exceeds 1 GiB. */
 es_status es_h5_write_rows(es_h5 *f, const char *path, es_h5_type type, int64_t first,
                            int64_t n, const void *data);
 es_status es_h5_read_rows(es_h5 *f, const char *path, es_h5_type type, int64_t first,
@@ -60,21 +60,21 @@ es_status es_h5_write_slab(es_h5 *f, const char *path, es_h5_type type,
 /** Shrink or extend the first dimension. */
 es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows);
 
-/** Make `path` a dimension scale called `name`; attach scale `scale` to dimension `dim`
- * of `path`. */
+/** Make `path` a dimension scale called `name`; attach scale `scale` to dimension
+ *  `dim` of `path`. */
 es_status es_h5_scale(es_h5 *f, const char *path, const char *name);
 es_status es_h5_attach(es_h5 *f, const char *path, int dim, const char *scale);
 
-/** Attributes on a group or dataset ("/" for the root), and a string as a scalar dataset.
- */
+/** Attributes on a group or dataset ("/" for the root), and a string as a scalar
+ *  dataset. */
 es_status es_h5_attr_string(es_h5 *f, const char *path, const char *key,
                             const char *value);
 es_status es_h5_attr_f64(es_h5 *f, const char *path, const char *key, double value);
 es_status es_h5_attr_i64(es_h5 *f, const char *path, const char *key, int64_t value);
 es_status es_h5_attr_i64s(es_h5 *f, const char *path, const char *key, int n,
                           const int64_t *values); /**< n > 0 */
-/** Read a scalar numeric attribute. @return ES_EFORMAT naming file, path and key if it is
- * not there. */
+/** Read a scalar numeric attribute. @return ES_EFORMAT naming file, path and key if it
+ *  is not there. */
 es_status es_h5_get_f64(es_h5 *f, const char *path, const char *key, double *value);
 es_status es_h5_get_i64(es_h5 *f, const char *path, const char *key, int64_t *value);
 es_status es_h5_text(es_h5 *f, const char *path, const char *text,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file log.h  Log lines: errors and warnings to stderr (rank in front when not rank 0),
- *  information to stdout from rank 0 only; all of rank 0's lines also to the run's log
- * file. */
+/** @file log.h  Log lines: errors and warnings to stderr (rank in front when not rank
+ *  0), information to stdout from rank 0 only; all of rank 0's lines also to the run's
+ *  log file. */
 #ifndef ES_LOG_H
 #define ES_LOG_H
 
@@ -16,12 +16,11 @@ typedef enum es_log_level {
 } es_log_level;
 
 /** Say which rank this process is, up to which level it prints, and whether all ranks
- * print
- *  (--all-ranks). Before the call: rank 0, ES_LOG_INFO. */
+ *  print (--all-ranks). Before the call: rank 0, ES_LOG_INFO. */
 void es_log_setup(int rank, es_log_level level, bool all_ranks);
 
 /** Also append every printed line to this file (rank 0's log.txt), with time stamp; NULL
- * ends it.
+ *  ends it.
  *  @return false if the file cannot be opened (errno set). */
 bool es_log_file(const char *path);
 
@@ -30,7 +29,7 @@ void es_log(es_log_level level, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /** Print a line without stamp or level, rank 0 only, to stdout and the log file: for
- * tables. */
+ *  tables. */
 void es_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** The text of the last error logged by this process ("" if none): for STATUS files. */

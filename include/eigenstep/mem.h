@@ -7,17 +7,17 @@
 #include <stdint.h>
 #include "eigenstep/status.h"
 
-/** Allocate `bytes` zeroed bytes, 64-byte aligned (0 bytes gives a valid unique pointer).
- *  *p is written only on success. @return ES_OK or ES_ENOMEM (logged with size and
- * `what`). */
+/** Allocate `bytes` zeroed bytes, 64-byte aligned (0 bytes gives a valid unique
+ *  pointer). *p is written only on success. @return ES_OK or ES_ENOMEM (logged with
+ *  size and `what`). */
 es_status es_alloc(size_t bytes, const char *what, void **p);
 
 /** es_alloc for n elements of *ptr's type; checks the multiplication for overflow. */
 #define ES_NEW(n, ptr) es_alloc_n((size_t) (n), sizeof **(ptr), #ptr, (void **) (ptr))
 es_status es_alloc_n(size_t n, size_t size, const char *what, void **p);
 
-/** Free what es_alloc gave and null the pointer; NULL inside is fine. Use: es_free(&p).
- */
+/** Free what es_alloc gave and null the pointer; NULL inside is fine. Use:
+ *  es_free(&p). */
 #define es_free(pp) es_free_((void **) (pp))
 void es_free_(void **p);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric.h  Numbers computed from one spectrum snapshot. Variants: metric_list.h.
- */
+/** @file metric.h  Numbers computed from one spectrum snapshot. Variants:
+ *  metric_list.h. */
 #ifndef ES_METRIC_H
 #define ES_METRIC_H
 

@@ -2,13 +2,13 @@
 /** @file net.h  A network: planned ops in order, between values (activations).
  *
  *  Built by calls that each add one op and return the index of the value they produce;
- * then es_net_alloc plans all memory once. Forward keeps every activation (backward needs
- * them); gradients of activations share one arena by liveness. Views of a pair travel
- * together: the batch is `groups` equal runs of images, and BN takes its statistics run
- * by run.
+ *  then es_net_alloc plans all memory once. Forward keeps every activation (backward
+ *  needs them); gradients of activations share one arena by liveness. Views of a pair
+ *  travel together: the batch is `groups` equal runs of images, and BN takes its
+ *  statistics run by run.
  *
  *  Order of calls: create -> input -> conv/bn/... -> alloc -> params init ->
- * forward/backward. */
+ *  forward/backward. */
 #ifndef ES_NET_H
 #define ES_NET_H
 
@@ -65,12 +65,12 @@ int es_net_dim(const es_net *net); /**< D */
  *  @param groups  divides n; @return ES_EARG if n > max_n */
 es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const float *x,
                          float *z);
-/** Collective where BN is synchronised. After a forward with ES_BN_TRAIN or ES_BN_BATCH:
- * parameter gradients += dL/dparameters for dz = dL/dz [n, D]. */
+/** Collective where BN is synchronised. After a forward with ES_BN_TRAIN or
+ *  ES_BN_BATCH: parameter gradients += dL/dparameters for dz = dL/dz [n, D]. */
 es_status es_net_backward(es_net *net, const float *dz);
 
 /** Host copy of an intermediate value [n, C, H, W] after a forward; for tests and
- * features. */
+ *  features. */
 es_status es_net_read(es_net *net, int value, float *nchw);
 
 #endif

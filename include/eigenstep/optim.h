@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file optim.h  Optimisers (optim_list.h) and learning-rate schedules (sched_list.h).
- */
+/** @file optim.h  Optimisers (optim_list.h) and learning-rate schedules
+ *  (sched_list.h). */
 #ifndef ES_OPTIM_H
 #define ES_OPTIM_H
 
@@ -52,7 +52,7 @@ typedef struct es_sched_ops {
 /** Check the name. */
 es_status es_sched_find(const es_sched_params *p, const es_sched_ops **ops);
 /** Learning rate of step (0-based): base x warm-up factor (step+1)/warmup, then the
- * schedule. */
+ *  schedule. */
 double es_sched_lr(const es_sched_ops *ops, const es_sched_params *p, double base,
                    int64_t step, int64_t steps);
 

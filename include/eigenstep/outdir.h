@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file outdir.h  The output folder: made once, never overwritten; STATUS, job.txt,
- * log.txt. */
+ *  log.txt. */
 #ifndef ES_OUTDIR_H
 #define ES_OUTDIR_H
 
 #include "eigenstep/comm.h"
 
 /** Collective. Make `dir` (with parents); refuse one that is not empty (ES_ECONFIG) or
- * not writable (ES_EIO). Rank 0 does the work, all ranks get the status. */
+ *  not writable (ES_EIO). Rank 0 does the work, all ranks get the status. */
 es_status es_outdir_create(const es_comm *c, const char *dir);
 
 /** Rank 0 only. Replace DIR/STATUS atomically by one line: "RUNNING", "STOPPED 120
- * signal", "DONE", "FAILED message". */
+ *  signal", "DONE", "FAILED message". */
 es_status es_outdir_status(const char *dir, const char *line);
 
 /** Rank 0 only. Write a text file DIR/name. */

@@ -2,13 +2,13 @@
 /** @file param.h  Parameters: declared once in a table, read from INI text and overrides.
  *
  *  A module declares a struct and a table of rows {name, type, default, bounds, unit,
- * doc, offset}; everything else (parsing, range checks, help, reference.ini, the
- * effective run.ini, the provenance in the trajectory) follows from the table. Keys are
- * "section.name", where the section may contain dots ("augment.crop.size" is `size` of
- * section "augment.crop").
+ *  doc, offset}; everything else (parsing, range checks, help, reference.ini, the
+ *  effective run.ini, the provenance in the trajectory) follows from the table. Keys are
+ *  "section.name", where the section may contain dots ("augment.crop.size" is `size` of
+ *  section "augment.crop").
  *
- *  Order of calls: es_config_create -> es_config_read_text (rank 0's bytes, on every
- * rank)
+ *  Order of calls: es_config_create
+ *  -> es_config_read_text (rank 0's bytes, on every rank)
  *  -> es_config_set for each override -> es_config_check against all known sections
  *  -> es_config_get section by section -> es_config_write. */
 #ifndef ES_PARAM_H
@@ -80,23 +80,23 @@ es_status es_config_create(es_config **cfg);
 void es_config_destroy(es_config **cfg);
 
 /** Parse INI text ("[section]" lines, "key = value  # comment"); `origin` names it in
- * messages.
+ *  messages.
  *  @return ES_ECONFIG with the line number on a syntax error or a key given twice. */
 es_status es_config_read_text(es_config *cfg, const char *text, const char *origin);
 
 /** Apply one override "section.key=value" (later ones win). @return ES_ECONFIG if
- * malformed. */
+ *  malformed. */
 es_status es_config_set(es_config *cfg, const char *assignment);
 
 /** Refuse keys that no section knows; offers the nearest known name. Also checks every
- * given value against type, bounds and choices, selected or not. @return ES_OK or
- * ES_ECONFIG */
+ *  given value against type, bounds and choices, selected or not. @return ES_OK or
+ *  ES_ECONFIG */
 es_status es_config_check(const es_config *cfg, const es_section *sections, size_t n);
 
 /** Fill a struct from defaults and the given values of `section`, and mark those used.
- *  `base`: with a non-NULL base struct the values not given are copied from it instead of
- * the defaults (used for view2.* overrides). @return ES_OK or ES_ECONFIG (range, type;
- * got/expected) */
+ *  `base`: with a non-NULL base struct the values not given are copied from it instead
+ *  of the defaults (used for view2.* overrides). @return ES_OK or ES_ECONFIG (range,
+ *  type; got/expected) */
 es_status es_config_get(es_config *cfg, const char *section, const es_param *table,
                         const void *base, size_t size, void *out);
 
@@ -104,7 +104,7 @@ es_status es_config_get(es_config *cfg, const char *section, const es_param *tab
 const char *es_config_given(const es_config *cfg, const char *section, const char *key);
 
 /** Write all sections as a runnable INI with effective values (given or default).
- * Annotated: with doc, unit, bounds and choices as comments. */
+ *  Annotated: with doc, unit, bounds and choices as comments. */
 void es_config_write(const es_config *cfg, const es_section *sections, size_t n,
                      bool annotated, FILE *out);
 
@@ -113,7 +113,7 @@ es_status es_config_text(const es_config *cfg, const es_section *sections, size_
                          bool annotated, char **text);
 
 /** Call visit(ctx, "section.key", value) for each given key never asked for by
- * es_config_get. */
+ *  es_config_get. */
 void es_config_unused(const es_config *cfg,
                       void (*visit)(void *ctx, const char *key, const char *value),
                       void *ctx);
@@ -124,7 +124,7 @@ void es_config_each(const es_config *cfg, const es_section *sections, size_t n,
                     void *ctx);
 
 /** Split "a, b,c" into at most `max` trimmed items stored in `items`. "" and "none" give
- * 0.
+ *  0.
  *  @return ES_ECONFIG if too many or an item is longer than 63 characters */
 es_status es_split(const char *text, size_t max, char items[][64], size_t *n);
 

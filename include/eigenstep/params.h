@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file params.h  All parameters of a model in flat buffers; tensors are named views.
  *
- *  Three flat f32 buffers on the backend: value and grad [n] (trainable), state [n_state]
- * (BN running averages). Names are torchvision's. Optimisers, all-reduce, norms,
- * checkpoints and exports each act on a whole buffer. */
+ *  Three flat f32 buffers on the backend: value and grad [n] (trainable), state
+ *  [n_state] (BN running averages). Names are torchvision's. Optimisers, all-reduce,
+ *  norms, checkpoints and exports each act on a whole buffer. */
 #ifndef ES_PARAMS_H
 #define ES_PARAMS_H
 
@@ -48,8 +48,8 @@ void es_params_destroy(es_params **p);
 es_status es_params_add(es_params *p, const es_view *v, int *index);
 /** Allocate the three buffers. */
 es_status es_params_alloc(es_params *p);
-/** Fill with initial values: view i from (seed, ES_STREAM_INIT, i), times its scale: the
- * same on every rank and any rank count. */
+/** Fill with initial values: view i from (seed, ES_STREAM_INIT, i), times its scale:
+ *  the same on every rank and any rank count. */
 es_status es_params_init(es_params *p, uint64_t seed);
 /** Index of a name, or -1. */
 int es_params_find(const es_params *p, const char *name);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file registry.h  Find a variant by name in a table of ops objects.
- *  Every ops struct begins with `const char *name, *doc;`, so one lookup serves all
- * kinds. */
+/** @file registry.h  Find a variant by name in a table of ops objects. Every ops
+ *  struct begins with `const char *name, *doc;`, so one lookup serves all kinds. */
 #ifndef ES_REGISTRY_H
 #define ES_REGISTRY_H
 
@@ -15,15 +14,15 @@ typedef struct es_variant {
 } es_variant;
 
 /** Find `name` among n variants. Logs "unknown <kind> 'x' (known: a, b, c); did you mean
- * 'a'?".
+ *  'a'?".
  *  @param kind  e.g. "loss"; @param list  array of n pointers to structs that begin as
- * es_variant
+ *               es_variant
  *  @param found written only on success. @return ES_OK or ES_ECONFIG */
 es_status es_registry_find(const char *kind, const char *name, const void *const *list,
                            size_t n, const void **found);
 
-/** The candidate nearest to `name` (Damerau-Levenshtein), NULL if none is near enough to
- * offer. */
+/** The candidate nearest to `name` (Damerau-Levenshtein), NULL if none is near enough
+ *  to offer. */
 const char *es_nearest(const char *name, const char *const *candidates, size_t n);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file rng.h  Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC11).
- *  A value is a function of (seed, stream, counter) only; there is no hidden state beyond
- * the visible struct, so results cannot depend on rank or thread counts. */
+/** @file rng.h  Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC11). A
+ *  value is a function of (seed, stream, counter) only; there is no hidden state
+ *  beyond the visible struct, so results cannot depend on rank or thread counts. */
 #ifndef ES_RNG_H
 #define ES_RNG_H
 
 #include <stdint.h>
 
-/** What a stream is for; the top bits of the Philox counter, so that uses never collide.
- */
+/** What a stream is for; the top bits of the Philox counter, so that uses never
+ *  collide. */
 typedef enum es_stream {
   ES_STREAM_INIT = 1,    /**< weights: index = parameter, counter = element */
   ES_STREAM_SHUFFLE = 2, /**< epoch permutation */

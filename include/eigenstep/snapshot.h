@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file snapshot.h  One spectrum snapshot: embeddings -> matrices -> eigenvalues ->
- * metrics -> steps -> trajectory. Knows nothing of networks: the embeddings come as
- * arguments. */
+ *  metrics -> steps -> trajectory. Knows nothing of networks: the embeddings come as
+ *  arguments. */
 #ifndef ES_SNAPSHOT_H
 #define ES_SNAPSHOT_H
 
@@ -33,8 +33,8 @@ typedef struct es_snapshot_options {
 typedef struct es_snapshot es_snapshot;
 
 /** Collective. Declare the groups in the trajectory (borrowed, as is the grid).
- *  @return ES_ECONFIG: top > dim ("more modes than embedding dimensions"), unknown matrix
- */
+ *  @return ES_ECONFIG: top > dim ("more modes than embedding dimensions"), unknown
+ *          matrix */
 es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_params *p,
                              const es_snapshot_options *o, es_snapshot **s);
 void es_snapshot_destroy(es_snapshot **s);
@@ -43,13 +43,13 @@ void es_snapshot_destroy(es_snapshot **s);
  *  @param n       rows of a view on this rank
  *  @param row     [n] global number of each row (0 .. samples-1), for /embedding/pca
  *  @param z       [n, D], with pairs [2n, D] (view 1 then view 2) embeddings. Overwritten
- * (centred).
+ *            (centred).
  *  @return ES_OK; ES_EMATH if an embedding is not finite or the solver failed */
 es_status es_snapshot_take(es_snapshot *s, int64_t step, double time, int64_t n,
                            const int64_t *row, double *z);
 
 /** Eigenvalues of the last snapshot's leading matrix (cross-correlation where there is
- * one), [k]. */
+ *  one), [k]. */
 const double *es_snapshot_values(const es_snapshot *s, int *k);
 /** Modes with eigenvalue > 1/2 in that matrix. */
 int es_snapshot_learned(const es_snapshot *s);
@@ -60,7 +60,7 @@ es_status es_snapshot_write_steps(es_snapshot *s);
 /** The step table's rows [k]; returns k. */
 int es_snapshot_steps(const es_snapshot *s, es_step_row *rows);
 /** Bytes per rank that a snapshot of D x D with P ranks takes, and of one row in the
- * file. */
+ *  file. */
 int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
                           int ranks);
 int64_t es_snapshot_file_bytes(const es_spectrum_params *p, const es_snapshot_options *o);

@@ -23,7 +23,7 @@ typedef enum es_status {
 const char *es_status_name(es_status s);
 
 /** Return a failure (or ES_STOPPED) to the caller. With something to undo, use a goto
- * instead. */
+ *  instead. */
 #define ES_TRY(call)                                                                     \
   do {                                                                                   \
     const es_status es_try_ = (call);                                                    \
@@ -37,8 +37,8 @@ const char *es_status_name(es_status s);
     if (st != ES_OK) goto label;                                                         \
   } while (0)
 
-/** Always on. Unless cond: log one sentence ("got .../expected ...") and return `status`.
- */
+/** Always on. Unless cond: log one sentence ("got .../expected ...") and return
+ *  `status`. */
 #define ES_CHECK(cond, status, ...)                                                      \
   do {                                                                                   \
     if (!(cond)) {                                                                       \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file steps.h  Step detector: when each eigenvalue rose, and how fast (theory.md's
- * tau_j, gamma_j).
+ *  tau_j, gamma_j).
  *
  *  Feed it every snapshot's eigenvalues; ask for the table at any time. */
 #ifndef ES_STEPS_H
@@ -34,10 +34,10 @@ void es_steps_destroy(es_steps **s);
  *          finite); ES_ENOMEM */
 es_status es_steps_add(es_steps *s, int64_t step, double time, const double *lambda);
 
-/** Fill rows[modes]. A mode has risen when its latest value exceeds scale / 2,
- * `scale` being where a learned mode settles (1 for Barlow Twins). Its window:
- * values above 3 times the least before its rise and below scale / 10. The exact
- * rule is at the head of steps.c. */
+/** Fill rows[modes]. A mode has risen when its latest value exceeds scale / 2, `scale`
+ *  being where a learned mode settles (1 for Barlow Twins). Its window: values above 3
+ *  times the least before its rise and below scale / 10. The exact rule is at the head
+ *  of steps.c. */
 void es_steps_table(const es_steps *s, double scale, es_step_row *rows);
 
 /** Number of modes whose latest eigenvalue exceeds scale / 2. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file stop.h  Signals, wall-time budget and stop file -> one collective decision per
- * step. */
+/** @file stop.h  Signals, wall-time budget and stop file -> one collective decision
+ *  per step. */
 #ifndef ES_STOP_H
 #define ES_STOP_H
 
@@ -24,8 +24,8 @@ typedef struct es_stop {
   int64_t calls;
 } es_stop;
 
-/** This rank's own cause now (not collective); to be merged into another reduction (MAX)
- * or given to es_stop_agree. Clears a pending ES_STOP_CHECKPOINT. */
+/** This rank's own cause now (not collective); to be merged into another reduction
+ *  (MAX) or given to es_stop_agree. Clears a pending ES_STOP_CHECKPOINT. */
 es_stop_cause es_stop_poll(es_stop *s, const es_comm *comm);
 
 /** Collective. The largest cause over all ranks: the only value anybody may act on. */

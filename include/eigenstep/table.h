@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file table.h  Fixed-width text tables, rank 0: the same row to the terminal and to a
- * file. */
+/** @file table.h  Fixed-width text tables, rank 0: the same row to the terminal and to
+ *  a file. */
 #ifndef ES_TABLE_H
 #define ES_TABLE_H
 
@@ -16,8 +16,8 @@ typedef struct es_column {
 } es_column;
 
 /** @param path  file to append to (header written when new), NULL = none
- *  @param echo  also es_print the rows. Not collective: create on rank 0, elsewhere use
- * NULL. */
+ *  @param echo  also es_print the rows. Not collective: create on rank 0, elsewhere
+ *               use NULL. */
 es_status es_table_create(const char *path, bool echo, const es_column *col, int n,
                           es_table **t);
 /** One row of n values; NaN is printed as "-". NULL table: no effect, ES_OK. */

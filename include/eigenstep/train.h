@@ -55,7 +55,7 @@ es_status es_train_create(const es_comm *comm, es_net *net, es_loss *loss,
 void es_train_destroy(es_train **t);
 
 /** Collective. One step on this rank's batch: forward, loss, backward, all-reduce,
- * update.
+ *  update.
  *  @param loss  L before the update, the same on all ranks
  *  @return ES_OK; ES_EMATH (L not finite: step, rank, sample ids) */
 es_status es_train_step(es_train *t, const es_batch *batch, double lr, double *loss);
@@ -64,13 +64,13 @@ es_status es_train_step(es_train *t, const es_batch *batch, double lr, double *l
 es_status es_train_embed(es_train *t, const es_batch *batch, es_bn_mode mode, double *z);
 
 /** Persistent state (model, optimiser, step, time), for checkpoints. `train` is an
- * es_train. */
+ *  es_train. */
 es_status es_train_visit(void *train, es_visitor *v);
 
 /** The fixed probe set and what is measured on it. */
 typedef struct es_probe es_probe;
-/** Collective. `loader` (borrowed) gives the probe in `chunks` batches of its own size.
- */
+/** Collective. `loader` (borrowed) gives the probe in `chunks` batches of its own
+ *  size. */
 es_status es_probe_create(const es_comm *comm, es_loader *loader, int64_t pairs,
                           int64_t per_chunk, int dim, es_loss *loss, es_bn_mode mode,
                           es_probe **p);

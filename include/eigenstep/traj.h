@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file traj.h  Trajectory: groups of series that share `step` and `time`, appended row
- * by row.
+ *  by row.
  *
- *  A group is declared with its fields (a table: name, shape, unit, sentence), then rows
- * are appended; rank 0's values count (all ranks pass the same), except distributed
- * fields. Rows of scalar groups are kept in memory and written at es_traj_flush
- * (collective), so that a training step costs no file access. Every dataset gets
- * description, units and dimension scales. */
+ *  A group is declared with its fields (a table: name, shape, unit, sentence), then
+ *  rows are appended; rank 0's values count (all ranks pass the same), except
+ *  distributed fields. Rows of scalar groups are kept in memory and written at
+ *  es_traj_flush (collective), so that a training step costs no file access. Every
+ *  dataset gets description, units and dimension scales. */
 #ifndef ES_TRAJ_H
 #define ES_TRAJ_H
 
@@ -34,8 +34,8 @@ es_status es_traj_close(es_traj **t);
 es_h5 *es_traj_h5(es_traj *t);
 
 /** Collective. Declare group `path` ("/spectrum/covariance") with n fields; creates
- * `step` (int64), `time` (float64, t = sum of learning rate x step) and the fields. *id
- * for append. */
+ *  `step` (int64), `time` (float64, t = sum of learning rate x step) and the fields.
+ *  *id for append. */
 es_status es_traj_declare(es_traj *t, const char *path, const char *description,
                           const es_traj_field *fields, int n, int *id);
 
@@ -45,7 +45,7 @@ es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
                          const double *values);
 
 /** Collective. Append a row of a single-field group whose first further dimension is
- * spread over ranks: rank r holds n_loc rows starting at `first`. Written at once. */
+ *  spread over ranks: rank r holds n_loc rows starting at `first`. Written at once. */
 es_status es_traj_append_rows(es_traj *t, int id, int64_t step, double time,
                               int64_t first, int64_t n_loc, const double *values);
 
@@ -53,8 +53,8 @@ es_status es_traj_append_rows(es_traj *t, int id, int64_t step, double time,
 es_status es_traj_flush(es_traj *t);
 
 /** Collective. (Re)write a table: n rows of named f64 columns under group `path`,
- * replacing what is there (used for /steps). Column 0.. have units and descriptions in
- * `fields` (ndim 0). */
+ *  replacing what is there (used for /steps). Column 0.. have units and descriptions
+ *  in `fields` (ndim 0). */
 es_status es_traj_table(es_traj *t, const char *path, const char *description,
                         const es_traj_field *fields, int ncol, int64_t nrow,
                         const double *rows /* [nrow, ncol] */);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file version.h  What this binary is: one list, printed by --version and written to
- * files. */
+ *  files. */
 #ifndef ES_VERSION_H
 #define ES_VERSION_H
 

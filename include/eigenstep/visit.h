@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file visit.h  The state visitor: one traversal of an object's persistent state that
- * saves, loads, sizes or compares, so that writing and reading cannot differ. */
+/** @file visit.h  The state visitor: one traversal of an object's persistent state
+ *  that saves, loads, sizes or compares, so that writing and reading cannot differ. */
 #ifndef ES_VISIT_H
 #define ES_VISIT_H
 
