@@ -31,7 +31,8 @@ typedef struct es_eigen {
 size_t es_eig_list(const es_eig_ops *const **list);
 
 /** Collective. Solve and verify. A is unchanged.
- *  @param name  "syevd", "syevr", "serial" or "auto" (syevr for few pairs, else syevd)
+ *  @param name  "syevd", "syevr", "subspace", "serial" or "auto" (subspace for very few
+ *               pairs of a large matrix, syevr for few, else syevd)
  *  @param k     1..n; 0 = all
  *  @return ES_OK; ES_ECONFIG (unknown name); ES_EARG (k > n, not square);
  *          ES_EMATH (not finite, no convergence, residual above 1e-10: got/expected) */

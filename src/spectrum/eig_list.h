@@ -3,4 +3,5 @@
    times. */
 ES_EIG(syevd)
 ES_EIG(syevr)
+ES_EIG(subspace)
 ES_EIG(serial)
