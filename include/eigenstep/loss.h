@@ -48,6 +48,17 @@ typedef struct es_loss_params {
 } es_loss_params;
 extern const es_param es_loss_table[];
 
+/** Sections [loss.vicreg] and [loss.simclr], es_loss.par of these two: the theory of
+ *  of their growth rates reads them. */
+typedef struct es_vicreg_params {
+  double inv, var, cov, eps;
+  bool hinge_half; /**< mean of the two views' hinges, not their sum */
+} es_vicreg_params;
+typedef struct es_simclr_params {
+  double temperature;
+  bool normalize, doubled;
+} es_simclr_params;
+
 /** Sections loss and loss.NAME of all variants, appended to s[max]; returns how many. */
 size_t es_loss_sections(es_section *s, size_t max);
 

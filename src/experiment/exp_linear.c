@@ -7,7 +7,9 @@
 #include <string.h>
 #include "eigenstep/clock.h"
 #include "eigenstep/linear.h"
+#include "eigenstep/loss.h"
 #include "eigenstep/mem.h"
+#include "exp_linear_rates.h"
 #include "load_pairs.h"
 #include "output.h"
 #include "settings.h"
@@ -104,7 +106,6 @@ static es_status check(const es_linear_params *p) {
 
 static es_status decompose(linear *l) {
   const double began = es_now();
-  if (l->par.center) ES_TRY(es_pairs_center(l->comm, &l->pairs));
   ES_TRY(es_grid_create(l->comm, 0, &l->grid));
   ES_TRY(
       es_modes_create(l->grid, &l->pairs, (int) l->par.modes, l->par.solver, &l->modes));
@@ -312,15 +313,20 @@ static es_status simulate(linear *l, const es_output *out) {
 static es_status linear_into(const es_job *job, es_config *cfg, linear *l) {
   es_run_params run;
   es_output_params dir;
+  es_loss_params loss;
   es_output o = {0};
   ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof l->par, &l->par));
   ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
   ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof dir, &dir));
+  ES_TRY(es_config_get(cfg, "loss", es_loss_table, NULL, sizeof loss, &loss));
   ES_TRY(check(&l->par));
   ES_TRY(es_output_check(job, dir.dir));
   l->seed = (uint64_t) run.seed;
   ES_TRY(es_pairs_defaults(cfg));
   ES_TRY(es_pairs_load(l->comm, cfg, l->seed, l->par.sample, &l->pairs, &l->view));
+  if (l->par.center) ES_TRY(es_pairs_center(l->comm, &l->pairs));
+  if (strcmp(loss.name, "barlow") != 0)
+    return es_linear_rates(job, cfg, loss.name, &l->par, l->seed, &l->pairs, dir.dir);
   ES_TRY(prepare(l));
   ES_TRY(es_output_open(job, cfg, dir.dir, &o));
   const es_status st = simulate(l, &o);

@@ -18,10 +18,7 @@
 
 enum { BLOCK = 128 }; /* rows of s at a time: wide enough for a fast product */
 
-typedef struct par {
-  double temperature;
-  bool normalize, doubled;
-} par;
+typedef es_simclr_params par;
 
 static const es_param params[] = {
     ES_DOUBLE(par, temperature, "0.5", 0, ES_INF, "1",

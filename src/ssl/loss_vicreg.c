@@ -16,10 +16,7 @@
 
 #include "eigenstep/loss.h"
 
-typedef struct par {
-  double inv, var, cov, eps;
-  bool hinge_half;
-} par;
+typedef es_vicreg_params par;
 
 static const es_param params[] = {
     ES_DOUBLE(par, inv, "25", 0, ES_INF, "1", "weight of the invariance term"),
