@@ -22,6 +22,7 @@ typedef struct es_stop {
   char file[1100]; /**< path looked up by rank 0 every `every` calls; "" = none */
   int every;
   int64_t calls;
+  es_stop_cause cause; /**< why the loop ended early, set by it */
 } es_stop;
 
 /** This rank's own cause now (not collective); to be merged into another reduction

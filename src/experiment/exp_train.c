@@ -85,6 +85,7 @@ static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
   print_start(c, s, p);
   es_stop_install();
   st = es_run_loop(&run, p->train, p->loader, probe, snap, o->traj, &stop);
+  o->reason = es_stop_name(stop.cause);
   if (st == ES_OK || st == ES_STOPPED) {
     const es_status printed = print_steps(c, snap);
     if (printed != ES_OK) st = printed;
@@ -98,11 +99,9 @@ done:
 
 static es_status train(const es_job *job, es_config *cfg) {
   es_settings s;
-  es_cadence cadence;
   es_pipeline *p = NULL;
   es_output o = {0};
   ES_TRY(es_settings_read(cfg, job->comm->size, &s));
-  ES_TRY(es_cadence_parse(s.spectrum.every, "spectrum.every", &cadence));
   ES_TRY(es_output_check(job, s.output.dir));
   ES_TRY(es_pipeline_create(job->comm, cfg, &s, &p));
   es_status st = es_output_open(job, cfg, s.output.dir, &o);

@@ -114,7 +114,7 @@ static es_status final_status(const es_output *o, es_status result, int64_t step
   if (result == ES_OK) {
     snprintf(line, sizeof line, "DONE");
   } else if (result == ES_STOPPED) {
-    snprintf(line, sizeof line, "STOPPED %lld asked to stop", (long long) step);
+    snprintf(line, sizeof line, "STOPPED %lld %s", (long long) step, o->reason);
   } else {
     const char *why = es_log_last_error();
     snprintf(line, sizeof line, "FAILED %s",

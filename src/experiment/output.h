@@ -8,8 +8,9 @@
 
 typedef struct es_output {
   char dir[1024];
-  es_traj *traj;     /**< DIR/trajectory.h5; owned */
-  char *config_text; /**< effective run.ini; owned */
+  es_traj *traj;      /**< DIR/trajectory.h5; owned */
+  char *config_text;  /**< effective run.ini; owned */
+  const char *reason; /**< for STATUS, why it was stopped early */
 } es_output;
 
 /** Collective. Would es_output_open accept this folder? Asked before the long preparations. */

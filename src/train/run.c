@@ -111,6 +111,24 @@ static es_status checkpoint(loop *l) {
   return ES_OK;
 }
 
+/* Collective. With -v: where the time since the last line went, mean over ranks, and the
+ * slowest rank. */
+static void print_phases(loop *l) {
+  es_train *t = l->train;
+  es_phase_stats s;
+  char text[600] = "";
+  size_t used = 0;
+  es_phases_reduce(t->comm, &t->clock, &s);
+  for (int p = 0; p < ES_PHASES && used < sizeof text; p++) {
+    t->clock.seconds[p] = 0;
+    if (s.max[p] > 0)
+      used +=
+          (size_t) snprintf(text + used, sizeof text - used, " %s %.3f (%.3f on rank %d)",
+                            es_phase_name(p), s.mean[p], s.max[p], s.slowest[p]);
+  }
+  es_phase("seconds by phase, mean (slowest):%s", text);
+}
+
 /* One progress line and one row of /timing for the steps since the last. */
 static es_status report(loop *l, double loss, double lr, double begun) {
   const es_train *t = l->train;
@@ -170,6 +188,7 @@ static es_status one_step(loop *l, double begun, es_stop_cause *cause) {
   }
   if (t->step % r->par->log_every == 0 || t->step == r->par->steps) {
     ES_TRY(es_comm_agree(t->comm, report(l, loss, lr, begun)));
+    print_phases(l);
   }
   if (r->ckpt->every > 0 && t->step % r->ckpt->every == 0 && t->step < r->par->steps) {
     ES_TRY(checkpoint(l));
@@ -192,6 +211,7 @@ static es_status loop_body(loop *l) {
   ES_TRY(checkpoint(l));
   ES_TRY(es_traj_flush(l->traj));
   if (cause <= ES_STOP_CHECKPOINT) return ES_OK;
+  l->stop->cause = cause;
   es_info("stopped at step %lld of %lld (%s), checkpoint written", (long long) t->step,
           (long long) r->par->steps, es_stop_name(cause));
   return ES_STOPPED;

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_stop.sh  A run that is asked to stop ends after its step with a checkpoint, exit 75 and
+# STATUS STOPPED; one that is killed leaves a trajectory readable up to the last flush.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py
+long="$tiny run.steps=100000 run.log_every=5 spectrum.every=5"
+
+wait_for() { # wait_for DIR: until some rows of progress are there, at most two minutes
+  local rows
+  for _ in $(seq 600); do
+    rows=$(grep -c '^ ' "$work/$1/timesteps.txt" 2> /dev/null)
+    [ "${rows:-0}" -ge 4 ] && return 0
+    sleep 0.2
+  done
+  fail "$1: no progress"; cat "$work/log"
+}
+
+readable() { # readable DIR SNAPSHOTS: at least so many, and as many steps as values
+  "$python" - "$work/$1" "$2" <<'EOF' || fail "$1: the trajectory"
+import sys
+import h5py
+with h5py.File(sys.argv[1] + "/trajectory.h5") as f:
+    g = f["/spectrum/cross_correlation"]
+    assert g["eigenvalues"].shape[0] >= int(sys.argv[2]), g["eigenvalues"].shape
+    assert len(g["step"]) == len(g["time"]) == g["eigenvalues"].shape[0]
+    assert len(f["/loss/value"]) == len(f["/loss/step"])
+EOF
+}
+
+stopped() { # stopped DIR CODE REASON SNAPSHOTS
+  [ "$2" -eq 75 ] || fail "$1: exit $2 instead of 75"
+  grep -qE "^STOPPED [0-9]+ .*$3" "$work/$1/STATUS" || fail "$1: $(cat "$work/$1/STATUS")"
+  ls "$work/$1"/ckpt/step_*/DONE > /dev/null || fail "$1: no checkpoint"
+  readable "$1" "$4"
+}
+
+# the wall time of the run
+launch 2 train - $long run.walltime=5 output.dir="$work/wall" > "$work/log" 2>&1
+stopped wall $? "wall time" 1
+
+# a file called stop
+launch 2 train - $long output.dir="$work/file" > "$work/log" 2>&1 & pid=$!
+wait_for file
+touch "$work/file/stop"
+wait $pid
+stopped file $? "stop file" 3
+
+# a signal to one rank is enough; only this test's ranks are meant
+launch 3 train - $long output.dir="$work/signal" > "$work/log" 2>&1 & pid=$!
+wait_for signal
+kill -USR1 "$(pgrep -f "train - .*output.dir=$work/signal" | tail -n 1)"
+wait $pid
+stopped signal $? "signal" 3
+
+# killed hard: no end, but all that was flushed
+launch 2 train - $long output.dir="$work/kill" > "$work/log" 2>&1 & pid=$!
+wait_for kill
+pkill -KILL -f "train - .*output.dir=$work/kill"
+wait $pid && fail "a killed run ended with 0"
+readable kill 3
+[ "$(cat "$work/kill/STATUS")" = RUNNING ] || fail "STATUS of a killed run"
+finish
