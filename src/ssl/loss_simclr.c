@@ -104,14 +104,15 @@ static void similarities(const es_loss *l, const parts *p, int a, int i, int cou
               p->s, all);
 }
 
-/** ln sum_{j != self} e^(s_j) without overflow. */
+/** ln sum_{j != self} e^(s_j) without overflow: the largest term is taken out. */
 static double log_sum_exp(const double *s, size_t all, size_t self) {
-  double top = -INFINITY, sum = 0.0;
+  size_t top = self == 0 ? 1 : 0;
+  double rest = 0.0;
   for (size_t j = 0; j < all; j++)
-    if (j != self && s[j] > top) top = s[j];
+    if (j != self && s[j] > s[top]) top = j;
   for (size_t j = 0; j < all; j++)
-    if (j != self) sum += exp(s[j] - top);
-  return top + log(sum);
+    if (j != self && j != top) rest += exp(s[j] - s[top]);
+  return s[top] + log1p(rest);
 }
 
 /** Collective. l of all rows and sum_i [l_i - s_ip(i)]. */
