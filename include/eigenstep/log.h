@@ -9,6 +9,7 @@
 
 typedef enum es_log_level {
   ES_LOG_ERROR,   /**< stderr; on ranks other than 0 held back, see es_log_held */
+  ES_LOG_LOCAL,   /**< any rank, stderr: a warning about what this rank alone knows */
   ES_LOG_WARNING, /**< rank 0, stderr */
   ES_LOG_INFO,    /**< rank 0, stdout: what a user wants to see by default */
   ES_LOG_PHASE,   /**< rank 0, -v: phases with their times */
@@ -46,6 +47,7 @@ void es_log_release(bool print);
 void es_log_adopt(const char *text);
 
 #define es_error(...) es_log(ES_LOG_ERROR, __func__, __VA_ARGS__)
+#define es_warn_here(...) es_log(ES_LOG_LOCAL, __func__, __VA_ARGS__)
 #define es_warn(...) es_log(ES_LOG_WARNING, __func__, __VA_ARGS__)
 #define es_info(...) es_log(ES_LOG_INFO, __func__, __VA_ARGS__)
 #define es_phase(...) es_log(ES_LOG_PHASE, __func__, __VA_ARGS__)

@@ -64,24 +64,26 @@ static void put_line(FILE *out, const char *line) {
 }
 
 static bool is_printed(es_log_level level) {
-  return level <= state.level && (state.rank == 0 || state.all_ranks);
+  const bool mine = level == ES_LOG_LOCAL || state.rank == 0 || state.all_ranks;
+  return level <= state.level && mine;
 }
 
 static void put_terminal(es_log_level level, const char *where, const char *text) {
-  static const char *const prefix[] = {"eigenstep: error: ", "eigenstep: warning: ", "",
-                                       "", ""};
+  const char *prefix =
+      level == ES_LOG_ERROR ? "eigenstep: error: " : "eigenstep: warning: ";
   const bool loud = level <= ES_LOG_WARNING;
   char rank[32] = "", line[LINE_SIZE];
   if (state.rank != 0) snprintf(rank, sizeof rank, "[rank %d] ", state.rank);
   if (loud)
-    snprintf(line, sizeof line, "%s%s%s (%.128s)\n", prefix[level], rank, text, where);
+    snprintf(line, sizeof line, "%s%s%s (%.128s)\n", prefix, rank, text, where);
   else
     snprintf(line, sizeof line, "%s%s\n", rank, text);
   put_line(loud ? stderr : stdout, line);
 }
 
 static void put_file(es_log_level level, const char *where, const char *text) {
-  static const char *const name[] = {"error", "warning", "info", "phase", "layer"};
+  static const char *const name[] = {"error", "warning", "warning",
+                                     "info",  "phase",   "layer"};
   char stamp[32], line[LINE_SIZE];
   es_timestamp(stamp, sizeof stamp);
   snprintf(line, sizeof line, "%s %s: %s (%.128s)\n", stamp, name[level], text, where);
