@@ -99,7 +99,11 @@ es_status es_op_plan(es_backend *b, const es_op_desc *d, es_op **op) {
       d->kind != ES_OP_BN || (d->eps > 0.0 && d->momentum >= 0.0 && d->momentum <= 1.0),
       ES_EARG, "%s: got eps = %g, momentum = %g, expected eps > 0, 0 <= momentum <= 1",
       name, d->eps, d->momentum);
-  return b->ops->plan[d->kind](b, d, op);
+  ES_TRY(b->ops->plan[d->kind](b, d, op));
+  es_layer("%s: %s, %d x %d x %d to %d x %d x %d, %.4f GFLOP an image, %.3f MB", name,
+           es_op_kind_name(d->kind), d->in.c, d->in.h, d->in.w, out.c, out.h, out.w,
+           1e-9 * (*op)->flops, 1e-6 * (double) (*op)->bytes);
+  return ES_OK;
 }
 
 void es_op_destroy(es_op **op) {

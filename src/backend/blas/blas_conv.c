@@ -266,5 +266,11 @@ es_status es_blas_plan_conv(es_backend *b, const es_op_desc *d, es_op **op) {
   (*op)->forward = forward;
   (*op)->backward = backward;
   (*op)->flops = 2.0 * (double) es_blas_pixels(d->out) * (double) weights;
+  if (c.direct)
+    es_layer("%s: the map is the matrix", es_blas_name(*op));
+  else
+    es_layer("%s: %d x %d taps, unrolled %d rows at a time, gradient %s",
+             es_blas_name(*op), c.x.kh, c.x.kw, c.chunk_x,
+             d->stride == 1 ? "by turned weights" : "scattered");
   return ES_OK;
 }
