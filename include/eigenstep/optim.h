@@ -37,6 +37,8 @@ struct es_optim {
   int64_t steps;     /**< updates done */
 };
 
+/** Check the name and what belongs to it. */
+es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops);
 es_status es_optim_create(const es_optim_params *par, es_params *params, es_optim **o);
 void es_optim_destroy(es_optim **o);
 /** params.value <- update(value, grad, lr). */

@@ -30,11 +30,15 @@ typedef struct es_snapshot_options {
   bool center, normalize; /**< the loss's convention for the cross-correlation */
 } es_snapshot_options;
 
+/** Would es_snapshot_create accept them? Asked before anything is made.
+ *  @return ES_ECONFIG: top > dim ("more modes than embedding dimensions"), unknown
+ *          matrix, solver or cadence */
+es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_options *o);
+
 typedef struct es_snapshot es_snapshot;
 
 /** Collective. Declare the groups in the trajectory (borrowed, as is the grid).
- *  @return ES_ECONFIG: top > dim ("more modes than embedding dimensions"), unknown
- *          matrix */
+ *  @return as es_snapshot_check, or ES_ENOMEM, ES_EIO */
 es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_params *p,
                              const es_snapshot_options *o, es_snapshot **s);
 void es_snapshot_destroy(es_snapshot **s);
@@ -61,8 +65,7 @@ es_status es_snapshot_write_steps(es_snapshot *s);
 int es_snapshot_steps(const es_snapshot *s, es_step_row *rows);
 /** Bytes per rank that a snapshot of D x D with P ranks takes, and of one row in the
  *  file. */
-int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
-                          int ranks);
+int64_t es_snapshot_bytes(const es_snapshot_options *o, int ranks);
 int64_t es_snapshot_file_bytes(const es_spectrum_params *p, const es_snapshot_options *o);
 
 #endif

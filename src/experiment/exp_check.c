@@ -26,7 +26,7 @@ static void print_memory(const es_settings *s, const es_pipeline *p,
   const double view = 4.0 * p->view.c * p->view.h * p->view.w;
   const double batch = 2 * 2 * (double) pairs * view;
   const double state = (double) (cost->parameter_bytes + 4 * cost->parameters);
-  const double snap = (double) es_snapshot_bytes(&s->spectrum, opt, ranks);
+  const double snap = (double) es_snapshot_bytes(opt, ranks);
   es_print("memory a rank");
   print_bytes("parameters, gradients, momentum", state);
   print_bytes("activations", (double) cost->activation_bytes);
@@ -76,6 +76,7 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   es_net_cost cost;
   es_status st;
   ES_TRY(es_settings_read(cfg, ranks, &s));
+  ES_TRY(es_comm_agree(job->comm, es_pipeline_check(cfg, &s)));
   ES_TRY_GOTO(es_backend_open(s.backend.name, job->comm, 1, &p.backend), done);
   ES_TRY_GOTO(es_pipeline_open_data(job->comm, cfg, &s, &p), done);
   const int64_t most = s.batch.pairs > p.probe_chunk ? s.batch.pairs : p.probe_chunk;

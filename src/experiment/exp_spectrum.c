@@ -86,13 +86,11 @@ static void print_result(const es_snapshot *s, const rows *r) {
 
 static es_status analyse(const es_job *job, const es_settings *s, es_output *o, rows *r) {
   const es_snapshot_options opt = {.dim = r->dim, .samples = r->total, .pairs = false};
-  es_spectrum_params par = s->spectrum;
   es_grid *grid = NULL;
   es_snapshot *snap = NULL;
   es_status st;
-  snprintf(par.matrices, sizeof par.matrices, "covariance");
   ES_TRY_GOTO(es_grid_create(job->comm, 0, &grid), done);
-  ES_TRY_GOTO(es_snapshot_create(grid, o->traj, &par, &opt, &snap), done);
+  ES_TRY_GOTO(es_snapshot_create(grid, o->traj, &s->spectrum, &opt, &snap), done);
   ES_TRY_GOTO(es_snapshot_take(snap, 0, 0, r->n, r->number, r->z), done);
   print_result(snap, r);
 done:
@@ -110,13 +108,9 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
                        &s.spectrum));
   ES_TRY(es_output_check(job, s.output.dir));
   es_status st = read_rows(job->comm, address, &r);
-  if (st == ES_OK && s.spectrum.top > r.dim) {
-    if (job->comm->rank == 0) {
-      es_error("spectrum.top: got %lld modes, expected at most the data's %d dimensions",
-               (long long) s.spectrum.top, r.dim);
-    }
-    st = ES_ECONFIG;
-  }
+  const es_snapshot_options opt = {.dim = r.dim, .samples = r.total};
+  snprintf(s.spectrum.matrices, sizeof s.spectrum.matrices, "covariance");
+  if (st == ES_OK) st = es_snapshot_check(&s.spectrum, &opt);
   if (st == ES_OK) st = es_output_open(job, cfg, s.output.dir, &o);
   if (st == ES_OK) {
     st = analyse(job, &s, &o, &r);

@@ -2,8 +2,10 @@
 /** @file pipeline.c  Assembly of a training pipeline, in the order in which data flow. */
 #include "pipeline.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/registry.h"
 
 /* Views of the probe belong to no epoch of training. */
 #define PROBE_EPOCH UINT32_MAX
@@ -96,10 +98,39 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
       c, es_train_create(c, p->net, p->loss, p->optim, n_max, groups, &p->train));
 }
 
+static es_status check_loss(es_config *cfg, const es_settings *s) {
+  const es_loss_ops *const *list;
+  const size_t n = es_loss_list(&list);
+  const void *found;
+  void *par = NULL;
+  char section[64];
+  ES_TRY(es_registry_find("loss", s->loss.name, (const void *const *) list, n, &found));
+  const es_loss_ops *ops = found;
+  snprintf(section, sizeof section, "loss.%s", ops->name);
+  ES_TRY(es_alloc(ops->size, section, &par));
+  es_status st = es_config_get(cfg, section, ops->params, NULL, ops->size, par);
+  if (st == ES_OK && ops->check != NULL)
+    st = ops->check(par, s->batch.pairs, es_settings_dim(s));
+  es_free(&par);
+  return st;
+}
+
+es_status es_pipeline_check(es_config *cfg, const es_settings *s) {
+  const es_snapshot_options o = {
+      .dim = es_settings_dim(s), .samples = s->spectrum.probe, .pairs = true};
+  const es_optim_ops *optim;
+  const es_sched_ops *sched;
+  ES_TRY(check_loss(cfg, s));
+  ES_TRY(es_optim_find(&s->optim, &optim));
+  ES_TRY(es_sched_find(&s->sched, &sched));
+  return es_snapshot_check(&s->spectrum, &o);
+}
+
 es_status es_pipeline_create(const es_comm *c, es_config *cfg, const es_settings *s,
                              es_pipeline **out) {
   es_pipeline *p = NULL;
   es_status st;
+  ES_TRY(es_comm_agree(c, es_pipeline_check(cfg, s)));
   ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
   ES_TRY_GOTO(es_backend_open(s->backend.name, c, (int) s->backend.threads, &p->backend),
               fail);

@@ -23,6 +23,10 @@ typedef struct es_pipeline {
   es_train *train;
 } es_pipeline;
 
+/** Refuse what can be refused before any data or memory: names and values of loss,
+ *  optimiser, schedule and snapshots. */
+es_status es_pipeline_check(es_config *cfg, const es_settings *s);
+
 /** Collective. Everything up to the optimiser, ready for the first step.
  *  @return the same status on all ranks */
 es_status es_pipeline_create(const es_comm *c, es_config *cfg, const es_settings *s,

@@ -27,16 +27,23 @@ static const es_optim_ops *const optimisers[] = {
 #undef ES_OPTIM
 };
 
-es_status es_optim_create(const es_optim_params *par, es_params *params, es_optim **o) {
+es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops) {
   const void *found;
   ES_TRY(es_registry_find("optimiser", par->name, (const void *const *) optimisers,
                           sizeof optimisers / sizeof optimisers[0], &found));
   ES_CHECK(!par->nesterov || par->momentum > 0, ES_ECONFIG,
            "got optim.nesterov with optim.momentum = %g, expected a momentum > 0",
            par->momentum);
+  *ops = found;
+  return ES_OK;
+}
+
+es_status es_optim_create(const es_optim_params *par, es_params *params, es_optim **o) {
+  const es_optim_ops *ops;
+  ES_TRY(es_optim_find(par, &ops));
   es_optim *q;
   ES_TRY(ES_NEW(1, &q));
-  q->ops = found;
+  q->ops = ops;
   q->par = *par;
   q->params = params;
   es_backend *const b = params->backend;

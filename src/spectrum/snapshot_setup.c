@@ -5,8 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "eigenstep/cadence.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/metric.h"
+#include "eigenstep/registry.h"
 
 typedef es_spectrum_params par;
 const es_param es_spectrum_table[] = {
@@ -28,22 +30,41 @@ const es_param es_spectrum_table[] = {
         "covariance (of the centred embeddings), cross (symmetrised cross-correlation)"),
     ES_PARAM_END};
 
-static es_status parse_matrices(es_snapshot *s) {
+/* Which matrices are wanted; cross only where there are pairs. */
+static es_status parse_matrices(const es_spectrum_params *p, bool pairs, bool *covariance,
+                                bool *cross) {
   char item[4][64];
   size_t n = 0;
-  ES_TRY(es_split(s->par.matrices, 4, item, &n));
+  ES_TRY(es_split(p->matrices, 4, item, &n));
+  *covariance = *cross = false;
   for (size_t i = 0; i < n; i++) {
-    const bool cov = strcmp(item[i], "covariance") == 0;
-    const bool cross = strcmp(item[i], "cross") == 0;
-    ES_CHECK(cov || cross, ES_ECONFIG,
+    const bool is_cov = strcmp(item[i], "covariance") == 0;
+    const bool is_cross = strcmp(item[i], "cross") == 0;
+    ES_CHECK(is_cov || is_cross, ES_ECONFIG,
              "spectrum.matrices: got '%s', expected covariance and/or cross", item[i]);
-    s->covariance = s->covariance || cov;
-    s->cross = s->cross || (cross && s->opt.pairs);
+    *covariance = *covariance || is_cov;
+    *cross = *cross || (is_cross && pairs);
   }
-  ES_CHECK(s->covariance || s->cross, ES_ECONFIG,
+  ES_CHECK(*covariance || *cross, ES_ECONFIG,
            "spectrum.matrices: got '%s', expected at least one of covariance, cross%s",
-           s->par.matrices, s->opt.pairs ? "" : " (cross needs pairs)");
+           p->matrices, pairs ? "" : " (cross needs pairs)");
   return ES_OK;
+}
+
+es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_options *o) {
+  const es_eig_ops *const *list;
+  const size_t n = es_eig_list(&list);
+  const void *found;
+  es_cadence every;
+  bool covariance, cross;
+  ES_CHECK(p->top <= o->dim, ES_ECONFIG,
+           "spectrum.top: got %lld modes, expected at most the embedding's %d dimensions",
+           (long long) p->top, o->dim);
+  if (strcmp(p->solver, "auto") != 0)
+    ES_TRY(es_registry_find("spectrum.solver", p->solver, (const void *const *) list, n,
+                            &found));
+  ES_TRY(es_cadence_parse(p->every, "spectrum.every", &every));
+  return parse_matrices(p, o->pairs, &covariance, &cross);
 }
 
 static es_status declare_matrix(es_snapshot *s, const char *path, const char *what,
@@ -106,9 +127,7 @@ static es_status allocate(es_snapshot *s) {
 es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_params *p,
                              const es_snapshot_options *o, es_snapshot **out) {
   es_snapshot *s = NULL;
-  ES_CHECK(p->top <= o->dim, ES_ECONFIG,
-           "spectrum.top: got %lld modes, expected at most the embedding's %d dimensions",
-           (long long) p->top, o->dim);
+  ES_TRY(es_snapshot_check(p, o));
   es_status st = es_comm_agree(g->comm, ES_NEW(1, &s));
   if (st != ES_OK) goto fail;
   s->grid = g;
@@ -117,7 +136,7 @@ es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_par
   s->opt = *o;
   s->k = p->top > 0 ? (int) p->top : o->dim;
   s->rows_total = o->pairs ? 2 * o->samples : o->samples;
-  ES_TRY_GOTO(parse_matrices(s), fail);
+  ES_TRY_GOTO(parse_matrices(p, o->pairs, &s->covariance, &s->cross), fail);
   ES_TRY_GOTO(es_comm_agree(g->comm, allocate(s)), fail);
   ES_TRY_GOTO(declare_all(s), fail);
   *out = s;
@@ -202,10 +221,8 @@ done:
   return st;
 }
 
-int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
-                          int ranks) {
+int64_t es_snapshot_bytes(const es_snapshot_options *o, int ranks) {
   const int64_t d = o->dim, rows = (o->pairs ? 2 : 1) * o->samples;
-  (void) p;
   /* Matrix, its copy, vectors, verification product and the solver's workspace: about six
    * D x D block-cyclic; embeddings once as given, once conditioned, once distributed. */
   return (6 * 8 * d * d + 3 * 8 * rows * d) / ranks + 8 * (3 * o->samples + 8 * d);
