@@ -20,7 +20,7 @@ const es_param es_encoder_table[] = {
 
 const es_param es_projector_table[] = {
     ES_LIST(es_projector_params, widths, "50", 1, 1e6, "1",
-            "widths of the projector's layers, the last is the embedding's; or none"),
+            "widths of the projector's layers, the last is the embedding's"),
     ES_BOOL(es_projector_params, batchnorm, "true",
             "batch normalisation between the layers (never behind the last)"),
     ES_BOOL(es_projector_params, bias, "false", "a bias in every layer of the projector"),
