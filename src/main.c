@@ -2,8 +2,10 @@
 /** @file main.c  Sub-commands and exit codes: the only exit and the only MPI_COMM_WORLD. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "eigenstep/experiment.h"
+#include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
 #include "eigenstep/stamp.h"
 #include "eigenstep/version.h"
@@ -103,12 +105,17 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
 int main(int argc, char **argv) {
   es_comm *comm = NULL;
   int provided = 0;
-  signal(SIGXFSZ,
-         SIG_IGN); /* a file past its size limit is an error of write, not a death */
+  signal(SIGXFSZ, SIG_IGN); /* a file past its size limit: an error, not a death */
+  /* Open MPI 4.1: shared file pointers, which HDF5 does without, smash the stack where a
+   * file's path is longer than 244 characters. */
+  setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
   es_status s = es_comm_create(MPI_COMM_WORLD, &comm);
   if (s == ES_OK) s = es_comm_agree(comm, dispatch(comm, argc, argv));
   es_comm_destroy(&comm);
+#ifdef ES_DEBUG
+  if (es_mem_now() != 0) es_warn_here("%zu bytes were not freed", es_mem_now());
+#endif
   MPI_Finalize();
   return exit_code(s);
 }

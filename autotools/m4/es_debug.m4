@@ -13,7 +13,7 @@ AC_DEFUN([ES_CFLAG], [
 # ES_DEBUG_OPTIONS: before the compiler is looked for, since they set its default CFLAGS.
 AC_DEFUN([ES_DEBUG_OPTIONS], [
   AC_ARG_ENABLE([debug], [AS_HELP_STRING([--enable-debug],
-    [assertions, allocation balance, fault injection; -O1])], [], [enable_debug=no])
+    [assertions, allocation balance at the end; -O1])], [], [enable_debug=no])
   AC_ARG_ENABLE([sanitizer], [AS_HELP_STRING([--enable-sanitizer],
     [address and undefined-behaviour sanitizers])], [], [enable_sanitizer=no])
   AC_ARG_ENABLE([native], [AS_HELP_STRING([--disable-native],
