@@ -76,6 +76,9 @@ echo precious > "$work/full/sub/file"
 refuse 2 "not empty" train - $tiny output.dir="$work/full"
 [ "$(cat "$work/full/sub/file")" = precious ] || fail "a file was overwritten"
 refuse 1 "full/sub/file" train - $tiny output.dir="$work/full/sub/file/dir"
+long=$work/$(printf 'a%.0s' $(seq 240))/$(printf 'b%.0s' $(seq 240))
+launch 2 train - $tiny run.steps=0 output.dir="$long" > "$work/out" 2>&1 ||
+  { tail -n 5 "$work/out"; fail "an output folder with a long name"; }
 
 # weights
 launch 1 train - $tiny run.steps=0 output.dir="$work/start" > "$work/out" 2>&1 ||
