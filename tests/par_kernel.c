@@ -182,7 +182,8 @@ static double quadratic(int v, int i, int j) {
   return j < M * M + M ? sample(v, i, j - M * M) : 1;
 }
 
-/* w [D, m] on the features of n pairs from `first` on -> f [D, 2n], rows `stride` apart. */
+/* w [D, m] on the features of n pairs from `first` on -> f [D, 2n], rows `stride`
+   apart. */
 static void embed(const double *w, int m, int first, int n, int stride,
                   double (*feature)(int v, int i, int j), double *f) {
   for (int a = 0; a < D; a++)

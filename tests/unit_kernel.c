@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file unit_kernel.c  Values of all kernels against direct formulas and quadrature, no
- *  negative eigenvalues; comparison of embeddings with known angles. */
+/** @file unit_kernel.c  Values of all kernels against direct formulas and
+ *  quadrature, no negative eigenvalues; comparison of embeddings with known angles. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -105,7 +105,8 @@ static void values_are_the_formulas(void **state) {
     for (int j = 0; j < POINTS - 1; j++) {
       const double *a = x[i], *b = x[j];
       const double xy = dot(a, b), d2 = i == j ? 0 : dot(a, a) + dot(b, b) - 2 * xy;
-      const bool twins = i / 3 == j / 3 && i != j; /* formulas in xy lose digits there */
+      const bool twins = i / 3 == j / 3 && i != j; /* formulas in xy lose digits
+                                                      there */
       close_to(value(&linear, a, b), xy + 0.5);
       close_to(value(&cube, a, b), pow(xy / M + 1, 3));
       close_to(value(&rbf, a, b), exp(-d2 / (2 * SPREAD * SPREAD)));

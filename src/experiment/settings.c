@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bench.h"
 #include "eigenstep/mem.h"
+#include "exp_kernel.h"
 #include "exp_linear.h"
 
 typedef es_output_params out_par;
@@ -68,6 +69,9 @@ es_status es_sections(es_section **out, size_t *n_out) {
       .name = "bench", .table = es_bench_table, .doc = "repetitions of eigenstep bench"};
   s[n++] = (es_section){
       .name = "linear", .table = es_linear_table, .doc = "model of eigenstep linear"};
+  s[n++] = (es_section){
+      .name = "kernel", .table = es_kernel_table, .doc = "model of eigenstep kernel"};
+  n += es_kernel_sections(s + n, MOST - n);
   *out = s;
   *n_out = n;
   return ES_OK;

@@ -7,6 +7,9 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
 
+/* Points this close to their mean, over their length, are the same to round-off. */
+#define SAME 1e-12
+
 #define ES_KERNEL(n) extern const es_kernel_ops es_kernel_##n;
 #include "kernel_list.h"
 #undef ES_KERNEL
@@ -87,19 +90,21 @@ static void mean_point(const es_comm *c, const es_pairs *p, int64_t n, double *m
 
 es_status es_points_spread(const es_comm *c, const es_pairs *p, int64_t n,
                            double *spread) {
-  double *mean = NULL, sum = 0;
+  double *mean = NULL, sum[2] = {0, 0}; /* of |x - mean|^2, |x|^2 */
   ES_TRY(es_comm_agree(c, ES_NEW(p->m, &mean)));
   mean_point(c, p, n, mean);
   const int64_t mine = among(p, n);
   for (int v = 0; v < 2; v++)
     for (int64_t i = 0; i < mine; i++)
       for (int j = 0; j < p->m; j++) {
-        const double x = p->x[v][i * p->m + j] - mean[j];
-        sum += x * x;
+        const double x = p->x[v][i * p->m + j], away = x - mean[j];
+        sum[0] += away * away;
+        sum[1] += x * x;
       }
-  es_comm_sum_f64(c, &sum, 1);
+  es_comm_sum_f64(c, sum, 2);
+  if (sum[0] <= SAME * SAME * sum[1]) sum[0] = 0;
   /* over ordered pairs of different points: 2 (2n) sum / (2n (2n - 1)) */
-  *spread = sqrt(2 * sum / (2 * (double) n - 1));
+  *spread = sqrt(2 * sum[0] / (2 * (double) n - 1));
   es_free(&mean);
   return ES_OK;
 }

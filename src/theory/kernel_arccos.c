@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file kernel_arccos.c  The arc-cosine kernel of `depth` infinitely wide ReLU layers with
- *  weights of variance 2 / fan-in (2 in the first): |x| |y| cos(angle behind the layers).
- *  It is the kernel of a wide network whose last layer starts small: then the gradients
- *  of all other layers are small as well, and the network is a linear model of its last
- *  features. Cho and Saul, NIPS 2009. */
+/** @file kernel_arccos.c  The arc-cosine kernel of `depth` infinitely wide ReLU
+ *  layers with weights of variance 2 / fan-in (2 in the first): |x| |y| cos(angle
+ *  behind the layers). It is the kernel of a wide network whose last layer starts
+ *  small: then the gradients of all other layers are small as well, and the network
+ *  is a linear model of its last features. Cho and Saul, NIPS 2009. */
 #include <math.h>
 #include "arccos.h"
 #include "eigenstep/kernel.h"
@@ -41,9 +41,14 @@ static double value(const void *p, double xx, double xy, double yy, double d2) {
   return sqrt(xx) * sqrt(yy) * cosine;
 }
 
+static int layers(const void *p) {
+  return (int) ((const par *) p)->depth;
+}
+
 const es_kernel_ops es_kernel_arccos = {.name = "arccos",
                                         .doc =
                                             "features of wide ReLU layers (arc-cosine)",
                                         .params = params,
                                         .size = sizeof(par),
-                                        .value = value};
+                                        .value = value,
+                                        .layers = layers};

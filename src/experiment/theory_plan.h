@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file theory_plan.h  Around a simulation with a prediction: the prediction
+ *  itself, the moments to record, what the user should know before and after. */
+#ifndef ES_THEORY_PLAN_H
+#define ES_THEORY_PLAN_H
+
+#include "eigenstep/descent.h"
+#include "eigenstep/flow.h"
+#include "eigenstep/param.h"
+
+/** A start w [d, k] in the modes gamma [k]: its prediction with at most d of them,
+ *  and a watch for half of each one's final value. Not collective.
+ *  @param opt  next and next_start are filled in: gamma_(d+1), alpha */
+es_status es_theory_predict(int d, int k, const double *gamma, const double *w,
+                            double alpha, es_flow_options opt, es_flow **flow,
+                            es_watch **watch);
+
+typedef struct es_theory_plan {
+  const char *section;  /**< "kernel", for messages */
+  const es_flow *flow;  /**< its opt.lr > 0: descent, moments are steps; else times */
+  double lr;            /**< to count steps in times */
+  double alpha, limit;  /**< size of the start; stability limit of lr */
+  int64_t steps, rows;  /**< 0 = until all modes are learned; moments to record,
+                             about */
+  const es_list *times; /**< empty = automatic */
+  double *at;           /**< out: [n] moments; owned by the caller (es_free) */
+  int n;                /**< out */
+} es_theory_plan;
+
+/** Rising positive times. */
+es_status es_theory_check_times(const char *section, const es_list *times);
+
+/** Moments of the run, the last one its end. Not collective. */
+es_status es_theory_moments(es_theory_plan *p);
+
+/** Length, missing modes and the plateau to expect, error of the small-start theory,
+ *  a rate that must diverge. */
+void es_theory_announce(const es_theory_plan *p);
+
+/** Collective. Log why a simulation diverged at `at`. @return ES_EMATH */
+es_status es_theory_explain(const es_theory_plan *p, const es_comm *c, double at);
+
+#endif
