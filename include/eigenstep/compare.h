@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file compare.h  How alike two sets of embeddings of the same points are, whatever the
- *  coordinates of either. */
+/** @file compare.h  How alike two sets of embeddings of the same points are,
+ *  whatever the coordinates of either. */
 #ifndef ES_COMPARE_H
 #define ES_COMPARE_H
 
@@ -15,10 +15,10 @@ typedef struct es_likeness {
   double cka;       /**< linear CKA: ||A'B||^2 / (||A'A|| ||B'B||), columns centred */
 } es_likeness;
 
-/** Not collective. A: p rows of n values, B: q rows of n values (row = one output on all
- *  points). Directions below 1e-12 of the largest count as zero.
- *  @param angles  NULL, or [min(p, q)]: principal angles, rising; those past the smaller
- *                 rank are NaN
+/** Not collective. A: p rows of n values, B: q rows of n values (row = one output on
+ *  all points). Directions below 1e-12 of the largest count as zero.
+ *  @param angles  NULL, or [min(p, q)]: principal angles, rising; those past the
+ *  smaller rank are NaN
  *  @return ES_OK, ES_ENOMEM, ES_EMATH (not finite), ES_EARG */
 es_status es_compare(int n, int p, const double *a, int q, const double *b,
                      es_likeness *out, double *angles);
