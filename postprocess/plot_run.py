@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Figure of one run: loss staircase and eigenvalues over effective time t = learning rate x step.
+"""Figure of one run: loss and eigenvalues over effective time t = learning rate x step.
 
-    plot_run.py OUTDIR [-o FILE] [--format png,svg,pdf] [--matrix cross_correlation|covariance]
-                [--modes N]
+    plot_run.py OUTDIR [-o FILE] [--format png,svg,pdf]
+                [--matrix cross_correlation|covariance] [--modes N]
 
-Reads OUTDIR/trajectory.h5; writes OUTDIR/figure.{png,svg,pdf} unless told otherwise. Panels, all over
-the same time axis: the loss (batches in grey, probe set in black), the leading eigenvalues on a
-linear and on a logarithmic axis. Dashed lines mark where the step detector saw an eigenvalue
-cross half of its final value; where the run has a prediction (/theory) it is drawn dotted.
+Reads OUTDIR/trajectory.h5; writes OUTDIR/figure.{png,svg,pdf} unless told otherwise.
+Panels, all over the same time axis: the loss (batches in grey, probe set in black), the
+leading eigenvalues on a linear and on a logarithmic axis. Dashed lines mark where the
+step detector saw an eigenvalue cross half of its final value; where the run has a
+prediction (/theory) it is drawn dotted.
 """
 import argparse
 import os
@@ -53,7 +54,7 @@ def mark_steps(axes, f, last):
 
 
 def mark_plateaus(a, f):
-    """Light lines at d - k, where the unnormalised Barlow Twins loss rests (theory, w = 1)."""
+    """Light lines at d - k, where the unnormalised Barlow Twins loss rests (w = 1)."""
     values = f.get("/spectrum/cross_correlation/eigenvalues")
     is_theory = (parameter(f, "loss.name") == "barlow"
                  and parameter(f, "loss.barlow.normalize") == "none"
@@ -77,7 +78,8 @@ def draw_loss(a, f):
         a.plot(read(f, "/theory/time"), read(f, "/theory/loss"), color="C3", lw=1, ls=":",
                label="theory")
     a.set_ylabel("loss")
-    seen = np.concatenate([x for x in (loss, probe) if x is not None and len(x)] or [[0, 1]])
+    seen = [x for x in (loss, probe) if x is not None and len(x)]
+    seen = np.concatenate(seen or [[0, 1]])
     seen = seen[np.isfinite(seen)]
     low, high = (seen.min(), np.percentile(seen, 99.5)) if seen.size else (0, 1)
     room = 0.06 * (high - low) or 0.5
@@ -115,7 +117,7 @@ def draw(f, matrix, modes):
     draw_loss(axes[0], f)
     draw_eigenvalues(axes[1], t, values, colors, log=False)
     draw_eigenvalues(axes[2], t, values, colors, log=True)
-    if f"/theory/eigenvalues" in f:
+    if "/theory/eigenvalues" in f:
         th, tt = read(f, "/theory/eigenvalues"), read(f, "/theory/time")
         for k in range(min(values.shape[1], th.shape[1])):
             for a in axes[1:]:
@@ -130,7 +132,8 @@ def draw(f, matrix, modes):
     bar = fig.colorbar(plt.cm.ScalarMappable(
         plt.matplotlib.colors.BoundaryNorm(np.arange(values.shape[1] + 1) + 0.5,
                                            values.shape[1]),
-        plt.matplotlib.colors.ListedColormap(colors)), ax=axes[1:], pad=0.02, fraction=0.045)
+        plt.matplotlib.colors.ListedColormap(colors)),
+        ax=axes[1:], pad=0.02, fraction=0.045)
     count = values.shape[1]
     bar.set_ticks(range(1, count + 1, max(1, count // 10)))
     bar.set_label("mode k", fontsize=9)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""break_safetensors.py FILE DIR: copies with a tensor missing, an extra one, a wrong shape, cut short."""
+"""break_safetensors.py FILE DIR: copies with a tensor missing, an extra one, a wrong
+shape, cut short."""
 import json
 import struct
 import sys

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Compare trajectories with the first one: losses 1e-5 relative, spectra 1e-6 of the top.
 
-The tolerances: sums over ranks change the order of f32 additions (about 1e-7 each), and ten
-steps of training amplify that by about ten.
+The tolerances: sums over ranks change the order of f32 additions (about 1e-7 each), and
+ten steps of training amplify that by about ten.
 """
 import sys
 
@@ -30,7 +30,8 @@ def main(dirs):
                     eb = b[f"/spectrum/{m}/eigenvalues"][:]
                     top = np.abs(ea).max(axis=1, keepdims=True)
                     worst = max(worst, np.max(np.abs(ea - eb) / top))
-                print(f"{d}: losses {loss:.1e} (limit 1e-5), spectra {worst:.1e} (limit 1e-6)")
+                print(f"{d}: losses {loss:.1e} (limit 1e-5), "
+                      f"spectra {worst:.1e} (limit 1e-6)")
                 # `not <=` so that a NaN fails
                 bad += not (loss <= 1e-5) or not (worst <= 1e-6)
     return 1 if bad else 0

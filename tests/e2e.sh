@@ -7,9 +7,9 @@ export ASAN_OPTIONS
 python=/usr/bin/python3
 
 # A run small enough for a test, but with all parts: ResNet, projector, probe, snapshots.
-# Small batches of deep networks are chaotic: one ReLU input that round-off moves across zero
-# changes the gradient by a percent. With the residual branches starting at zero, ten steps
-# stay smooth enough to compare rank counts.
+# Small batches of deep networks are chaotic: one ReLU input that round-off moves across
+# zero changes the gradient by a percent. With the residual branches starting at zero, ten
+# steps stay smooth enough to compare rank counts.
 tiny="encoder.name=resnet18 encoder.base_width=8 encoder.stem=cifar
       encoder.zero_init_residual=true data.size=16 data.count=64 augment.crop.size=16
       projector.widths=8 batch.pairs=24 run.steps=10 run.log_every=5 spectrum.every=5

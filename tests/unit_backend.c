@@ -167,7 +167,8 @@ static void bn_of_one_value(void **state) {
   es_backend_close(&b);
 }
 
-/** Plan d and run it forward and back on host arrays (the memory of `blas` is the host's). */
+/** Plan d and run it forward and back on host arrays (the memory of `blas` is the
+ *  host's). */
 static void run_blas(const es_op_desc *d, const es_op_args *a) {
   es_backend *b = NULL;
   es_op *op = NULL;

@@ -10,8 +10,9 @@
 const es_param es_data_table[] = {
     ES_STRING(es_data_params, name, "deadleaves",
               "data set: deadleaves, cifar10, stl10, imagefolder, gaussian or hdf5"),
-    ES_STRING(es_data_params, path, "",
-              "folder with the data set's files (hdf5: the file); generated sets need none"),
+    ES_STRING(
+        es_data_params, path, "",
+        "folder with the data set's files (hdf5: the file); generated sets need none"),
     ES_STRING(es_data_params, split, "",
               "part of the data set (train, test, ...); empty = its first"),
     ES_INT(es_data_params, limit, "0", 0, ES_INF, "records",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file exp_bench.c  eigenstep bench step: how long a training step takes, and where.
  *
- *  Both views of one batch are in memory; a step is forward, loss, backward, all-reduce and
- *  update on all ranks, timed from a barrier to the slowest rank. */
+ *  Both views of one batch are in memory; a step is forward, loss, backward,
+ *  all-reduce and update on all ranks, timed from a barrier to the slowest rank. */
 #include <stdlib.h>
 #include <string.h>
 #include "bench.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file exp_check.c  eigenstep check: the dry run. Parses, opens the data, plans the network and
- *  says what a run on N ranks would take; trains nothing, writes nothing. */
+/** @file exp_check.c  eigenstep check: the dry run. Parses, opens the data, plans the
+ *  network and says what a run on N ranks would take; trains nothing, writes nothing. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +96,8 @@ done:
   return st;
 }
 
-/* "--ranks N" anywhere behind the file; the rest are overrides, moved together in `rest`. */
+/* "--ranks N" anywhere behind the file; the rest are overrides, moved together in
+ * `rest`. */
 static es_status take_ranks(int argc, char *const *argv, int *ranks, char **rest,
                             int *n) {
   *n = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file exp_export.c  eigenstep export: the last checkpoint of a run as safetensors, under
- *  torchvision's names. */
+/** @file exp_export.c  eigenstep export: the last checkpoint of a run as safetensors,
+ *  under torchvision's names. */
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/ckpt.h"
@@ -8,7 +8,8 @@
 #include "eigenstep/version.h"
 #include "pipeline.h"
 
-/* Only the model: a walk of the parameters alone reads what it needs from the checkpoint. */
+/* Only the model: a walk of the parameters alone reads what it needs from the
+ * checkpoint. */
 static es_status walk_model(void *params, es_visitor *v) {
   return es_params_visit(params, v);
 }
@@ -18,8 +19,8 @@ static es_status build(const es_job *job, es_config *cfg, es_backend *b, es_net 
   es_settings s;
   es_pipeline data = {0};
   ES_TRY(es_settings_read(cfg, 1, &s));
-  /* The input's shape fixes the first layer of mlp and linear encoders; it follows from the
-   * views. */
+  /* The input's shape, which follows from the views, fixes the first layer of mlp and
+   * linear encoders. */
   es_status st = es_pipeline_open_data(job->comm, cfg, &s, &data);
   const es_net_options o = {.max_n = 1};
   if (st == ES_OK) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file exp_params.c  eigenstep params [section]: every parameter as an annotated INI. */
+/** @file exp_params.c  eigenstep params [section]: every parameter as an annotated
+ *  INI. */
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/experiment.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file output.h  The output folder of an experiment, from opening to its final STATUS. */
+/** @file output.h  The output folder of an experiment, from opening to its final
+ *  STATUS. */
 #ifndef ES_OUTPUT_H
 #define ES_OUTPUT_H
 
@@ -13,11 +14,13 @@ typedef struct es_output {
   const char *reason; /**< for STATUS, why it was stopped early */
 } es_output;
 
-/** Collective. Would es_output_open accept this folder? Asked before the long preparations. */
+/** Collective. Would es_output_open accept this folder? Asked before the long
+ *  preparations. */
 es_status es_output_check(const es_job *job, const char *dir);
 
-/** Collective. Make the folder; run.ini, build.txt, job.txt, unused.txt, log.txt, STATUS RUNNING,
- *  trajectory.h5 with provenance. After a failure the folder says FAILED. */
+/** Collective. Make the folder; run.ini, build.txt, job.txt, unused.txt, log.txt,
+ *  STATUS RUNNING, trajectory.h5 with provenance. After a failure the folder says
+ *  FAILED. */
 es_status es_output_open(const es_job *job, es_config *cfg, const char *dir,
                          es_output *o);
 

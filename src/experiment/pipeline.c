@@ -47,8 +47,8 @@ es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_setti
   return ES_OK;
 }
 
-/* Training records, and the held-out ones for the probe: the test split, records past the end
- * of an endless set, or the last ones of a set that has neither. */
+/* Training records, and the held-out ones for the probe: the test split, records past
+ * the end of an endless set, or the last ones of a set that has neither. */
 static es_status open_loaders(const es_comm *c, const es_settings *s, es_pipeline *p) {
   const es_dataset *probe_set = p->held_out != NULL ? p->held_out : p->data;
   es_loader_options train = {.seed = (uint64_t) s->run.seed,

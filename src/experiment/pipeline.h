@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file pipeline.h  Data -> views -> network -> loss -> optimiser, assembled from settings.
- *  Built in this order, taken down in reverse; every member is owned. */
+/** @file pipeline.h  Data -> views -> network -> loss -> optimiser, assembled from
+ *  settings. Built in this order, taken down in reverse; every member is owned. */
 #ifndef ES_PIPELINE_H
 #define ES_PIPELINE_H
 
@@ -33,11 +33,13 @@ es_status es_pipeline_create(const es_comm *c, es_config *cfg, const es_settings
                              es_pipeline **p);
 void es_pipeline_destroy(es_pipeline **p);
 
-/** Collective. Data set and views alone (dry runs), into a zeroed pipeline of the caller. */
+/** Collective. Data set and views alone (dry runs), into a zeroed pipeline of the
+ *  caller. */
 es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
                                 es_pipeline *p);
 
-/** Pairs of a probe forward: as the training batch, or the nearest divisor of the probe. */
+/** Pairs of a probe forward: as the training batch, or the nearest divisor of the
+ *  probe. */
 int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file settings.h  The values of all parameter sections a training-like experiment reads. */
+/** @file settings.h  The values of all parameter sections a training-like experiment
+ *  reads. */
 #ifndef ES_SETTINGS_H
 #define ES_SETTINGS_H
 
@@ -23,8 +24,8 @@ typedef struct es_settings {
   es_ckpt_params ckpt;
 } es_settings;
 
-/** Fill from a configuration and check what concerns several sections at once (batch against
- *  ranks, modes against dimensions). @return ES_OK or ES_ECONFIG */
+/** Fill from a configuration and check what concerns several sections at once (batch
+ *  against ranks, modes against dimensions). @return ES_OK or ES_ECONFIG */
 es_status es_settings_read(es_config *cfg, int ranks, es_settings *s);
 
 /** Embedding width: the projector's last. */

@@ -51,8 +51,8 @@ static uint64_t hash_text(const char *text) {
   return text[0] != '\0' ? h : 0;
 }
 
-/* Print the error held on this rank unless a lower rank says the same; rank 0, who writes the
- * log file and STATUS, learns the lowest rank's. */
+/* Print the error held on this rank unless a lower rank says the same; rank 0, who
+ * writes the log file and STATUS, learns the lowest rank's. */
 static void release_errors(const es_comm *c) {
   char text[512];
   snprintf(text, sizeof text, "%s", es_log_held());
