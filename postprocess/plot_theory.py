@@ -26,10 +26,13 @@ def parameter(f, key, default=""):
 
 
 def title(f):
-    section = "linear" if "linear.dim" in f.get("/parameters", f).attrs else "kernel"
+    section = "kernel" if "/embeddings/train" in f else "linear"
+    model = "linear model"
+    if section == "kernel":
+        model = f"kernel {parameter(f, 'kernel.name')}"
     count, dim = parameter(f, f"{section}.sample"), parameter(f, f"{section}.dim")
     alpha, center = parameter(f, f"{section}.alpha"), parameter(f, f"{section}.center")
-    text = f"{section} model, {parameter(f, 'data.name')}, {count} pairs, d = {dim}"
+    text = f"{model}, {parameter(f, 'data.name')}, {count} pairs, d = {dim}"
     if alpha:
         text += rf", $\alpha$ = {float(alpha):g}"
     return text + (", centred" if center == "true" else "")
