@@ -49,22 +49,23 @@ static void sample_names(const es_batch *b, char *text, size_t size) {
   if (b->n > 8) snprintf(text + used, size - used, ", ...");
 }
 
-/* Say where a loss that is not finite came from: the ranks whose embeddings are not
- * finite, or rank 0 if all are. L is the same everywhere, so all ranks come here
- * together. */
+/* Say where a loss that is not finite came from: the first rank with embeddings that are
+ * not finite speaks, rank 0 if there is none. L is the same everywhere, so all ranks come
+ * here together. */
 static es_status refuse_loss(const es_train *t, const es_batch *b, double loss) {
   const size_t count = 2 * (size_t) b->n * (size_t) es_net_dim(t->net);
   int64_t bad = 0;
   for (size_t i = 0; i < count; i++) bad += !isfinite(t->zd[i]);
-  int64_t total = bad;
-  es_comm_sum_i64(t->comm, &total, 1);
+  const int size = t->comm->size, rank = t->comm->rank;
+  int64_t first = bad > 0 ? size - rank : 0; /* the largest is the lowest rank's */
+  es_comm_max_i64(t->comm, &first, 1);
   char ids[256];
   sample_names(b, ids, sizeof ids);
-  if (bad > 0 || (total == 0 && t->comm->rank == 0)) {
+  if (rank == (first > 0 ? size - first : 0)) {
     es_error(
         "loss is %g at step %lld on rank %d: %lld of its %zu embedding values are not "
         "finite (samples %s); a smaller optim.lr may help",
-        loss, (long long) t->step, t->comm->rank, (long long) bad, count, ids);
+        loss, (long long) t->step, rank, (long long) bad, count, ids);
   }
   return ES_EMATH;
 }
