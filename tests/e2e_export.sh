@@ -32,7 +32,7 @@ encoder = {k: v for k, v in state.items() if not k.startswith("projector.")}
 net = torchvision.models.resnet50(weights=None)
 net.fc = torch.nn.Identity()
 net.load_state_dict(encoder, strict=True)
-assert state["projector.0.weight"].shape == (16, 2048)
+assert state["projector.0.weight"].shape == (8, 2048)
 # running averages were updated once with momentum 0.1, so they are not the initial ones
 assert float((state["bn1.running_mean"]).abs().max()) > 0
 assert np.isfinite(net.eval()(torch.randn(2, 3, 32, 32)).detach().numpy()).all()
