@@ -20,7 +20,7 @@ n=1
 while [ -e "$out" ]; do n=$((n + 1)); out=${OUT:-quickstart-out}-$n; done
 
 cores=$(env -u OMP_NUM_THREADS nproc) # which would count threads if that were set
-[ "$cores" -le 48 ] || cores=48 # two pairs of the batch of 96 a rank
+[ "$cores" -le 48 ] || cores=48 # at least two pairs of the batch a rank
 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export OMP_NUM_THREADS OPENBLAS_NUM_THREADS
 if [ "$(id -u)" = 0 ]; then # Open MPI wants to be told twice

@@ -99,6 +99,12 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   if (o.help || o.version) return ES_OK;
   ES_CHECK(o.used < argc, ES_ECONFIG, "got no command; see eigenstep --help");
   ES_TRY(find_command(argv[o.used], &command));
+  if (o.used + 1 < argc && strcmp(argv[o.used + 1], "--help") == 0) {
+    if (comm->rank == 0) {
+      printf("Usage: eigenstep %s %s\n%s\n", command->name, command->usage, command->doc);
+    }
+    return ES_OK;
+  }
   const es_job job = {.comm = comm, .argc = argc, .argv = argv, .envp = environ};
   return command->run(&job, argc - o.used - 1, argv + o.used + 1);
 }

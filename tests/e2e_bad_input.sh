@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# e2e_bad_input.sh  Wrong input on 2 and 3 ranks: one clear sentence, said once; the same non-zero
+# e2e_bad_input.sh  Wrong input on 2 and 3 ranks: one clear sentence, said once; the
+# same non-zero
 # exit code everywhere; no hang; nothing overwritten.
 set -u
 . "$srcdir/tests/e2e.sh"
@@ -66,6 +67,18 @@ for i in $(seq 40); do cp "$srcdir/tests/data/tiny.jpg" "$work/images/$i.jpg"; d
 head -c 300 "$srcdir/tests/data/tiny.jpg" > "$work/images/7.jpg"
 refuse 1 "7\.jpg" train - $tiny data.name=imagefolder data.path="$work/images" \
   data.size=16 spectrum.probe=8 data.unreadable=refuse $out
+cp "$srcdir/tests/data/tiny.jpg" "$work/images/7.jpg"
+folder="data.name=imagefolder data.path=$work/images data.size=16 spectrum.probe=8"
+mkfifo "$work/images/8pipe.jpg" # must not be waited for
+refuse 1 "8pipe\.jpg" train - $tiny $folder $out
+rm "$work/images/8pipe.jpg"
+ln -s nowhere "$work/images/9.png"
+refuse 1 "9\.png" train - $tiny $folder $out
+launch 2 train - $tiny $folder run.steps=0 data.unreadable=skip batch.pairs=8 \
+  output.dir="$work/skip" > "$work/out" 2>&1 ||
+  { tail -n 5 "$work/out"; fail "a file that cannot be opened is not skipped"; }
+mkfifo "$work/pipe.h5"
+refuse 1 "pipe\.h5" spectrum "$work/pipe.h5:/z" $out
 
 # nothing of all that made an output folder
 [ ! -e "$work/none" ] || fail "an output folder was made for refused input"
@@ -103,6 +116,8 @@ for n in 2 3; do
   [ $got -eq 1 ] || fail "$n ranks: exit $got instead of 1 for an infinite loss"
   grep -qE "loss is .* at step [0-9]+ on rank [0-9].*samples" "$work/err" ||
     { fail "$n ranks: step, rank and samples of an infinite loss"; cat "$work/err"; }
+  [ "$(grep -c "eigenstep: error:" "$work/err")" -eq 1 ] ||
+    { fail "$n ranks: not one sentence for an infinite loss"; cat "$work/err"; }
   grep -q "FAILED .*loss" "$work/inf$n/STATUS" || fail "$n ranks: STATUS of a failed run"
 done
 finish

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# e2e_export.sh  A run's weights in PyTorch: strict loading into torchvision's resnet50 (fc apart),
+# e2e_export.sh  A run's weights in PyTorch: strict loading into torchvision's resnet50
+# (fc apart),
 # the same embeddings from the same input, and the way back.
 set -u
 . "$srcdir/tests/e2e.sh"

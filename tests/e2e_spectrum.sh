@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# e2e_spectrum.sh  eigenstep spectrum on an HDF5 file made by h5py, against NumPy, on 1 to 4 ranks;
+# e2e_spectrum.sh  eigenstep spectrum on an HDF5 file made by h5py, against NumPy, on 1
+# to 4 ranks;
 # wrong files and numbers refused.
 set -u
 . "$srcdir/tests/e2e.sh"

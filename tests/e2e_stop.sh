@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# e2e_stop.sh  A run that is asked to stop ends after its step with a checkpoint, exit 75 and
+# e2e_stop.sh  A run that is asked to stop ends after its step with a checkpoint, exit
+# 75 and
 # STATUS STOPPED; one that is killed leaves a trajectory readable up to the last flush.
 set -u
 . "$srcdir/tests/e2e.sh"

@@ -84,7 +84,7 @@ static void cifar_reads_pixels_and_labels(void **state) {
   (void) state;
   files_make(folder);
   write_cifar(folder, "data_batch_1.bin", 3, 0);
-  write_cifar(folder, "data_batch_4.bin", 2, 3); /* gaps are allowed */
+  write_cifar(folder, "data_batch_2.bin", 2, 3);
   write_cifar(folder, "test_batch.bin", 1, 8);
   es_data_params p = files_params("cifar10", folder);
   assert_int_equal(open_set(&p, NULL, &ds), ES_OK);
@@ -121,6 +121,9 @@ static void cifar_refuses_wrong_files(void **state) {
   bytes[CIFAR] = 10;
   files_write(folder, "data_batch_1.bin", bytes, sizeof bytes);
   refused(&p, NULL, ES_EFORMAT, "data_batch_1.bin', record 1", "label 10");
+  write_cifar(folder, "data_batch_1.bin", 3, 0);
+  write_cifar(folder, "data_batch_3.bin", 2, 3);
+  refused(&p, NULL, ES_EIO, "data_batch_2.bin", "fetch-cifar10.sh");
   p.path[0] = '\0';
   refused(&p, NULL, ES_ECONFIG, "data.path is not set", "cifar10");
   p = files_params("cifar-10", folder);

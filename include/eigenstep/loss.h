@@ -3,8 +3,7 @@
  *
  *  Mathematics in double on the host: embeddings are the small end of the network. The
  * value and the gradient are those of the *global* batch: summing the ranks' parameter
- * gradients gives the gradient a single rank would have (theory of section 7: sum, not
- * average). */
+ * gradients gives the gradient a single rank would have (a sum, not an average). */
 #ifndef ES_LOSS_H
 #define ES_LOSS_H
 
@@ -13,20 +12,22 @@
 
 typedef struct es_loss es_loss;
 
-/* --- for authors of a loss
- * ---------------------------------------------------------------- */
+/* --- for authors of a loss ---------------------------------------------------------- */
 typedef struct es_loss_ops {
   const char *name, *doc;
   const es_param *params; /**< table of section [loss.NAME] */
   size_t size;            /**< of its parameter struct */
-  es_status (*check)(const void *par, int64_t pairs,
-                     int dim); /**< optional; NULL: nothing to */
-  /** Bytes of workspace for up to n_max pairs on this rank and `all` on all ranks. */
+  /** Optional (NULL: nothing to check): are these parameters possible with this batch? */
+  es_status (*check)(const void *par, int64_t pairs, int dim);
+  /** Bytes of workspace for up to n_max pairs on this rank and `all` on all ranks;
+   * optional
+   *  (NULL: none). */
   size_t (*workspace)(const void *par, int n_max, int64_t all, int dim);
   es_status (*eval)(es_loss *l, int n, const double *z1, const double *z2, double *value,
                     double *dz1, double *dz2);
   /** Does C in the trajectory use embeddings with the batch mean removed?
-   * batch-normalised? */
+   * batch-normalised?
+   *  Optional (NULL: neither). */
   void (*convention)(const void *par, bool *center, bool *normalize);
 } es_loss_ops;
 
@@ -40,8 +41,7 @@ struct es_loss {
 
 size_t es_loss_list(const es_loss_ops *const **list);
 
-/* --- for users
- * ---------------------------------------------------------------------------- */
+/* --- for users ---------------------------------------------------------------------- */
 /** Section [loss]. */
 typedef struct es_loss_params {
   es_string name;

@@ -66,6 +66,9 @@ es_status es_train_embed(es_train *t, const es_batch *batch, es_bn_mode mode, do
 /** Persistent state (model, optimiser, step, time), for checkpoints. `train` is an
  *  es_train. */
 es_status es_train_visit(void *train, es_visitor *v);
+/** Of that only the shape of a view {C, H, W}, from which a network can be built again.
+ * */
+es_status es_train_visit_view(int64_t view[3], es_visitor *v);
 
 /** The fixed probe set and what is measured on it. */
 typedef struct es_probe es_probe;

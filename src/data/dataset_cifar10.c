@@ -50,12 +50,16 @@ static es_status add_file(es_dataset *ds, const char *folder, const char *name) 
 
 static es_status add_train(es_dataset *ds, const char *folder) {
   char name[32], path[ES_PATH_MAX];
-  for (int k = 1; k <= FILES; k++) {
+  int last = 1; /* a first part of the set is fine, a hole in it is a missing file */
+  for (int k = 2; k <= FILES; k++) {
     snprintf(name, sizeof name, "data_batch_%d.bin", k);
     ES_TRY(es_path_join(folder, name, path));
-    if (access(path, F_OK) == 0) ES_TRY(add_file(ds, folder, name));
+    if (access(path, F_OK) == 0) last = k;
   }
-  if (ds->size == 0) return add_file(ds, folder, "data_batch_1.bin"); /* says so */
+  for (int k = 1; k <= last; k++) {
+    snprintf(name, sizeof name, "data_batch_%d.bin", k);
+    ES_TRY(add_file(ds, folder, name));
+  }
   return ES_OK;
 }
 

@@ -6,29 +6,29 @@
 #include "eigenstep/ckpt.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/version.h"
-#include "pipeline.h"
+#include "settings.h"
 
-/* Only the model: a walk of the parameters alone reads what it needs from the
- * checkpoint. */
+/* Walks of parts of a checkpoint: what is not visited is not read. */
 static es_status walk_model(void *params, es_visitor *v) {
   return es_params_visit(params, v);
 }
 
-/* Network as the run had it, but for one image: exporting needs no activations. */
-static es_status build(const es_job *job, es_config *cfg, es_backend *b, es_net **net) {
+static es_status walk_view(void *view, es_visitor *v) {
+  return es_train_visit_view(view, v);
+}
+
+/* Network as the run had it, but for one image: exporting needs no activations, and no
+ * data. */
+static es_status build(const es_job *job, es_config *cfg, const char *checkpoint,
+                       es_backend *b, es_net **net) {
   es_settings s;
-  es_pipeline data = {0};
-  ES_TRY(es_settings_read(cfg, 1, &s));
-  /* The input's shape, which follows from the views, fixes the first layer of mlp and
-   * linear encoders. */
-  es_status st = es_pipeline_open_data(job->comm, cfg, &s, &data);
+  int64_t view[3] = {0, 0, 0};
   const es_net_options o = {.max_n = 1};
-  if (st == ES_OK) {
-    st = es_model_build(b, &o, data.view, &s.encoder, &s.projector, &s.init, net, NULL);
-  }
-  es_augment_destroy(&data.augment);
-  es_dataset_close(&data.held_out);
-  es_dataset_close(&data.data);
+  ES_TRY(es_settings_read(cfg, 1, &s));
+  ES_TRY(es_ckpt_read(job->comm, checkpoint, walk_view, view, NULL, NULL));
+  const es_shape shape = {(int) view[0], (int) view[1], (int) view[2]};
+  const es_status st =
+      es_model_build(b, &o, shape, &s.encoder, &s.projector, &s.init, net, NULL);
   return es_comm_agree(job->comm, st);
 }
 
@@ -62,7 +62,7 @@ static es_status export_run(const es_job *job, const char *dir, const char *file
   ES_TRY(es_ckpt_latest(job->comm, ckpt, path, &step));
   ES_TRY(es_config_load(job, ini, 0, NULL, &cfg));
   ES_TRY_GOTO(es_backend_open("blas", job->comm, 1, &b), done);
-  ES_TRY_GOTO(build(job, cfg, b, &net), done);
+  ES_TRY_GOTO(build(job, cfg, path, b, &net), done);
   ES_TRY_GOTO(es_ckpt_read(job->comm, path, walk_model, es_net_params(net), &time, &text),
               done);
   ES_TRY_GOTO(write_file(job, net, file, step, time, text), done);

@@ -46,7 +46,10 @@ static es_status print_steps(const es_comm *c, const es_snapshot *s) {
              shown < learned ? "" : "  not learned yet");
   }
   if (shown < k) es_print("      (%d more)", k - shown);
-  es_print("modes learned: %d of %d", learned, k);
+  es_print("modes learned (eigenvalue > 1/2): %d of %d", learned, k);
+  es_print(
+      "step, time: where half of the final value was crossed for good; predicted: as "
+      "forecast while the eigenvalue still grew exponentially; gamma: growth rate / 8");
   es_free(&row);
   return ES_OK;
 }
@@ -69,7 +72,9 @@ static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
   es_snapshot *snap = NULL;
   es_probe *probe = NULL;
   es_status st;
-  p->loss->ops->convention(p->loss->par, &opt.center, &opt.normalize);
+  if (p->loss->ops->convention != NULL) {
+    p->loss->ops->convention(p->loss->par, &opt.center, &opt.normalize);
+  }
   snprintf(stop.file, sizeof stop.file, "%s/stop", s->output.dir);
   if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
   ES_TRY_GOTO(

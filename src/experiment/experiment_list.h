@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One line per sub-command, in the order of --help. No include guard: expanded several times. */
+/* One line per sub-command, in the order of --help. No include guard: expanded several
+ * times. */
 ES_EXPERIMENT(train)
 ES_EXPERIMENT(linear)
 ES_EXPERIMENT(kernel)

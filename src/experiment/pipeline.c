@@ -18,12 +18,13 @@ int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks) {
   return pairs;
 }
 
-/* A set whose training part is not the whole has a test part for the probe. */
+/* Official sets come with a test part for the probe. A set that may be taken whole
+ * ("all")
+ * need not have one: there the probe is held out of what was chosen. */
 static bool has_test_split(const es_dataset *ds, const char *split) {
-  const bool is_first = split[0] == '\0';
-  const bool is_all =
-      strcmp(split, "all") == 0 || (is_first && strncmp(ds->ops->splits, "all", 3) == 0);
-  return strstr(ds->ops->splits, "test") != NULL && strcmp(split, "test") != 0 && !is_all;
+  const char *splits = ds->ops->splits;
+  return splits != NULL && strncmp(splits, "all", 3) != 0 &&
+         strstr(splits, "test") != NULL && strcmp(split, "test") != 0;
 }
 
 es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_settings *s,

@@ -55,6 +55,7 @@ static es_status prepare(es_loss *l, es_config *cfg, int64_t pairs, int64_t all)
   ES_TRY(es_alloc(l->ops->size, section, &l->par));
   ES_TRY(es_config_get(cfg, section, l->ops->params, NULL, l->ops->size, l->par));
   if (l->ops->check != NULL) ES_TRY(l->ops->check(l->par, pairs, l->dim));
+  if (l->ops->workspace == NULL) return ES_OK;
   const size_t bytes = l->ops->workspace(l->par, l->n_max, all, l->dim);
   void *work;
   ES_TRY(es_alloc(bytes, "workspace of the loss", &work));

@@ -3,7 +3,8 @@
  *
  *  K = Y Y' = U diag(kappa) U'. With A = diag(kappa)^(1/2) U' S U diag(kappa)^(1/2) / 2n
  *  = B diag(gamma) B', the vectors of Gamma are V = Y' U diag(kappa)^(-1/2) B:
- *  orthonormal, and Gamma V = V diag(gamma). Rows of Y are ordered as the ranks hold them: a rank's
+ *  orthonormal, and Gamma V = V diag(gamma). Rows of Y are ordered as the ranks hold
+ * them: a rank's
  *  first views, its second ones, and zeros up to the tallest rank's height; S exchanges
  *  the first two parts. */
 #include "samples.h"

@@ -2,7 +2,8 @@
 /** @file watch.c  When each eigenvalue of a small matrix crosses its threshold.
  *
  *  Sylvester's law of inertia: the number of eigenvalues above t is the number of
- *  positive pivots of C - t I. That costs less than a step, so every step is looked at and the
+ *  positive pivots of C - t I. That costs less than a step, so every step is looked at
+ * and the
  *  moment is exact; eigenvalues are computed only around a crossing, and interpolated in
  *  ln(lambda / (2 t - lambda)), which grows linearly in a logistic rise. */
 #include <math.h>

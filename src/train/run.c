@@ -10,7 +10,7 @@
 
 typedef es_run_params run_par;
 const es_param es_run_table[] = {
-    ES_INT(run_par, steps, "1000", 0, 1e12, "steps",
+    ES_INT(run_par, steps, "1000", 0, 99999999, "steps",
            "training steps; 0 writes the initial state"),
     ES_INT(run_par, seed, "1", 0, 9e15, "1", "seed of every random number"),
     ES_DOUBLE(run_par, walltime, "0", 0, ES_INF, "s",

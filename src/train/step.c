@@ -115,8 +115,16 @@ es_status es_train_embed(es_train *t, const es_batch *b, es_bn_mode mode, double
   return ES_OK;
 }
 
+es_status es_train_visit_view(int64_t view[3], es_visitor *v) {
+  es_item item = {"train/view", ES_ITEM_I64, 1, {3}, view};
+  return v->item(v, &item);
+}
+
 es_status es_train_visit(void *train, es_visitor *v) {
   es_train *t = train;
+  const es_shape input = es_net_shape(t->net, 0);
+  int64_t view[3] = {input.c, input.h, input.w};
+  ES_TRY(es_train_visit_view(view, v));
   es_item step = {"train/step", ES_ITEM_I64, 1, {1}, &t->step};
   es_item time = {"train/time", ES_ITEM_F64, 1, {1}, &t->time};
   ES_TRY(v->item(v, &step));
