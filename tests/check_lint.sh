@@ -17,7 +17,9 @@ for file in $code $rest; do
   head -n 2 "$file" | grep -q 'SPDX-License-Identifier: BSD-3-Clause' ||
     breach "$file: no SPDX line"
   awk -v file="$file" '
-    length($0) > (file ~ /\.sh$/ ? 100 : 90) && !/https?:/ { print file ":" NR ": " length($0) " columns"; n++ }
+    length($0) > (file ~ /\.sh$/ ? 100 : 90) && !/https?:/ {
+      print file ":" NR ": " length($0) " columns"; n++
+    }
     /[ \t]$/ { print file ":" NR ": trailing space"; n++ }
     END { if (NR > 400) { print file ": " NR " lines"; n++ } exit n > 0 }
     ' "$file" || bad=1
