@@ -84,11 +84,20 @@ linear 4 wide $own linear.dim=9
 said wide "only [0-6] of 9 modes can grow"
 linear 2 zero linear.sample=1 linear.center=true
 said zero "only 0 of 4 modes can grow.*plateau 4"
+! grep -q nan "$work/zero.txt" || fail "zero: nan in the table"
 linear 1 large linear.alpha=0.05
 said large "alpha = 0.05 is too large.*estimated error"
 linear 2 decay linear.weight_decay=1
 linear 2 top linear.modes=6
 linear 2 listed linear.times=0.01,0.02,0.05
+
+# memory: falls with the number of ranks
+megabytes() { # megabytes RANKS
+  launch 1 check - --ranks "$1" $small linear.sample=400 |
+    sed -n 's/^linear .*m = 192, *\([0-9.]*\) MB a rank/\1/p'
+}
+awk -v a="$(megabytes 1)" -v b="$(megabytes 4)" \
+  'BEGIN { exit !(a > 0 && b > 0 && b < 0.3 * a) }' || fail "memory in check"
 
 # wrong input: exit code, sentence
 refuse() {

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "eigenstep/linear.h"
 #include "eigenstep/mem.h"
+#include "exp_linear.h"
 #include "pipeline.h"
 
 static void print_bytes(const char *what, double bytes) {
@@ -69,6 +71,26 @@ static void print_plan(const es_settings *s, const es_pipeline *p,
            1e-6 * 8 * (double) cost->parameters);
 }
 
+/* What eigenstep linear would take with these views. */
+static es_status print_linear(es_config *cfg, es_shape view, int ranks) {
+  es_linear_params p;
+  ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof p, &p));
+  const int64_t m = (int64_t) view.c * view.h * view.w, n = p.sample;
+  const bool automatic = strcmp(p.solver, "auto") == 0;
+  const bool samples =
+      automatic ? es_linear_samples(m, n) : strcmp(p.solver, "samples") == 0;
+  const int64_t order = samples && 2 * n < m ? 2 * n : m;
+  const int64_t k = p.modes > 0 && p.modes < order ? p.modes : order;
+  es_print("linear      experiment of %lld pairs: Gamma m x m with m = %lld%s, %.1f MB a "
+           "rank",
+           (long long) n, (long long) m, samples ? " from the samples" : "",
+           1e-6 * (double) es_linear_bytes(m, n, p.dim, k, samples, ranks));
+  es_print("            at P ranks 8 (%s) bytes",
+           samples ? "28 n^2 / P + 4 m n / P + m k / P + 8 n + 3 d k"
+                   : "4 m^2 / P + 4 m n / P + 4 m + 3 d k");
+  return ES_OK;
+}
+
 static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   es_settings s;
   es_pipeline p = {0};
@@ -87,6 +109,7 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
   es_net_cost_of(net, &cost);
   print_plan(&s, &p, &cost, ranks);
+  st = print_linear(cfg, p.view, ranks);
 done:
   es_net_destroy(&net);
   es_augment_destroy(&p.augment);

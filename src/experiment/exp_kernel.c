@@ -242,15 +242,6 @@ static bool settled(const job *j, const es_descent *o, const es_record_summary *
   return stable || s->learned == 0 || o->ended < 1;
 }
 
-static void print_summary(const es_record_summary *s, int d, double seconds) {
-  es_print("modes learned: %d of %d; loss %.6g", s->learned, d, s->loss);
-  es_print("step times: median relative error %.2e; modes with gap ratios up to 0.75: "
-           "%.2e (0: within a step)",
-           s->median, s->separated);
-  es_print("eigenvalues between steps: within %.2e of the prediction", s->between);
-  es_print("simulated in %.2f s", seconds);
-}
-
 static es_status simulate(job *j, const es_output *out) {
   es_machine *m = &j->m;
   es_record *record = NULL;
@@ -276,7 +267,7 @@ static es_status simulate(job *j, const es_output *out) {
     st = es_theory_explain(&j->plan, m->comm, o.ended);
   es_record_destroy(&record);
   ES_TRY(st);
-  print_summary(&s, o.d, seconds);
+  es_record_print(&s, o.d, seconds);
   const double end = j->plan.at[j->plan.n - 1];
   const es_machine_end at = {.time = j->flow->opt.lr > 0 ? end * m->lr : end,
                              .flow = j->flow,

@@ -13,6 +13,7 @@
 #include "load_pairs.h"
 #include "output.h"
 #include "settings.h"
+#include "theory_plan.h"
 #include "theory_record.h"
 
 typedef es_linear_params par;
@@ -58,18 +59,16 @@ typedef struct linear {
   es_modes *modes;
   double *w;     /* [d, k] or, direct, [d, m] */
   double *gamma; /* [k], round-off set to zero */
-  double *at;    /* [n] moments */
-  int n;
-  double lr, limit; /* of gradient descent; 1 / (4 gamma_1 - wd) */
+  double lr;     /* of gradient descent */
   es_flow *flow;
   es_watch *watch;
-  double seconds;
+  es_theory_plan plan;
 } linear;
 
 static void release(linear *l) {
   es_watch_destroy(&l->watch);
   es_flow_destroy(&l->flow);
-  es_free(&l->at);
+  es_free(&l->plan.at);
   es_free(&l->gamma);
   es_free(&l->w);
   es_modes_destroy(&l->modes);
@@ -86,12 +85,7 @@ static double start_entry(void *ctx, int i, int j) {
 }
 
 static es_status check(const es_linear_params *p) {
-  for (int i = 1; i < p->times.n; i++)
-    ES_CHECK(p->times.v[i] > p->times.v[i - 1], ES_ECONFIG,
-             "linear.times: got %g after %g, expected rising times", p->times.v[i],
-             p->times.v[i - 1]);
-  ES_CHECK(p->times.n == 0 || p->times.v[p->times.n - 1] > 0, ES_ECONFIG,
-           "linear.times: got 0 alone, expected a time to run to");
+  ES_TRY(es_theory_check_times("linear", &p->times));
   ES_CHECK(p->batch <= p->sample, ES_ECONFIG,
            "linear.batch: got %lld pairs, expected at most linear.sample = %lld",
            (long long) p->batch, (long long) p->sample);
@@ -123,40 +117,18 @@ static es_status decompose(linear *l) {
   return ES_OK;
 }
 
-/* The prediction from W(0) in the leading eigenvectors; w: [d, k] W(0) V. */
-static es_status predict(linear *l, const double *w) {
-  const int d = (int) l->par.dim, k = l->modes->k, modes = d < k ? d : k;
-  const es_flow_options opt = {.lr = l->par.method == ES_LINEAR_FLOW ? 0 : l->lr,
-                               .offdiag = l->par.offdiag,
-                               .decay = l->par.weight_decay,
-                               .next = modes < k ? fmax(l->gamma[modes], 0) : 0,
-                               .next_start = l->par.alpha};
-  double *leading = NULL, *threshold = NULL;
-  es_status st = ES_NEW((size_t) d * (size_t) modes, &leading);
-  if (st == ES_OK) st = ES_NEW(d, &threshold);
-  if (st == ES_OK) {
-    for (int i = 0; i < d; i++)
-      for (int j = 0; j < modes; j++)
-        leading[i * modes + j] = w[(size_t) i * (size_t) k + (size_t) j];
-    st = es_flow_create(d, modes, l->gamma, leading, &opt, &l->flow);
-  }
-  for (int i = 0; i < d && st == ES_OK; i++) {
-    const double end = i < modes ? es_flow_final(l->flow, l->flow->order[i]) : 0;
-    threshold[i] = end > 0 ? 0.5 * end : INFINITY;
-  }
-  if (st == ES_OK) st = es_watch_create(d, threshold, &l->watch);
-  es_free(&threshold);
-  es_free(&leading);
-  return st;
-}
-
 /* W(0) in the eigenvectors, for the prediction and, unless direct, for the simulation. */
 static es_status prepare_start(linear *l) {
   const size_t d = (size_t) l->par.dim, k = (size_t) l->modes->k, m = (size_t) l->pairs.m;
+  const es_flow_options opt = {.lr = l->par.method == ES_LINEAR_FLOW ? 0 : l->lr,
+                               .offdiag = l->par.offdiag,
+                               .decay = l->par.weight_decay};
   double *w = NULL;
   ES_TRY(es_comm_agree(l->comm, ES_NEW(d * k, &w)));
   es_status st = es_modes_rotate(l->modes, (int) d, start_entry, l, w);
-  if (st == ES_OK) st = predict(l, w);
+  if (st == ES_OK)
+    st = es_theory_predict((int) d, (int) k, l->gamma, w, l->par.alpha, opt, &l->flow,
+                           &l->watch);
   if (st == ES_OK && l->par.method == ES_LINEAR_DIRECT) {
     es_free(&w);
     st = ES_NEW(d * m, &w);
@@ -167,105 +139,38 @@ static es_status prepare_start(linear *l) {
   return es_comm_agree(l->comm, st);
 }
 
-static void choose_rate(linear *l) {
-  const double steepest = 4 * l->gamma[0] - l->par.weight_decay;
-  l->limit = steepest > 0 ? 1 / steepest : INFINITY;
-  l->lr = l->par.lr;
-  if (l->lr == 0) l->lr = l->gamma[0] > 0 ? 1 / (16 * l->gamma[0]) : 1;
-}
-
-/* End and moments of the run, in steps (descent) or times (flow). */
-static es_status plan(linear *l) {
-  const es_linear_params *p = &l->par;
-  const es_flow *f = l->flow;
-  const double unit = p->method == ES_LINEAR_FLOW ? 1 : l->lr;
-  double first = INFINITY, last = 0;
-  for (int j = 0; j < f->modes; j++) {
-    if (!isfinite(f->tau[j])) continue;
-    last = fmax(last, f->tau[j]);
-    if (f->tau[j] > 0) first = fmin(first, f->tau[j]);
-  }
-  double end = last > 0 ? 1.25 * last / unit : 1000;
-  if (p->steps > 0) end = (double) p->steps * (l->lr / unit);
-  if (unit != 1) end = ceil(end);
-  ES_CHECK(
-      end <= 1e12, ES_ECONFIG,
-      "linear.steps: got 0 (automatic), which would be %.3g steps; expected a number",
-      end);
-  ES_TRY(ES_NEW(p->rows + ES_LIST_MAX + 2, &l->at));
-  if (p->times.n > 0) {
-    for (int i = 0; i < p->times.n; i++) {
-      const double at = unit == 1 ? p->times.v[i] : round(p->times.v[i] / unit);
-      if (l->n == 0 || at > l->at[l->n - 1]) l->at[l->n++] = at;
-    }
-    return ES_OK;
-  }
-  const double begin = isfinite(first) ? 0.03 * first / unit : 1;
-  l->n = es_record_schedule(unit == 1 ? begin : fmax(begin, 1), end, (int) p->rows,
-                            unit != 1, l->at);
-  return ES_OK;
-}
-
-/* What the user should know before the run. */
 static void announce(const linear *l) {
-  const es_flow *f = l->flow;
-  const es_linear_params *p = &l->par;
-  const int d = f->d, growing = es_flow_growing(f);
-  const double end = l->at[l->n - 1];
-  double of_time, of_value;
-  if (p->method == ES_LINEAR_FLOW)
-    es_info("gradient flow to t = %.6g", end);
-  else
-    es_info("gradient descent: lr = %.6g (stable below %.6g), %.0f steps to t = %.6g",
-            l->lr, l->limit, end, end * l->lr);
-  if (growing < d)
-    es_warn("only %d of %d modes can grow (positive eigenvalues of Gamma%s): expect the "
-            "loss to end on the plateau %.6g",
-            growing, d, p->weight_decay > 0 ? " above the weight decay" : "",
-            es_flow_plateau(d, growing, p->offdiag));
-  es_flow_error(f, &of_time, &of_value);
-  es_info("estimated error of the small-start theory at alpha = %g: step times %.1e, "
-          "eigenvalues %.1e, W %.1e",
-          p->alpha, of_time, of_value, sqrt(of_value));
-  if (of_time > 0.1)
-    es_warn("alpha = %g is too large for the small-start theory: estimated error of the "
-            "step times %.2g",
-            p->alpha, of_time);
-  if (p->method != ES_LINEAR_FLOW && l->lr >= l->limit)
-    es_warn("lr = %g is above the stability limit 1 / (4 gamma_1) = %g: the run must "
-            "diverge",
-            l->lr, l->limit);
-  if (p->batch > 0)
-    es_info("minibatches of %lld: the loss on a batch stays near %.4g, eigenvalues near "
+  const int d = l->flow->d, growing = es_flow_growing(l->flow);
+  const double batch = (double) l->par.batch;
+  es_theory_announce(&l->plan);
+  if (l->par.batch > 0)
+    es_info("minibatches of %.0f: the loss on a batch stays near %.4g, eigenvalues near "
             "%.4g (Gaussian embeddings)",
-            (long long) p->batch, es_flow_floor(d, growing, (double) p->batch),
-            es_flow_shrunk(growing, (double) p->batch));
+            batch, es_flow_floor(d, growing, batch), es_flow_shrunk(growing, batch));
 }
 
 static es_status prepare(linear *l) {
+  const es_linear_params *p = &l->par;
   ES_TRY(decompose(l));
-  choose_rate(l);
+  const double steepest = 4 * l->gamma[0] - p->weight_decay;
+  l->lr = p->lr > 0 ? p->lr : l->gamma[0] > 0 ? 1 / (16 * l->gamma[0]) : 1;
   ES_TRY(prepare_start(l));
-  ES_TRY(es_comm_agree(l->comm, plan(l)));
+  l->plan = (es_theory_plan){.section = "linear",
+                             .flow = l->flow,
+                             .lr = l->lr,
+                             .alpha = p->alpha,
+                             .limit = steepest > 0 ? 1 / steepest : INFINITY,
+                             .steps = p->steps,
+                             .rows = p->rows,
+                             .times = &p->times};
+  ES_TRY(es_comm_agree(l->comm, es_theory_moments(&l->plan)));
   announce(l);
   return ES_OK;
 }
 
-/* Why a run has no end, once, the same on all ranks. */
-static es_status explain(const linear *l, double at) {
-  if (l->lr >= l->limit && l->par.method != ES_LINEAR_FLOW)
-    es_error("diverged: lr = %g is above the stability limit 1 / (4 gamma_1) = %g (step "
-             "%.0f); choose linear.lr below it, 0 = automatic",
-             l->lr, l->limit, at);
-  else
-    es_error("diverged at %g: alpha = %g is too large a start for lr = %g", at,
-             l->par.alpha, l->lr);
-  return es_comm_agree(l->comm, ES_EMATH);
-}
-
 /* Above the limit descent may stay finite and oscillate: it does not end in a minimum. */
 static bool settled(const linear *l, const es_descent *o, const es_record_summary *s) {
-  const bool stable = l->par.method == ES_LINEAR_FLOW || l->lr < l->limit;
+  const bool stable = l->par.method == ES_LINEAR_FLOW || l->lr < l->plan.limit;
   return stable || s->learned == 0 || o->ended < 1;
 }
 
@@ -280,8 +185,8 @@ static es_status simulate(linear *l, const es_output *out) {
                   .lr = l->lr,
                   .offdiag = l->par.offdiag,
                   .decay = l->par.weight_decay,
-                  .n = l->n,
-                  .at = l->at,
+                  .n = l->plan.n,
+                  .at = l->plan.at,
                   .watch = l->watch,
                   .see = es_record_see,
                   .ctx = record};
@@ -294,18 +199,12 @@ static es_status simulate(linear *l, const es_output *out) {
   else
     st = es_descent_pairs(&o, &l->pairs, l->par.batch, l->seed);
   const double seconds = es_now() - began;
-  if (st == ES_EMATH) st = explain(l, o.ended);
+  if (st == ES_EMATH) st = es_theory_explain(&l->plan, l->comm, o.ended);
   const es_status written = es_record_finish(record, l->watch, &s);
   if (st == ES_OK) st = written;
-  if (st == ES_OK && !settled(l, &o, &s)) st = explain(l, o.ended);
-  if (st == ES_OK) {
-    es_print("modes learned: %d of %d; loss %.6g", s.learned, o.d, s.loss);
-    es_print("step times: median relative error %.2e; modes with gap ratios up to 0.75: "
-             "%.2e (0: within a step)",
-             s.median, s.separated);
-    es_print("eigenvalues between steps: within %.2e of the prediction", s.between);
-    es_print("simulated in %.2f s", seconds);
-  }
+  if (st == ES_OK && !settled(l, &o, &s))
+    st = es_theory_explain(&l->plan, l->comm, o.ended);
+  if (st == ES_OK) es_record_print(&s, o.d, seconds);
   es_record_destroy(&record);
   return st;
 }

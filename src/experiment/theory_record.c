@@ -214,17 +214,30 @@ static double median(double *x, int n) {
   return 0.5 * (x[(n - 1) / 2] + x[n / 2]);
 }
 
-static void print_row(const es_flow *f, const double *row) {
-  char measured[32] = "-";
-  if (isfinite(row[2])) snprintf(measured, sizeof measured, "%.6g", row[2]);
-  char error[32] = "-";
-  if (isfinite(row[5])) snprintf(error, sizeof error, "%.2e", row[5]);
-  if (f->opt.lr > 0)
-    es_print("%5.0f %13.6g %14.6g %14.6g %14s %14.6g %10s", row[0], row[6], row[1],
-             row[3], measured, row[4], error);
-  else
-    es_print("%5.0f %13.6g %14s %14s %14s %14.6g %10s", row[0], row[6], "-", "-",
-             measured, row[4], error);
+typedef char cell[32];
+
+/* "-" where there is no value. */
+static const char *show(const char *format, double x, cell out) {
+  snprintf(out, sizeof(cell), isfinite(x) ? format : "-", x);
+  return out;
+}
+
+static void print_row(const double *row) {
+  cell c[COLUMNS];
+  es_print("%5.0f %13.6g %14s %14s %14s %14s %10s", row[0], row[6],
+           show("%.6g", row[1], c[1]), show("%.6g", row[3], c[3]),
+           show("%.6g", row[2], c[2]), show("%.6g", row[4], c[4]),
+           show("%.2e", row[5], c[5]));
+}
+
+void es_record_print(const es_record_summary *s, int d, double seconds) {
+  cell median, separated;
+  es_print("modes learned: %d of %d; loss %.6g", s->learned, d, s->loss);
+  es_print("step times: median relative error %s; modes with gap ratios up to 0.75: %s "
+           "(0: within a step)",
+           show("%.2e", s->median, median), show("%.2e", s->separated, separated));
+  es_print("eigenvalues between steps: within %.2e of the prediction", s->between);
+  es_print("simulated in %.2f s", seconds);
 }
 
 /* Rows of /steps, in the order in which modes are predicted to be learned. */
@@ -291,7 +304,7 @@ es_status es_record_finish(es_record *r, const es_watch *watch, es_record_summar
               done);
   es_print("%s%5s %13s %14s %14s %14s %14s %10s", "\n", "mode", "gamma", "step",
            "predicted", "time", "predicted", "error");
-  for (size_t k = 0; k < n; k++) print_row(r->flow, rows + k * COLUMNS);
+  for (size_t k = 0; k < n; k++) print_row(rows + k * COLUMNS);
 done:
   es_free(&errors);
   es_free(&rows);

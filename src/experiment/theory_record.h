@@ -36,6 +36,9 @@ es_status es_record_see(void *record, double at, const double *c);
 /** Collective. /theory and /steps from what was seen; prints the table. */
 es_status es_record_finish(es_record *r, const es_watch *watch, es_record_summary *s);
 
+/** Print the summary of d outputs simulated in so many seconds. */
+void es_record_print(const es_record_summary *s, int d, double seconds);
+
 /** Moments from 0 to `end`: about half of `rows` evenly, half evenly in their logarithm
  *  from `first` on; whole numbers if asked for. at: [rows + 2]. Returns how many. */
 int es_record_schedule(double first, double end, int rows, bool whole, double *at);
