@@ -8,8 +8,12 @@
 #include "eigenstep/eig.h"
 #include "eigenstep/rng.h"
 #include "par.h"
+#include "spectrum/eig_verify.h"
 
 #define PI 3.14159265358979323846
+
+/* An order at which the errors are estimated. */
+enum { LARGE = 300 };
 
 static const int sizes[] = {1, 2, 7, 64, 500};
 #define SIZES (sizeof sizes / sizeof *sizes)
@@ -228,22 +232,96 @@ static void bad_input_is_refused_on_all_ranks(void **state) {
 }
 
 /* A matrix whose triangles differ has no spectrum here: the residual must give it
-   away. */
+   away, also where it is estimated. */
 static void wrong_result_is_refused(void **state) {
   const es_comm *c = *state;
   double band[2] = {1, 0.5};
   es_grid *g = NULL;
-  es_dmat *a = NULL;
-  es_eigen *e = NULL;
-  bool ok = es_grid_create(c, 0, &g) == ES_OK && es_dmat_create(g, 9, 9, 0, &a) == ES_OK;
-  es_dmat_fill(a, toeplitz, band);
-  for (int j = 0; j < a->ln; j++)
-    for (int i = 0; i < a->lm; i++)
-      if (es_dmat_row(a, i) == 3 && es_dmat_col(a, j) == 4)
-        a->a[(size_t) j * a->lld + i] += 1e-6;
-  ok = ok && es_eig_solve("serial", a, 0, &e) == ES_EMATH && !e;
-  es_dmat_destroy(&a);
+  bool ok = es_grid_create(c, 0, &g) == ES_OK;
+  for (int n = 9; n <= LARGE; n += LARGE - 9) {
+    es_dmat *a = NULL;
+    es_eigen *e = NULL;
+    ok = es_dmat_create(g, n, n, 0, &a) == ES_OK && ok;
+    es_dmat_fill(a, toeplitz, band);
+    for (int j = 0; j < a->ln; j++)
+      for (int i = 0; i < a->lm; i++)
+        if (es_dmat_row(a, i) == 3 && es_dmat_col(a, j) == 4)
+          a->a[(size_t) j * a->lld + i] += 1e-6;
+    ok = es_eig_solve("serial", a, 0, &e) == ES_EMATH && !e && ok;
+    es_dmat_destroy(&a);
+  }
   es_grid_destroy(&g);
+  assert_true(par_all(c, ok));
+}
+
+/* What can be wrong with the vectors of the Toeplitz matrix. */
+typedef enum damage { NOISE, COLUMN, SWAPPED, DOUBLED, IDENTITY, DAMAGES } damage;
+
+/* Column q of sqrt(2 / (n + 1)) sin((i + 1) (q + 1) pi / (n + 1)), damaged. */
+static double damaged(void *ctx, int i, int j) {
+  const damage what = *(const damage *) ctx;
+  const int n = LARGE;
+  int q = j;
+  if (what == IDENTITY) return i == j;
+  if (what == SWAPPED && (j == 10 || j == 11)) q = 21 - j;
+  if (what == DOUBLED && j == 100) q = 101;
+  double x = sqrt(2.0 / (n + 1)) * sin((i + 1.0) * (q + 1) * PI / (n + 1));
+  es_rng rng = es_rng_at(9, ES_STREAM_TEST, (uint64_t) i * n + (uint64_t) j, 0);
+  if (what == NOISE) x += 1e-6 * es_rng_normal(&rng);
+  if (what == COLUMN && j == 37) x += 1e-6 * es_rng_normal(&rng);
+  return x;
+}
+
+static bool within(double estimate, double exact, double factor) {
+  if (exact < 1e-11 && estimate < 1e-11) return true;
+  return estimate < factor * exact && exact < factor * estimate;
+}
+
+/* The wrong vectors seen by the estimate as by the exact computation. */
+static bool estimated(const es_grid *g, const es_dmat *a, const double *w, int k) {
+  es_dmat *v = NULL;
+  es_eig_errors exact, guess;
+  bool ok = es_dmat_create(g, LARGE, LARGE, a->nb, &v) == ES_OK;
+  for (damage d = NOISE; d < DAMAGES; d++) {
+    es_dmat_fill(v, damaged, &d);
+    const es_dmat first = es_dmat_first_cols(v, k);
+    ok = es_eig_exact(a, &first, w, &exact) == ES_OK && ok;
+    ok = es_eig_estimate(a, &first, w, &guess) == ES_OK && ok;
+    /* Single and orthogonal wrong columns count exactly, the others on average. */
+    const double factor = d == COLUMN || d == SWAPPED ? 1 + 1e-4 : 2;
+    ok = within(guess.residual, exact.residual, factor) && ok;
+    ok = within(guess.orthogonality, exact.orthogonality, 2) && ok;
+    ok = guess.residual > 1e-7 && ok;
+    if (!ok)
+      print_message("damage %d, k = %d: residual %g, estimated %g; orthogonality %g, "
+                    "estimated %g\n",
+                    d, k, exact.residual, guess.residual, exact.orthogonality,
+                    guess.orthogonality);
+  }
+  if (g->row == 0 && g->col == 0) v->a[0] = NAN;
+  ok = es_eig_estimate(a, v, w, &guess) == ES_OK && ok;
+  ok = isnan(guess.residual) && isnan(guess.orthogonality) && ok;
+  es_dmat_destroy(&v);
+  return ok;
+}
+
+static void estimate_is_close_to_the_exact_error(void **state) {
+  const es_comm *c = *state;
+  double band[2] = {2.5, 1.25}, w[LARGE];
+  for (int i = 0; i < LARGE; i++)
+    w[i] = band[0] + 2 * band[1] * cos((i + 1) * PI / (LARGE + 1));
+  bool ok = true;
+  for (int rows = 1; rows <= c->size; rows++) {
+    es_grid *g = NULL;
+    es_dmat *a = NULL;
+    if (c->size % rows) continue;
+    ok = es_grid_create(c, rows, &g) == ES_OK && ok;
+    ok = es_dmat_create(g, LARGE, LARGE, 0, &a) == ES_OK && ok;
+    es_dmat_fill(a, toeplitz, band);
+    ok = estimated(g, a, w, LARGE) && estimated(g, a, w, 150) && ok;
+    es_dmat_destroy(&a);
+    es_grid_destroy(&g);
+  }
   assert_true(par_all(c, ok));
 }
 
@@ -254,6 +332,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(zero_and_scaled_matrices),
       cmocka_unit_test(bad_input_is_refused_on_all_ranks),
       cmocka_unit_test(wrong_result_is_refused),
+      cmocka_unit_test(estimate_is_close_to_the_exact_error),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

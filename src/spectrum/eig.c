@@ -4,13 +4,14 @@
  *
  *  Every published spectrum carries its own error estimate: residual, orthogonality
  *  and, with all pairs, the sum of eigenvalues against the trace are computed from
- *  the caller's matrix and refused above a bound far over round-off (n eps) but far
- *  below any figure. */
+ *  the caller's matrix (of a large one, estimated: eig_verify.h) and refused above a
+ *  bound far over round-off (n eps) but far below any figure. */
 #include <math.h>
 #include <string.h>
 #include "eigenstep/eig.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
+#include "eig_verify.h"
 
 #define ES_EIG(n) extern const es_eig_ops es_eig_##n;
 #include "eig_list.h"
@@ -104,39 +105,9 @@ static es_status fix_signs(es_dmat *v) {
   return st;
 }
 
-/* ||A V - V diag(w)||_F / ||A||_F. Collective. */
-static es_status residual(const es_dmat *a, const es_dmat *v, const double *w,
-                          double *out) {
-  const double norm = es_dmat_norm(a);
-  es_dmat *r = NULL;
-  ES_TRY(es_dmat_create(a->grid, a->n, v->n, v->nb, &r));
-  const es_status st = es_dmat_gemm('N', 'N', 1, a, v, 0, r);
-  for (int j = 0; j < r->ln; j++)
-    for (int i = 0; i < r->lm; i++)
-      r->a[(size_t) j * r->lld + i] -=
-          w[es_dmat_col(r, j)] * v->a[(size_t) j * v->lld + i];
-  const double rest = es_dmat_norm(r);
-  *out = norm > 0 ? rest / norm : rest;
-  es_dmat_destroy(&r);
-  return st;
-}
-
-/* ||V'V - I||_F / sqrt(k). Collective. */
-static es_status orthogonality(const es_dmat *v, double *out) {
-  es_dmat *g = NULL;
-  ES_TRY(es_dmat_create(v->grid, v->n, v->n, v->nb, &g));
-  const es_status st = es_dmat_gemm('T', 'N', 1, v, v, 0, g);
-  for (int j = 0; j < g->ln; j++)
-    for (int i = 0; i < g->lm; i++)
-      if (es_dmat_row(g, i) == es_dmat_col(g, j)) g->a[(size_t) j * g->lld + i] -= 1;
-  *out = es_dmat_norm(g) / sqrt(v->n);
-  es_dmat_destroy(&g);
-  return st;
-}
-
 /* With all pairs: |sum w - trace| against sqrt(n) ||A||_F, which bounds both. */
-static double trace_error(const es_dmat *a, const es_eigen *e) {
-  const double bound = sqrt(a->n) * es_dmat_norm(a);
+static double trace_error(const es_eigen *e, double norm) {
+  const double bound = sqrt(e->n) * norm;
   double sum = 0;
   if (e->k < e->n || bound == 0) return 0;
   for (int i = 0; i < e->k; i++) sum += e->value[i];
@@ -148,12 +119,18 @@ static es_status refuse(const char *solver, const char *what, double got) {
   return ES_EMATH;
 }
 
-static es_status verify(const char *solver, const es_dmat *a, es_eigen *e) {
+/* `norm`: of A. Exact where that costs little beside solving. */
+static es_status verify(const char *solver, const es_dmat *a, double norm, es_eigen *e) {
   const es_dmat v = es_dmat_first_cols(e->vector, e->k);
-  ES_TRY(residual(a, &v, e->value, &e->residual));
-  ES_TRY(orthogonality(&v, &e->orthogonality));
+  es_eig_errors found;
+  if (e->n <= ES_EIG_EXACT || e->k <= ES_EIG_PROBES)
+    ES_TRY(es_eig_exact(a, &v, e->value, &found));
+  else
+    ES_TRY(es_eig_estimate(a, &v, e->value, &found));
+  e->residual = norm > 0 ? found.residual / norm : found.residual;
+  e->orthogonality = found.orthogonality / sqrt(e->k);
   e->trace = es_dmat_trace(a);
-  const double off = trace_error(a, e);
+  const double off = trace_error(e, norm);
   /* Negated, so that NaN is refused too. */
   if (!(e->residual <= WORST)) return refuse(solver, "residual", e->residual);
   if (!(e->orthogonality <= WORST))
@@ -170,15 +147,18 @@ static void solve_zero(es_eigen *e) {
       v->a[(size_t) j * v->lld + i] = es_dmat_row(v, i) == es_dmat_col(v, j);
 }
 
-static es_status solve(const es_eig_ops *ops, const es_dmat *a, es_eigen *e) {
-  if (es_dmat_norm(a) == 0) {
+/* `norm`: of A. */
+static es_status solve(const es_eig_ops *ops, const es_dmat *a, double norm,
+                       es_eigen *e) {
+  if (norm == 0) {
     solve_zero(e);
     return ES_OK;
   }
   es_dmat *work = NULL;
   ES_TRY(es_dmat_create(a->grid, a->n, a->n, a->nb, &work));
-  es_status st = es_dmat_copy(a, work);
-  if (st == ES_OK) st = ops->solve(work, e->k, e->value, e->vector);
+  /* The same blocks on the same grid: nothing to redistribute. */
+  memcpy(work->a, a->a, sizeof *a->a * (size_t) a->lld * (size_t) a->ln);
+  const es_status st = ops->solve(work, e->k, e->value, e->vector);
   es_dmat_destroy(&work);
   /* ScaLAPACK does not promise the same info on every rank. */
   ES_TRY(es_comm_agree(a->grid->comm, st));
@@ -218,8 +198,9 @@ es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e) 
   const es_eig_ops *ops = found;
   es_eigen *n = NULL;
   ES_TRY(create(a, k, &n));
-  es_status st = solve(ops, a, n);
-  if (st == ES_OK) st = verify(ops->name, a, n);
+  const double norm = es_dmat_norm(a);
+  es_status st = solve(ops, a, norm, n);
+  if (st == ES_OK) st = verify(ops->name, a, norm, n);
   if (st == ES_OK)
     *e = n;
   else

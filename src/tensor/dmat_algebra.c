@@ -92,7 +92,9 @@ double es_dmat_norm(const es_dmat *a) {
     for (int i = 0; i < a->lm; i++)
       most = fmax(most, fabs(a->a[(size_t) j * a->lld + i]));
   es_comm_max_f64(a->grid->comm, &most, 1);
-  if (most == 0 || !isfinite(most)) return most;
+  if (!isfinite(most)) return most;
+  /* fmax passes over NaN: where nothing else is left, the sum must still see it. */
+  if (most == 0) most = 1;
   double sum = 0;
   for (int j = 0; j < a->ln; j++)
     for (int i = 0; i < a->lm; i++) {

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file eig_verify.h  Errors of computed eigenpairs, exact or estimated. */
+#ifndef ES_SPECTRUM_EIG_VERIFY_H
+#define ES_SPECTRUM_EIG_VERIFY_H
+
+#include "eigenstep/dmat.h"
+
+/** Random vectors of an estimate: one bit each of a 32-bit number. */
+enum { ES_EIG_PROBES = 16 };
+
+typedef struct es_eig_errors {
+  double residual;      /**< ||A V - V diag(w)||_F */
+  double orthogonality; /**< ||V'V - I||_F */
+} es_eig_errors;
+
+/** Collective. Errors of V [n, k], w[k] as eigenpairs of A [n, n], NaN where V holds a
+ *  NaN. 2 n^2 k + 2 n k^2 operations.
+ *  @return ES_OK, ES_ENOMEM: the same on all ranks */
+es_status es_eig_exact(const es_dmat *a, const es_dmat *v, const double *w,
+                       es_eig_errors *out);
+
+/** Collective. The same errors, each estimated with 2 n^2 + 6 n k operations per probe:
+ *  E |M x|^2 = ||M||_F^2 for entries of x that are +1 or -1 alike (Hutchinson, Commun.
+ *  Stat. Simul. Comput. 19, 1990). The relative standard deviation of the estimated
+ *  norm is at most about 1 / sqrt(2 ES_EIG_PROBES) = 0.18. One wrong column of A V -
+ *  V diag(w), or several orthogonal ones, count exactly: x_j^2 = 1. Any M other than 0
+ *  escapes one probe with a probability of at most 1/2, all with at most 2^-16. The
+ *  probes depend on k alone: results do not vary from run to run. */
+es_status es_eig_estimate(const es_dmat *a, const es_dmat *v, const double *w,
+                          es_eig_errors *out);
+
+#endif
