@@ -26,7 +26,8 @@ def parameter(f, key, default=""):
 
 
 def title(f):
-    section = "kernel" if "/embeddings/train" in f else "linear"
+    train = f.get("/embeddings/train")
+    section = "kernel" if train and "rkhs_norm" in train.attrs else "linear"
     model = "linear model"
     if section == "kernel":
         model = f"kernel {parameter(f, 'kernel.name')}"

@@ -48,12 +48,31 @@ with run("gd1") as f:
     assert np.allclose(f["/loss/value"], ((1 - lam) ** 2).sum(1), atol=1e-9)
     assert abs(f["/theory/loss"][:] - f["/loss/value"][:]).max() < 0.3
     assert (np.diff(f["/theory/gamma"]) <= 0).all() and len(f["/theory/tau"]) == 4
+    train, weights = f["/embeddings/train"], f["/weights"]
+    e = train["measured"][0]
+    assert e.shape == (4, 80) and weights["measured"].shape == (1, 4, 192)
+    c = e @ np.roll(e, 40, 1).T / 80
+    assert abs(c - np.eye(4)).max() < 0.01, c
+    for g, n, chance in ((train, 80, 4 / 80), (weights, 192, 4 / 192)):
+        x, y = g["measured"][0], g["predicted"][0]
+        u, v = (np.linalg.svd(a, full_matrices=False)[2] for a in (x, y))
+        cosine = np.linalg.svd(u @ v.T)[1]
+        assert abs(g.attrs["alignment"] - (cosine ** 2).mean()) < 1e-9
+        assert np.allclose(np.cos(g["principal_angles"][:]), cosine, atol=1e-9)
+        assert abs(g.attrs["relative_error"] -
+                   np.linalg.norm(x - y) / np.linalg.norm(y)) < 1e-9
+        assert abs(g.attrs["alignment_chance"] - chance) < 1e-12
+        assert g.attrs["alignment"] > 0.9 and g.attrs["cka"] > 0.8
+    gamma = f["/theory/gamma"][:]
+    assert np.allclose((weights["predicted"][0] ** 2).sum(), (1 / gamma).sum())
     for path in ("/loss/value", "/theory/gamma", "/steps/gamma", "/theory/eigenvalues"):
         assert f[path].attrs["description"] and f[path].attrs["units"], path
 for a, b in (("gd1", "gd4"), ("gd1", "matrix"), ("direct", "rotated")):
     with run(a) as f, run(b) as g:
         x, y = (h["/spectrum/cross_correlation/eigenvalues"][:] for h in (f, g))
         assert x.shape == y.shape and abs(x - y).max() < 1e-7, (a, b)
+        x, y = (h["/embeddings/train/measured"][:] for h in (f, g))
+        assert x.shape == y.shape and abs(x - y).max() < 1e-6, (a, b)
 r = np.random.default_rng(1)
 x = r.standard_normal((30, 6)).astype("f4")
 for name, value in (("own", 0), ("bad", np.nan)):

@@ -35,6 +35,10 @@ void es_modes_destroy(es_modes **modes);
 es_status es_modes_rotate(const es_modes *modes, int d,
                           double (*f)(void *ctx, int i, int j), void *ctx, double *out);
 
+/** Collective. out [d, m] = w V', replicated, row-major; w: [d, k], the same on all
+ *  ranks. */
+es_status es_modes_restore(const es_modes *modes, int d, const double *w, double *out);
+
 /** Collective. Subtract from each view its mean over all pairs. */
 es_status es_pairs_center(const es_comm *c, es_pairs *p);
 

@@ -204,9 +204,18 @@ static es_status simulate(linear *l, const es_output *out) {
   if (st == ES_OK) st = written;
   if (st == ES_OK && !settled(l, &o, &s))
     st = es_theory_explain(&l->plan, l->comm, o.ended);
-  if (st == ES_OK) es_record_print(&s, o.d, seconds);
   es_record_destroy(&record);
-  return st;
+  ES_TRY(st);
+  es_record_print(&s, o.d, seconds);
+  const es_linear_end end = {.comm = l->comm,
+                             .pairs = &l->pairs,
+                             .modes = l->modes,
+                             .flow = l->flow,
+                             .w = l->w,
+                             .direct = l->par.method == ES_LINEAR_DIRECT,
+                             .lr = l->lr,
+                             .time = o.at[o.n - 1] * (l->flow->opt.lr > 0 ? l->lr : 1)};
+  return es_linear_compare(&end, out->traj);
 }
 
 static es_status linear_into(const es_job *job, es_config *cfg, linear *l) {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file exp_linear.h  Section [linear]. */
+/** @file exp_linear.h  Section [linear], and the end of its runs. */
 #ifndef ES_EXP_LINEAR_H
 #define ES_EXP_LINEAR_H
 
+#include "eigenstep/flow.h"
+#include "eigenstep/linear.h"
 #include "eigenstep/param.h"
+#include "eigenstep/traj.h"
 
 enum { ES_LINEAR_GD, ES_LINEAR_FLOW, ES_LINEAR_DIRECT };
 
@@ -16,5 +19,21 @@ typedef struct es_linear_params {
   es_string solver;
 } es_linear_params;
 extern const es_param es_linear_table[];
+
+/** The end of a simulation; borrowed. */
+typedef struct es_linear_end {
+  const es_comm *comm;
+  const es_pairs *pairs;
+  const es_modes *modes;
+  const es_flow *flow; /**< the prediction */
+  const double *w;     /**< [d, k] in the eigenvectors of Gamma; direct: [d, m] */
+  bool direct;
+  double lr, time;
+} es_linear_end;
+
+/** Collective. Write /embeddings/train (of the views, and behind them of their partners)
+ *  and /weights (the prediction: their limit), measured beside predicted; print how
+ *  alike they are. Nothing if no mode can grow. */
+es_status es_linear_compare(const es_linear_end *end, es_traj *traj);
 
 #endif

@@ -98,3 +98,30 @@ done:
   es_dmat_destroy(&w);
   return st;
 }
+
+typedef struct rows {
+  const double *x;
+  int n;
+} rows;
+
+static double entry(void *ctx, int i, int j) {
+  const rows *r = ctx;
+  return r->x[(size_t) i * (size_t) r->n + (size_t) j];
+}
+
+es_status es_modes_restore(const es_modes *modes, int d, const double *w, double *out) {
+  const es_grid *g = modes->vector->grid;
+  rows r = {.x = w, .n = modes->k};
+  es_dmat *turned = NULL, *whole = NULL;
+  es_status st;
+  const es_dmat v = es_dmat_first_cols(modes->vector, modes->k);
+  ES_TRY_GOTO(es_dmat_create(g, d, modes->k, 0, &turned), done);
+  ES_TRY_GOTO(es_dmat_create(g, d, modes->m, 0, &whole), done);
+  es_dmat_fill(turned, entry, &r);
+  ES_TRY_GOTO(es_dmat_gemm('N', 'T', 1, turned, &v, 0, whole), done);
+  st = es_dmat_gather(whole, out);
+done:
+  es_dmat_destroy(&whole);
+  es_dmat_destroy(&turned);
+  return st;
+}
