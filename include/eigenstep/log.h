@@ -36,10 +36,10 @@ void es_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** The text of the last error logged by this process ("" if none): for STATUS files. */
 const char *es_log_last_error(void);
 
-/** What all ranks find wrong together should be one sentence, not one a rank. So a rank
- *  other than 0 holds its first error back until es_comm_agree has seen who says what,
- *  and releases what no lower rank has said. The text of the first error since the last
- *  release, "" if none; with --all-ranks it has been printed at once. */
+/** What ranks find wrong together should be one sentence, not one a rank. So a rank other
+ *  than 0 holds its first error back until es_comm_agree has seen who has one; only the
+ *  lowest of these ranks releases it. The text of the first error since the last release,
+ *  "" if none; with --all-ranks it has been printed at once. */
 const char *es_log_held(void);
 /** Forget the held error, printing it first if told so and not done before. */
 void es_log_release(bool print);

@@ -17,6 +17,8 @@ typedef struct es_mapped {
 /** Map a file. `hint`: end of the message if it is missing ("" for none).
  *  @return ES_OK or ES_EIO (named). *m is written only on success. */
 es_status es_map_open(const char *path, const char *hint, es_mapped *m);
+/** The same without a log line. @return NULL, or why not (until the next call) */
+const char *es_map_try(const char *path, es_mapped *m);
 void es_map_close(es_mapped *m);
 
 /** "folder/name" into path[ES_PATH_MAX]. @return ES_ECONFIG if it does not fit */

@@ -12,24 +12,29 @@
 
 #include "data_private.h"
 
-es_status es_map_open(const char *path, const char *hint, es_mapped *m) {
+const char *es_map_try(const char *path, es_mapped *m) {
   struct stat info;
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ES_CHECK(fd >= 0, ES_EIO, "cannot open '%s': %s%s", path, strerror(errno), hint);
-  es_status st = ES_OK;
   void *bytes = NULL;
-  ES_CHECK_GOTO(fstat(fd, &info) == 0, ES_EIO, close, "cannot look at '%s': %s", path,
-                strerror(errno));
-  ES_CHECK_GOTO(S_ISREG(info.st_mode), ES_EIO, close, "'%s': expected a file", path);
-  if (info.st_size > 0) {
+  const char *why = NULL;
+  /* not blocking: a pipe would be waited for */
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return strerror(errno);
+  if (fstat(fd, &info) != 0)
+    why = strerror(errno);
+  else if (!S_ISREG(info.st_mode))
+    why = "expected a file";
+  else if (info.st_size > 0)
     bytes = mmap(NULL, (size_t) info.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    ES_CHECK_GOTO(bytes != MAP_FAILED, ES_EIO, close, "cannot map '%s': %s", path,
-                  strerror(errno));
-  }
-  *m = (es_mapped){bytes, (size_t) info.st_size};
-close:
+  if (bytes == MAP_FAILED) why = strerror(errno);
+  if (why == NULL) *m = (es_mapped){bytes, (size_t) info.st_size};
   close(fd);
-  return st;
+  return why;
+}
+
+es_status es_map_open(const char *path, const char *hint, es_mapped *m) {
+  const char *why = es_map_try(path, m);
+  ES_CHECK(why == NULL, ES_EIO, "cannot open '%s': %s%s", path, why, hint);
+  return ES_OK;
 }
 
 void es_map_close(es_mapped *m) {

@@ -50,9 +50,11 @@ static es_status read_shape(es_h5 *f, const char *path, es_dataset *ds, bool *im
            "'%s': got /x of %d dimensions, expected [N, C, H, W] of uint8 or [N, m] of "
            "float",
            path, x.ndim);
-  for (int i = 1; i < x.ndim; i++) values *= x.dim[i];
-  ES_CHECK(x.dim[0] >= 1 && values >= 1 && values <= INT_MAX, ES_EFORMAT,
-           "'%s': got /x of %lld records of %lld values, expected at least one of each",
+  for (int i = 1; i < x.ndim && values > 0 && values <= INT_MAX; i++)
+    values = x.dim[i] <= INT_MAX ? values * x.dim[i] : x.dim[i];
+  ES_CHECK(x.dim[0] >= 1 && values >= 1 && values <= INT_MAX && x.dim[0] <= INT_MAX,
+           ES_EFORMAT,
+           "'%s': got /x of %lld records of %lld values, expected 1 to 2^31 - 1 of each",
            path, (long long) x.dim[0], (long long) values);
   ds->size = x.dim[0];
   s->values = (size_t) values;

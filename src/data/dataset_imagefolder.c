@@ -89,12 +89,13 @@ static es_status make_room(folder *f) {
 /** Look at one file's header and keep it, or not. */
 static es_status add_file(es_dataset *ds, const char *path, int label) {
   folder *f = ds->impl;
-  es_mapped m;
+  es_mapped m = {0};
   char why[ES_DECODE_WHY];
   int h = 0, w = 0;
   ES_TRY(make_room(f));
-  ES_TRY(es_map_open(path, "", &m));
-  bool good = es_decode_header(m.bytes, m.size, &h, &w, why);
+  const char *closed = es_map_try(path, &m);
+  if (closed != NULL) snprintf(why, sizeof why, "%s", closed);
+  bool good = closed == NULL && es_decode_header(m.bytes, m.size, &h, &w, why);
   if (good && (h > ES_IMAGE_SIDE_MAX || w > ES_IMAGE_SIDE_MAX)) {
     good = false;
     snprintf(why, sizeof why, "got %d x %d pixels, expected at most %d a side", h, w,
@@ -245,8 +246,11 @@ static bool decode_file(const folder *f, const file *x, void *scratch, es_sample
                         char *why) {
   es_mapped m;
   uint8_t *rgb = scratch;
-  snprintf(why, ES_DECODE_WHY, "it cannot be opened any more");
-  if (es_map_open(x->path, "", &m) != ES_OK) return false;
+  const char *closed = es_map_try(x->path, &m);
+  if (closed != NULL) {
+    snprintf(why, ES_DECODE_WHY, "it cannot be opened any more: %s", closed);
+    return false;
+  }
   const bool good = es_decode(m.bytes, m.size, x->h, x->w, rgb, why);
   es_map_close(&m);
   *s = (es_sample){.c = 3, .h = x->h, .w = x->w, .u8 = rgb, .label = x->label};

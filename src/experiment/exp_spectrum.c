@@ -34,11 +34,15 @@ static es_status check_shape(const es_h5_info *info, const char *set) {
   ES_CHECK(info->ndim >= 2, ES_EFORMAT,
            "%s: got %d dimensions, expected [samples, embedding width]", set, info->ndim);
   int64_t dim = 1;
-  for (int i = 1; i < info->ndim; i++) dim *= info->dim[i];
-  ES_CHECK(
-      info->dim[0] >= 2 && dim >= 1 && dim <= 1000000, ES_EFORMAT,
-      "%s: got %lld samples of %lld values, expected at least 2 samples of 1 to 10^6",
-      set, (long long) info->dim[0], (long long) dim);
+  for (int i = 1; i < info->ndim && dim > 0 && dim <= 1000000; i++) {
+    dim = info->dim[i] <= 1000000 ? dim * info->dim[i] : info->dim[i];
+  }
+  ES_CHECK(info->dim[0] >= 2 && info->dim[0] < INT64_C(1) << 40 && dim >= 1 &&
+               dim <= 1000000,
+           ES_EFORMAT,
+           "%s: got %lld samples of %lld values, expected at least 2 (and fewer than "
+           "2^40) samples of 1 to 10^6",
+           set, (long long) info->dim[0], (long long) dim);
   return ES_OK;
 }
 

@@ -73,22 +73,27 @@ es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
  * MPI-IO's, and no rank enters HDF5 alone. */
 static es_status probe(const es_comm *c, const char *path, bool write) {
   es_note n = {0};
-  const int fd = open(path, write ? O_RDWR : O_RDONLY);
+  struct stat s;
+  /* not blocking: a pipe would be waited for */
+  const int fd = open(path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
   if (fd < 0) {
     es_note_set(&n, ES_EIO, "cannot open %s: %s", path, strerror(errno));
-  } else {
-    close(fd);
+  } else if (fstat(fd, &s) != 0 || !S_ISREG(s.st_mode)) {
+    es_note_set(&n, ES_EIO, "cannot open %s: expected a file", path);
   }
+  if (fd >= 0) close(fd);
   return es_note_settle(c, &n);
 }
 
-static hid_t access_plist(const es_comm *c) {
+/* Ours are of HDF5 1.8's format; other people's may be of any. */
+static hid_t access_plist(const es_comm *c, bool write) {
   const hid_t p = H5Pcreate(H5P_FILE_ACCESS);
   if (p < 0) return p;
   if (H5Pset_fapl_mpio(p, c->mpi, MPI_INFO_NULL) >= 0 &&
       H5Pset_coll_metadata_write(p, true) >= 0 &&
       H5Pset_all_coll_metadata_ops(p, true) >= 0 &&
-      H5Pset_libver_bounds(p, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0) {
+      H5Pset_libver_bounds(p, H5F_LIBVER_V18,
+                           write ? H5F_LIBVER_V18 : H5F_LIBVER_LATEST) >= 0) {
     return p;
   }
   H5Pclose(p);
@@ -138,7 +143,7 @@ static es_status attach(const es_comm *c, const char *path, bool write, bool cre
                .round_bytes = (int64_t) 1 << 30,
                .path = f->path};
   measure(f);
-  const hid_t access = access_plist(c), creation = creation_plist();
+  const hid_t access = access_plist(c, write), creation = creation_plist();
   f->id = create ? H5Fcreate(path, H5F_ACC_TRUNC, creation, access)
                  : H5Fopen(path, write ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);
   if (f->id < 0) es_h5_blame(&n, f, create ? "create" : "open", "");
@@ -171,6 +176,7 @@ es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f) {
   if (st == ES_OK) st = attach(c, path, true, true, fd, &new);
   if (st == ES_OK) st = es_h5_reserve(new, 0);
   if (st != ES_OK) {
+    if (new) new->failed = true; /* nothing more is written to it */
     es_h5_close(&new);
     if (c->rank == 0) unlink(path);
     return st;

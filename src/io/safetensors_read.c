@@ -53,8 +53,15 @@ static es_status read_header(es_safetensors *f) {
 }
 
 es_status es_safetensors_open(const char *path, es_safetensors **out) {
-  const int fd = open(path, O_RDONLY);
+  struct stat s;
+  /* not blocking: a pipe would be waited for */
+  const int fd = open(path, O_RDONLY | O_NONBLOCK);
   ES_CHECK(fd >= 0, ES_EIO, "cannot open %s: %s", path, strerror(errno));
+  if (fstat(fd, &s) != 0 || !S_ISREG(s.st_mode)) {
+    close(fd);
+    es_error("cannot open %s: expected a file", path);
+    return ES_EIO;
+  }
   es_safetensors *f = NULL;
   es_status st = ES_NEW(1, &f);
   if (st != ES_OK) {

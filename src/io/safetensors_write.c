@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "eigenstep/mem.h"
 #include "path.h"
@@ -92,7 +93,10 @@ static es_status check(const char *path, const es_st_tensor *t, size_t n) {
 es_status es_safetensors_write(const char *path, const es_st_tensor *t, size_t n,
                                const char *const (*metadata)[2], size_t n_meta) {
   char tmp[PATH_BYTES];
+  struct stat s;
   ES_TRY(check(path, t, n));
+  ES_CHECK(stat(path, &s) != 0 || S_ISREG(s.st_mode), ES_EIO,
+           "cannot write %s: it exists and is no file", path);
   ES_CHECK(snprintf(tmp, sizeof tmp, "%s.tmp", path) < (int) sizeof tmp, ES_EARG,
            "the path %s is too long", path);
   char *header = header_text(t, n, metadata, n_meta);

@@ -44,29 +44,17 @@ void es_comm_destroy(es_comm **c) {
   es_free(c);
 }
 
-static uint64_t hash_text(const char *text) {
-  uint64_t h = 14695981039346656037u; /* FNV-1a */
-  for (const char *p = text; *p != '\0'; p++)
-    h = (h ^ (unsigned char) *p) * 1099511628211u;
-  return text[0] != '\0' ? h : 0;
-}
-
-/* Print the error held on this rank unless a lower rank says the same; rank 0, who
- * writes the log file and STATUS, learns the lowest rank's. */
+/* Print the error that the lowest of the failed ranks holds: one sentence, also where a
+ * thousand ranks have each their own. Rank 0, who writes the log file and STATUS, learns
+ * it. */
 static void release_errors(const es_comm *c) {
   char text[512];
   snprintf(text, sizeof text, "%s", es_log_held());
-  const uint64_t mine = hash_text(es_log_held());
-  bool said = mine == 0;
-  int lowest = -1;
-  for (int r = 0; r < c->size; r++) {
-    uint64_t theirs = mine;
-    MPI_Bcast(&theirs, 1, MPI_UINT64_T, r, c->mpi);
-    if (r < c->rank && theirs == mine) said = true;
-    if (lowest < 0 && theirs != 0) lowest = r;
-  }
-  es_log_release(!said);
-  if (lowest <= 0) return;
+  const int mine = text[0] != '\0' ? c->rank : c->size;
+  int lowest;
+  MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, c->mpi);
+  es_log_release(c->rank == lowest);
+  if (lowest == 0 || lowest == c->size) return;
   MPI_Bcast(text, sizeof text, MPI_CHAR, lowest, c->mpi);
   if (c->rank == 0) es_log_adopt(text);
 }
