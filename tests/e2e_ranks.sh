@@ -24,4 +24,11 @@ launch 2 train "$work/r1/run.ini" output.dir="$work/again" > "$work/log" 2>&1 ||
   { cat "$work/log"; fail "run.ini of a run is not runnable"; }
 "$python" "$srcdir/tests/compare_runs.py" "$work/r1" "$work/again" ||
   fail "run.ini gives another run"
+# statistics of each rank alone: running averages differ, a checkpoint holds their mean
+for n in 2 3; do
+  launch $n train - $tiny batch.sync_bn=false spectrum.bn=running ckpt.every=5 \
+    output.dir="$work/local$n" > "$work/log" 2>&1 || { cat "$work/log"; fail "sync_bn=false"; }
+  launch 1 export "$work/local$n" "$work/local$n.safetensors" > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "export of sync_bn=false"; }
+done
 finish

@@ -65,6 +65,7 @@ refuse 2 "FILE.h5:/DATASET" "$work/e.h5"
 refuse 1 "no-such.h5" "$work/no-such.h5:/z"
 refuse 1 "/no-such" "$work/e.h5:/no-such"
 refuse 1 "/vector" "$work/e.h5:/vector"
+refuse 2 "spectrum\.matrices.*cross" "$work/e.h5:/z" spectrum.matrices=cross
 refuse 2 "spectrum\.top.*24" "$work/e.h5:/z" spectrum.top=25
 head -c 3000 "$work/e.h5" > "$work/cut.h5"
 refuse 1 "cut\.h5" "$work/cut.h5:/z"

@@ -42,6 +42,7 @@ typedef struct es_train {
   es_loss *loss;
   es_optim *optim;
   int groups;       /**< runs of images that share BN statistics: 2 = per view */
+  bool local_bn;    /**< each rank alone takes BN statistics: running averages differ */
   float *z, *dz;    /**< [2 n_max, D] as the network gives and takes them; owned */
   double *zd, *dzd; /**< the same in double, for the loss; owned */
   es_clock clock;
@@ -62,6 +63,11 @@ es_status es_train_step(es_train *t, const es_batch *batch, double lr, double *l
 
 /** Collective. Embeddings of a batch without touching the model: z [2n, D] double. */
 es_status es_train_embed(es_train *t, const es_batch *batch, es_bn_mode mode, double *z);
+
+/** Collective. Where running averages differ between ranks (local_bn), replace them by
+ *  their mean over the ranks: what a checkpoint holds and a probe by running averages
+ *  uses. Training does not read them. */
+es_status es_train_settle(es_train *t);
 
 /** Persistent state (model, optimiser, step, time), for checkpoints. `train` is an
  *  es_train. */

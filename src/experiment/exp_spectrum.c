@@ -110,6 +110,12 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
   ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof s.output, &s.output));
   ES_TRY(es_config_get(cfg, "spectrum", es_spectrum_table, NULL, sizeof s.spectrum,
                        &s.spectrum));
+  const char *matrices = es_config_given(cfg, "spectrum", "matrices");
+  ES_CHECK(
+      matrices == NULL || strcmp(matrices, "covariance") == 0, ES_ECONFIG,
+      "spectrum.matrices: got '%s', expected covariance: one set of embeddings has no "
+      "second view",
+      matrices);
   ES_TRY(es_output_check(job, s.output.dir));
   es_status st = read_rows(job->comm, address, &r);
   const es_snapshot_options opt = {.dim = r.dim, .samples = r.total};

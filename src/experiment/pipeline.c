@@ -95,8 +95,10 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
   ES_TRY(es_comm_agree(c, es_optim_create(&s->optim, params, &p->optim)));
   ES_TRY(es_sched_find(&s->sched, &p->sched));
   const int groups = s->batch.bn_views == 0 ? 2 : 1;
-  return es_comm_agree(
-      c, es_train_create(c, p->net, p->loss, p->optim, n_max, groups, &p->train));
+  ES_TRY(es_comm_agree(
+      c, es_train_create(c, p->net, p->loss, p->optim, n_max, groups, &p->train)));
+  p->train->local_bn = !s->batch.sync_bn;
+  return ES_OK;
 }
 
 static es_status check_loss(es_config *cfg, const es_settings *s) {

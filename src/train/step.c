@@ -115,6 +115,14 @@ es_status es_train_embed(es_train *t, const es_batch *b, es_bn_mode mode, double
   return ES_OK;
 }
 
+es_status es_train_settle(es_train *t) {
+  if (!t->local_bn || t->comm->size == 1) return ES_OK;
+  const es_params *p = es_net_params(t->net);
+  const es_backend_ops *ops = p->backend->ops;
+  ES_TRY(ops->allreduce(p->backend, t->comm, p->state, (size_t) p->n_state));
+  return ops->scale(p->backend, (size_t) p->n_state, 1.0 / t->comm->size, p->state);
+}
+
 es_status es_train_visit_view(int64_t view[3], es_visitor *v) {
   es_item item = {"train/view", ES_ITEM_I64, 1, {3}, view};
   return v->item(v, &item);
