@@ -11,6 +11,7 @@
 #include "exp_linear_rates.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 #include "eigenstep/cov.h"
@@ -175,6 +176,18 @@ static void start(growth *s) {
   }
 }
 
+/* The longer the fastest mode outgrows the slowest, the more its round-off hides the
+ * latter. */
+static void warn_apart(const growth *s, const double *g) {
+  const double per_step = log1p(s->lr * g[0]) - log1p(s->lr * g[s->d - 1]);
+  const double blur = exp((double) s->steps * per_step) * DBL_EPSILON;
+  if (blur > 1e-5)
+    es_warn("over %lld steps mode 1 outgrows mode %d so far that its round-off blurs the "
+            "latter by about %.1g of itself: a larger linear.alpha measures late modes "
+            "better",
+            (long long) s->steps, s->d, fmin(blur, 1));
+}
+
 /* Collective. Learning rate and length: as long as the start stays small. */
 static es_status plan(growth *s) {
   const double *const g = s->e->value;
@@ -196,6 +209,7 @@ static es_status plan(growth *s) {
     es_warn("alpha = %g over %lld steps leaves the small start: variance %.2g, small "
             "below %.2g",
             s->par->alpha, (long long) s->steps, s->l[START][0], s->small);
+  if (grows) warn_apart(s, g);
   return ES_OK;
 }
 
