@@ -102,6 +102,8 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   if (o.used + 1 < argc && strcmp(argv[o.used + 1], "--help") == 0) {
     if (comm->rank == 0) {
       printf("Usage: eigenstep %s %s\n%s\n", command->name, command->usage, command->doc);
+      fflush(stdout);
+      if (command->help != NULL) command->help();
     }
     return ES_OK;
   }

@@ -18,6 +18,7 @@ typedef struct es_job {
 typedef struct es_experiment_ops {
   const char *name, *doc; /**< "train", one line for --help */
   const char *usage;      /**< "RUN.ini [section.key=value ...]" */
+  void (*help)(void); /**< prints more for COMMAND --help, on rank 0; NULL = nothing */
   /** Collective. argv[0 .. argc): what follows the sub-command. ES_ECONFIG = exit code 2.
    */
   es_status (*run)(const es_job *job, int argc, char *const *argv);

@@ -65,8 +65,7 @@ es_status es_sections(es_section **out, size_t *n_out) {
           .name = fixed[i].name, .table = fixed[i].table, .doc = fixed[i].doc};
     }
   }
-  s[n++] = (es_section){
-      .name = "bench", .table = es_bench_table, .doc = "repetitions of eigenstep bench"};
+  n += es_bench_sections(s + n, MOST - n);
   s[n++] = (es_section){
       .name = "linear", .table = es_linear_table, .doc = "model of eigenstep linear"};
   s[n++] = (es_section){

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One line per benchmark, in the order of `eigenstep bench`. No include guard: expanded
+ * several times. */
+ES_BENCH(step)
