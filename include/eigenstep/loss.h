@@ -12,6 +12,15 @@
 
 typedef struct es_loss es_loss;
 
+/** How the spectrum shows what a loss learns, for the step detector. */
+typedef struct es_loss_growth {
+  bool cross; /**< modes are eigenvalues of the cross-correlation of the views, not of the
+                   embedding covariance */
+  bool unit;  /**< of embeddings divided by their length */
+  double rate;    /**< from a small start an eigenvalue grows as e^(rate gamma t) */
+  double settled; /**< about where the eigenvalue of a learned mode settles */
+} es_loss_growth;
+
 /* --- for authors of a loss ---------------------------------------------------------- */
 typedef struct es_loss_ops {
   const char *name, *doc;
@@ -29,6 +38,8 @@ typedef struct es_loss_ops {
    * batch-normalised?
    *  Optional (NULL: neither). */
   void (*convention)(const void *par, bool *center, bool *normalize);
+  /** Optional (NULL: covariance, not of unit length, rate 2, settled at 1). */
+  void (*growth)(const void *par, int dim, es_loss_growth *g);
 } es_loss_ops;
 
 struct es_loss {
@@ -48,8 +59,13 @@ typedef struct es_loss_params {
 } es_loss_params;
 extern const es_param es_loss_table[];
 
-/** Sections [loss.vicreg] and [loss.simclr], es_loss.par of these two: the theory of
- *  of their growth rates reads them. */
+/** Sections [loss.barlow], [loss.vicreg] and [loss.simclr], es_loss.par of these three:
+ *  what theory says of them reads these. */
+typedef struct es_barlow_params {
+  int normalize; /**< 0 = none, 1 = batch */
+  double offdiag, scale;
+  bool symmetrize, center;
+} es_barlow_params;
 typedef struct es_vicreg_params {
   double inv, var, cov, eps;
   bool hinge_half; /**< mean of the two views' hinges, not their sum */
@@ -68,6 +84,9 @@ size_t es_loss_sections(es_section *s, size_t max);
 es_status es_loss_create(es_config *cfg, const char *name, const es_comm *comm, int n_max,
                          int64_t pairs, int dim, es_loss **l);
 void es_loss_destroy(es_loss **l);
+
+/** How its modes grow. */
+es_loss_growth es_loss_growth_of(const es_loss *l);
 
 /** Collective. L and dL/dz of the global batch.
  *  @param n        pairs on this rank, 0 <= n <= n_max; may differ between ranks

@@ -98,6 +98,12 @@ void es_loss_destroy(es_loss **l) {
   es_free(l);
 }
 
+es_loss_growth es_loss_growth_of(const es_loss *l) {
+  es_loss_growth g = {.rate = 2, .settled = 1};
+  if (l->ops->growth != NULL) l->ops->growth(l->par, l->dim, &g);
+  return g;
+}
+
 es_status es_loss_eval(es_loss *l, int n, const double *z1, const double *z2,
                        double *value, double *dz1, double *dz2) {
   es_status st = ES_OK;

@@ -19,11 +19,7 @@
 
 #include "eigenstep/loss.h"
 
-typedef struct par {
-  int normalize; /**< 0 = none, 1 = batch */
-  double offdiag, scale;
-  bool symmetrize, center;
-} par;
+typedef es_barlow_params par;
 
 static const es_param params[] = {
     ES_CHOICE(par, normalize, "none", "none|batch",
@@ -196,10 +192,18 @@ static void convention(const void *p, bool *center, bool *normalize) {
   *center = o->center || *normalize;
 }
 
+/** lambda_j = 1 / (1 + (1 / lambda_j(0) - 1) e^(-8 gamma_j t)). */
+static void growth(const void *p, int dim, es_loss_growth *g) {
+  (void) dim;
+  *g =
+      (es_loss_growth){.cross = true, .rate = 8 * ((const par *) p)->scale, .settled = 1};
+}
+
 const es_loss_ops es_loss_barlow = {.name = "barlow",
                                     .doc = "Barlow Twins: C towards the identity",
                                     .params = params,
                                     .size = sizeof(par),
                                     .workspace = workspace,
                                     .eval = eval,
-                                    .convention = convention};
+                                    .convention = convention,
+                                    .growth = growth};

@@ -198,6 +198,15 @@ static void convention(const void *p, bool *center, bool *normalize) {
   *normalize = false;
 }
 
+/** dW/dt = (2 / T) W Gamma_eff at a small start. Unit vectors have a trace of at most 1,
+ *  spread over all directions in the end; dot products bend where they reach T. */
+static void growth(const void *p, int dim, es_loss_growth *g) {
+  const par *const o = p;
+  *g = (es_loss_growth){.unit = o->normalize,
+                        .rate = (o->doubled ? 2 : 1) * 4 / o->temperature,
+                        .settled = o->normalize ? 1.0 / dim : o->temperature};
+}
+
 const es_loss_ops es_loss_simclr = {.name = "simclr",
                                     .doc = "SimCLR: NT-Xent, each pair among all views",
                                     .params = params,
@@ -205,4 +214,5 @@ const es_loss_ops es_loss_simclr = {.name = "simclr",
                                     .check = check,
                                     .workspace = workspace,
                                     .eval = eval,
-                                    .convention = convention};
+                                    .convention = convention,
+                                    .growth = growth};

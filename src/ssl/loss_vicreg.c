@@ -153,6 +153,13 @@ static void convention(const void *p, bool *center, bool *normalize) {
   *normalize = false;
 }
 
+/** dW/dt = W G while the embeddings are small; the hinge pulls variances towards 1. */
+static void growth(const void *p, int dim, es_loss_growth *g) {
+  (void) p;
+  (void) dim;
+  *g = (es_loss_growth){.rate = 2, .settled = 1};
+}
+
 const es_loss_ops es_loss_vicreg = {.name = "vicreg",
                                     .doc = "VICReg: invariance, variance, covariance",
                                     .params = params,
@@ -160,4 +167,5 @@ const es_loss_ops es_loss_vicreg = {.name = "vicreg",
                                     .check = check,
                                     .workspace = workspace,
                                     .eval = eval,
-                                    .convention = convention};
+                                    .convention = convention,
+                                    .growth = growth};
