@@ -193,6 +193,42 @@ static void a_step_allocates_nothing(void **state) {
   rig_close(&t);
 }
 
+/** What a listener heard: copies of the gradient as it was said to be final. */
+typedef struct heard {
+  rig *t;
+  int64_t from; /**< last told, first n */
+  float *final; /**< [p->n] */
+  int calls;
+} heard;
+
+static es_status hear(void *ctx, int64_t from) {
+  heard *const h = ctx;
+  es_backend *const b = h->t->b;
+  h->calls++;
+  if (from > h->from) return ES_EINTERNAL;
+  const size_t count = (size_t) (h->from - from);
+  h->from = from;
+  return b->ops->download(b, h->final + from, h->t->p->grad + from, count);
+}
+
+/** What is told to be final does not change any more, and in the end all is. */
+static void backward_tells_what_is_final(void **state) {
+  (void) state;
+  const model_spec *const models[] = {&small50, &small18, &small_mlp};
+  for (int m = 0; m < 3; m++) {
+    rig t = rig_open("blas", models[m]);
+    heard h = {.t = &t, .from = t.p->n};
+    const es_net_listener to = {.ready = hear, .ctx = &h};
+    assert_int_equal(ES_NEW(t.p->n, &h.final), ES_OK);
+    forward(&t, ES_BN_BATCH);
+    assert_int_equal(es_net_backward_tell(t.net, t.r, &to), ES_OK);
+    assert_true(h.from == 0 && h.calls > 3);
+    assert_memory_equal(h.final, t.p->grad, (size_t) t.p->n * sizeof(float));
+    es_free(&h.final);
+    rig_close(&t);
+  }
+}
+
 /** A dry run tells what the real network takes; gradients share their memory. */
 static void dry_run_tells_the_sizes(void **state) {
   (void) state;
@@ -317,6 +353,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(gradients_accumulate),
       cmocka_unit_test(guard_agrees_with_blas),
       cmocka_unit_test(a_step_allocates_nothing),
+      cmocka_unit_test(backward_tells_what_is_final),
       cmocka_unit_test(dry_run_tells_the_sizes),
       cmocka_unit_test(groups_are_separate_batches),
       cmocka_unit_test(running_averages),

@@ -67,6 +67,30 @@ static void sgd_follows_its_formula(void **state) {
   check_sgd(0.9, 0.01, true);
 }
 
+/** Ranges that make up the whole give the update of the whole, bit by bit. */
+static void ranges_make_up_the_whole(void **state) {
+  (void) state;
+  const es_optim_params par = {.name = "sgd", .momentum = 0.9, .weight_decay = 0.01};
+  const es_range own[] = {{4, 2}, {0, 3}, {3, 1}, {6, 0}};
+  float whole[COUNT], parts[COUNT];
+  es_params *p = make_params(), *q = make_params();
+  es_optim *a, *b;
+  assert_int_equal(es_optim_create(&par, p, &a), ES_OK);
+  assert_int_equal(es_optim_create(&par, q, &b), ES_OK);
+  for (int step = 0; step < 3; step++) {
+    assert_int_equal(es_optim_update(a, 0.1), ES_OK);
+    assert_int_equal(es_optim_update_ranges(b, 0.1, comm, 4, own), ES_OK);
+  }
+  assert_int_equal(es_params_get(p, 0, whole), ES_OK);
+  assert_int_equal(es_params_get(q, 0, parts), ES_OK);
+  assert_memory_equal(whole, parts, sizeof whole);
+  assert_int_equal(b->steps, 3);
+  es_optim_destroy(&a);
+  es_optim_destroy(&b);
+  es_params_destroy(&p);
+  es_params_destroy(&q);
+}
+
 static void bad_parameters_are_refused(void **state) {
   (void) state;
   es_params *p = make_params();
@@ -173,6 +197,7 @@ static void stored_state_continues_exactly(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(sgd_follows_its_formula),
+      cmocka_unit_test(ranges_make_up_the_whole),
       cmocka_unit_test(bad_parameters_are_refused),
       cmocka_unit_test(schedules),
       cmocka_unit_test(stored_state_continues_exactly),

@@ -34,6 +34,11 @@ es_status es_comm_agree(const es_comm *c, es_status s);
 es_status es_comm_assert_equal(const es_comm *c, const void *data, size_t bytes,
                                const char *what);
 
+/** A run of elements [first, first + count). */
+typedef struct es_range {
+  int64_t first, count;
+} es_range;
+
 /** This rank's contiguous share of n items: [*first, *first + *count). Shares differ
  *  by at most one, the larger first; n < size leaves ranks with none. Not collective. */
 void es_comm_share(const es_comm *c, int64_t n, int64_t *first, int64_t *count);

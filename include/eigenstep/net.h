@@ -68,6 +68,15 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
 /** Collective where BN is synchronised. After a forward with ES_BN_TRAIN or
  *  ES_BN_BATCH: parameter gradients += dL/dparameters for dz = dL/dz [n, D]. */
 es_status es_net_backward(es_net *net, const float *dz);
+/** Who wants to know how far backward is: called after each op that has parameters, with
+ *  the first element from which on, to the end of the flat buffer, gradients are final;
+ *  the last call says 0. Gradients come ready from the end of the buffer to its start. */
+typedef struct es_net_listener {
+  es_status (*ready)(void *ctx, int64_t from);
+  void *ctx;
+} es_net_listener;
+/** The same as es_net_backward, and tell `to`. */
+es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listener *to);
 
 /** Host copy of an intermediate value [n, C, H, W] after a forward; for tests and
  *  features. */

@@ -23,17 +23,26 @@ typedef struct es_sched_params {
 } es_sched_params;
 extern const es_param es_sched_table[];
 
+/** Several ranks may share the work of one update: each updates ranges of the flat
+ *  buffers, and what it needs of whole tensors is summed first, over all ranges of all
+ *  ranks. An optimiser never asks where its ranges begin and end. */
 typedef struct es_optim es_optim;
 typedef struct es_optim_ops {
   const char *name, *doc;
   int moments; /**< flat buffers of n elements it needs besides value and grad */
-  es_status (*update)(es_optim *o, double lr);
+  int sums;    /**< sums over each tensor that update reads (norms); 0: elementwise */
+  /** Add what the elements of `r` contribute to the sums of their tensors,
+   *  sum [n_view, sums]. NULL where sums is 0. */
+  es_status (*gather)(es_optim *o, es_range r, double *sum);
+  /** Update the elements of `r`, reading o->sum. */
+  es_status (*update)(es_optim *o, double lr, es_range r);
 } es_optim_ops;
 struct es_optim {
   const es_optim_ops *ops;
   es_optim_params par;
   es_params *params; /* borrowed; must outlive */
   es_buf moment[2];  /* owned [n] each, as many as ops->moments */
+  double *sum;       /* owned [n_view, ops->sums], of the present update */
   int64_t steps;     /**< updates done */
 };
 
@@ -41,8 +50,12 @@ struct es_optim {
 es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops);
 es_status es_optim_create(const es_optim_params *par, es_params *params, es_optim **o);
 void es_optim_destroy(es_optim **o);
-/** params.value <- update(value, grad, lr). */
+/** params.value <- update(value, grad, lr), all of it. */
 es_status es_optim_update(es_optim *o, double lr);
+/** Collective where ops->sums > 0. The same for this rank's n ranges alone; those of all
+ *  ranks of c make up the whole, each element once. NULL c: this rank has them all. */
+es_status es_optim_update_ranges(es_optim *o, double lr, const es_comm *c, int n,
+                                 const es_range *own);
 /** State visitor: "optim/moment0", ..., "optim/steps". */
 es_status es_optim_visit(es_optim *o, es_visitor *v);
 

@@ -55,10 +55,13 @@ es_status es_train_create(const es_comm *comm, es_net *net, es_loss *loss,
                           es_optim *optim, int n_max, int groups, es_train **t);
 void es_train_destroy(es_train **t);
 
-/** Collective. One step on this rank's batch: forward, loss, backward, all-reduce,
- *  update.
+/** Collective. The first half of a step on this rank's batch: forward, loss, backward.
  *  @param loss  L before the update, the same on all ranks
  *  @return ES_OK; ES_EMATH (L not finite: step, rank, sample ids) */
+es_status es_train_gradient(es_train *t, const es_batch *batch, double *loss);
+/** Collective. The second half: sum of the ranks' gradients, update. */
+es_status es_train_update(es_train *t, double lr);
+/** Collective. Both halves: one step. */
 es_status es_train_step(es_train *t, const es_batch *batch, double lr, double *loss);
 
 /** Collective. Embeddings of a batch without touching the model: z [2n, D] double. */

@@ -62,7 +62,19 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
   return ES_OK;
 }
 
-es_status es_net_backward(es_net *net, const float *dz) {
+/** The first element from which on no op before node i has a gradient. */
+static int64_t ready_from(const es_net *net, int i) {
+  int64_t end = 0;
+  for (int j = 0; j < i; j++) {
+    const int last = net->node[j].b >= 0 ? net->node[j].b : net->node[j].w;
+    if (last < 0) continue;
+    const es_view *const v = &net->params->view[last];
+    if (v->offset + v->count > end) end = v->offset + v->count;
+  }
+  return end;
+}
+
+es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listener *to) {
   ES_CHECK(net->forwarded && net->mode != ES_BN_RUNNING, ES_EARG,
            "got a backward without a forward on batch statistics before it");
   es_backend *const b = net->backend;
@@ -73,8 +85,16 @@ es_status es_net_backward(es_net *net, const float *dz) {
     if (!net->value[node->y].needs_grad) continue;
     const es_op_args a = arguments(net, node);
     ES_TRY(node->op->backward(node->op, &a));
+    if (to != NULL && node->w >= 0) {
+      ES_TRY(b->ops->sync(b));
+      ES_TRY(to->ready(to->ctx, ready_from(net, i)));
+    }
   }
   return b->ops->sync(b);
+}
+
+es_status es_net_backward(es_net *net, const float *dz) {
+  return es_net_backward_tell(net, dz, NULL);
 }
 
 es_status es_net_read(es_net *net, int value, float *nchw) {

@@ -3,6 +3,7 @@
 #include "eigenstep/optim.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
@@ -47,6 +48,11 @@ es_status es_optim_create(const es_optim_params *par, es_params *params, es_opti
   q->par = *par;
   q->params = params;
   es_backend *const b = params->backend;
+  const es_status room = ES_NEW(params->n_view * ops->sums, &q->sum);
+  if (room != ES_OK) {
+    es_optim_destroy(&q);
+    return room;
+  }
   for (int i = 0; i < q->ops->moments; i++) {
     void *p;
     const es_status st =
@@ -68,13 +74,26 @@ void es_optim_destroy(es_optim **o) {
     void *p = (*o)->moment[i];
     if (p != NULL) b->ops->release(b, &p);
   }
+  es_free(&(*o)->sum);
   es_free(o);
 }
 
-es_status es_optim_update(es_optim *o, double lr) {
-  ES_TRY(o->ops->update(o, lr));
+es_status es_optim_update_ranges(es_optim *o, double lr, const es_comm *c, int n,
+                                 const es_range *own) {
+  const int sums = o->params->n_view * o->ops->sums;
+  if (sums > 0) {
+    memset(o->sum, 0, (size_t) sums * sizeof *o->sum);
+    for (int i = 0; i < n; i++) ES_TRY(o->ops->gather(o, own[i], o->sum));
+    if (c != NULL) es_comm_sum_f64(c, o->sum, sums);
+  }
+  for (int i = 0; i < n; i++) ES_TRY(o->ops->update(o, lr, own[i]));
   o->steps++;
   return ES_OK;
+}
+
+es_status es_optim_update(es_optim *o, double lr) {
+  const es_range all = {0, o->params->n};
+  return es_optim_update_ranges(o, lr, NULL, 1, &all);
 }
 
 static es_status visit_moment(es_optim *o, int i, es_visitor *v) {

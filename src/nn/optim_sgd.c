@@ -3,14 +3,15 @@
  *  g += wd p;  m = mu m + g;  p -= lr (nesterov ? g + mu m : m). */
 #include "eigenstep/optim.h"
 
-static es_status update(es_optim *o, double lr) {
+static es_status update(es_optim *o, double lr, es_range r) {
   es_params *const p = o->params;
   es_backend *const b = p->backend;
   const es_sgd_args a = {.lr = lr,
                          .momentum = o->par.momentum,
                          .weight_decay = o->par.weight_decay,
                          .nesterov = o->par.nesterov};
-  return b->ops->sgd(b, (size_t) p->n, &a, p->value, p->grad, o->moment[0]);
+  return b->ops->sgd(b, (size_t) r.count, &a, p->value + r.first, p->grad + r.first,
+                     o->moment[0] + r.first);
 }
 
 const es_optim_ops es_optim_sgd = {

@@ -78,7 +78,7 @@ static void narrow(const double *from, size_t n, float *to) {
   for (size_t i = 0; i < n; i++) to[i] = (float) from[i];
 }
 
-es_status es_train_step(es_train *t, const es_batch *b, double lr, double *loss) {
+es_status es_train_gradient(es_train *t, const es_batch *b, double *loss) {
   es_params *p = es_net_params(t->net);
   const int dim = es_net_dim(t->net), images = 2 * b->n;
   const size_t count = (size_t) images * (size_t) dim, half = count / 2;
@@ -96,7 +96,12 @@ es_status es_train_step(es_train *t, const es_batch *b, double lr, double *loss)
   ES_TRY(p->backend->ops->zero(p->backend, p->grad, (size_t) p->n));
   ES_TRY(es_net_backward(t->net, t->dz));
   es_clock_lap(&t->clock, ES_PHASE_BACKWARD);
+  return ES_OK;
+}
 
+es_status es_train_update(es_train *t, double lr) {
+  es_params *p = es_net_params(t->net);
+  es_clock_mark(&t->clock);
   /* dz is the gradient of the global loss, so the ranks' shares add up: a sum, no average
    */
   ES_TRY(p->backend->ops->allreduce(p->backend, t->comm, p->grad, (size_t) p->n));
@@ -107,6 +112,11 @@ es_status es_train_step(es_train *t, const es_batch *b, double lr, double *loss)
   t->step++;
   t->time += lr;
   return ES_OK;
+}
+
+es_status es_train_step(es_train *t, const es_batch *b, double lr, double *loss) {
+  ES_TRY(es_train_gradient(t, b, loss));
+  return es_train_update(t, lr);
 }
 
 es_status es_train_embed(es_train *t, const es_batch *b, es_bn_mode mode, double *z) {
