@@ -73,21 +73,25 @@ static es_rng numbers(uint64_t i) {
   return es_rng_at(7, ES_STREAM_TEST, i, 0);
 }
 
+static void change(es_image *img, es_color_kind kind, float value) {
+  es_color_change(img, &(es_color){kind, value}, 1);
+}
+
 static void colors_agree_with_torchvision(void **state) {
   static canvas c;
   const int n = 3 * REF_H * REF_W; /* 0.5: rounding; the rest: luma in four digits */
   (void) state;
-  es_color_brighten(load_reference(&c), 0.4f);
+  change(load_reference(&c), ES_BRIGHTNESS, 0.4f);
   assert_near(c.img.px, ref_brightness_low, n, 0.55);
-  es_color_brighten(load_reference(&c), 1.7f);
+  change(load_reference(&c), ES_BRIGHTNESS, 1.7f);
   assert_near(c.img.px, ref_brightness_high, n, 0.55);
-  es_color_contrast(load_reference(&c), 0.4f);
+  change(load_reference(&c), ES_CONTRAST, 0.4f);
   assert_near(c.img.px, ref_contrast_low, n, 0.55);
-  es_color_contrast(load_reference(&c), 1.7f);
+  change(load_reference(&c), ES_CONTRAST, 1.7f);
   assert_near(c.img.px, ref_contrast_high, n, 0.55);
-  es_color_saturate(load_reference(&c), 0.4f);
+  change(load_reference(&c), ES_SATURATION, 0.4f);
   assert_near(c.img.px, ref_saturation_low, n, 0.55);
-  es_color_saturate(load_reference(&c), 1.7f);
+  change(load_reference(&c), ES_SATURATION, 1.7f);
   assert_near(c.img.px, ref_saturation_high, n, 0.55);
 }
 
@@ -95,9 +99,9 @@ static void hue_agrees_with_torchvision(void **state) {
   static canvas c;
   const int n = 3 * REF_H * REF_W;
   (void) state;
-  es_color_turn_hue(load_reference(&c), 0.08f);
+  change(load_reference(&c), ES_HUE, 0.08f);
   assert_near(c.img.px, ref_hue_up, n, 0.51); /* the reference is rounded */
-  es_color_turn_hue(load_reference(&c), -0.3f);
+  change(load_reference(&c), ES_HUE, -0.3f);
   assert_near(c.img.px, ref_hue_down, n, 0.51);
 }
 
@@ -105,10 +109,10 @@ static void unchanged_at_neutral_values(void **state) {
   static canvas c;
   const int n = 3 * REF_H * REF_W; /* 0.5: rounding; the rest: luma in four digits */
   (void) state;
-  es_color_brighten(load_reference(&c), 1);
-  es_color_contrast(&c.img, 1);
-  es_color_saturate(&c.img, 1);
-  es_color_turn_hue(&c.img, 0);
+  change(load_reference(&c), ES_BRIGHTNESS, 1);
+  change(&c.img, ES_CONTRAST, 1);
+  change(&c.img, ES_SATURATION, 1);
+  change(&c.img, ES_HUE, 0);
   assert_near(c.img.px, ref_image, n, 1e-3);
   const char *const never[] = {"flip", "jitter", "gray", "blur", "solarize"};
   for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
@@ -165,12 +169,13 @@ static void resize_agrees(es_filter f, es_window win, int h, int w,
                           const uint8_t *expected) {
   static canvas c;
   float along[SIDE_MAX * SIDE_MAX], out[SIDE_MAX * SIDE_MAX], work[2][1024];
+  float strip[ES_RESAMPLE_LANES * 2 * SIDE_MAX];
   load_reference(&c);
   assert_true(es_resample_work(win.h, h) <= 1024 && es_resample_work(win.w, w) <= 1024);
   const es_resample rows = es_resample_plan(f, win.h, h, work[0]);
   const es_resample columns = es_resample_plan(f, win.w, w, work[1]);
   for (int k = 0; k < 3; k++) {
-    es_resample_along(&columns, c.img.px + k * REF_H * REF_W, win, along);
+    es_resample_along(&columns, c.img.px + k * REF_H * REF_W, win, strip, along);
     es_resample_across(&rows, along, w, out);
     for (int i = 0; i < h * w; i++) out[i] = fminf(fmaxf(out[i], 0), 255);
     assert_near(out, expected + k * h * w, h * w, 0.51);

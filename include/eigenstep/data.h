@@ -70,12 +70,12 @@ void es_dataset_close(es_dataset **ds);
 /** A working image: planar f32 in [0, 255], [3, h, w]; buffers belong to the pipeline.
  *  px holds the image; tmp is as large, for out-of-place steps (swap). Both have room for
  *  3 H W values, H and W the largest height and width met anywhere in the pipeline, and
- *  work for ES_IMAGE_WORK (H + W) more: filter weights, padded rows. */
+ *  work for ES_IMAGE_WORK (H + W) more: filter weights, strips of rows. */
 typedef struct es_image {
   int h, w;
   float *px, *tmp, *work;
 } es_image;
-enum { ES_IMAGE_WORK = 16 };
+enum { ES_IMAGE_WORK = 80 };
 
 typedef struct es_augment_ops {
   const char *name, *doc;

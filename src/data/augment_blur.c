@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "combine.h"
 #include "eigenstep/data.h"
 
 typedef struct blur {
@@ -37,49 +38,51 @@ static int reflect(int i, int n) {
   return i < n ? i : 2 * (n - 1) - i;
 }
 
-/** Half a kernel, kernel[0] its centre. @return its last index */
+/** The kernel, 2 reach + 1 weights. @return reach, less than n */
 static int fill_kernel(double sigma, int n, float *kernel) {
   const int wanted = (int) ceil(4 * sigma), reach = wanted < n ? wanted : n - 1;
-  double sum = -1;
-  for (int k = 0; k <= reach; k++) sum += 2 * exp(-0.5 * k * k / (sigma * sigma));
-  for (int k = 0; k <= reach; k++)
-    kernel[k] = (float) (exp(-0.5 * k * k / (sigma * sigma)) / sum);
+  double sum = 0;
+  for (int k = -reach; k <= reach; k++) sum += exp(-0.5 * k * k / (sigma * sigma));
+  for (int k = -reach; k <= reach; k++)
+    kernel[reach + k] = (float) (exp(-0.5 * k * k / (sigma * sigma)) / sum);
   return reach;
 }
 
 /** Rows of px -> tmp, through a row padded by reflection. */
 static void along(es_image *img, const float *kernel, int reach, float *padded) {
   const int w = img->w;
-  float *middle = padded + reach;
   for (int y = 0; y < 3 * img->h; y++) {
     const float *in = img->px + (size_t) y * (size_t) w;
-    float *restrict out = img->tmp + (size_t) y * (size_t) w;
-    memcpy(middle, in, (size_t) w * sizeof *in);
+    memcpy(padded + reach, in, (size_t) w * sizeof *in);
     for (int k = 1; k <= reach; k++) {
-      middle[-k] = in[reflect(-k, w)];
-      middle[w - 1 + k] = in[reflect(w - 1 + k, w)];
+      padded[reach - k] = in[reflect(-k, w)];
+      padded[reach + w - 1 + k] = in[reflect(w - 1 + k, w)];
     }
-    for (int x = 0; x < w; x++) out[x] = kernel[0] * in[x];
-    for (int k = 1; k <= reach; k++)
-      for (int x = 0; x < w; x++) out[x] += kernel[k] * (middle[x - k] + middle[x + k]);
+    es_combine(2 * reach + 1, kernel, padded, 1, w, img->tmp + (size_t) y * (size_t) w);
   }
 }
 
-/** Columns of tmp -> px, row by row. */
-static void across(es_image *img, const float *kernel, int reach) {
-  const int w = img->w, h = img->h;
-  for (int plane = 0; plane < 3; plane++) {
-    const float *in = img->tmp + (size_t) plane * (size_t) h * (size_t) w;
-    for (int y = 0; y < h; y++) {
-      float *restrict out = img->px + (size_t) (plane * h + y) * (size_t) w;
-      const float *here = in + (size_t) y * (size_t) w;
-      for (int x = 0; x < w; x++) out[x] = kernel[0] * here[x];
-      for (int k = 1; k <= reach; k++) {
-        const float *up = in + (size_t) reflect(y - k, h) * (size_t) w;
-        const float *down = in + (size_t) reflect(y + k, h) * (size_t) w;
-        for (int x = 0; x < w; x++) out[x] += kernel[k] * (up[x] + down[x]);
-      }
-    }
+/** Weights of the rows that row y becomes a sum of: near the border those outside are
+ *  added to the rows they are reflections of. @return their number, from *first on */
+static int fold(const float *kernel, int reach, int y, int h, int *first, float *weight) {
+  const int from = y > reach ? y - reach : 0;
+  const int past = y + reach < h ? y + reach + 1 : h;
+  memset(weight, 0, (size_t) (past - from) * sizeof *weight);
+  for (int k = -reach; k <= reach; k++)
+    weight[reflect(y + k, h) - from] += kernel[reach + k];
+  *first = from;
+  return past - from;
+}
+
+/** Columns of tmp -> px, row by row. weight: [h] */
+static void across(es_image *img, const float *kernel, int reach, float *weight) {
+  const size_t w = (size_t) img->w, plane = (size_t) img->h * w;
+  for (int y = 0; y < img->h; y++) {
+    int first;
+    const int taps = fold(kernel, reach, y, img->h, &first, weight);
+    for (size_t c = 0; c < 3; c++)
+      es_combine(taps, weight, img->tmp + c * plane + (size_t) first * w, w, img->w,
+                 img->px + c * plane + (size_t) y * w);
   }
 }
 
@@ -87,11 +90,11 @@ static void apply(const void *par, es_rng *r, es_image *img) {
   const blur *b = par;
   if (es_rng_uniform(r) >= b->p) return;
   const double sigma = es_rng_range(r, b->sigma_min, b->sigma_max);
-  float *kernel = img->work; /* at most w, then h values; the padded row behind it */
+  float *kernel = img->work; /* less than 2 w, then 2 h; a padded row, weights behind */
   int reach = fill_kernel(sigma, img->w, kernel);
-  along(img, kernel, reach, kernel + reach + 1);
+  along(img, kernel, reach, kernel + 2 * reach + 1);
   reach = fill_kernel(sigma, img->h, kernel);
-  across(img, kernel, reach);
+  across(img, kernel, reach, kernel + 2 * reach + 1);
 }
 
 const es_augment_ops es_augment_blur = {.name = "blur",

@@ -112,11 +112,13 @@ static void resize(es_image *img, es_window win, es_filter f, int size) {
   const size_t in = (size_t) img->h * (size_t) img->w,
                out = (size_t) size * (size_t) size;
   const es_resample rows = es_resample_plan(f, win.h, size, img->work);
-  const es_resample columns =
-      es_resample_plan(f, win.w, size, img->work + es_resample_work(win.h, size));
+  float *work = img->work + es_resample_work(win.h, size);
+  const es_resample columns = es_resample_plan(f, win.w, size, work);
+  work += es_resample_work(win.w, size);
   const size_t between = (size_t) win.h * (size_t) size;
   for (size_t plane = 0; plane < 3; plane++)
-    es_resample_along(&columns, img->px + plane * in, win, img->tmp + plane * between);
+    es_resample_along(&columns, img->px + plane * in, win, work,
+                      img->tmp + plane * between);
   for (size_t plane = 0; plane < 3; plane++) {
     float *to = img->px + plane * out;
     es_resample_across(&rows, img->tmp + plane * between, size, to);

@@ -23,34 +23,38 @@ static const es_param table[] = {
     ES_DOUBLE(jitter, p, "0.8", 0, 1, "1", "probability that colours change"),
     ES_PARAM_END};
 
-/** A random order of 0..3 (Fisher-Yates). */
-static void draw_order(es_rng *r, int order[4]) {
-  for (int i = 0; i < 4; i++) order[i] = i;
+/** A random order of the four kinds (Fisher-Yates). */
+static void draw_order(es_rng *r, es_color_kind order[4]) {
+  for (int i = 0; i < 4; i++) order[i] = (es_color_kind) i;
   for (int i = 3; i > 0; i--) {
-    const int j = (int) es_rng_below(r, (uint64_t) i + 1), kept = order[i];
+    const int j = (int) es_rng_below(r, (uint64_t) i + 1);
+    const es_color_kind kept = order[i];
     order[i] = order[j];
     order[j] = kept;
   }
 }
 
-static float draw_factor(es_rng *r, double half) {
-  return (float) es_rng_range(r, fmax(0, 1 - half), 1 + half);
+static float draw_value(es_rng *r, es_color_kind kind, double width) {
+  if (kind == ES_HUE) return (float) es_rng_range(r, -width, width);
+  return (float) es_rng_range(r, fmax(0, 1 - width), 1 + width);
 }
 
 static void apply(const void *par, es_rng *r, es_image *img) {
   const jitter *j = par;
-  int order[4];
+  const double width[4] = {[ES_BRIGHTNESS] = j->brightness,
+                           [ES_CONTRAST] = j->contrast,
+                           [ES_SATURATION] = j->saturation,
+                           [ES_HUE] = j->hue};
+  es_color_kind order[4];
+  es_color change[4];
+  float value[4];
+  int n = 0;
   if (es_rng_uniform(r) >= j->p) return;
   draw_order(r, order);
-  const float bright = draw_factor(r, j->brightness), steep = draw_factor(r, j->contrast);
-  const float vivid = draw_factor(r, j->saturation);
-  const float turns = (float) es_rng_range(r, -j->hue, j->hue);
-  for (int i = 0; i < 4; i++) {
-    if (order[i] == 0 && j->brightness > 0) es_color_brighten(img, bright);
-    if (order[i] == 1 && j->contrast > 0) es_color_contrast(img, steep);
-    if (order[i] == 2 && j->saturation > 0) es_color_saturate(img, vivid);
-    if (order[i] == 3 && j->hue > 0) es_color_turn_hue(img, turns);
-  }
+  for (int k = 0; k < 4; k++) value[k] = draw_value(r, (es_color_kind) k, width[k]);
+  for (int i = 0; i < 4; i++)
+    if (width[order[i]] > 0) change[n++] = (es_color){order[i], value[order[i]]};
+  es_color_change(img, change, n);
 }
 
 const es_augment_ops es_augment_jitter = {

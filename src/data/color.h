@@ -11,13 +11,21 @@ static inline float es_luma(float r, float g, float b) {
   return (19595.0f / 65536) * r + (38470.0f / 65536) * g + (7471.0f / 65536) * b;
 }
 
-/** factor x + (1 - factor) y, clamped to [0, 255], where y is black, the image's mean
- *  grey value, the grey image. */
-void es_color_brighten(es_image *img, float factor);
-void es_color_contrast(es_image *img, float factor);
-void es_color_saturate(es_image *img, float factor);
+/** Brightness, contrast, saturation: factor x + (1 - factor) y, clamped to [0, 255],
+ *  where y is black, the image's mean grey value, the grey image. Hue: that of each pixel
+ *  turned by `value` in [-1/2, 1/2] of a turn. */
+typedef enum es_color_kind {
+  ES_BRIGHTNESS,
+  ES_CONTRAST,
+  ES_SATURATION,
+  ES_HUE
+} es_color_kind;
+typedef struct es_color {
+  es_color_kind kind;
+  float value; /**< factor or turns */
+} es_color;
 
-/** The hue of each pixel turned by `turns` in [-1/2, 1/2]. */
-void es_color_turn_hue(es_image *img, float turns);
+/** `n` changes one after the other, at most one of them of the contrast. */
+void es_color_change(es_image *img, const es_color *change, int n);
 
 #endif

@@ -190,7 +190,8 @@ static void measure(es_dataset *ds) {
   f->rgb = (3 * pixels + 63) / 64 * 64;
   ds->scratch = f->rgb;
   if (n > 0) {
-    const size_t work = m * m + m * n + n * n + es_resample_work(f->square, f->size);
+    const size_t work = m * m + m * n + n * n + es_resample_work(f->square, f->size) +
+                        ES_RESAMPLE_LANES * (m + n);
     ds->scratch += work * sizeof(float);
     ds->h_max = ds->w_max = f->size;
     same = true;
@@ -227,16 +228,16 @@ static es_status open_set(es_dataset *ds, const es_data_params *p, uint64_t seed
 static void make_square(const folder *f, int h, int w, uint8_t *rgb, float *work) {
   const int m = least(h, w), n = f->size, y0 = (h - m) / 2, x0 = (w - m) / 2;
   float *plane = work, *tmp = plane + (size_t) m * (size_t) m;
-  float *out = tmp + (size_t) m * (size_t) n;
+  float *out = tmp + (size_t) m * (size_t) n, *plan = out + (size_t) n * (size_t) n;
+  float *strip = plan + es_resample_work(m, n);
   const es_window all = {.h = m, .w = m, .stride = m};
-  const es_resample r =
-      es_resample_plan(ES_BILINEAR, m, n, out + (size_t) n * (size_t) n);
+  const es_resample r = es_resample_plan(ES_BILINEAR, m, n, plan);
   for (int c = 0; c < 3; c++) {
     for (int y = 0; y < m; y++)
       for (int x = 0; x < m; x++)
         plane[y * m + x] =
             rgb[3 * ((size_t) (y0 + y) * (size_t) w + (size_t) (x0 + x)) + (size_t) c];
-    es_resample_along(&r, plane, all, tmp);
+    es_resample_along(&r, plane, all, strip, tmp);
     es_resample_across(&r, tmp, n, out);
     for (int k = 0; k < n * n; k++) rgb[3 * k + c] = (uint8_t) (out[k] + 0.5f);
   }

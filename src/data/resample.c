@@ -5,7 +5,8 @@
 #include "resample.h"
 
 #include <math.h>
-#include <string.h>
+
+#include "combine.h"
 
 static float triangle(float x) {
   x = fabsf(x);
@@ -24,63 +25,67 @@ static int count_taps(float support) {
 
 size_t es_resample_work(int n_in, int n_out) {
   const float scale = fmaxf((float) n_in / (float) n_out, 1);
-  return (size_t) n_out * (size_t) (1 + count_taps(2 * scale));
+  return (size_t) n_out * (size_t) (2 + count_taps(2 * scale));
 }
 
 es_resample es_resample_plan(es_filter f, int n_in, int n_out, float *work) {
-  float (*filter)(float) = f == ES_BICUBIC ? cubic : triangle;
   const float step = (float) n_in / (float) n_out, stretch = fmaxf(step, 1);
-  const float support = (f == ES_BICUBIC ? 2.0f : 1.0f) * stretch;
-  es_resample r = {.n_in = n_in, .n_out = n_out, .taps = count_taps(support)};
+  const float support = (f == ES_BICUBIC ? 2.0f : 1.0f) * stretch, squeeze = 1 / stretch;
+  es_resample r = {.n_in = n_in, .n_out = n_out, .most = count_taps(support)};
   r.first = (void *) work;
-  r.weight = work + n_out;
+  r.taps = r.first + n_out;
+  r.weight = work + 2 * n_out;
   for (int i = 0; i < n_out; i++) {
     const float centre = ((float) i + 0.5f) * step;
     const int from = (int) fmaxf(centre - support + 0.5f, 0);
     const int past = (int) fminf(centre + support + 0.5f, (float) n_in);
-    float *weight = r.weight + (size_t) i * (size_t) r.taps, sum = 0;
-    memset(weight, 0, (size_t) r.taps * sizeof *weight);
+    float *weight = r.weight + (size_t) i * (size_t) r.most, sum = 0;
     for (int k = 0; k < past - from; k++) {
-      weight[k] = filter(((float) (from + k) - centre + 0.5f) / stretch);
+      const float x = ((float) (from + k) - centre + 0.5f) * squeeze;
+      weight[k] = f == ES_BICUBIC ? cubic(x) : triangle(x);
       sum += weight[k];
     }
     for (int k = 0; k < past - from; k++) weight[k] /= sum;
     r.first[i] = from;
+    r.taps[i] = past - from;
   }
   return r;
 }
 
-/** Number of taps of output i that lie inside the input. */
-static int taps_inside(const es_resample *r, int i) {
-  const int left = r->n_in - r->first[i];
-  return r->taps < left ? r->taps : left;
+void es_resample_across(const es_resample *r, const float *in, int width, float *out) {
+  const size_t n = (size_t) width;
+  for (int i = 0; i < r->n_out; i++)
+    es_combine(r->taps[i], r->weight + (size_t) i * (size_t) r->most,
+               in + (size_t) r->first[i] * n, n, width, out + (size_t) i * n);
 }
 
-void es_resample_along(const es_resample *r, const float *in, es_window window,
-                       float *out) {
-  for (int y = 0; y < window.h; y++, out += r->n_out) {
-    const float *row = in + (size_t) (window.y + y) * (size_t) window.stride + window.x;
-    for (int i = 0; i < r->n_out; i++) {
-      const float *weight = r->weight + (size_t) i * (size_t) r->taps;
-      const float *from = row + r->first[i];
-      const int taps = taps_inside(r, i);
-      float sum = 0;
-      for (int k = 0; k < taps; k++) sum += weight[k] * from[k];
-      out[i] = sum;
-    }
+/** Rows y, y + 1, ... of a window as columns: tile[x][lane]. Lanes past the last row
+ *  repeat it. */
+static void turn_in(const float *in, es_window win, int y, float *restrict tile) {
+  for (int lane = 0; lane < ES_RESAMPLE_LANES; lane++) {
+    const int row = y + lane < win.h ? y + lane : win.h - 1;
+    const float *from = in + (size_t) (win.y + row) * (size_t) win.stride + win.x;
+    for (int x = 0; x < win.w; x++) tile[x * ES_RESAMPLE_LANES + lane] = from[x];
   }
 }
 
-void es_resample_across(const es_resample *r, const float *in, int width, float *out) {
-  const size_t n = (size_t) width;
-  for (int i = 0; i < r->n_out; i++) {
-    const float *weight = r->weight + (size_t) i * (size_t) r->taps;
-    const int taps = taps_inside(r, i);
-    float *restrict line = out + (size_t) i * n;
-    memset(line, 0, n * sizeof *line);
-    for (int k = 0; k < taps; k++) {
-      const float *restrict from = in + (size_t) (r->first[i] + k) * n;
-      for (size_t x = 0; x < n; x++) line[x] += weight[k] * from[x];
-    }
+/** Columns tile[x][lane] as rows y, y + 1, ... of out [h, n]. */
+static void turn_out(const float *tile, int n, int y, int h, float *restrict out) {
+  for (int lane = 0; lane < ES_RESAMPLE_LANES && y + lane < h; lane++) {
+    float *to = out + (size_t) (y + lane) * (size_t) n;
+    for (int x = 0; x < n; x++) to[x] = tile[x * ES_RESAMPLE_LANES + lane];
+  }
+}
+
+void es_resample_along(const es_resample *r, const float *in, es_window window,
+                       float *work, float *out) {
+  float *turned = work, *made = work + (size_t) ES_RESAMPLE_LANES * (size_t) window.w;
+  for (int y = 0; y < window.h; y += ES_RESAMPLE_LANES) {
+    turn_in(in, window, y, turned);
+    for (int i = 0; i < r->n_out; i++)
+      es_combine(r->taps[i], r->weight + (size_t) i * (size_t) r->most,
+                 turned + r->first[i] * ES_RESAMPLE_LANES, ES_RESAMPLE_LANES,
+                 ES_RESAMPLE_LANES, made + i * ES_RESAMPLE_LANES);
+    turn_out(made, r->n_out, y, window.h, out);
   }
 }
