@@ -81,15 +81,15 @@ static es_dmat *chosen(const es_grid *g, int n, const double *lambda) {
 
 /* Signs: in each column the first of the largest components is positive. */
 static bool signs_fixed(const es_eigen *e) {
-  const int n = e->n;
-  double *v = malloc(sizeof *v * (size_t) n * (size_t) n);
+  const int n = e->n, all = e->vector->n;
+  double *v = malloc(sizeof *v * (size_t) n * (size_t) all);
   bool ok = es_dmat_gather(e->vector, v) == ES_OK;
   for (int j = 0; j < e->k; j++) {
     double most = 0;
     int i = 0;
-    for (int r = 0; r < n; r++) most = fmax(most, fabs(v[r * n + j]));
-    while (fabs(v[i * n + j]) < most * (1 - 1e-6)) i++;
-    ok = ok && v[i * n + j] > 0;
+    for (int r = 0; r < n; r++) most = fmax(most, fabs(v[r * all + j]));
+    while (fabs(v[i * all + j]) < most * (1 - 1e-6)) i++;
+    ok = ok && v[i * all + j] > 0;
   }
   free(v);
   return ok;

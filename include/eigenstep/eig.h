@@ -13,6 +13,13 @@ typedef struct es_eig_ops {
    *  w[k] descending, replicated; vectors in the first k columns of v [n, n] in the same
    * order. info from the library is reported as ES_EMATH. */
   es_status (*solve)(es_dmat *a, int k, double *w, es_dmat *v);
+  /** Collective. All n eigenvalues without vectors (A is destroyed): w[n] descending,
+   *  replicated. NULL: it has no shorter way to them than `solve`. */
+  es_status (*values)(es_dmat *a, double *w);
+  /** Instead of `solve` where A is only multiplied with: A is unchanged, v is [n, k].
+   *  start [n, m]: columns near the wanted ones to begin with, or NULL. */
+  es_status (*iterate)(const es_dmat *a, int k, const es_dmat *start, double *w,
+                       es_dmat *v);
 } es_eig_ops;
 
 /* --- for users
@@ -29,11 +36,12 @@ enum { ES_EIG_EXACT = 256 };
 typedef struct es_eigen {
   int n, k;        /**< order of the matrix, number of pairs */
   double *value;   /**< [k] descending, replicated; owned */
-  es_dmat *vector; /**< [n, n], first k columns valid; sign: largest-magnitude component
-                        positive; owned */
+  es_dmat *vector; /**< [n, n] or [n, k], first k columns valid; sign: largest-magnitude
+                        component positive; owned; NULL: eigenvalues only */
   double trace;    /**< of A */
-  double residual; /**< ||A V - V diag(w)||_F / ||A||_F (0 for A = 0) */
-  double orthogonality; /**< ||V'V - I||_F / sqrt(k) */
+  double residual; /**< ||A V - V diag(w)||_F / ||A||_F (0 for A = 0); NaN without
+                        vectors */
+  double orthogonality; /**< ||V'V - I||_F / sqrt(k); NaN without vectors */
 } es_eigen;
 
 /** All registered solvers: n names for `choices` and tests. */
@@ -47,6 +55,18 @@ size_t es_eig_list(const es_eig_ops *const **list);
  *          ES_EMATH (not finite, no convergence, residual or loss of
  *          orthogonality above 1e-10: got/expected) */
 es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e);
+
+/** Collective. The same for one of a sequence of matrices that change slowly: the
+ *  iterative solver begins with the vectors of the `last` one. The result is as accurate
+ *  as es_eig_solve's whatever the change, only sooner there.
+ *  @param last  of the matrix before, or NULL; ignored where its order differs */
+es_status es_eig_follow(const char *name, const es_dmat *a, int k, const es_eigen *last,
+                        es_eigen **e);
+
+/** Collective. All eigenvalues, without vectors: about a third of the work. Verified by
+ *  sum w = trace A and sum w^2 = ||A||_F^2, to 1e-10.
+ *  @return as es_eig_solve */
+es_status es_eig_values(const char *name, const es_dmat *a, es_eigen **e);
 void es_eig_destroy(es_eigen **e);
 
 #endif

@@ -44,6 +44,9 @@ static const char *automatic(int n, int k) {
   return k <= n / 4 ? "syevr" : "syevd";
 }
 
+/* The solver of all eigenvalues without vectors. */
+#define AUTO_VALUES "syevr"
+
 /* Every entry finite? Collective. */
 static es_status check_finite(const es_dmat *a) {
   es_status st = ES_OK;
@@ -119,6 +122,23 @@ static es_status refuse(const char *solver, const char *what, double got) {
   return ES_EMATH;
 }
 
+/* Eigenvalues alone: their sum, and the sum of their squares. `norm`: of A. */
+static es_status verify_values(const char *solver, const es_dmat *a, double norm,
+                               es_eigen *e) {
+  double squares = 0;
+  e->residual = e->orthogonality = NAN;
+  e->trace = es_dmat_trace(a);
+  for (int i = 0; norm > 0 && i < e->k; i++) {
+    const double x = e->value[i] / norm;
+    squares += x * x;
+  }
+  const double off = trace_error(e, norm);
+  if (!(off <= WORST)) return refuse(solver, "trace error", off);
+  if (norm > 0 && !(fabs(squares - 1) <= WORST))
+    return refuse(solver, "relative error of the sum of squares", fabs(squares - 1));
+  return ES_OK;
+}
+
 /* `norm`: of A. Exact where that costs little beside solving. */
 static es_status verify(const char *solver, const es_dmat *a, double norm, es_eigen *e) {
   const es_dmat v = es_dmat_first_cols(e->vector, e->k);
@@ -147,26 +167,55 @@ static void solve_zero(es_eigen *e) {
       v->a[(size_t) j * v->lld + i] = es_dmat_row(v, i) == es_dmat_col(v, j);
 }
 
-/* `norm`: of A. */
-static es_status solve(const es_eig_ops *ops, const es_dmat *a, double norm,
-                       es_eigen *e) {
-  if (norm == 0) {
-    solve_zero(e);
+/* A copy for the solver to destroy: the same blocks on the same grid. Collective. */
+static es_status copy(const es_dmat *a, es_dmat **work) {
+  es_dmat *c = NULL;
+  ES_TRY(es_dmat_create(a->grid, a->n, a->n, a->nb, &c));
+  memcpy(c->a, a->a, sizeof *a->a * (size_t) a->lld * (size_t) a->ln);
+  *work = c;
+  return ES_OK;
+}
+
+/* What is asked of a solver. */
+typedef struct task {
+  const es_eig_ops *ops;
+  const es_dmat *a;
+  double norm;          /* of A */
+  const es_eigen *last; /* to begin with, or NULL */
+} task;
+
+static es_status iterate(const task *t, es_eigen *e) {
+  const es_eigen *last = t->last;
+  if (last == NULL || last->vector == NULL || last->n != e->n)
+    return t->ops->iterate(t->a, e->k, NULL, e->value, e->vector);
+  const es_dmat start = es_dmat_first_cols(last->vector, last->k);
+  return t->ops->iterate(t->a, e->k, &start, e->value, e->vector);
+}
+
+static es_status solve(const task *t, es_eigen *e) {
+  const es_comm *c = t->a->grid->comm;
+  if (t->norm == 0) {
+    if (e->vector) solve_zero(e);
     return ES_OK;
   }
-  es_dmat *work = NULL;
-  ES_TRY(es_dmat_create(a->grid, a->n, a->n, a->nb, &work));
-  /* The same blocks on the same grid: nothing to redistribute. */
-  memcpy(work->a, a->a, sizeof *a->a * (size_t) a->lld * (size_t) a->ln);
-  const es_status st = ops->solve(work, e->k, e->value, e->vector);
-  es_dmat_destroy(&work);
-  /* ScaLAPACK does not promise the same info on every rank. */
-  ES_TRY(es_comm_agree(a->grid->comm, st));
+  if (t->ops->iterate != NULL) {
+    ES_TRY(es_comm_agree(c, iterate(t, e)));
+  } else {
+    es_dmat *work = NULL;
+    ES_TRY(copy(t->a, &work));
+    const es_status st = e->vector ? t->ops->solve(work, e->k, e->value, e->vector)
+                                   : t->ops->values(work, e->value);
+    es_dmat_destroy(&work);
+    /* ScaLAPACK does not promise the same info on every rank. */
+    ES_TRY(es_comm_agree(c, st));
+  }
+  if (e->vector == NULL) return ES_OK;
   es_dmat v = es_dmat_first_cols(e->vector, e->k);
   return fix_signs(&v);
 }
 
-static es_status create(const es_dmat *a, int k, es_eigen **e) {
+/* `columns` of the vectors: 0 = none. */
+static es_status create(const es_dmat *a, int k, int columns, es_eigen **e) {
   es_eigen *n = NULL;
   es_status st = es_alloc(sizeof *n, "eigenpairs", (void **) &n);
   if (st == ES_OK) {
@@ -175,7 +224,8 @@ static es_status create(const es_dmat *a, int k, es_eigen **e) {
     st = ES_NEW(k, &n->value);
   }
   st = es_comm_agree(a->grid->comm, st);
-  if (st == ES_OK) st = es_dmat_create(a->grid, a->n, a->n, a->nb, &n->vector);
+  if (st == ES_OK && columns > 0)
+    st = es_dmat_create(a->grid, a->n, columns, a->nb, &n->vector);
   if (st == ES_OK)
     *e = n;
   else if (n)
@@ -183,24 +233,51 @@ static es_status create(const es_dmat *a, int k, es_eigen **e) {
   return st;
 }
 
-es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e) {
+static es_status find(const char *name, const es_dmat *a, const es_eig_ops **ops) {
   const void *found = NULL;
   ES_CHECK(a->m == a->n && a->mb == a->nb, ES_EARG,
            "got a %d x %d matrix in %d x %d blocks, expected a square one in square ones",
            a->m, a->n, a->mb, a->nb);
+  ES_TRY(es_registry_find("eigensolver", name, (const void *const *) solvers, SOLVERS,
+                          &found));
+  *ops = found;
+  return check_finite(a);
+}
+
+es_status es_eig_follow(const char *name, const es_dmat *a, int k, const es_eigen *last,
+                        es_eigen **e) {
   ES_CHECK(k >= 0 && k <= a->n, ES_EARG, "got %d eigenpairs, expected 0 (all) to %d", k,
            a->n);
   if (k == 0) k = a->n;
   if (strcmp(name, "auto") == 0) name = automatic(a->n, k);
-  ES_TRY(es_registry_find("eigensolver", name, (const void *const *) solvers, SOLVERS,
-                          &found));
-  ES_TRY(check_finite(a));
-  const es_eig_ops *ops = found;
+  task t = {.a = a, .last = last};
   es_eigen *n = NULL;
-  ES_TRY(create(a, k, &n));
-  const double norm = es_dmat_norm(a);
-  es_status st = solve(ops, a, norm, n);
-  if (st == ES_OK) st = verify(ops->name, a, norm, n);
+  ES_TRY(find(name, a, &t.ops));
+  ES_TRY(create(a, k, t.ops->iterate ? k : a->n, &n));
+  t.norm = es_dmat_norm(a);
+  es_status st = solve(&t, n);
+  if (st == ES_OK) st = verify(t.ops->name, a, t.norm, n);
+  if (st == ES_OK)
+    *e = n;
+  else
+    es_eig_destroy(&n);
+  return st;
+}
+
+es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e) {
+  return es_eig_follow(name, a, k, NULL, e);
+}
+
+es_status es_eig_values(const char *name, const es_dmat *a, es_eigen **e) {
+  task t = {.a = a};
+  es_eigen *n = NULL;
+  if (strcmp(name, "auto") == 0) name = AUTO_VALUES;
+  ES_TRY(find(name, a, &t.ops));
+  if (t.ops->values == NULL) return es_eig_solve(name, a, 0, e);
+  ES_TRY(create(a, a->n, 0, &n));
+  t.norm = es_dmat_norm(a);
+  es_status st = solve(&t, n);
+  if (st == ES_OK) st = verify_values(t.ops->name, a, t.norm, n);
   if (st == ES_OK)
     *e = n;
   else

@@ -9,20 +9,20 @@
 #include "eigenstep/mem.h"
 #include "eig_lapack.h"
 
-/* full[n][n] symmetric -> eigenvectors by columns, w ascending. */
-static es_status dense(const es_dmat *a, double *full, double *w) {
+/* full[n][n] symmetric -> eigenvectors by columns (jobz V), w ascending. */
+static es_status dense(const es_dmat *a, const char *jobz, double *full, double *w) {
   const int n = a->n;
   double size = 0, *work = NULL;
   int isize = 0, *iwork = NULL, info = 0;
   const int query = -1;
-  dsyevd_("V", "L", &n, full, &n, w, &size, &query, &isize, &query, &info);
+  dsyevd_(jobz, "L", &n, full, &n, w, &size, &query, &isize, &query, &info);
   int lwork = 0, liwork = 0;
   ES_TRY(es_eig_workspace(a, size, &lwork));
   ES_TRY(es_eig_workspace(a, isize, &liwork));
   es_status st = ES_NEW(lwork, &work);
   if (st == ES_OK) st = ES_NEW(liwork, &iwork);
   if (st == ES_OK) {
-    dsyevd_("V", "L", &n, full, &n, w, work, &lwork, iwork, &liwork, &info);
+    dsyevd_(jobz, "L", &n, full, &n, w, work, &lwork, iwork, &liwork, &info);
     if (info != 0) {
       es_error("dsyevd: got info = %d, expected 0", info);
       st = ES_EMATH;
@@ -33,7 +33,8 @@ static es_status dense(const es_dmat *a, double *full, double *w) {
   return st;
 }
 
-static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
+/* v NULL: eigenvalues only. */
+static es_status run(es_dmat *a, int k, double *w, es_dmat *v) {
   const es_comm *c = a->grid->comm;
   const int64_t n = a->n;
   double *full = NULL, *all = NULL;
@@ -42,12 +43,12 @@ static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   es_eig_negate(a);
   ES_TRY_GOTO(es_dmat_gather(a, full), done);
-  if (c->rank == 0) st = dense(a, full, all);
+  if (c->rank == 0) st = dense(a, v ? "V" : "N", full, all);
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   es_comm_bcast(c, all, sizeof *all * (size_t) n, 0);
-  es_comm_bcast(c, full, sizeof *full * (size_t) (n * n), 0);
   for (int i = 0; i < k; i++) w[i] = -all[i];
-  for (int j = 0; j < v->ln; j++)
+  if (v) es_comm_bcast(c, full, sizeof *full * (size_t) (n * n), 0);
+  for (int j = 0; v && j < v->ln; j++)
     for (int i = 0; i < v->lm; i++)
       v->a[(size_t) j * v->lld + i] = full[es_dmat_col(v, j) * n + es_dmat_row(v, i)];
 done:
@@ -56,8 +57,17 @@ done:
   return st;
 }
 
+static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
+  return run(a, k, w, v);
+}
+
+static es_status values(es_dmat *a, double *w) {
+  return run(a, a->n, w, NULL);
+}
+
 const es_eig_ops es_eig_serial = {
     .name = "serial",
     .doc = "LAPACK dsyevd on one rank, reference for small matrices",
     .solve = solve,
+    .values = values,
 };

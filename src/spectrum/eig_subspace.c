@@ -10,6 +10,10 @@
  *  eigenvalue: so after convergence a random block joins, and the values must stay as
  *  they were.
  *
+ *  Of a sequence of matrices the vectors of the last one are a good start, though not a
+ *  block as wide as they are: a Krylov space finds pairs with the fewest products from
+ *  a narrow block. So the first block are random mixtures of them.
+ *
  *  Where that would not pay (many pairs, a small matrix, no decay) pdsyevd solves. */
 #include <cblas.h>
 #include <math.h>
@@ -28,6 +32,11 @@ enum { SMALL = 256, BLOCK = 16, AFTER = 2 };
 #define CONVERGED 2e-14
 #define STEADY 1e-13
 #define SMALLEST 2e-14
+
+/* Random part of a start from given vectors: far above round-off, so that no Ritz vector
+   converges before what it lacks has shown; far below the change from one matrix to the
+   next, so that it costs nothing. */
+#define TRACE 1e-8
 
 typedef struct krylov {
   const es_dmat *a;
@@ -62,27 +71,31 @@ static void replicate(const krylov *q, const double *slice, int b) {
   es_comm_sum_f64(q->comm, q->full, (int64_t) q->n * b);
 }
 
-/* y <- this rank's rows of A times the last block. */
-static void multiply(krylov *q) {
-  const es_dmat *a = q->a;
-  const int b = q->b;
-  replicate(q, q->v + (size_t) q->last * (size_t) q->rows, b);
+/* y <- this rank's rows of M times the b columns of `full` [b][M's columns]. */
+static void times(krylov *q, const es_dmat *m, int b) {
   for (int j = 0; j < b; j++)
-    for (int i = 0; i < a->ln; i++)
-      q->in[(size_t) j * (size_t) a->ln + (size_t) i] =
-          q->full[(size_t) j * (size_t) q->n + (size_t) es_dmat_col(a, i)];
-  gemm('N', a->lm, b, a->ln, 1, a->a, a->lld, q->in, a->ln, 0, q->part,
-       a->lm > 0 ? a->lm : 1);
+    for (int i = 0; i < m->ln; i++)
+      q->in[(size_t) j * (size_t) m->ln + (size_t) i] =
+          q->full[(size_t) j * (size_t) m->n + (size_t) es_dmat_col(m, i)];
+  memset(q->part, 0, sizeof(double) * (size_t) m->lm * (size_t) b);
+  if (m->ln > 0)
+    gemm('N', m->lm, b, m->ln, 1, m->a, m->lld, q->in, m->ln, 0, q->part, m->lm);
   memset(q->full, 0, sizeof(double) * (size_t) q->n * (size_t) b);
   for (int j = 0; j < b; j++)
-    for (int i = 0; i < a->lm; i++)
-      q->full[(size_t) j * (size_t) q->n + (size_t) es_dmat_row(a, i)] =
-          q->part[(size_t) j * (size_t) a->lm + (size_t) i];
+    for (int i = 0; i < m->lm; i++)
+      q->full[(size_t) j * (size_t) q->n + (size_t) es_dmat_row(m, i)] =
+          q->part[(size_t) j * (size_t) m->lm + (size_t) i];
   es_comm_sum_f64(q->comm, q->full, (int64_t) q->n * b);
   for (int j = 0; j < b; j++)
     memcpy(q->y + (size_t) j * (size_t) q->rows,
            q->full + (size_t) j * (size_t) q->n + q->first,
            (size_t) q->rows * sizeof(double));
+}
+
+/* y <- this rank's rows of A times the last block. */
+static void multiply(krylov *q) {
+  replicate(q, q->v + (size_t) q->last * (size_t) q->rows, q->b);
+  times(q, q->a, q->b);
 }
 
 /* y <- y - V V'y for b columns; h <- V'y. */
@@ -170,6 +183,21 @@ static void refill(krylov *q) {
   append(q, BLOCK, 1);
 }
 
+/* A first block of mixtures of given vectors, in equal shares, and a trace of everything:
+   a direction that is new, and orthogonal to them all, grows out of it. */
+static void begin(krylov *q, const es_dmat *start) {
+  for (int j = 0; j < BLOCK; j++)
+    for (int i = 0; i < start->n; i++) {
+      es_rng r = es_rng_at(1, ES_STREAM_EIG, (uint64_t) i, (uint32_t) (q->most + j));
+      q->full[(size_t) j * (size_t) start->n + (size_t) i] = es_rng_normal(&r);
+    }
+  times(q, start, BLOCK);
+  randomise(q, BLOCK, BLOCK);
+  for (size_t i = 0; i < (size_t) BLOCK * (size_t) q->rows; i++)
+    q->y[i] += TRACE * q->y[(size_t) BLOCK * (size_t) q->rows + i];
+  append(q, BLOCK, 1);
+}
+
 /* One block further; `fresh`: with random vectors besides. */
 static void extend(krylov *q, bool fresh) {
   double scale = 0;
@@ -229,7 +257,7 @@ static double residual(const krylov *q, int before, int width) {
 
 /* Until the k leading pairs have converged, and stay as they are when random vectors have
    joined. *size: columns of the basis they are made of; 0: the basis is full. */
-static es_status iterate(krylov *q, double *values, int *size) {
+static es_status converge(krylov *q, double *values, int *size) {
   int due = 2 * q->k, wait = 0;
   bool before = false, fresh = false;
   *size = 0;
@@ -289,15 +317,33 @@ static es_status allocate(krylov *q) {
   return es_comm_agree(q->comm, st);
 }
 
-static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
+/* All pairs by the direct solver, on copies: it destroys A and wants room for all. */
+static es_status solve_in_full(const es_dmat *a, int k, double *w, es_dmat *v) {
+  es_dmat *work = NULL, *all = NULL;
+  es_status st = es_dmat_create(a->grid, a->n, a->n, a->nb, &work);
+  if (st == ES_OK) st = es_dmat_create(a->grid, a->n, a->n, a->nb, &all);
+  if (st == ES_OK) {
+    memcpy(work->a, a->a, sizeof(double) * (size_t) a->lld * (size_t) a->ln);
+    st = es_eig_syevd.solve(work, k, w, all);
+    /* the first k columns of the same blocks on the same grid */
+    memcpy(v->a, all->a, sizeof(double) * (size_t) v->lld * (size_t) v->ln);
+  }
+  es_dmat_destroy(&all);
+  es_dmat_destroy(&work);
+  return st;
+}
+
+static es_status iterate(const es_dmat *a, int k, const es_dmat *start, double *w,
+                         es_dmat *v) {
   const es_comm *c = a->grid->comm;
   krylov q = {.a = a, .comm = c, .n = a->n, .k = k};
   q.most = 8 * k + 16 * BLOCK < a->n / 2 ? 8 * k + 16 * BLOCK : a->n / 2;
-  if (a->n < SMALL || k > a->n / 8) return es_eig_syevd.solve(a, k, w, v);
+  if (a->n < SMALL || k > a->n / 8) return solve_in_full(a, k, w, v);
   es_comm_share(c, a->n, &q.first, &q.rows);
   int size = 0;
   es_status st = allocate(&q);
-  if (st == ES_OK) st = iterate(&q, w, &size);
+  if (st == ES_OK && start != NULL) begin(&q, start);
+  if (st == ES_OK) st = converge(&q, w, &size);
   if (st == ES_OK && size > 0) {
     memcpy(w, q.theta, (size_t) k * sizeof *w);
     vectors(&q, size, v);
@@ -305,11 +351,15 @@ static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
   double *owned[] = {q.v, q.y, q.full, q.part, q.in, q.t, q.ritz, q.theta, q.h, q.r};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(&owned[i]);
   ES_TRY(st);
-  return size > 0 ? ES_OK : es_eig_syevd.solve(a, k, w, v);
+  if (size > 0) return ES_OK;
+  es_info("subspace: %d pairs of order %d did not converge in a basis of %d; pdsyevd "
+          "solves for all",
+          k, a->n, q.most);
+  return solve_in_full(a, k, w, v);
 }
 
 const es_eig_ops es_eig_subspace = {
     .name = "subspace",
     .doc = "block Krylov iteration, few leading pairs of a large matrix",
-    .solve = solve,
+    .iterate = iterate,
 };

@@ -11,13 +11,16 @@ typedef struct result {
   int info, values, vectors;
 } result;
 
+/* v NULL: eigenvalues only. */
 static result call(es_dmat *a, int k, double *w, es_dmat *v, double *work, int lwork,
                    int *iwork, int liwork) {
   result r = {0, 0, 0};
   const double unused = 0;
-  pdsyevr_("V", k < a->n ? "I" : "A", "L", &a->n, a->a, &one, &one, a->desc, &unused,
-           &unused, &one, &k, &r.values, &r.vectors, w, v->a, &one, &one, v->desc, work,
-           &lwork, iwork, &liwork, &r.info);
+  const bool vectors = v != NULL;
+  if (!vectors) v = a; /* a valid array that is not used */
+  pdsyevr_(vectors ? "V" : "N", k < a->n ? "I" : "A", "L", &a->n, a->a, &one, &one,
+           a->desc, &unused, &unused, &one, &k, &r.values, &r.vectors, w, v->a, &one,
+           &one, v->desc, work, &lwork, iwork, &liwork, &r.info);
   return r;
 }
 
@@ -29,10 +32,10 @@ static int pairs_to_ask(const es_dmat *a, int k) {
   return a->n > a->nb && k < a->nb ? a->nb : k;
 }
 
-static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
+static es_status run(es_dmat *a, int k, double *w, es_dmat *v) {
   double *work = NULL, *all = NULL, size[3] = {0};
   int *iwork = NULL, isize[3] = {0};
-  const int ask = pairs_to_ask(a, k);
+  const int ask = v ? pairs_to_ask(a, k) : a->n;
   es_status st = ES_OK;
   result r = call(a, ask, w, v, size, -1, isize, -1);
   int lwork = 0, liwork = 0;
@@ -54,14 +57,23 @@ static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
   es_free(&all);
   ES_TRY(st);
   ES_CHECK(r.info == 0, ES_EMATH, "pdsyevr: got info = %d, expected 0", r.info);
-  ES_CHECK(r.values >= ask && r.vectors >= ask, ES_EMATH,
+  ES_CHECK(r.values >= ask && (!v || r.vectors >= ask), ES_EMATH,
            "pdsyevr: got %d eigenvalues and %d vectors, expected %d", r.values, r.vectors,
            ask);
   return ES_OK;
+}
+
+static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
+  return run(a, k, w, v);
+}
+
+static es_status values(es_dmat *a, double *w) {
+  return run(a, a->n, w, NULL);
 }
 
 const es_eig_ops es_eig_syevr = {
     .name = "syevr",
     .doc = "ScaLAPACK pdsyevr, relatively robust representations, leading pairs only",
     .solve = solve,
+    .values = values,
 };
