@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # e2e_spectrum.sh  eigenstep spectrum on an HDF5 file made by h5py, against NumPy, on 1
-# to 4 ranks;
-# wrong files and numbers refused.
+# to 4 ranks; a spectrum followed during training; wrong files and numbers refused.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy
@@ -20,6 +19,9 @@ with h5py.File(sys.argv[1] + "/e.h5", "w") as f:
     bad[200, 3] = np.nan
     f["/nan"] = bad
     f["/vector"] = x[:, 0]
+    # wide: eigenvalues without vectors, and the leading three vectors alone
+    w = rng.standard_normal((90, 1100)) * 0.97 ** np.arange(1100)
+    f["/wide"] = w @ np.linalg.qr(rng.standard_normal((1100, 1100)))[0] + 0.1
     f["/text"] = "not numbers"
 EOF
 for n in 1 2 3 4; do
@@ -47,12 +49,58 @@ with h5py.File(f"{d}/{run}/trajectory.h5") as f:
     assert abs(f["/metrics/participation_ratio/value"][0] - pr) < 1e-10 * pr
 EOF
 done
+for n in 1 2; do
+  launch $n spectrum "$work/e.h5:/wide" output.dir="$work/wide$n" > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "wide, $n ranks"; }
+  "$python" - "$work" "wide$n" <<'EOF' || fail "wide, $n ranks: eigenvalues or axes"
+import sys
+import h5py
+import numpy as np
+d, run = sys.argv[1:]
+x = np.asarray(h5py.File(d + "/e.h5")["/wide"])
+c = x - x.mean(axis=0)
+u, s, vt = np.linalg.svd(c, full_matrices=False)
+want = np.concatenate([s**2 / 89, np.zeros(1100 - len(s))])
+with h5py.File(f"{d}/{run}/trajectory.h5") as f:
+    got = f["/spectrum/covariance/eigenvalues"][0]
+    assert np.max(np.abs(got - want)) <= 1e-12 * want[0], np.max(np.abs(got - want))
+    assert f["/spectrum/covariance/residual"][0] < 1e-11
+    pca = f["/embedding/pca"][0]
+    mine = (u * s)[:, :3]
+    sign = np.sign(np.sum(pca * mine, axis=0))
+    assert np.max(np.abs(pca * sign - mine)) <= 1e-9 * s[0]
+    p = np.linalg.svd(x, compute_uv=False)
+    p = p / p.sum() + 1e-7
+    rankme = np.exp(-np.sum(p * np.log(p)))
+    assert abs(f["/metrics/rankme/value"][0] - rankme) < 1e-3 * rankme
+EOF
+done
 for set in /a/z32 /cube; do
   launch 2 spectrum "$work/e.h5:$set" output.dir="$work/s$(basename $set)" > "$work/log" 2>&1 ||
     { cat "$work/log"; fail "$set"; }
 done
 launch 3 spectrum "$work/e.h5:/z" spectrum.top=5 output.dir="$work/top" > "$work/log" 2>&1 ||
   { cat "$work/log"; fail "spectrum.top=5"; }
+
+# a spectrum followed from snapshot to snapshot is the one that is solved each time
+for solver in subspace syevd; do
+  launch 2 train - $tiny projector.widths=300 spectrum.every=1 spectrum.top=30 \
+    spectrum.solver=$solver output.dir="$work/$solver" > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "train with $solver"; }
+done
+"$python" - "$work" <<'EOF' || fail "subspace differs from syevd"
+import sys
+import h5py
+import numpy as np
+with h5py.File(sys.argv[1] + "/subspace/trajectory.h5") as a, \
+        h5py.File(sys.argv[1] + "/syevd/trajectory.h5") as b:
+    assert np.array_equal(a["/loss/value"], b["/loss/value"])
+    for m in ("covariance", "cross_correlation"):
+        x = a[f"/spectrum/{m}/eigenvalues"][:]
+        y = b[f"/spectrum/{m}/eigenvalues"][:]
+        assert x.shape == (11, 30)
+        assert np.max(np.abs(x - y)) <= 1e-12 * np.max(y), np.max(np.abs(x - y))
+EOF
 
 refuse() { # refuse CODE REGEX ARGUMENT...
   local code=$1 regex=$2 got; shift 2

@@ -116,6 +116,19 @@ static bool solved(const char *name, const es_dmat *a, int k, const double *want
   return ok && !e;
 }
 
+/* All eigenvalues without vectors, of every solver that has a way to them. */
+static bool values_solved(const char *name, const es_dmat *a, const double *want) {
+  es_eigen *e = NULL;
+  if (!par_all(a->grid->comm, es_eig_values(name, a, &e) == ES_OK)) return false;
+  bool ok = e->n == a->n && e->k == a->n && e->residual <= 1e-13 * a->n;
+  double worst = 0;
+  for (int i = 0; i < a->n; i++) worst = fmax(worst, fabs(e->value[i] - want[i]));
+  ok = ok && worst <= 1e-12 * fmax(fabs(want[0]), fabs(want[a->n - 1]));
+  if (!ok) print_message("%s n=%d without vectors: error %.2g\n", name, a->n, worst);
+  es_eig_destroy(&e);
+  return ok;
+}
+
 static bool on_grid(const es_grid *g) {
   const es_eig_ops *const *list;
   const size_t solvers = es_eig_list(&list);
@@ -130,6 +143,8 @@ static bool on_grid(const es_grid *g) {
     ok = es_dmat_create(g, n, n, 0, &a) == ES_OK && ok;
     es_dmat_fill(a, toeplitz, band);
     for (size_t i = 0; i < solvers; i++) ok = solved(list[i]->name, a, 0, want) && ok;
+    for (size_t i = 0; i < solvers; i++) ok = values_solved(list[i]->name, a, want) && ok;
+    ok = values_solved("auto", a, want) && ok;
     /* The largest only where it differs: the others solve for all pairs anyway. */
     for (size_t i = 0; i < solvers; i++)
       if (n < 500 || strcmp(list[i]->name, "syevr") == 0)
@@ -195,6 +210,8 @@ static void zero_and_scaled_matrices(void **state) {
       ok = es_dmat_create(g, n, n, 0, &a) == ES_OK && ok;
       es_dmat_fill(a, toeplitz, band);
       for (size_t i = 0; i < solvers; i++) ok = solved(list[i]->name, a, 0, want) && ok;
+      for (size_t i = 0; i < solvers; i++)
+        ok = values_solved(list[i]->name, a, want) && ok;
       es_dmat_destroy(&a);
     }
   es_grid_destroy(&g);

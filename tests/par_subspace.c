@@ -79,9 +79,9 @@ static void leading_pairs(void **state) {
   assert_true(ok);
 }
 
-/* A sequence: it drifts, stays, jumps to other vectors, and at last an eigenvalue that was
-   small rises among the leading ones while all vectors stay: the start holds nothing of
-   it. */
+/* A sequence: it drifts, stays, jumps to other vectors, and at last an eigenvalue that
+   was small rises among the leading ones while all vectors stay: the start holds nothing
+   of it. */
 static void change(int t, reflected *r) {
   enum { LATE = 600 };
   es_rng g = es_rng_at(3, ES_STREAM_TEST, (uint64_t) t, 0);

@@ -39,8 +39,8 @@ typedef struct es_eigen {
   es_dmat *vector; /**< [n, n] or [n, k], first k columns valid; sign: largest-magnitude
                         component positive; owned; NULL: eigenvalues only */
   double trace;    /**< of A */
-  double residual; /**< ||A V - V diag(w)||_F / ||A||_F (0 for A = 0); NaN without
-                        vectors */
+  double residual; /**< ||A V - V diag(w)||_F / ||A||_F (0 for A = 0); without
+                        vectors see es_eig_values */
   double orthogonality; /**< ||V'V - I||_F / sqrt(k); NaN without vectors */
 } es_eigen;
 
@@ -64,7 +64,9 @@ es_status es_eig_follow(const char *name, const es_dmat *a, int k, const es_eige
                         es_eigen **e);
 
 /** Collective. All eigenvalues, without vectors: about a third of the work. Verified by
- *  sum w = trace A and sum w^2 = ||A||_F^2, to 1e-10.
+ *  sum w = trace A and sum w^2 = ||A||_F^2; the larger of |sum w - trace A| /
+ *  (sqrt(n) ||A||_F) and |sum w^2 / ||A||_F^2 - 1|, the residual, is refused above 1e-10.
+ *  Where a solver has no way without vectors, the result has them.
  *  @return as es_eig_solve */
 es_status es_eig_values(const char *name, const es_dmat *a, es_eigen **e);
 void es_eig_destroy(es_eigen **e);

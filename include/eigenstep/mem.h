@@ -26,6 +26,9 @@ size_t es_mem_now(void);
 size_t es_mem_peak(void);
 int64_t es_mem_count(void);
 
+/** Let the peak begin again at what is allocated now. */
+void es_mem_peak_restart(void);
+
 /** Peak resident set size of this process in bytes (getrusage). */
 size_t es_mem_rss_peak(void);
 

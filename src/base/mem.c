@@ -78,6 +78,10 @@ size_t es_mem_peak(void) {
   return atomic_load(&peak);
 }
 
+void es_mem_peak_restart(void) {
+  atomic_store(&peak, atomic_load(&now));
+}
+
 int64_t es_mem_count(void) {
   return atomic_load(&count);
 }

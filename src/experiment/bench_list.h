@@ -2,3 +2,4 @@
 /* One line per benchmark, in the order of `eigenstep bench`. No include guard: expanded
  * several times. */
 ES_BENCH(step)
+ES_BENCH(eig)

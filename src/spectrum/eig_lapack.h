@@ -18,6 +18,12 @@ void pdsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const
               const int *jz, const int *descz, double *work, const int *lwork, int *iwork,
               const int *liwork, int *info);
 
+/** ScaLAPACK: all eigenvalues (jobz N), ascending, by QR iteration of the tridiagonal
+ *  form. */
+void pdsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *ia,
+             const int *ja, const int *desca, double *w, double *z, const int *iz,
+             const int *jz, const int *descz, double *work, const int *lwork, int *info);
+
 /** ScaLAPACK: eigenpairs il..iu (range 'I'), ascending, by relatively robust
  * representations. */
 void pdsyevr_(const char *jobz, const char *range, const char *uplo, const int *n,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file eig_syevd.c  ScaLAPACK's divide and conquer (Tisseur and Dongarra, SIAM J.
- *  Sci. Comput. 20, 1999): all pairs, fastest where they are all wanted. */
+ *  Sci. Comput. 20, 1999): all pairs, fastest where they are all wanted. Without
+ *  vectors: pdsyev, which brings the matrix to the same tridiagonal form. */
 #include "eigenstep/eig.h"
 #include "eigenstep/mem.h"
 #include "eig_lapack.h"
@@ -42,8 +43,36 @@ static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
   return ES_OK;
 }
 
+static int call_values(es_dmat *a, double *w, double *work, int lwork) {
+  int info = 0;
+  pdsyev_("N", "L", &a->n, a->a, &one, &one, a->desc, w, a->a, &one, &one, a->desc, work,
+          &lwork, &info);
+  return info;
+}
+
+static es_status values(es_dmat *a, double *w) {
+  double size = 0, *work = NULL;
+  int info = call_values(a, w, &size, -1), lwork = 0;
+  es_status st = ES_OK;
+  if (info == 0) {
+    st = es_eig_workspace(a, size, &lwork);
+    if (st == ES_OK) st = ES_NEW(lwork, &work);
+  }
+  st = es_comm_agree(a->grid->comm, st);
+  if (st == ES_OK && info == 0) {
+    es_eig_negate(a);
+    info = call_values(a, w, work, lwork);
+    for (int i = 0; i < a->n; i++) w[i] = -w[i];
+  }
+  es_free(&work);
+  ES_TRY(st);
+  ES_CHECK(info == 0, ES_EMATH, "pdsyev: got info = %d, expected 0", info);
+  return ES_OK;
+}
+
 const es_eig_ops es_eig_syevd = {
     .name = "syevd",
     .doc = "ScaLAPACK pdsyevd, divide and conquer, all pairs",
     .solve = solve,
+    .values = values,
 };

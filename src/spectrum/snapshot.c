@@ -13,18 +13,37 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/metric.h"
 
-/* Eigenpairs of `a` -> one trajectory row {eigenvalues[K], trace, residual,
- * orthogonality}. */
+/* From this width on vectors cost more than everything else. */
+enum { WIDE = 1024 };
+
+/* Are all eigenvalues kept and no vectors computed? Nobody needs all of them. */
+static bool values_only(const es_snapshot *s) {
+  return s->k == s->opt.dim && s->k >= WIDE;
+}
+
+/* Only an iterative solver starts from the vectors of the last spectrum; it has no more
+ * than it was asked for. */
+static void keep_start(es_eigen **last) {
+  if (*last != NULL && ((*last)->vector == NULL || (*last)->vector->n == (*last)->n))
+    es_eig_destroy(last);
+}
+
+/* Spectrum of `a` -> one trajectory row {eigenvalues[K], trace, residual, orthogonality}.
+ * last: the one before of this matrix, replaced by this one. */
 static es_status solve_and_append(es_snapshot *s, int series, int64_t step, double time,
-                                  const es_dmat *a, es_eigen **e) {
-  ES_TRY(es_eig_solve(s->par.solver, a, s->k, e));
-  memcpy(s->row, (*e)->value, sizeof(double) * (size_t) s->k);
-  s->row[s->k] = (*e)->trace;
-  s->row[s->k + 1] = (*e)->residual;
-  s->row[s->k + 2] = (*e)->orthogonality;
-  const es_status st = es_traj_append(s->traj, series, step, time, s->row);
-  if (st != ES_OK) es_eig_destroy(e);
-  return st;
+                                  const es_dmat *a, es_eigen **last) {
+  es_eigen *e = NULL;
+  if (values_only(s))
+    ES_TRY(es_eig_values(s->par.solver, a, &e));
+  else
+    ES_TRY(es_eig_follow(s->par.solver, a, s->k, *last, &e));
+  es_eig_destroy(last);
+  *last = e;
+  memcpy(s->row, e->value, sizeof(double) * (size_t) s->k);
+  s->row[s->k] = e->trace;
+  s->row[s->k + 1] = e->residual;
+  s->row[s->k + 2] = e->orthogonality;
+  return es_traj_append(s->traj, series, step, time, s->row);
 }
 
 /* Singular values of the uncentred Z from the eigenvalues of Z'Z: only when all are
@@ -33,13 +52,19 @@ static es_status singular_values(es_snapshot *s, const double *z, int64_t rows) 
   if (s->k < s->opt.dim) return ES_OK;
   es_dmat *zz = NULL;
   es_eigen *e = NULL;
-  es_status st = es_cov_cross(s->grid, z, z, rows, s->opt.dim, &zz);
-  if (st == ES_OK) st = es_eig_solve(s->par.solver, zz, 0, &e);
+  es_status st;
+  ES_TRY_GOTO(es_cov_cross(s->grid, z, z, rows, s->opt.dim, &zz), done);
+  if (values_only(s))
+    st = es_eig_values(s->par.solver, zz, &e);
+  else
+    st = es_eig_solve(s->par.solver, zz, 0, &e);
+  if (st != ES_OK) goto done;
   /* es_cov_cross(z, z) = Z'Z / rows: restore the scale, guard against round-off below
    * zero */
-  for (int i = 0; st == ES_OK && i < s->k; i++) {
+  for (int i = 0; i < s->k; i++) {
     s->sigma[i] = sqrt(fmax(e->value[i], 0) * (double) s->rows_total);
   }
+done:
   es_eig_destroy(&e);
   es_dmat_destroy(&zz);
   return st;
@@ -62,11 +87,18 @@ static es_status append_metrics(es_snapshot *s, int64_t step, double time,
   return ES_OK;
 }
 
-/* Leading three eigenvectors, replicated: axis[3][D]. */
-static void leading_axes(const es_snapshot *s, const es_eigen *e, double *axis) {
+/* Leading three eigenvectors of the covariance, replicated: axis[3][D]. Where its
+ * spectrum came without vectors they are found alone, starting from the last ones. */
+static es_status leading_axes(es_snapshot *s, const es_dmat *c, double *axis) {
   const int d = s->opt.dim;
+  if (values_only(s)) {
+    es_eigen *e = NULL;
+    ES_TRY(es_eig_follow("subspace", c, 3, s->axes, &e));
+    es_eig_destroy(&s->axes);
+    s->axes = e;
+  }
+  const es_dmat *v = values_only(s) ? s->axes->vector : s->of_covariance->vector;
   memset(axis, 0, sizeof(double) * 3 * (size_t) d);
-  const es_dmat *v = e->vector;
   for (int j = 0; j < v->ln; j++) {
     const int col = es_dmat_col(v, j);
     if (col >= 3 || col >= s->k) continue;
@@ -76,13 +108,14 @@ static void leading_axes(const es_snapshot *s, const es_eigen *e, double *axis) 
     }
   }
   es_comm_sum_f64(s->grid->comm, axis, 3 * (int64_t) d);
+  return ES_OK;
 }
 
 /* Coordinates of the centred first view on the leading three axes, by sample number. */
 static es_status append_pca(es_snapshot *s, int64_t step, double time, int64_t n,
-                            const int64_t *row, const double *z1, const es_eigen *e) {
+                            const int64_t *row, const double *z1, const es_dmat *c) {
   const int d = s->opt.dim;
-  leading_axes(s, e, s->axis);
+  ES_TRY(leading_axes(s, c, s->axis));
   memset(s->pca, 0, sizeof(double) * 3 * (size_t) s->opt.samples);
   for (int64_t i = 0; i < n; i++) {
     for (int a = 0; a < 3; a++) {
@@ -127,7 +160,6 @@ static es_status take_cross(es_snapshot *s, int64_t step, double time, int64_t n
   const size_t count = (size_t) n * (size_t) s->opt.dim;
   double *copy = NULL;
   es_dmat *c = NULL;
-  es_eigen *e = NULL;
   es_status st = es_comm_agree(s->grid->comm, ES_NEW(2 * count, &copy));
   if (st != ES_OK) goto done;
   memcpy(copy, z1, bytes);
@@ -135,10 +167,10 @@ static es_status take_cross(es_snapshot *s, int64_t step, double time, int64_t n
   ES_TRY_GOTO(condition_view(s, copy, n), done);
   ES_TRY_GOTO(condition_view(s, copy + count, n), done);
   ES_TRY_GOTO(es_cov_cross(s->grid, copy, copy + count, n, s->opt.dim, &c), done);
-  ES_TRY_GOTO(solve_and_append(s, s->cross_series, step, time, c, &e), done);
-  memcpy(s->leading, e->value, sizeof(double) * (size_t) s->k);
+  ES_TRY_GOTO(solve_and_append(s, s->cross_series, step, time, c, &s->of_cross), done);
+  memcpy(s->leading, s->of_cross->value, sizeof(double) * (size_t) s->k);
 done:
-  es_eig_destroy(&e);
+  keep_start(&s->of_cross);
   es_dmat_destroy(&c);
   es_free(&copy);
   return st;
@@ -148,17 +180,18 @@ static es_status take_covariance(es_snapshot *s, int64_t step, double time, int6
                                  const int64_t *row, double *z) {
   const int64_t rows = s->opt.pairs ? 2 * n : n;
   es_dmat *c = NULL;
-  es_eigen *e = NULL;
   es_status st;
   ES_TRY_GOTO(singular_values(s, z, rows), done);
   ES_TRY_GOTO(es_cov_mean(s->grid->comm, z, rows, s->opt.dim, s->moment), done);
   ES_TRY_GOTO(es_cov_covariance(s->grid, z, rows, s->opt.dim, s->moment, 1, &c), done);
-  ES_TRY_GOTO(solve_and_append(s, s->covariance_series, step, time, c, &e), done);
-  ES_TRY_GOTO(append_metrics(s, step, time, e), done);
-  ES_TRY_GOTO(append_pca(s, step, time, n, row, z, e), done);
-  if (!s->cross) memcpy(s->leading, e->value, sizeof(double) * (size_t) s->k);
+  ES_TRY_GOTO(solve_and_append(s, s->covariance_series, step, time, c, &s->of_covariance),
+              done);
+  ES_TRY_GOTO(append_metrics(s, step, time, s->of_covariance), done);
+  ES_TRY_GOTO(append_pca(s, step, time, n, row, z, c), done);
+  if (!s->cross)
+    memcpy(s->leading, s->of_covariance->value, sizeof(double) * (size_t) s->k);
 done:
-  es_eig_destroy(&e);
+  keep_start(&s->of_covariance);
   es_dmat_destroy(&c);
   return st;
 }

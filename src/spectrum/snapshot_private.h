@@ -18,14 +18,17 @@ struct es_snapshot {
   int64_t rows_total; /**< rows behind the covariance: samples, or twice with pairs */
   bool covariance, cross;
   int covariance_series, cross_series, pca_series;
-  int *metric_series; /**< [metrics] */
-  double *metric;     /**< [metrics] last values */
-  double *row;        /**< [k + 3] */
-  double *leading;    /**< [k] eigenvalues the step detector follows */
-  double *sigma;      /**< [k] */
-  double *moment;     /**< [2 D] */
-  double *axis;       /**< [3, D] */
-  double *pca;        /**< [samples, 3] */
+  int *metric_series;                 /**< [metrics] */
+  double *metric;                     /**< [metrics] last values */
+  es_eigen *of_covariance, *of_cross; /**< last spectra: the next ones start from them */
+  es_eigen *axes;  /**< leading three pairs of the covariance where the spectrum has no
+                       vectors; all three owned */
+  double *row;     /**< [k + 3] */
+  double *leading; /**< [k] eigenvalues the step detector follows */
+  double *sigma;   /**< [k] */
+  double *moment;  /**< [2 D] */
+  double *axis;    /**< [3, D] */
+  double *pca;     /**< [samples, 3] */
   es_steps *steps;
 };
 

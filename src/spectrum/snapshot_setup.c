@@ -20,8 +20,10 @@ const es_param es_spectrum_table[] = {
            "held-out pairs, fixed for the run, on which spectrum and probe loss are "
            "measured"),
     ES_INT(par, top, "0", 0, 1e6, "1", "eigenvalues kept, largest first; 0 = all"),
-    ES_STRING(par, solver, "auto",
-              "auto, syevd, syevr (ScaLAPACK) or serial (LAPACK on every rank)"),
+    ES_STRING(
+        par, solver, "auto",
+        "auto, syevd, syevr (ScaLAPACK), subspace (iterates from the last snapshot's "
+        "vectors) or serial (LAPACK on every rank)"),
     ES_CHOICE(par, precision, "f32", "f32", "arithmetic of the probe's forward passes"),
     ES_CHOICE(par, bn, "batch", "batch|running",
               "statistics of batch normalisation in the probe's forward passes"),
@@ -74,8 +76,20 @@ static es_status declare_matrix(es_snapshot *s, const char *path, const char *wh
   const es_traj_field field[] = {
       {"eigenvalues", 1, {s->k, 0}, {"mode", NULL}, "1", doc},
       {"trace", 0, {0, 0}, {NULL, NULL}, "1", "trace of the matrix"},
-      {"residual", 0, {0, 0}, {NULL, NULL}, "1", "||A V - V diag(lambda)||_F / ||A||_F"},
-      {"orthogonality", 0, {0, 0}, {NULL, NULL}, "1", "||V'V - I||_F / sqrt(K)"}};
+      {"residual",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "1",
+       "||A V - V diag(lambda)||_F / ||A||_F; without vectors (K = D >= 1024) the larger "
+       "error of sum lambda = trace A, sum lambda^2 = ||A||_F^2, over sqrt(D) ||A||_F, "
+       "||A||_F^2"},
+      {"orthogonality",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "1",
+       "||V'V - I||_F / sqrt(K); NaN without vectors"}};
   return es_traj_declare(s->traj, path, what, field, 4, id);
 }
 
@@ -148,6 +162,9 @@ fail:
 
 void es_snapshot_destroy(es_snapshot **s) {
   if (*s == NULL) return;
+  es_eig_destroy(&(*s)->axes);
+  es_eig_destroy(&(*s)->of_cross);
+  es_eig_destroy(&(*s)->of_covariance);
   es_steps_destroy(&(*s)->steps);
   es_free(&(*s)->metric_series);
   es_free(&(*s)->metric);
