@@ -243,8 +243,11 @@ static es_buf vector(es_backend *b, const float *v) {
 static void check_sgd(es_backend *b, bool nesterov, es_buf p, const es_buf g, es_buf m) {
   static float p0[N], g0[N], m0[N], p1[N], m1[N];
   const es_backend_ops *o = b->ops;
-  const es_sgd_args a = {
-      .lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov};
+  const es_sgd_args a = {.lr = 0.1,
+                         .scale = 0.7,
+                         .momentum = 0.9,
+                         .weight_decay = 0.01,
+                         .nesterov = nesterov};
   assert_int_equal(o->download(b, p0, p, N), ES_OK);
   assert_int_equal(o->download(b, g0, g, N), ES_OK);
   assert_int_equal(o->download(b, m0, m, N), ES_OK);
@@ -252,34 +255,71 @@ static void check_sgd(es_backend *b, bool nesterov, es_buf p, const es_buf g, es
   assert_int_equal(o->download(b, p1, p, N), ES_OK);
   assert_int_equal(o->download(b, m1, m, N), ES_OK);
   for (int i = 0; i < N; i++) {
-    const double d = g0[i] + a.weight_decay * p0[i], moment = a.momentum * m0[i] + d;
+    const double d = a.scale * (g0[i] + a.weight_decay * p0[i]);
+    const double moment = a.momentum * m0[i] + d;
     near(m1[i], moment, 1e-6);
     const double step = nesterov ? d + a.momentum * moment : moment;
     near(p1[i], p0[i] - a.lr * step, 1e-6);
   }
 }
 
+/** AdamW as its formula reads, against the fused op. */
+static void check_adamw(es_backend *b, es_buf p, const es_buf g, es_buf m, es_buf v) {
+  static float p0[N], g0[N], m0[N], v0[N], p1[N], m1[N], v1[N];
+  const es_backend_ops *o = b->ops;
+  const es_adamw_args a = {.lr = 0.1,
+                           .beta1 = 0.9,
+                           .beta2 = 0.99,
+                           .eps = 1e-3,
+                           .weight_decay = 0.2,
+                           .step = 3};
+  assert_int_equal(o->download(b, p0, p, N), ES_OK);
+  assert_int_equal(o->download(b, g0, g, N), ES_OK);
+  assert_int_equal(o->download(b, m0, m, N), ES_OK);
+  assert_int_equal(o->download(b, v0, v, N), ES_OK);
+  assert_int_equal(o->adamw(b, N, &a, p, g, m, v), ES_OK);
+  assert_int_equal(o->download(b, p1, p, N), ES_OK);
+  assert_int_equal(o->download(b, m1, m, N), ES_OK);
+  assert_int_equal(o->download(b, v1, v, N), ES_OK);
+  for (int i = 0; i < N; i++) {
+    const double mean = a.beta1 * m0[i] + (1 - a.beta1) * g0[i];
+    const double square = a.beta2 * v0[i] + (1 - a.beta2) * g0[i] * g0[i];
+    near(m1[i], mean, 1e-6);
+    near(v1[i], square, 1e-6);
+    const double root = sqrt(square / (1 - pow(a.beta2, 3))) + a.eps;
+    const double step = a.lr * mean / (1 - pow(a.beta1, 3)) / root;
+    const double want = (1 - a.lr * a.weight_decay) * p0[i] - step;
+    near(p1[i], want, 1e-6 * (fabs(p0[i]) + fabs(step)));
+  }
+}
+
 static void check_vectors(es_backend *b) {
   static float x[N], y[N], back[N];
-  double want = 0.0, got = 0.0;
+  double want[3] = {0}, got = 0.0, gram[3];
   for (int i = 0; i < N; i++) {
     x[i] = sinf((float) i);
     y[i] = cosf(3.0f * (float) i) + 0.5f;
-    want += (double) x[i] * (double) y[i];
+    want[0] += (double) x[i] * (double) x[i];
+    want[1] += (double) x[i] * (double) y[i];
+    want[2] += (double) y[i] * (double) y[i];
   }
   const es_backend_ops *o = b->ops;
-  es_buf p = vector(b, x), q = vector(b, y), m = vector(b, x);
+  es_buf p = vector(b, x), q = vector(b, y), m = vector(b, x), v = vector(b, x);
+  assert_int_equal(o->zero(b, v, N), ES_OK);
   assert_int_equal(o->dot(b, N, p, q, &got), ES_OK);
-  near(got, want, 1e-9);
+  near(got, want[1], 1e-9);
+  assert_int_equal(o->gram(b, N, p, q, gram), ES_OK);
+  for (int i = 0; i < 3; i++) near(gram[i], want[i], 1e-9 * fabs(want[i]));
   check_sgd(b, false, p, q, m);
   check_sgd(b, true, p, q, m);
+  check_adamw(b, p, q, m, v);
   assert_int_equal(o->scale(b, N - 1, -2.0, q + 1), ES_OK);
   assert_int_equal(o->zero(b, q + 5, 3), ES_OK);
   assert_int_equal(o->download(b, back, q, N), ES_OK);
   for (int i = 0; i < N; i++)
     near(back[i], i == 0 ? y[i] : (i >= 5 && i < 8 ? 0 : -2 * y[i]), 0);
-  void *all[] = {p, q, m, NULL};
-  for (int i = 0; i < 4; i++) o->release(b, &all[i]);
+  void *all[] = {p, q, m, v, NULL};
+  for (int i = 0; i < 5; i++) o->release(b, &all[i]);
   assert_null(all[0]);
 }
 

@@ -33,6 +33,7 @@ static es_params *make_params(void) {
 static void check_sgd(double momentum, double decay, bool nesterov) {
   const es_optim_params par = {.name = "sgd",
                                .lr = 0.1,
+                               .lr_1d = 1,
                                .momentum = momentum,
                                .weight_decay = decay,
                                .nesterov = nesterov};
@@ -40,7 +41,7 @@ static void check_sgd(double momentum, double decay, bool nesterov) {
   es_optim *o;
   double x[COUNT], m[COUNT] = {0};
   float got[COUNT];
-  assert_int_equal(es_optim_create(&par, p, &o), ES_OK);
+  assert_int_equal(es_optim_create(NULL, &par, p, &o), ES_OK);
   for (int i = 0; i < COUNT; i++) x[i] = start[i];
   for (int step = 0; step < 5; step++) {
     const double lr = 0.1 / (1 + step);
@@ -70,13 +71,14 @@ static void sgd_follows_its_formula(void **state) {
 /** Ranges that make up the whole give the update of the whole, bit by bit. */
 static void ranges_make_up_the_whole(void **state) {
   (void) state;
-  const es_optim_params par = {.name = "sgd", .momentum = 0.9, .weight_decay = 0.01};
+  const es_optim_params par = {
+      .name = "sgd", .lr_1d = 1, .momentum = 0.9, .weight_decay = 0.01};
   const es_range own[] = {{4, 2}, {0, 3}, {3, 1}, {6, 0}};
   float whole[COUNT], parts[COUNT];
   es_params *p = make_params(), *q = make_params();
   es_optim *a, *b;
-  assert_int_equal(es_optim_create(&par, p, &a), ES_OK);
-  assert_int_equal(es_optim_create(&par, q, &b), ES_OK);
+  assert_int_equal(es_optim_create(NULL, &par, p, &a), ES_OK);
+  assert_int_equal(es_optim_create(NULL, &par, q, &b), ES_OK);
   for (int step = 0; step < 3; step++) {
     assert_int_equal(es_optim_update(a, 0.1), ES_OK);
     assert_int_equal(es_optim_update_ranges(b, 0.1, comm, 4, own), ES_OK);
@@ -97,8 +99,10 @@ static void bad_parameters_are_refused(void **state) {
   es_optim *o = NULL;
   const es_optim_params unknown = {.name = "sgdd"};
   const es_optim_params nesterov = {.name = "sgd", .nesterov = true};
-  assert_int_equal(es_optim_create(&unknown, p, &o), ES_ECONFIG);
-  assert_int_equal(es_optim_create(&nesterov, p, &o), ES_ECONFIG);
+  const es_optim_params momentum = {.name = "adamw", .momentum = 0.9};
+  assert_int_equal(es_optim_create(NULL, &unknown, p, &o), ES_ECONFIG);
+  assert_int_equal(es_optim_create(NULL, &nesterov, p, &o), ES_ECONFIG);
+  assert_int_equal(es_optim_create(NULL, &momentum, p, &o), ES_ECONFIG);
   assert_null(o);
   const es_sched_params none = {.name = "cosinus"};
   const es_sched_ops *ops;
@@ -157,24 +161,25 @@ static es_status keep(es_visitor *v, es_item *item) {
 }
 
 /** Three steps, or two with everything stored, thrown away and loaded in between. */
-static void run(bool interrupted, float out[COUNT]) {
-  const es_optim_params par = {.name = "sgd", .lr = 0.1, .momentum = 0.9};
+static void run(es_optim_params par, bool interrupted, float out[COUNT]) {
   store s = {.n = 0};
   es_visitor v = {.item = keep, .ctx = &s};
   es_params *p = make_params();
   es_optim *o;
-  assert_int_equal(es_optim_create(&par, p, &o), ES_OK);
+  es_config *cfg;
+  assert_int_equal(es_config_create(&cfg), ES_OK);
+  assert_int_equal(es_optim_create(cfg, &par, p, &o), ES_OK);
   assert_int_equal(es_optim_update(o, 0.1), ES_OK);
   if (interrupted) {
     assert_int_equal(es_params_visit(p, &v), ES_OK);
     assert_int_equal(es_optim_visit(o, &v), ES_OK);
     assert_string_equal(s.names[0], "model/w");
     assert_string_equal(s.names[1], "optim/moment0");
-    assert_string_equal(s.names[2], "optim/steps");
+    assert_string_equal(s.names[s.n - 1], "optim/steps");
     es_optim_destroy(&o);
     es_params_destroy(&p);
     p = make_params();
-    assert_int_equal(es_optim_create(&par, p, &o), ES_OK);
+    assert_int_equal(es_optim_create(cfg, &par, p, &o), ES_OK);
     v.loading = 1;
     assert_int_equal(es_params_visit(p, &v), ES_OK);
     assert_int_equal(es_optim_visit(o, &v), ES_OK);
@@ -184,14 +189,20 @@ static void run(bool interrupted, float out[COUNT]) {
   assert_int_equal(es_params_get(p, 0, out), ES_OK);
   es_optim_destroy(&o);
   es_params_destroy(&p);
+  es_config_destroy(&cfg);
 }
 
 static void stored_state_continues_exactly(void **state) {
   (void) state;
-  float whole[COUNT], resumed[COUNT];
-  run(false, whole);
-  run(true, resumed);
-  assert_memory_equal(whole, resumed, sizeof whole);
+  const es_optim_params par[] = {{.name = "sgd", .lr_1d = 1, .momentum = 0.9},
+                                 {.name = "lars", .lr_1d = 1, .momentum = 0.9},
+                                 {.name = "adamw", .lr_1d = 1}};
+  for (int i = 0; i < 3; i++) {
+    float whole[COUNT], resumed[COUNT];
+    run(par[i], false, whole);
+    run(par[i], true, resumed);
+    assert_memory_equal(whole, resumed, sizeof whole);
+  }
 }
 
 int main(int argc, char **argv) {

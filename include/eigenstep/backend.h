@@ -91,13 +91,21 @@ struct es_op {
   double flops; /**< of one forward per image (multiply and add counted separately) */
 };
 
-/** Argument of the fused optimiser op: for i < n
- *  g = grad + weight_decay p;  m = momentum m + g;
- *  p -= lr (nesterov ? g + momentum m : m). */
+/** Arguments of the fused optimiser ops: for i < n
+ *  g = scale (grad + weight_decay p);  m = momentum m + g;
+ *  p -= lr (nesterov ? g + momentum m : m).
+ *  `scale` is 1 for SGD, the adaptation of a tensor for LARS. */
 typedef struct es_sgd_args {
-  double lr, momentum, weight_decay;
+  double lr, scale, momentum, weight_decay;
   bool nesterov;
 } es_sgd_args;
+/** m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
+ *  p = (1 - lr weight_decay) p - lr mhat / (sqrt(vhat) + eps),
+ *  mhat = m / (1 - beta1^step), vhat = v / (1 - beta2^step). */
+typedef struct es_adamw_args {
+  double lr, beta1, beta2, eps, weight_decay;
+  int64_t step; /**< of this update, from 1 */
+} es_adamw_args;
 
 /* --- for authors of a backend: all pointers required -------------------------------- */
 typedef struct es_backend_ops {
@@ -118,9 +126,13 @@ typedef struct es_backend_ops {
   es_status (*act_read)(es_backend *b, es_shape s, int n, const es_act src, float *nchw);
   /* plain f32 vectors and matrices */
   es_status (*dot)(es_backend *b, size_t n, const es_buf x, const es_buf y, double *r);
+  /** r = {x'x, x'y, y'y}, summed in double. */
+  es_status (*gram)(es_backend *b, size_t n, const es_buf x, const es_buf y, double r[3]);
   es_status (*scale)(es_backend *b, size_t n, double alpha, es_buf x);
   es_status (*sgd)(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
                    const es_buf g, es_buf m);
+  es_status (*adamw)(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
+                     const es_buf g, es_buf m, es_buf v);
   /** Sum over ranks in place. */
   es_status (*allreduce)(es_backend *b, const es_comm *c, es_buf p, size_t n);
   /* network ops, one planner per kind; all of them required */

@@ -11,6 +11,7 @@
 typedef struct es_optim_params {
   es_string name;
   double lr, momentum, weight_decay;
+  double lr_1d; /**< rate of 1-D tensors (biases, gains) over that of the others */
   bool nesterov;
 } es_optim_params;
 extern const es_param es_optim_table[];
@@ -29,8 +30,11 @@ extern const es_param es_sched_table[];
 typedef struct es_optim es_optim;
 typedef struct es_optim_ops {
   const char *name, *doc;
-  int moments; /**< flat buffers of n elements it needs besides value and grad */
-  int sums;    /**< sums over each tensor that update reads (norms); 0: elementwise */
+  const es_param *params; /**< table of section [optim.NAME], NULL for none */
+  size_t size;            /**< of its parameter struct */
+  int moments;   /**< flat buffers of n elements it needs besides value and grad */
+  bool momentum; /**< optim.momentum and optim.nesterov have a meaning */
+  int sums;      /**< sums over each tensor that update reads (norms); 0: elementwise */
   /** Add what the elements of `r` contribute to the sums of their tensors,
    *  sum [n_view, sums]. NULL where sums is 0. */
   es_status (*gather)(es_optim *o, es_range r, double *sum);
@@ -40,15 +44,21 @@ typedef struct es_optim_ops {
 struct es_optim {
   const es_optim_ops *ops;
   es_optim_params par;
+  void *own;         /* owned: values of section [optim.NAME] */
   es_params *params; /* borrowed; must outlive */
   es_buf moment[2];  /* owned [n] each, as many as ops->moments */
   double *sum;       /* owned [n_view, ops->sums], of the present update */
   int64_t steps;     /**< updates done */
 };
 
+/** Sections optim and optim.NAME of the optimisers that have one, appended to s[max];
+ *  returns how many. */
+size_t es_optim_sections(es_section *s, size_t max);
 /** Check the name and what belongs to it. */
 es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops);
-es_status es_optim_create(const es_optim_params *par, es_params *params, es_optim **o);
+/** @param cfg  holds section [optim.NAME]; NULL will do for one that has none */
+es_status es_optim_create(es_config *cfg, const es_optim_params *par, es_params *params,
+                          es_optim **o);
 void es_optim_destroy(es_optim **o);
 /** params.value <- update(value, grad, lr), all of it. */
 es_status es_optim_update(es_optim *o, double lr);
@@ -56,6 +66,11 @@ es_status es_optim_update(es_optim *o, double lr);
  *  ranks of c make up the whole, each element once. NULL c: this rank has them all. */
 es_status es_optim_update_ranges(es_optim *o, double lr, const es_comm *c, int n,
                                  const es_range *own);
+/** Norm of the whole gradient, of which this rank holds n ranges, those of all ranks of c
+ *  each element once (collective); NULL c: this rank has them all. Not finite if any
+ *  element is not. */
+es_status es_optim_norm(const es_optim *o, const es_comm *c, int n, const es_range *own,
+                        double *norm);
 /** State visitor: "optim/moment0", ..., "optim/steps". */
 es_status es_optim_visit(es_optim *o, es_visitor *v);
 

@@ -44,8 +44,10 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"act_write", o->act_write != NULL},
       {"act_read", o->act_read != NULL},
       {"dot", o->dot != NULL},
+      {"gram", o->gram != NULL},
       {"scale", o->scale != NULL},
       {"sgd", o->sgd != NULL},
+      {"adamw", o->adamw != NULL},
       {"allreduce", o->allreduce != NULL},
   };
   for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)

@@ -147,12 +147,12 @@ es_status es_network_make(es_network *q, int width, uint64_t seed) {
   const es_machine *m = q->m;
   const int most = q->batch[0].n > q->batch[1].n ? q->batch[0].n : q->batch[1].n;
   const es_net_options o = {.max_n = 2 * most};
-  const es_optim_params sgd = {.name = "sgd", .lr = m->lr / width};
+  const es_optim_params sgd = {.name = "sgd", .lr = m->lr / width, .lr_1d = 1};
   es_status st = es_net_create(q->backend, &o, &q->net);
   if (st == ES_OK) st = add_layers(q, width);
   if (st == ES_OK) st = es_params_init(es_net_params(q->net), seed);
   if (st == ES_OK && m->kernel->ops->tangent) st = mirror(q, width, seed);
-  if (st == ES_OK) st = es_optim_create(&sgd, es_net_params(q->net), &q->optim);
+  if (st == ES_OK) st = es_optim_create(NULL, &sgd, es_net_params(q->net), &q->optim);
   ES_TRY(es_comm_agree(m->comm, st));
   ES_TRY(make_loss(q));
   st = es_train_create(m->comm, q->net, q->loss, q->optim, most, 2, &q->train);

@@ -92,7 +92,7 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
   ES_TRY(es_loss_create(cfg, s->loss.name, c, batch, s->batch.pairs, dim, &p->loss));
   ES_TRY(es_loss_create(cfg, s->loss.name, c, probe_max, p->probe_pairs, dim,
                         &p->probe_loss));
-  ES_TRY(es_comm_agree(c, es_optim_create(&s->optim, params, &p->optim)));
+  ES_TRY(es_comm_agree(c, es_optim_create(cfg, &s->optim, params, &p->optim)));
   ES_TRY(es_sched_find(&s->sched, &p->sched));
   const int groups = s->batch.bn_views == 0 ? 2 : 1;
   ES_TRY(es_comm_agree(

@@ -60,6 +60,8 @@ es_status es_sections(es_section **out, size_t *n_out) {
       n += es_data_sections(s + n, MOST - n);
     } else if (strcmp(fixed[i].name, "loss") == 0) {
       n += es_loss_sections(s + n, MOST - n);
+    } else if (strcmp(fixed[i].name, "optim") == 0) {
+      n += es_optim_sections(s + n, MOST - n);
     } else {
       s[n++] = (es_section){
           .name = fixed[i].name, .table = fixed[i].table, .doc = fixed[i].doc};

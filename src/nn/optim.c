@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file optim.c  Optimisers: lookup, their moments, and their state for checkpoints. */
-#include "eigenstep/optim.h"
-
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
+#include "optim_private.h"
+
+static const char name_doc[] = "optimiser, one of:"
+#define ES_OPTIM(n) " " #n
+#include "optim_list.h"
+#undef ES_OPTIM
+    ;
 
 const es_param es_optim_table[] = {
-    ES_STRING(es_optim_params, name, "sgd", "optimiser: sgd"),
+    ES_STRING(es_optim_params, name, "sgd", name_doc),
     ES_DOUBLE(es_optim_params, lr, "0.001", 0, ES_INF, "1",
               "learning rate before the schedule's factor"),
+    ES_DOUBLE(es_optim_params, lr_1d, "1", 0, ES_INF, "optim.lr",
+              "learning rate of 1-D tensors (biases, gains), in units of optim.lr"),
     ES_DOUBLE(es_optim_params, momentum, "0", 0, 1, "1", "momentum"),
     ES_DOUBLE(es_optim_params, weight_decay, "0", 0, ES_INF, "1",
-              "weight decay, added to the gradient"),
+              "weight decay, added to the gradient (adamw: to the step)"),
     ES_BOOL(es_optim_params, nesterov, "false", "Nesterov's form of the momentum"),
     ES_PARAM_END};
 
@@ -28,6 +36,22 @@ static const es_optim_ops *const optimisers[] = {
 #undef ES_OPTIM
 };
 
+size_t es_optim_sections(es_section *s, size_t max) {
+  static const char *const name[] = {
+#define ES_OPTIM(n) "optim." #n,
+#include "optim_list.h"
+#undef ES_OPTIM
+  };
+  size_t n = 0;
+  if (n < max)
+    s[n++] = (es_section){.name = "optim", .table = es_optim_table, .doc = "optimiser"};
+  for (size_t i = 0; i < sizeof name / sizeof name[0] && n < max; i++)
+    if (optimisers[i]->params != NULL)
+      s[n++] = (es_section){
+          .name = name[i], .table = optimisers[i]->params, .doc = optimisers[i]->doc};
+  return n;
+}
+
 es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops) {
   const void *found;
   ES_TRY(es_registry_find("optimiser", par->name, (const void *const *) optimisers,
@@ -35,11 +59,35 @@ es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops) {
   ES_CHECK(!par->nesterov || par->momentum > 0, ES_ECONFIG,
            "got optim.nesterov with optim.momentum = %g, expected a momentum > 0",
            par->momentum);
-  *ops = found;
+  const es_optim_ops *const o = found;
+  ES_CHECK(o->momentum || (par->momentum == 0 && !par->nesterov), ES_ECONFIG,
+           "got optim.momentum = %g%s, which optim.name = %s does not have",
+           par->momentum, par->nesterov ? " and optim.nesterov" : "", o->name);
+  *ops = o;
   return ES_OK;
 }
 
-es_status es_optim_create(const es_optim_params *par, es_params *params, es_optim **o) {
+/** Read the optimiser's own section, make its moments. */
+static es_status prepare(es_optim *o, es_config *cfg) {
+  const es_optim_ops *const ops = o->ops;
+  es_backend *const b = o->params->backend;
+  if (ops->params != NULL) {
+    char section[64];
+    snprintf(section, sizeof section, "optim.%s", ops->name);
+    ES_TRY(es_alloc(ops->size, section, &o->own));
+    ES_TRY(es_config_get(cfg, section, ops->params, NULL, ops->size, o->own));
+  }
+  ES_TRY(ES_NEW(o->params->n_view * ops->sums, &o->sum));
+  for (int i = 0; i < ops->moments; i++) {
+    void *p;
+    ES_TRY(b->ops->alloc(b, (size_t) o->params->n * sizeof(float), "moments", &p));
+    o->moment[i] = p;
+  }
+  return ES_OK;
+}
+
+es_status es_optim_create(es_config *cfg, const es_optim_params *par, es_params *params,
+                          es_optim **o) {
   const es_optim_ops *ops;
   ES_TRY(es_optim_find(par, &ops));
   es_optim *q;
@@ -47,24 +95,12 @@ es_status es_optim_create(const es_optim_params *par, es_params *params, es_opti
   q->ops = ops;
   q->par = *par;
   q->params = params;
-  es_backend *const b = params->backend;
-  const es_status room = ES_NEW(params->n_view * ops->sums, &q->sum);
-  if (room != ES_OK) {
+  const es_status st = prepare(q, cfg);
+  if (st == ES_OK)
+    *o = q;
+  else
     es_optim_destroy(&q);
-    return room;
-  }
-  for (int i = 0; i < q->ops->moments; i++) {
-    void *p;
-    const es_status st =
-        b->ops->alloc(b, (size_t) params->n * sizeof(float), "moments", &p);
-    if (st != ES_OK) {
-      es_optim_destroy(&q);
-      return st;
-    }
-    q->moment[i] = p;
-  }
-  *o = q;
-  return ES_OK;
+  return st;
 }
 
 void es_optim_destroy(es_optim **o) {
@@ -75,7 +111,50 @@ void es_optim_destroy(es_optim **o) {
     if (p != NULL) b->ops->release(b, &p);
   }
   es_free(&(*o)->sum);
+  es_free(&(*o)->own);
   es_free(o);
+}
+
+bool es_optim_next(const es_optim *o, es_range in, es_optim_split split,
+                   es_optim_run *r) {
+  const es_params *const p = o->params;
+  r->count = 0;
+  for (; r->next < p->n_view; r->next++) {
+    const es_view *const v = &p->view[r->next];
+    const int64_t begin = v->offset > in.first ? v->offset : in.first;
+    const int64_t end = v->offset + v->count, last = in.first + in.count;
+    const int64_t count = (end < last ? end : last) - begin;
+    if (v->state || count <= 0) continue;
+    const bool alike =
+        split == ES_SPLIT_NONE || (split == ES_SPLIT_KIND && v->excluded == r->excluded);
+    if (r->count > 0 && !alike) return true;
+    if (r->count == 0) {
+      r->first = (size_t) begin;
+      r->excluded = v->excluded;
+      r->view = r->next;
+    }
+    r->count += (size_t) count;
+  }
+  return r->count > 0;
+}
+
+double es_optim_rate(const es_optim *o, const es_optim_run *r, double lr) {
+  return r->excluded ? lr * o->par.lr_1d : lr;
+}
+
+es_status es_optim_norm(const es_optim *o, const es_comm *c, int n, const es_range *own,
+                        double *norm) {
+  const es_params *const p = o->params;
+  double sum = 0.0;
+  for (int i = 0; i < n; i++) {
+    const es_buf g = p->grad + own[i].first;
+    double part;
+    ES_TRY(p->backend->ops->dot(p->backend, (size_t) own[i].count, g, g, &part));
+    sum += part;
+  }
+  if (c != NULL) es_comm_sum_f64(c, &sum, 1);
+  *norm = sqrt(sum);
+  return ES_OK;
 }
 
 es_status es_optim_update_ranges(es_optim *o, double lr, const es_comm *c, int n,

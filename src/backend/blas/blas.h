@@ -43,9 +43,13 @@ es_status es_blas_download(es_backend *b, float *dst, const es_buf src, size_t n
 es_status es_blas_zero(es_backend *b, es_buf p, size_t n);
 es_status es_blas_sync(es_backend *b);
 es_status es_blas_dot(es_backend *b, size_t n, const es_buf x, const es_buf y, double *r);
+es_status es_blas_gram(es_backend *b, size_t n, const es_buf x, const es_buf y,
+                       double r[3]);
 es_status es_blas_scale(es_backend *b, size_t n, double alpha, es_buf x);
 es_status es_blas_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
                       const es_buf g, es_buf m);
+es_status es_blas_adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
+                        const es_buf g, es_buf m, es_buf v);
 es_status es_blas_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n);
 /** sum[c] += column sums of x [rows, width]: f32 over runs of 64 rows, then double. */
 void es_blas_column_sums(int64_t rows, int width, const float *x, double *sum);

@@ -2,6 +2,7 @@
 /** @file blas_vec.c  Plain f32 vectors, column sums and transposes of the `blas` backend.
  *
  *  Every loop has a fixed partition, so a result does not depend on the thread count. */
+#include <math.h>
 #include <string.h>
 #include "blas.h"
 
@@ -50,6 +51,28 @@ es_status es_blas_dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
   return ES_OK;
 }
 
+es_status es_blas_gram(es_backend *b, size_t n, const es_buf x, const es_buf y,
+                       double r[3]) {
+  (void) b;
+  double total[3] = {0};
+  for (size_t first = 0; first < n; first += BLOCK) {
+    const size_t last = first + BLOCK < n ? first + BLOCK : n;
+    double xx = 0.0, xy = 0.0, yy = 0.0;
+#pragma omp simd reduction(+ : xx, xy, yy)
+    for (size_t i = first; i < last; i++) {
+      const double u = x[i], v = y[i];
+      xx += u * u;
+      xy += u * v;
+      yy += v * v;
+    }
+    total[0] += xx;
+    total[1] += xy;
+    total[2] += yy;
+  }
+  memcpy(r, total, sizeof total);
+  return ES_OK;
+}
+
 es_status es_blas_scale(es_backend *b, size_t n, double alpha, es_buf x) {
   const float f = (float) alpha;
 #pragma omp parallel for simd num_threads(b->threads) schedule(static)
@@ -60,15 +83,33 @@ es_status es_blas_scale(es_backend *b, size_t n, double alpha, es_buf x) {
 es_status es_blas_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
                       const es_buf g, es_buf m) {
   const float lr = (float) a->lr, mu = (float) a->momentum;
-  const float decay = (float) a->weight_decay;
+  const float scale = (float) a->scale, decay = (float) a->weight_decay;
   const float of_gradient = a->nesterov ? 1.0f : 0.0f;
   const float of_momentum = a->nesterov ? mu : 1.0f;
 #pragma omp parallel for simd num_threads(b->threads) schedule(static)
   for (size_t i = 0; i < n; i++) {
-    const float gi = g[i] + decay * p[i];
+    const float gi = scale * (g[i] + decay * p[i]);
     const float mi = mu * m[i] + gi;
     m[i] = mi;
     p[i] -= lr * (of_gradient * gi + of_momentum * mi);
+  }
+  return ES_OK;
+}
+
+es_status es_blas_adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
+                        const es_buf g, es_buf m, es_buf v) {
+  const float b1 = (float) a->beta1, new1 = (float) (1.0 - a->beta1);
+  const float b2 = (float) a->beta2, new2 = (float) (1.0 - a->beta2);
+  const float decay = (float) (a->lr * a->weight_decay), eps = (float) a->eps;
+  const float rate = (float) (a->lr / (1.0 - pow(a->beta1, (double) a->step)));
+  const float root = (float) (1.0 / sqrt(1.0 - pow(a->beta2, (double) a->step)));
+#pragma omp parallel for simd num_threads(b->threads) schedule(static)
+  for (size_t i = 0; i < n; i++) {
+    const float mi = b1 * m[i] + new1 * g[i];
+    const float vi = b2 * v[i] + new2 * g[i] * g[i];
+    m[i] = mi;
+    v[i] = vi;
+    p[i] -= decay * p[i] + rate * mi / (root * sqrtf(vi) + eps);
   }
   return ES_OK;
 }

@@ -177,6 +177,11 @@ static es_status dot(es_backend *b, size_t n, const es_buf x, const es_buf y, do
   WITH(b, es_backend_blas.dot(inner(b), n, x, y, r), x, y);
 }
 
+static es_status gram(es_backend *b, size_t n, const es_buf x, const es_buf y,
+                      double r[3]) {
+  WITH(b, es_backend_blas.gram(inner(b), n, x, y, r), x, y);
+}
+
 static es_status scale(es_backend *b, size_t n, double alpha, es_buf x) {
   WITH(b, es_backend_blas.scale(inner(b), n, alpha, x), x);
 }
@@ -184,6 +189,11 @@ static es_status scale(es_backend *b, size_t n, double alpha, es_buf x) {
 static es_status sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
                      const es_buf g, es_buf m) {
   WITH(b, es_backend_blas.sgd(inner(b), n, a, p, g, m), p, g, m);
+}
+
+static es_status adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
+                       const es_buf g, es_buf m, es_buf v) {
+  WITH(b, es_backend_blas.adamw(inner(b), n, a, p, g, m, v), p, g, m, v);
 }
 
 static es_status allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n) {
@@ -243,8 +253,10 @@ const es_backend_ops es_backend_guard = {
     .act_write = act_write,
     .act_read = act_read,
     .dot = dot,
+    .gram = gram,
     .scale = scale,
     .sgd = sgd,
+    .adamw = adamw,
     .allreduce = allreduce,
     .plan = {[ES_OP_CONV] = plan,
              [ES_OP_BN] = plan,
