@@ -170,7 +170,7 @@ static void the_thread_changes_nothing(void **state) {
   close_chain(&without);
 }
 
-static void a_fixed_epoch_repeats_its_views(void **state) {
+static void passes_are_epochs_from_the_fixed_one_on(void **state) {
   const es_comm *c = *state;
   es_loader_options o = options(4, 8);
   chain x;
@@ -182,7 +182,11 @@ static void a_fixed_epoch_repeats_its_views(void **state) {
   bool same = es_loader_get(x.l, 0, &b) == ES_OK;
   const size_t bytes = 2 * (size_t) b->n * VALUES * sizeof *first;
   memcpy(first, b->x, bytes);
+  for (int i = 0; i < b->n; i++) same = same && b->epoch[i] == 1000;
   same = same && es_loader_get(x.l, 2, &b) == ES_OK; /* records 8.. are 0.. again */
+  for (int i = 0; i < b->n; i++) same = same && b->epoch[i] == 1001;
+  same = same && memcmp(first, b->x, bytes) != 0;
+  same = same && es_loader_get(x.l, 0, &b) == ES_OK;
   same = same && memcmp(first, b->x, bytes) == 0;
   same = same && es_loader_get(x.l, 1, &b) == ES_OK;
   same = same && memcmp(first, b->x, bytes) != 0;
@@ -255,7 +259,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(each_epoch_is_another_permutation),
       cmocka_unit_test(without_shuffle_records_follow_each_other),
       cmocka_unit_test(the_thread_changes_nothing),
-      cmocka_unit_test(a_fixed_epoch_repeats_its_views),
+      cmocka_unit_test(passes_are_epochs_from_the_fixed_one_on),
       cmocka_unit_test(refusals_are_the_same_on_all_ranks),
       cmocka_unit_test(nan_is_named),
   };

@@ -15,7 +15,7 @@ static double value(const char *name, const es_spectrum *s) {
   const es_metric_ops *const *list;
   const size_t n = es_metric_list(&list);
   for (size_t i = 0; i < n; i++)
-    if (strcmp(list[i]->name, name) == 0) return list[i]->eval(s);
+    if (strcmp(list[i]->name, name) == 0 && list[i]->eval) return list[i]->eval(s);
   fail_msg("no metric '%s'", name);
   return NAN;
 }
@@ -40,6 +40,7 @@ static void every_metric_is_described(void **state) {
   assert_true(n >= 8);
   for (size_t i = 0; i < n; i++) {
     assert_true(strlen(list[i]->doc) > 10 && strlen(list[i]->unit) > 0);
+    assert_true((list[i]->eval == NULL) != (list[i]->measure == NULL));
     for (size_t j = 0; j < i; j++) assert_string_not_equal(list[i]->name, list[j]->name);
   }
 }
@@ -94,12 +95,13 @@ static void alpha_recovers_a_power_law(void **state) {
       lambda[k - 1] = k < 11 ? 1e3 - k : k > 100 ? 1e-12 / k : 5 * pow(k, -exponents[e]);
     const es_spectrum s = spectrum(lambda, NULL, WIDTH, WIDTH);
     expect("alpha", &s, exponents[e], 1e-12);
+    expect("alpha_r2", &s, 1, 1e-12);
     const es_spectrum few = spectrum(lambda, NULL, 13, WIDTH);
     expect("alpha", &few, exponents[e], 1e-12);
     lambda[40] = 0;
     expect("alpha", &s, exponents[e], 1e-12);
     lambda[12] = 0;
-    assert_true(isnan(value("alpha", &s)));
+    assert_true(isnan(value("alpha", &s)) && isnan(value("alpha_r2", &s)));
   }
   /* The weights 1/k, by hand on three points that are on no line. */
   double y[13], w = 0, wx = 0, wy = 0, sxy = 0, sxx = 0;
@@ -115,6 +117,15 @@ static void alpha_recovers_a_power_law(void **state) {
   }
   const es_spectrum s = spectrum(y, NULL, 13, 13);
   expect("alpha", &s, sxy / sxx, 1e-10);
+  /* R^2 = 1 - rest / all, from the residuals. */
+  double rest = 0, all = 0;
+  for (int k = 11; k <= 13; k++) {
+    const double off = log(y[k - 1]) - wy / w;
+    const double fitted = sxy / sxx * (-log(k) - wx / w);
+    rest += (off - fitted) * (off - fitted) / k;
+    all += off * off / k;
+  }
+  expect("alpha_r2", &s, 1 - rest / all, 1e-10);
 }
 
 static void unknown_eigenvalues_give_nan(void **state) {
@@ -131,6 +142,21 @@ static void unknown_eigenvalues_give_nan(void **state) {
   s.trace = 4;
   expect("participation_ratio", &s, 16 / 6.0, 1e-14);
   assert_false(isnan(value("effective_rank", &s)));
+}
+
+static void noise_levels(void **state) {
+  (void) state;
+  /* d/n = 1/4: edges at 1/4 and 9/4 of the level; d > n leaves null directions. */
+  assert_true(fabs(es_metric_flat_low(2, 25, 100) - 0.5) < 1e-15);
+  assert_true(fabs(es_metric_flat_high(2, 25, 100) - 4.5) < 1e-15);
+  assert_true(es_metric_flat_low(2, 200, 100) == 0);
+  double lambda[25];
+  for (int i = 0; i < 25; i++) lambda[i] = i < 3 ? 2.8 : i < 5 ? 1.2 : 14.2 / 20;
+  es_spectrum s = spectrum(lambda, NULL, 25, 25); /* trace 25: the edge is at 2.25 */
+  s.independent = 100;
+  expect("above_flat", &s, 3, 0);
+  lambda[2] = 2.2;
+  expect("above_flat", &s, 2, 0);
 }
 
 static void zero_spectrum(void **state) {
@@ -151,6 +177,7 @@ int main(void) {
       cmocka_unit_test(two_levels_by_hand),
       cmocka_unit_test(alpha_recovers_a_power_law),
       cmocka_unit_test(unknown_eigenvalues_give_nan),
+      cmocka_unit_test(noise_levels),
       cmocka_unit_test(zero_spectrum),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,8 @@ static void within(double got, double want, double relative) {
 static es_steps *run(double t_end, int every, double scale,
                      double (*change)(double value, int mode, int i)) {
   es_steps *s = NULL;
-  assert_int_equal(es_steps_create(3, &s), ES_OK);
+  const es_steps_options o = {.modes = 3, .rate = 8, .settled = scale};
+  assert_int_equal(es_steps_create(&o, &s), ES_OK);
   for (int i = 0; i * every / 1000.0 <= t_end; i++) {
     const double t = i * every / 1000.0;
     double lambda[3];
@@ -50,8 +51,8 @@ static void logistic_curves_are_recovered(void **state) {
   for (int k = 0; k < 3; k++) {
     es_steps *s = run(8, 10, scales[k], NULL);
     es_step_row row[3];
-    es_steps_table(s, scales[k], row);
-    assert_int_equal(es_steps_learned(s, scales[k]), 3);
+    es_steps_table(s, row);
+    assert_int_equal(es_steps_learned(s), 3);
     for (int j = 0; j < 3; j++) {
       assert_int_equal(row[j].mode, j + 1);
       within(row[j].gamma, gammas[j], 0.01);
@@ -70,7 +71,7 @@ static void coarse_snapshots(void **state) {
   /* Mode 2 doubles every 0.12: snapshots every 0.25 make it jump fourfold. */
   es_steps *s = run(8, 250, 1, NULL);
   es_step_row row[3];
-  es_steps_table(s, 1, row);
+  es_steps_table(s, row);
   for (int j = 1; j < 3; j++) {
     within(row[j].gamma, gammas[j], 0.01);
     assert_true(fabs(row[j].time - tau(j)) < 0.07);
@@ -89,7 +90,7 @@ static void noise_floor_is_kept_out(void **state) {
   (void) state;
   es_steps *s = run(8, 10, 1, floor_and_noise);
   es_step_row row[3];
-  es_steps_table(s, 1, row);
+  es_steps_table(s, row);
   for (int j = 0; j < 3; j++) {
     /* The floor adds 2e-4 to values from 6e-4 on, which takes some of the slope. */
     within(row[j].gamma, gammas[j], 0.1);
@@ -107,8 +108,8 @@ static void noise_alone_is_no_step(void **state) {
   (void) state;
   es_steps *s = run(8, 10, 1, only_floor);
   es_step_row row[3];
-  es_steps_table(s, 1, row);
-  assert_int_equal(es_steps_learned(s, 1), 1);
+  es_steps_table(s, row);
+  assert_int_equal(es_steps_learned(s), 1);
   for (int j = 1; j < 3; j++) {
     assert_true(isnan(row[j].step) && isnan(row[j].time));
     assert_true(isnan(row[j].gamma) && isnan(row[j].time_predicted));
@@ -123,18 +124,18 @@ static void forecast_comes_before_the_step(void **state) {
   const double early = 0.6 * tau(2);
   es_steps *s = run(early, 10, 1, NULL);
   es_step_row before[3], after[3];
-  es_steps_table(s, 1, before);
-  assert_int_equal(es_steps_learned(s, 1), 2);
+  es_steps_table(s, before);
+  assert_int_equal(es_steps_learned(s), 2);
   assert_true(before[2].value < 0.01);
   assert_true(isnan(before[2].step) && isnan(before[2].time));
   within(before[2].gamma, gammas[2], 0.01);
   within(before[2].time_predicted, tau(2), 0.02);
   es_steps_destroy(&s);
   s = run(tau(1) + 0.05, 10, 1, NULL);
-  es_steps_table(s, 1, before);
+  es_steps_table(s, before);
   es_steps_destroy(&s);
   s = run(8, 10, 1, NULL);
-  es_steps_table(s, 1, after);
+  es_steps_table(s, after);
   assert_true(before[1].time_predicted == after[1].time_predicted);
   assert_true(before[1].gamma == after[1].gamma);
   es_steps_destroy(&s);
@@ -151,7 +152,7 @@ static void excursions_do_not_count(void **state) {
   (void) state;
   es_steps *s = run(8, 10, 1, shaken);
   es_step_row row[3];
-  es_steps_table(s, 1, row);
+  es_steps_table(s, row);
   within(row[0].time, tau(0), 0.01);
   within(row[1].time, tau(1), 0.003);
   es_steps_destroy(&s);
@@ -165,8 +166,8 @@ static void learned_from_the_start_has_no_step(void **state) {
   (void) state;
   es_steps *s = run(8, 10, 1, learned_at_once);
   es_step_row row[3];
-  es_steps_table(s, 1, row);
-  assert_int_equal(es_steps_learned(s, 1), 3);
+  es_steps_table(s, row);
+  assert_int_equal(es_steps_learned(s), 3);
   assert_true(isnan(row[0].step) && isnan(row[0].time) && isnan(row[0].gamma));
   assert_true(isnan(row[0].time_predicted) && row[0].value > 0.9);
   within(row[1].time, tau(1), 0.003);
@@ -178,19 +179,23 @@ static void bad_snapshots_are_refused(void **state) {
   es_steps *s = NULL;
   es_step_row row[2];
   const double good[2] = {1, 0.5}, bad[2] = {1, NAN};
-  assert_int_equal(es_steps_create(0, &s), ES_EARG);
+  es_steps_options o = {.modes = 0, .rate = 8, .settled = 1};
+  assert_int_equal(es_steps_create(&o, &s), ES_EARG);
+  o = (es_steps_options){.modes = 2, .rate = 0, .settled = 1};
+  assert_int_equal(es_steps_create(&o, &s), ES_EARG);
   assert_null(s);
-  assert_int_equal(es_steps_create(2, &s), ES_OK);
-  es_steps_table(s, 1, row);
+  o.rate = 8;
+  assert_int_equal(es_steps_create(&o, &s), ES_OK);
+  es_steps_table(s, row);
   assert_true(isnan(row[1].value) && row[1].mode == 2);
-  assert_int_equal(es_steps_learned(s, 1), 0);
+  assert_int_equal(es_steps_learned(s), 0);
   assert_int_equal(es_steps_add(s, 10, 0.1, good), ES_OK);
   assert_int_equal(es_steps_add(s, 10, 0.2, good), ES_EARG);
   assert_int_equal(es_steps_add(s, 11, 0.0, good), ES_EARG);
   assert_int_equal(es_steps_add(s, 11, NAN, good), ES_EARG);
   assert_int_equal(es_steps_add(s, 11, 0.2, bad), ES_EMATH);
   assert_int_equal(es_steps_add(s, 11, 0.1, good), ES_OK);
-  assert_int_equal(es_steps_learned(s, 1), 1);
+  assert_int_equal(es_steps_learned(s), 1);
   es_steps_destroy(&s);
   es_steps_destroy(&s);
 }

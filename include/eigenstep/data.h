@@ -135,7 +135,8 @@ typedef struct es_loader_options {
   int64_t first, count; /**< records first .. first + count - 1 of the set are used */
   bool shuffle;
   bool prefetch; /**< prepare the next batch on a thread while the current one computes */
-  uint64_t fixed_epoch; /**< != 0: no epochs; views always as in this one (probe sets) */
+  uint64_t fixed_epoch; /**< of the first pass over the records: that of a probe set lies
+                             beyond all of training's */
 } es_loader_options;
 
 /** Collective. @return ES_ECONFIG if pairs < ranks (got/expected) or there are no

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric.h  Numbers computed from one spectrum snapshot. Variants:
- *  metric_list.h. */
+/** @file metric.h  Numbers computed from one spectrum snapshot: from the eigenvalues, or
+ *  from the embeddings themselves. Variants: metric_list.h. */
 #ifndef ES_METRIC_H
 #define ES_METRIC_H
 
 #include <stddef.h>
 #include <stdint.h>
-#include "eigenstep/status.h"
+#include "eigenstep/grid.h"
 
 /** What a metric may look at. Arrays are borrowed and replicated. */
 typedef struct es_spectrum {
@@ -17,13 +17,37 @@ typedef struct es_spectrum {
   double trace;         /**< sum of all d eigenvalues */
   const double *sigma;  /**< [k] singular values of the uncentred Z, descending; NULL if
                            not  computed */
+  int64_t independent;  /**< rows of one view: those of the other repeat them */
 } es_spectrum;
+
+/** The embeddings behind it, for metrics that need them. Spread over the ranks. */
+typedef struct es_embedding {
+  const es_grid *grid;
+  int views;          /**< of each sample: 1, a pair, or more for LiDAR */
+  int d;              /**< embedding width */
+  int64_t samples;    /**< N, on all ranks */
+  int64_t n;          /**< on this rank */
+  const int64_t *row; /**< [n] their numbers, 0 .. N-1 */
+  const double *z;    /**< [views][n][d], not centred */
+} es_embedding;
 
 typedef struct es_metric_ops {
   const char *name, *doc, *unit;
   /** Value of the metric; NaN where it is not defined (too few eigenvalues). */
   double (*eval)(const es_spectrum *s);
+  /** Instead of it (then eval is NULL). Collective. The same value on all ranks, NaN where
+   *  it is not defined (no second view). @return ES_OK, ES_EMATH, ES_ENOMEM */
+  es_status (*measure)(const es_embedding *e, double *value);
+  /** Costs as much as the rest of a snapshot: only where spectrum.lidar asks for it. */
+  bool on_request;
 } es_metric_ops;
+
+/** Marchenko-Pastur: the covariance eigenvalues of n independent samples whose d true
+ *  eigenvalues are all `level` lie, for large d and n, between level (1 - sqrt(d/n))^2 (0
+ *  for d > n) and level (1 + sqrt(d/n))^2: a null level for what a spectrum seems to
+ *  show. */
+double es_metric_flat_low(double level, int d, int64_t n);
+double es_metric_flat_high(double level, int d, int64_t n);
 
 size_t es_metric_list(const es_metric_ops *const **list);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file snapshot.h  One spectrum snapshot: embeddings -> matrices -> eigenvalues ->
- *  metrics -> steps -> trajectory. Knows nothing of networks: the embeddings come as
+ *  metrics -> steps and forecast -> trajectory. Knows nothing of networks: the embeddings come as
  *  arguments. */
 #ifndef ES_SNAPSHOT_H
 #define ES_SNAPSHOT_H
@@ -19,6 +19,7 @@ typedef struct es_spectrum_params {
   int precision;      /**< 0 = f32: forward passes of the probe */
   int bn;             /**< 0 = batch, 1 = running */
   es_string matrices; /**< "covariance, cross" */
+  int64_t lidar;      /**< views of a sample for LiDAR, 0 = off */
 } es_spectrum_params;
 extern const es_param es_spectrum_table[];
 
@@ -28,11 +29,18 @@ typedef struct es_snapshot_options {
   int64_t samples;        /**< rows of one view over all ranks */
   bool pairs;             /**< two views: cross-correlation is possible */
   bool center, normalize; /**< the loss's convention for the cross-correlation */
+  bool unit;              /**< the loss sees embeddings divided by their length: their
+                               covariance is measured too */
+  bool cross_modes;       /**< modes are eigenvalues of the cross-correlation */
+  double rate, settled;   /**< of their growth, as in es_steps_options; 0 = 8 and 1 */
 } es_snapshot_options;
+
+/** Views of each sample that es_snapshot_take wants: 1, 2, or as many as LiDAR does. */
+int es_snapshot_views(const es_spectrum_params *p, const es_snapshot_options *o);
 
 /** Would es_snapshot_create accept them? Asked before anything is made.
  *  @return ES_ECONFIG: top > dim ("more modes than embedding dimensions"), unknown
- *          matrix, solver or cadence */
+ *          matrix, solver or cadence, an odd number of views for LiDAR */
 es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_options *o);
 
 typedef struct es_snapshot es_snapshot;
@@ -46,17 +54,19 @@ void es_snapshot_destroy(es_snapshot **s);
 /** Collective. Take one: append to the trajectory and the step detector.
  *  @param n       rows of a view on this rank
  *  @param row     [n] global number of each row (0 .. samples-1), for /embedding/pca
- *  @param z       [n, D], with pairs [2n, D] (view 1 then view 2) embeddings. Overwritten
- *            (centred).
+ *  @param z       [views n, D] embeddings: view 1 of all rows, then view 2, ...
+ *            Overwritten (centred).
  *  @return ES_OK; ES_EMATH if an embedding is not finite or the solver failed */
 es_status es_snapshot_take(es_snapshot *s, int64_t step, double time, int64_t n,
                            const int64_t *row, double *z);
 
-/** Eigenvalues of the last snapshot's leading matrix (cross-correlation where there is
- *  one), [k]. */
+/** Eigenvalues of the matrix whose steps are followed, in the last snapshot, [k]: the
+ *  cross-correlation or the covariance, as the options say, or what there is of them. */
 const double *es_snapshot_values(const es_snapshot *s, int *k);
-/** Modes with eigenvalue > 1/2 in that matrix. */
+/** Modes with eigenvalue > settled / 2 in that matrix. */
 int es_snapshot_learned(const es_snapshot *s);
+/** The next one to rise. */
+es_forecast es_snapshot_next(const es_snapshot *s);
 /** Value of a metric in the last snapshot, NaN if unknown. */
 double es_snapshot_metric(const es_snapshot *s, const char *name);
 /** Collective. Write /steps. */
@@ -65,7 +75,8 @@ es_status es_snapshot_write_steps(es_snapshot *s);
 int es_snapshot_steps(const es_snapshot *s, es_step_row *rows);
 /** Bytes per rank that a snapshot of D x D with P ranks takes, and of one row in the
  *  file. */
-int64_t es_snapshot_bytes(const es_snapshot_options *o, int ranks);
+int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
+                          int ranks);
 int64_t es_snapshot_file_bytes(const es_spectrum_params *p, const es_snapshot_options *o);
 
 #endif

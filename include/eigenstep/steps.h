@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file steps.h  Step detector: when each eigenvalue rose, and how fast (theory.md's
- *  tau_j, gamma_j).
+/** @file steps.h  Step detector: when each eigenvalue rose, how fast (theory.md's tau_j,
+ *  gamma_j), and when the next one will.
  *
- *  Feed it every snapshot's eigenvalues; ask for the table at any time. */
+ *  Feed it every snapshot's eigenvalues; ask for the table or the forecast at any time.
+ *  The exact rules are at the head of steps.c. */
 #ifndef ES_STEPS_H
 #define ES_STEPS_H
 
@@ -12,21 +13,36 @@
 
 typedef struct es_steps es_steps;
 
+typedef struct es_steps_options {
+  int modes;      /**< how many leading eigenvalues are followed */
+  double rate;    /**< from a small start lambda grows as e^(rate gamma t): 8 for Barlow
+                       Twins, 4/T for NT-Xent of dot products, 2 for VICReg */
+  double settled; /**< about where a learned mode settles: 1 for Barlow Twins */
+} es_steps_options;
+
 /** One learned (or rising) mode. */
 typedef struct es_step_row {
   int mode; /**< 1-based, by descending eigenvalue */
   /** Crossing of half the final (= latest) value, interpolated; NaN if the mode has not
    * risen, or was above that from the first snapshot on. */
   double step, time;
-  /** Forecast of the time of scale / 2, made at the end of its exponential window from
-   * nothing later: t + ln(scale/l - 1) / (8 gamma); NaN if there was none. */
-  double time_predicted;
-  double gamma; /**< slope of ln lambda / 8 in that window; NaN if not fitted */
-  double value; /**< latest eigenvalue */
+  /** Forecast of that crossing, made at the end of the exponential window from nothing
+   * later; NaN if there was none. */
+  double step_predicted, time_predicted;
+  double gamma;       /**< growth rate in that window / rate; NaN if not fitted */
+  double gamma_error; /**< its standard error */
+  double value;       /**< latest eigenvalue */
 } es_step_row;
 
-/** @param modes  how many leading eigenvalues are followed */
-es_status es_steps_create(int modes, es_steps **s);
+/** The next mode to rise, from all snapshots so far. */
+typedef struct es_forecast {
+  int mode;          /**< 1-based, 0 if all have risen */
+  double step, time; /**< of half of its final value; NaN: not to be foretold yet */
+  double gamma, gamma_error;
+} es_forecast;
+
+/** @return ES_OK; ES_EARG (no modes; rate or settled not above 0); ES_ENOMEM */
+es_status es_steps_create(const es_steps_options *o, es_steps **s);
 void es_steps_destroy(es_steps **s);
 
 /** Add one snapshot; lambda[modes] descending.
@@ -34,13 +50,12 @@ void es_steps_destroy(es_steps **s);
  *          finite); ES_ENOMEM */
 es_status es_steps_add(es_steps *s, int64_t step, double time, const double *lambda);
 
-/** Fill rows[modes]. A mode has risen when its latest value exceeds scale / 2, `scale`
- *  being where a learned mode settles (1 for Barlow Twins). Its window: values above 3
- *  times the least before its rise and below scale / 10. The exact rule is at the head
- *  of steps.c. */
-void es_steps_table(const es_steps *s, double scale, es_step_row *rows);
+/** Fill rows[modes]. */
+void es_steps_table(const es_steps *s, es_step_row *rows);
 
-/** Number of modes whose latest eigenvalue exceeds scale / 2. */
-int es_steps_learned(const es_steps *s, double scale);
+/** Number of modes whose latest eigenvalue exceeds settled / 2. */
+int es_steps_learned(const es_steps *s);
+
+es_forecast es_steps_next(const es_steps *s);
 
 #endif

@@ -81,11 +81,11 @@ es_status es_train_visit_view(int64_t view[3], es_visitor *v);
 
 /** The fixed probe set and what is measured on it. */
 typedef struct es_probe es_probe;
-/** Collective. `loader` (borrowed) gives the probe in `chunks` batches of its own
- *  size. */
+/** Collective. `loader` (borrowed) gives the probe in batches of per_chunk pairs, and
+ *  each further pass over it two views more of each sample; `views` (even) are taken. */
 es_status es_probe_create(const es_comm *comm, es_loader *loader, int64_t pairs,
-                          int64_t per_chunk, int dim, es_loss *loss, es_bn_mode mode,
-                          es_probe **p);
+                          int64_t per_chunk, int views, int dim, es_loss *loss,
+                          es_bn_mode mode, es_probe **p);
 void es_probe_destroy(es_probe **p);
 /** Collective. Embed the probe, evaluate the loss on it, take the snapshot. */
 es_status es_probe_measure(es_probe *p, es_train *t, es_snapshot *s, double *loss);

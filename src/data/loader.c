@@ -38,7 +38,7 @@ struct es_loader {
 /** Epoch and record of position p of the endless stream. */
 static void locate(const es_loader_options *o, uint64_t p, uint64_t *epoch, int64_t *id) {
   const uint64_t count = (uint64_t) o->count, place = p % count;
-  *epoch = o->fixed_epoch != 0 ? o->fixed_epoch : p / count;
+  *epoch = o->fixed_epoch + p / count;
   *id = o->first +
         (int64_t) (o->shuffle ? es_permute(o->seed, *epoch, count, place) : place);
 }

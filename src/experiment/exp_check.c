@@ -28,7 +28,7 @@ static void print_memory(const es_settings *s, const es_pipeline *p,
   const double view = 4.0 * p->view.c * p->view.h * p->view.w;
   const double batch = 2 * 2 * (double) pairs * view;
   const double state = (double) (cost->parameter_bytes + 4 * cost->parameters);
-  const double snap = (double) es_snapshot_bytes(opt, ranks);
+  const double snap = (double) es_snapshot_bytes(&s->spectrum, opt, ranks);
   es_print("memory a rank");
   print_bytes("parameters, gradients, momentum", state);
   print_bytes("activations", (double) cost->activation_bytes);

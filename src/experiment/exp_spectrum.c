@@ -77,9 +77,16 @@ static void print_result(const es_snapshot *s, const rows *r) {
            (long long) r->total, r->dim);
   for (int i = 0; i < k && i < 16; i++) es_print("%6d %16.9e", i + 1, w[i]);
   if (k > 16) es_print("       ... %d more in trajectory.h5", k - 16);
+  double trace = 0;
+  for (int i = 0; i < k; i++) trace += w[i];
+  if (k == r->dim)
+    es_print("a flat spectrum of this trace would show %.4g to %.4g (Marchenko-Pastur)",
+             es_metric_flat_low(trace / k, k, r->total),
+             es_metric_flat_high(trace / k, k, r->total));
   const es_metric_ops *const *list;
   const size_t n = es_metric_list(&list);
   for (size_t i = 0; i < n; i++) {
+    if (list[i]->on_request) continue;
     const double v = es_snapshot_metric(s, list[i]->name);
     if (isfinite(v))
       es_print("%-22s %14.6g  %s", list[i]->name, v, list[i]->doc);

@@ -72,6 +72,11 @@ static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
   es_snapshot *snap = NULL;
   es_probe *probe = NULL;
   es_status st;
+  const es_loss_growth growth = es_loss_growth_of(p->loss);
+  opt.unit = growth.unit;
+  opt.cross_modes = growth.cross;
+  opt.rate = growth.rate;
+  opt.settled = growth.settled;
   if (p->loss->ops->convention != NULL) {
     p->loss->ops->convention(p->loss->par, &opt.center, &opt.normalize);
   }
@@ -82,10 +87,10 @@ static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
   ES_TRY_GOTO(es_grid_create(c, 0, &grid), done);
   ES_TRY_GOTO(es_snapshot_create(grid, o->traj, &s->spectrum, &opt, &snap), done);
   ES_TRY_GOTO(
-      es_comm_agree(c, es_probe_create(c, p->probe_loader, p->probe_pairs, p->probe_chunk,
-                                       opt.dim, p->probe_loss,
-                                       s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING,
-                                       &probe)),
+      es_comm_agree(c, es_probe_create(
+                           c, p->probe_loader, p->probe_pairs, p->probe_chunk,
+                           es_snapshot_views(&s->spectrum, &opt), opt.dim, p->probe_loss,
+                           s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING, &probe)),
       done);
   print_start(c, s, p);
   es_stop_install();

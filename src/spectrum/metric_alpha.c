@@ -9,9 +9,9 @@
 #define FIRST 11
 #define LAST 100
 
-static double eval(const es_spectrum *s) {
+bool es_metric_power_law(const es_spectrum *s, double *slope, double *r2) {
   const int last = s->k < LAST ? s->k : LAST;
-  double w = 0, wx = 0, wy = 0, wxx = 0, wxy = 0;
+  double w = 0, wx = 0, wy = 0, wxx = 0, wxy = 0, wyy = 0;
   int used = 0;
   for (int k = FIRST; k <= last && s->lambda[k - 1] > 0; k++, used++) {
     const double x = -log(k), y = log(s->lambda[k - 1]), weight = 1.0 / k;
@@ -20,8 +20,18 @@ static double eval(const es_spectrum *s) {
     wy += weight * y;
     wxx += weight * x * x;
     wxy += weight * x * y;
+    wyy += weight * y * y;
   }
-  return used >= 3 ? (w * wxy - wx * wy) / (w * wxx - wx * wx) : NAN;
+  if (used < 3) return false;
+  const double xy = w * wxy - wx * wy, xx = w * wxx - wx * wx, yy = w * wyy - wy * wy;
+  *slope = xy / xx;
+  *r2 = yy > 0 ? xy / xx * xy / yy : NAN; /* a flat spectrum has nothing to explain */
+  return true;
+}
+
+static double eval(const es_spectrum *s) {
+  double slope, r2;
+  return es_metric_power_law(s, &slope, &r2) ? slope : NAN;
 }
 
 const es_metric_ops es_metric_alpha = {

@@ -5,14 +5,7 @@
 #include "metric_private.h"
 
 static double eval(const es_spectrum *s) {
-  double sum = 0, entropy = 0;
-  for (int i = 0; i < s->k; i++) sum += es_metric_positive(s->lambda[i]);
-  if (!(sum > 0) || !es_metric_complete(s)) return NAN;
-  for (int i = 0; i < s->k; i++) {
-    const double p = es_metric_positive(s->lambda[i]) / sum;
-    if (p > 0) entropy -= p * log(p);
-  }
-  return exp(entropy);
+  return es_metric_complete(s) ? es_metric_entropy_rank(s->lambda, s->k, 0) : NAN;
 }
 
 const es_metric_ops es_metric_effective_rank = {

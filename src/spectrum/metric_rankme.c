@@ -6,17 +6,9 @@
 #include "metric_private.h"
 
 static double eval(const es_spectrum *s) {
-  const double eps = 1e-7;
   const int all = s->samples < s->d ? (int) s->samples : s->d;
   if (!s->sigma || s->k < all) return NAN;
-  double sum = 0, entropy = 0;
-  for (int i = 0; i < all; i++) sum += es_metric_positive(s->sigma[i]);
-  if (!(sum > 0)) return NAN;
-  for (int i = 0; i < all; i++) {
-    const double p = es_metric_positive(s->sigma[i]) / sum + eps;
-    entropy -= p * log(p);
-  }
-  return exp(entropy);
+  return es_metric_entropy_rank(s->sigma, all, 1e-7);
 }
 
 const es_metric_ops es_metric_rankme = {

@@ -4,21 +4,20 @@
  *  Legend: D embedding width, N samples of one view, K eigenvalues kept.
  *  The covariance is of both views together (2N rows, ddof 1), centred; the
  * cross-correlation C = 1/(2N) sum (z z'^T + z' z^T) follows the loss's convention
- * (centred, batch-normalised). */
+ * (centred, batch-normalised). The invariance of mode v is v'Cv / v'Sv with C and the
+ * covariance S both about the mean of all rows and both over N: 1 where the views agree,
+ * 0 where they have nothing in common, -1 where they are opposite. */
 #include "snapshot_private.h"
 
 #include <math.h>
 #include <string.h>
 #include "eigenstep/cov.h"
 #include "eigenstep/mem.h"
-#include "eigenstep/metric.h"
-
-/* From this width on vectors cost more than everything else. */
-enum { WIDE = 1024 };
+#include "metric_private.h"
 
 /* Are all eigenvalues kept and no vectors computed? Nobody needs all of them. */
 static bool values_only(const es_snapshot *s) {
-  return s->k == s->opt.dim && s->k >= WIDE;
+  return s->k == s->opt.dim && s->k >= ES_WIDE;
 }
 
 /* Only an iterative solver starts from the vectors of the last spectrum; it has no more
@@ -28,10 +27,9 @@ static void keep_start(es_eigen **last) {
     es_eig_destroy(last);
 }
 
-/* Spectrum of `a` -> one trajectory row {eigenvalues[K], trace, residual, orthogonality}.
- * last: the one before of this matrix, replaced by this one. */
-static es_status solve_and_append(es_snapshot *s, int series, int64_t step, double time,
-                                  const es_dmat *a, es_eigen **last) {
+/* Spectrum of `a` -> s->row {eigenvalues[K], trace, residual, orthogonality}. last: the
+ * one before of this matrix, replaced by this one. */
+static es_status solve(es_snapshot *s, const es_dmat *a, es_eigen **last) {
   es_eigen *e = NULL;
   if (values_only(s))
     ES_TRY(es_eig_values(s->par.solver, a, &e));
@@ -43,7 +41,11 @@ static es_status solve_and_append(es_snapshot *s, int series, int64_t step, doub
   s->row[s->k] = e->trace;
   s->row[s->k + 1] = e->residual;
   s->row[s->k + 2] = e->orthogonality;
-  return es_traj_append(s->traj, series, step, time, s->row);
+  return ES_OK;
+}
+
+static void lead(es_snapshot *s, const es_eigen *e) {
+  memcpy(s->leading, e->value, sizeof(double) * (size_t) s->k);
 }
 
 /* Singular values of the uncentred Z from the eigenvalues of Z'Z: only when all are
@@ -70,6 +72,25 @@ done:
   return st;
 }
 
+/* Metrics of the embeddings themselves, before those are centred. */
+static es_status measure_embeddings(es_snapshot *s, int64_t n, const int64_t *row,
+                                    const double *z) {
+  const es_embedding e = {.grid = s->grid,
+                          .views = s->views,
+                          .d = s->opt.dim,
+                          .samples = s->opt.samples,
+                          .n = n,
+                          .row = row,
+                          .z = z};
+  const es_metric_ops *const *list;
+  const size_t count = es_metric_list(&list);
+  for (size_t i = 0; i < count; i++) {
+    if (list[i]->measure == NULL || s->metric_series[i] < 0) continue;
+    ES_TRY(list[i]->measure(&e, &s->metric[i]));
+  }
+  return ES_OK;
+}
+
 static es_status append_metrics(es_snapshot *s, int64_t step, double time,
                                 const es_eigen *e) {
   const es_spectrum sp = {.k = s->k,
@@ -77,27 +98,81 @@ static es_status append_metrics(es_snapshot *s, int64_t step, double time,
                           .samples = s->rows_total,
                           .lambda = e->value,
                           .trace = e->trace,
-                          .sigma = s->k == s->opt.dim ? s->sigma : NULL};
+                          .sigma = s->k == s->opt.dim ? s->sigma : NULL,
+                          .independent = s->opt.samples};
   const es_metric_ops *const *list;
   const size_t n = es_metric_list(&list);
   for (size_t i = 0; i < n; i++) {
-    s->metric[i] = list[i]->eval(&sp);
+    if (s->metric_series[i] < 0) continue;
+    if (list[i]->eval != NULL) s->metric[i] = list[i]->eval(&sp);
     ES_TRY(es_traj_append(s->traj, s->metric_series[i], step, time, &s->metric[i]));
   }
   return ES_OK;
 }
 
-/* Leading three eigenvectors of the covariance, replicated: axis[3][D]. Where its
- * spectrum came without vectors they are found alone, starting from the last ones. */
-static es_status leading_axes(es_snapshot *s, const es_dmat *c, double *axis) {
-  const int d = s->opt.dim;
-  if (values_only(s)) {
-    es_eigen *e = NULL;
-    ES_TRY(es_eig_follow("subspace", c, 3, s->axes, &e));
-    es_eig_destroy(&s->axes);
-    s->axes = e;
+/* Leading eigenvectors of the covariance: where its spectrum came without any, three are
+ * found alone, starting from the last ones. */
+static es_status find_axes(es_snapshot *s, const es_dmat *c) {
+  es_eigen *e = NULL;
+  if (!values_only(s)) return ES_OK;
+  ES_TRY(es_eig_follow("subspace", c, ES_AXES, s->axes, &e));
+  es_eig_destroy(&s->axes);
+  s->axes = e;
+  return ES_OK;
+}
+
+static const es_dmat *vectors(const es_snapshot *s) {
+  return values_only(s) ? s->axes->vector : s->of_covariance->vector;
+}
+
+/* Collective. Z V of one view: [rows, invariant]. */
+static es_status project(const es_snapshot *s, const double *z, int64_t n,
+                         const es_dmat *v, es_dmat **out) {
+  es_dmat *rows = NULL, *made = NULL;
+  es_status st;
+  ES_TRY_GOTO(es_dmat_from_rows(s->grid, z, n, s->opt.dim, &rows), done);
+  ES_TRY_GOTO(es_dmat_create(s->grid, rows->m, s->invariant, 0, &made), done);
+  st = es_dmat_gemm('N', 'N', 1, rows, v, 0, made);
+done:
+  es_dmat_destroy(&rows);
+  if (st == ES_OK)
+    *out = made;
+  else
+    es_dmat_destroy(&made);
+  return st;
+}
+
+/* Invariance of the leading modes, out[invariant]; z is centred about the mean of all. */
+static es_status invariance(es_snapshot *s, int64_t n, const double *z, double *out) {
+  const es_dmat v = es_dmat_first_cols(vectors(s), s->invariant);
+  es_dmat *a = NULL, *b = NULL;
+  es_status st = ES_OK;
+  double *const both = s->shared, *const all = both + s->invariant;
+  if (s->invariant == 0) return ES_OK;
+  memset(both, 0, 2 * sizeof(double) * (size_t) s->invariant);
+  ES_TRY_GOTO(project(s, z, n, &v, &a), done);
+  ES_TRY_GOTO(project(s, z + n * s->opt.dim, n, &v, &b), done);
+  for (int j = 0; j < a->ln; j++) {
+    const double *const x = a->a + (size_t) j * (size_t) a->lld;
+    const double *const y = b->a + (size_t) j * (size_t) b->lld;
+    const int mode = es_dmat_col(a, j);
+    for (int i = 0; i < a->lm; i++) {
+      both[mode] += 2 * x[i] * y[i];
+      all[mode] += x[i] * x[i] + y[i] * y[i];
+    }
   }
-  const es_dmat *v = values_only(s) ? s->axes->vector : s->of_covariance->vector;
+  es_comm_sum_f64(s->grid->comm, both, 2 * (int64_t) s->invariant);
+  for (int j = 0; j < s->invariant; j++) out[j] = all[j] > 0 ? both[j] / all[j] : NAN;
+done:
+  es_dmat_destroy(&b);
+  es_dmat_destroy(&a);
+  return st;
+}
+
+/* The first three of them, replicated: axis[3][D]. */
+static void leading_axes(const es_snapshot *s, double *axis) {
+  const int d = s->opt.dim;
+  const es_dmat *const v = vectors(s);
   memset(axis, 0, sizeof(double) * 3 * (size_t) d);
   for (int j = 0; j < v->ln; j++) {
     const int col = es_dmat_col(v, j);
@@ -108,14 +183,13 @@ static es_status leading_axes(es_snapshot *s, const es_dmat *c, double *axis) {
     }
   }
   es_comm_sum_f64(s->grid->comm, axis, 3 * (int64_t) d);
-  return ES_OK;
 }
 
 /* Coordinates of the centred first view on the leading three axes, by sample number. */
 static es_status append_pca(es_snapshot *s, int64_t step, double time, int64_t n,
-                            const int64_t *row, const double *z1, const es_dmat *c) {
+                            const int64_t *row, const double *z1) {
   const int d = s->opt.dim;
-  ES_TRY(leading_axes(s, c, s->axis));
+  leading_axes(s, s->axis);
   memset(s->pca, 0, sizeof(double) * 3 * (size_t) s->opt.samples);
   for (int64_t i = 0; i < n; i++) {
     for (int a = 0; a < 3; a++) {
@@ -167,8 +241,9 @@ static es_status take_cross(es_snapshot *s, int64_t step, double time, int64_t n
   ES_TRY_GOTO(condition_view(s, copy, n), done);
   ES_TRY_GOTO(condition_view(s, copy + count, n), done);
   ES_TRY_GOTO(es_cov_cross(s->grid, copy, copy + count, n, s->opt.dim, &c), done);
-  ES_TRY_GOTO(solve_and_append(s, s->cross_series, step, time, c, &s->of_cross), done);
-  memcpy(s->leading, s->of_cross->value, sizeof(double) * (size_t) s->k);
+  ES_TRY_GOTO(solve(s, c, &s->of_cross), done);
+  st = es_traj_append(s->traj, s->cross_series, step, time, s->row);
+  lead(s, s->of_cross);
 done:
   keep_start(&s->of_cross);
   es_dmat_destroy(&c);
@@ -176,20 +251,43 @@ done:
   return st;
 }
 
+/* The covariance of the embeddings over their lengths, on a copy. */
+static es_status take_unit(es_snapshot *s, int64_t step, double time, int64_t n,
+                           const double *z) {
+  const int64_t rows = s->shown * n;
+  const int d = s->opt.dim;
+  const es_embedding view = {.grid = s->grid, .d = d, .n = n, .z = z};
+  double *unit = NULL;
+  es_dmat *c = NULL;
+  es_status st;
+  ES_TRY_GOTO(es_metric_unit_rows(&view, s->shown, &unit), done);
+  ES_TRY_GOTO(es_cov_mean(s->grid->comm, unit, rows, d, s->moment), done);
+  ES_TRY_GOTO(es_cov_covariance(s->grid, unit, rows, d, s->moment, 1, &c), done);
+  ES_TRY_GOTO(solve(s, c, &s->of_unit), done);
+  st = es_traj_append(s->traj, s->unit_series, step, time, s->row);
+  lead(s, s->of_unit);
+done:
+  keep_start(&s->of_unit);
+  es_dmat_destroy(&c);
+  es_free(&unit);
+  return st;
+}
+
 static es_status take_covariance(es_snapshot *s, int64_t step, double time, int64_t n,
                                  const int64_t *row, double *z) {
-  const int64_t rows = s->opt.pairs ? 2 * n : n;
+  const int64_t rows = s->shown * n;
   es_dmat *c = NULL;
   es_status st;
   ES_TRY_GOTO(singular_values(s, z, rows), done);
   ES_TRY_GOTO(es_cov_mean(s->grid->comm, z, rows, s->opt.dim, s->moment), done);
   ES_TRY_GOTO(es_cov_covariance(s->grid, z, rows, s->opt.dim, s->moment, 1, &c), done);
-  ES_TRY_GOTO(solve_and_append(s, s->covariance_series, step, time, c, &s->of_covariance),
-              done);
+  ES_TRY_GOTO(solve(s, c, &s->of_covariance), done);
+  ES_TRY_GOTO(find_axes(s, c), done);
+  ES_TRY_GOTO(invariance(s, n, z, s->row + s->k + 3), done);
+  ES_TRY_GOTO(es_traj_append(s->traj, s->covariance_series, step, time, s->row), done);
   ES_TRY_GOTO(append_metrics(s, step, time, s->of_covariance), done);
-  ES_TRY_GOTO(append_pca(s, step, time, n, row, z, c), done);
-  if (!s->cross)
-    memcpy(s->leading, s->of_covariance->value, sizeof(double) * (size_t) s->k);
+  ES_TRY_GOTO(append_pca(s, step, time, n, row, z), done);
+  if (!(s->opt.cross_modes && s->cross) && !s->unit) lead(s, s->of_covariance);
 done:
   keep_start(&s->of_covariance);
   es_dmat_destroy(&c);
@@ -200,8 +298,7 @@ done:
 static es_status check_finite(const es_snapshot *s, int64_t step, int64_t n,
                               const int64_t *row, const double *z) {
   const int d = s->opt.dim;
-  const int64_t views = s->opt.pairs ? 2 : 1;
-  for (int64_t i = 0; i < views * n * d; i++) {
+  for (int64_t i = 0; i < s->views * n * d; i++) {
     ES_CHECK(isfinite(z[i]), ES_EMATH,
              "embedding of sample %lld is not finite at step %lld: value %d is %g",
              (long long) row[i / d % n], (long long) step, (int) (i % d), z[i]);
@@ -213,21 +310,16 @@ es_status es_snapshot_take(es_snapshot *s, int64_t step, double time, int64_t n,
                            const int64_t *row, double *z) {
   const double *z2 = z + n * s->opt.dim;
   ES_TRY(es_comm_agree(s->grid->comm, check_finite(s, step, n, row, z)));
+  if (s->covariance) ES_TRY(measure_embeddings(s, n, row, z));
   if (s->cross) ES_TRY(take_cross(s, step, time, n, z, z2));
+  if (s->unit) ES_TRY(take_unit(s, step, time, n, z));
   if (s->covariance) ES_TRY(take_covariance(s, step, time, n, row, z));
-  ES_TRY(es_steps_add(s->steps, step, time, s->leading));
-  return es_traj_flush(s->traj);
+  return es_snapshot_follow(s, step, time);
 }
 
 const double *es_snapshot_values(const es_snapshot *s, int *k) {
   *k = s->k;
   return s->leading;
-}
-
-int es_snapshot_learned(const es_snapshot *s) {
-  int n = 0;
-  while (n < s->k && s->leading[n] > 0.5) n++;
-  return n;
 }
 
 double es_snapshot_metric(const es_snapshot *s, const char *name) {

@@ -7,7 +7,6 @@
 #include <string.h>
 #include "eigenstep/cadence.h"
 #include "eigenstep/mem.h"
-#include "eigenstep/metric.h"
 #include "eigenstep/registry.h"
 
 typedef es_spectrum_params par;
@@ -30,6 +29,10 @@ const es_param es_spectrum_table[] = {
     ES_STRING(
         par, matrices, "covariance, cross",
         "covariance (of the centred embeddings), cross (symmetrised cross-correlation)"),
+    ES_INT(
+        par, lidar, "0", 0, 1000, "views",
+        "views of each probe sample for the metric LiDAR, an even number; 0 = off. Costs "
+        "two more eigenproblems a snapshot and lidar / 2 - 1 more passes over the probe"),
     ES_PARAM_END};
 
 /* Which matrices are wanted; cross only where there are pairs. */
@@ -66,11 +69,20 @@ es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_optio
     ES_TRY(es_registry_find("spectrum.solver", p->solver, (const void *const *) list, n,
                             &found));
   ES_TRY(es_cadence_parse(p->every, "spectrum.every", &every));
+  ES_CHECK(p->lidar % 2 == 0, ES_ECONFIG,
+           "spectrum.lidar: got %lld views, expected an even number: they come in pairs",
+           (long long) p->lidar);
   return parse_matrices(p, o->pairs, &covariance, &cross);
 }
 
+int es_snapshot_views(const es_spectrum_params *p, const es_snapshot_options *o) {
+  if (!o->pairs) return 1;
+  return p->lidar > 2 ? (int) p->lidar : 2;
+}
+
+/* The group of a matrix's eigenvalues; `invariant` modes have an invariance. */
 static es_status declare_matrix(es_snapshot *s, const char *path, const char *what,
-                                int *id) {
+                                int invariant, int *id) {
   char doc[200];
   snprintf(doc, sizeof doc, "eigenvalues of the %s, descending", what);
   const es_traj_field field[] = {
@@ -89,24 +101,43 @@ static es_status declare_matrix(es_snapshot *s, const char *path, const char *wh
        {0, 0},
        {NULL, NULL},
        "1",
-       "||V'V - I||_F / sqrt(K); NaN without vectors"}};
-  return es_traj_declare(s->traj, path, what, field, 4, id);
+       "||V'V - I||_F / sqrt(K); NaN without vectors"},
+      {"invariance",
+       1,
+       {invariant, 0},
+       {invariant == s->k ? "mode" : "leading_mode", NULL},
+       "1",
+       "v'Cv / v'Sv of the eigenvectors v, S the covariance, C that of the two views; 1 "
+       "where the views agree"}};
+  return es_traj_declare(s->traj, path, what, field, invariant > 0 ? 5 : 4, id);
+}
+
+/* Is the series of this metric wanted? */
+static bool wanted(const es_snapshot *s, const es_metric_ops *m) {
+  return !m->on_request || (s->par.lidar > 0 && s->opt.pairs);
+}
+
+static es_status declare_metrics(es_snapshot *s) {
+  const es_metric_ops *const *list;
+  const size_t n = es_metric_list(&list);
+  for (size_t i = 0; i < n; i++) {
+    char path[128];
+    s->metric_series[i] = -1;
+    if (!wanted(s, list[i])) continue;
+    snprintf(path, sizeof path, "/metrics/%s", list[i]->name);
+    const es_traj_field f = {"value",       0,           {0, 0}, {NULL, NULL},
+                             list[i]->unit, list[i]->doc};
+    ES_TRY(es_traj_declare(s->traj, path, list[i]->doc, &f, 1, &s->metric_series[i]));
+  }
+  return ES_OK;
 }
 
 static es_status declare_all(es_snapshot *s) {
   if (s->covariance) {
     ES_TRY(declare_matrix(s, "/spectrum/covariance",
                           "centred embedding covariance of the probe set (ddof 1)",
-                          &s->covariance_series));
-    const es_metric_ops *const *list;
-    const size_t n = es_metric_list(&list);
-    for (size_t i = 0; i < n; i++) {
-      char path[128];
-      snprintf(path, sizeof path, "/metrics/%s", list[i]->name);
-      const es_traj_field f = {"value",       0,           {0, 0}, {NULL, NULL},
-                               list[i]->unit, list[i]->doc};
-      ES_TRY(es_traj_declare(s->traj, path, list[i]->doc, &f, 1, &s->metric_series[i]));
-    }
+                          s->invariant, &s->covariance_series));
+    ES_TRY(declare_metrics(s));
     const es_traj_field pca = {
         "pca",
         2,
@@ -117,10 +148,18 @@ static es_status declare_all(es_snapshot *s) {
     ES_TRY(es_traj_declare(s->traj, "/embedding", "the probe set's embeddings", &pca, 1,
                            &s->pca_series));
   }
-  if (!s->cross) return ES_OK;
-  return declare_matrix(s, "/spectrum/cross_correlation",
-                        "symmetrised cross-correlation of the probe set's two views",
-                        &s->cross_series);
+  if (s->unit) {
+    ES_TRY(declare_matrix(s, "/spectrum/unit_covariance",
+                          "centred covariance of the probe set's embeddings over their "
+                          "lengths (ddof 1)",
+                          0, &s->unit_series));
+  }
+  if (s->cross) {
+    ES_TRY(declare_matrix(s, "/spectrum/cross_correlation",
+                          "symmetrised cross-correlation of the probe set's two views", 0,
+                          &s->cross_series));
+  }
+  return es_snapshot_declare_forecast(s);
 }
 
 static es_status allocate(es_snapshot *s) {
@@ -129,13 +168,17 @@ static es_status allocate(es_snapshot *s) {
   ES_TRY(ES_NEW(n, &s->metric_series));
   ES_TRY(ES_NEW(n, &s->metric));
   for (size_t i = 0; i < n; i++) s->metric[i] = NAN;
-  ES_TRY(ES_NEW(k + 3, &s->row));
+  ES_TRY(ES_NEW(k + 3 + (size_t) s->invariant, &s->row));
   ES_TRY(ES_NEW(k, &s->leading));
   ES_TRY(ES_NEW(k, &s->sigma));
   ES_TRY(ES_NEW(2 * d, &s->moment));
   ES_TRY(ES_NEW(3 * d, &s->axis));
   ES_TRY(ES_NEW(3 * (size_t) s->opt.samples, &s->pca));
-  return es_steps_create(s->k, &s->steps);
+  ES_TRY(ES_NEW(2 * (size_t) s->invariant, &s->shared));
+  const es_steps_options o = {.modes = s->k,
+                              .rate = s->opt.rate > 0 ? s->opt.rate : 8,
+                              .settled = s->opt.settled > 0 ? s->opt.settled : 1};
+  return es_steps_create(&o, &s->steps);
 }
 
 es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_params *p,
@@ -149,8 +192,13 @@ es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_par
   s->par = *p;
   s->opt = *o;
   s->k = p->top > 0 ? (int) p->top : o->dim;
-  s->rows_total = o->pairs ? 2 * o->samples : o->samples;
+  s->views = es_snapshot_views(p, o);
+  s->shown = o->pairs ? 2 : 1;
+  s->rows_total = s->shown * o->samples;
+  const int known = s->k == o->dim && s->k >= ES_WIDE ? ES_AXES : ES_INVARIANT;
+  s->invariant = !o->pairs ? 0 : s->k < known ? s->k : known;
   ES_TRY_GOTO(parse_matrices(p, o->pairs, &s->covariance, &s->cross), fail);
+  s->unit = o->unit && s->covariance;
   ES_TRY_GOTO(es_comm_agree(g->comm, allocate(s)), fail);
   ES_TRY_GOTO(declare_all(s), fail);
   *out = s;
@@ -164,6 +212,7 @@ void es_snapshot_destroy(es_snapshot **s) {
   if (*s == NULL) return;
   es_eig_destroy(&(*s)->axes);
   es_eig_destroy(&(*s)->of_cross);
+  es_eig_destroy(&(*s)->of_unit);
   es_eig_destroy(&(*s)->of_covariance);
   es_steps_destroy(&(*s)->steps);
   es_free(&(*s)->metric_series);
@@ -174,80 +223,23 @@ void es_snapshot_destroy(es_snapshot **s) {
   es_free(&(*s)->moment);
   es_free(&(*s)->axis);
   es_free(&(*s)->pca);
+  es_free(&(*s)->shared);
   es_free(s);
 }
 
-int es_snapshot_steps(const es_snapshot *s, es_step_row *rows) {
-  es_steps_table(s->steps, 1.0, rows);
-  return s->k;
-}
-
-es_status es_snapshot_write_steps(es_snapshot *s) {
-  const es_traj_field col[] = {
-      {"mode",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1",
-       "number of the mode, largest eigenvalue first"},
-      {"step_measured",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "steps",
-       "step at which the eigenvalue crossed half of its final value"},
-      {"time_measured",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "learning rate x steps",
-       "effective time of that crossing"},
-      {"time_predicted",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "learning rate x steps",
-       "crossing forecast from the exponential window"},
-      {"gamma",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1 / (learning rate x steps)",
-       "fitted growth rate / 8"}};
-  enum { COLS = sizeof col / sizeof col[0] };
-  es_step_row *row = NULL;
-  double *v = NULL;
-  es_status st = ES_NEW(s->k, &row);
-  if (st == ES_OK) st = ES_NEW(COLS * (size_t) s->k, &v);
-  st = es_comm_agree(s->grid->comm, st);
-  if (st != ES_OK) goto done;
-  es_steps_table(s->steps, 1.0, row);
-  for (int i = 0; i < s->k; i++) {
-    double *r = v + (size_t) i * COLS;
-    r[0] = row[i].mode;
-    r[1] = row[i].step;
-    r[2] = row[i].time;
-    r[3] = row[i].time_predicted;
-    r[4] = row[i].gamma;
-  }
-  st = es_traj_table(s->traj, "/steps", "the step detector's table, one row a mode", col,
-                     COLS, s->k, v);
-done:
-  es_free(&v);
-  es_free(&row);
-  return st;
-}
-
-int64_t es_snapshot_bytes(const es_snapshot_options *o, int ranks) {
-  const int64_t d = o->dim, rows = (o->pairs ? 2 : 1) * o->samples;
+int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
+                          int ranks) {
+  const int64_t d = o->dim, views = es_snapshot_views(p, o);
   /* Matrix, its copy, vectors, verification product and the solver's workspace: about six
-   * D x D block-cyclic; embeddings once as given, once conditioned, once distributed. */
-  return (6 * 8 * d * d + 3 * 8 * rows * d) / ranks + 8 * (3 * o->samples + 8 * d);
+   * D x D block-cyclic; embeddings once as given, once conditioned (without their mean
+   * for LiDAR), once distributed. */
+  return (6 * 8 * d * d + 3 * 8 * views * o->samples * d) / ranks +
+         8 * (3 * o->samples + 8 * d);
 }
 
 int64_t es_snapshot_file_bytes(const es_spectrum_params *p,
                                const es_snapshot_options *o) {
   const int64_t k = p->top > 0 ? p->top : o->dim;
   const es_metric_ops *const *list;
-  return 8 * (2 * (k + 3) + 3 * o->samples + 3 * (int64_t) es_metric_list(&list) + 8);
+  return 8 * (3 * (k + 3) + 3 * o->samples + 3 * (int64_t) es_metric_list(&list) + 15);
 }

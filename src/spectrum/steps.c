@@ -1,42 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file steps.c  Step detector: when each eigenvalue rose, how fast, and what its
- *  early growth foretold (Simon et al., ICML 2023: lambda(t) is a logistic curve of
- *  rate 8 gamma).
+ *  early growth foretells (Simon et al., ICML 2023: lambda(t) is a logistic curve of
+ *  rate 8 gamma; other losses grow alike with other factors).
  *
- *  The rule, for one mode with values l_i at times t_i and `scale` the value at
- *  which a learned mode settles (1 for Barlow Twins):
+ *  The rule, for one mode with values l_i at times t_i:
  *
- *  - It has risen if its latest value L exceeds scale / 2.
+ *  - It has risen if its latest value L exceeds settled / 2.
  *  - It crossed between the last i with l_i <= L/2 and i + 1: later dips that stay
  *    above L/2 do not count, earlier excursions neither. Between the two the
  *    crossing is interpolated in ln l if l more than doubled (exponential growth),
  *    else in l. A mode that was above L/2 from the first snapshot on has no
  *    crossing, rate or forecast (NaN).
+ *  - Where a mode will settle is not known before it does. At snapshot i it is taken to
+ *    be e_i: where those learned by then are, on average; `settled` if there are none.
  *  - Its exponential window ends at the last snapshot before the crossing (before
- *    now if it has not risen) with l < scale / 10 and reaches back as long as l
- *    stays below that and above the noise floor, 3 times the least value up to there
- *    (at least 1e-12 scale).
- *  - The rate is the least-squares slope of ln(l / (scale - l)) on t in the window.
- *    For small l that is the slope of ln l; unlike it, it has no bias where l nears
- *    scale / 10. It counts if there are 3 snapshots or more, l grew at least
- *    twofold, and a straight line explains 80 % of the variance. gamma = slope / 8.
+ *    now if it has not risen) with l < e / 10 and reaches back as long as l stays below
+ *    that, above the noise floor, 3 times the least value up to there (at least 1e-12 e),
+ *    and within a factor of 20 of its end: growth quickens as features align, so what is
+ *    long past misleads. If that leaves fewer than 4 snapshots, the factor gives way.
+ *  - The rate is the slope of ln(l / (e - l)) on t in the window, by least squares with
+ *    weights 1 / (0.1^2 + (least / l)^2): values near the floor are mostly noise. For
+ *    small l that is the slope of ln l; unlike it, it has no bias where l nears e / 10.
+ *    It counts if there are 3 snapshots or more, l grew at least twofold, and a straight
+ *    line explains 80 % of the variance. gamma = slope / rate; its error is that of the
+ *    fit, from the scatter about the line.
  *  - The forecast is made at the end of the window, from nothing later: t +
- *    ln(scale/l - 1) / slope, the time of l = scale / 2. Hence `scale`, not L,
- *    bounds the window. */
+ *    ln(e/l - 1) / slope, the time of l = e / 2; in steps at the present learning rate.
+ *  - The forecast of the next mode to rise is the same, but starts from the latest value
+ *    also where that has left the window at its top. */
 #include <math.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/steps.h"
 
-#define WINDOW_TOP 0.1    /* of scale */
+#define WINDOW_TOP 0.1    /* of where a mode settles */
 #define FLOOR_FACTOR 3.0  /* above the least value */
-#define FLOOR_LEAST 1e-12 /* of scale */
+#define FLOOR_LEAST 1e-12 /* of where a mode settles */
+#define REACH 20.0        /* from the end of the window back */
+#define REACH_POINTS 4
+#define SCATTER 0.1 /* of a value far above the floor */
 #define MIN_POINTS 3
 #define MIN_GROWTH 2.0
 #define MIN_R2 0.8
 
 struct es_steps {
-  int modes, count, capacity;
+  es_steps_options opt;
+  int count, capacity;
   double *step, *time; /* [capacity] owned */
   double *lambda;      /* [capacity][modes] owned */
 };
@@ -47,15 +56,25 @@ typedef struct curve {
   int mode;
 } curve;
 
+/* The exponential window and the line through it. */
+typedef struct window {
+  int first, last; /* snapshots; none if last < first */
+  double end;      /* e */
+  double least;    /* value up to its last snapshot */
+  double slope, error;
+} window;
+
 static double at(curve c, int i) {
-  return c.s->lambda[(size_t) i * (size_t) c.s->modes + (size_t) c.mode];
+  return c.s->lambda[(size_t) i * (size_t) c.s->opt.modes + (size_t) c.mode];
 }
 
-es_status es_steps_create(int modes, es_steps **s) {
-  ES_CHECK(modes >= 1, ES_EARG, "got %d modes, expected at least 1", modes);
+es_status es_steps_create(const es_steps_options *o, es_steps **s) {
+  ES_CHECK(o->modes >= 1, ES_EARG, "got %d modes, expected at least 1", o->modes);
+  ES_CHECK(o->rate > 0 && o->settled > 0, ES_EARG,
+           "got rate %g, settled %g, expected both above 0", o->rate, o->settled);
   es_steps *n = NULL;
   ES_TRY(es_alloc(sizeof *n, "step detector", (void **) &n));
-  n->modes = modes;
+  n->opt = *o;
   *s = n;
   return ES_OK;
 }
@@ -81,7 +100,7 @@ static es_status enlarge(double **x, size_t used, size_t capacity) {
 static es_status make_room(es_steps *s) {
   if (s->count < s->capacity) return ES_OK;
   const size_t used = (size_t) s->count, room = used > 0 ? 2 * used : 64;
-  const size_t modes = (size_t) s->modes;
+  const size_t modes = (size_t) s->opt.modes;
   ES_TRY(enlarge(&s->step, used, room));
   ES_TRY(enlarge(&s->time, used, room));
   ES_TRY(enlarge(&s->lambda, used * modes, room * modes));
@@ -96,12 +115,12 @@ es_status es_steps_add(es_steps *s, int64_t step, double time, const double *lam
   ES_CHECK(isfinite(time) && (last < 0 || time >= s->time[last]), ES_EARG,
            "got time %g at step %lld, expected none before the last snapshot's", time,
            (long long) step);
-  for (int j = 0; j < s->modes; j++)
+  for (int j = 0; j < s->opt.modes; j++)
     ES_CHECK(isfinite(lambda[j]), ES_EMATH,
              "got eigenvalue %d = %g at step %lld, expected a finite number", j + 1,
              lambda[j], (long long) step);
   ES_TRY(make_room(s));
-  const size_t modes = (size_t) s->modes;
+  const size_t modes = (size_t) s->opt.modes;
   s->step[s->count] = (double) step;
   s->time[s->count] = time;
   memcpy(s->lambda + (size_t) s->count * modes, lambda, modes * sizeof *lambda);
@@ -123,69 +142,126 @@ static double fraction(curve c, int i, double level) {
   return (level - low) / (high - low);
 }
 
-/* The window's first and last snapshot, looking back from snapshot `from`. */
-static void find_window(curve c, double scale, int from, int *first, int *last) {
-  const double top = WINDOW_TOP * scale;
-  int end = from;
-  while (end >= 0 && at(c, end) >= top) end--;
-  double least = INFINITY;
-  for (int i = 0; i <= end; i++) least = fmin(least, at(c, i));
-  const double floor = fmax(FLOOR_FACTOR * least, FLOOR_LEAST * scale);
-  int begin = end + 1;
-  while (begin > 0 && at(c, begin - 1) < top && at(c, begin - 1) > floor) begin--;
-  *first = begin;
-  *last = end;
+/* Where a mode that is not learned at snapshot i may settle. */
+static double final_value(const es_steps *s, int i) {
+  double sum = 0;
+  int learned = 0;
+  for (int j = 0; j < s->opt.modes; j++) {
+    const double l = at((curve){s, j}, i);
+    if (l <= s->opt.settled / 2) break;
+    sum += l;
+    learned++;
+  }
+  return learned > 0 ? sum / learned : s->opt.settled;
 }
 
-/* Slope of the logit on time over the window; NaN if it does not count. */
-static double fit(curve c, double scale, int first, int last) {
-  const int n = last - first + 1;
-  if (n < MIN_POINTS || at(c, last) < MIN_GROWTH * at(c, first)) return NAN;
-  double mt = 0, my = 0, tt = 0, ty = 0, yy = 0;
-  for (int i = first; i <= last; i++) {
-    mt += c.s->time[i] / n;
-    my += log(at(c, i) / (scale - at(c, i))) / n;
+/* The window, looking back from snapshot `from`. */
+static window find_window(curve c, int from) {
+  window w = {.slope = NAN, .error = NAN};
+  w.last = from;
+  while (w.last >= 0 && at(c, w.last) >= WINDOW_TOP * final_value(c.s, w.last)) w.last--;
+  w.end = w.last >= 0 ? final_value(c.s, w.last) : c.s->opt.settled;
+  w.least = INFINITY;
+  for (int i = 0; i <= w.last; i++) w.least = fmin(w.least, at(c, i));
+  const double floor = fmax(FLOOR_FACTOR * w.least, FLOOR_LEAST * w.end);
+  for (w.first = w.last + 1; w.first > 0; w.first--) {
+    const double l = at(c, w.first - 1);
+    const bool near = l * REACH >= at(c, w.last) || w.last - w.first + 1 < REACH_POINTS;
+    if (!near || l <= floor || l >= WINDOW_TOP * w.end) break;
   }
-  for (int i = first; i <= last; i++) {
-    const double t = c.s->time[i] - mt, y = log(at(c, i) / (scale - at(c, i))) - my;
-    tt += t * t;
-    ty += t * y;
-    yy += y * y;
-  }
-  const bool straight = ty > 0 && ty * ty >= MIN_R2 * tt * yy;
-  return straight ? ty / tt : NAN;
+  return w;
 }
 
-static es_step_row describe(curve c, double scale) {
-  es_step_row row = {c.mode + 1, NAN, NAN, NAN, NAN, NAN};
+static double logit(curve c, const window *w, int i) {
+  return log(at(c, i) / (w->end - at(c, i)));
+}
+
+static double weight(curve c, const window *w, int i) {
+  const double noise = fmax(w->least, 0) / at(c, i);
+  return 1 / (SCATTER * SCATTER + noise * noise);
+}
+
+/* Slope of the logit on time over the window and its error; NaN if it does not count. */
+static void fit(curve c, window *w) {
+  const int n = w->last - w->first + 1;
+  const double *const t = c.s->time;
+  if (n < MIN_POINTS || at(c, w->last) < MIN_GROWTH * at(c, w->first)) return;
+  double sum = 0, mt = 0, my = 0, tt = 0, ty = 0, yy = 0;
+  for (int i = w->first; i <= w->last; i++) sum += weight(c, w, i);
+  for (int i = w->first; i <= w->last; i++) {
+    mt += weight(c, w, i) / sum * t[i];
+    my += weight(c, w, i) / sum * logit(c, w, i);
+  }
+  for (int i = w->first; i <= w->last; i++) {
+    const double x = t[i] - mt, y = logit(c, w, i) - my, p = weight(c, w, i);
+    tt += p * x * x;
+    ty += p * x * y;
+    yy += p * y * y;
+  }
+  if (!(ty > 0) || ty * ty < MIN_R2 * tt * yy) return;
+  w->slope = ty / tt;
+  w->error = sqrt(fmax(yy - w->slope * ty, 0) / (n - 2) / tt);
+}
+
+/* The step of a time after snapshot i, at the learning rate that led there. */
+static double step_of(const es_steps *s, int i, double time) {
+  if (i < 1 || !(s->time[i] > s->time[i - 1])) return NAN;
+  const double pace = (s->step[i] - s->step[i - 1]) / (s->time[i] - s->time[i - 1]);
+  return s->step[i] + (time - s->time[i]) * pace;
+}
+
+/* When the mode will be at half of `end`, growing from snapshot i on. */
+static double foretell(curve c, int i, double end, double slope) {
+  return c.s->time[i] + log(end / at(c, i) - 1) / slope;
+}
+
+static es_step_row describe(curve c) {
+  es_step_row row = {c.mode + 1, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
   const es_steps *s = c.s;
   const int now = s->count - 1;
   if (now < 0) return row;
   row.value = at(c, now);
   int from = now;
-  if (row.value > scale / 2) {
+  if (row.value > s->opt.settled / 2) {
     from = last_below(c, row.value / 2);
     if (from < 0) return row;
     const double f = fraction(c, from, row.value / 2);
     row.step = s->step[from] + f * (s->step[from + 1] - s->step[from]);
     row.time = s->time[from] + f * (s->time[from + 1] - s->time[from]);
   }
-  int first, last;
-  find_window(c, scale, from, &first, &last);
-  const double slope = fit(c, scale, first, last);
-  row.gamma = slope / 8;
-  if (isfinite(slope))
-    row.time_predicted = s->time[last] + log(scale / at(c, last) - 1) / slope;
+  window w = find_window(c, from);
+  fit(c, &w);
+  if (!isfinite(w.slope)) return row;
+  row.gamma = w.slope / s->opt.rate;
+  row.gamma_error = w.error / s->opt.rate;
+  row.time_predicted = foretell(c, w.last, w.end, w.slope);
+  row.step_predicted = step_of(s, w.last, row.time_predicted);
   return row;
 }
 
-void es_steps_table(const es_steps *s, double scale, es_step_row *rows) {
-  for (int j = 0; j < s->modes; j++) rows[j] = describe((curve){s, j}, scale);
+void es_steps_table(const es_steps *s, es_step_row *rows) {
+  for (int j = 0; j < s->opt.modes; j++) rows[j] = describe((curve){s, j});
 }
 
-int es_steps_learned(const es_steps *s, double scale) {
+int es_steps_learned(const es_steps *s) {
   int learned = 0;
-  for (int j = 0; s->count > 0 && j < s->modes; j++)
-    learned += at((curve){s, j}, s->count - 1) > scale / 2;
+  for (int j = 0; s->count > 0 && j < s->opt.modes; j++)
+    learned += at((curve){s, j}, s->count - 1) > s->opt.settled / 2;
   return learned;
+}
+
+es_forecast es_steps_next(const es_steps *s) {
+  const int now = s->count - 1, next = es_steps_learned(s);
+  es_forecast f = {next < s->opt.modes ? next + 1 : 0, NAN, NAN, NAN, NAN};
+  if (now < 0 || f.mode == 0) return f;
+  const curve c = {s, next};
+  window w = find_window(c, now);
+  fit(c, &w);
+  if (!isfinite(w.slope)) return f;
+  const double end = final_value(s, now);
+  f.gamma = w.slope / s->opt.rate;
+  f.gamma_error = w.error / s->opt.rate;
+  f.time = at(c, now) < end / 2 ? foretell(c, now, end, w.slope) : s->time[now];
+  f.step = step_of(s, now, f.time);
+  return f;
 }

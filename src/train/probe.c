@@ -15,14 +15,15 @@ struct es_probe {
   int64_t n_max; /**< pairs of this rank over all chunks, at most */
   int dim;
   es_bn_mode mode;
-  double *z;     /**< [2 n, D]: view 1 of all this rank's pairs, then view 2; owned */
+  int views;     /**< of each sample: 2, or more for LiDAR */
+  double *z;     /**< [views n, D]: view 1 of all this rank's pairs, then view 2, ... */
   double *chunk; /**< [2 n_chunk, D]; owned */
   int64_t *row;  /**< [n] global number of each pair; owned */
 };
 
 es_status es_probe_create(const es_comm *comm, es_loader *loader, int64_t pairs,
-                          int64_t per_chunk, int dim, es_loss *loss, es_bn_mode mode,
-                          es_probe **out) {
+                          int64_t per_chunk, int views, int dim, es_loss *loss,
+                          es_bn_mode mode, es_probe **out) {
   es_probe *p = NULL;
   es_status st;
   ES_CHECK(pairs % per_chunk == 0, ES_EINTERNAL, "probe of %lld pairs in chunks of %lld",
@@ -31,7 +32,7 @@ es_status es_probe_create(const es_comm *comm, es_loader *loader, int64_t pairs,
   const size_t most = (size_t) es_loader_max(loader), d = (size_t) dim;
   ES_TRY_GOTO(ES_NEW(1, &p), fail);
   p->n_max = chunks * (int64_t) most;
-  ES_TRY_GOTO(ES_NEW(2 * (size_t) p->n_max * d, &p->z), fail);
+  ES_TRY_GOTO(ES_NEW((size_t) views * (size_t) p->n_max * d, &p->z), fail);
   ES_TRY_GOTO(ES_NEW(2 * most * d, &p->chunk), fail);
   ES_TRY_GOTO(ES_NEW((size_t) p->n_max, &p->row), fail);
   p->comm = comm;
@@ -40,6 +41,7 @@ es_status es_probe_create(const es_comm *comm, es_loader *loader, int64_t pairs,
   p->pairs = pairs;
   p->per_chunk = per_chunk;
   p->chunks = chunks;
+  p->views = views;
   p->dim = dim;
   p->mode = mode;
   *out = p;
@@ -57,31 +59,32 @@ void es_probe_destroy(es_probe **p) {
   es_free(p);
 }
 
-/* Embed all chunks: view 1 rows to the front half of z, view 2 rows to the back half. */
-static es_status embed_all(es_probe *p, es_train *t, int64_t n_total, int64_t *n_out) {
+/* Embed all chunks once: view 1 rows to the front half of z, view 2 rows to the back
+ * half. A pass beyond the first gives each sample two views more. */
+static es_status embed_all(es_probe *p, es_train *t, int pass, int64_t n_total,
+                           double *z) {
   const size_t d = (size_t) p->dim;
   int64_t n = 0, lo, mine;
   es_comm_share(p->comm, p->per_chunk, &lo, &mine);
   for (int64_t c = 0; c < p->chunks; c++) {
     es_batch *b = NULL;
-    ES_TRY(es_comm_agree(p->comm, es_loader_get(p->loader, c, &b)));
+    ES_TRY(es_comm_agree(p->comm, es_loader_get(p->loader, pass * p->chunks + c, &b)));
     ES_TRY(es_train_embed(t, b, p->mode, p->chunk));
     const size_t part = (size_t) b->n * d;
-    memcpy(p->z + (size_t) n * d, p->chunk, part * sizeof(double));
-    memcpy(p->z + (size_t) (n_total + n) * d, p->chunk + part, part * sizeof(double));
+    memcpy(z + (size_t) n * d, p->chunk, part * sizeof(double));
+    memcpy(z + (size_t) (n_total + n) * d, p->chunk + part, part * sizeof(double));
     for (int i = 0; i < b->n; i++) p->row[n + i] = c * p->per_chunk + lo + i;
     n += b->n;
   }
-  *n_out = n;
   return ES_OK;
 }
 
 es_status es_probe_measure(es_probe *p, es_train *t, es_snapshot *s, double *loss) {
-  int64_t lo, mine, n = 0;
+  int64_t lo, mine;
   es_comm_share(p->comm, p->per_chunk, &lo, &mine);
-  const int64_t total = p->chunks * mine;
-  ES_TRY(embed_all(p, t, total, &n));
-  const double *z2 = p->z + (size_t) n * (size_t) p->dim;
-  ES_TRY(es_loss_eval(p->loss, (int) n, p->z, z2, loss, NULL, NULL));
+  const int64_t n = p->chunks * mine, d = p->dim;
+  for (int pass = 0; 2 * pass < p->views; pass++)
+    ES_TRY(embed_all(p, t, pass, n, p->z + 2 * pass * n * d));
+  ES_TRY(es_loss_eval(p->loss, (int) n, p->z, p->z + n * d, loss, NULL, NULL));
   return es_snapshot_take(s, t->step, t->time, n, p->row, p->z);
 }

@@ -74,10 +74,11 @@ static es_status declare(loop *l) {
 
 static es_status open_table(loop *l) {
   static const es_column col[] = {
-      {"step", "", 9, "%.0f"},       {"time", "lr*steps", 11, "%.4g"},
-      {"loss", "", 12, "%.6g"},      {"lr", "", 10, "%.3g"},
-      {"modes", "> 1/2", 6, "%.0f"}, {"speed", "img/s", 9, "%.1f"},
-      {"wait", "%", 6, "%.1f"},      {"ETA", "s", 8, "%.0f"}};
+      {"step", "", 9, "%.0f"},         {"time", "lr*steps", 11, "%.4g"},
+      {"loss", "", 12, "%.6g"},        {"lr", "", 10, "%.3g"},
+      {"modes", "learned", 8, "%.0f"}, {"next", "at step", 9, "%.0f"},
+      {"speed", "img/s", 9, "%.1f"},   {"wait", "%", 6, "%.1f"},
+      {"ETA", "s", 8, "%.0f"}};
   char path[1100];
   snprintf(path, sizeof path, "%s/timesteps.txt", l->run->dir);
   es_status st = ES_OK;
@@ -146,6 +147,7 @@ static es_status report(loop *l, double loss, double lr, double begun) {
                         loss,
                         lr,
                         (double) es_snapshot_learned(l->snapshot),
+                        es_snapshot_next(l->snapshot).step,
                         l->rate,
                         busy > 0 ? 100 * l->window_wait / busy : 0,
                         left};
