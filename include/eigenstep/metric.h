@@ -35,8 +35,8 @@ typedef struct es_metric_ops {
   const char *name, *doc, *unit;
   /** Value of the metric; NaN where it is not defined (too few eigenvalues). */
   double (*eval)(const es_spectrum *s);
-  /** Instead of it (then eval is NULL). Collective. The same value on all ranks, NaN where
-   *  it is not defined (no second view). @return ES_OK, ES_EMATH, ES_ENOMEM */
+  /** Instead of it (then eval is NULL). Collective. The same value on all ranks, NaN
+   *  where it is not defined (no second view). @return ES_OK, ES_EMATH, ES_ENOMEM */
   es_status (*measure)(const es_embedding *e, double *value);
   /** Costs as much as the rest of a snapshot: only where spectrum.lidar asks for it. */
   bool on_request;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file snapshot.h  One spectrum snapshot: embeddings -> matrices -> eigenvalues ->
- *  metrics -> steps and forecast -> trajectory. Knows nothing of networks: the embeddings come as
- *  arguments. */
+ *  metrics -> steps and forecast -> trajectory. Knows nothing of networks: the embeddings
+ *  come as arguments. */
 #ifndef ES_SNAPSHOT_H
 #define ES_SNAPSHOT_H
 

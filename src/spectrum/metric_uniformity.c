@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file metric_uniformity.c  ln of the mean of exp(-2 |u - v|^2) over all pairs of
  *  different samples u, v on the unit sphere (Wang and Isola, ICML 2020, t = 2), mean of
- *  the views: 0 for a collapsed point, towards -4 for a wide and even spread. Of the first
- *  1024 samples, since it costs their square. */
+ *  the views: 0 for a collapsed point, towards -4 for a wide and even spread. Of the
+ *  first 1024 samples, since it costs their square. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
