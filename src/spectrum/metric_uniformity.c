@@ -21,7 +21,7 @@ static void collect(const es_embedding *e, const double *u, int64_t m, double *a
   es_comm_sum_f64(e->grid->comm, all, m * e->d);
 }
 
-/* Collective. Each rank takes its share of the rows, a block at a time; dot: [BLOCK, m]. */
+/* Collective. Each rank takes its share of the rows, by blocks; dot: [BLOCK, m]. */
 static double uniformity(const es_embedding *e, const double *all, int64_t m,
                          double *dot) {
   int64_t first, mine;

@@ -10,8 +10,8 @@
 /** nn.BatchNorm1d's eps, as the batch-normalised loss uses it. */
 #define ES_LOSS_BN_EPS 1e-5
 
-/** From ES_WIDE on vectors cost more than everything else: where all eigenvalues are kept,
- *  only the ES_AXES leading ones have vectors. Otherwise the invariance of up to
+/** From ES_WIDE on vectors cost more than everything else: where all eigenvalues are
+ *  kept, only the ES_AXES leading ones have vectors. Otherwise the invariance of up to
  *  ES_INVARIANT modes is recorded. */
 enum { ES_WIDE = 1024, ES_AXES = 3, ES_INVARIANT = 64 };
 
