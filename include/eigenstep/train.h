@@ -17,6 +17,7 @@ typedef struct es_run_params {
   int64_t steps, seed;
   double walltime; /**< seconds, 0 = no limit */
   int64_t log_every;
+  int64_t skip_max; /**< steps in a row without an update before the run ends */
 } es_run_params;
 extern const es_param es_run_table[];
 
@@ -46,8 +47,19 @@ typedef struct es_train {
   float *z, *dz;    /**< [2 n_max, D] as the network gives and takes them; owned */
   double *zd, *dzd; /**< the same in double, for the loss; owned */
   es_clock clock;
-  int64_t step; /**< updates done */
+  int64_t step; /**< steps done */
   double time;  /**< t = sum of learning rates of the updates done */
+  double norm;  /**< of the last step's gradient */
+  /* steps whose loss or gradient is not finite update nothing */
+  int64_t skipped, in_row; /**< so far, and the last ones in a row */
+  int64_t skip_max;        /**< so many in a row are passed over; the next is an error */
+  float *kept;             /**< running averages before the step; owned [n_state] */
+  struct {
+    double loss;
+    int64_t values;    /**< of z, and of dz */
+    int64_t z, dz;     /**< those of this rank that are not finite */
+    char samples[256]; /**< of this rank, the first few */
+  } trouble;           /**< of the present step, noted before the batch goes */
 } es_train;
 
 /** Allocate the embedding buffers for n_max pairs. */
@@ -57,9 +69,13 @@ void es_train_destroy(es_train **t);
 
 /** Collective. The first half of a step on this rank's batch: forward, loss, backward.
  *  @param loss  L before the update, the same on all ranks
- *  @return ES_OK; ES_EMATH (L not finite: step, rank, sample ids) */
+ */
 es_status es_train_gradient(es_train *t, const es_batch *batch, double *loss);
-/** Collective. The second half: sum of the ranks' gradients, update. */
+/** Collective. The second half: sum of the ranks' gradients, update. Where L or the norm
+ *  of the gradient is not finite, parameters, moments and running averages stay what they
+ *  were before the step (on all ranks: the decision rests on numbers that all share), and
+ *  step, rank and samples are logged.
+ *  @return ES_OK; ES_EMATH (more than skip_max such steps in a row) */
 es_status es_train_update(es_train *t, double lr);
 /** Collective. Both halves: one step. */
 es_status es_train_step(es_train *t, const es_batch *batch, double lr, double *loss);

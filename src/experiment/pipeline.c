@@ -98,6 +98,7 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
   ES_TRY(es_comm_agree(
       c, es_train_create(c, p->net, p->loss, p->optim, n_max, groups, &p->train)));
   p->train->local_bn = !s->batch.sync_bn;
+  p->train->skip_max = s->run.skip_max;
   return ES_OK;
 }
 

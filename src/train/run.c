@@ -16,6 +16,9 @@ const es_param es_run_table[] = {
     ES_DOUBLE(run_par, walltime, "0", 0, ES_INF, "s",
               "stop with a checkpoint after this time; 0 = no limit"),
     ES_INT(run_par, log_every, "10", 1, 1e9, "steps", "steps between progress lines"),
+    ES_INT(run_par, skip_max, "3", 0, 1e9, "steps",
+           "steps in a row that may pass without an update, their loss or gradient not "
+           "finite"),
     ES_PARAM_END};
 
 typedef es_batch_params batch_par;
@@ -45,7 +48,7 @@ typedef struct loop {
   es_traj *traj;
   es_stop *stop;
   es_table *table;
-  int loss_series, probe_series, timing_series;
+  int loss_series, probe_series, gradient_series, timing_series;
   double window_start;  /**< es_now() at the last progress line */
   int64_t window_steps; /**< steps since */
   double window_paused; /**< seconds since spent in snapshots and checkpoints */
@@ -57,6 +60,14 @@ static es_status declare(loop *l) {
   const es_traj_field loss = {"value", 0, {0, 0}, {NULL, NULL}, "1", "loss of the batch"};
   const es_traj_field probe = {"value",      0,   {0, 0},
                                {NULL, NULL}, "1", "loss on the probe set"};
+  const es_traj_field norm = {
+      "norm",
+      0,
+      {0, 0},
+      {NULL, NULL},
+      "1",
+      "root of the sum of squares of all parameters' gradients; where it or the loss is "
+      "not finite, the step made no update"};
   const es_traj_field timing[] = {
       {"seconds", 0, {0, 0}, {NULL, NULL}, "s", "wall time since the start of the loop"},
       {"images_per_second",
@@ -69,16 +80,19 @@ static es_status declare(loop *l) {
                          &loss, 1, &l->loss_series));
   ES_TRY(es_traj_declare(l->traj, "/probe_loss", "loss on the held-out probe pairs",
                          &probe, 1, &l->probe_series));
+  ES_TRY(es_traj_declare(l->traj, "/gradient",
+                         "gradient of the batch's loss, before the update of its step",
+                         &norm, 1, &l->gradient_series));
   return es_traj_declare(l->traj, "/timing", "speed", timing, 2, &l->timing_series);
 }
 
 static es_status open_table(loop *l) {
   static const es_column col[] = {
-      {"step", "", 9, "%.0f"},         {"time", "lr*steps", 11, "%.4g"},
-      {"loss", "", 12, "%.6g"},        {"lr", "", 10, "%.3g"},
-      {"modes", "learned", 8, "%.0f"}, {"next", "at step", 9, "%.0f"},
-      {"speed", "img/s", 9, "%.1f"},   {"wait", "%", 6, "%.1f"},
-      {"ETA", "s", 8, "%.0f"}};
+      {"step", "", 9, "%.0f"},        {"time", "lr*steps", 11, "%.4g"},
+      {"loss", "", 12, "%.6g"},       {"grad", "norm", 10, "%.3g"},
+      {"lr", "", 10, "%.3g"},         {"modes", "learned", 8, "%.0f"},
+      {"next", "at step", 9, "%.0f"}, {"speed", "img/s", 9, "%.1f"},
+      {"wait", "%", 6, "%.1f"},       {"ETA", "s", 8, "%.0f"}};
   char path[1100];
   snprintf(path, sizeof path, "%s/timesteps.txt", l->run->dir);
   es_status st = ES_OK;
@@ -145,6 +159,7 @@ static es_status report(loop *l, double loss, double lr, double begun) {
   const double row[] = {(double) t->step,
                         t->time,
                         loss,
+                        t->norm,
                         lr,
                         (double) es_snapshot_learned(l->snapshot),
                         es_snapshot_next(l->snapshot).step,
@@ -187,6 +202,7 @@ static es_status one_step(loop *l, double begun, es_stop_cause *cause) {
   ES_TRY(es_train_step(t, b, lr, &loss));
   l->window_steps++;
   ES_TRY(es_traj_append(l->traj, l->loss_series, step, time, &loss));
+  ES_TRY(es_traj_append(l->traj, l->gradient_series, step, time, &t->norm));
   if (es_cadence_due(&r->snapshot_cadence, t->step) || t->step == r->par->steps) {
     ES_TRY(snapshot(l));
   }
@@ -211,6 +227,9 @@ static es_status loop_body(loop *l) {
   while (t->step < r->par->steps && cause <= ES_STOP_CHECKPOINT) {
     ES_TRY(one_step(l, begun, &cause));
   }
+  if (t->skipped > 0)
+    es_warn("%lld of %lld steps made no update, as their loss or gradient was not finite",
+            (long long) t->skipped, (long long) t->step);
   ES_TRY(es_snapshot_write_steps(l->snapshot));
   ES_TRY(checkpoint(l));
   ES_TRY(es_traj_flush(l->traj));

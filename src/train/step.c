@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file step.c  One training step. */
-#include "eigenstep/train.h"
-
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
+#include "skip.h"
 
 es_status es_train_create(const es_comm *comm, es_net *net, es_loss *loss,
                           es_optim *optim, int n_max, int groups, es_train **out) {
@@ -17,6 +15,7 @@ es_status es_train_create(const es_comm *comm, es_net *net, es_loss *loss,
   ES_TRY_GOTO(ES_NEW(count, &t->dz), fail);
   ES_TRY_GOTO(ES_NEW(count, &t->zd), fail);
   ES_TRY_GOTO(ES_NEW(count, &t->dzd), fail);
+  ES_TRY_GOTO(ES_NEW(es_net_params(net)->n_state, &t->kept), fail);
   t->comm = comm;
   t->net = net;
   t->loss = loss;
@@ -35,39 +34,8 @@ void es_train_destroy(es_train **t) {
   es_free(&(*t)->dz);
   es_free(&(*t)->zd);
   es_free(&(*t)->dzd);
+  es_free(&(*t)->kept);
   es_free(t);
-}
-
-/* The samples of a batch as text, the first few. */
-static void sample_names(const es_batch *b, char *text, size_t size) {
-  size_t used = 0;
-  text[0] = '\0';
-  for (int i = 0; i < b->n && i < 8; i++) {
-    used += (size_t) snprintf(text + used, size - used, "%s%lld", i ? ", " : "",
-                              (long long) b->id[i]);
-  }
-  if (b->n > 8) snprintf(text + used, size - used, ", ...");
-}
-
-/* Say where a loss that is not finite came from: the first rank with embeddings that are
- * not finite speaks, rank 0 if there is none. L is the same everywhere, so all ranks come
- * here together. */
-static es_status refuse_loss(const es_train *t, const es_batch *b, double loss) {
-  const size_t count = 2 * (size_t) b->n * (size_t) es_net_dim(t->net);
-  int64_t bad = 0;
-  for (size_t i = 0; i < count; i++) bad += !isfinite(t->zd[i]);
-  const int size = t->comm->size, rank = t->comm->rank;
-  int64_t first = bad > 0 ? size - rank : 0; /* the largest is the lowest rank's */
-  es_comm_max_i64(t->comm, &first, 1);
-  char ids[256];
-  sample_names(b, ids, sizeof ids);
-  if (rank == (first > 0 ? size - first : 0)) {
-    es_error(
-        "loss is %g at step %lld on rank %d: %lld of its %zu embedding values are not "
-        "finite (samples %s); a smaller optim.lr may help",
-        loss, (long long) t->step, rank, (long long) bad, count, ids);
-  }
-  return ES_EMATH;
 }
 
 static void widen(const float *from, size_t n, double *to) {
@@ -84,13 +52,14 @@ es_status es_train_gradient(es_train *t, const es_batch *b, double *loss) {
   const size_t count = (size_t) images * (size_t) dim, half = count / 2;
 
   es_clock_mark(&t->clock);
+  ES_TRY(es_skip_keep(t));
   ES_TRY(es_net_forward(t->net, images, t->groups, ES_BN_TRAIN, b->x, t->z));
   es_clock_lap(&t->clock, ES_PHASE_FORWARD);
 
   widen(t->z, count, t->zd);
   ES_TRY(es_loss_eval(t->loss, b->n, t->zd, t->zd + half, loss, t->dzd, t->dzd + half));
-  if (!isfinite(*loss)) return refuse_loss(t, b, *loss);
   narrow(t->dzd, count, t->dz);
+  es_skip_note(t, b, *loss);
   es_clock_lap(&t->clock, ES_PHASE_LOSS);
 
   ES_TRY(p->backend->ops->zero(p->backend, p->grad, (size_t) p->n));
@@ -107,10 +76,17 @@ es_status es_train_update(es_train *t, double lr) {
   ES_TRY(p->backend->ops->allreduce(p->backend, t->comm, p->grad, (size_t) p->n));
   es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
 
-  ES_TRY(es_optim_update(t->optim, lr));
+  const es_range all = {0, p->n};
+  ES_TRY(es_optim_norm(t->optim, NULL, 1, &all, &t->norm));
+  if (isfinite(t->norm) && isfinite(t->trouble.loss)) {
+    ES_TRY(es_optim_update(t->optim, lr));
+    t->in_row = 0;
+    t->time += lr;
+  } else {
+    ES_TRY(es_skip_step(t));
+  }
   es_clock_lap(&t->clock, ES_PHASE_OPTIM);
   t->step++;
-  t->time += lr;
   return ES_OK;
 }
 

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file par_skip.c  Steps whose loss or gradient is not finite: nothing of the model or
+ *  of the optimiser changes, on any rank; so many in a row end the run. */
+#include "eigenstep/train.h"
+#include "loss_cases.h"
+#include "models.h"
+#include "par.h"
+
+enum { PAIRS = 12, INPUT = 20, D = 6 };
+
+typedef struct rig {
+  const es_comm *c;
+  bool sync; /**< batch norm over all ranks, which spreads a bad value */
+  es_backend *b;
+  es_net *net;
+  es_params *p;
+  es_loss *fair, *huge; /**< the second's gradient is out of reach of single precision */
+  es_optim *o;
+  es_train *t;
+  es_batch batch;
+  float x[2 * PAIRS * INPUT];
+  int64_t id[PAIRS];
+  float *before, *after; /**< value, running averages, moments, one behind the other */
+} rig;
+
+static es_status make(rig *r) {
+  const loss_case fair = {"barlow", {"normalize=batch"}};
+  const loss_case huge = {"barlow", {"scale=1e300"}};
+  const model_spec spec = {
+      .encoder = "mlp", .hidden = {16}, .widths = {12, D}, .input = {INPUT, 1, 1}};
+  const es_net_options o = {.max_n = 2 * PAIRS, .sync = r->sync ? r->c : NULL};
+  const es_optim_params adamw = {.name = "adamw", .lr = 0.01, .lr_1d = 1};
+  es_config *cfg;
+  int64_t first, count;
+  es_comm_share(r->c, PAIRS, &first, &count);
+  r->batch = (es_batch){.n = (int) count, .x = r->x, .id = r->id};
+  model_normal(5, (uint64_t) r->c->rank, 2 * count * INPUT, r->x);
+  for (int i = 0; i < count; i++) r->id[i] = first + i;
+  ES_TRY(es_backend_open("blas", r->c, 1, &r->b));
+  ES_TRY(model_build(r->b, &o, &spec, &r->net, NULL));
+  r->p = es_net_params(r->net);
+  ES_TRY(es_params_init(r->p, 5));
+  r->fair = loss_of(&fair, r->c, PAIRS, PAIRS, D);
+  r->huge = loss_of(&huge, r->c, PAIRS, PAIRS, D);
+  if (r->fair == NULL || r->huge == NULL) return ES_EINTERNAL;
+  ES_TRY(es_config_create(&cfg));
+  const es_status st = es_optim_create(cfg, &adamw, r->p, &r->o);
+  es_config_destroy(&cfg);
+  ES_TRY(st);
+  ES_TRY(ES_NEW(3 * r->p->n + r->p->n_state, &r->before));
+  ES_TRY(ES_NEW(3 * r->p->n + r->p->n_state, &r->after));
+  return es_train_create(r->c, r->net, r->fair, r->o, PAIRS, 2, &r->t);
+}
+
+static void unmake(rig *r) {
+  es_train_destroy(&r->t);
+  es_free(&r->before);
+  es_free(&r->after);
+  es_optim_destroy(&r->o);
+  es_loss_destroy(&r->fair);
+  es_loss_destroy(&r->huge);
+  es_net_destroy(&r->net);
+  es_backend_close(&r->b);
+}
+
+static es_status copy(const rig *r, float *to) {
+  const es_backend_ops *const ops = r->b->ops;
+  const size_t n = (size_t) r->p->n;
+  ES_TRY(ops->download(r->b, to, r->p->value, n));
+  ES_TRY(ops->download(r->b, to + n, r->o->moment[0], n));
+  ES_TRY(ops->download(r->b, to + 2 * n, r->o->moment[1], n));
+  return ops->download(r->b, to + 3 * n, r->p->state, (size_t) r->p->n_state);
+}
+
+/** Does a step leave all as it is? */
+static bool unchanged(rig *r, es_status want) {
+  const int64_t updates = r->o->steps, step = r->t->step;
+  const double time = r->t->time;
+  const size_t bytes = (size_t) (3 * r->p->n + r->p->n_state) * sizeof(float);
+  double loss;
+  if (copy(r, r->before) != ES_OK) return false;
+  if (es_train_step(r->t, &r->batch, 0.01, &loss) != want) return false;
+  if (copy(r, r->after) != ES_OK) return false;
+  return memcmp(r->before, r->after, bytes) == 0 && r->o->steps == updates &&
+         r->t->time == time && r->t->step == step + (want == ES_OK);
+}
+
+static bool changes(rig *r) {
+  const size_t bytes = (size_t) r->p->n * sizeof(float);
+  double loss;
+  if (copy(r, r->before) != ES_OK) return false;
+  if (es_train_step(r->t, &r->batch, 0.01, &loss) != ES_OK) return false;
+  if (copy(r, r->after) != ES_OK || !isfinite(loss)) return false;
+  return memcmp(r->before, r->after, bytes) != 0 && isfinite(r->t->norm) &&
+         r->t->norm > 0 && r->t->in_row == 0;
+}
+
+/** Does the last error of rank 0 begin so, and name a rank? */
+static bool said(const rig *r, const char *what, int rank) {
+  char place[32];
+  snprintf(place, sizeof place, "on rank %d:", rank);
+  const char *e = es_log_last_error();
+  return r->c->rank != 0 || (strncmp(e, what, strlen(what)) == 0 && strstr(e, place));
+}
+
+static void check(const es_comm *c, bool sync) {
+  rig r = {.c = c, .sync = sync};
+  const int bad = r.c->size - 1;
+  const es_status st = make(&r);
+  assert_true(par_all(r.c, st == ES_OK));
+  bool ok = changes(&r);
+  r.t->skip_max = 2;
+  /* a value of the last rank's first image, which has a pair for up to 12 ranks */
+  const float sound = r.x[3];
+  if (r.c->rank == bad) r.x[3] = INFINITY;
+  ok = unchanged(&r, ES_OK) && r.t->skipped == 1 && r.t->in_row == 1 && ok;
+  ok = unchanged(&r, ES_OK) && r.t->skipped == 2 && r.t->in_row == 2 && ok;
+  r.x[3] = sound;
+  ok = changes(&r) && r.t->skipped == 2 && ok;
+  r.t->loss = r.huge; /* finite itself */
+  ok = unchanged(&r, ES_OK) && !isfinite(r.t->norm) && r.t->in_row == 1 && ok;
+  r.t->skip_max = 1;
+  ok = unchanged(&r, ES_EMATH) && said(&r, "norm of the gradient is", 0) && ok;
+  r.t->loss = r.fair;
+  ok = changes(&r) && ok;
+  r.t->skip_max = 0;
+  if (r.c->rank == bad) r.x[3] = NAN;
+  ok = unchanged(&r, ES_EMATH) && said(&r, "loss is", sync ? 0 : bad) && ok;
+  unmake(&r);
+  assert_true(par_all(r.c, ok));
+}
+
+static void steps_without_update(void **state) {
+  check(*state, true);
+  check(*state, false);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(steps_without_update)};
+  return par_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
+}
