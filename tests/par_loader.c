@@ -253,6 +253,52 @@ static void nan_is_named(void **state) {
   es_config_destroy(&cfg);
 }
 
+/** A set that can read every record but 5. */
+static es_status get_most(const es_dataset *ds, int64_t i, int view, void *scratch,
+                          es_sample *s) {
+  float *x = scratch;
+  (void) view;
+  ES_CHECK(i != 5, ES_EIO, "cannot read record 5");
+  x[0] = (float) i;
+  *s = (es_sample){.is_float = true, .c = ds->c, .h = 1, .w = 1, .f32 = x, .label = -1};
+  return ES_OK;
+}
+
+/** The thread meets the error one batch early: it must be told when its batch is asked
+ *  for, once, and not at all if it is not. */
+static void early_errors_wait_for_their_turn(void **state) {
+  const es_comm *c = *state;
+  const es_dataset_ops ops = {.name = "bad", .pairs = true, .get = get_most};
+  const es_dataset ds = {
+      .ops = &ops, .size = 16, .c = 1, .h = 1, .w = 1, .scratch = sizeof(float)};
+  es_loader_options o = options(4, 16);
+  es_config *cfg;
+  es_augment *a;
+  es_shape view;
+  es_loader *l;
+  es_batch *b;
+  int64_t first, n;
+  o.shuffle = false;
+  bool good = es_config_create(&cfg) == ES_OK;
+  good = good && es_augment_create(cfg, &ds, &a, &view) == ES_OK;
+  assert_true(par_all(c, good));
+  assert_int_equal(es_loader_create(c, &ds, a, view, &o, &l), ES_OK);
+  es_comm_share(c, 4, &first, &n);
+  const bool mine = first <= 1 && 1 < first + n; /* record 5 is the second of batch 1 */
+  es_error("nothing yet");
+  good = es_loader_get(l, 0, &b) == ES_OK;         /* the thread starts on batch 1 */
+  good = good && es_loader_get(l, 2, &b) == ES_OK; /* and has ended */
+  good = good && strstr(es_log_last_error(), "nothing yet") != NULL;
+  good = good && es_loader_get(l, 0, &b) == ES_OK;
+  good = good && es_loader_get(l, 1, &b) == (mine ? ES_EIO : ES_OK);
+  good = good && strstr(es_log_last_error(), mine ? "record 5" : "nothing yet") != NULL;
+  good = good && es_loader_get(l, 2, &b) == ES_OK && b->id[0] == 8 + first;
+  assert_true(par_all(c, good));
+  es_loader_destroy(&l);
+  es_augment_destroy(&a);
+  es_config_destroy(&cfg);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(shards_make_up_the_batch_of_one_rank),
@@ -262,6 +308,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(passes_are_epochs_from_the_fixed_one_on),
       cmocka_unit_test(refusals_are_the_same_on_all_ranks),
       cmocka_unit_test(nan_is_named),
+      cmocka_unit_test(early_errors_wait_for_their_turn),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

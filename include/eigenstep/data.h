@@ -15,6 +15,7 @@ typedef struct es_data_params {
   int64_t limit; /**< use only the first so many records; 0 = all */
   int64_t size; /**< generated images and imagefolder: pixels a side; 0 = the set's own */
   bool shuffle;
+  bool prefetch;  /**< the next batch is made on a thread of its own */
   int unreadable; /**< imagefolder: 0 = refuse, 1 = skip (named) */
   int64_t count;  /**< deadleaves, gaussian: records */
   int64_t dim;    /**< gaussian: dimensions */

@@ -33,6 +33,11 @@ void es_log(es_log_level level, const char *where, const char *fmt, ...)
  *  tables. */
 void es_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/** Errors of the calling thread are not logged from now on (or are again): for work done
+ *  ahead of its time, whose failure only counts, and is then said, when it is repeated by
+ *  whoever needs the result. */
+void es_log_mute(bool errors);
+
 /** The text of the last error logged by this process ("" if none): for STATUS files. */
 const char *es_log_last_error(void);
 

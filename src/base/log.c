@@ -28,6 +28,12 @@ static struct {
   bool held_printed;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = ES_LOG_INFO};
 
+static _Thread_local bool muted; /**< see es_log_mute */
+
+void es_log_mute(bool errors) {
+  muted = errors;
+}
+
 void es_log_setup(int rank, es_log_level level, bool all_ranks) {
   pthread_mutex_lock(&state.lock);
   state.rank = rank;
@@ -91,6 +97,7 @@ static void put_file(es_log_level level, const char *where, const char *text) {
 }
 
 void es_log(es_log_level level, const char *where, const char *fmt, ...) {
+  if (muted && level == ES_LOG_ERROR) return;
   const int saved = errno; /* callers report errno after logging */
   char text[TEXT_SIZE];
   va_list args;

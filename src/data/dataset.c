@@ -21,6 +21,8 @@ const es_param es_data_table[] = {
            "side of the images of deadleaves (0 = 32) and imagefolder (0 = as they are)"),
     ES_BOOL(es_data_params, shuffle, "true",
             "a new random order each epoch; false: consecutive records"),
+    ES_BOOL(es_data_params, prefetch, "true",
+            "make the next batch on a thread of its own while this one computes"),
     ES_CHOICE(es_data_params, unreadable, "refuse", "refuse|skip",
               "imagefolder: what to do about a file that cannot be decoded"),
     ES_INT(es_data_params, count, "50000", 1, 1e12, "records",

@@ -3,7 +3,9 @@
  *
  *  What a batch holds is a function of (options, step) alone; the thread only computes it
  *  early. Two batches: the caller's, and the one in preparation. The thread touches its
- *  batch, the data set and the pipeline (both read-only), and never MPI. */
+ *  batch, the data set and the pipeline (both read-only), and never MPI. It is silent
+ *  about errors: its batch may never be asked for. If it is, the caller makes it again and
+ *  so meets the error in its own turn. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
@@ -96,6 +98,7 @@ static task wait_while(es_loader *l, task t, task or_t) {
 
 static void *prepare_batches(void *loader) {
   es_loader *l = loader;
+  es_log_mute(true);
   while (wait_while(l, IDLE, READY) != QUIT) {
     l->status = fill(l, l->step, &l->batch[1 - l->mine]);
     set_task(l, READY);
@@ -198,12 +201,13 @@ void es_loader_destroy(es_loader **l) {
   es_free(l);
 }
 
-/** Take the thread's batch if it is that of `step`, else make it here. */
+/** Take the thread's batch if it is that of `step` and whole, else make it here. */
 static es_status take(es_loader *l, int64_t step) {
   const task found = wait_while(l, PREPARE, PREPARE);
-  if (found != READY || l->step != step) return fill(l, step, &l->batch[l->mine]);
+  if (found != READY || l->step != step || l->status != ES_OK)
+    return fill(l, step, &l->batch[l->mine]);
   l->mine = 1 - l->mine;
-  return l->status;
+  return ES_OK;
 }
 
 es_status es_loader_get(es_loader *l, int64_t step, es_batch **batch) {

@@ -57,7 +57,7 @@ static es_status open_loaders(const es_comm *c, const es_settings *s, es_pipelin
                              .first = 0,
                              .count = p->data->size,
                              .shuffle = s->data.shuffle,
-                             .prefetch = true};
+                             .prefetch = s->data.prefetch};
   es_loader_options probe = {.seed = train.seed,
                              .pairs = p->probe_chunk,
                              .count = p->probe_pairs,
