@@ -4,8 +4,8 @@
  *  What a batch holds is a function of (options, step) alone; the thread only computes it
  *  early. Two batches: the caller's, and the one in preparation. The thread touches its
  *  batch, the data set and the pipeline (both read-only), and never MPI. It is silent
- *  about errors: its batch may never be asked for. If it is, the caller makes it again and
- *  so meets the error in its own turn. */
+ *  about errors: its batch may never be asked for. If it is, the caller makes it again,
+ *  and so meets the error in its own turn. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
