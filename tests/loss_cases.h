@@ -28,6 +28,14 @@ static const loss_case loss_cases[] = {
     {"simclr", {NULL}},
     {"simclr", {"temperature=0.1", "doubled=true"}},
     {"simclr", {"normalize=false", "temperature=2"}},
+    {"spectral", {NULL}},
+    {"spectral", {"mu=0.5"}}, /* some embeddings are longer than that, some are not */
+    {"wmse", {NULL}},
+    {"wmse", {"normalize=false", "eps=0.1"}},
+    {"corinfomax", {NULL}},
+    {"corinfomax", {"normalize=false", "inv=3", "cov=2", "eps=0.1"}},
+    {"barlow_logdet", {NULL}},
+    {"barlow_logdet", {"center=true", "eps=0.01"}},
 };
 enum { LOSS_CASES = sizeof loss_cases / sizeof loss_cases[0] };
 

@@ -26,10 +26,11 @@ static double value_of(es_loss *l, int n, const double *z1, const double *z2) {
 }
 
 /** Largest difference of the gradient from central differences, over its largest entry.
- */
-static double gradient_error(es_loss *l) {
+ *  opposed: the views have opposite signs in the first coordinate. */
+static double gradient_error(es_loss *l, bool opposed) {
   double z[2 * ND], g[2 * ND], value, worst = 0, top = 0;
   loss_views(5, N, D, z, z + ND);
+  for (int i = 0; i < N && opposed; i++) z[i * D] = -z[ND + i * D];
   assert_int_equal(es_loss_eval(l, N, z, z + ND, &value, g, g + ND), ES_OK);
   const double h = 1e-4;
   for (int i = 0; i < 2 * ND; i++) {
@@ -51,7 +52,7 @@ static void gradients_match_differences(void **state) {
   (void) state;
   for (int k = 0; k < LOSS_CASES; k++) {
     es_loss *l = make(&loss_cases[k], N, D);
-    const double error = gradient_error(l);
+    const double error = gradient_error(l, false);
     if (!(error < 1e-9)) fail_msg("case %d: relative error %g", k, error);
     es_loss_destroy(&l);
   }
@@ -65,7 +66,7 @@ static void every_registered_loss_has_a_case_and_a_gradient(void **state) {
   for (size_t i = 0; i < n; i++) {
     const loss_case defaults = {list[i]->name, {NULL}};
     es_loss *l = make(&defaults, N, D);
-    assert_true(gradient_error(l) < 1e-7);
+    assert_true(gradient_error(l, false) < 1e-7);
     es_loss_destroy(&l);
     int cases = 0;
     for (int k = 0; k < LOSS_CASES; k++)
@@ -119,6 +120,66 @@ static void barlow_batch_is_invariant(void **state) {
   for (int i = 0; i < ND; i++) z[i] = 3 * z[i] + 100;
   const double after = value_of(l, N, z, z + ND);
   assert_true(fabs(after - before) < 1e-8 * before);
+  es_loss_destroy(&l);
+}
+
+/** C = diag(-1/2, 1) in two pairs; where the views oppose one another the gradient is
+ *  that of the straight line. */
+static void barlow_logdet_below_zero(void **state) {
+  (void) state;
+  const double z1[] = {1, 0, 0, 1}, z2[] = {-1, 0, 0, 2};
+  const loss_case k = {"barlow_logdet", {"eps=0.2"}};
+  es_loss *l = make(&k, 2, 2);
+  const double expected = -0.5 * (1 - 1 / 0.2) - log(0.2) + 1 - log(1 + 0.2);
+  assert_true(fabs(value_of(l, 2, z1, z2) - expected) < 1e-14);
+  es_loss_destroy(&l);
+  l = make(&k, N, D);
+  assert_true(gradient_error(l, true) < 1e-9);
+  es_loss_destroy(&l);
+}
+
+/** The sum over negatives written out: view 1 of one sample with view 2 of another. */
+static void spectral_value_by_hand(void **state) {
+  (void) state;
+  const double z1[] = {1, 2, 3, 1}, z2[] = {1, 0, 3, 2};
+  /* positives 1 and 11; negatives z1_0 z2_1 = 7, z1_1 z2_0 = 3 */
+  const loss_case k = {"spectral", {NULL}};
+  es_loss *l = make(&k, 2, 2);
+  assert_true(fabs(value_of(l, 2, z1, z2) - (-2 * 6 + (49 + 9) / 2.0)) < 1e-12);
+  es_loss_destroy(&l);
+}
+
+/** Whitening undoes any linear map of a view. */
+static void wmse_sees_no_linear_map(void **state) {
+  (void) state;
+  const loss_case k = {"wmse", {NULL}};
+  double z[2 * ND];
+  loss_views(9, N, D, z, z + ND);
+  es_loss *l = make(&k, N, D);
+  const double before = value_of(l, N, z, z + ND);
+  for (int i = 0; i < N; i++) { /* by a lower triangle: Cholesky's rotation stays */
+    double *const row = z + i * D;
+    for (int j = D - 1; j > 0; j--) row[j] = 3 * row[j] - 2 * row[j - 1] + j;
+    row[0] = 5 * row[0] + 1;
+  }
+  assert_true(fabs(value_of(l, N, z, z + ND) - before) < 1e-11 * before);
+  es_loss_destroy(&l);
+}
+
+/** Equal coordinates cannot be told apart by a covariance. */
+static void singular_covariances_are_one_sentence(void **state) {
+  (void) state;
+  const loss_case k = {"wmse", {NULL}}, regular = {"wmse", {"eps=0.01"}};
+  double z[2 * ND], value = 42;
+  loss_views(9, N, D, z, z + ND);
+  for (int i = 0; i < 2 * N; i++) z[i * D + 1] = z[i * D];
+  es_loss *l = make(&k, N, D);
+  assert_int_equal(es_loss_eval(l, N, z, z + ND, &value, NULL, NULL), ES_EMATH);
+  assert_true(value == 42);
+  assert_non_null(strstr(es_log_last_error(), "singular"));
+  es_loss_destroy(&l);
+  l = make(&regular, N, D);
+  assert_true(isfinite(value_of(l, N, z, z + ND)));
   es_loss_destroy(&l);
 }
 
@@ -242,15 +303,18 @@ static void refused(const loss_case *k, int64_t pairs, const char *word) {
 
 static void settings_without_meaning_are_refused(void **state) {
   (void) state;
-  const loss_case vicreg = {"vicreg", {NULL}}, simclr = {"simclr", {NULL}},
-                  cold = {"simclr", {"temperature=0"}};
-  refused(&vicreg, 1, "1 pair");
-  refused(&simclr, 1, "1 pair");
+  const loss_case cold = {"simclr", {"temperature=0"}}, wide = {"wmse", {NULL}};
   refused(&cold, N, "temperature");
-  const loss_case *const both[] = {&vicreg, &simclr};
-  for (int k = 0; k < 2; k++) {
+  refused(&wide, D, "no inverse");
+  const loss_case several[] = {{"vicreg", {NULL}},
+                               {"simclr", {NULL}},
+                               {"spectral", {NULL}},
+                               {"wmse", {NULL}},
+                               {"corinfomax", {NULL}}};
+  for (int k = 0; k < 5; k++) {
     double z[D] = {0}, value;
-    es_loss *l = make(both[k], N, D);
+    refused(&several[k], 1, "1 pair");
+    es_loss *l = make(&several[k], N, D);
     assert_int_equal(es_loss_eval(l, 1, z, z, &value, NULL, NULL), ES_EARG);
     es_loss_destroy(&l);
   }
@@ -293,6 +357,10 @@ int main(int argc, char **argv) {
       cmocka_unit_test(barlow_value_by_hand),
       cmocka_unit_test(barlow_vanishes_at_the_identity),
       cmocka_unit_test(barlow_batch_is_invariant),
+      cmocka_unit_test(barlow_logdet_below_zero),
+      cmocka_unit_test(spectral_value_by_hand),
+      cmocka_unit_test(wmse_sees_no_linear_map),
+      cmocka_unit_test(singular_covariances_are_one_sentence),
       cmocka_unit_test(losses_agree_with_pytorch),
       cmocka_unit_test(simclr_start_and_extremes),
       cmocka_unit_test(simclr_sees_directions),

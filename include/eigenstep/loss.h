@@ -40,6 +40,10 @@ typedef struct es_loss_ops {
   void (*convention)(const void *par, bool *center, bool *normalize);
   /** Optional (NULL: covariance, not of unit length, rate 2, settled at 1). */
   void (*growth)(const void *par, int dim, es_loss_growth *g);
+  /** The matrix C [D, D] of the last batch evaluated, of all ranks, symmetric: the one
+   *  whose eigenvalues grow mode by mode, and by which a gradient is preconditioned.
+   *  Not collective. Optional (NULL: the loss has none). */
+  void (*matrix)(const es_loss *l, double *c);
 } es_loss_ops;
 
 struct es_loss {

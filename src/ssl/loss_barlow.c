@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "eigenstep/loss.h"
+#include "rows.h"
 
 typedef es_barlow_params par;
 
@@ -72,31 +72,15 @@ static parts divide(const es_loss *l) {
   return p;
 }
 
-/** Collective. Count the pairs; with `means` also average both views. */
-static double count_pairs(const es_loss *l, int n, bool means, const double *const z[2],
-                          parts *p) {
-  const int d = l->dim;
-  *p->count = n;
-  memset(p->v[0].mean, 0, 2 * (size_t) d * sizeof(double));
-  for (int a = 0; a < 2 && means; a++)
-    for (int i = 0; i < n; i++)
-      cblas_daxpy(d, 1.0, z[a] + (size_t) i * (size_t) d, 1, p->v[a].mean, 1);
-  es_comm_sum_f64(l->comm, p->count, means ? 1 + 2 * d : 1);
-  for (int i = 0; i < 2 * d && means; i++) p->v[0].mean[i] /= *p->count;
-  return *p->count;
-}
-
 /** copy = z - mean; inv = this rank's sums of squares of copy. */
 static void center_view(view *v, int n, int d, const double *z) {
+  es_rows_center(n, d, z, v->mean, v->copy);
   memset(v->inv, 0, (size_t) d * sizeof(double));
-  for (int i = 0; i < n; i++) {
-    const double *const from = z + (size_t) i * (size_t) d;
-    double *const to = v->copy + (size_t) i * (size_t) d;
+  for (int i = 0; i < n; i++)
     for (int j = 0; j < d; j++) {
-      to[j] = from[j] - v->mean[j];
-      v->inv[j] += to[j] * to[j];
+      const double x = v->copy[(size_t) i * (size_t) d + (size_t) j];
+      v->inv[j] += x * x;
     }
-  }
   v->u = v->copy;
 }
 
@@ -118,10 +102,7 @@ static void correlate(const es_loss *l, int n, double pairs, const double *const
     p->v[a].u = z[a];
     if (centred) center_view(&p->v[a], n, d, z[a]);
   }
-  memset(p->c, 0, (size_t) d * (size_t) d * sizeof(double));
-  if (n > 0)
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n, 1.0, p->v[0].u, d,
-                p->v[1].u, d, 0.0, p->c, d);
+  es_rows_product(n, d, 1.0, p->v[0].u, p->v[1].u, p->c);
   es_comm_sum_f64(l->comm, p->c, (int64_t) d * d + (batch ? 2 * d : 0));
   for (int a = 0; a < 2 && batch; a++) normalise_view(&p->v[a], n, d, pairs);
   for (int i = 0; i < d; i++)
@@ -163,11 +144,8 @@ static void normalise_backward(const view *v, int n, int d, double pairs, const 
 static void gradient(const es_loss *l, int n, double pairs, const parts *p, double *dz1,
                      double *dz2) {
   const int d = l->dim;
-  if (n == 0) return;
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, d, d, 1.0 / pairs, p->v[1].u, d,
-              p->g, d, 0.0, dz1, d);
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, d, d, 1.0 / pairs, p->v[0].u,
-              d, p->g, d, 0.0, dz2, d);
+  es_rows_times(n, d, 1.0 / pairs, p->v[1].u, p->g, true, 0.0, dz1);
+  es_rows_times(n, d, 1.0 / pairs, p->v[0].u, p->g, false, 0.0, dz2);
   if (((const par *) l->par)->normalize != 1) return;
   normalise_backward(&p->v[0], n, d, pairs, p, true, dz1);
   normalise_backward(&p->v[1], n, d, pairs, p, false, dz2);
@@ -178,12 +156,20 @@ static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
   const par *const o = l->par;
   const double *const z[2] = {z1, z2};
   parts p = divide(l);
-  const double pairs = count_pairs(l, n, o->normalize == 1 || o->center, z, &p);
+  const double pairs = es_rows_average(l, n, z, p.count);
   ES_CHECK(pairs > 0, ES_EARG, "got no pairs on any rank, expected at least one");
   correlate(l, n, pairs, z, &p);
   *value = contrast(o, l->dim, p.c, p.g);
   if (dz1 != NULL) gradient(l, n, pairs, &p, dz1, dz2);
   return ES_OK;
+}
+
+/** The symmetric part of C. */
+static void matrix(const es_loss *l, double *c) {
+  const parts p = divide(l);
+  const size_t d = (size_t) l->dim;
+  for (size_t i = 0; i < d; i++)
+    for (size_t j = 0; j < d; j++) c[i * d + j] = 0.5 * (p.c[i * d + j] + p.c[j * d + i]);
 }
 
 static void convention(const void *p, bool *center, bool *normalize) {
@@ -206,4 +192,5 @@ const es_loss_ops es_loss_barlow = {.name = "barlow",
                                     .workspace = workspace,
                                     .eval = eval,
                                     .convention = convention,
-                                    .growth = growth};
+                                    .growth = growth,
+                                    .matrix = matrix};

@@ -2,5 +2,9 @@
 /** @file loss_list.h  One line per self-supervised loss. No include guard: expanded
  * several times. */
 ES_LOSS(barlow)
+ES_LOSS(barlow_logdet)
 ES_LOSS(vicreg)
 ES_LOSS(simclr)
+ES_LOSS(spectral)
+ES_LOSS(wmse)
+ES_LOSS(corinfomax)

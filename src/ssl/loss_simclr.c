@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "eigenstep/loss.h"
+#include "rows.h"
 
 enum { BLOCK = 128 }; /* rows of s at a time: wide enough for a fast product */
 
@@ -28,8 +28,6 @@ static const es_param params[] = {
     ES_BOOL(par, doubled, "false",
             "sum of the two views' means (official code): twice the mean over 2N"),
     ES_PARAM_END};
-
-static const double shortest = 1e-12; /* shorter embeddings are divided by this */
 
 /** The workspace by name, and the batch. */
 typedef struct parts {
@@ -83,15 +81,13 @@ static void share_rows(const es_loss *l, const double *const z[2], parts *p) {
   const par *const o = l->par;
   const int d = l->dim;
   memset(p->u, 0, 2 * (size_t) p->total * (size_t) d * sizeof(double));
-  for (int a = 0; a < 2; a++)
-    for (int i = 0; i < p->n; i++) {
-      const double *const from = z[a] + (size_t) i * (size_t) d;
-      double *const to = p->u + row(p, a, i) * (size_t) d;
-      const double size = o->normalize ? cblas_dnrm2(d, from, 1) : 1.0;
-      const double divisor = size < shortest ? shortest : size;
-      for (int j = 0; j < d; j++) to[j] = from[j] / divisor;
-      p->length[a * p->n + i] = divisor;
-    }
+  for (int a = 0; a < 2 && p->n > 0; a++) {
+    double *const to = p->u + row(p, a, 0) * (size_t) d;
+    if (o->normalize)
+      es_rows_unit(p->n, d, z[a], to, p->length + a * p->n);
+    else
+      memcpy(to, z[a], (size_t) p->n * (size_t) d * sizeof *to);
+  }
   es_comm_sum_f64(l->comm, p->u, 2 * (int64_t) p->total * d);
 }
 
@@ -144,17 +140,6 @@ static void weigh(const parts *p, size_t self, size_t partner, double *s) {
   s[partner] -= 2.0;
 }
 
-/** dL/du -> dL/dz behind u = z / |z|: the part along u drops out. */
-static void normalise_backward(const parts *p, int a, int d, double *dz) {
-  for (int i = 0; i < p->n; i++) {
-    const double *const u = p->u + row(p, a, i) * (size_t) d;
-    const double length = p->length[a * p->n + i];
-    double *const g = dz + (size_t) i * (size_t) d;
-    const double along = length > shortest ? cblas_ddot(d, g, 1, u, 1) : 0.0;
-    for (int j = 0; j < d; j++) g[j] = (g[j] - along * u[j]) / length;
-  }
-}
-
 /** dz of view a; factor: of the whole loss. */
 static void gradient(const es_loss *l, const parts *p, int a, double factor, double *dz) {
   const par *const o = l->par;
@@ -168,7 +153,9 @@ static void gradient(const es_loss *l, const parts *p, int a, double factor, dou
                 factor / o->temperature, p->s, all, p->u, d, 0.0,
                 dz + (size_t) i * (size_t) d, d);
   }
-  if (o->normalize) normalise_backward(p, a, d, dz);
+  if (o->normalize && p->n > 0)
+    es_rows_unit_backward(p->n, d, p->u + row(p, a, 0) * (size_t) d, p->length + a * p->n,
+                          dz);
 }
 
 static es_status eval(es_loss *l, int n, const double *z1, const double *z2,

@@ -10,11 +10,10 @@
  *  invariance term. U has zero column sums, so centring passes that unchanged: two
  *  reductions, one for the means, one for both C and the invariance term, and none in
  *  the gradient. D = embedding width. */
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
-#include "eigenstep/loss.h"
+#include "rows.h"
 
 typedef es_vicreg_params par;
 
@@ -35,6 +34,7 @@ typedef struct parts {
   double *mean[2]; /**< [D] */
   double *apart;   /**< [1] sum of (z - z')^2, in front of the two C */
   double *c[2];    /**< [D, D] C, then G = dL/dC */
+  double *both;    /**< [D, D] mean of the two C */
 } parts;
 
 static es_status check(const void *p, int64_t pairs, int dim) {
@@ -51,7 +51,7 @@ static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   (void) p;
   (void) all;
   const size_t n = (size_t) n_max, d = (size_t) dim;
-  return (2 * n * d + 2 * d * d + 2 * d + 2) * sizeof(double);
+  return (2 * n * d + 3 * d * d + 2 * d + 2) * sizeof(double);
 }
 
 static parts divide(const es_loss *l) {
@@ -65,36 +65,22 @@ static parts divide(const es_loss *l) {
   p.apart = p.mean[1] + d;
   p.c[0] = p.apart + 1;
   p.c[1] = p.c[0] + d * d;
+  p.both = p.c[1] + d * d;
   return p;
-}
-
-/** Collective. Count the pairs and average both views. */
-static double average(const es_loss *l, int n, const double *const z[2], parts *p) {
-  const int d = l->dim;
-  *p->count = n;
-  memset(p->mean[0], 0, 2 * (size_t) d * sizeof(double));
-  for (int a = 0; a < 2; a++)
-    for (int i = 0; i < n; i++)
-      cblas_daxpy(d, 1.0, z[a] + (size_t) i * (size_t) d, 1, p->mean[a], 1);
-  es_comm_sum_f64(l->comm, p->count, 1 + 2 * d);
-  for (int i = 0; i<2 * d && * p->count> 0; i++) p->mean[0][i] /= *p->count;
-  return *p->count;
 }
 
 /** Collective. Centred views, their covariances, and the distance of the views. */
 static void covariances(const es_loss *l, int n, double pairs, const double *const z[2],
                         parts *p) {
   const int d = l->dim;
-  const size_t nd = (size_t) n * (size_t) d, dd = (size_t) d * (size_t) d;
-  *p->apart = 0.0;
-  memset(p->c[0], 0, 2 * dd * sizeof(double));
-  for (size_t i = 0; i < nd; i++) *p->apart += (z[0][i] - z[1][i]) * (z[0][i] - z[1][i]);
-  for (int a = 0; a < 2 && n > 0; a++) {
-    for (size_t i = 0; i < nd; i++) p->u[a][i] = z[a][i] - p->mean[a][i % (size_t) d];
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n, 1.0 / (pairs - 1.0),
-                p->u[a], d, p->u[a], d, 0.0, p->c[a], d);
+  const size_t dd = (size_t) d * (size_t) d;
+  *p->apart = es_rows_distance(n, d, z[0], z[1]);
+  for (int a = 0; a < 2; a++) {
+    es_rows_center(n, d, z[a], p->mean[a], p->u[a]);
+    es_rows_product(n, d, 1.0 / (pairs - 1.0), p->u[a], p->u[a], p->c[a]);
   }
   es_comm_sum_f64(l->comm, p->apart, 1 + 2 * (int64_t) dd);
+  for (size_t i = 0; i < dd; i++) p->both[i] = 0.5 * (p->c[0][i] + p->c[1][i]);
 }
 
 /** Variance and covariance terms of one view; C becomes G. */
@@ -122,11 +108,8 @@ static void gradient(const es_loss *l, int n, double pairs, const parts *p, int 
                      const double *z, const double *other, double *dz) {
   const par *const o = l->par;
   const int d = l->dim;
-  const double pull = 2.0 * o->inv / (pairs * d);
-  if (n == 0) return;
-  for (size_t i = 0; i < (size_t) n * (size_t) d; i++) dz[i] = pull * (z[i] - other[i]);
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, d, d, 2.0 / (pairs - 1.0),
-              p->u[a], d, p->c[a], d, 1.0, dz, d);
+  es_rows_pull(n, d, 2.0 * o->inv / (pairs * d), z, other, dz);
+  es_rows_times(n, d, 2.0 / (pairs - 1.0), p->u[a], p->c[a], false, 1.0, dz);
 }
 
 static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
@@ -134,7 +117,7 @@ static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
   const par *const o = l->par;
   const double *const z[2] = {z1, z2};
   parts p = divide(l);
-  const double pairs = average(l, n, z, &p);
+  const double pairs = es_rows_average(l, n, z, p.count);
   ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
            pairs);
   covariances(l, n, pairs, z, &p);
@@ -144,6 +127,11 @@ static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
   gradient(l, n, pairs, &p, 0, z1, z2, dz1);
   gradient(l, n, pairs, &p, 1, z2, z1, dz2);
   return ES_OK;
+}
+
+/** Mean covariance of the two views. */
+static void matrix(const es_loss *l, double *c) {
+  memcpy(c, divide(l).both, (size_t) l->dim * (size_t) l->dim * sizeof *c);
 }
 
 /** The loss does not see a common shift of a view; it does see the scale. */
@@ -168,4 +156,5 @@ const es_loss_ops es_loss_vicreg = {.name = "vicreg",
                                     .workspace = workspace,
                                     .eval = eval,
                                     .convention = convention,
-                                    .growth = growth};
+                                    .growth = growth,
+                                    .matrix = matrix};

@@ -16,8 +16,17 @@ CASES = [
     ("simclr", {}),
     ("simclr", {"temperature": "0.1", "doubled": "true"}),
     ("simclr", {"normalize": "false", "temperature": "0.7"}),
+    ("spectral", {}),
+    ("spectral", {"mu": "0.5"}),
+    ("wmse", {}),
+    ("wmse", {"normalize": "false", "eps": "0.1"}),
+    ("corinfomax", {}),
+    ("corinfomax", {"normalize": "false", "inv": "3", "cov": "2", "eps": "0.1"}),
+    ("barlow_logdet", {}),
+    ("barlow_logdet", {"center": "true", "eps": "0.01"}),
 ]
 DIM = 4
+EYE = torch.eye(DIM, dtype=torch.float64)
 
 
 def field(n, a, b, c):
@@ -62,6 +71,45 @@ def simclr(z1, z2, temperature="0.5", normalize="true", doubled="false"):
     s = (z @ z.T / float(temperature)).masked_fill(itself, -torch.inf)
     partner = torch.cat([torch.arange(n) + n, torch.arange(n)])
     return F.cross_entropy(s, partner) * (2 if doubled == "true" else 1)
+
+
+def spectral(z1, z2, mu="0"):
+    mu, n = float(mu), len(z1)
+    if mu > 0:
+        z1, z2 = (z / (z.norm(dim=1)[:, None] / mu**0.5).clamp(min=1) for z in (z1, z2))
+    s = z1 @ z2.T
+    same = torch.diagonal(s)
+    apart = (s**2).sum() - (same**2).sum()
+    return (-2 * same.mean() + apart / (n * (n - 1))) / (mu if mu > 0 else 1)
+
+
+def wmse(z1, z2, normalize="true", eps="0"):
+    white = []
+    for z in (z1, z2):
+        c = (1 - float(eps)) * torch.cov(z.T) + float(eps) * EYE
+        factor = torch.linalg.cholesky(c)
+        y = torch.linalg.solve_triangular(factor, (z - z.mean(0)).T, upper=False).T
+        white.append(F.normalize(y) if normalize == "true" else y)
+    return ((white[0] - white[1]) ** 2).sum(dim=1).mean()
+
+
+def corinfomax(z1, z2, inv="500", cov="1", eps="1e-8", normalize="true"):
+    if normalize == "true":
+        z1, z2 = F.normalize(z1), F.normalize(z2)
+    value = float(inv) * F.mse_loss(z1, z2)
+    for z in (z1, z2):
+        c = torch.cov(z.T, correction=0) + float(eps) * EYE
+        value = value - float(cov) * torch.logdet(c) / DIM
+    return value
+
+
+def barlow_logdet(z1, z2, eps="0.1", center="false"):
+    if center == "true":
+        z1, z2 = z1 - z1.mean(0), z2 - z2.mean(0)
+    c = z1.T @ z2 / len(z1)
+    x, eps = torch.linalg.eigvalsh((c + c.T) / 2), float(eps)
+    line = (1 - 1 / eps) * x - torch.log(torch.tensor(eps, dtype=x.dtype))
+    return torch.where(x > 0, x - torch.log(x.clamp(min=0) + eps), line).sum()
 
 
 HEAD = """/* SPDX-License-Identifier: BSD-3-Clause */

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file loss_barlow_logdet.c  Barlow Twins with a log-determinant in place of the
+ *  square: no exponential wait (Simon et al., ICML 2023, propose to speed up small
+ *  eigendirections; this form is ours).
+ *
+ *  L = tr h(C), h(x) = x - ln(x + eps), of the symmetric cross-correlation
+ *  C = (U1'U2 + U2'U1) / 2N over the N pairs of all ranks, U = Z or Z less its batch mean
+ *  (center). In the linear model an eigenvalue follows dl/dt = -4 gamma l h'(l) =
+ *  4 gamma l (1 - eps - l)/(l + eps), about 4 gamma (1 - l) once above eps, and ends at
+ *  1 - eps; Barlow Twins has 8 gamma l (1 - l). C of a batch can have negative
+ *  eigenvalues: below 0 h goes on as a straight line, whose slope 1 - 1/eps drives them
+ *  back to 0.
+ *
+ *  dL/dC = h'(C) by eigenvectors, about 10 D^3 operations on every rank, and dL/dU1 =
+ *  U2 h'(C)/N, dL/dU2 = U1 h'(C)/N, unchanged by centring. Two reductions. D = embedding
+ *  width. */
+#include <math.h>
+#include <string.h>
+
+#include "rows.h"
+#include "symmetric.h"
+
+typedef struct par {
+  double eps;
+  bool center;
+} par;
+
+static const es_param params[] = {
+    ES_DOUBLE(par, eps, "0.1", 1e-12, 0.9, "1",
+              "eigenvalue below which growth is exponential; optim.lr gamma_1 or more"),
+    ES_BOOL(par, center, "false", "remove the batch mean of each view"), ES_PARAM_END};
+
+/** The workspace by name. */
+typedef struct parts {
+  double *u[2];    /**< [n, D] centred views */
+  double *count;   /**< [1] in front of the two means */
+  double *mean[2]; /**< [D] */
+  double *c;       /**< [D, D] C */
+  double *g;       /**< [D, D] h'(C) */
+  double *value;   /**< [D] eigenvalues */
+  double *work;
+} parts;
+
+static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
+  (void) p;
+  (void) all;
+  const size_t n = (size_t) n_max, d = (size_t) dim;
+  return (2 * n * d + 2 * d * d + 3 * d + 1 + es_symmetric_work(dim)) * sizeof(double);
+}
+
+static parts divide(const es_loss *l) {
+  const size_t nd = (size_t) l->n_max * (size_t) l->dim, d = (size_t) l->dim;
+  parts p;
+  p.u[0] = l->work;
+  p.u[1] = p.u[0] + nd;
+  p.count = p.u[1] + nd;
+  p.mean[0] = p.count + 1;
+  p.mean[1] = p.mean[0] + d;
+  p.c = p.mean[1] + d;
+  p.g = p.c + d * d;
+  p.value = p.g + d * d;
+  p.work = p.value + d;
+  return p;
+}
+
+static double h(double x, double eps) {
+  return x > 0 ? x - log(x + eps) : (1 - 1 / eps) * x - log(eps);
+}
+
+static double slope_of_h(double x, const void *eps) {
+  return 1 - 1 / (fmax(x, 0) + *(const double *) eps);
+}
+
+/** Collective. The symmetric cross-correlation of u, through g. */
+static void correlate(const es_loss *l, int n, double pairs, const double *const u[2],
+                      const parts *p) {
+  const size_t d = (size_t) l->dim;
+  es_rows_product(n, l->dim, 0.5 / pairs, u[0], u[1], p->g);
+  es_comm_sum_f64(l->comm, p->g, (int64_t) (d * d));
+  for (size_t i = 0; i < d; i++)
+    for (size_t j = 0; j < d; j++) p->c[i * d + j] = p->g[i * d + j] + p->g[j * d + i];
+}
+
+static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
+                      double *value, double *dz1, double *dz2) {
+  const par *const o = l->par;
+  const int d = l->dim;
+  const parts p = divide(l);
+  const double *u[2] = {z1, z2};
+  const double pairs = es_rows_average(l, n, u, p.count);
+  ES_CHECK(pairs > 0, ES_EARG, "got no pairs on any rank, expected at least one");
+  for (int a = 0; a < 2 && o->center; a++) {
+    es_rows_center(n, d, u[a], p.mean[a], p.u[a]);
+    u[a] = p.u[a];
+  }
+  correlate(l, n, pairs, u, &p);
+  double sum = NAN;
+  if (es_symmetric_finite(d, p.c)) {
+    ES_TRY(es_symmetric_eigen(d, p.c, p.value, p.work));
+    es_symmetric_rebuild(d, p.value, slope_of_h, &o->eps, p.work, p.g);
+    sum = 0;
+    for (int j = 0; j < d; j++) sum += h(p.value[j], o->eps);
+  }
+  *value = sum;
+  if (dz1 == NULL) return ES_OK;
+  es_rows_times(n, d, 1 / pairs, u[1], p.g, false, 0.0, dz1);
+  es_rows_times(n, d, 1 / pairs, u[0], p.g, false, 0.0, dz2);
+  return ES_OK;
+}
+
+static void matrix(const es_loss *l, double *c) {
+  memcpy(c, divide(l).c, (size_t) l->dim * (size_t) l->dim * sizeof *c);
+}
+
+static void convention(const void *p, bool *center, bool *normalize) {
+  *center = ((const par *) p)->center;
+  *normalize = false;
+}
+
+static void growth(const void *p, int dim, es_loss_growth *g) {
+  const double eps = ((const par *) p)->eps;
+  (void) dim;
+  *g = (es_loss_growth){.cross = true, .rate = 4 * (1 - eps) / eps, .settled = 1 - eps};
+}
+
+const es_loss_ops es_loss_barlow_logdet = {
+    .name = "barlow_logdet",
+    .doc = "tr [C - ln(C + eps)] of Barlow Twins' C: no exponential wait",
+    .params = params,
+    .size = sizeof(par),
+    .workspace = workspace,
+    .eval = eval,
+    .convention = convention,
+    .growth = growth,
+    .matrix = matrix};

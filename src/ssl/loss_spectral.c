@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file loss_spectral.c  Spectral contrastive loss (HaoChen, Wei, Gaidon, Ma, "Provable
+ *  guarantees for self-supervised deep learning with spectral contrastive loss",
+ *  NeurIPS 2021).
+ *
+ *  L = -(2/N) sum_i u_i'v_i + 1/(N(N-1)) sum_{i != j} (u_i'v_j)^2 with u of view 1, v of
+ *  view 2 and N the pairs of all ranks: a negative is a view 1 with a view 2 of another
+ *  sample, in both orders; no two views 1 meet. u = z, or with mu > 0, as in the authors'
+ *  code, z drawn into the ball |u|^2 <= mu, and L / mu.
+ *
+ *  No N x N matrix is needed: with A = U'U, B = V'V and s_i = u_i'v_i the sum over pairs
+ *  is tr(AB) - sum s_i^2, and dL/dU = -(2/N) V + 2 (U B - s V) / (N(N-1)), dL/dV
+ *  likewise with A: one reduction. D = embedding width. */
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+#include "rows.h"
+
+typedef struct par {
+  double mu;
+} par;
+
+static const es_param params[] = {
+    ES_DOUBLE(par, mu, "0", 0, ES_INF, "1",
+              "largest squared length of an embedding, longer ones are shortened (1 in "
+              "the original); 0 = no limit"),
+    ES_PARAM_END};
+
+/** The workspace by name; count, s and the moments lie side by side for reduction. */
+typedef struct parts {
+  double *u[2];      /**< [n, D] views in the ball */
+  double *length[2]; /**< [n] |z| */
+  double *count;     /**< [3] N, sum of s, sum of s^2 */
+  double *moment[2]; /**< [D, D] A, B */
+} parts;
+
+static es_status check(const void *p, int64_t pairs, int dim) {
+  (void) p;
+  (void) dim;
+  ES_CHECK(
+      pairs >= 2, ES_ECONFIG,
+      "loss.spectral: got a batch of %lld pair, expected at least 2: one has nothing "
+      "to be told from",
+      (long long) pairs);
+  return ES_OK;
+}
+
+static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
+  (void) p;
+  (void) all;
+  const size_t n = (size_t) n_max, d = (size_t) dim;
+  return (2 * n * (d + 1) + 2 * d * d + 3) * sizeof(double);
+}
+
+static parts divide(const es_loss *l) {
+  const size_t n = (size_t) l->n_max, d = (size_t) l->dim;
+  parts p;
+  p.u[0] = l->work;
+  p.u[1] = p.u[0] + n * d;
+  p.length[0] = p.u[1] + n * d;
+  p.length[1] = p.length[0] + n;
+  p.count = p.length[1] + n;
+  p.moment[0] = p.count + 3;
+  p.moment[1] = p.moment[0] + d * d;
+  return p;
+}
+
+/** u = z, shortened to the ball. */
+static void enter_ball(double mu, int n, int d, const double *z, double *u,
+                       double *length) {
+  memcpy(u, z, (size_t) n * (size_t) d * sizeof *u);
+  for (int i = 0; i < n && mu > 0; i++) {
+    double *const row = u + (size_t) i * (size_t) d;
+    length[i] = cblas_dnrm2(d, row, 1);
+    if (length[i] > sqrt(mu)) cblas_dscal(d, sqrt(mu) / length[i], row, 1);
+  }
+}
+
+/** dL/du -> dL/dz: a row on the sphere loses its part along u. */
+static void leave_ball(double mu, int n, int d, const double *u, const double *length,
+                       double *g) {
+  for (int i = 0; i < n && mu > 0; i++) {
+    const double *const row = u + (size_t) i * (size_t) d;
+    double *const own = g + (size_t) i * (size_t) d;
+    if (!(length[i] > sqrt(mu))) continue;
+    cblas_daxpy(d, -cblas_ddot(d, own, 1, row, 1) / mu, row, 1, own, 1);
+    cblas_dscal(d, sqrt(mu) / length[i], own, 1);
+  }
+}
+
+/** Collective. Moments of both views and the sums over s. */
+static void accumulate(const es_loss *l, int n, const double *const z[2],
+                       const parts *p) {
+  const par *const o = l->par;
+  const int d = l->dim;
+  for (int a = 0; a < 2; a++) {
+    enter_ball(o->mu, n, d, z[a], p->u[a], p->length[a]);
+    es_rows_product(n, d, 1.0, p->u[a], p->u[a], p->moment[a]);
+  }
+  p->count[0] = n;
+  p->count[1] = p->count[2] = 0;
+  for (int i = 0; i < n; i++) {
+    const size_t row = (size_t) i * (size_t) d;
+    const double s = cblas_ddot(d, p->u[0] + row, 1, p->u[1] + row, 1);
+    p->count[1] += s;
+    p->count[2] += s * s;
+  }
+  es_comm_sum_f64(l->comm, p->count, 3 + 2 * (int64_t) d * d);
+}
+
+/** dz of view a; own, other: coefficients of U B and of the partner. */
+static void gradient(const es_loss *l, int n, const parts *p, int a, double *dz) {
+  const par *const o = l->par;
+  const int d = l->dim;
+  const double pairs = p->count[0], unit = o->mu > 0 ? 1 / o->mu : 1;
+  const double apart = 2 * unit / (pairs * (pairs - 1));
+  es_rows_times(n, d, apart, p->u[a], p->moment[1 - a], false, 0.0, dz);
+  for (int i = 0; i < n; i++) {
+    const size_t row = (size_t) i * (size_t) d;
+    const double s = cblas_ddot(d, p->u[0] + row, 1, p->u[1] + row, 1);
+    cblas_daxpy(d, -2 * unit / pairs - apart * s, p->u[1 - a] + row, 1, dz + row, 1);
+  }
+  leave_ball(o->mu, n, d, p->u[a], p->length[a], dz);
+}
+
+static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
+                      double *value, double *dz1, double *dz2) {
+  const par *const o = l->par;
+  const double *const z[2] = {z1, z2};
+  const parts p = divide(l);
+  accumulate(l, n, z, &p);
+  const double pairs = p.count[0];
+  ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
+           pairs);
+  const double together = cblas_ddot(l->dim * l->dim, p.moment[0], 1, p.moment[1], 1);
+  *value = -2 * p.count[1] / pairs + (together - p.count[2]) / (pairs * (pairs - 1));
+  if (o->mu > 0) *value /= o->mu;
+  if (dz1 == NULL) return ES_OK;
+  gradient(l, n, &p, 0, dz1);
+  gradient(l, n, &p, 1, dz2);
+  return ES_OK;
+}
+
+/** Mean second moment of the two views, not centred: at the minimum of the population
+ *  loss the identity on the modes learned, up to the noise of the views. */
+static void matrix(const es_loss *l, double *c) {
+  const parts p = divide(l);
+  const size_t square = (size_t) l->dim * (size_t) l->dim;
+  for (size_t i = 0; i < square; i++)
+    c[i] = 0.5 * (p.moment[0][i] + p.moment[1][i]) / p.count[0];
+}
+
+/** From a small start dW/dt = (4/mu) W Gamma, of the cross-correlation not centred. */
+static void growth(const void *p, int dim, es_loss_growth *g) {
+  const double mu = ((const par *) p)->mu;
+  (void) dim;
+  *g = (es_loss_growth){.cross = true, .rate = 8 / (mu > 0 ? mu : 1), .settled = 1};
+}
+
+const es_loss_ops es_loss_spectral = {.name = "spectral",
+                                      .doc = "spectral contrastive loss",
+                                      .params = params,
+                                      .size = sizeof(par),
+                                      .check = check,
+                                      .workspace = workspace,
+                                      .eval = eval,
+                                      .growth = growth,
+                                      .matrix = matrix};

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file rows.h  What the losses do with rows of embeddings [n, D], row-major: moments of
+ *  the global batch, products with D x D matrices, unit length. n may be 0. */
+#ifndef ES_SSL_ROWS_H
+#define ES_SSL_ROWS_H
+
+#include "eigenstep/loss.h"
+
+/** Collective. Count the pairs of all ranks and average both views, in one reduction.
+ *  @param sums  [1 + 2 D]: the count, the mean of view 1, the mean of view 2
+ *  @return the count; the means are zero without pairs */
+double es_rows_average(const es_loss *l, int n, const double *const z[2], double *sums);
+
+/** u = z - mean. */
+void es_rows_center(int n, int d, const double *z, const double *mean, double *u);
+
+/** c [D, D] = factor a'b. */
+void es_rows_product(int n, int d, double factor, const double *a, const double *b,
+                     double *c);
+
+/** to = factor u g + keep to, with g' for g if `transposed`. */
+void es_rows_times(int n, int d, double factor, const double *u, const double *g,
+                   bool transposed, double keep, double *to);
+
+/** u = z / length with the Euclidean length of each row, at least 1e-12. */
+void es_rows_unit(int n, int d, const double *z, double *u, double *length);
+
+/** dL/du -> dL/dz behind es_rows_unit: the part along u drops out. */
+void es_rows_unit_backward(int n, int d, const double *u, const double *length,
+                           double *dz);
+
+/** sum of (a - b)^2. */
+double es_rows_distance(int n, int d, const double *a, const double *b);
+
+/** to = pull (a - b). */
+void es_rows_pull(int n, int d, double pull, const double *a, const double *b,
+                  double *to);
+
+#endif
