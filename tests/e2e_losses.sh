@@ -8,14 +8,31 @@ set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy
 smooth="encoder.name=linear projector.widths=8 optim.lr=0.001"
-for loss in vicreg simclr; do
+for loss in vicreg simclr spectral wmse corinfomax barlow_logdet; do
+  case $loss in # VICReg starts to grow ten times faster than the others
+    simclr|wmse) more= ;;
+    vicreg) more=precondition.eps=1 ;;
+    *) more=precondition.eps=0.1 ;;
+  esac
   for n in 1 2 3; do
-    launch $n train - $tiny $smooth loss.name=$loss output.dir="$work/$loss$n" \
+    launch $n train - $tiny $smooth loss.name=$loss $more output.dir="$work/$loss$n" \
       > "$work/log" 2>&1 || { cat "$work/log"; fail "$loss on $n ranks ended with $?"; }
   done
   "$python" "$srcdir/tests/compare_runs.py" "$work/$loss"[123] ||
     fail "$loss: results differ between rank counts"
 done
+
+# a preconditioned gradient is another one
+launch 2 train - $tiny $smooth output.dir="$work/plain" > "$work/log" 2>&1 &&
+  launch 2 train - $tiny $smooth precondition.eps=0.1 output.dir="$work/divided" \
+    > "$work/log" 2>&1 || { cat "$work/log"; fail "preconditioned run"; }
+"$python" - "$work" <<'END' || fail "precondition.eps changes nothing"
+import sys
+import h5py
+last = [h5py.File(f"{sys.argv[1]}/{d}/trajectory.h5")["/loss/value"][-1]
+        for d in ("plain", "divided")]
+assert abs(last[0] / last[1] - 1) > 1e-6, last
+END
 
 # growth from a small start: predicted beside measured rates
 small="data.size=16 data.count=64 augment.crop.size=8 linear.sample=40 linear.dim=4"
@@ -57,6 +74,22 @@ refuse() { # refuse 'REGEX' ARGUMENT...: exit code 2 and a message like REGEX
 }
 refuse "loss\.simclr\.temperature: got 0" loss.name=simclr loss.simclr.temperature=0
 refuse "loss\.vicreg\.eps" loss.name=vicreg loss.vicreg.eps=0
+refuse "precondition.*simclr" loss.name=simclr precondition.eps=0.1
+refuse "precondition.*wmse" loss.name=wmse precondition.eps=0.1
+refuse "loss\.wmse.*width 8" loss.name=wmse batch.pairs=8
+refuse "spectral.*1 pair|batch\.pairs: got 1 " loss.name=spectral batch.pairs=1
+launch 2 train - $tiny $smooth run.steps=0 batch.pairs=4 output.dir="$work/wide" \
+  > "$work/log" 2>&1
+[ "$(grep -c "warning: embeddings of width 8.* 4 pairs" "$work/log")" -eq 1 ] ||
+  { cat "$work/log"; fail "embeddings wider than the batch are not warned about once"; }
+for loss in spectral wmse corinfomax barlow_logdet; do
+  launch 2 linear - $small output.dir="$work/none" loss.name=$loss > "$work/log" 2>&1
+  [ $? -eq 2 ] && grep -q "loss\.name: got $loss" "$work/log" ||
+    fail "linear with loss $loss was not refused"
+done
+launch 2 linear - $small output.dir="$work/none" precondition.eps=0.1 > "$work/log" 2>&1
+[ $? -eq 2 ] && grep -q "precondition\.eps" "$work/log" ||
+  fail "linear with precondition.eps was not refused"
 launch 2 linear - $small output.dir="$work/none" loss.name=vicreg linear.method=flow \
   > "$work/log" 2>&1 && fail "linear.method=flow with vicreg was not refused"
 [ ! -e "$work/none" ] || fail "an output folder was made for refused input"

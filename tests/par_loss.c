@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file par_loss.c  A batch spread over ranks has the value and the gradient that it has
- *  on one rank, for uneven shares and ranks without pairs. */
+ *  on one rank, for uneven shares and ranks without pairs, plain or preconditioned. */
 #include <math.h>
+#include "eigenstep/precondition.h"
 #include "loss_cases.h"
 #include "par.h"
 
@@ -26,6 +27,18 @@ static void share(const es_comm *c, int form, int *first, int *count) {
   }
 }
 
+/** Collective. Loss and gradient; where the loss has a C, the gradient divided by it. */
+static es_status evaluate(es_loss *l, int n, const double *z1, const double *z2,
+                          double *value, double *d1, double *d2) {
+  const es_precondition_params par = {.eps = l->ops->matrix == NULL ? 0 : 0.1};
+  es_precondition *p = NULL;
+  es_status st = es_precondition_create(&par, l, &p);
+  if (st == ES_OK) st = es_loss_eval(l, n, z1, z2, value, d1, d2);
+  if (st == ES_OK) st = es_precondition_apply(p, 0.1, n, d1, d2);
+  es_precondition_destroy(&p);
+  return st;
+}
+
 /** Error of this rank's part against the whole batch on one rank, over the largest entry.
  */
 static double difference(const es_comm *c, const es_comm *self, const loss_case *k,
@@ -36,9 +49,9 @@ static double difference(const es_comm *c, const es_comm *self, const loss_case 
   loss_views(11, N, D, z1, z2);
   share(c, form, &first, &count);
   es_loss *one = loss_of(k, self, N, N, D), *all = loss_of(k, c, count, N, D);
-  es_status st = es_loss_eval(one, N, z1, z2, &expected, whole1, whole2);
+  es_status st = evaluate(one, N, z1, z2, &expected, whole1, whole2);
   if (st == ES_OK)
-    st = es_loss_eval(all, count, z1 + first * D, z2 + first * D, &got, d1, d2);
+    st = evaluate(all, count, z1 + first * D, z2 + first * D, &got, d1, d2);
   es_loss_destroy(&one);
   es_loss_destroy(&all);
   if (st != ES_OK) return INFINITY;

@@ -9,6 +9,7 @@
 #include "eigenstep/loss.h"
 #include "eigenstep/net.h"
 #include "eigenstep/optim.h"
+#include "eigenstep/precondition.h"
 #include "eigenstep/snapshot.h"
 #include "eigenstep/stop.h"
 
@@ -42,6 +43,8 @@ typedef struct es_train {
   es_net *net;
   es_loss *loss;
   es_optim *optim;
+  es_precondition *precondition; /**< NULL: the gradient as it is */
+  double lr;                     /**< of the step under way, for the preconditioner */
   int groups;       /**< runs of images that share BN statistics: 2 = per view */
   bool local_bn;    /**< each rank alone takes BN statistics: running averages differ */
   float *z, *dz;    /**< [2 n_max, D] as the network gives and takes them; owned */

@@ -9,6 +9,7 @@
 #include "eigenstep/linear.h"
 #include "eigenstep/loss.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/precondition.h"
 #include "exp_linear_rates.h"
 #include "load_pairs.h"
 #include "output.h"
@@ -222,11 +223,17 @@ static es_status linear_into(const es_job *job, es_config *cfg, linear *l) {
   es_run_params run;
   es_output_params dir;
   es_loss_params loss;
+  es_precondition_params plain;
   es_output o = {0};
   ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof l->par, &l->par));
   ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
   ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof dir, &dir));
   ES_TRY(es_config_get(cfg, "loss", es_loss_table, NULL, sizeof loss, &loss));
+  ES_TRY(es_config_get(cfg, "precondition", es_precondition_table, NULL, sizeof plain,
+                       &plain));
+  ES_CHECK(plain.eps == 0, ES_ECONFIG,
+           "precondition.eps: got %g, expected 0: eigenstep linear solves the plain flow",
+           plain.eps);
   ES_TRY(check(&l->par));
   ES_TRY(es_output_check(job, dir.dir));
   l->seed = (uint64_t) run.seed;

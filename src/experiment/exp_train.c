@@ -75,7 +75,8 @@ static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
   const es_loss_growth growth = es_loss_growth_of(p->loss);
   opt.unit = growth.unit;
   opt.cross_modes = growth.cross;
-  opt.rate = growth.rate;
+  opt.rate = growth.rate; /* a preconditioned eigenvalue below eps grows 1/eps as fast */
+  if (s->precondition.eps > 0) opt.rate /= s->precondition.eps;
   opt.settled = growth.settled;
   if (p->loss->ops->convention != NULL) {
     p->loss->ops->convention(p->loss->par, &opt.center, &opt.normalize);

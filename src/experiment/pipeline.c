@@ -92,6 +92,7 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
   ES_TRY(es_loss_create(cfg, s->loss.name, c, batch, s->batch.pairs, dim, &p->loss));
   ES_TRY(es_loss_create(cfg, s->loss.name, c, probe_max, p->probe_pairs, dim,
                         &p->probe_loss));
+  ES_TRY(es_precondition_create(&s->precondition, p->loss, &p->precondition));
   ES_TRY(es_comm_agree(c, es_optim_create(cfg, &s->optim, params, &p->optim)));
   ES_TRY(es_sched_find(&s->sched, &p->sched));
   const int groups = s->batch.bn_views == 0 ? 2 : 1;
@@ -99,6 +100,7 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
       c, es_train_create(c, p->net, p->loss, p->optim, n_max, groups, &p->train)));
   p->train->local_bn = !s->batch.sync_bn;
   p->train->skip_max = s->run.skip_max;
+  p->train->precondition = p->precondition;
   return ES_OK;
 }
 
@@ -116,7 +118,13 @@ static es_status check_loss(es_config *cfg, const es_settings *s) {
   if (st == ES_OK && ops->check != NULL)
     st = ops->check(par, s->batch.pairs, es_settings_dim(s));
   es_free(&par);
-  return st;
+  ES_TRY(st);
+  ES_TRY(es_precondition_check(&s->precondition, ops));
+  if (es_settings_dim(s) > s->batch.pairs)
+    es_warn("embeddings of width %d, but batches of %lld pairs: C of a batch has at most "
+            "%lld eigenvalues above 0, so that many modes are learned at a time",
+            es_settings_dim(s), (long long) s->batch.pairs, (long long) s->batch.pairs);
+  return ES_OK;
 }
 
 es_status es_pipeline_check(es_config *cfg, const es_settings *s) {
@@ -153,6 +161,7 @@ void es_pipeline_destroy(es_pipeline **pp) {
   if (p == NULL) return;
   es_train_destroy(&p->train);
   es_optim_destroy(&p->optim);
+  es_precondition_destroy(&p->precondition);
   es_loss_destroy(&p->probe_loss);
   es_loss_destroy(&p->loss);
   es_net_destroy(&p->net);

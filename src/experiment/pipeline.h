@@ -18,6 +18,7 @@ typedef struct es_pipeline {
   int64_t probe_pairs;
   es_net *net;
   es_loss *loss, *probe_loss;
+  es_precondition *precondition; /**< NULL: off */
   es_optim *optim;
   const es_sched_ops *sched;
   es_train *train;

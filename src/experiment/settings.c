@@ -43,6 +43,7 @@ static const entry fixed[] = {
     ES_ENTRY(init, es_init_table, "initial weights"),
     ES_ENTRY(batch, es_batch_table, "the global batch"),
     ES_ENTRY(loss, es_loss_table, "self-supervised loss"),
+    ES_ENTRY(precondition, es_precondition_table, "gradient divided by the loss's C"),
     ES_ENTRY(optim, es_optim_table, "optimiser"),
     ES_ENTRY(sched, es_sched_table, "learning-rate schedule"),
     ES_ENTRY(backend, es_backend_table, "where the network is computed"),

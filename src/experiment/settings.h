@@ -17,6 +17,7 @@ typedef struct es_settings {
   es_init_params init;
   es_batch_params batch;
   es_loss_params loss;
+  es_precondition_params precondition;
   es_optim_params optim;
   es_sched_params sched;
   es_backend_params backend;

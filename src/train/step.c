@@ -58,6 +58,7 @@ es_status es_train_gradient(es_train *t, const es_batch *b, double *loss) {
 
   widen(t->z, count, t->zd);
   ES_TRY(es_loss_eval(t->loss, b->n, t->zd, t->zd + half, loss, t->dzd, t->dzd + half));
+  ES_TRY(es_precondition_apply(t->precondition, t->lr, b->n, t->dzd, t->dzd + half));
   narrow(t->dzd, count, t->dz);
   es_skip_note(t, b, *loss);
   es_clock_lap(&t->clock, ES_PHASE_LOSS);
@@ -91,6 +92,7 @@ es_status es_train_update(es_train *t, double lr) {
 }
 
 es_status es_train_step(es_train *t, const es_batch *b, double lr, double *loss) {
+  t->lr = lr;
   ES_TRY(es_train_gradient(t, b, loss));
   return es_train_update(t, lr);
 }
@@ -124,5 +126,6 @@ es_status es_train_visit(void *train, es_visitor *v) {
   ES_TRY(v->item(v, &step));
   ES_TRY(v->item(v, &time));
   ES_TRY(es_params_visit(es_net_params(t->net), v));
+  ES_TRY(es_precondition_visit(t->precondition, v));
   return es_optim_visit(t->optim, v);
 }

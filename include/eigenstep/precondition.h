@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file precondition.h  Preconditioned gradient: dL/dz (C + eps I)^-1 in place of dL/dz,
+ *  with the C of the loss, between loss and backward.
+ *
+ *  In the linear model with Barlow Twins an eigenvalue of C then follows
+ *  dl/dt = 8 gamma l (1 - l)/(l + eps) instead of 8 gamma l (1 - l): no exponential wait
+ *  above eps. */
+#ifndef ES_PRECONDITION_H
+#define ES_PRECONDITION_H
+
+#include "eigenstep/loss.h"
+#include "eigenstep/visit.h"
+
+/** Section [precondition]. */
+typedef struct es_precondition_params {
+  double eps; /**< 0 = off */
+  bool clip;
+} es_precondition_params;
+extern const es_param es_precondition_table[];
+
+typedef struct es_precondition es_precondition;
+
+/** Refuse a loss that has no C. */
+es_status es_precondition_check(const es_precondition_params *par,
+                                const es_loss_ops *loss);
+
+/** Collective. loss: borrowed, must outlive. *p is NULL if eps is 0. Memory about
+ *  6 D^2 doubles. */
+es_status es_precondition_create(const es_precondition_params *par, const es_loss *loss,
+                                 es_precondition **p);
+void es_precondition_destroy(es_precondition **p);
+
+/** After es_loss_eval with gradients, on all ranks: dz1, dz2 [n, D] <- dz (C + eps I)^-1
+ *  in place. Negative eigenvalues of C, which a cross-correlation of a batch may have,
+ *  count as 0, so that no gain exceeds 1/eps. Communicates nothing: the loss has C of all
+ *  ranks. About 10 D^3 + 4 n D^2 operations.
+ *
+ *  Where C's largest eigenvalue, while below 0.1 or eps, grows in a step so fast that
+ *  lr gamma_1 > eps, a warning says so once, and with `clip` eps is raised to lr gamma_1
+ *  from then on.
+ *  @param p   NULL: nothing happens
+ *  @param lr  learning rate of the step this gradient is for
+ *  @return ES_OK, also where C is not finite: then dz stays; ES_EMATH (LAPACK fails) */
+es_status es_precondition_apply(es_precondition *p, double lr, int n, double *dz1,
+                                double *dz2);
+
+/** eps in force at learning rate lr. */
+double es_precondition_eps(const es_precondition *p, double lr);
+
+/** State visitor: "precondition/state", what is known of the growth. p may be NULL. */
+es_status es_precondition_visit(es_precondition *p, es_visitor *v);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file precondition.c  dL/dz (C + eps I)^-1 by eigenvectors of the loss's C (Simon et
+ *  al., ICML 2023, propose to speed up small eigendirections; this form is ours).
+ *
+ *  With finite steps an amplitude sqrt(l) below eps grows by the factor
+ *  1 + 4 lr gamma/eps a step (Barlow Twins). From one step to the next that gives
+ *  gamma_1 back, lr gamma_1 = (sqrt(l'/l) - 1)(l + eps) / (4 (1 - l)), with l the largest
+ *  eigenvalue of C: beyond eps >= lr gamma_1 the step overshoots. Only growth from below
+ *  0.1 (or eps) counts: there the noise of a batch, some 20 % of l, is below 0.01. */
+#include "eigenstep/precondition.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "eigenstep/mem.h"
+#include "rows.h"
+#include "symmetric.h"
+
+enum { BLOCK = 64, WIDEST = 16384 }; /* rows turned at a time; LAPACK counts in int */
+
+typedef es_precondition_params par;
+const es_param es_precondition_table[] = {
+    ES_DOUBLE(par, eps, "0", 0, 1e6, "1",
+              "dL/dz becomes dL/dz (C + eps I)^-1 with the C of the loss; 0 = off; "
+              "optim.lr gamma_1 or more"),
+    ES_BOOL(par, clip, "true",
+            "raise eps to lr gamma_1, as the growth of C's largest eigenvalue shows it"),
+    ES_PARAM_END};
+
+struct es_precondition {
+  par par;
+  const es_loss *loss; /* borrowed */
+  /* gamma_1, the largest seen; at the last step: largest eigenvalue of C, lr, eps */
+  double state[4];
+  bool warned;
+  double *c, *value, *work; /* [D, D], [D], workspace; owned */
+  double *rows;             /* [BLOCK, D] owned */
+};
+enum { GAMMA, TOP, LR, EPS };
+
+es_status es_precondition_check(const par *p, const es_loss_ops *loss) {
+  ES_CHECK(p->eps == 0 || loss->matrix != NULL, ES_ECONFIG,
+           "precondition.eps: got %g with loss %s, expected 0: this loss has no matrix C "
+           "to precondition by",
+           p->eps, loss->name);
+  return ES_OK;
+}
+
+static es_status make(const par *o, const es_loss *loss, es_precondition **p) {
+  const size_t d = (size_t) loss->dim;
+  ES_TRY(es_precondition_check(o, loss->ops));
+  ES_CHECK(d <= WIDEST, ES_ECONFIG,
+           "precondition.eps: got embeddings of width %zu, expected at most %d", d,
+           WIDEST);
+  ES_TRY(ES_NEW(1, p));
+  (*p)->par = *o;
+  (*p)->loss = loss;
+  ES_TRY(ES_NEW(d * d, &(*p)->c));
+  ES_TRY(ES_NEW(d, &(*p)->value));
+  ES_TRY(ES_NEW(es_symmetric_work(loss->dim), &(*p)->work));
+  return ES_NEW(BLOCK * d, &(*p)->rows);
+}
+
+es_status es_precondition_create(const par *o, const es_loss *loss, es_precondition **p) {
+  es_precondition *made = NULL;
+  if (o->eps == 0) {
+    *p = NULL;
+    return ES_OK;
+  }
+  const es_status st = es_comm_agree(loss->comm, make(o, loss, &made));
+  if (st == ES_OK)
+    *p = made;
+  else
+    es_precondition_destroy(&made);
+  return st;
+}
+
+void es_precondition_destroy(es_precondition **p) {
+  if (*p == NULL) return;
+  es_free(&(*p)->rows);
+  es_free(&(*p)->work);
+  es_free(&(*p)->value);
+  es_free(&(*p)->c);
+  es_free(p);
+}
+
+double es_precondition_eps(const es_precondition *p, double lr) {
+  return p->par.clip ? fmax(p->par.eps, lr * p->state[GAMMA]) : p->par.eps;
+}
+
+/** The gain of an eigenvalue. */
+static double gain(double value, const void *eps) {
+  return 1 / (fmax(value, 0) + *(const double *) eps);
+}
+
+/** Learn gamma_1 from the largest eigenvalue `top` of C now and a step ago. */
+static void watch(es_precondition *p, double top) {
+  const double *const s = p->state, before = s[TOP];
+  if (s[LR] == 0 || before <= 0 || before > fmax(0.1, s[EPS]) || top <= before) return;
+  const double grown = (sqrt(top / before) - 1) * (before + s[EPS]);
+  const double gamma = grown / (4 * s[LR] * (1 - fmin(before, 0.5)));
+  if (gamma > s[GAMMA]) p->state[GAMMA] = gamma;
+  if (p->warned || s[LR] * gamma <= p->par.eps) return;
+  p->warned = true;
+  es_warn(
+      "precondition.eps: got %g, expected at least lr gamma_1 = %.3g by the growth of "
+      "C's largest eigenvalue from %.3g to %.3g in a step: it overshoots%s",
+      p->par.eps, s[LR] * gamma, before, top,
+      p->par.clip ? "; raised to that" : " and may diverge");
+}
+
+/** dz <- dz C in place, by blocks of rows. */
+static void turn(const es_precondition *p, int n, double *dz) {
+  const int d = p->loss->dim;
+  for (int i = 0; i < n; i += BLOCK) {
+    const int count = n - i < BLOCK ? n - i : BLOCK;
+    double *const block = dz + (size_t) i * (size_t) d;
+    es_rows_times(count, d, 1.0, block, p->c, false, 0.0, p->rows);
+    memcpy(block, p->rows, (size_t) count * (size_t) d * sizeof *block);
+  }
+}
+
+es_status es_precondition_apply(es_precondition *p, double lr, int n, double *dz1,
+                                double *dz2) {
+  if (p == NULL) return ES_OK;
+  const int d = p->loss->dim;
+  p->loss->ops->matrix(p->loss, p->c);
+  if (!es_symmetric_finite(d, p->c)) return ES_OK; /* the loss says so, too */
+  ES_TRY(es_symmetric_eigen(d, p->c, p->value, p->work));
+  const double top = p->value[d - 1];
+  watch(p, top);
+  const double eps = es_precondition_eps(p, lr);
+  es_symmetric_rebuild(d, p->value, gain, &eps, p->work, p->c);
+  turn(p, n, dz1);
+  turn(p, n, dz2);
+  p->state[TOP] = top;
+  p->state[LR] = lr;
+  p->state[EPS] = eps;
+  return ES_OK;
+}
+
+es_status es_precondition_visit(es_precondition *p, es_visitor *v) {
+  if (p == NULL) return ES_OK;
+  es_item item = {"precondition/state", ES_ITEM_F64, 1, {4}, p->state};
+  return v->item(v, &item);
+}
