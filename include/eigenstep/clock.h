@@ -19,7 +19,8 @@ typedef enum es_phase_id {
   ES_PHASE_BACKWARD,
   ES_PHASE_ALLREDUCE, /**< exposed gradient communication */
   ES_PHASE_OPTIM,
-  ES_PHASE_SNAPSHOT,
+  ES_PHASE_PROBE,    /**< embedding the probe, and its loss */
+  ES_PHASE_SNAPSHOT, /**< the spectrum of these embeddings, and writing it */
   ES_PHASE_CKPT,
   ES_PHASES
 } es_phase_id;

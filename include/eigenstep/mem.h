@@ -31,6 +31,8 @@ void es_mem_peak_restart(void);
 
 /** Peak resident set size of this process in bytes (getrusage). */
 size_t es_mem_rss_peak(void);
+/** Resident set size now (/proc/self/statm; 0 where there is none). */
+size_t es_mem_rss_now(void);
 
 /** A private copy of a string in counted memory. */
 es_status es_strdup(const char *s, char **copy);

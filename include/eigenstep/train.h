@@ -106,7 +106,8 @@ es_status es_probe_create(const es_comm *comm, es_loader *loader, int64_t pairs,
                           int64_t per_chunk, int views, int dim, es_loss *loss,
                           es_bn_mode mode, es_probe **p);
 void es_probe_destroy(es_probe **p);
-/** Collective. Embed the probe, evaluate the loss on it, take the snapshot. */
+/** Collective. Embed the probe, evaluate the loss on it, take the snapshot; adds to the
+ *  phases of t->clock. */
 es_status es_probe_measure(es_probe *p, es_train *t, es_snapshot *s, double *loss);
 
 /** Options of the loop that are not in the parameter sections. */

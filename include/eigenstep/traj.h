@@ -44,6 +44,10 @@ es_status es_traj_declare(es_traj *t, const char *path, const char *description,
 es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
                          const double *values);
 
+/** Have so many rows been appended that the next ones would take more memory? A loop that
+ *  flushes then needs no more than at its start. The same on all ranks. */
+bool es_traj_full(const es_traj *t);
+
 /** Collective. Append a row of a single-field group whose first further dimension is
  *  spread over ranks: rank r holds n_loc rows starting at `first`. Written at once. */
 es_status es_traj_append_rows(es_traj *t, int id, int64_t step, double time,

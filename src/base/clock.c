@@ -20,8 +20,9 @@ void es_timestamp(char *buf, size_t size) {
 }
 
 const char *es_phase_name(es_phase_id p) {
-  static const char *const names[ES_PHASES] = {
-      "data", "forward", "loss", "backward", "allreduce", "optim", "snapshot", "ckpt"};
+  static const char *const names[ES_PHASES] = {"data",     "forward",   "loss",
+                                               "backward", "allreduce", "optim",
+                                               "probe",    "snapshot",  "ckpt"};
   return (int) p >= 0 && p < ES_PHASES ? names[p] : "unknown";
 }
 

@@ -8,9 +8,12 @@
 #include "eigenstep/mem.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { ALIGN = 64 };
 
@@ -90,6 +93,15 @@ size_t es_mem_rss_peak(void) {
   struct rusage usage;
   if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
   return (size_t) usage.ru_maxrss * 1024; /* Linux counts kibibytes */
+}
+
+size_t es_mem_rss_now(void) {
+  FILE *f = fopen("/proc/self/statm", "r");
+  if (f == NULL) return 0;
+  unsigned long size = 0, resident = 0;
+  const bool known = fscanf(f, "%lu %lu", &size, &resident) == 2;
+  fclose(f);
+  return known ? resident * (size_t) sysconf(_SC_PAGESIZE) : 0;
 }
 
 es_status es_strdup(const char *s, char **copy) {

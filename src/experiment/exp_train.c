@@ -65,34 +65,17 @@ static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
                 .dir = s->output.dir,
                 .config_text = o->config_text,
                 .pairs = s->batch.pairs};
-  es_snapshot_options opt = {
-      .dim = es_net_dim(p->net), .samples = p->probe_pairs, .pairs = true};
   es_stop stop = {.every = 1};
   es_grid *grid = NULL;
   es_snapshot *snap = NULL;
   es_probe *probe = NULL;
   es_status st;
-  const es_loss_growth growth = es_loss_growth_of(p->loss);
-  opt.unit = growth.unit;
-  opt.cross_modes = growth.cross;
-  opt.rate = growth.rate; /* a preconditioned eigenvalue below eps grows 1/eps as fast */
-  if (s->precondition.eps > 0) opt.rate /= s->precondition.eps;
-  opt.settled = growth.settled;
-  if (p->loss->ops->convention != NULL) {
-    p->loss->ops->convention(p->loss->par, &opt.center, &opt.normalize);
-  }
   snprintf(stop.file, sizeof stop.file, "%s/stop", s->output.dir);
   if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
   ES_TRY_GOTO(
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
   ES_TRY_GOTO(es_grid_create(c, 0, &grid), done);
-  ES_TRY_GOTO(es_snapshot_create(grid, o->traj, &s->spectrum, &opt, &snap), done);
-  ES_TRY_GOTO(
-      es_comm_agree(c, es_probe_create(
-                           c, p->probe_loader, p->probe_pairs, p->probe_chunk,
-                           es_snapshot_views(&s->spectrum, &opt), opt.dim, p->probe_loss,
-                           s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING, &probe)),
-      done);
+  ES_TRY_GOTO(es_pipeline_probe(c, p, s, grid, o->traj, &snap, &probe), done);
   print_start(c, s, p);
   es_stop_install();
   st = es_run_loop(&run, p->train, p->loader, probe, snap, o->traj, &stop);

@@ -156,6 +156,32 @@ fail:
   return st;
 }
 
+es_status es_pipeline_probe(const es_comm *c, const es_pipeline *p, const es_settings *s,
+                            const es_grid *g, es_traj *t, es_snapshot **snapshot,
+                            es_probe **probe) {
+  es_snapshot_options o = {
+      .dim = es_net_dim(p->net), .samples = p->probe_pairs, .pairs = true};
+  es_snapshot *snap = NULL;
+  const es_loss_growth growth = es_loss_growth_of(p->loss);
+  o.unit = growth.unit;
+  o.cross_modes = growth.cross;
+  o.rate = growth.rate; /* a preconditioned eigenvalue below eps grows 1/eps as fast */
+  if (s->precondition.eps > 0) o.rate /= s->precondition.eps;
+  o.settled = growth.settled;
+  if (p->loss->ops->convention != NULL)
+    p->loss->ops->convention(p->loss->par, &o.center, &o.normalize);
+  ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
+  const es_status st = es_comm_agree(
+      c, es_probe_create(c, p->probe_loader, p->probe_pairs, p->probe_chunk,
+                         es_snapshot_views(&s->spectrum, &o), o.dim, p->probe_loss, s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING,
+                         probe));
+  if (st == ES_OK)
+    *snapshot = snap;
+  else
+    es_snapshot_destroy(&snap);
+  return st;
+}
+
 void es_pipeline_destroy(es_pipeline **pp) {
   es_pipeline *p = *pp;
   if (p == NULL) return;

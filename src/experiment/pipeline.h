@@ -34,6 +34,12 @@ es_status es_pipeline_create(const es_comm *c, es_config *cfg, const es_settings
                              es_pipeline **p);
 void es_pipeline_destroy(es_pipeline **p);
 
+/** Collective. The snapshots of its embeddings, appended to `t`, and the probe set they
+ *  are taken of; all but the two results borrowed. */
+es_status es_pipeline_probe(const es_comm *c, const es_pipeline *p, const es_settings *s,
+                            const es_grid *g, es_traj *t, es_snapshot **snapshot,
+                            es_probe **probe);
+
 /** Collective. Data set and views alone (dry runs), into a zeroed pipeline of the
  *  caller. */
 es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_settings *s,

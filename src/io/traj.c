@@ -49,11 +49,21 @@ es_status es_traj_declare(es_traj *t, const char *path, const char *description,
   return ES_OK;
 }
 
+/* Rows that wait in the room a group begins with: 32 KiB of values, at least four. */
+static int64_t first_room(const es_traj_group *g) {
+  const int64_t fit = (1 << 15) / (8 * g->width);
+  return fit < 4 ? 4 : fit;
+}
+
+bool es_traj_full(const es_traj *t) {
+  for (int i = 0; i < t->n; i++)
+    if (t->group[i].waiting >= first_room(&t->group[i])) return true;
+  return false;
+}
+
 /* Double the room for waiting rows (rank 0). */
 static es_status grow(es_traj_group *g) {
-  enum { FIRST_BYTES = 1 << 15 };
-  const int64_t fit = FIRST_BYTES / (8 * g->width);
-  const int64_t room = g->room ? 2 * g->room : fit < 4 ? 4 : fit;
+  const int64_t room = g->room ? 2 * g->room : first_room(g);
   int64_t *step = NULL;
   double *time = NULL, *values = NULL;
   es_status st = ES_NEW(room, &step);
@@ -84,6 +94,7 @@ es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
                          const double *values) {
   ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
   es_traj_group *g = &t->group[id];
+  if (t->comm->rank != 0) g->waiting++; /* all know how many, rank 0 has them */
   if (t->comm->rank != 0 || g->lost) return ES_OK;
   if (g->waiting == g->room && grow(g) != ES_OK) {
     g->lost = true;
@@ -136,7 +147,7 @@ static void take_back(es_traj *t, const es_traj_group *g) {
 
 /* Collective. Write what waits in a group. */
 static es_status flush_group(es_traj *t, es_traj_group *g) {
-  int64_t rows = g->waiting;
+  int64_t rows = t->comm->rank == 0 ? g->waiting : 0;
   double *column = NULL;
   es_note n = {0};
   if (g->lost) es_note_set(&n, ES_ENOMEM, "rows of %s did not fit in memory", g->path);

@@ -23,11 +23,12 @@ typedef struct es_traj_group {
   int n;
   int64_t width;   /**< doubles per row, all series together */
   int64_t written; /**< rows in the file */
-  int64_t waiting, room;
-  bool lost;      /**< rank 0 had no memory for a row: said at the next flush */
-  int64_t *step;  /**< owned, [room], rank 0 */
-  double *time;   /**< owned, [room], rank 0 */
-  double *values; /**< owned, [room, width], rank 0 */
+  int64_t waiting; /**< rows, the same on all ranks */
+  int64_t room;    /**< rank 0 */
+  bool lost;       /**< rank 0 had no memory for a row: said at the next flush */
+  int64_t *step;   /**< owned, [room], rank 0 */
+  double *time;    /**< owned, [room], rank 0 */
+  double *values;  /**< owned, [room, width], rank 0 */
 } es_traj_group;
 
 struct es_traj {

@@ -337,7 +337,7 @@ static es_status iterate(const es_dmat *a, int k, const es_dmat *start, double *
                          es_dmat *v) {
   const es_comm *c = a->grid->comm;
   krylov q = {.a = a, .comm = c, .n = a->n, .k = k};
-  q.most = 8 * k + 16 * BLOCK < a->n / 2 ? 8 * k + 16 * BLOCK : a->n / 2;
+  q.most = 8 * k + 32 * BLOCK < a->n / 2 ? 8 * k + 32 * BLOCK : a->n / 2;
   if (a->n < SMALL || k > a->n / 8) return solve_in_full(a, k, w, v);
   es_comm_share(c, a->n, &q.first, &q.rows);
   int size = 0;

@@ -83,8 +83,12 @@ es_status es_probe_measure(es_probe *p, es_train *t, es_snapshot *s, double *los
   int64_t lo, mine;
   es_comm_share(p->comm, p->per_chunk, &lo, &mine);
   const int64_t n = p->chunks * mine, d = p->dim;
+  es_clock_mark(&t->clock);
   for (int pass = 0; 2 * pass < p->views; pass++)
     ES_TRY(embed_all(p, t, pass, n, p->z + 2 * pass * n * d));
   ES_TRY(es_loss_eval(p->loss, (int) n, p->z, p->z + n * d, loss, NULL, NULL));
-  return es_snapshot_take(s, t->step, t->time, n, p->row, p->z);
+  es_clock_lap(&t->clock, ES_PHASE_PROBE);
+  ES_TRY(es_snapshot_take(s, t->step, t->time, n, p->row, p->z));
+  es_clock_lap(&t->clock, ES_PHASE_SNAPSHOT);
+  return ES_OK;
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include "eigenstep/ckpt.h"
+#include "eigenstep/mem.h"
 #include "eigenstep/phases.h"
 #include "eigenstep/table.h"
 
@@ -75,7 +76,19 @@ static es_status declare(loop *l) {
        {0, 0},
        {NULL, NULL},
        "1/s",
-       "views per second of training since the row before"}};
+       "views per second of training since the row before"},
+      {"resident",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "byte",
+       "resident memory of the process now, the largest of the ranks"},
+      {"allocated",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "byte",
+       "of it counted host memory now, the largest of the ranks"}};
   ES_TRY(es_traj_declare(l->traj, "/loss", "training loss, before the update of its step",
                          &loss, 1, &l->loss_series));
   ES_TRY(es_traj_declare(l->traj, "/probe_loss", "loss on the held-out probe pairs",
@@ -83,7 +96,8 @@ static es_status declare(loop *l) {
   ES_TRY(es_traj_declare(l->traj, "/gradient",
                          "gradient of the batch's loss, before the update of its step",
                          &norm, 1, &l->gradient_series));
-  return es_traj_declare(l->traj, "/timing", "speed", timing, 2, &l->timing_series);
+  return es_traj_declare(l->traj, "/timing", "speed and memory", timing,
+                         sizeof timing / sizeof timing[0], &l->timing_series);
 }
 
 static es_status open_table(loop *l) {
@@ -110,8 +124,8 @@ static es_status snapshot(loop *l) {
   ES_TRY(es_probe_measure(l->probe, t, l->snapshot, &loss));
   ES_TRY(es_traj_append(l->traj, l->probe_series, t->step, t->time, &loss));
   ES_TRY(es_traj_flush(l->traj));
+  es_clock_lap(&t->clock, ES_PHASE_SNAPSHOT); /* what followed es_probe_measure */
   l->window_paused += es_now() - start;
-  t->clock.seconds[ES_PHASE_SNAPSHOT] += es_now() - start;
   return ES_OK;
 }
 
@@ -146,7 +160,7 @@ static void print_phases(loop *l) {
   es_phase("seconds by phase, mean (slowest):%s", text);
 }
 
-/* One progress line and one row of /timing for the steps since the last. */
+/* Collective. One progress line and one row of /timing for the steps since the last. */
 static es_status report(loop *l, double loss, double lr, double begun) {
   const es_train *t = l->train;
   const double now = es_now(), paused = l->window_paused;
@@ -166,7 +180,9 @@ static es_status report(loop *l, double loss, double lr, double begun) {
                         l->rate,
                         busy > 0 ? 100 * l->window_wait / busy : 0,
                         left};
-  const double timing[] = {now - begun, l->rate};
+  double memory[] = {(double) es_mem_rss_now(), (double) es_mem_now()};
+  es_comm_max_f64(t->comm, memory, 2);
+  const double timing[] = {now - begun, l->rate, memory[0], memory[1]};
   ES_TRY(es_table_row(l->table, row));
   l->window_start = now;
   l->window_steps = 0;
@@ -206,6 +222,7 @@ static es_status one_step(loop *l, double begun, es_stop_cause *cause) {
   if (es_cadence_due(&r->snapshot_cadence, t->step) || t->step == r->par->steps) {
     ES_TRY(snapshot(l));
   }
+  if (es_traj_full(l->traj)) ES_TRY(es_traj_flush(l->traj));
   if (t->step % r->par->log_every == 0 || t->step == r->par->steps) {
     ES_TRY(es_comm_agree(t->comm, report(l, loss, lr, begun)));
     print_phases(l);
