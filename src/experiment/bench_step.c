@@ -137,7 +137,7 @@ static es_status measure(const es_comm *c, es_pipeline *p, const es_settings *s,
   return es_bench_ceiling(c, p->backend, &r->ceiling);
 }
 
-/* Milliseconds of one, and its share of a step where a snapshot counts once in so many. */
+/* Milliseconds of one, and its share of a step where a snapshot counts once in many. */
 static void print_phases(const result *r) {
   static const struct {
     es_phase_id id;
