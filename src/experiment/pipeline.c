@@ -173,8 +173,8 @@ es_status es_pipeline_probe(const es_comm *c, const es_pipeline *p, const es_set
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
   const es_status st = es_comm_agree(
       c, es_probe_create(c, p->probe_loader, p->probe_pairs, p->probe_chunk,
-                         es_snapshot_views(&s->spectrum, &o), o.dim, p->probe_loss, s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING,
-                         probe));
+                         es_snapshot_views(&s->spectrum, &o), o.dim, p->probe_loss,
+                         s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING, probe));
   if (st == ES_OK)
     *snapshot = snap;
   else
