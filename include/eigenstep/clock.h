@@ -8,6 +8,10 @@
 /** Seconds of a monotonic clock. */
 double es_now(void);
 
+/** Seconds that the calling thread has had a processor: what its work costs, however many
+ *  others want the core. */
+double es_cpu_now(void);
+
 /** UTC date and time, ISO 8601, into buf[>= 24]. */
 void es_timestamp(char *buf, size_t size);
 

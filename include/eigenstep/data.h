@@ -119,6 +119,20 @@ es_status es_augment_apply(const es_augment *a, uint64_t seed, int64_t sample,
                            float *out);
 size_t es_augment_scratch(const es_augment *a);
 
+/** Where the time of views goes: the parts of the pipeline in their order. */
+enum { ES_AUGMENT_PARTS = 34 };
+typedef struct es_augment_profile {
+  int n;
+  const char *name[ES_AUGMENT_PARTS];
+  double seconds[ES_AUGMENT_PARTS]; /**< of the calling thread, added up */
+} es_augment_profile;
+void es_augment_profile_clear(const es_augment *a, es_augment_profile *p);
+/** es_augment_apply, adding to a cleared profile. Looking at the clock between the parts
+ *  costs a microsecond or two a view. */
+es_status es_augment_measure(const es_augment *a, uint64_t seed, int64_t sample,
+                             uint64_t epoch, int view, const es_sample *s, void *scratch,
+                             float *out, es_augment_profile *p);
+
 /* --- loader ------------------------------------------------------------------------- */
 /** One batch on this rank: `n` pairs; rows 0..n-1 are view 1, rows n..2n-1 view 2. */
 typedef struct es_batch {

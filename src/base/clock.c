@@ -11,6 +11,12 @@ double es_now(void) {
   return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
+double es_cpu_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
 void es_timestamp(char *buf, size_t size) {
   const time_t t = time(NULL);
   struct tm utc;

@@ -13,10 +13,11 @@
 #include <string.h>
 
 #include "data_private.h"
+#include "eigenstep/clock.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
 
-enum { VIEWS = 2, STEPS_MAX = 32, NAME_SIZE = 96 };
+enum { VIEWS = 2, STEPS_MAX = ES_AUGMENT_PARTS - 2, NAME_SIZE = 96 };
 
 const es_param es_augment_table[] = {
     ES_STRING(es_augment_params, list, "crop,flip,jitter,gray,blur,solarize,normalize",
@@ -206,26 +207,58 @@ static es_status copy(const es_augment *a, int64_t sample, const es_sample *s,
   return ES_OK;
 }
 
-es_status es_augment_apply(const es_augment *a, uint64_t seed, int64_t sample,
+/** The time since *mark is that of part k. */
+static void lap(es_augment_profile *p, int k, double *mark) {
+  if (p == NULL) return;
+  const double now = es_cpu_now();
+  p->seconds[k] += now - *mark;
+  *mark = now;
+}
+
+/** p: NULL or where to add the times. */
+static es_status make_view(const es_augment *a, uint64_t seed, int64_t sample,
                            uint64_t epoch, int view, const es_sample *s, void *scratch,
-                           float *out) {
+                           float *out, es_augment_profile *p) {
   if (a->pairs) return copy(a, sample, s, out);
   const bool fits = s->h >= 1 && s->w >= 1 && s->h <= a->h_max && s->w <= a->w_max;
   ES_CHECK(!s->is_float && s->c == 3 && fits, ES_EINTERNAL,
            "record %lld: got %d x %d x %d, expected an image of at most 3 x %d x %d",
            (long long) sample, s->c, s->h, s->w, a->h_max, a->w_max);
+  double mark = p != NULL ? es_cpu_now() : 0;
   es_image img = make_image(a, s, scratch);
+  lap(p, 0, &mark);
   const uint64_t key = epoch_key(seed, epoch);
   for (int i = 0; i < a->n; i++) {
     const step *t = &a->step[i];
     es_rng r = es_rng_at(key, ES_STREAM_AUGMENT, (uint64_t) sample,
                          t->tag << 2 | (uint32_t) view);
     t->ops->apply(t->par[view], &r, &img);
+    lap(p, 1 + i, &mark);
   }
   ES_CHECK(img.h == a->out.h && img.w == a->out.w, ES_EINTERNAL,
            "record %lld: got a view of %d x %d, expected %d x %d", (long long) sample,
            img.h, img.w, a->out.h, a->out.w);
   const size_t n = 3 * (size_t) img.h * (size_t) img.w;
   for (size_t i = 0; i < n; i++) out[i] = img.px[i] * (1.0f / 255);
+  lap(p, 1 + a->n, &mark);
   return ES_OK;
+}
+
+es_status es_augment_apply(const es_augment *a, uint64_t seed, int64_t sample,
+                           uint64_t epoch, int view, const es_sample *s, void *scratch,
+                           float *out) {
+  return make_view(a, seed, sample, epoch, view, s, scratch, out, NULL);
+}
+
+void es_augment_profile_clear(const es_augment *a, es_augment_profile *p) {
+  *p = (es_augment_profile){.n = a->n + 2};
+  p->name[0] = "to floats";
+  for (int i = 0; i < a->n; i++) p->name[1 + i] = a->step[i].ops->name;
+  p->name[1 + a->n] = "scale";
+}
+
+es_status es_augment_measure(const es_augment *a, uint64_t seed, int64_t sample,
+                             uint64_t epoch, int view, const es_sample *s, void *scratch,
+                             float *out, es_augment_profile *p) {
+  return make_view(a, seed, sample, epoch, view, s, scratch, out, p);
 }

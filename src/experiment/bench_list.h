@@ -3,3 +3,4 @@
  * several times. */
 ES_BENCH(step)
 ES_BENCH(eig)
+ES_BENCH(augment)
