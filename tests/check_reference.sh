@@ -14,7 +14,7 @@ for section in run loss.barlow view2.blur; do
 done
 # every input file of ours is complete and correct
 for ini in "$srcdir"/inputs/*/run.ini; do
-  launch 1 check "$ini" data.name=deadleaves data.path= > "$work/plan" 2> "$work/err" ||
+  launch 1 check "$ini" data.name=deadleaves data.path= data.split= > "$work/plan" 2> "$work/err" ||
     { fail "$ini"; cat "$work/err"; }
 done
 finish

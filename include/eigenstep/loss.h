@@ -88,6 +88,10 @@ size_t es_loss_sections(es_section *s, size_t max);
 es_status es_loss_create(es_config *cfg, const char *name, const es_comm *comm, int n_max,
                          int64_t pairs, int dim, es_loss **l);
 void es_loss_destroy(es_loss **l);
+/** Bytes es_loss_create would take for n_max pairs on this rank and `all` on all ranks;
+ *  for dry runs. */
+es_status es_loss_bytes(es_config *cfg, const char *name, int n_max, int64_t all, int dim,
+                        size_t *bytes);
 
 /** How its modes grow. */
 es_loss_growth es_loss_growth_of(const es_loss *l);

@@ -21,27 +21,51 @@ static int nearest_square(int ranks) {
   return rows;
 }
 
+static int moments_of(const es_settings *s) {
+  const es_optim_ops *ops = NULL;
+  return es_optim_find(&s->optim, &ops) == ES_OK ? ops->moments : 0;
+}
+
+/* The loss of the batch and of the probe: their workspace, and embeddings with gradients
+ * in single and double precision. */
+static es_status loss_bytes(es_config *cfg, const es_settings *s, const es_pipeline *p,
+                            int ranks, double *bytes) {
+  const int dim = es_settings_dim(s);
+  const int64_t all[] = {s->batch.pairs, p->probe_pairs};
+  *bytes = 0;
+  for (int i = 0; i < 2; i++) {
+    const int64_t n = (all[i] + ranks - 1) / ranks;
+    size_t work;
+    ES_TRY(es_loss_bytes(cfg, s->loss.name, (int) n, all[i], dim, &work));
+    *bytes += (double) work + (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
+  }
+  return ES_OK;
+}
+
 static void print_memory(const es_settings *s, const es_pipeline *p,
-                         const es_net_cost *cost, const es_snapshot_options *opt,
-                         int ranks) {
+                         const es_net_cost *cost, double loss,
+                         const es_snapshot_options *opt, int ranks) {
   const int64_t pairs = (s->batch.pairs + ranks - 1) / ranks;
   const double view = 4.0 * p->view.c * p->view.h * p->view.w;
   const double batch = 2 * 2 * (double) pairs * view;
-  const double state = (double) (cost->parameter_bytes + 4 * cost->parameters);
+  const double moment = 4.0 * moments_of(s) * (double) cost->parameters;
   const double snap = (double) es_snapshot_bytes(&s->spectrum, opt, ranks);
   es_print("memory a rank");
-  print_bytes("parameters, gradients, momentum", state);
+  print_bytes("parameters and gradients", (double) cost->parameter_bytes);
+  print_bytes("moments of the optimiser", moment);
   print_bytes("activations", (double) cost->activation_bytes);
   print_bytes("gradients of activations", (double) cost->gradient_bytes);
+  print_bytes("embeddings and loss", loss);
   print_bytes("batches (current and next)", batch);
   print_bytes("snapshot (D x D block-cyclic)", snap);
-  print_bytes("together, at least",
-              state + (double) (cost->activation_bytes + cost->gradient_bytes) + batch +
-                  snap);
+  print_bytes(
+      "together, at least",
+      (double) (cost->parameter_bytes + cost->activation_bytes + cost->gradient_bytes) +
+          moment + loss + batch + snap);
 }
 
 static void print_plan(const es_settings *s, const es_pipeline *p,
-                       const es_net_cost *cost, int ranks) {
+                       const es_net_cost *cost, double loss, int ranks) {
   const int dim = es_settings_dim(s), rows = nearest_square(ranks);
   const es_snapshot_options opt = {.dim = dim, .samples = p->probe_pairs, .pairs = true};
   es_cadence every;
@@ -64,11 +88,11 @@ static void print_plan(const es_settings *s, const es_pipeline *p,
       (long long) p->probe_pairs, (long long) p->probe_chunk, (long long) shots);
   es_print("grid        %d x %d processes, D x D matrices of %.3f MB a rank", rows,
            ranks / rows, 1e-6 * (double) es_dmat_bytes(rows, ranks / rows, dim, dim, 0));
-  print_memory(s, p, cost, &opt, ranks);
+  print_memory(s, p, cost, loss, &opt, ranks);
   es_print("output      %.1f MB trajectory, %.1f MB a checkpoint",
            1e-6 * ((double) shots * (double) es_snapshot_file_bytes(&s->spectrum, &opt) +
-                   24.0 * (double) s->run.steps),
-           1e-6 * 8 * (double) cost->parameters);
+                   48.0 * (double) s->run.steps),
+           1e-6 * 4 * (1 + moments_of(s)) * (double) cost->parameters);
 }
 
 /* What eigenstep linear would take with these views. */
@@ -96,6 +120,7 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   es_pipeline p = {0};
   es_net *net = NULL;
   es_net_cost cost;
+  double loss;
   es_status st;
   ES_TRY(es_settings_read(cfg, ranks, &s));
   ES_TRY(es_comm_agree(job->comm, es_pipeline_check(cfg, &s)));
@@ -108,7 +133,8 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
                       NULL);
   ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
   es_net_cost_of(net, &cost);
-  print_plan(&s, &p, &cost, ranks);
+  ES_TRY_GOTO(loss_bytes(cfg, &s, &p, ranks, &loss), done);
+  print_plan(&s, &p, &cost, loss, ranks);
   st = print_linear(cfg, p.view, ranks);
 done:
   es_net_destroy(&net);

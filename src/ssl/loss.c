@@ -91,6 +91,23 @@ agreed:
   return st;
 }
 
+es_status es_loss_bytes(es_config *cfg, const char *name, int n_max, int64_t all, int dim,
+                        size_t *bytes) {
+  const void *found = NULL;
+  void *par = NULL;
+  char section[64];
+  ES_TRY(es_registry_find("loss", name, (const void *const *) losses,
+                          sizeof losses / sizeof losses[0], &found));
+  const es_loss_ops *const ops = found;
+  snprintf(section, sizeof section, "loss.%s", ops->name);
+  ES_TRY(es_alloc(ops->size, section, &par));
+  const es_status st = es_config_get(cfg, section, ops->params, NULL, ops->size, par);
+  if (st == ES_OK)
+    *bytes = ops->workspace != NULL ? ops->workspace(par, n_max, all, dim) : 0;
+  es_free(&par);
+  return st;
+}
+
 void es_loss_destroy(es_loss **l) {
   if (*l == NULL) return;
   es_free(&(*l)->work);
