@@ -4,23 +4,19 @@
  *  mode = resized: torchvision's RandomResizedCrop. Up to 10 times: area = A U(scale),
  *  ratio = exp U(log ratio), w = round(sqrt(area ratio)), h = round(sqrt(area / ratio)),
  *  taken if it fits, at a uniform place; else the largest central crop with a ratio in
- *  bounds. Then resized to size x size with antialiasing.
+ *  bounds. Then resized to size x size with antialiasing, as Pillow does it: clamped to
+ *  [0, 255] after each direction.
  *  mode = fixed: a size x size window at a uniform place, not resized. */
 #include <math.h>
 #include <string.h>
 
 #include "clamp.h"
+#include "crop.h"
 #include "data_private.h"
-#include "resample.h"
 
 enum { RESIZED, FIXED, TRIES = 10 };
 
-typedef struct crop {
-  int64_t size;
-  int mode, interpolation;
-  double scale_min, scale_max;
-  es_list ratio;
-} crop;
+typedef es_crop crop;
 
 static const es_param table[] = {
     ES_CHOICE(crop, mode, "resized", "resized|fixed",
@@ -66,7 +62,7 @@ static es_window central(const crop *c, int h, int w) {
   return win;
 }
 
-static es_window draw_window(const crop *c, es_rng *r, int h, int w) {
+es_window es_crop_draw(const es_crop *c, es_rng *r, int h, int w) {
   const double area = (double) h * w;
   const double low = log(c->ratio.v[0]), high = log(c->ratio.v[1]);
   for (int i = 0; i < TRIES; i++) {
@@ -102,13 +98,15 @@ static void copy_window(es_image *img, es_window win) {
   float *old = img->px;
   img->px = img->tmp;
   img->tmp = old;
+  img->h = win.h;
+  img->w = win.w;
 }
 
 static void clamp(float *x, size_t n) {
   for (size_t i = 0; i < n; i++) x[i] = es_clamp_f32(x[i], 0, 255);
 }
 
-static void resize(es_image *img, es_window win, es_filter f, int size) {
+void es_crop_resize(es_image *img, es_window win, es_filter f, int size) {
   const size_t in = (size_t) img->h * (size_t) img->w,
                out = (size_t) size * (size_t) size;
   const es_resample rows = es_resample_plan(f, win.h, size, img->work);
@@ -116,26 +114,28 @@ static void resize(es_image *img, es_window win, es_filter f, int size) {
   const es_resample columns = es_resample_plan(f, win.w, size, work);
   work += es_resample_work(win.w, size);
   const size_t between = (size_t) win.h * (size_t) size;
-  for (size_t plane = 0; plane < 3; plane++)
-    es_resample_along(&columns, img->px + plane * in, win, work,
-                      img->tmp + plane * between);
+  for (size_t plane = 0; plane < 3; plane++) {
+    float *to = img->tmp + plane * between;
+    es_resample_along(&columns, img->px + plane * in, win, work, to);
+    clamp(to, between); /* the cubic overshoots; as Pillow, in each direction */
+  }
   for (size_t plane = 0; plane < 3; plane++) {
     float *to = img->px + plane * out;
     es_resample_across(&rows, img->tmp + plane * between, size, to);
-    clamp(to, out); /* the cubic overshoots */
+    clamp(to, out);
   }
+  img->h = img->w = size;
 }
 
 static void apply(const void *par, es_rng *r, es_image *img) {
   const crop *c = par;
   const int size = (int) c->size;
   const es_window win = c->mode == FIXED ? draw_fixed(size, r, img->h, img->w)
-                                         : draw_window(c, r, img->h, img->w);
+                                         : es_crop_draw(c, r, img->h, img->w);
   if (win.h == size && win.w == size)
     copy_window(img, win);
   else
-    resize(img, win, c->interpolation == 1 ? ES_BICUBIC : ES_BILINEAR, size);
-  img->h = img->w = size;
+    es_crop_resize(img, win, c->interpolation == 1 ? ES_BICUBIC : ES_BILINEAR, size);
 }
 
 const es_augment_ops es_augment_crop = {
