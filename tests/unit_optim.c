@@ -74,6 +74,7 @@ static void ranges_make_up_the_whole(void **state) {
   const es_optim_params par = {
       .name = "sgd", .lr_1d = 1, .momentum = 0.9, .weight_decay = 0.01};
   const es_range own[] = {{4, 2}, {0, 3}, {3, 1}, {6, 0}};
+  const es_division d = {.comm = comm, .n = 4, .own = own, .counts = true};
   float whole[COUNT], parts[COUNT];
   es_params *p = make_params(), *q = make_params();
   es_optim *a, *b;
@@ -81,7 +82,7 @@ static void ranges_make_up_the_whole(void **state) {
   assert_int_equal(es_optim_create(NULL, &par, q, &b), ES_OK);
   for (int step = 0; step < 3; step++) {
     assert_int_equal(es_optim_update(a, 0.1), ES_OK);
-    assert_int_equal(es_optim_update_ranges(b, 0.1, comm, 4, own), ES_OK);
+    assert_int_equal(es_optim_update_part(b, 0.1, &d), ES_OK);
   }
   assert_int_equal(es_params_get(p, 0, whole), ES_OK);
   assert_int_equal(es_params_get(q, 0, parts), ES_OK);

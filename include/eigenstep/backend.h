@@ -110,6 +110,7 @@ typedef struct es_adamw_args {
 /* --- for authors of a backend: all pointers required -------------------------------- */
 typedef struct es_backend_ops {
   const char *name, *doc;
+  bool host; /**< es_buf is host memory, and any that the host gives will do */
   /** Non-collective except where a device must be shared out by node-local rank. */
   es_status (*open)(es_backend *b, const es_comm *comm);
   void (*close)(es_backend *b);

@@ -16,10 +16,17 @@ typedef struct es_comm {
   int rank, size;
   int node_rank, node_size; /**< among the ranks that share this node's memory */
   int nodes;                /**< number of nodes */
+  int owners;      /**< size of the smallest node: all have ranks 0 to owners - 1 */
+  MPI_Comm node;   /**< owned: the ranks of this node, in the order of node_rank */
+  MPI_Comm across; /**< owned: one rank a node, those of this node_rank; MPI_COMM_NULL
+                        where node_rank >= owners */
 } es_comm;
 
-/** Collective. Duplicate `parent`. */
+/** Collective. Duplicate `parent`. A node is what shares memory. */
 es_status es_comm_create(MPI_Comm parent, es_comm **c);
+/** Collective. The same, with nodes of at most `per_node` ranks: what shares memory is
+ *  divided further (by domains of memory, or to see several nodes on one). */
+es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c);
 /** Collective. */
 void es_comm_destroy(es_comm **c);
 
@@ -33,11 +40,6 @@ es_status es_comm_agree(const es_comm *c, es_status s);
  *          ranks */
 es_status es_comm_assert_equal(const es_comm *c, const void *data, size_t bytes,
                                const char *what);
-
-/** A run of elements [first, first + count). */
-typedef struct es_range {
-  int64_t first, count;
-} es_range;
 
 /** This rank's contiguous share of n items: [*first, *first + *count). Shares differ
  *  by at most one, the larger first; n < size leaves ranks with none. Not collective. */

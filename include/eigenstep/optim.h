@@ -4,6 +4,7 @@
 #ifndef ES_OPTIM_H
 #define ES_OPTIM_H
 
+#include "eigenstep/division.h"
 #include "eigenstep/param.h"
 #include "eigenstep/params.h"
 
@@ -44,11 +45,12 @@ typedef struct es_optim_ops {
 struct es_optim {
   const es_optim_ops *ops;
   es_optim_params par;
-  void *own;         /* owned: values of section [optim.NAME] */
-  es_params *params; /* borrowed; must outlive */
-  es_buf moment[2];  /* owned [n] each, as many as ops->moments */
-  double *sum;       /* owned [n_view, ops->sums], of the present update */
-  int64_t steps;     /**< updates done */
+  void *own;            /* owned: values of section [optim.NAME] */
+  es_params *params;    /* borrowed; must outlive */
+  es_buf moment[2];     /* owned [n] each, as many as ops->moments */
+  es_shared *shared[2]; /* owned: where they lie if the ranks of a node share them */
+  double *sum;          /* owned [n_view, ops->sums], of the present update */
+  int64_t steps;        /**< updates done */
 };
 
 /** Sections optim and optim.NAME of the optimisers that have one, appended to s[max];
@@ -60,17 +62,17 @@ es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops);
 es_status es_optim_create(es_config *cfg, const es_optim_params *par, es_params *params,
                           es_optim **o);
 void es_optim_destroy(es_optim **o);
+/** Collective. Where the parameters are shared (es_params_share) hold one of each moment
+ *  a node too, contents kept. @return ES_OK, ES_ENOMEM: same on all ranks */
+es_status es_optim_share(es_optim *o);
 /** params.value <- update(value, grad, lr), all of it. */
 es_status es_optim_update(es_optim *o, double lr);
-/** Collective where ops->sums > 0. The same for this rank's n ranges alone; those of all
- *  ranks of c make up the whole, each element once. NULL c: this rank has them all. */
-es_status es_optim_update_ranges(es_optim *o, double lr, const es_comm *c, int n,
-                                 const es_range *own);
-/** Norm of the whole gradient, of which this rank holds n ranges, those of all ranks of c
- *  each element once (collective); NULL c: this rank has them all. Not finite if any
- *  element is not. */
-es_status es_optim_norm(const es_optim *o, const es_comm *c, int n, const es_range *own,
-                        double *norm);
+/** Collective where ops->sums > 0. The same for this rank's ranges alone, the others do
+ *  theirs. */
+es_status es_optim_update_part(es_optim *o, double lr, const es_division *d);
+/** Collective. Norm of the whole gradient, of which this rank holds the ranges of d. Not
+ *  finite, on any rank, if an element is not. */
+es_status es_optim_norm(const es_optim *o, const es_division *d, double *norm);
 /** State visitor: "optim/moment0", ..., "optim/steps". */
 es_status es_optim_visit(es_optim *o, es_visitor *v);
 

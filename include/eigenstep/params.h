@@ -3,11 +3,15 @@
  *
  *  Three flat f32 buffers on the backend: value and grad [n] (trainable), state
  *  [n_state] (BN running averages). Names are torchvision's. Optimisers, all-reduce,
- *  norms, checkpoints and exports each act on a whole buffer. */
+ *  norms, checkpoints and exports each act on a whole buffer.
+ *
+ *  Ranks of a node may hold one `value` together and reach each other's `grad`
+ *  (es_params_share); then whoever sets a value does so on all ranks alike. */
 #ifndef ES_PARAMS_H
 #define ES_PARAMS_H
 
 #include "eigenstep/backend.h"
+#include "eigenstep/shared.h"
 #include "eigenstep/visit.h"
 
 enum { ES_NAME_MAX = 96 };
@@ -40,6 +44,8 @@ typedef struct es_params {
   int n_view, cap;
   int64_t n, n_state;        /**< elements of value/grad and of state */
   es_buf value, grad, state; /* owned; NULL until es_params_alloc */
+  const es_comm *comm; /* borrowed; whose nodes share value and grad, NULL: private */
+  es_shared *values, *grads; /* owned: where they lie then */
 } es_params;
 
 es_status es_params_create(es_backend *b, es_params **p);
@@ -48,6 +54,12 @@ void es_params_destroy(es_params **p);
 es_status es_params_add(es_params *p, const es_view *v, int *index);
 /** Allocate the three buffers. */
 es_status es_params_alloc(es_params *p);
+/** Collective. Move value and grad, contents kept, into memory that the ranks of a node
+ *  share: one value for all, and a grad for each. Values must be the same on all ranks.
+ *  Leaves all as it is (p->comm NULL) where the backend's memory is not the host's, or a
+ *  node has no room.
+ *  @return ES_OK, ES_ENOMEM: same on all ranks */
+es_status es_params_share(es_params *p, const es_comm *c);
 /** Fill with initial values: view i from (seed, ES_STREAM_INIT, i), times its scale:
  *  the same on every rank and any rank count. */
 es_status es_params_init(es_params *p, uint64_t seed);

@@ -10,6 +10,7 @@
 #include "eigenstep/net.h"
 #include "eigenstep/optim.h"
 #include "eigenstep/precondition.h"
+#include "eigenstep/reduction.h"
 #include "eigenstep/snapshot.h"
 #include "eigenstep/stop.h"
 
@@ -44,11 +45,12 @@ typedef struct es_train {
   es_loss *loss;
   es_optim *optim;
   es_precondition *precondition; /**< NULL: the gradient as it is */
-  double lr;                     /**< of the step under way, for the preconditioner */
+  double lr;                     /**< of the step under way */
   int groups;       /**< runs of images that share BN statistics: 2 = per view */
   bool local_bn;    /**< each rank alone takes BN statistics: running averages differ */
   float *z, *dz;    /**< [2 n_max, D] as the network gives and takes them; owned */
   double *zd, *dzd; /**< the same in double, for the loss; owned */
+  es_reduction *reduction; /**< owned; NULL: gradients are summed after backward */
   es_clock clock;
   int64_t step; /**< steps done */
   double time;  /**< t = sum of learning rates of the updates done */
@@ -70,16 +72,24 @@ es_status es_train_create(const es_comm *comm, es_net *net, es_loss *loss,
                           es_optim *optim, int n_max, int groups, es_train **t);
 void es_train_destroy(es_train **t);
 
+/** Collective, between steps. Let the ranks of a node share parameters and the work of an
+ *  update, and gradients be summed while backward goes on (reduction.h). Where that is
+ *  not possible (es_params_share) all stays as it is: each rank updates everything.
+ *  @return ES_OK, ES_ENOMEM: same on all ranks */
+es_status es_train_share(es_train *t);
+
 /** Collective. The first half of a step on this rank's batch: forward, loss, backward.
- *  @param loss  L before the update, the same on all ranks
- */
-es_status es_train_gradient(es_train *t, const es_batch *batch, double *loss);
+ *  @param lr    of the whole step
+ *  @param loss  L before the update, the same on all ranks */
+es_status es_train_gradient(es_train *t, const es_batch *batch, double lr, double *loss);
+enum { ES_VOTES = 2 };
 /** Collective. The second half: sum of the ranks' gradients, update. Where L or the norm
  *  of the gradient is not finite, parameters, moments and running averages stay what they
  *  were before the step (on all ranks: the decision rests on numbers that all share), and
  *  step, rank and samples are logged.
+ *  @param vote  [ES_VOTES] any numbers; become their maxima over the ranks. NULL: none
  *  @return ES_OK; ES_EMATH (more than skip_max such steps in a row) */
-es_status es_train_update(es_train *t, double lr);
+es_status es_train_update(es_train *t, int64_t *vote);
 /** Collective. Both halves: one step. */
 es_status es_train_step(es_train *t, const es_batch *batch, double lr, double *loss);
 

@@ -101,7 +101,7 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
   p->train->local_bn = !s->batch.sync_bn;
   p->train->skip_max = s->run.skip_max;
   p->train->precondition = p->precondition;
-  return ES_OK;
+  return es_train_share(p->train);
 }
 
 static es_status check_loss(es_config *cfg, const es_settings *s) {

@@ -108,7 +108,8 @@ void es_optim_destroy(es_optim **o) {
   es_backend *const b = (*o)->params->backend;
   for (int i = 0; i < 2; i++) {
     void *p = (*o)->moment[i];
-    if (p != NULL) b->ops->release(b, &p);
+    if (p != NULL && (*o)->shared[i] == NULL) b->ops->release(b, &p);
+    es_shared_destroy(&(*o)->shared[i]);
   }
   es_free(&(*o)->sum);
   es_free(&(*o)->own);
@@ -142,37 +143,53 @@ double es_optim_rate(const es_optim *o, const es_optim_run *r, double lr) {
   return r->excluded ? lr * o->par.lr_1d : lr;
 }
 
-es_status es_optim_norm(const es_optim *o, const es_comm *c, int n, const es_range *own,
-                        double *norm) {
+es_status es_optim_norm(const es_optim *o, const es_division *d, double *norm) {
   const es_params *const p = o->params;
   double sum = 0.0;
-  for (int i = 0; i < n; i++) {
-    const es_buf g = p->grad + own[i].first;
+  for (int i = 0; i < d->n; i++) {
+    const es_buf g = p->grad + d->own[i].first;
     double part;
-    ES_TRY(p->backend->ops->dot(p->backend, (size_t) own[i].count, g, g, &part));
+    ES_TRY(p->backend->ops->dot(p->backend, (size_t) d->own[i].count, g, g, &part));
     sum += part;
   }
-  if (c != NULL) es_comm_sum_f64(c, &sum, 1);
+  es_division_sum(d, &sum, 1);
   *norm = sqrt(sum);
   return ES_OK;
 }
 
-es_status es_optim_update_ranges(es_optim *o, double lr, const es_comm *c, int n,
-                                 const es_range *own) {
+es_status es_optim_share(es_optim *o) {
+  const es_comm *const c = o->params->comm;
+  es_backend *const b = o->params->backend;
+  const size_t bytes = (size_t) o->params->n * sizeof(float);
+  for (int i = 0; i < o->ops->moments && c != NULL; i++) {
+    ES_TRY(es_shared_create(c, bytes, false, "moments", &o->shared[i]));
+    ES_CHECK(o->shared[i] != NULL, ES_ENOMEM,
+             "got no shared memory for moments behind that for parameters");
+    void *const old = o->moment[i], *release = old;
+    if (c->node_rank == 0) memcpy(o->shared[i]->part[0], old, bytes);
+    es_comm_barrier(c);
+    o->moment[i] = o->shared[i]->part[0];
+    b->ops->release(b, &release);
+  }
+  return ES_OK;
+}
+
+es_status es_optim_update_part(es_optim *o, double lr, const es_division *d) {
   const int sums = o->params->n_view * o->ops->sums;
   if (sums > 0) {
     memset(o->sum, 0, (size_t) sums * sizeof *o->sum);
-    for (int i = 0; i < n; i++) ES_TRY(o->ops->gather(o, own[i], o->sum));
-    if (c != NULL) es_comm_sum_f64(c, o->sum, sums);
+    for (int i = 0; i < d->n; i++) ES_TRY(o->ops->gather(o, d->own[i], o->sum));
+    es_division_sum(d, o->sum, sums);
   }
-  for (int i = 0; i < n; i++) ES_TRY(o->ops->update(o, lr, own[i]));
+  for (int i = 0; i < d->n; i++) ES_TRY(o->ops->update(o, lr, d->own[i]));
   o->steps++;
   return ES_OK;
 }
 
 es_status es_optim_update(es_optim *o, double lr) {
   const es_range all = {0, o->params->n};
-  return es_optim_update_ranges(o, lr, NULL, 1, &all);
+  const es_division whole = {.n = 1, .own = &all};
+  return es_optim_update_part(o, lr, &whole);
 }
 
 static es_status visit_moment(es_optim *o, int i, es_visitor *v) {

@@ -30,8 +30,12 @@ static void release(es_backend *b, es_buf *p) {
 
 void es_params_destroy(es_params **p) {
   if (*p == NULL) return;
-  release((*p)->backend, &(*p)->value);
-  release((*p)->backend, &(*p)->grad);
+  if ((*p)->comm == NULL) {
+    release((*p)->backend, &(*p)->value);
+    release((*p)->backend, &(*p)->grad);
+  }
+  es_shared_destroy(&(*p)->values);
+  es_shared_destroy(&(*p)->grads);
   release((*p)->backend, &(*p)->state);
   es_free(&(*p)->view);
   es_free(p);
@@ -73,6 +77,28 @@ es_status es_params_alloc(es_params *p) {
   ES_TRY(allocate(p->backend, p->n, "parameters", &p->value));
   ES_TRY(allocate(p->backend, p->n, "parameter gradients", &p->grad));
   return allocate(p->backend, p->n_state, "running averages", &p->state);
+}
+
+es_status es_params_share(es_params *p, const es_comm *c) {
+  const size_t bytes = (size_t) p->n * sizeof(float);
+  if (!p->backend->ops->host || p->comm != NULL) return ES_OK;
+  ES_TRY(es_shared_create(c, bytes, false, "parameters", &p->values));
+  if (p->values == NULL) return ES_OK;
+  const es_status st = es_shared_create(c, bytes, true, "parameter gradients", &p->grads);
+  if (st != ES_OK || p->grads == NULL) {
+    es_shared_destroy(&p->values);
+    return st;
+  }
+  float *const value = p->values->part[0], *const grad = p->grads->part[c->node_rank];
+  if (c->node_rank == 0) memcpy(value, p->value, bytes);
+  memcpy(grad, p->grad, bytes);
+  es_comm_barrier(c);
+  release(p->backend, &p->value);
+  release(p->backend, &p->grad);
+  p->value = value;
+  p->grad = grad;
+  p->comm = c;
+  return ES_OK;
 }
 
 int es_params_find(const es_params *p, const char *name) {

@@ -12,17 +12,26 @@
 /* Elements per MPI call: large enough for bandwidth, far below INT_MAX. */
 #define PIECE ((int64_t) 1 << 28)
 
-static void find_nodes(es_comm *c) {
-  MPI_Comm node;
-  MPI_Comm_split_type(c->mpi, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &node);
-  MPI_Comm_rank(node, &c->node_rank);
-  MPI_Comm_size(node, &c->node_size);
-  MPI_Comm_free(&node);
+static void find_nodes(es_comm *c, int per_node) {
+  MPI_Comm whole;
+  MPI_Comm_split_type(c->mpi, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &whole);
+  MPI_Comm_rank(whole, &c->node_rank);
+  MPI_Comm_split(whole, c->node_rank / per_node, c->rank, &c->node);
+  MPI_Comm_free(&whole);
+  MPI_Comm_rank(c->node, &c->node_rank);
+  MPI_Comm_size(c->node, &c->node_size);
   const int first = c->node_rank == 0;
   MPI_Allreduce(&first, &c->nodes, 1, MPI_INT, MPI_SUM, c->mpi);
+  MPI_Allreduce(&c->node_size, &c->owners, 1, MPI_INT, MPI_MIN, c->mpi);
+  const int colour = c->node_rank < c->owners ? c->node_rank : MPI_UNDEFINED;
+  MPI_Comm_split(c->mpi, colour, c->rank, &c->across);
 }
 
 es_status es_comm_create(MPI_Comm parent, es_comm **c) {
+  return es_comm_create_nodes(parent, INT_MAX, c);
+}
+
+es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c) {
   es_comm *n = NULL;
   int worst, mine = es_alloc(sizeof *n, "communicator", (void **) &n);
   MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, parent);
@@ -33,13 +42,15 @@ es_status es_comm_create(MPI_Comm parent, es_comm **c) {
   MPI_Comm_dup(parent, &n->mpi);
   MPI_Comm_rank(n->mpi, &n->rank);
   MPI_Comm_size(n->mpi, &n->size);
-  find_nodes(n);
+  find_nodes(n, per_node);
   *c = n;
   return ES_OK;
 }
 
 void es_comm_destroy(es_comm **c) {
   if (!*c) return;
+  if ((*c)->across != MPI_COMM_NULL) MPI_Comm_free(&(*c)->across);
+  MPI_Comm_free(&(*c)->node);
   MPI_Comm_free(&(*c)->mpi);
   es_free(c);
 }

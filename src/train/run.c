@@ -49,6 +49,9 @@ typedef struct loop {
   es_traj *traj;
   es_stop *stop;
   es_table *table;
+  es_batch *batch;     /**< of the coming step, the loader's */
+  es_status got;       /**< how getting it went: the worst of all ranks */
+  es_stop_cause cause; /**< what anybody wants before the coming step */
   int loss_series, probe_series, gradient_series, timing_series;
   double window_start;  /**< es_now() at the last progress line */
   int64_t window_steps; /**< steps since */
@@ -190,32 +193,44 @@ static es_status report(loop *l, double loss, double lr, double begun) {
   return es_traj_append(l->traj, l->timing_series, t->step, t->time, timing);
 }
 
-/* Next batch, and whether anybody failed to get his or wants to stop: one reduction. */
-static es_status next_batch(loop *l, es_batch **b, es_stop_cause *cause) {
+/* The batch of a step, and this rank's vote: has it failed to get it, does it want to
+ * stop? */
+static void fetch(loop *l, int64_t step, int64_t vote[ES_VOTES]) {
   es_train *t = l->train;
   const double start = es_now();
-  const es_status mine = es_loader_get(l->loader, t->step, b);
-  int64_t v[2] = {-(int64_t) mine, es_stop_poll(l->stop, t->comm)};
+  vote[0] = -(int64_t) es_loader_get(l->loader, step, &l->batch);
+  vote[1] = es_stop_poll(l->stop, t->comm);
   const double wait = es_now() - start;
   l->window_wait += wait;
   t->clock.seconds[ES_PHASE_DATA] += wait;
-  es_comm_max_i64(t->comm, v, 2);
-  *cause = (es_stop_cause) v[1];
-  return (es_status) -v[0];
 }
 
-static es_status one_step(loop *l, double begun, es_stop_cause *cause) {
+/* What the ranks voted for; a failure is told before a wish to stop. */
+static void decide(loop *l, const int64_t vote[ES_VOTES]) {
+  l->got = (es_status) -vote[0];
+  l->cause = l->got == ES_OK ? (es_stop_cause) vote[1] : ES_STOP_NONE;
+}
+
+/* Nothing of a batch is needed after the gradient: the next one is fetched then, so that
+ * the votes on it travel with the gradients. */
+static es_status train(loop *l, double lr, double *loss) {
+  es_train *t = l->train;
+  int64_t vote[ES_VOTES] = {0, ES_STOP_NONE};
+  ES_TRY(es_train_gradient(t, l->batch, lr, loss));
+  if (t->step + 1 < l->run->par->steps) fetch(l, t->step + 1, vote);
+  ES_TRY(es_train_update(t, vote));
+  decide(l, vote);
+  return ES_OK;
+}
+
+static es_status one_step(loop *l, double begun) {
   const es_run *r = l->run;
   es_train *t = l->train;
-  es_batch *b = NULL;
   double loss = NAN;
-  ES_TRY(next_batch(l, &b, cause));
-  if (*cause > ES_STOP_CHECKPOINT) return ES_OK;
-  if (*cause == ES_STOP_CHECKPOINT) ES_TRY(checkpoint(l));
   const double lr = es_sched_lr(r->sched, r->sched_par, r->lr, t->step, r->par->steps);
   const int64_t step = t->step;
   const double time = t->time;
-  ES_TRY(es_train_step(t, b, lr, &loss));
+  ES_TRY(train(l, lr, &loss));
   l->window_steps++;
   ES_TRY(es_traj_append(l->traj, l->loss_series, step, time, &loss));
   ES_TRY(es_traj_append(l->traj, l->gradient_series, step, time, &t->norm));
@@ -236,13 +251,18 @@ static es_status one_step(loop *l, double begun, es_stop_cause *cause) {
 static es_status loop_body(loop *l) {
   es_train *t = l->train;
   const es_run *r = l->run;
-  es_stop_cause cause = ES_STOP_NONE;
+  int64_t vote[ES_VOTES] = {0, ES_STOP_NONE};
   const double begun = es_now();
   ES_TRY(snapshot(l));
   l->window_start = es_now();
   l->window_paused = 0;
-  while (t->step < r->par->steps && cause <= ES_STOP_CHECKPOINT) {
-    ES_TRY(one_step(l, begun, &cause));
+  if (t->step < r->par->steps) fetch(l, t->step, vote);
+  es_comm_max_i64(t->comm, vote, ES_VOTES);
+  decide(l, vote);
+  while (t->step < r->par->steps && l->cause <= ES_STOP_CHECKPOINT) {
+    ES_TRY(l->got);
+    if (l->cause == ES_STOP_CHECKPOINT) ES_TRY(checkpoint(l));
+    ES_TRY(one_step(l, begun));
   }
   if (t->skipped > 0)
     es_warn("%lld of %lld steps made no update, as their loss or gradient was not finite",
@@ -250,10 +270,10 @@ static es_status loop_body(loop *l) {
   ES_TRY(es_snapshot_write_steps(l->snapshot));
   ES_TRY(checkpoint(l));
   ES_TRY(es_traj_flush(l->traj));
-  if (cause <= ES_STOP_CHECKPOINT) return ES_OK;
-  l->stop->cause = cause;
+  if (l->cause <= ES_STOP_CHECKPOINT) return ES_OK;
+  l->stop->cause = l->cause;
   es_info("stopped at step %lld of %lld (%s), checkpoint written", (long long) t->step,
-          (long long) r->par->steps, es_stop_name(cause));
+          (long long) r->par->steps, es_stop_name(l->cause));
   return ES_STOPPED;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file step.c  One training step. */
+#include "exchange.h"
+
 #include <math.h>
 #include <string.h>
 #include "eigenstep/mem.h"
@@ -30,6 +32,7 @@ fail:
 
 void es_train_destroy(es_train **t) {
   if (*t == NULL) return;
+  es_reduction_destroy(&(*t)->reduction);
   es_free(&(*t)->z);
   es_free(&(*t)->dz);
   es_free(&(*t)->zd);
@@ -46,11 +49,12 @@ static void narrow(const double *from, size_t n, float *to) {
   for (size_t i = 0; i < n; i++) to[i] = (float) from[i];
 }
 
-es_status es_train_gradient(es_train *t, const es_batch *b, double *loss) {
+es_status es_train_gradient(es_train *t, const es_batch *b, double lr, double *loss) {
   es_params *p = es_net_params(t->net);
   const int dim = es_net_dim(t->net), images = 2 * b->n;
   const size_t count = (size_t) images * (size_t) dim, half = count / 2;
 
+  t->lr = lr;
   es_clock_mark(&t->clock);
   ES_TRY(es_skip_keep(t));
   ES_TRY(es_net_forward(t->net, images, t->groups, ES_BN_TRAIN, b->x, t->z));
@@ -64,37 +68,21 @@ es_status es_train_gradient(es_train *t, const es_batch *b, double *loss) {
   es_clock_lap(&t->clock, ES_PHASE_LOSS);
 
   ES_TRY(p->backend->ops->zero(p->backend, p->grad, (size_t) p->n));
-  ES_TRY(es_net_backward(t->net, t->dz));
-  es_clock_lap(&t->clock, ES_PHASE_BACKWARD);
-  return ES_OK;
+  return es_exchange_backward(t);
 }
 
-es_status es_train_update(es_train *t, double lr) {
-  es_params *p = es_net_params(t->net);
-  es_clock_mark(&t->clock);
+es_status es_train_update(es_train *t, int64_t *vote) {
   /* dz is the gradient of the global loss, so the ranks' shares add up: a sum, no average
    */
-  ES_TRY(p->backend->ops->allreduce(p->backend, t->comm, p->grad, (size_t) p->n));
-  es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
-
-  const es_range all = {0, p->n};
-  ES_TRY(es_optim_norm(t->optim, NULL, 1, &all, &t->norm));
-  if (isfinite(t->norm) && isfinite(t->trouble.loss)) {
-    ES_TRY(es_optim_update(t->optim, lr));
-    t->in_row = 0;
-    t->time += lr;
-  } else {
-    ES_TRY(es_skip_step(t));
-  }
-  es_clock_lap(&t->clock, ES_PHASE_OPTIM);
+  ES_TRY(es_exchange_sum(t, vote));
+  ES_TRY(es_exchange_update(t));
   t->step++;
   return ES_OK;
 }
 
 es_status es_train_step(es_train *t, const es_batch *b, double lr, double *loss) {
-  t->lr = lr;
-  ES_TRY(es_train_gradient(t, b, loss));
-  return es_train_update(t, lr);
+  ES_TRY(es_train_gradient(t, b, lr, loss));
+  return es_train_update(t, NULL);
 }
 
 es_status es_train_embed(es_train *t, const es_batch *b, es_bn_mode mode, double *z) {

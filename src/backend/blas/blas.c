@@ -103,6 +103,7 @@ static void close_blas(es_backend *b) {
 const es_backend_ops es_backend_blas = {
     .name = "blas",
     .doc = "CPU: BLAS and vectorised loops, f32; the reference",
+    .host = true,
     .open = open_blas,
     .close = close_blas,
     .alloc = es_blas_alloc,

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file reduction.c  Bucketed sum: by loads inside a node, non-blocking across nodes.
+ *
+ *  Inside a node ranks tell each other by counters in shared memory how many buckets they
+ *  have filled since the start: a store and some loads, no message. Across nodes, MPI
+ *  moves a non-blocking reduction along only inside its calls (Open MPI 4.1: an untested
+ *  one takes as long at the end as a blocking one), so every `ready` tests.
+ *
+ *  Across nodes ranges are reduced to all and each node works on all of the array: half
+ *  of the traffic of scattering and gathering could not be hidden behind backward. */
+#define _POSIX_C_SOURCE 200809L
+#include "eigenstep/reduction.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+
+enum {
+  BLOCK = 2048, /* elements added at a time: the sum stays in the first-level cache */
+  TESTS = 4,    /* a call: a reduction takes several steps, each begins in a test */
+  SPINS = 100   /* before a waiting rank lets others have its core */
+};
+
+/* What a rank tells its node; alone in its pages. */
+typedef struct post {
+  _Atomic int64_t filled; /**< buckets since the start */
+  _Atomic int64_t met;    /**< rounds it has left */
+} post;
+
+struct es_reduction {
+  const es_comm *comm; /* borrowed */
+  float **x;           /* borrowed [node_size] */
+  int64_t n, bucket;
+  int buckets, threads;
+  es_division division; /* ranges owned */
+  es_shared *posts;     /* owned: a post of each rank */
+  MPI_Request *request; /* owned [buckets + 1]: across nodes, and the vote */
+  int64_t round;        /**< rounds behind us */
+  int filled, added;    /**< buckets of this round: final here; added up on this node */
+};
+
+static post *post_of(const es_reduction *r, int rank) {
+  return r->posts->part[rank];
+}
+
+/* This rank's range of bucket i; bucket 0 is the end of the array. */
+static es_range range_of(const es_reduction *r, int i) {
+  const es_comm *const c = r->comm;
+  const int64_t end = r->n - i * r->bucket, room = end < r->bucket ? end : r->bucket;
+  const int64_t first = room * c->node_rank / c->owners;
+  const int64_t last = room * (c->node_rank + 1) / c->owners;
+  return (es_range){end - room + first, last - first};
+}
+
+es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
+                              int64_t bucket, int threads, es_reduction **out) {
+  es_reduction *r = NULL;
+  es_range *own = NULL;
+  const int buckets = (int) ((n + bucket - 1) / bucket);
+  const bool owner = c->node_rank < c->owners;
+  es_status st = ES_NEW(1, &r);
+  if (st == ES_OK) st = ES_NEW(buckets + 1, &r->request);
+  if (st == ES_OK) st = ES_NEW(buckets, &own);
+  st = es_comm_agree(c, st);
+  if (st == ES_OK) st = es_shared_create(c, sizeof(post), true, "counters", &r->posts);
+  if (st == ES_OK && r->posts == NULL) {
+    es_error("got no shared memory for the counters of a reduction");
+    st = ES_ENOMEM;
+  }
+  if (st != ES_OK) {
+    if (r != NULL) es_free(&r->request);
+    es_free(&own);
+    es_free(&r);
+    return st;
+  }
+  r->comm = c;
+  r->x = (float **) x->part;
+  r->n = n;
+  r->bucket = bucket;
+  r->buckets = buckets;
+  r->threads = threads;
+  for (int i = 0; i < buckets && owner; i++) own[i] = range_of(r, i);
+  r->division = (es_division){.comm = c, .n = owner ? buckets : 0, .own = own};
+  if (owner) {
+    int node;
+    MPI_Comm_rank(c->across, &node);
+    r->division.counts = node == 0;
+  }
+  for (int i = 0; i <= buckets; i++) r->request[i] = MPI_REQUEST_NULL;
+  *out = r;
+  return ES_OK;
+}
+
+void es_reduction_destroy(es_reduction **r) {
+  if (*r == NULL) return;
+  es_range *own = (es_range *) (*r)->division.own;
+  es_shared_destroy(&(*r)->posts);
+  es_free(&own);
+  es_free(&(*r)->request);
+  es_free(r);
+}
+
+const es_division *es_reduction_division(const es_reduction *r) {
+  return &r->division;
+}
+
+/* Own array += all others' of the node, in the order of ranks, elements [first, end). */
+static void add_block(const es_reduction *r, int64_t first, int64_t end) {
+  float sum[BLOCK];
+  const size_t n = (size_t) (end - first);
+  memcpy(sum, r->x[0] + first, n * sizeof *sum);
+  for (int rank = 1; rank < r->comm->node_size; rank++) {
+    const float *const more = r->x[rank] + first;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) sum[i] += more[i];
+  }
+  memcpy(r->x[r->comm->node_rank] + first, sum, n * sizeof *sum);
+}
+
+static void add(const es_reduction *r, es_range own) {
+  const int64_t end = own.first + own.count;
+  if (r->comm->node_size == 1) return;
+#pragma omp parallel for num_threads(r->threads) schedule(static) if (r->threads > 1)
+  for (int64_t at = own.first; at < end; at += BLOCK)
+    add_block(r, at, at + BLOCK < end ? at + BLOCK : end);
+}
+
+/* Buckets of this round that all ranks of the node have filled. */
+static int filled_by_all(const es_reduction *r) {
+  int64_t least = r->filled;
+  for (int rank = 0; rank < r->comm->node_size; rank++) {
+    const int64_t theirs =
+        atomic_load_explicit(&post_of(r, rank)->filled, memory_order_acquire) -
+        r->round * r->buckets;
+    if (theirs < least) least = theirs;
+  }
+  return (int) least;
+}
+
+/* Add what is there; push along what is under way across nodes. */
+static void advance(es_reduction *r) {
+  const int there = filled_by_all(r);
+  for (; r->added < there; r->added++) {
+    if (r->division.n == 0) continue;
+    const es_range own = r->division.own[r->added];
+    add(r, own);
+    if (r->comm->nodes > 1 && own.count > 0)
+      MPI_Iallreduce(MPI_IN_PLACE, r->x[r->comm->node_rank] + own.first, (int) own.count,
+                     MPI_FLOAT, MPI_SUM, r->comm->across, &r->request[r->added]);
+  }
+  int done = r->comm->nodes == 1;
+  for (int i = 0; i < TESTS && !done; i++)
+    MPI_Testall(r->added, r->request, &done, MPI_STATUSES_IGNORE);
+}
+
+void es_reduction_ready(es_reduction *r, int64_t from) {
+  const int filled = from <= 0 ? r->buckets : (int) ((r->n - from) / r->bucket);
+  if (filled > r->filled) {
+    r->filled = filled;
+    atomic_store_explicit(&post_of(r, r->comm->node_rank)->filled,
+                          r->round * r->buckets + filled, memory_order_release);
+  }
+  advance(r);
+}
+
+/* One more look was in vain: after some, let others have the core, and MPI get on with
+ * what others may still be waiting for. */
+static void look_again(const es_reduction *r, int *looks) {
+  int found;
+  if (++*looks <= SPINS) return;
+  sched_yield();
+  MPI_Iprobe(MPI_ANY_SOURCE, 0, r->comm->node, &found, MPI_STATUS_IGNORE);
+}
+
+void es_reduction_finish(es_reduction *r, int64_t *vote, int votes) {
+  MPI_Request *const last = &r->request[r->buckets];
+  if (vote != NULL)
+    MPI_Iallreduce(MPI_IN_PLACE, vote, votes, MPI_INT64_T, MPI_MAX, r->comm->mpi, last);
+  es_reduction_ready(r, 0);
+  for (int looks = 0; r->added < r->buckets; advance(r)) look_again(r, &looks);
+  MPI_Waitall(r->buckets + 1, r->request, MPI_STATUSES_IGNORE);
+}
+
+void es_reduction_meet(es_reduction *r) {
+  const es_comm *const c = r->comm;
+  int looks = 0;
+  r->round++;
+  r->filled = r->added = 0;
+  atomic_store_explicit(&post_of(r, c->node_rank)->met, r->round, memory_order_release);
+  for (int rank = 0; rank < c->node_size; rank++)
+    while (atomic_load_explicit(&post_of(r, rank)->met, memory_order_acquire) < r->round)
+      look_again(r, &looks);
+}

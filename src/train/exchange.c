@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file exchange.c  Gradients of all ranks summed, the update divided among a node.
+ *
+ *  Phase `allreduce` is what that costs the step: adding between the ops of backward, and
+ *  waiting at its end and after the update. */
+#include "exchange.h"
+
+#include <math.h>
+#include "skip.h"
+
+/* Elements summed together: small enough to be in the cache still and to leave little
+ * after the last op, large enough for the bandwidth of a network. */
+enum { BUCKET = 1 << 20 };
+
+es_status es_train_share(es_train *t) {
+  es_params *const p = es_net_params(t->net);
+  ES_TRY(es_params_share(p, t->comm));
+  if (p->comm == NULL) return ES_OK;
+  ES_TRY(es_optim_share(t->optim));
+  return es_reduction_create(t->comm, p->grads, p->n, BUCKET, p->backend->threads,
+                             &t->reduction);
+}
+
+/* Backward has come to element `from`. */
+static es_status pass_on(void *ctx, int64_t from) {
+  es_train *const t = ctx;
+  es_clock_lap(&t->clock, ES_PHASE_BACKWARD);
+  es_reduction_ready(t->reduction, from);
+  es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
+  return ES_OK;
+}
+
+es_status es_exchange_backward(es_train *t) {
+  const es_net_listener to = {.ready = pass_on, .ctx = t};
+  ES_TRY(es_net_backward_tell(t->net, t->dz, t->reduction != NULL ? &to : NULL));
+  es_clock_lap(&t->clock, ES_PHASE_BACKWARD);
+  return ES_OK;
+}
+
+es_status es_exchange_sum(es_train *t, int64_t *vote) {
+  const es_params *const p = es_net_params(t->net);
+  es_clock_mark(&t->clock);
+  if (t->reduction != NULL) {
+    es_reduction_finish(t->reduction, vote, ES_VOTES);
+  } else {
+    if (vote != NULL) es_comm_max_i64(t->comm, vote, ES_VOTES);
+    ES_TRY(p->backend->ops->allreduce(p->backend, t->comm, p->grad, (size_t) p->n));
+  }
+  es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
+  return ES_OK;
+}
+
+/* By what is the same on all ranks. */
+static es_status update_or_skip(es_train *t, const es_division *mine) {
+  ES_TRY(es_optim_norm(t->optim, mine, &t->norm));
+  if (!isfinite(t->norm) || !isfinite(t->trouble.loss)) return es_skip_step(t);
+  ES_TRY(es_optim_update_part(t->optim, t->lr, mine));
+  t->in_row = 0;
+  t->time += t->lr;
+  return ES_OK;
+}
+
+es_status es_exchange_update(es_train *t) {
+  const es_range all = {0, es_net_params(t->net)->n};
+  const es_division whole = {.n = 1, .own = &all};
+  es_reduction *const r = t->reduction;
+  es_clock_mark(&t->clock);
+  ES_TRY(update_or_skip(t, r != NULL ? es_reduction_division(r) : &whole));
+  es_clock_lap(&t->clock, ES_PHASE_OPTIM);
+  if (r != NULL) es_reduction_meet(r);
+  es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
+  return ES_OK;
+}
