@@ -4,3 +4,4 @@
 ES_BENCH(step)
 ES_BENCH(eig)
 ES_BENCH(augment)
+ES_BENCH(io)

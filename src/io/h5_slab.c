@@ -24,6 +24,21 @@ static void slab_close(slab *s) {
   if (s->ds >= 0) H5Dclose(s->ds);
 }
 
+/* How bytes get to the file. Where a dataset is one run of bytes each rank writes its own
+ * part itself: collectively, MPI-IO would first move all of them to a few ranks. Chunks
+ * are shared by ranks, so they are written together. < 0 on failure. */
+static hid_t transfer_plist(hid_t ds) {
+  const hid_t how = H5Dget_create_plist(ds), p = H5Pcreate(H5P_DATASET_XFER);
+  const H5D_layout_t layout = H5Pget_layout(how);
+  H5Pclose(how);
+  if (p < 0 || layout < 0) return -1;
+  if (H5Pset_dxpl_mpio(p, layout == H5D_CONTIGUOUS ? H5FD_MPIO_INDEPENDENT
+                                                   : H5FD_MPIO_COLLECTIVE) >= 0)
+    return p;
+  H5Pclose(p);
+  return -1;
+}
+
 /* Open; the block is start, count, or where count is NULL `rows` rows from start[0] on.
  */
 static void slab_open(slab *s, const es_h5 *f, const char *path, const int64_t *start,
@@ -35,10 +50,8 @@ static void slab_open(slab *s, const es_h5 *f, const char *path, const int64_t *
   }
   s->space = H5Dget_space(s->ds);
   s->ndim = H5Sget_simple_extent_ndims(s->space);
-  s->xfer = H5Pcreate(H5P_DATASET_XFER);
-  if (s->xfer < 0 || H5Pset_dxpl_mpio(s->xfer, H5FD_MPIO_COLLECTIVE) < 0) {
-    es_h5_blame(n, f, "prepare a transfer of", path);
-  }
+  s->xfer = transfer_plist(s->ds);
+  if (s->xfer < 0) es_h5_blame(n, f, "prepare a transfer of", path);
   if (s->ndim < 1 || s->ndim > ES_H5_MAXDIM) {
     es_note_set(n, ES_EFORMAT, "%s:%s: got %d dimensions, expected 1 to %d", f->path,
                 path, s->ndim, ES_H5_MAXDIM);
