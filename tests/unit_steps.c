@@ -141,6 +141,56 @@ static void forecast_comes_before_the_step(void **state) {
   es_steps_destroy(&s);
 }
 
+/* Five modes one after the other, of a loss with its own rate and end value, each value
+ * off by 5 % and by a floor: once a mode is in its window every forecast of it is within
+ * 15 % of its step for at least 4 of the 5, and steps follow times at the lr that is. */
+static void noisy_forecasts_are_near(void **state) {
+  (void) state;
+  enum { MODES = 5, SNAPSHOTS = 400 };
+  const double rates[2] = {2, 8}, settled[2] = {0.1, 1};
+  for (int k = 0; k < 2; k++) {
+    const es_steps_options o = {MODES, rates[k], settled[k]};
+    es_steps *s = NULL;
+    int seen[MODES] = {0}, far[MODES] = {0}, good = 0;
+    double tau[MODES], gamma[MODES];
+    assert_int_equal(es_steps_create(&o, &s), ES_OK);
+    for (int j = 0; j < MODES; j++) {
+      gamma[j] = 3 * pow(0.6, j);
+      tau[j] = log(1e4) / (rates[k] * gamma[j]);
+    }
+    const double dt = 1.3 * tau[MODES - 1] / SNAPSHOTS;
+    for (int i = 0; i < SNAPSHOTS; i++) {
+      double l[MODES];
+      for (int j = 0; j < MODES; j++) {
+        es_rng r = es_rng_at(8, ES_STREAM_TEST, (uint64_t) i, (uint32_t) j);
+        const double clean = 1 / (1 + exp(-rates[k] * gamma[j] * (i * dt - tau[j])));
+        l[j] = settled[k] * (clean * (1 + 0.05 * es_rng_normal(&r)) +
+                             5e-5 * es_rng_range(&r, 0.5, 1.5));
+      }
+      assert_int_equal(es_steps_add(s, i, i * dt, l), ES_OK);
+      const es_forecast f = es_steps_next(s);
+      if (f.mode == 0 || !isfinite(f.time) || l[f.mode - 1] > 0.1 * settled[k]) continue;
+      seen[f.mode - 1]++;
+      far[f.mode - 1] += fabs(f.time / tau[f.mode - 1] - 1) > 0.15;
+      within(f.step, f.time / dt, 1e-9);
+      within(f.gamma, gamma[f.mode - 1], 0.5);
+    }
+    for (int j = 0; j < MODES; j++) good += seen[j] > 0 && far[j] == 0;
+    if (good < 4)
+      fail_msg("good %d: far %d/%d %d/%d %d/%d %d/%d %d/%d", good, far[0], seen[0],
+               far[1], seen[1], far[2], seen[2], far[3], seen[3], far[4], seen[4]);
+    es_step_row row[MODES];
+    es_steps_table(s, row);
+    for (int j = 0; j < MODES; j++) {
+      within(row[j].time, tau[j], 0.05);
+      within(row[j].time_predicted, tau[j], 0.15);
+      within(row[j].gamma, gamma[j], 0.2);
+      assert_true(row[j].gamma_error > 0 && row[j].gamma_error < 0.2 * gamma[j]);
+    }
+    es_steps_destroy(&s);
+  }
+}
+
 static double shaken(double value, int mode, int i) {
   /* Mode 1 overshoots to 0.9 early and falls back; mode 2 dips to 0.7 after its
      rise. */
@@ -207,6 +257,7 @@ int main(void) {
       cmocka_unit_test(noise_floor_is_kept_out),
       cmocka_unit_test(noise_alone_is_no_step),
       cmocka_unit_test(forecast_comes_before_the_step),
+      cmocka_unit_test(noisy_forecasts_are_near),
       cmocka_unit_test(excursions_do_not_count),
       cmocka_unit_test(learned_from_the_start_has_no_step),
       cmocka_unit_test(bad_snapshots_are_refused),

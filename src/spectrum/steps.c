@@ -15,9 +15,10 @@
  *    be e_i: where those learned by then are, on average; `settled` if there are none.
  *  - Its exponential window ends at the last snapshot before the crossing (before
  *    now if it has not risen) with l < e / 10 and reaches back as long as l stays below
- *    that, above the noise floor, 3 times the least value up to there (at least 1e-12 e),
- *    and within a factor of 20 of its end: growth quickens as features align, so what is
- *    long past misleads. If that leaves fewer than 4 snapshots, the factor gives way.
+ *    twice that (for noise), above the noise floor, 3 times the least value up to there
+ *    (at least 1e-12 e), and within a factor of 4 of its end: growth quickens as features
+ *    align, so what is long past misleads. If that leaves fewer than 4 snapshots, the
+ *    factor gives way.
  *  - The rate is the slope of ln(l / (e - l)) on t in the window, by least squares with
  *    weights 1 / (0.1^2 + (least / l)^2): values near the floor are mostly noise. For
  *    small l that is the slope of ln l; unlike it, it has no bias where l nears e / 10.
@@ -36,7 +37,7 @@
 #define WINDOW_TOP 0.1    /* of where a mode settles */
 #define FLOOR_FACTOR 3.0  /* above the least value */
 #define FLOOR_LEAST 1e-12 /* of where a mode settles */
-#define REACH 20.0        /* from the end of the window back */
+#define REACH 4.0         /* from the end of the window back */
 #define REACH_POINTS 4
 #define SCATTER 0.1 /* of a value far above the floor */
 #define MIN_POINTS 3
@@ -167,7 +168,7 @@ static window find_window(curve c, int from) {
   for (w.first = w.last + 1; w.first > 0; w.first--) {
     const double l = at(c, w.first - 1);
     const bool near = l * REACH >= at(c, w.last) || w.last - w.first + 1 < REACH_POINTS;
-    if (!near || l <= floor || l >= WINDOW_TOP * w.end) break;
+    if (!near || l <= floor || l >= 2 * WINDOW_TOP * w.end) break; /* noise at the top */
   }
   return w;
 }
