@@ -19,7 +19,7 @@ layers='
 5a ssl       loss precondition projector
 5b spectrum  cov eig metric snapshot spectrum steps
 5b theory     compare descent flow kernel linear ntk rates theory
-6 train      run step train
+6 train      accuracy run step train
 7 experiment experiment
 8 main
 '

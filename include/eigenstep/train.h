@@ -120,6 +120,9 @@ void es_probe_destroy(es_probe **p);
  *  phases of t->clock. */
 es_status es_probe_measure(es_probe *p, es_train *t, es_snapshot *s, double *loss);
 
+/** What reads labels off the features, see accuracy.h. */
+typedef struct es_accuracy es_accuracy;
+
 /** Options of the loop that are not in the parameter sections. */
 typedef struct es_run {
   const es_run_params *par;
@@ -131,6 +134,7 @@ typedef struct es_run {
   const char *dir;         /**< output folder */
   const char *config_text; /**< effective run.ini */
   int64_t pairs;
+  es_accuracy *accuracy; /**< measured with each snapshot; NULL: not */
 } es_run;
 
 /** Collective. From train->step to par->steps: steps, snapshots, log, checkpoints, stop.

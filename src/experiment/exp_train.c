@@ -6,7 +6,7 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/outdir.h"
 #include "output.h"
-#include "pipeline.h"
+#include "probe_set.h"
 
 static void print_start(const es_comm *c, const es_settings *s, const es_pipeline *p) {
   es_net_cost cost;
@@ -54,8 +54,17 @@ static es_status print_steps(const es_comm *c, const es_snapshot *s) {
   return ES_OK;
 }
 
-static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
-                          es_pipeline *p) {
+static void print_accuracies(const es_accuracy *a) {
+  const es_accuracy_ops *const *list;
+  const size_t n = es_accuracy_list(&list);
+  for (size_t i = 0; i < n; i++) {
+    const double v = es_accuracy_value(a, list[i]->name);
+    if (isfinite(v)) es_print("%s: %.2f %%", list[i]->doc, 100 * v);
+  }
+}
+
+static es_status run_into(const es_job *job, es_config *cfg, const es_settings *s,
+                          es_output *o, es_pipeline *p, const es_probe_set *set) {
   const es_comm *c = job->comm;
   es_run run = {.par = &s->run,
                 .ckpt = &s->ckpt,
@@ -69,6 +78,7 @@ static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
   es_grid *grid = NULL;
   es_snapshot *snap = NULL;
   es_probe *probe = NULL;
+  es_accuracy *accuracy = NULL;
   es_status st;
   snprintf(stop.file, sizeof stop.file, "%s/stop", s->output.dir);
   if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
@@ -76,6 +86,11 @@ static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
   ES_TRY_GOTO(es_grid_create(c, 0, &grid), done);
   ES_TRY_GOTO(es_pipeline_probe(c, p, s, grid, o->traj, &snap, &probe), done);
+  if (set->wanted)
+    ES_TRY_GOTO(
+        es_accuracy_create(cfg, c, &s->probe, &set->source, p->net, o->traj, &accuracy),
+        done);
+  run.accuracy = accuracy;
   print_start(c, s, p);
   es_stop_install();
   st = es_run_loop(&run, p->train, p->loader, probe, snap, o->traj, &stop);
@@ -83,8 +98,10 @@ static es_status run_into(const es_job *job, const es_settings *s, es_output *o,
   if (st == ES_OK || st == ES_STOPPED) {
     const es_status printed = print_steps(c, snap);
     if (printed != ES_OK) st = printed;
+    print_accuracies(accuracy);
   }
 done:
+  es_accuracy_destroy(&accuracy);
   es_probe_destroy(&probe);
   es_snapshot_destroy(&snap);
   es_grid_destroy(&grid);
@@ -95,14 +112,17 @@ static es_status train(const es_job *job, es_config *cfg) {
   es_settings s;
   es_pipeline *p = NULL;
   es_output o = {0};
+  es_probe_set set = {0};
   ES_TRY(es_settings_read(cfg, job->comm->size, &s));
   ES_TRY(es_output_check(job, s.output.dir));
   ES_TRY(es_pipeline_create(job->comm, cfg, &s, &p));
-  es_status st = es_output_open(job, cfg, s.output.dir, &o);
+  es_status st = es_probe_set_open(job->comm, cfg, &s, p, &set);
+  if (st == ES_OK) st = es_output_open(job, cfg, s.output.dir, &o);
   if (st == ES_OK) {
-    st = run_into(job, &s, &o, p);
+    st = run_into(job, cfg, &s, &o, p, &set);
     st = es_output_close(job, &o, st, p->train->step);
   }
+  es_probe_set_close(&set);
   es_pipeline_destroy(&p);
   return st;
 }

@@ -82,8 +82,9 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
   const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
   const int n_max = batch > chunk ? batch : chunk;
   const es_net_options o = {.max_n = 2 * n_max, .sync = s->batch.sync_bn ? c : NULL};
-  ES_TRY(es_comm_agree(c, es_model_build(p->backend, &o, p->view, &s->encoder,
-                                         &s->projector, &s->init, &p->net, NULL)));
+  ES_TRY(
+      es_comm_agree(c, es_model_build(p->backend, &o, p->view, &s->encoder, &s->projector,
+                                      &s->init, &p->net, &p->features)));
   es_params *params = es_net_params(p->net);
   ES_TRY(es_comm_agree(c, es_params_init(params, (uint64_t) s->run.seed)));
   if (s->encoder.weights[0] != '\0') ES_TRY(es_model_load(params, c, s->encoder.weights));
@@ -132,7 +133,9 @@ es_status es_pipeline_check(es_config *cfg, const es_settings *s) {
       .dim = es_settings_dim(s), .samples = s->spectrum.probe, .pairs = true};
   const es_optim_ops *optim;
   const es_sched_ops *sched;
+  bool wanted;
   ES_TRY(check_loss(cfg, s));
+  ES_TRY(es_accuracy_check(&s->probe, &wanted));
   ES_TRY(es_optim_find(&s->optim, &optim));
   ES_TRY(es_sched_find(&s->sched, &sched));
   return es_snapshot_check(&s->spectrum, &o);

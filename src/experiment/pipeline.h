@@ -17,6 +17,7 @@ typedef struct es_pipeline {
   int64_t probe_chunk; /**< pairs of a probe forward, over all ranks */
   int64_t probe_pairs;
   es_net *net;
+  int features; /**< value of the network: the encoder's output */
   es_loss *loss, *probe_loss;
   es_precondition *precondition; /**< NULL: off */
   es_optim *optim;

@@ -48,6 +48,7 @@ static const entry fixed[] = {
     ES_ENTRY(sched, es_sched_table, "learning-rate schedule"),
     ES_ENTRY(backend, es_backend_table, "where the network is computed"),
     ES_ENTRY(spectrum, es_spectrum_table, "snapshots of the embedding spectrum"),
+    ES_ENTRY(probe, es_accuracy_table, "accuracy of labels read off the features"),
     ES_ENTRY(ckpt, es_ckpt_table, "checkpoints"),
 };
 enum { FIXED = sizeof fixed / sizeof fixed[0], MOST = 256 };
@@ -61,6 +62,8 @@ es_status es_sections(es_section **out, size_t *n_out) {
       n += es_data_sections(s + n, MOST - n);
     } else if (strcmp(fixed[i].name, "loss") == 0) {
       n += es_loss_sections(s + n, MOST - n);
+    } else if (strcmp(fixed[i].name, "probe") == 0) {
+      n += es_accuracy_sections(s + n, MOST - n);
     } else if (strcmp(fixed[i].name, "optim") == 0) {
       n += es_optim_sections(s + n, MOST - n);
     } else {

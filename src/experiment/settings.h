@@ -4,6 +4,7 @@
 #ifndef ES_SETTINGS_H
 #define ES_SETTINGS_H
 
+#include "eigenstep/accuracy.h"
 #include "eigenstep/encoder.h"
 #include "eigenstep/experiment.h"
 #include "eigenstep/train.h"
@@ -22,6 +23,7 @@ typedef struct es_settings {
   es_sched_params sched;
   es_backend_params backend;
   es_spectrum_params spectrum;
+  es_accuracy_params probe;
   es_ckpt_params ckpt;
 } es_settings;
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include "eigenstep/accuracy.h"
 #include "eigenstep/ckpt.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/phases.h"
@@ -125,6 +126,7 @@ static es_status snapshot(loop *l) {
   es_train *t = l->train;
   ES_TRY(es_train_settle(t));
   ES_TRY(es_probe_measure(l->probe, t, l->snapshot, &loss));
+  if (l->run->accuracy != NULL) ES_TRY(es_accuracy_measure(l->run->accuracy, t));
   ES_TRY(es_traj_append(l->traj, l->probe_series, t->step, t->time, &loss));
   ES_TRY(es_traj_flush(l->traj));
   es_clock_lap(&t->clock, ES_PHASE_SNAPSHOT); /* what followed es_probe_measure */

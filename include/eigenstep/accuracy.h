@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file accuracy.h  How well labels can be read off frozen features, while training goes
+ *  on: features of the encoder (before the projector) of a labelled bank of training
+ *  records and of held-out ones, whole images without random augmentation, batch
+ *  normalisation by its running averages. Nothing flows back into the encoder. Variants:
+ *  accuracy_list.h. */
+#ifndef ES_ACCURACY_H
+#define ES_ACCURACY_H
+
+#include "eigenstep/train.h"
+
+/** Features with labels, spread over the ranks. */
+typedef struct es_labelled {
+  int64_t n, total; /**< records on this rank, on all ranks */
+  int dim, classes;
+  float *x;    /**< [n, dim] features; owned */
+  int *label;  /**< [n] 0 .. classes - 1; owned */
+  int64_t *id; /**< [n] 0 .. total - 1; owned */
+} es_labelled;
+
+typedef struct es_accuracy_ops {
+  const char *name, *doc;
+  const es_param *params; /**< table of section [probe.NAME] */
+  size_t size;
+  /** Collective. Share of `test` whose label is told from `bank`: the same on all ranks
+   *  and at any rank count, but for ties within round-off. */
+  es_status (*eval)(const es_comm *c, const void *par, const es_labelled *bank,
+                    const es_labelled *test, double *value);
+} es_accuracy_ops;
+size_t es_accuracy_list(const es_accuracy_ops *const **list);
+
+/** Section [probe]. */
+typedef struct es_accuracy_params {
+  es_string list; /**< "knn, linear" */
+  int64_t bank, test;
+} es_accuracy_params;
+extern const es_param es_accuracy_table[];
+
+/** Sections probe and probe.NAME, appended to s[max]; returns how many. */
+size_t es_accuracy_sections(es_section *s, size_t max);
+
+/** Is anything asked for, and is all of it known? */
+es_status es_accuracy_check(const es_accuracy_params *p, bool *wanted);
+
+/** Where records come from. Loaders are borrowed; from each the first view of the first
+ *  `bank` (`test`) records is taken. */
+typedef struct es_accuracy_source {
+  es_loader *bank_loader, *test_loader;
+  int64_t bank, test, chunk; /**< records; records of a forward, as the loaders have */
+  int classes;
+  int features; /**< value of the network that holds the features */
+  const char *data_name;
+} es_accuracy_source;
+
+/** Collective. Declare /metrics/NAME_accuracy in the trajectory (borrowed). */
+es_status es_accuracy_create(es_config *cfg, const es_comm *c,
+                             const es_accuracy_params *p, const es_accuracy_source *s,
+                             const es_net *net, es_traj *traj, es_accuracy **a);
+void es_accuracy_destroy(es_accuracy **a);
+/** Collective. Features of both sets as the network is now, accuracies, a row each. */
+es_status es_accuracy_measure(es_accuracy *a, es_train *t);
+/** Last value of a variant, NaN if not measured. */
+double es_accuracy_value(const es_accuracy *a, const char *name);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file accuracy.c  Section [probe]: features of the bank and of the held-out records,
+ *  and the accuracies measured on them. */
+#include "eigenstep/accuracy.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "eigenstep/registry.h"
+
+#define ES_ACCURACY(n) extern const es_accuracy_ops es_accuracy_##n;
+#include "accuracy_list.h"
+#undef ES_ACCURACY
+
+static const es_accuracy_ops *const kinds[] = {
+#define ES_ACCURACY(n) &es_accuracy_##n,
+#include "accuracy_list.h"
+#undef ES_ACCURACY
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static const char list_doc[] =
+    "what reads labels off the frozen features at each snapshot, any of:"
+#define ES_ACCURACY(n) " " #n
+#include "accuracy_list.h"
+#undef ES_ACCURACY
+    "; none: nothing";
+
+const es_param es_accuracy_table[] = {
+    ES_STRING(es_accuracy_params, list, "none", list_doc),
+    ES_INT(es_accuracy_params, bank, "4096", 1, 1e9, "records",
+           "labelled training records whose features are the bank; fewer if there are"),
+    ES_INT(es_accuracy_params, test, "1024", 1, 1e9, "records",
+           "held-out records whose labels are told; fewer if there are"),
+    ES_PARAM_END};
+
+struct es_accuracy {
+  const es_comm *comm; /* borrowed, as are the loaders of the source and the next */
+  es_traj *traj;
+  es_accuracy_source source;
+  bool on[KINDS];
+  void *par[KINDS]; /* owned */
+  int series[KINDS];
+  double value[KINDS];
+  es_labelled bank, test;
+  float *chunk; /* [rows of a forward, dim] owned */
+};
+
+size_t es_accuracy_list(const es_accuracy_ops *const **list) {
+  *list = kinds;
+  return KINDS;
+}
+
+size_t es_accuracy_sections(es_section *s, size_t max) {
+  static const char *const name[] = {
+#define ES_ACCURACY(n) "probe." #n,
+#include "accuracy_list.h"
+#undef ES_ACCURACY
+  };
+  size_t n = 0;
+  if (n < max)
+    s[n++] = (es_section){.name = "probe",
+                          .table = es_accuracy_table,
+                          .doc = "accuracy of labels read off the features"};
+  for (size_t i = 0; i < KINDS && n < max; i++)
+    s[n++] =
+        (es_section){.name = name[i], .table = kinds[i]->params, .doc = kinds[i]->doc};
+  return n;
+}
+
+static es_status parse(const es_accuracy_params *p, bool on[KINDS]) {
+  char item[2 * KINDS][64];
+  size_t n = 0;
+  ES_TRY(es_split(p->list, 2 * KINDS, item, &n));
+  for (size_t i = 0; i < n; i++) {
+    const void *found;
+    ES_TRY(es_registry_find("probe.list", item[i], (const void *const *) kinds, KINDS,
+                            &found));
+    for (int k = 0; k < KINDS; k++) on[k] = on[k] || kinds[k] == found;
+  }
+  return ES_OK;
+}
+
+es_status es_accuracy_check(const es_accuracy_params *p, bool *wanted) {
+  bool on[KINDS] = {false};
+  ES_TRY(parse(p, on));
+  *wanted = false;
+  for (int k = 0; k < KINDS; k++) *wanted = *wanted || on[k];
+  return ES_OK;
+}
+
+/* Room for this rank's part of `total` records in chunks. */
+static es_status make_set(const es_comm *c, const es_accuracy_source *s, int64_t total,
+                          int dim, es_labelled *set) {
+  int64_t lo, mine;
+  es_comm_share(c, s->chunk, &lo, &mine);
+  const int64_t room = (total + s->chunk - 1) / s->chunk * mine;
+  *set = (es_labelled){.total = total, .dim = dim, .classes = s->classes};
+  ES_TRY(ES_NEW(room * dim, &set->x));
+  ES_TRY(ES_NEW(room, &set->label));
+  return ES_NEW(room, &set->id);
+}
+
+static es_status prepare(es_config *cfg, es_accuracy *a, int dim) {
+  int64_t lo, mine;
+  for (int k = 0; k < KINDS; k++) {
+    char section[64];
+    a->value[k] = NAN;
+    if (!a->on[k]) continue;
+    snprintf(section, sizeof section, "probe.%s", kinds[k]->name);
+    ES_TRY(es_alloc(kinds[k]->size, section, &a->par[k]));
+    ES_TRY(
+        es_config_get(cfg, section, kinds[k]->params, NULL, kinds[k]->size, a->par[k]));
+  }
+  es_comm_share(a->comm, a->source.chunk, &lo, &mine);
+  ES_TRY(ES_NEW(mine * dim, &a->chunk));
+  ES_TRY(make_set(a->comm, &a->source, a->source.bank, dim, &a->bank));
+  return make_set(a->comm, &a->source, a->source.test, dim, &a->test);
+}
+
+static es_status declare(es_accuracy *a) {
+  for (int k = 0; k < KINDS; k++) {
+    char path[96];
+    if (!a->on[k]) continue;
+    snprintf(path, sizeof path, "/metrics/%s_accuracy", kinds[k]->name);
+    const es_traj_field f = {"value", 0, {0, 0}, {NULL, NULL}, "1", kinds[k]->doc};
+    ES_TRY(es_traj_declare(a->traj, path, kinds[k]->doc, &f, 1, &a->series[k]));
+  }
+  return ES_OK;
+}
+
+es_status es_accuracy_create(es_config *cfg, const es_comm *c,
+                             const es_accuracy_params *p, const es_accuracy_source *s,
+                             const es_net *net, es_traj *traj, es_accuracy **out) {
+  es_accuracy *a = NULL;
+  es_status st = ES_NEW(1, &a);
+  if (st == ES_OK) {
+    a->comm = c;
+    a->traj = traj;
+    a->source = *s;
+    st = parse(p, a->on);
+    if (st == ES_OK) st = prepare(cfg, a, es_net_shape(net, s->features).c);
+  }
+  st = es_comm_agree(c, st);
+  if (st == ES_OK) st = declare(a);
+  if (st == ES_OK)
+    *out = a;
+  else
+    es_accuracy_destroy(&a);
+  return st;
+}
+
+static void free_set(es_labelled *set) {
+  es_free(&set->x);
+  es_free(&set->label);
+  es_free(&set->id);
+}
+
+void es_accuracy_destroy(es_accuracy **a) {
+  if (*a == NULL) return;
+  for (int k = 0; k < KINDS; k++) es_free(&(*a)->par[k]);
+  free_set(&(*a)->bank);
+  free_set(&(*a)->test);
+  es_free(&(*a)->chunk);
+  es_free(a);
+}
+
+/* This rank's rows of one chunk; the last chunk may reach beyond the records wanted. */
+static es_status take_rows(const es_accuracy *a, const es_batch *b, int64_t first,
+                           es_labelled *set) {
+  for (int i = 0; i < b->n && first + i < set->total; i++) {
+    ES_CHECK(b->label[i] >= 0 && b->label[i] < set->classes, ES_EFORMAT,
+             "probe.list: record %lld of data set '%s' has no label, expected one of %d "
+             "classes",
+             (long long) b->id[i], a->source.data_name, set->classes);
+    memcpy(set->x + set->n * set->dim, a->chunk + (size_t) i * (size_t) set->dim,
+           (size_t) set->dim * sizeof *set->x);
+    set->label[set->n] = b->label[i];
+    set->id[set->n++] = first + i;
+  }
+  return ES_OK;
+}
+
+/* Collective. Features of a whole set: the first view of each record. */
+static es_status embed(es_accuracy *a, es_train *t, es_loader *loader, es_labelled *set) {
+  const int64_t chunk = a->source.chunk;
+  int64_t lo, mine;
+  es_comm_share(a->comm, chunk, &lo, &mine);
+  set->n = 0;
+  for (int64_t c = 0; c * chunk < set->total; c++) {
+    es_batch *b = NULL;
+    ES_TRY(es_comm_agree(a->comm, es_loader_get(loader, c, &b)));
+    es_status st = es_net_forward(t->net, b->n, 1, ES_BN_RUNNING, b->x, t->z);
+    if (st == ES_OK) st = es_net_read(t->net, a->source.features, a->chunk);
+    if (st == ES_OK) st = take_rows(a, b, c * chunk + lo, set);
+    ES_TRY(es_comm_agree(a->comm, st));
+  }
+  return ES_OK;
+}
+
+es_status es_accuracy_measure(es_accuracy *a, es_train *t) {
+  ES_TRY(embed(a, t, a->source.bank_loader, &a->bank));
+  ES_TRY(embed(a, t, a->source.test_loader, &a->test));
+  for (int k = 0; k < KINDS; k++) {
+    if (!a->on[k]) continue;
+    ES_TRY(kinds[k]->eval(a->comm, a->par[k], &a->bank, &a->test, &a->value[k]));
+    ES_TRY(es_traj_append(a->traj, a->series[k], t->step, t->time, &a->value[k]));
+  }
+  return ES_OK;
+}
+
+double es_accuracy_value(const es_accuracy *a, const char *name) {
+  for (int k = 0; a != NULL && k < KINDS; k++)
+    if (strcmp(kinds[k]->name, name) == 0) return a->value[k];
+  return NAN;
+}

@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_metrics.sh  A linear model on pairs with labels: what a snapshot says of its
+# embeddings against NumPy on the exported weights; accuracies, forecast and prediction
+# stored, equal at 1 and 3 ranks; what cannot be measured is refused in one sentence.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py numpy
+"$python" - "$work" <<'EOF' || fail "cannot make the data"
+import sys
+import h5py
+import numpy as np
+rng = np.random.default_rng(3)
+n, m = 400, 12
+label = rng.integers(0, 3, n)
+x = rng.standard_normal((n, m)) * 0.8 ** np.arange(m) + 2 * np.eye(m)[label]
+y = x + 0.3 * rng.standard_normal((n, m))
+for name, labelled in (("pairs", True), ("bare", False)):
+    with h5py.File(f"{sys.argv[1]}/{name}.h5", "w") as f:
+        f["/x"], f["/x_prime"] = x.astype(np.float32), y.astype(np.float32)
+        if labelled:
+            f["/label"] = label.astype(np.int32)
+EOF
+set="data.name=hdf5 encoder.name=linear projector.widths=5 projector.bias=false
+     batch.pairs=30 run.steps=0 spectrum.probe=60 spectrum.lidar=2 probe.list=knn,linear
+     probe.knn.k=5 loss.barlow.center=true"
+for n in 1 3; do
+  launch $n train - $set data.path="$work/pairs.h5" output.dir="$work/r$n" > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "$n ranks ended with $?"; }
+done
+launch 1 export "$work/r1" "$work/w.safetensors" > "$work/log" 2>&1 ||
+  { cat "$work/log"; fail "export"; }
+"$python" - "$work" <<'EOF' || fail "a snapshot differs from NumPy"
+import json
+import sys
+import h5py
+import numpy as np
+d = sys.argv[1]
+raw = open(d + "/w.safetensors", "rb").read()
+size = int.from_bytes(raw[:8], "little")
+head = json.loads(raw[8:8 + size])
+w = np.eye(12)
+for name in sorted(k for k in head if k.endswith(".weight")):
+    a, b = head[name]["data_offsets"]
+    w = np.frombuffer(raw[8 + size + a:8 + size + b], "<f4").reshape(head[name]["shape"]) @ w
+bias = [k for k in head if k.endswith(".bias")]
+shift = np.zeros(w.shape[0])
+if bias:
+    a, b = head[bias[0]]["data_offsets"]
+    hidden = np.frombuffer(raw[8 + size + a:8 + size + b], "<f4")
+    last = sorted(k for k in head if k.startswith("projector") and k.endswith(".weight"))[-1]
+    a, b = head[last]["data_offsets"]
+    shift = np.frombuffer(raw[8 + size + a:8 + size + b], "<f4").reshape(
+        head[last]["shape"]) @ hidden
+with h5py.File(d + "/pairs.h5") as f:
+    x, y = f["/x"][-60:].astype(float), f["/x_prime"][-60:].astype(float)
+z = [x @ w.T + shift, y @ w.T + shift]
+u = [a / np.linalg.norm(a, axis=1, keepdims=True) for a in z]
+both, unit = np.vstack(z), np.vstack(u)
+want = {"alignment": np.mean(np.sum((u[0] - u[1]) ** 2, 1)),
+        "unit_std": unit.std(0).mean()}
+pick = ~np.eye(60, dtype=bool)
+dist = [((a[:, None] - a[None]) ** 2).sum(2)[pick] for a in u]
+want["uniformity"] = np.mean([np.log(np.mean(np.exp(-2 * q))) for q in dist])
+mean = (z[0] + z[1]) / 2
+sb = np.cov(mean.T, ddof=0)
+sw = sum((a - mean).T @ (a - mean) for a in z) / 120 + 1e-4 * np.eye(5)
+lam = np.linalg.eigvals(np.linalg.solve(sw, sb)).real
+p = lam / lam.sum() + 1e-7
+want["lidar"] = np.exp(-np.sum(p * np.log(p)))
+s = np.linalg.svd(both, compute_uv=False)
+p = s / s.sum() + 1e-7
+want["rankme"] = np.exp(-np.sum(p * np.log(p)))
+lam, v = np.linalg.eigh(np.cov(both.T))
+v = v[:, ::-1]
+a, b = [(q - both.mean(0)) @ v for q in z]
+invariance = 2 * np.sum(a * b, 0) / np.sum(a * a + b * b, 0)
+for run in ("r1", "r3"):
+    with h5py.File(f"{d}/{run}/trajectory.h5") as f:
+        for name, value in want.items():  # 1e-4: the network computes in single precision
+            got = f[f"/metrics/{name}/value"][0]
+            assert abs(got - value) < 1e-4 * abs(value), (run, name, got, value)
+        got = f["/spectrum/covariance/invariance"][0]
+        assert np.max(np.abs(got - invariance)) < 1e-4, (run, got, invariance)
+        assert f["/forecast/mode"].shape == (1,)
+        for name in ("knn", "linear"):
+            q = f[f"/metrics/{name}_accuracy/value"][0]
+            assert 0.5 < q <= 1, (name, q)
+one, three = [h5py.File(f"{d}/{r}/trajectory.h5") for r in ("r1", "r3")]
+for name in ("knn", "linear"):
+    q = [f[f"/metrics/{name}_accuracy/value"][0] for f in (one, three)]
+    assert abs(q[0] - q[1]) <= 1 / 60 + 1e-12, (name, q)  # a tie within round-off
+EOF
+
+refuse() { # refuse REGEX ARGUMENT...
+  local regex=$1 got; shift
+  launch 2 train - $set "$@" output.dir="$work/none" > "$work/out" 2> "$work/err"
+  got=$?
+  [ $got -eq 2 ] || fail "exit $got instead of 2: $*"
+  [ "$(grep -c '^eigenstep: error' "$work/err")" -le 2 ] || fail "many sentences: $*"
+  grep -qE "$regex" "$work/err" || { fail "no '$regex' from: $*"; cat "$work/err"; }
+  [ ! -e "$work/none" ] || fail "output in spite of: $*"
+}
+refuse "probe\.list.*no labels" data.path="$work/bare.h5"
+refuse "probe\.list 'near'" data.path="$work/pairs.h5" probe.list=near
+refuse "spectrum\.lidar: got 3" data.path="$work/pairs.h5" spectrum.lidar=3
+refuse "spectrum\.probe: got 510 pairs" data.path="$work/pairs.h5" spectrum.probe=510
+finish
