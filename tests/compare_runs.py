@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Compare trajectories with the first one: losses 1e-5 relative, spectra 1e-6 of the top.
+"""Compare trajectories with the first one: losses 1e-5 relative, spectra 1e-6 of the top,
+norms of the gradient 1e-5.
 
 The tolerances: sums over ranks change the order of f32 additions (about 1e-7 each), and
 ten steps of training amplify that by about ten.
@@ -21,6 +22,8 @@ def main(dirs):
                     print(f"got {len(la)} losses, expected 10")
                     bad += 1
                 loss = np.max(np.abs(lb / la - 1))
+                ga, gb = a["/gradient/norm"][:10], b["/gradient/norm"][:10]
+                norm = np.max(np.abs(gb / ga - 1)) if len(ga) == 10 else np.nan
                 if not np.array_equal(a["/loss/step"], b["/loss/step"]):
                     print(f"{d}: other steps")
                     bad += 1
@@ -30,10 +33,10 @@ def main(dirs):
                     eb = b[f"/spectrum/{m}/eigenvalues"][:]
                     top = np.abs(ea).max(axis=1, keepdims=True)
                     worst = max(worst, np.max(np.abs(ea - eb) / top))
-                print(f"{d}: losses {loss:.1e} (limit 1e-5), "
-                      f"spectra {worst:.1e} (limit 1e-6)")
+                print(f"{d}: losses {loss:.1e} (limit 1e-5), spectra {worst:.1e} "
+                      f"(limit 1e-6), gradients {norm:.1e} (limit 1e-5)")
                 # `not <=` so that a NaN fails
-                bad += not (loss <= 1e-5) or not (worst <= 1e-6)
+                bad += not (loss <= 1e-5) or not (worst <= 1e-6) or not (norm <= 1e-5)
     return 1 if bad else 0
 
 

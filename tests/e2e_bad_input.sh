@@ -113,6 +113,15 @@ launch 2 train - $tiny run.steps=2 encoder.weights="$work/start.safetensors" \
   output.dir="$work/warm" > "$work/out" 2>&1 || { cat "$work/out"; fail "start from weights"; }
 
 # numbers
+refuse 2 "optim\.momentum.*adamw" train - $tiny optim.name=adamw optim.momentum=0.9 $out
+refuse 2 "optim\.lars\.eta.*-1" train - $tiny optim.name=lars optim.lars.eta=-1 $out
+# a loss that is finite, a gradient that single precision cannot hold
+launch 2 train - $tiny loss.barlow.scale=1e300 run.skip_max=1 output.dir="$work/huge" \
+  > "$work/out" 2> "$work/err"
+[ $? -eq 1 ] || fail "steps without an update end no run"
+[ "$(grep -c "norm of the gradient is .* at step [01] on rank" "$work/err")" -eq 2 ] &&
+  [ "$(grep -c "no update in 2 steps in a row" "$work/err")" -eq 1 ] ||
+  { fail "steps without an update are not told"; cat "$work/err"; }
 for n in 2 3; do
   launch $n train - $tiny optim.lr=1e30 output.dir="$work/inf$n" > "$work/out" 2> "$work/err"
   got=$?
