@@ -195,6 +195,7 @@ static void wrong_settings_are_refused(void **state) {
   (void) state;
   refused(leaves, SET("augment.list=crop,filp"), "filp", "did you mean 'flip'");
   refused(leaves, SET("augment.list=crop,crop"), "'crop' twice", "once");
+  refused(leaves, SET("augment.list="), "augment.list", "empty");
   refused(leaves, SET("augment.crop.scale_min=0.5", "augment.crop.scale_max=0.2"),
           "augment.crop.scale_min", "got 0.5");
   refused(leaves, SET("augment.crop.ratio=1"), "augment.crop.ratio", "got 1");

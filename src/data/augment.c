@@ -93,6 +93,9 @@ static es_status add_steps(es_config *cfg, es_augment *a) {
   size_t n;
   const es_augment_ops *ops[STEPS_MAX];
   ES_TRY(es_config_get(cfg, "augment", es_augment_table, NULL, sizeof p, &p));
+  ES_CHECK(p.list[strspn(p.list, " \t")] != '\0', ES_ECONFIG,
+           "augment.list: got an empty list, expected steps separated by commas, or none "
+           "for images as they are");
   ES_TRY(es_split(p.list, STEPS_MAX, names, &n));
   for (size_t i = 0; i < n; i++) {
     const void *found;

@@ -8,6 +8,7 @@
 #include "eigenstep/mem.h"
 #include "exp_kernel.h"
 #include "exp_linear.h"
+#include "exp_views.h"
 
 typedef es_output_params out_par;
 const es_param es_output_table[] = {
@@ -72,6 +73,8 @@ es_status es_sections(es_section **out, size_t *n_out) {
     }
   }
   n += es_bench_sections(s + n, MOST - n);
+  s[n++] = (es_section){
+      .name = "views", .table = es_views_table, .doc = "what eigenstep views writes"};
   s[n++] = (es_section){
       .name = "linear", .table = es_linear_table, .doc = "model of eigenstep linear"};
   s[n++] = (es_section){

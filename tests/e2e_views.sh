@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_views.sh  eigenstep views: the same file at any number of ranks, images beside their
+# views, refusals; the contact sheet.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py numpy
+small="data.size=16 augment.crop.size=24 views.count=70 views.first=5"
+for n in 1 2 3; do
+  launch $n views - $small views.epoch=3 views.file="$work/$n.h5" > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "views on $n ranks"; }
+done
+launch 2 views - data.size=16 views.count=70 views.first=5 augment.list=crop,none \
+  views.file="$work/wrong.h5" > "$work/log" 2>&1 && fail "'none' among steps was taken"
+[ ! -e "$work/wrong.h5" ] || fail "refused views left a file"
+launch 2 views - data.size=16 views.count=70 views.first=5 augment.list=normalize \
+  views.file="$work/plain.h5" > "$work/log" 2>&1 || { cat "$work/log"; fail "plain views"; }
+launch 2 views - data.size=16 views.count=70 views.first=5 augment.list=normalize \
+  views.normalized=true views.file="$work/seen.h5" > "$work/log" 2>&1 ||
+  { cat "$work/log"; fail "normalised views"; }
+"$python" - "$work" <<'END' || fail "the files do not hold what they should"
+import sys
+import h5py
+import numpy as np
+f = {n: h5py.File(f"{sys.argv[1]}/{n}.h5") for n in ("1", "2", "3", "plain", "seen")}
+one = f["1"]
+assert one["view1"].shape == (70, 3, 24, 24) and one["image"].shape == (70, 3, 16, 16)
+assert (one["id"][:] == np.arange(5, 75)).all()
+for n in "23":
+    for name in ("image", "view1", "view2", "id", "label"):
+        assert (one[name][:] == f[n][name][:]).all(), (n, name)
+views = one["view1"][:], one["view2"][:]
+assert (views[0] != views[1]).any() and min(v.min() for v in views) >= 0
+assert max(v.max() for v in views) < 1 + 1e-6  # 255 times a rounded 1 / 255
+image = f["plain"]["image"][:] / 255.0
+assert np.abs(f["plain"]["view1"][:] - image).max() < 1e-6
+mean, std = np.reshape([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], (2, 1, 3, 1, 1))
+assert np.abs(f["seen"]["view2"][:] - (image - mean) / std).max() < 1e-5
+END
+
+cp "$work/1.h5" "$work/kept.h5"
+launch 2 views - $small views.file="$work/1.h5" > "$work/log" 2>&1 &&
+  fail "an existing file was taken"
+cmp -s "$work/1.h5" "$work/kept.h5" || fail "an existing file was changed"
+head -c 6146 /dev/zero > "$work/data_batch_1.bin"
+launch 2 views - data.name=cifar10 data.path="$work" spectrum.probe=2 views.count=3 \
+  views.file="$work/more.h5" > "$work/log" 2>&1 && fail "more records than there are"
+
+if "$python" -c "import matplotlib" 2> /dev/null; then
+  "$python" "$srcdir/postprocess/contact_sheet.py" "$work/2.h5" --count 10 > "$work/log" &&
+    [ "$(head -c 4 "$work/2.png" | tail -c 3)" = PNG ] || fail "contact sheet"
+fi
+finish
