@@ -10,7 +10,7 @@ bad=0
 # A public header belongs to the folder of the line that names it.
 layers='
 0 base       cadence clock log mem param registry rng status version visit
-1 par        comm division grid phases reduction shared stop
+1 par        comm division grid phases reduction shared stop tree
 2 io         ckpt h5 outdir safetensors stamp table traj
 3 backend    backend shape
 4 tensor     arena dmat tensor

@@ -164,7 +164,9 @@ static es_status train(const es_comm *c, es_net *net, int k, double *worst) {
   if (st == ES_OK)
     st = make(optim_net_references[k].name, optim_net_references[k].set,
               optim_net_references[k].own, p, &par, &o);
-  if (st == ES_OK) st = es_train_create(c, net, l, o, PAIRS, 2, &t);
+  const es_train_options step = {
+      .comm = c, .net = net, .loss = l, .optim = o, .n_max = PAIRS, .groups = 2};
+  if (st == ES_OK) st = es_train_create(&step, &t);
   for (int i = 0; i < OPTIM_STEPS && st == ES_OK; i++) {
     double loss = NAN;
     st = es_train_step(t, &b, par.lr, &loss);

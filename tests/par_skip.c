@@ -49,7 +49,13 @@ static es_status make(rig *r) {
   ES_TRY(st);
   ES_TRY(ES_NEW(3 * r->p->n + r->p->n_state, &r->before));
   ES_TRY(ES_NEW(3 * r->p->n + r->p->n_state, &r->after));
-  return es_train_create(r->c, r->net, r->fair, r->o, PAIRS, 2, &r->t);
+  const es_train_options t = {.comm = r->c,
+                              .net = r->net,
+                              .loss = r->fair,
+                              .optim = r->o,
+                              .n_max = PAIRS,
+                              .groups = 2};
+  return es_train_create(&t, &r->t);
 }
 
 static void unmake(rig *r) {

@@ -50,7 +50,13 @@ static es_status rig_open(const es_comm *c, const char *backend, bool share, rig
   ES_TRY(es_params_init(es_net_params(t->net), SEED));
   ES_TRY(es_optim_create(NULL, &par, es_net_params(t->net), &t->optim));
   t->loss = loss_of(&k, c, PAIRS, PAIRS, D);
-  ES_TRY(es_train_create(c, t->net, t->loss, t->optim, PAIRS, 2, &t->train));
+  const es_train_options make = {.comm = c,
+                                 .net = t->net,
+                                 .loss = t->loss,
+                                 .optim = t->optim,
+                                 .n_max = PAIRS,
+                                 .groups = 2};
+  ES_TRY(es_train_create(&make, &t->train));
   ES_TRY(rig_batch(c, t));
   return share ? es_train_share(t->train) : ES_OK;
 }

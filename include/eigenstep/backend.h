@@ -5,8 +5,11 @@
  *  Conventions, in one place:
  *  - Plain buffers are f32, row-major as stated, in the backend's memory (`es_buf`).
  *  - Activations [N, C, H, W] are opaque: the backend chooses layout and dtype. They are
- *    written and read by the host only through act_write / act_read (f32 NCHW).
+ *    written and read by the host only through act_write / act_read (f32 NCHW). Images
+ *    lie one behind the other, so that a part of them is an activation again (es_act_at).
  *  - Ops are planned once for a largest N and executed every step with any n <= N.
+ *    conv and linear may be executed for several parts of a batch, all of them forward
+ *    before the first goes backward: they keep nothing of the images in between.
  *  - Backward *accumulates* parameter gradients (+=); it overwrites activation gradients
  *    (=), or adds to them where the args say so (values with several consumers).
  *  - No op allocates after planning.
@@ -50,6 +53,12 @@ typedef struct es_op_desc {
   bool residual, relu;  /**< bn */
   double eps, momentum; /**< bn */
   const es_comm *sync;  /**< bn: statistics over these ranks; NULL = local. Borrowed. */
+  int shards; /**< bn: 0 = sums in any order. Else a power of two: the images are two
+                   equal runs (views) of `shards` equal runs each; a shard is summed by
+                   itself, both views of a group in turn, and shards are added as tree.h
+                   says, here and over `sync`, so that no result depends on the number of
+                   ranks. The gradients of gain and bias are then whole on the first rank
+                   of `sync`, 0 on the others. */
 } es_op_desc;
 
 /** How BN takes its statistics. */
@@ -134,8 +143,11 @@ typedef struct es_backend_ops {
                    const es_buf g, es_buf m);
   es_status (*adamw)(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
                      const es_buf g, es_buf m, es_buf v);
+  es_status (*add)(es_backend *b, size_t n, const es_buf x, es_buf y); /* y += x */
   /** Sum over ranks in place. */
   es_status (*allreduce)(es_backend *b, const es_comm *c, es_buf p, size_t n);
+  /** The same in the order of a binary tree over the ranks, a power of two (tree.h). */
+  es_status (*treesum)(es_backend *b, const es_comm *c, es_buf p, size_t n);
   /* network ops, one planner per kind; all of them required */
   es_status (*plan[ES_OP_KINDS])(es_backend *b, const es_op_desc *d, es_op **op);
 } es_backend_ops;
@@ -157,6 +169,8 @@ void es_backend_close(es_backend **b);
 /** Every pointer of the table is required: a NULL is found here, not in epoch 3.
  *  @return ES_EINTERNAL, logged with the first missing member */
 es_status es_backend_complete(const es_backend_ops *ops);
+/** Where image n of an activation of images of shape s begins. */
+es_act es_act_at(es_backend *b, es_shape s, es_act a, int n);
 /** The names in this build. */
 size_t es_backend_list(const es_backend_ops *const **list);
 

@@ -21,6 +21,9 @@ typedef struct es_net_options {
   int max_n;           /**< largest number of images of one forward on this rank */
   const es_comm *sync; /**< BN over these ranks; NULL = each rank alone. Borrowed. */
   bool plan_only;      /**< dry run: count, allocate nothing */
+  int shards; /**< 0 = sums in any order; else the images of a forward are two equal runs
+                   (views) of so many equal shards, a power of two, and every sum over
+                   images is that of tree.h over the shards of all ranks of `sync` */
 } es_net_options;
 
 /** Bytes and operations, known after es_net_alloc (also in a dry run). */
@@ -28,7 +31,7 @@ typedef struct es_net_cost {
   int64_t parameters;       /**< trainable */
   int64_t activation_bytes; /**< all activations of max_n images */
   int64_t gradient_bytes;   /**< the arena of their gradients */
-  int64_t parameter_bytes;  /**< values, gradients and state */
+  int64_t parameter_bytes;  /**< values, gradients (of shards, too) and state */
   int64_t plan_bytes;       /**< owned by the planned ops; 0 in a dry run */
   double flops; /**< forward, per image: convolutions and linear layers, multiply and add
                      counted separately */

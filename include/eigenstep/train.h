@@ -27,9 +27,17 @@ extern const es_param es_run_table[];
 typedef struct es_batch_params {
   int64_t pairs;
   bool sync_bn;
-  int bn_views; /**< 0 = separate: statistics per view, 1 = joint: over both views */
+  int bn_views;  /**< 0 = separate: statistics per view, 1 = joint: over both views */
+  int64_t micro; /**< pairs of a rank in one pass through the network, 0 = all */
 } es_batch_params;
 extern const es_param es_batch_table[];
+
+/** Section [parallel]. */
+typedef struct es_parallel_params {
+  bool deterministic;
+  int64_t shards;
+} es_parallel_params;
+extern const es_param es_parallel_table[];
 
 /** Section [ckpt]. */
 typedef struct es_ckpt_params {
@@ -38,7 +46,23 @@ typedef struct es_ckpt_params {
 } es_ckpt_params;
 extern const es_param es_ckpt_table[];
 
-/** What a step works on. All borrowed but the embedding buffers. */
+/** What a step is made of. All borrowed. */
+typedef struct es_train_options {
+  const es_comm *comm;
+  es_net *net;
+  es_loss *loss;
+  es_optim *optim;
+  int n_max;  /**< pairs of a batch on this rank, at most */
+  int groups; /**< runs of images that share BN statistics: 2 = per view */
+  int micro;  /**< pairs of a pass through the network, at most; 0 = n_max. BN takes its
+                      statistics pass by pass. */
+  bool local_bn; /**< each rank alone takes BN statistics: running averages differ */
+  /** The same bits on 1, 2, 4, ... ranks: `net` is in shards, each rank has equally many
+   *  pairs and evaluates the loss of all of them: `loss` is that of one rank. */
+  bool deterministic;
+} es_train_options;
+
+/** What a step works on. All borrowed but the buffers. */
 typedef struct es_train {
   const es_comm *comm;
   es_net *net;
@@ -46,10 +70,11 @@ typedef struct es_train {
   es_optim *optim;
   es_precondition *precondition; /**< NULL: the gradient as it is */
   double lr;                     /**< of the step under way */
-  int groups;       /**< runs of images that share BN statistics: 2 = per view */
-  bool local_bn;    /**< each rank alone takes BN statistics: running averages differ */
-  float *z, *dz;    /**< [2 n_max, D] as the network gives and takes them; owned */
-  double *zd, *dzd; /**< the same in double, for the loss; owned */
+  int groups, micro;
+  bool local_bn, deterministic;
+  float *x;         /**< images of a pass, with micro; owned */
+  float *z, *dz;    /**< [2 n, D] of a pass, as the network gives and takes them; owned */
+  double *zd, *dzd; /**< [2 n, D] in double of all pairs the loss sees here; owned */
   es_reduction *reduction; /**< owned; NULL: gradients are summed after backward */
   es_clock clock;
   int64_t step; /**< steps done */
@@ -67,9 +92,8 @@ typedef struct es_train {
   } trouble;           /**< of the present step, noted before the batch goes */
 } es_train;
 
-/** Allocate the embedding buffers for n_max pairs. */
-es_status es_train_create(const es_comm *comm, es_net *net, es_loss *loss,
-                          es_optim *optim, int n_max, int groups, es_train **t);
+/** Allocate the buffers. */
+es_status es_train_create(const es_train_options *o, es_train **t);
 void es_train_destroy(es_train **t);
 
 /** Collective, between steps. Let the ranks of a node share parameters and the work of an
@@ -93,8 +117,17 @@ es_status es_train_update(es_train *t, int64_t *vote);
 /** Collective. Both halves: one step. */
 es_status es_train_step(es_train *t, const es_batch *batch, double lr, double *loss);
 
-/** Collective. Embeddings of a batch without touching the model: z [2n, D] double. */
-es_status es_train_embed(es_train *t, const es_batch *batch, es_bn_mode mode, double *z);
+/** Collective. Embeddings of a batch, z [2n, D] double, of the pairs the loss sees on
+ *  this rank: its own, n = batch->n; deterministic: those of all, in the order of ranks.
+ *  Touches nothing of the model but the running averages (ES_BN_TRAIN). */
+es_status es_train_embed(es_train *t, const es_batch *batch, es_bn_mode mode, int *n,
+                         double *z);
+
+/** Collective. After es_train_embed of the same batch, with no forward in between:
+ *  parameter gradients += this rank's part of dL/dparameters, for dz as z there.
+ *  @param to  is told in the last pass which gradients are final; NULL: nobody */
+es_status es_train_backward(es_train *t, const es_batch *batch, const double *dz,
+                            const es_net_listener *to);
 
 /** Collective. Where running averages differ between ranks (local_bn), replace them by
  *  their mean over the ranks: what a checkpoint holds and a probe by running averages
@@ -111,7 +144,9 @@ es_status es_train_visit_view(int64_t view[3], es_visitor *v);
 /** The fixed probe set and what is measured on it. */
 typedef struct es_probe es_probe;
 /** Collective. `loader` (borrowed) gives the probe in batches of per_chunk pairs, and
- *  each further pass over it two views more of each sample; `views` (even) are taken. */
+ *  each further pass over it two views more of each sample; `views` (even) are taken.
+ *  `comm` is that of `loss` and of the snapshots: in deterministic mode this rank alone,
+ *  which then sees all pairs. */
 es_status es_probe_create(const es_comm *comm, es_loader *loader, int64_t pairs,
                           int64_t per_chunk, int views, int dim, es_loss *loss,
                           es_bn_mode mode, es_probe **p);

@@ -48,7 +48,9 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"scale", o->scale != NULL},
       {"sgd", o->sgd != NULL},
       {"adamw", o->adamw != NULL},
+      {"add", o->add != NULL},
       {"allreduce", o->allreduce != NULL},
+      {"treesum", o->treesum != NULL},
   };
   for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
     ES_CHECK(members[i].there, ES_EINTERNAL, "backend '%s' lacks %s", o->name,
@@ -104,6 +106,10 @@ es_status es_backend_open(const char *name, const es_comm *comm, int threads,
   if (st != ES_OK) es_backend_close(&made);
   if (st == ES_OK) *b = made;
   return st;
+}
+
+es_act es_act_at(es_backend *b, es_shape s, es_act a, int n) {
+  return (char *) a + b->ops->act_bytes(b, s, n);
 }
 
 void es_backend_close(es_backend **b) {

@@ -3,6 +3,7 @@
 #include "eigenstep/backend.h"
 
 #include <limits.h>
+#include "eigenstep/tree.h"
 
 static const char *const kinds[ES_OP_KINDS] = {
     [ES_OP_CONV] = "conv",       [ES_OP_BN] = "bn",           [ES_OP_LINEAR] = "linear",
@@ -99,6 +100,8 @@ es_status es_op_plan(es_backend *b, const es_op_desc *d, es_op **op) {
       d->kind != ES_OP_BN || (d->eps > 0.0 && d->momentum >= 0.0 && d->momentum <= 1.0),
       ES_EARG, "%s: got eps = %g, momentum = %g, expected eps > 0, 0 <= momentum <= 1",
       name, d->eps, d->momentum);
+  ES_CHECK(d->shards == 0 || es_tree_fits(d->shards), ES_EARG,
+           "%s: got %d shards, expected 0 or a power of two", name, d->shards);
   ES_TRY(b->ops->plan[d->kind](b, d, op));
   es_layer("%s: %s, %d x %d x %d to %d x %d x %d, %.4f GFLOP an image, %.3f MB", name,
            es_op_kind_name(d->kind), d->in.c, d->in.h, d->in.w, out.c, out.h, out.w,

@@ -71,7 +71,7 @@ static es_status time_snapshots(const es_comm *c, work *w, const es_settings *s,
   es_comm_bcast(c, &id, sizeof id, 0);
   snprintf(path, sizeof path, "eigenstep-bench-%lld.h5", (long long) id);
   es_status st;
-  ES_TRY_GOTO(es_grid_create(c, 0, &grid), done);
+  ES_TRY_GOTO(es_grid_create(w->p->seen, 0, &grid), done);
   ES_TRY_GOTO(es_traj_create(c, path, &traj), done);
   ES_TRY_GOTO(es_pipeline_probe(c, w->p, s, grid, traj, &w->snapshot, &w->probe), done);
   st = es_bench_time(c, &often, snapshot, w, t);

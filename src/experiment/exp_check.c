@@ -26,15 +26,20 @@ static int moments_of(const es_settings *s) {
   return es_optim_find(&s->optim, &ops) == ES_OK ? ops->moments : 0;
 }
 
+/* Ranks among which the pairs that loss and snapshots see are divided. */
+static int sharers(const es_settings *s, int ranks) {
+  return s->parallel.deterministic ? 1 : ranks;
+}
+
 /* The loss of the batch and of the probe: their workspace, and embeddings with gradients
  * in single and double precision. */
 static es_status loss_bytes(es_config *cfg, const es_settings *s, const es_pipeline *p,
                             int ranks, double *bytes) {
-  const int dim = es_settings_dim(s);
+  const int dim = es_settings_dim(s), seen = sharers(s, ranks);
   const int64_t all[] = {s->batch.pairs, p->probe_pairs};
   *bytes = 0;
   for (int i = 0; i < 2; i++) {
-    const int64_t n = (all[i] + ranks - 1) / ranks;
+    const int64_t n = (all[i] + seen - 1) / seen;
     size_t work;
     ES_TRY(es_loss_bytes(cfg, s->loss.name, (int) n, all[i], dim, &work));
     *bytes += (double) work + (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
@@ -49,7 +54,7 @@ static void print_memory(const es_settings *s, const es_pipeline *p,
   const double view = 4.0 * p->view.c * p->view.h * p->view.w;
   const double batch = 2 * 2 * (double) pairs * view;
   const double moment = 4.0 * moments_of(s) * (double) cost->parameters;
-  const double snap = (double) es_snapshot_bytes(&s->spectrum, opt, ranks);
+  const double snap = (double) es_snapshot_bytes(&s->spectrum, opt, sharers(s, ranks));
   es_print("memory a rank");
   print_bytes("parameters and gradients", (double) cost->parameter_bytes);
   print_bytes("moments of the optimiser", moment);
@@ -83,6 +88,13 @@ static void print_plan(const es_settings *s, const es_pipeline *p,
            (long long) s->run.steps, (long long) s->batch.pairs, ranks,
            (long long) (s->batch.pairs / ranks),
            (long long) ((s->batch.pairs + ranks - 1) / ranks));
+  if (s->batch.micro > 0)
+    es_print("            at most %lld of them at a time, forward twice",
+             (long long) s->batch.micro);
+  if (s->parallel.deterministic)
+    es_print("            deterministic: %lld shards of %lld pairs",
+             (long long) s->parallel.shards,
+             (long long) (s->batch.pairs / s->parallel.shards));
   es_print(
       "probe       %lld held-out pairs in forward passes of %lld; about %lld snapshots",
       (long long) p->probe_pairs, (long long) p->probe_chunk, (long long) shots);
@@ -127,8 +139,8 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   ES_TRY_GOTO(es_backend_open(s.backend.name, job->comm, 1, &p.backend), done);
   ES_TRY_GOTO(es_pipeline_open_data(job->comm, cfg, &s, &p), done);
   const int64_t most = s.batch.pairs > p.probe_chunk ? s.batch.pairs : p.probe_chunk;
-  const es_net_options o = {.max_n = (int) (2 * ((most + ranks - 1) / ranks)),
-                            .plan_only = true};
+  es_net_options o = es_settings_net(&s, (most + ranks - 1) / ranks, ranks);
+  o.plan_only = true;
   st = es_model_build(p.backend, &o, p.view, &s.encoder, &s.projector, &s.init, &net,
                       NULL);
   ES_TRY_GOTO(es_comm_agree(job->comm, st), done);

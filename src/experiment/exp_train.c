@@ -84,7 +84,7 @@ static es_status run_into(const es_job *job, es_config *cfg, const es_settings *
   if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
   ES_TRY_GOTO(
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
-  ES_TRY_GOTO(es_grid_create(c, 0, &grid), done);
+  ES_TRY_GOTO(es_grid_create(p->seen, 0, &grid), done);
   ES_TRY_GOTO(es_pipeline_probe(c, p, s, grid, o->traj, &snap, &probe), done);
   if (set->wanted)
     ES_TRY_GOTO(

@@ -155,6 +155,11 @@ es_status es_network_make(es_network *q, int width, uint64_t seed) {
   if (st == ES_OK) st = es_optim_create(NULL, &sgd, es_net_params(q->net), &q->optim);
   ES_TRY(es_comm_agree(m->comm, st));
   ES_TRY(make_loss(q));
-  st = es_train_create(m->comm, q->net, q->loss, q->optim, most, 2, &q->train);
-  return es_comm_agree(m->comm, st);
+  const es_train_options t = {.comm = m->comm,
+                              .net = q->net,
+                              .loss = q->loss,
+                              .optim = q->optim,
+                              .n_max = most,
+                              .groups = 2};
+  return es_comm_agree(m->comm, es_train_create(&t, &q->train));
 }

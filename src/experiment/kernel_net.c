@@ -21,8 +21,9 @@ static es_status embed(es_network *q, double *f) {
   double *to = f;
   for (int s = 0; s < 2; s++) {
     const es_batch *b = &q->batch[s];
-    const double *z = q->train->zd;
-    ES_TRY(es_comm_agree(c, es_train_embed(q->train, b, ES_BN_BATCH, q->train->zd)));
+    double *z = q->train->zd;
+    int n;
+    ES_TRY(es_comm_agree(c, es_train_embed(q->train, b, ES_BN_BATCH, &n, z)));
     for (int v = 0; v < 2; v++)
       for (int64_t i = 0; i < b->n; i++)
         for (int64_t a = 0; a < d; a++)

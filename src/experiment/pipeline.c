@@ -10,10 +10,10 @@
 /* Views of the probe belong to no epoch of training. */
 #define PROBE_EPOCH UINT32_MAX
 
-int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks) {
+int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit) {
   if (probe <= pairs) return probe;
   for (int64_t c = pairs; 2 * c >= pairs && c >= ranks; c--) {
-    if (probe % c == 0) return c;
+    if (probe % c == 0 && c % unit == 0) return c;
   }
   return pairs;
 }
@@ -37,7 +37,8 @@ es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_setti
     ES_TRY(es_dataset_open(c, &test, "test", seed, &p->held_out));
   }
   ES_TRY(es_comm_agree(c, es_augment_create(cfg, p->data, &p->augment, &p->view)));
-  p->probe_chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size);
+  const int64_t unit = s->parallel.deterministic ? s->parallel.shards : 1;
+  p->probe_chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size, unit);
   p->probe_pairs = s->spectrum.probe / p->probe_chunk * p->probe_chunk;
   if (p->probe_pairs != s->spectrum.probe) {
     es_warn(
@@ -81,25 +82,43 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
                              es_pipeline *p) {
   const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
   const int n_max = batch > chunk ? batch : chunk;
-  const es_net_options o = {.max_n = 2 * n_max, .sync = s->batch.sync_bn ? c : NULL};
+  es_net_options o = es_settings_net(s, n_max, c->size);
+  if (s->batch.sync_bn) o.sync = c;
   ES_TRY(
       es_comm_agree(c, es_model_build(p->backend, &o, p->view, &s->encoder, &s->projector,
                                       &s->init, &p->net, &p->features)));
   es_params *params = es_net_params(p->net);
   ES_TRY(es_comm_agree(c, es_params_init(params, (uint64_t) s->run.seed)));
   if (s->encoder.weights[0] != '\0') ES_TRY(es_model_load(params, c, s->encoder.weights));
-  const int dim = es_net_dim(p->net);
-  const int probe_max = (int) (p->probe_pairs / p->probe_chunk) * chunk;
-  ES_TRY(es_loss_create(cfg, s->loss.name, c, batch, s->batch.pairs, dim, &p->loss));
-  ES_TRY(es_loss_create(cfg, s->loss.name, c, probe_max, p->probe_pairs, dim,
-                        &p->probe_loss));
-  ES_TRY(es_precondition_create(&s->precondition, p->loss, &p->precondition));
   ES_TRY(es_comm_agree(c, es_optim_create(cfg, &s->optim, params, &p->optim)));
-  ES_TRY(es_sched_find(&s->sched, &p->sched));
-  const int groups = s->batch.bn_views == 0 ? 2 : 1;
-  ES_TRY(es_comm_agree(
-      c, es_train_create(c, p->net, p->loss, p->optim, n_max, groups, &p->train)));
-  p->train->local_bn = !s->batch.sync_bn;
+  return es_sched_find(&s->sched, &p->sched);
+}
+
+/* Losses of batch and probe; each rank sees its share of the pairs, or all. */
+static es_status make_losses(es_config *cfg, const es_settings *s, es_pipeline *p) {
+  const int ranks = p->seen->size, dim = es_net_dim(p->net);
+  const int64_t chunks = p->probe_pairs / p->probe_chunk;
+  const int batch = (int) ((s->batch.pairs + ranks - 1) / ranks);
+  const int probe = (int) (chunks * ((p->probe_chunk + ranks - 1) / ranks));
+  ES_TRY(
+      es_loss_create(cfg, s->loss.name, p->seen, batch, s->batch.pairs, dim, &p->loss));
+  ES_TRY(es_loss_create(cfg, s->loss.name, p->seen, probe, p->probe_pairs, dim,
+                        &p->probe_loss));
+  return es_precondition_create(&s->precondition, p->loss, &p->precondition);
+}
+
+static es_status make_train(const es_comm *c, const es_settings *s, es_pipeline *p) {
+  const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
+  const es_train_options o = {.comm = c,
+                              .net = p->net,
+                              .loss = p->loss,
+                              .optim = p->optim,
+                              .n_max = batch > chunk ? batch : chunk,
+                              .groups = s->batch.bn_views == 0 ? 2 : 1,
+                              .micro = (int) s->batch.micro,
+                              .local_bn = !s->batch.sync_bn,
+                              .deterministic = s->parallel.deterministic};
+  ES_TRY(es_comm_agree(c, es_train_create(&o, &p->train)));
   p->train->skip_max = s->run.skip_max;
   p->train->precondition = p->precondition;
   return es_train_share(p->train);
@@ -152,6 +171,11 @@ es_status es_pipeline_create(const es_comm *c, es_config *cfg, const es_settings
   ES_TRY_GOTO(es_pipeline_open_data(c, cfg, s, p), fail);
   ES_TRY_GOTO(es_comm_agree(c, open_loaders(c, s, p)), fail);
   ES_TRY_GOTO(build_model(c, cfg, s, p), fail);
+  if (s->parallel.deterministic)
+    ES_TRY_GOTO(es_comm_agree(c, es_comm_create(MPI_COMM_SELF, &p->self)), fail);
+  p->seen = p->self != NULL ? p->self : c;
+  ES_TRY_GOTO(es_comm_agree(c, make_losses(cfg, s, p)), fail);
+  ES_TRY_GOTO(make_train(c, s, p), fail);
   *out = p;
   return ES_OK;
 fail:
@@ -175,7 +199,7 @@ es_status es_pipeline_probe(const es_comm *c, const es_pipeline *p, const es_set
     p->loss->ops->convention(p->loss->par, &o.center, &o.normalize);
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
   const es_status st = es_comm_agree(
-      c, es_probe_create(c, p->probe_loader, p->probe_pairs, p->probe_chunk,
+      c, es_probe_create(p->seen, p->probe_loader, p->probe_pairs, p->probe_chunk,
                          es_snapshot_views(&s->spectrum, &o), o.dim, p->probe_loss,
                          s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING, probe));
   if (st == ES_OK)
@@ -200,5 +224,6 @@ void es_pipeline_destroy(es_pipeline **pp) {
   es_dataset_close(&p->held_out);
   es_dataset_close(&p->data);
   es_backend_close(&p->backend);
+  es_comm_destroy(&p->self);
   es_free(pp);
 }

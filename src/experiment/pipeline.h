@@ -7,6 +7,8 @@
 #include "settings.h"
 
 typedef struct es_pipeline {
+  es_comm *self;       /**< this rank alone, in deterministic mode; else NULL */
+  const es_comm *seen; /**< whose pairs loss and snapshots divide: all ranks, or self */
   es_backend *backend;
   es_dataset *data;     /**< training records */
   es_dataset *held_out; /**< the test split; NULL: the probe comes out of `data` */
@@ -46,8 +48,8 @@ es_status es_pipeline_probe(const es_comm *c, const es_pipeline *p, const es_set
 es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
                                 es_pipeline *p);
 
-/** Pairs of a probe forward: as the training batch, or the nearest divisor of the
- *  probe. */
-int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks);
+/** Pairs of a probe forward: as the training batch, or the nearest divisor of the probe
+ *  that is a multiple of `unit` and leaves no rank without. */
+int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bench.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/tree.h"
 #include "exp_kernel.h"
 #include "exp_linear.h"
 #include "exp_views.h"
@@ -43,6 +44,7 @@ static const entry fixed[] = {
     ES_ENTRY(projector, es_projector_table, "layers behind the encoder"),
     ES_ENTRY(init, es_init_table, "initial weights"),
     ES_ENTRY(batch, es_batch_table, "the global batch"),
+    ES_ENTRY(parallel, es_parallel_table, "how ranks share the work"),
     ES_ENTRY(loss, es_loss_table, "self-supervised loss"),
     ES_ENTRY(precondition, es_precondition_table, "gradient divided by the loss's C"),
     ES_ENTRY(optim, es_optim_table, "optimiser"),
@@ -89,6 +91,41 @@ int es_settings_dim(const es_settings *s) {
   return (int) s->projector.widths.v[s->projector.widths.n - 1];
 }
 
+/* What a run that is not to depend on the number of ranks asks for. */
+static es_status check_deterministic(const es_settings *s, int ranks) {
+  const int64_t shards = s->parallel.shards;
+  if (!s->parallel.deterministic) return ES_OK;
+  ES_CHECK(es_tree_fits(shards), ES_ECONFIG,
+           "parallel.shards: got %lld, expected a power of two", (long long) shards);
+  ES_CHECK(es_tree_fits(ranks) && ranks <= shards, ES_ECONFIG,
+           "parallel.deterministic: got %d ranks, expected a power of two of at most "
+           "parallel.shards = %lld",
+           ranks, (long long) shards);
+  ES_CHECK(s->batch.pairs % shards == 0, ES_ECONFIG,
+           "batch.pairs: got %lld with parallel.deterministic, expected a multiple of "
+           "parallel.shards = %lld",
+           (long long) s->batch.pairs, (long long) shards);
+  ES_CHECK(s->spectrum.probe % shards == 0, ES_ECONFIG,
+           "spectrum.probe: got %lld with parallel.deterministic, expected a multiple of "
+           "parallel.shards = %lld",
+           (long long) s->spectrum.probe, (long long) shards);
+  ES_CHECK(s->batch.sync_bn, ES_ECONFIG,
+           "batch.sync_bn: got false with parallel.deterministic, expected true: "
+           "statistics of each rank alone depend on the number of ranks");
+  ES_CHECK(s->batch.micro == 0, ES_ECONFIG,
+           "batch.micro: got %lld with parallel.deterministic, expected 0: which pairs "
+           "pass together depends on the number of ranks",
+           (long long) s->batch.micro);
+  bool accuracies;
+  ES_TRY(es_accuracy_check(&s->probe, &accuracies));
+  ES_CHECK(
+      !accuracies, ES_ECONFIG,
+      "probe.list: got '%s' with parallel.deterministic, expected none: accuracies are "
+      "sums in the order of ranks",
+      s->probe.list);
+  return ES_OK;
+}
+
 es_status es_settings_read(es_config *cfg, int ranks, es_settings *s) {
   for (size_t i = 0; i < FIXED; i++) {
     void *at = (char *) s + fixed[i].offset;
@@ -106,5 +143,12 @@ es_status es_settings_read(es_config *cfg, int ranks, es_settings *s) {
   ES_CHECK(s->spectrum.probe >= ranks, ES_ECONFIG,
            "spectrum.probe: got %lld pairs for %d ranks, expected at least one a rank",
            (long long) s->spectrum.probe, ranks);
-  return ES_OK;
+  return check_deterministic(s, ranks);
+}
+
+es_net_options es_settings_net(const es_settings *s, int64_t pairs, int ranks) {
+  const int64_t micro = s->batch.micro;
+  const int64_t pass = micro > 0 && micro < pairs ? micro : pairs;
+  const int shards = s->parallel.deterministic ? (int) s->parallel.shards / ranks : 0;
+  return (es_net_options){.max_n = (int) (2 * pass), .shards = shards};
 }

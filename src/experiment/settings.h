@@ -17,6 +17,7 @@ typedef struct es_settings {
   es_projector_params projector;
   es_init_params init;
   es_batch_params batch;
+  es_parallel_params parallel;
   es_loss_params loss;
   es_precondition_params precondition;
   es_optim_params optim;
@@ -30,6 +31,9 @@ typedef struct es_settings {
 /** Fill from a configuration and check what concerns several sections at once (batch
  *  against ranks, modes against dimensions). @return ES_OK or ES_ECONFIG */
 es_status es_settings_read(es_config *cfg, int ranks, es_settings *s);
+
+/** Sizes of a network for batches of up to `pairs` pairs on one of `ranks` ranks. */
+es_net_options es_settings_net(const es_settings *s, int64_t pairs, int ranks);
 
 /** Embedding width: the projector's last. */
 int es_settings_dim(const es_settings *s);

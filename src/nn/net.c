@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "eigenstep/mem.h"
+#include "eigenstep/tree.h"
 #include "grow.h"
 
 /* torch.nn.BatchNorm2d's defaults */
@@ -15,6 +16,11 @@ static const double bn_eps = 1e-5, bn_momentum = 0.1;
 
 es_status es_net_create(es_backend *b, const es_net_options *o, es_net **net) {
   ES_CHECK(o->max_n >= 0, ES_EARG, "got at most %d images, expected >= 0", o->max_n);
+  ES_CHECK(o->shards == 0 || (es_tree_fits(o->shards) && o->max_n % (2 * o->shards) == 0),
+           ES_EARG,
+           "got %d images in %d shards, expected two views of so many equal shards, a "
+           "power of two",
+           o->max_n, o->shards);
   es_net *q;
   ES_TRY(ES_NEW(1, &q));
   q->backend = b;
@@ -34,6 +40,8 @@ void es_net_destroy(es_net **net) {
   if (q == NULL) return;
   for (int i = 0; i < q->n_node; i++)
     if (q->node[i].op != NULL) es_op_destroy(&q->node[i].op);
+  void *tree = q->tree;
+  if (tree != NULL) q->backend->ops->release(q->backend, &tree);
   if (q->acts != NULL) q->backend->ops->release(q->backend, &q->acts);
   if (q->grads != NULL) q->backend->ops->release(q->backend, &q->grads);
   es_params_destroy(&q->params);
@@ -79,6 +87,7 @@ static es_status append(es_net *net, es_net_node *node, int out, int *y) {
   node->desc.name = node->name;
   node->desc.in = x->shape;
   node->desc.max_n = net->options.max_n;
+  if (es_net_in_shards(net, node)) node->desc.max_n /= 2 * net->options.shards;
   node->desc.need_dx = x->needs_grad;
   ES_TRY(es_op_out_shape(&node->desc, out, &node->desc.out));
   ES_TRY(es_nn_grow(&net->node, net->n_node, &net->cap_node, sizeof *net->node,
@@ -146,6 +155,7 @@ es_status es_net_bn(es_net *net, int x, const char *name, int residual, bool rel
   node.desc.eps = bn_eps;
   node.desc.momentum = bn_momentum;
   node.desc.sync = net->options.sync;
+  node.desc.shards = net->options.shards;
   es_view v = {.ndim = 1, .dim = {s.c}, .fan_in = 1, .fan_out = 1, .init = ES_INIT_ONE};
   ES_TRY(declare(net, name, "weight", v, &node.w));
   v.init = ES_INIT_ZERO;

@@ -91,6 +91,11 @@ static es_status realise(es_net *net) {
   ES_TRY(es_params_alloc(net->params));
   ES_TRY(b->ops->alloc(b, net->act_bytes, "activations", &net->acts));
   ES_TRY(b->ops->alloc(b, net->grad_bytes, "activation gradients", &net->grads));
+  const int64_t tree = es_net_tree_size(net);
+  void *room = NULL;
+  if (tree > 0)
+    ES_TRY(b->ops->alloc(b, (size_t) tree * sizeof(float), "gradients of shards", &room));
+  net->tree = room;
   for (int i = 0; i < net->n_node; i++) {
     es_net_node *const node = &net->node[i];
     node->desc.name = node->name; /* the array may have moved while it grew */
@@ -124,7 +129,8 @@ void es_net_cost_of(const es_net *net, es_net_cost *cost) {
       (es_net_cost){.parameters = p->n,
                     .activation_bytes = (int64_t) net->act_bytes,
                     .gradient_bytes = (int64_t) net->grad_bytes,
-                    .parameter_bytes = (int64_t) sizeof(float) * (2 * p->n + p->n_state)};
+                    .parameter_bytes = (int64_t) sizeof(float) *
+                                       (2 * p->n + p->n_state + es_net_tree_size(net))};
   for (int i = 0; i < net->n_node; i++) {
     cost->flops += flops(&net->node[i].desc);
     if (net->node[i].op != NULL) cost->plan_bytes += (int64_t) net->node[i].op->bytes;

@@ -35,6 +35,7 @@ struct es_net {
   int n_node, cap_node;
   size_t act_bytes, grad_bytes; /**< of the arenas */
   void *acts, *grads;           /* owned, backend memory */
+  es_buf tree;                  /* owned, with shards: es_net_tree_size */
   bool planned;
   /* the last forward, for backward */
   int n, groups;
@@ -45,5 +46,15 @@ struct es_net {
 /** Place all values in the two arenas and set the add flags. Local.
  *  @return ES_EARG if a value that needs a gradient has no consumer */
 es_status es_net_place(es_net *net);
+
+/** Images [first, first + n) of the batch as arguments of a node. */
+es_op_args es_net_arguments(const es_net *net, const es_net_node *node, int first, int n);
+
+/* Shard by shard (net_shards.c), if es_net_in_shards. */
+bool es_net_in_shards(const es_net *net, const es_net_node *node);
+/** Floats for the gradients of shards on their way up the tree. */
+int64_t es_net_tree_size(const es_net *net);
+es_status es_net_forward_shards(es_net *net, const es_net_node *node);
+es_status es_net_backward_shards(es_net *net, const es_net_node *node);
 
 #endif

@@ -3,14 +3,18 @@
  */
 #include "net_private.h"
 
-static es_act act_of(const es_net *net, int v) {
-  return v < 0 ? NULL : (char *) net->acts + net->value[v].at;
+/** Value v, from image `first` on. */
+static es_act act_of(const es_net *net, int v, int first) {
+  if (v < 0) return NULL;
+  char *const a = (char *) net->acts + net->value[v].at;
+  return es_act_at(net->backend, net->value[v].shape, a, first);
 }
 
 /** NULL where no gradient is wanted. */
-static es_act grad_of(const es_net *net, int v) {
-  const bool wanted = v >= 0 && net->value[v].needs_grad;
-  return wanted ? (char *) net->grads + net->value[v].grad_at : NULL;
+static es_act grad_of(const es_net *net, int v, int first) {
+  if (v < 0 || !net->value[v].needs_grad) return NULL;
+  char *const a = (char *) net->grads + net->value[v].grad_at;
+  return es_act_at(net->backend, net->value[v].shape, a, first);
 }
 
 /** Where view i begins in its buffer; NULL for "none". */
@@ -18,17 +22,18 @@ static es_buf part(const es_net *net, es_buf buffer, int i) {
   return i < 0 ? NULL : buffer + net->params->view[i].offset;
 }
 
-static es_op_args arguments(const es_net *net, const es_net_node *node) {
+es_op_args es_net_arguments(const es_net *net, const es_net_node *node, int first,
+                            int n) {
   const es_params *const p = net->params;
-  return (es_op_args){.n = net->n,
+  return (es_op_args){.n = n,
                       .groups = net->groups,
                       .mode = net->mode,
-                      .x = act_of(net, node->x),
-                      .y = act_of(net, node->y),
-                      .residual = act_of(net, node->residual),
-                      .dx = grad_of(net, node->x),
-                      .dy = grad_of(net, node->y),
-                      .dresidual = grad_of(net, node->residual),
+                      .x = act_of(net, node->x, first),
+                      .y = act_of(net, node->y, first),
+                      .residual = act_of(net, node->residual, first),
+                      .dx = grad_of(net, node->x, first),
+                      .dy = grad_of(net, node->y, first),
+                      .dresidual = grad_of(net, node->residual, first),
                       .add_dx = node->add_dx,
                       .add_dresidual = node->add_dresidual,
                       .w = part(net, p->value, node->w),
@@ -39,6 +44,18 @@ static es_op_args arguments(const es_net *net, const es_net_node *node) {
                       .var = part(net, p->state, node->var)};
 }
 
+static es_status forward(es_net *net, const es_net_node *node) {
+  if (es_net_in_shards(net, node)) return es_net_forward_shards(net, node);
+  const es_op_args a = es_net_arguments(net, node, 0, net->n);
+  return node->op->forward(node->op, &a);
+}
+
+static es_status backward(es_net *net, const es_net_node *node) {
+  if (es_net_in_shards(net, node)) return es_net_backward_shards(net, node);
+  const es_op_args a = es_net_arguments(net, node, 0, net->n);
+  return node->op->backward(node->op, &a);
+}
+
 es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const float *x,
                          float *z) {
   ES_CHECK(net->acts != NULL, ES_EARG, "got a network that is not allocated");
@@ -46,18 +63,18 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
            "got %d images, expected at most %d", n, net->options.max_n);
   ES_CHECK(groups >= 1 && n % groups == 0, ES_EARG,
            "got %d groups, expected a divisor of the %d images", groups, n);
+  ES_CHECK(net->options.shards == 0 || n % (2 * net->options.shards) == 0, ES_EARG,
+           "got %d images, expected two views of %d equal shards", n,
+           net->options.shards);
   es_backend *const b = net->backend;
   const int last = net->n_value - 1;
   net->n = n;
   net->groups = groups;
   net->mode = mode;
   net->forwarded = false;
-  ES_TRY(b->ops->act_write(b, net->value[0].shape, n, x, act_of(net, 0)));
-  for (int i = 0; i < net->n_node; i++) {
-    const es_op_args a = arguments(net, &net->node[i]);
-    ES_TRY(net->node[i].op->forward(net->node[i].op, &a));
-  }
-  ES_TRY(b->ops->act_read(b, net->value[last].shape, n, act_of(net, last), z));
+  ES_TRY(b->ops->act_write(b, net->value[0].shape, n, x, act_of(net, 0, 0)));
+  for (int i = 0; i < net->n_node; i++) ES_TRY(forward(net, &net->node[i]));
+  ES_TRY(b->ops->act_read(b, net->value[last].shape, n, act_of(net, last, 0), z));
   net->forwarded = true;
   return ES_OK;
 }
@@ -79,12 +96,11 @@ es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listen
            "got a backward without a forward on batch statistics before it");
   es_backend *const b = net->backend;
   const int last = net->n_value - 1;
-  ES_TRY(b->ops->act_write(b, net->value[last].shape, net->n, dz, grad_of(net, last)));
+  ES_TRY(b->ops->act_write(b, net->value[last].shape, net->n, dz, grad_of(net, last, 0)));
   for (int i = net->n_node - 1; i >= 0; i--) {
     const es_net_node *const node = &net->node[i];
     if (!net->value[node->y].needs_grad) continue;
-    const es_op_args a = arguments(net, node);
-    ES_TRY(node->op->backward(node->op, &a));
+    ES_TRY(backward(net, node));
     if (to != NULL && node->w >= 0) {
       ES_TRY(b->ops->sync(b));
       ES_TRY(to->ready(to->ctx, ready_from(net, i)));
@@ -102,5 +118,6 @@ es_status es_net_read(es_net *net, int value, float *nchw) {
            "got value %d, expected 0 to %d of an allocated network", value,
            net->n_value - 1);
   es_backend *const b = net->backend;
-  return b->ops->act_read(b, net->value[value].shape, net->n, act_of(net, value), nchw);
+  return b->ops->act_read(b, net->value[value].shape, net->n, act_of(net, value, 0),
+                          nchw);
 }

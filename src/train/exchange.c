@@ -14,6 +14,7 @@ enum { BUCKET = 1 << 20 };
 
 es_status es_train_share(es_train *t) {
   es_params *const p = es_net_params(t->net);
+  if (t->deterministic) return ES_OK; /* sums of parts know the ranks */
   ES_TRY(es_params_share(p, t->comm));
   if (p->comm == NULL) return ES_OK;
   ES_TRY(es_optim_share(t->optim));
@@ -30,21 +31,27 @@ static es_status pass_on(void *ctx, int64_t from) {
   return ES_OK;
 }
 
-es_status es_exchange_backward(es_train *t) {
+es_status es_exchange_backward(es_train *t, const es_batch *b) {
   const es_net_listener to = {.ready = pass_on, .ctx = t};
-  ES_TRY(es_net_backward_tell(t->net, t->dz, t->reduction != NULL ? &to : NULL));
+  ES_TRY(es_train_backward(t, b, t->dzd, t->reduction != NULL ? &to : NULL));
   es_clock_lap(&t->clock, ES_PHASE_BACKWARD);
   return ES_OK;
 }
 
-es_status es_exchange_sum(es_train *t, int64_t *vote) {
+static es_status sum_now(const es_train *t) {
   const es_params *const p = es_net_params(t->net);
+  es_backend *const b = p->backend;
+  if (t->deterministic) return b->ops->treesum(b, t->comm, p->grad, (size_t) p->n);
+  return b->ops->allreduce(b, t->comm, p->grad, (size_t) p->n);
+}
+
+es_status es_exchange_sum(es_train *t, int64_t *vote) {
   es_clock_mark(&t->clock);
   if (t->reduction != NULL) {
     es_reduction_finish(t->reduction, vote, ES_VOTES);
   } else {
     if (vote != NULL) es_comm_max_i64(t->comm, vote, ES_VOTES);
-    ES_TRY(p->backend->ops->allreduce(p->backend, t->comm, p->grad, (size_t) p->n));
+    ES_TRY(sum_now(t));
   }
   es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
   return ES_OK;

@@ -5,8 +5,8 @@
 
 #include "eigenstep/train.h"
 
-/** Collective where BN is synchronised. Backward from t->dz; sums begin on the way. */
-es_status es_exchange_backward(es_train *t);
+/** Collective where BN is synchronised. Backward from t->dzd; sums begin on the way. */
+es_status es_exchange_backward(es_train *t, const es_batch *b);
 /** Collective. Complete the sum over ranks of the elements this rank updates, and the
  *  maxima of `vote` (NULL: none). */
 es_status es_exchange_sum(es_train *t, int64_t *vote);

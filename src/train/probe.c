@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file probe.c  The held-out pairs that are measured at every snapshot: the same
  * records, the same views, in the same chunks at any rank count. A chunk is as large as a
- * training batch, so batch statistics of BN mean what they mean in training. */
+ * training batch, so batch statistics of BN mean what they mean in training. `comm` and
+ * the loader's communicator differ in deterministic mode, where this rank sees the pairs
+ * of all. */
 #include "eigenstep/train.h"
 
 #include <string.h>
@@ -12,7 +14,7 @@ struct es_probe {
   es_loader *loader;   /* borrowed */
   es_loss *loss;       /* borrowed; sized for all of this rank's probe pairs */
   int64_t pairs, chunks, per_chunk;
-  int64_t n_max; /**< pairs of this rank over all chunks, at most */
+  int64_t n_max; /**< pairs seen here over all chunks, at most */
   int dim;
   es_bn_mode mode;
   int views;     /**< of each sample: 2, or more for LiDAR */
@@ -29,7 +31,8 @@ es_status es_probe_create(const es_comm *comm, es_loader *loader, int64_t pairs,
   ES_CHECK(pairs % per_chunk == 0, ES_EINTERNAL, "probe of %lld pairs in chunks of %lld",
            (long long) pairs, (long long) per_chunk);
   const int64_t chunks = pairs / per_chunk;
-  const size_t most = (size_t) es_loader_max(loader), d = (size_t) dim;
+  const size_t most = (size_t) ((per_chunk + comm->size - 1) / comm->size);
+  const size_t d = (size_t) dim;
   ES_TRY_GOTO(ES_NEW(1, &p), fail);
   p->n_max = chunks * (int64_t) most;
   ES_TRY_GOTO(ES_NEW((size_t) views * (size_t) p->n_max * d, &p->z), fail);
@@ -68,13 +71,14 @@ static es_status embed_all(es_probe *p, es_train *t, int pass, int64_t n_total,
   es_comm_share(p->comm, p->per_chunk, &lo, &mine);
   for (int64_t c = 0; c < p->chunks; c++) {
     es_batch *b = NULL;
-    ES_TRY(es_comm_agree(p->comm, es_loader_get(p->loader, pass * p->chunks + c, &b)));
-    ES_TRY(es_train_embed(t, b, p->mode, p->chunk));
-    const size_t part = (size_t) b->n * d;
+    ES_TRY(es_comm_agree(t->comm, es_loader_get(p->loader, pass * p->chunks + c, &b)));
+    int got;
+    ES_TRY(es_train_embed(t, b, p->mode, &got, p->chunk));
+    const size_t part = (size_t) got * d;
     memcpy(z + (size_t) n * d, p->chunk, part * sizeof(double));
     memcpy(z + (size_t) (n_total + n) * d, p->chunk + part, part * sizeof(double));
-    for (int i = 0; i < b->n; i++) p->row[n + i] = c * p->per_chunk + lo + i;
-    n += b->n;
+    for (int i = 0; i < got; i++) p->row[n + i] = c * p->per_chunk + lo + i;
+    n += got;
   }
   return ES_OK;
 }

@@ -32,6 +32,22 @@ const es_param es_batch_table[] = {
         "batch normalisation over all ranks, weighted by count; false: each rank alone"),
     ES_CHOICE(batch_par, bn_views, "separate", "separate|joint",
               "statistics of batch normalisation per view, or over both views together"),
+    ES_INT(batch_par, micro, "0", 0, 1e7, "pairs",
+           "pairs of a rank in one pass through the network, whose memory is sized for "
+           "them; all the same the loss is that of the whole batch, forward runs twice; "
+           "batch normalisation sees the pairs of a pass; 0: all"),
+    ES_PARAM_END};
+
+typedef es_parallel_params parallel_par;
+const es_param es_parallel_table[] = {
+    ES_BOOL(
+        parallel_par, deterministic, "false",
+        "the same bits on 1, 2, 4, ... ranks; slower, and each rank computes loss and "
+        "spectrum of all pairs"),
+    ES_INT(
+        parallel_par, shards, "8", 1, 65536, "1",
+        "deterministic: equal parts of the batch, a power of two, at least one a rank; "
+        "other results for another number"),
     ES_PARAM_END};
 
 typedef es_ckpt_params ckpt_par;

@@ -22,18 +22,23 @@ static void sample_names(const es_batch *b, char *text, size_t size) {
   if (b->n > 8) snprintf(text + used, size - used, ", ...");
 }
 
-static int64_t not_finite(const float *x, size_t n) {
+/** Of this rank's rows, as the network gives and takes them, in f32. */
+static int64_t not_finite(const es_train *t, const es_batch *b, int n, const double *x) {
+  const size_t dim = (size_t) es_net_dim(t->net), count = (size_t) b->n * dim;
+  const int first = t->deterministic ? t->comm->rank * b->n : 0;
   int64_t bad = 0;
-  for (size_t i = 0; i < n; i++) bad += !isfinite(x[i]);
+  for (int view = 0; view < 2; view++) {
+    const double *const mine = x + (size_t) (view * n + first) * dim;
+    for (size_t i = 0; i < count; i++) bad += !isfinite((float) mine[i]);
+  }
   return bad;
 }
 
-void es_skip_note(es_train *t, const es_batch *b, double loss) {
-  const size_t count = 2 * (size_t) b->n * (size_t) es_net_dim(t->net);
+void es_skip_note(es_train *t, const es_batch *b, int n, double loss) {
   t->trouble.loss = loss;
-  t->trouble.values = (int64_t) count;
-  t->trouble.z = not_finite(t->z, count);
-  t->trouble.dz = not_finite(t->dz, count);
+  t->trouble.values = 2 * (int64_t) b->n * es_net_dim(t->net);
+  t->trouble.z = not_finite(t, b, n, t->zd);
+  t->trouble.dz = not_finite(t, b, n, t->dzd);
   sample_names(b, t->trouble.samples, sizeof t->trouble.samples);
 }
 

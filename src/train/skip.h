@@ -7,8 +7,9 @@
 
 /** Before forward: keep what it changes. */
 es_status es_skip_keep(es_train *t);
-/** Behind the loss: note in t->trouble what a message would say of this batch. */
-void es_skip_note(es_train *t, const es_batch *b, double loss);
+/** Behind the loss: note in t->trouble what a message would say of this batch, whose
+ *  `n` pairs the loss has seen here. */
+void es_skip_note(es_train *t, const es_batch *b, int n, double loss);
 /** Collective. Instead of the update: put back what forward changed, say where the
  *  trouble came from. @return ES_OK; ES_EMATH (more than t->skip_max in a row) */
 es_status es_skip_step(es_train *t);

@@ -3,26 +3,33 @@
 #include "exchange.h"
 
 #include <math.h>
-#include <string.h>
 #include "eigenstep/mem.h"
 #include "skip.h"
 
-es_status es_train_create(const es_comm *comm, es_net *net, es_loss *loss,
-                          es_optim *optim, int n_max, int groups, es_train **out) {
+es_status es_train_create(const es_train_options *o, es_train **out) {
   es_train *t = NULL;
-  const size_t count = 2 * (size_t) n_max * (size_t) es_net_dim(net);
+  const es_shape s = es_net_shape(o->net, 0);
+  const size_t image = (size_t) s.c * (size_t) s.h * (size_t) s.w;
+  const bool cut = o->micro > 0 && o->micro < o->n_max;
+  const size_t dim = (size_t) es_net_dim(o->net), most = (size_t) o->n_max;
+  const size_t pass = cut ? (size_t) o->micro : most;
+  const size_t seen = o->deterministic ? most * (size_t) o->comm->size : most;
   es_status st;
   ES_TRY_GOTO(ES_NEW(1, &t), fail);
-  ES_TRY_GOTO(ES_NEW(count, &t->z), fail);
-  ES_TRY_GOTO(ES_NEW(count, &t->dz), fail);
-  ES_TRY_GOTO(ES_NEW(count, &t->zd), fail);
-  ES_TRY_GOTO(ES_NEW(count, &t->dzd), fail);
-  ES_TRY_GOTO(ES_NEW(es_net_params(net)->n_state, &t->kept), fail);
-  t->comm = comm;
-  t->net = net;
-  t->loss = loss;
-  t->optim = optim;
-  t->groups = groups;
+  if (cut) ES_TRY_GOTO(ES_NEW(2 * pass * image, &t->x), fail);
+  ES_TRY_GOTO(ES_NEW(2 * pass * dim, &t->z), fail);
+  ES_TRY_GOTO(ES_NEW(2 * pass * dim, &t->dz), fail);
+  ES_TRY_GOTO(ES_NEW(2 * seen * dim, &t->zd), fail);
+  ES_TRY_GOTO(ES_NEW(2 * seen * dim, &t->dzd), fail);
+  ES_TRY_GOTO(ES_NEW(es_net_params(o->net)->n_state, &t->kept), fail);
+  t->comm = o->comm;
+  t->net = o->net;
+  t->loss = o->loss;
+  t->optim = o->optim;
+  t->groups = o->groups;
+  t->micro = o->micro;
+  t->local_bn = o->local_bn;
+  t->deterministic = o->deterministic;
   *out = t;
   return ES_OK;
 fail:
@@ -33,6 +40,7 @@ fail:
 void es_train_destroy(es_train **t) {
   if (*t == NULL) return;
   es_reduction_destroy(&(*t)->reduction);
+  es_free(&(*t)->x);
   es_free(&(*t)->z);
   es_free(&(*t)->dz);
   es_free(&(*t)->zd);
@@ -41,34 +49,24 @@ void es_train_destroy(es_train **t) {
   es_free(t);
 }
 
-static void widen(const float *from, size_t n, double *to) {
-  for (size_t i = 0; i < n; i++) to[i] = from[i];
-}
-
-static void narrow(const double *from, size_t n, float *to) {
-  for (size_t i = 0; i < n; i++) to[i] = (float) from[i];
-}
-
 es_status es_train_gradient(es_train *t, const es_batch *b, double lr, double *loss) {
   es_params *p = es_net_params(t->net);
-  const int dim = es_net_dim(t->net), images = 2 * b->n;
-  const size_t count = (size_t) images * (size_t) dim, half = count / 2;
+  int n;
 
   t->lr = lr;
   es_clock_mark(&t->clock);
   ES_TRY(es_skip_keep(t));
-  ES_TRY(es_net_forward(t->net, images, t->groups, ES_BN_TRAIN, b->x, t->z));
+  ES_TRY(es_train_embed(t, b, ES_BN_TRAIN, &n, t->zd));
   es_clock_lap(&t->clock, ES_PHASE_FORWARD);
 
-  widen(t->z, count, t->zd);
-  ES_TRY(es_loss_eval(t->loss, b->n, t->zd, t->zd + half, loss, t->dzd, t->dzd + half));
-  ES_TRY(es_precondition_apply(t->precondition, t->lr, b->n, t->dzd, t->dzd + half));
-  narrow(t->dzd, count, t->dz);
-  es_skip_note(t, b, *loss);
+  const size_t half = (size_t) n * (size_t) es_net_dim(t->net);
+  ES_TRY(es_loss_eval(t->loss, n, t->zd, t->zd + half, loss, t->dzd, t->dzd + half));
+  ES_TRY(es_precondition_apply(t->precondition, t->lr, n, t->dzd, t->dzd + half));
+  es_skip_note(t, b, n, *loss);
   es_clock_lap(&t->clock, ES_PHASE_LOSS);
 
   ES_TRY(p->backend->ops->zero(p->backend, p->grad, (size_t) p->n));
-  return es_exchange_backward(t);
+  return es_exchange_backward(t, b);
 }
 
 es_status es_train_update(es_train *t, int64_t *vote) {
@@ -83,12 +81,6 @@ es_status es_train_update(es_train *t, int64_t *vote) {
 es_status es_train_step(es_train *t, const es_batch *b, double lr, double *loss) {
   ES_TRY(es_train_gradient(t, b, lr, loss));
   return es_train_update(t, NULL);
-}
-
-es_status es_train_embed(es_train *t, const es_batch *b, es_bn_mode mode, double *z) {
-  ES_TRY(es_net_forward(t->net, 2 * b->n, t->groups, mode, b->x, t->z));
-  widen(t->z, 2 * (size_t) b->n * (size_t) es_net_dim(t->net), z);
-  return ES_OK;
 }
 
 es_status es_train_settle(es_train *t) {

@@ -50,7 +50,9 @@ es_status es_blas_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
                       const es_buf g, es_buf m);
 es_status es_blas_adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
                         const es_buf g, es_buf m, es_buf v);
+es_status es_blas_add(es_backend *b, size_t n, const es_buf x, es_buf y);
 es_status es_blas_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n);
+es_status es_blas_treesum(es_backend *b, const es_comm *c, es_buf p, size_t n);
 /** sum[c] += column sums of x [rows, width]: f32 over runs of 64 rows, then double. */
 void es_blas_column_sums(int64_t rows, int width, const float *x, double *sum);
 /** dst [cols, rows] = transpose of src [rows, cols]; `add`: added to dst. */

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 #include "blas.h"
+#include "eigenstep/tree.h"
 
 enum {
   RUN = 64,     /* rows summed in f32 before they join a double */
@@ -114,9 +115,21 @@ es_status es_blas_adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf 
   return ES_OK;
 }
 
+es_status es_blas_add(es_backend *b, size_t n, const es_buf x, es_buf y) {
+#pragma omp parallel for simd num_threads(b->threads) schedule(static)
+  for (size_t i = 0; i < n; i++) y[i] += x[i];
+  return ES_OK;
+}
+
 es_status es_blas_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n) {
   (void) b;
   es_comm_sum_f32(c, p, (int64_t) n);
+  return ES_OK;
+}
+
+es_status es_blas_treesum(es_backend *b, const es_comm *c, es_buf p, size_t n) {
+  (void) b;
+  es_tree_sum_f32(c, p, (int64_t) n);
   return ES_OK;
 }
 

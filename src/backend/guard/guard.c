@@ -196,8 +196,16 @@ static es_status adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p
   WITH(b, es_backend_blas.adamw(inner(b), n, a, p, g, m, v), p, g, m, v);
 }
 
+static es_status add(es_backend *b, size_t n, const es_buf x, es_buf y) {
+  WITH(b, es_backend_blas.add(inner(b), n, x, y), x, y);
+}
+
 static es_status allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n) {
   WITH(b, es_backend_blas.allreduce(inner(b), c, p, n), p);
+}
+
+static es_status treesum(es_backend *b, const es_comm *c, es_buf p, size_t n) {
+  WITH(b, es_backend_blas.treesum(inner(b), c, p, n), p);
 }
 
 static es_status forward(es_op *op, const es_op_args *a) {
@@ -257,7 +265,9 @@ const es_backend_ops es_backend_guard = {
     .scale = scale,
     .sgd = sgd,
     .adamw = adamw,
+    .add = add,
     .allreduce = allreduce,
+    .treesum = treesum,
     .plan = {[ES_OP_CONV] = plan,
              [ES_OP_BN] = plan,
              [ES_OP_LINEAR] = plan,

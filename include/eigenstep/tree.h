@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file tree.h  Sums in the order of a fixed binary tree: the same bits however many
+ *  ranks share the work.
+ *
+ *  S leaves in a fixed order, S a power of two; each of P ranks, a power of two too,
+ *  holds S / P consecutive ones. Neighbours are added, then neighbouring pairs, and so
+ *  on: (l0 + l1) + (l2 + l3). The lower log2(S/P) levels are a rank's own, the upper ones
+ *  run across the ranks; where the cut lies does not show in the result, since x + y and
+ *  y + x are the same bits.
+ *
+ *  A rank need not keep all its leaves. It puts each behind those it has, on a stack, and
+ *  after leaf number i adds the last two es_tree_carries(i) times:
+ *
+ *    for (top = 0, i = 0; i < leaves; i++) {
+ *      make leaf i in slot[top++];
+ *      for (c = es_tree_carries(i); c > 0; c--, top--) slot[top - 2] += slot[top - 1];
+ *    }
+ *
+ *  slot[0] holds the sum in the end, and es_tree_slots(leaves) slots are enough. */
+#ifndef ES_TREE_H
+#define ES_TREE_H
+
+#include <stdbool.h>
+#include "eigenstep/comm.h"
+
+/** A power of two, 1 included? */
+bool es_tree_fits(int64_t n);
+/** Additions due behind leaf number `leaf`, the first being 0: its trailing ones. */
+int es_tree_carries(int leaf);
+/** Slots that the stack of `leaves` leaves needs: log2(leaves) + 1. */
+int es_tree_slots(int leaves);
+
+/** Collective. x[n] <- the sum over ranks in tree order, the same bits on every rank.
+ *  The size of `c` is a power of two; n must agree.
+ *
+ *  Recursive halving, then doubling (Rabenseifner 2004): 2 n (1 - 1/P) numbers sent by
+ *  each rank, no memory. */
+void es_tree_sum_f32(const es_comm *c, float *x, int64_t n);
+void es_tree_sum_f64(const es_comm *c, double *x, int64_t n);
+
+#endif
