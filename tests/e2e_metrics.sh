@@ -92,6 +92,35 @@ for name in ("knn", "linear"):
     assert abs(q[0] - q[1]) <= 1 / 60 + 1e-12, (name, q)  # a tie within round-off
 EOF
 
+# The prediction from the features at the start: exact for a last layer on frozen ones. A
+# linear encoder without hidden layers has no features to learn, so the run is the theory's.
+for n in 1 3; do
+  launch $n train - $set data.path="$work/pairs.h5" output.dir="$work/t$n" \
+    spectrum.lidar=0 probe.list=none batch.pairs=340 run.steps=400 spectrum.every=2 \
+    optim.lr=0.01 init.scale_last=1e-3 > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "theory on $n ranks ended with $?"; }
+  grep -q "loss to expect: 5 at a small start, then 4, 3, 2, 1, 0" "$work/log" ||
+    fail "$n ranks: loss to expect"
+done
+"$python" - "$work" <<'EOF' || fail "the prediction is off"
+import sys
+import h5py
+import numpy as np
+one, three = [h5py.File(f"{sys.argv[1]}/t{n}/trajectory.h5") for n in (1, 3)]
+for name in ("gamma", "tau"):
+    a, b = one[f"/theory/{name}"][:], three[f"/theory/{name}"][:]
+    assert np.nanmax(np.abs(a - b)) <= 1e-6 * np.nanmax(np.abs(a)), (name, a, b)
+assert one["/theory/eigenvalues"].shape[1] == 5
+tau, gamma = one["/theory/tau"][:], one["/theory/gamma"][:]
+steps = {k: one[f"/steps/{k}"][:] for k in one["/steps"]}
+risen = np.isfinite(steps["time_measured"])
+assert risen.all(), steps
+# The batch is the 340 training pairs, the probe 60 others: gammas of two samples.
+print(tau, steps["time_measured"], gamma, steps["gamma"])
+for j in range(5):
+    assert abs(tau[j] / steps["time_measured"][j] - 1) < 0.3, (j, tau, steps)
+EOF
+
 refuse() { # refuse REGEX ARGUMENT...
   local regex=$1 got; shift
   launch 2 train - $set "$@" output.dir="$work/none" > "$work/out" 2> "$work/err"

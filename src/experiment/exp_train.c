@@ -5,6 +5,7 @@
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/outdir.h"
+#include "foresight.h"
 #include "output.h"
 #include "probe_set.h"
 
@@ -28,7 +29,8 @@ static const char *cell(char text[32], double v) {
 }
 
 /* The table of learned modes, from the step detector, and the two after them. */
-static es_status print_steps(const es_comm *c, const es_snapshot *s) {
+static es_status print_steps(const es_comm *c, const es_snapshot *s,
+                             const es_foresight *f) {
   int k = 0;
   (void) es_snapshot_values(s, &k);
   es_step_row *row = NULL;
@@ -36,20 +38,24 @@ static es_status print_steps(const es_comm *c, const es_snapshot *s) {
   es_snapshot_steps(s, row);
   const int learned = es_snapshot_learned(s);
   int shown = 0;
-  es_print("\n%5s %10s %12s %12s %12s %12s", "mode", "step", "time", "predicted", "gamma",
-           "eigenvalue");
+  es_print("\n%5s %10s %12s %12s %12s %12s %12s %12s", "mode", "step", "time", "forecast",
+           "at start", "gamma", "at start", "eigenvalue");
   for (; shown < k && shown < learned + 2 && shown < 32; shown++) {
     const es_step_row *r = &row[shown];
-    char a[32], b[32], p[32], g[32];
-    es_print("%5d %10s %12s %12s %12s %12.4g%s", r->mode, cell(a, r->step),
-             cell(b, r->time), cell(p, r->time_predicted), cell(g, r->gamma), r->value,
+    const bool known = shown < f->modes;
+    char a[32], b[32], p[32], g[32], tau[32], gamma[32];
+    es_print("%5d %10s %12s %12s %12s %12s %12s %12.4g%s", r->mode, cell(a, r->step),
+             cell(b, r->time), cell(p, r->time_predicted),
+             cell(tau, known ? f->tau[shown] : NAN), cell(g, r->gamma),
+             cell(gamma, known ? f->gamma[shown] : NAN), r->value,
              shown < learned ? "" : "  not learned yet");
   }
   if (shown < k) es_print("      (%d more)", k - shown);
-  es_print("modes learned (eigenvalue > 1/2): %d of %d", learned, k);
+  es_print("modes learned: %d of %d", learned, k);
   es_print(
-      "step, time: where half of the final value was crossed for good; predicted: as "
-      "forecast while the eigenvalue still grew exponentially; gamma: growth rate / 8");
+      "step, time: where half of the final value was crossed for good; forecast: of that "
+      "time, while the eigenvalue still grew exponentially at the rate gamma tells; at "
+      "start: the same from the features before the first step");
   es_free(&row);
   return ES_OK;
 }
@@ -79,6 +85,7 @@ static es_status run_into(const es_job *job, es_config *cfg, const es_settings *
   es_snapshot *snap = NULL;
   es_probe *probe = NULL;
   es_accuracy *accuracy = NULL;
+  es_foresight foresight = {0};
   es_status st;
   snprintf(stop.file, sizeof stop.file, "%s/stop", s->output.dir);
   if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
@@ -92,15 +99,18 @@ static es_status run_into(const es_job *job, es_config *cfg, const es_settings *
         done);
   run.accuracy = accuracy;
   print_start(c, s, p);
+  es_foresight_print_loss(s, p);
+  ES_TRY_GOTO(es_foresight_make(c, grid, s, p, o->traj, &foresight), done);
   es_stop_install();
   st = es_run_loop(&run, p->train, p->loader, probe, snap, o->traj, &stop);
   o->reason = es_stop_name(stop.cause);
   if (st == ES_OK || st == ES_STOPPED) {
-    const es_status printed = print_steps(c, snap);
+    const es_status printed = print_steps(c, snap, &foresight);
     if (printed != ES_OK) st = printed;
     print_accuracies(accuracy);
   }
 done:
+  es_foresight_free(&foresight);
   es_accuracy_destroy(&accuracy);
   es_probe_destroy(&probe);
   es_snapshot_destroy(&snap);

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file foresight.c  The linear theory of the last layer, with the encoder frozen at its
+ *  start: f(x) = W h(x) with h the features, so Gamma is theirs and W(0) is known. The
+ *  first steps follow it; then the features align and later modes come sooner (Simon et
+ *  al., ICML 2023, section 5).
+ *
+ *  Momentum mu makes plain descent 1 / (1 - mu) times as fast, a factor on the loss
+ *  likewise; the flow runs in that time and is told in lr x step. */
+#include "foresight.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/flow.h"
+#include "eigenstep/linear.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/rates.h"
+
+enum { WIDEST = 4096, ROWS = 200 };
+
+void es_foresight_print_loss(const es_settings *s, const es_pipeline *p) {
+  const char *const name = p->loss->ops->name;
+  const int d = es_net_dim(p->net);
+  if (strcmp(name, "barlow") == 0) {
+    const es_barlow_params *const b = p->loss->par;
+    char text[160] = "";
+    if (b->normalize != 0) return;
+    for (int k = 1, used = 0; k <= d && k <= 8; k++)
+      used += snprintf(text + used, sizeof text - (size_t) used, "%s%.4g",
+                       k > 1 ? ", " : "", b->scale * es_flow_plateau(d, k, b->offdiag));
+    es_info("loss to expect: %g at a small start, then %s%s with 1, 2, ... modes learned",
+            b->scale * d, text, d > 8 ? ", ..." : "");
+    if (b->offdiag == 1)
+      es_info("batches of %lld pairs lie (k^2 + k) / B above that with k modes learned: "
+              "%.3g at k = 1, %.3g at k = %d",
+              (long long) s->batch.pairs,
+              b->scale * (es_flow_floor(d, 1, (double) s->batch.pairs) - d + 1),
+              b->scale * es_flow_floor(d, d, (double) s->batch.pairs), d);
+  } else if (strcmp(name, "simclr") == 0) {
+    const es_simclr_params *const o = p->loss->par;
+    es_info("loss to expect: ln(2N - 1) = %.4g at a small or collapsed start, less as "
+            "views of a pair find each other",
+            (o->doubled ? 2 : 1) * es_rates_ntxent_start(s->batch.pairs));
+  } else if (strcmp(name, "vicreg") == 0) {
+    const es_vicreg_params *const v = p->loss->par;
+    const double var = v->var * (v->hinge_half ? 1 : 2);
+    es_info("loss to expect: %.4g at a small start, less as directions gain variance",
+            es_rates_vicreg_start(var, v->eps));
+  }
+}
+
+/* Why there is no prediction, NULL if there is one. */
+static const char *obstacle(const es_settings *s, const es_pipeline *p) {
+  const char *const name = p->loss->ops->name;
+  if (s->projector.widths.n != 1) return "the projector has more than one layer";
+  if (es_net_shape(p->net, p->features).c > WIDEST) return "the features are too wide";
+  if (strcmp(s->optim.name, "sgd") != 0) return "the optimiser is not plain descent";
+  if (s->precondition.eps > 0) return "the gradient is preconditioned";
+  if (strcmp(name, "barlow") == 0) {
+    const es_barlow_params *const b = p->loss->par;
+    if (b->normalize != 0) return "the loss normalises embeddings";
+    if (s->projector.bias && !b->center) return "the last layer has a bias";
+    return NULL;
+  }
+  if (strcmp(name, "vicreg") == 0) return NULL;
+  if (strcmp(name, "simclr") == 0) {
+    const es_simclr_params *const o = p->loss->par;
+    return o->normalize ? "the loss divides embeddings by their length" : NULL;
+  }
+  return "none is known for this loss";
+}
+
+/* Collective. Features of the probe's pairs. */
+static es_status read_features(const es_comm *c, const es_settings *s,
+                               const es_pipeline *p, es_pairs *x) {
+  const int width = es_net_shape(p->net, p->features).c;
+  const int64_t chunks = p->probe_pairs / p->probe_chunk;
+  const es_bn_mode mode = s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING;
+  int64_t lo, mine;
+  float *part = NULL;
+  es_comm_share(c, p->probe_chunk, &lo, &mine);
+  *x = (es_pairs){.total = p->probe_pairs, .n = chunks * mine, .m = width};
+  es_comm_scan(c, x->n, &x->first, NULL);
+  es_status st = ES_NEW(2 * mine * width, &part);
+  for (int v = 0; v < 2 && st == ES_OK; v++) st = ES_NEW(x->n * width, &x->x[v]);
+  st = es_comm_agree(c, st);
+  for (int64_t k = 0; k < chunks && st == ES_OK; k++) {
+    es_batch *b = NULL;
+    st = es_loader_get(p->probe_loader, k, &b);
+    st = es_comm_agree(c, st);
+    if (st == ES_OK)
+      st = es_net_forward(p->net, 2 * b->n, p->train->groups, mode, b->x, p->train->z);
+    if (st == ES_OK) st = es_net_read(p->net, p->features, part);
+    st = es_comm_agree(c, st);
+    const int64_t size = mine * width;
+    for (int64_t i = 0; st == ES_OK && i < 2 * size; i++)
+      x->x[i / size][k * size + i % size] = (double) part[i];
+  }
+  es_free(&part);
+  return st;
+}
+
+typedef struct weights {
+  const float *w;
+  int m;
+} weights;
+
+static double entry(void *ctx, int i, int j) {
+  const weights *const w = ctx;
+  return (double) w->w[(size_t) i * (size_t) w->m + (size_t) j];
+}
+
+/* How much faster than lr x step the flow runs, and descent's learning rate in it. */
+static double speed(const es_settings *s, const es_pipeline *p) {
+  const es_barlow_params *const b = p->loss->par;
+  return b->scale / (1 - s->optim.momentum);
+}
+
+/* The prediction at 200 moments of the run, for figures. */
+static es_status write_curves(const es_settings *s, const es_pipeline *p, es_traj *t,
+                              const es_flow *flow) {
+  const int d = flow->d;
+  const es_traj_field field[] = {
+      {"eigenvalues",
+       1,
+       {d, 0},
+       {"mode", NULL},
+       "1",
+       "predicted eigenvalues of C, descending"},
+      {"loss", 0, {0, 0}, {NULL, NULL}, "1", "predicted loss"}};
+  const int64_t steps = s->run.steps;
+  double *row = NULL, time = 0;
+  int id;
+  ES_TRY(es_traj_declare(
+      t, "/theory", "the last layer alone, on the features of the start", field, 2, &id));
+  es_status st = ES_NEW(d + 1, &row);
+  for (int64_t i = 0; i <= steps && st == ES_OK; i++) {
+    if (i % ((steps + ROWS - 1) / ROWS + (steps == 0)) == 0) {
+      es_flow_at(flow, time * speed(s, p), row, &row[d]);
+      row[d] *= ((const es_barlow_params *) p->loss->par)->scale;
+      st = es_traj_append(t, id, i, time, row);
+    }
+    time += es_sched_lr(p->sched, &s->sched, s->optim.lr, i, steps);
+  }
+  es_free(&row);
+  return st;
+}
+
+/* Collective. Barlow Twins: the solved dynamics of section 2 of the theory. */
+static es_status solve_barlow(const es_grid *g, const es_settings *s,
+                              const es_pipeline *p, es_pairs *x, const float *w,
+                              es_traj *t, es_foresight *f) {
+  const es_barlow_params *const b = p->loss->par;
+  const int d = es_net_dim(p->net);
+  const double fast = speed(s, p);
+  const bool even = strcmp(s->sched.name, "constant") == 0 && s->sched.warmup == 0;
+  weights first = {w, x->m};
+  es_modes *modes = NULL;
+  es_flow *flow = NULL;
+  double *start = NULL;
+  es_status st = ES_OK;
+  if (b->center) ES_TRY(es_pairs_center(g->comm, x));
+  const int wanted = d < x->m ? d : x->m;
+  ES_TRY(es_modes_create(g, x, wanted, "auto", &modes));
+  ES_TRY_GOTO(es_comm_agree(g->comm, ES_NEW(d * modes->k, &start)), done);
+  ES_TRY_GOTO(es_modes_rotate(modes, d, entry, &first, start), done);
+  const es_flow_options o = {.lr = even ? s->optim.lr * fast : 0,
+                             .offdiag = b->offdiag,
+                             .decay = s->optim.weight_decay / b->scale};
+  ES_TRY_GOTO(
+      es_comm_agree(g->comm, es_flow_create(d, modes->k, modes->gamma, start, &o, &flow)),
+      done);
+  f->modes = flow->modes;
+  for (int j = 0; j < f->modes; j++) {
+    f->gamma[j] = flow->gamma[j];
+    f->tau[j] = isfinite(flow->tau[j]) ? flow->tau[j] / fast : NAN;
+  }
+  st = es_comm_agree(g->comm, write_curves(s, p, t, flow));
+done:
+  es_flow_destroy(&flow);
+  es_free(&start);
+  es_modes_destroy(&modes);
+  return st;
+}
+
+/* Collective. The linearised flows of section 5: rates alone. */
+static es_status solve_rates(const es_grid *g, const es_pipeline *p, es_pairs *x,
+                             es_foresight *f) {
+  const int d = es_net_dim(p->net), wanted = d < x->m ? d : x->m;
+  es_dmat *flow = NULL;
+  es_eigen *e = NULL;
+  double unit = 1;
+  if (strcmp(p->loss->ops->name, "vicreg") == 0) {
+    const es_vicreg_params *const v = p->loss->par;
+    ES_TRY(es_rates_vicreg(g, x, d, v->inv, v->var * (v->hinge_half ? 1 : 2), v->eps,
+                           &flow));
+  } else {
+    const es_simclr_params *const o = p->loss->par;
+    unit = o->temperature / 2; /* gamma is of Gamma_eff */
+    ES_TRY(es_rates_ntxent(g, x, o->temperature, 0, &flow));
+  }
+  const es_status st = es_eig_solve("auto", flow, wanted, &e);
+  es_dmat_destroy(&flow);
+  ES_TRY(st);
+  f->modes = e->k;
+  for (int j = 0; j < f->modes; j++) {
+    f->gamma[j] = unit * e->value[j];
+    f->tau[j] = NAN;
+  }
+  es_eig_destroy(&e);
+  return ES_OK;
+}
+
+static es_status write_modes(const es_comm *c, es_traj *t, const es_foresight *f) {
+  es_h5 *const h = es_traj_h5(t);
+  const int64_t n = f->modes, mine = c->rank == 0 ? n : 0;
+  ES_TRY(es_h5_group(h, "/theory", "the last layer alone, on the features of the start"));
+  ES_TRY(es_h5_dataset(h, "/theory/gamma", ES_H5_F64, 1, &n, 0, "1",
+                       "gamma_j of the features at the start, as /steps/gamma"));
+  ES_TRY(es_h5_write_rows(h, "/theory/gamma", ES_H5_F64, 0, mine, f->gamma));
+  ES_TRY(es_h5_dataset(h, "/theory/tau", ES_H5_F64, 1, &n, 0, "learning rate x steps",
+                       "predicted time of half the final value; NaN: not known"));
+  return es_h5_write_rows(h, "/theory/tau", ES_H5_F64, 0, mine, f->tau);
+}
+
+static void print(const es_foresight *f, int width) {
+  char text[200] = "";
+  for (int j = 0, used = 0; j < f->modes && j < 6; j++)
+    used += snprintf(text + used, sizeof text - (size_t) used, "%s%.4g", j ? ", " : "",
+                     f->gamma[j]);
+  es_info("features of the start, %d wide: gamma = %s%s", width, text,
+          f->modes > 6 ? ", ..." : "");
+}
+
+es_status es_foresight_make(const es_comm *c, const es_grid *g, const es_settings *s,
+                            const es_pipeline *p, es_traj *t, es_foresight *f) {
+  const char *const why = obstacle(s, p);
+  const int d = es_net_dim(p->net);
+  const es_params *const par = es_net_params(p->net);
+  const int view = es_params_find(par, "projector.0.weight");
+  es_pairs x = {0};
+  float *w = NULL;
+  if (why != NULL || view < 0) {
+    es_info("no prediction from the features of the start: %s",
+            why ? why : "no last layer");
+    return ES_OK;
+  }
+  es_status st = ES_NEW(d, &f->gamma);
+  if (st == ES_OK) st = ES_NEW(d, &f->tau);
+  if (st == ES_OK) st = ES_NEW(par->view[view].count, &w);
+  if (st == ES_OK) st = es_params_get(par, view, w);
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
+  ES_TRY_GOTO(read_features(c, s, p, &x), done);
+  if (strcmp(p->loss->ops->name, "barlow") == 0)
+    st = solve_barlow(g, s, p, &x, w, t, f);
+  else
+    st = solve_rates(g, p, &x, f);
+  if (st == ES_OK) st = write_modes(c, t, f);
+  if (st == ES_OK) print(f, x.m);
+done:
+  es_pairs_free(&x);
+  es_free(&w);
+  return st;
+}
+
+void es_foresight_free(es_foresight *f) {
+  es_free(&f->gamma);
+  es_free(&f->tau);
+  f->modes = 0;
+}

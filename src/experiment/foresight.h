@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file foresight.h  What theory says of a training run before its first step. */
+#ifndef ES_FORESIGHT_H
+#define ES_FORESIGHT_H
+
+#include "eigenstep/grid.h"
+#include "eigenstep/traj.h"
+#include "pipeline.h"
+
+/** Modes of the last layer on the features as they are at the start. */
+typedef struct es_foresight {
+  int modes;     /**< 0: no prediction */
+  double *gamma; /**< [modes] descending; owned */
+  double *tau;   /**< [modes] time of half the final value, NaN where not known; owned */
+} es_foresight;
+
+/** Print what loss to expect: at a small start, on the plateaus, how far above them
+ *  batches stay; nothing for losses without a theory. */
+void es_foresight_print_loss(const es_settings *s, const es_pipeline *p);
+
+/** Collective. The last layer alone, on the probe's features as the network gives them
+ *  now, follows the linear theory: gamma_j and, for Barlow Twins, when each mode is
+ *  learned. Written to /theory and printed, or one line says why there is none. It takes
+ *  a pass over the probe and the leading eigenpairs of a matrix of the features' width. */
+es_status es_foresight_make(const es_comm *c, const es_grid *g, const es_settings *s,
+                            const es_pipeline *p, es_traj *t, es_foresight *f);
+void es_foresight_free(es_foresight *f);
+
+#endif
