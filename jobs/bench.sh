@@ -104,6 +104,11 @@ table
 echo; ranks "$RANKS" bench step
 echo; ranks "$RANKS" bench eig bench.eig.n="${EIG:-2048}" bench.repeats=5
 echo; ranks 1 bench augment
+if "$python" -c 'import h5py, torch, torchvision' 2> /dev/null; then
+  "$python" "$top/jobs/peer_augment.py" "$EIGENSTEP"
+else
+  echo "views beside torchvision's SKIPPED: $python has no h5py, torch and torchvision"
+fi
 for n in 2 4; do
   echo; ranks "$n" bench io bench.io.rows="${ROWS:-100000}" bench.repeats=3 bench.warmup=1
   rm -f eigenstep-bench-dd
