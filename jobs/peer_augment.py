@@ -132,7 +132,7 @@ def main():
         rate["ours"].append(ours(o.program, arguments))
         for name, steps in peers.items():
             rate[name].append(theirs(steps, images))
-    print(f"{'views/s a core':28s} {'min':>9s} {'median':>9s} {'max':>9s} {'ours is':>9s}")
+    print(f"{'views/s a core':28s} {'min':>9s} {'median':>9s} {'max':>9s} {'ours':>9s}")
     for name, r in rate.items():
         ratio = statistics.median(a / b for a, b in zip(rate["ours"], r))
         print(f"{name:28s} {min(r):9.0f} {statistics.median(r):9.0f} "
