@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file onednn.h  What the files of the `onednn` backend share.
+ *
+ *  Activations are channels last, [N, H, W, C], f32 or bf16 as the backend was opened;
+ *  parameters, their gradients, statistics and plain buffers are f32. Memory and plain
+ *  vectors are those of `blas`. */
+#ifndef ES_ONEDNN_H
+#define ES_ONEDNN_H
+
+#include "backend/blas/blas.h"
+
+/** An engine with its stream (prim.h). */
+typedef struct es_prim_engine es_prim_engine;
+/** Which way of computing a convolution won, by shape and pass (tune.h). */
+typedef struct es_onednn_choices es_onednn_choices;
+
+/** State of one backend. */
+typedef struct es_onednn {
+  bool bf16;               /**< activations and packed weights are bf16 */
+  es_prim_engine *engine;  /* owned */
+  es_onednn_choices *tuned; /* owned; NULL until tuned: fixed rules */
+  void *scratch;           /* owned; shared by all plans, as ops run one after another */
+  size_t scratch_size;     /**< in bytes: the largest need of any plan */
+} es_onednn;
+
+static inline bool es_onednn_bf16(const es_backend *b) {
+  return ((const es_onednn *) b->impl)->bf16;
+}
+/** Bytes of an element of an activation. */
+static inline size_t es_onednn_size(const es_backend *b) {
+  return es_onednn_bf16(b) ? 2 : 4;
+}
+/** At plan time: make sure that the scratch has at least so many bytes. */
+es_status es_onednn_reserve(es_backend *b, size_t bytes);
+void *es_onednn_scratch(const es_backend *b);
+
+/* Activations (onednn_act.c) */
+size_t es_onednn_act_bytes(es_backend *b, es_shape s, int n);
+es_status es_onednn_act_write(es_backend *b, es_shape s, int n, const float *nchw,
+                              es_act dst);
+es_status es_onednn_act_read(es_backend *b, es_shape s, int n, const es_act src,
+                             float *nchw);
+/** Between f32 and the backend's element type, n elements in their order. */
+void es_onednn_narrow(const es_backend *b, int64_t n, const float *from, void *to);
+void es_onednn_widen(const es_backend *b, int64_t n, const void *from, float *to);
+/** to[n] += from[n], both of the backend's element type. */
+void es_onednn_add(const es_backend *b, int64_t n, const void *from, void *to);
+
+/* Moments of a convolution's output while it is in the cache (onednn_bn_loops.c) */
+
+/** moments[groups][2 C]: sum += column sums of x, square += column sums of x^2 of the
+ *  `rows` rows [rows, C] of a group. */
+void es_onednn_moments(const es_backend *b, int64_t rows, int width, const void *x,
+                       double *sum, double *square);
+
+/* Planners */
+es_status es_onednn_plan_conv(es_backend *b, const es_op_desc *d, es_op **op);
+es_status es_onednn_plan_bn(es_backend *b, const es_op_desc *d, es_op **op);
+es_status es_onednn_plan_linear(es_backend *b, const es_op_desc *d, es_op **op);
+es_status es_onednn_plan_relu(es_backend *b, const es_op_desc *d, es_op **op);
+es_status es_onednn_plan_maxpool(es_backend *b, const es_op_desc *d, es_op **op);
+es_status es_onednn_plan_avgpool(es_backend *b, const es_op_desc *d, es_op **op);
+es_status es_onednn_plan_flatten(es_backend *b, const es_op_desc *d, es_op **op);
+
+#endif
