@@ -75,10 +75,24 @@ typedef struct es_blas_window {
   int kh, kw, stride, top, left;
 } es_blas_window;
 
-/** col[first + i] = the pixels under position first + i, [kh, kw, c]; 0 outside the map.
- *  Positions count through all images. */
-void es_blas_gather(const es_blas_window *g, int threads, const float *x, int64_t first,
-                    int count, float *col);
+/** The window of a convolution over its input, and of the gradient of its input over the
+ *  output (stride 1 only), without the taps that see only padding from everywhere.
+ *  @param k0, l0  first tap in use, down and across */
+void es_blas_windows(const es_op_desc *d, es_blas_window *x, es_blas_window *dy, int *k0,
+                     int *l0);
+/** col[i] = the pixels under position first + i, [kh, kw, c]; 0 outside the map.
+ *  Positions count through all images; elements are of `size` bytes. */
+void es_blas_gather(const es_blas_window *g, size_t size, int threads, const void *x,
+                    int64_t first, int count, void *col);
+/** P [O, kh, kw, I] = the taps in use of w [O, I, k, k]. */
+void es_blas_pack(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
+                  int threads, const float *w, float *packed);
+/** dw += the adjoint of pack */
+void es_blas_unpack_add(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
+                        int threads, const float *dp, float *dw);
+/** F[kh-1-i][kw-1-j][o][c] = P[o][i][j][c] */
+void es_blas_turn(const es_op_desc *d, const es_blas_window *x, int threads,
+                  const float *packed, float *turned);
 /** The adjoint: add every row of col to the pixels it came from. */
 void es_blas_scatter(const es_blas_window *g, const float *col, int64_t first, int count,
                      float *x);

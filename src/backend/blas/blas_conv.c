@@ -30,17 +30,6 @@ typedef struct conv {
   float *packed;         /**< P, in the work space */
 } conv;
 
-/** Taps [*first, *first + *count) of k see the map from some position. */
-static void live_taps(const es_op_desc *d, int size, int positions, int *first,
-                      int *count) {
-  const int last_start = (positions - 1) * d->stride - d->pad;
-  const int lo = last_start < 0 ? -last_start : 0;
-  int hi = size - 1 + d->pad; /* seen by the first position */
-  if (hi > d->k - 1) hi = d->k - 1;
-  *first = lo < hi ? lo : hi;
-  *count = hi - *first + 1;
-}
-
 static int chunk_rows(int64_t rows, int64_t width) {
   int64_t chunk = CHUNK_BYTES / (width * (int64_t) sizeof(float));
   if (chunk < CHUNK_ROWS) chunk = CHUNK_ROWS;
@@ -73,55 +62,6 @@ static void product_tn(int m, int n, int64_t k, const float *a, const float *b,
               beta, c, n);
 }
 
-/** Offset of channel 0 of tap t of filter o, in w; channels are k k apart there. */
-static int64_t tap_in_w(const conv *c, int o, int t) {
-  const int k = c->base.op.desc.k, filter = c->base.op.desc.in.c * k * k;
-  const int i = c->k0 + t / c->x.kw, j = c->l0 + t % c->x.kw;
-  return (int64_t) o * filter + i * k + j;
-}
-
-/** The same in P, where channels are neighbours. */
-static int64_t tap_in_p(const conv *c, int o, int t) {
-  return ((int64_t) o * c->x.kh * c->x.kw + t) * c->base.op.desc.in.c;
-}
-
-/** P[o][i][j][c] = w[o][c][k0 + i][l0 + j] */
-static void pack(const conv *c, const float *w) {
-  const int in = c->base.op.desc.in.c, taps = c->x.kh * c->x.kw;
-  const int apart = c->base.op.desc.k * c->base.op.desc.k;
-#pragma omp parallel for num_threads(c->base.op.backend->threads) schedule(static)
-  for (int o = 0; o < c->base.op.desc.out.c; o++)
-    for (int t = 0; t < taps; t++) {
-      const float *from = w + tap_in_w(c, o, t);
-      float *to = c->packed + tap_in_p(c, o, t);
-      for (int ch = 0; ch < in; ch++) to[ch] = from[(int64_t) ch * apart];
-    }
-}
-
-/** dw += the adjoint of pack */
-static void unpack_add(const conv *c, const float *dp, float *dw) {
-  const int in = c->base.op.desc.in.c, taps = c->x.kh * c->x.kw;
-  const int apart = c->base.op.desc.k * c->base.op.desc.k;
-#pragma omp parallel for num_threads(c->base.op.backend->threads) schedule(static)
-  for (int o = 0; o < c->base.op.desc.out.c; o++)
-    for (int t = 0; t < taps; t++) {
-      const float *from = dp + tap_in_p(c, o, t);
-      float *to = dw + tap_in_w(c, o, t);
-      for (int ch = 0; ch < in; ch++) to[(int64_t) ch * apart] += from[ch];
-    }
-}
-
-/** F[kh-1-i][kw-1-j][o][c] = P[o][i][j][c] */
-static void turn(const conv *c, const float *p, float *turned) {
-  const int in = c->base.op.desc.in.c, out = c->base.op.desc.out.c;
-  const int taps = c->x.kh * c->x.kw;
-#pragma omp parallel for num_threads(c->base.op.backend->threads) schedule(static)
-  for (int o = 0; o < out; o++)
-    for (int t = 0; t < taps; t++)
-      memcpy(turned + ((int64_t) (taps - 1 - t) * out + o) * in,
-             p + ((int64_t) o * taps + t) * in, (size_t) in * sizeof *p);
-}
-
 static int64_t rows_out(const conv *c, int n) {
   return n * es_blas_pixels(c->base.op.desc.out);
 }
@@ -136,7 +76,8 @@ static es_status forward(es_op *op, const es_op_args *a) {
   if (a->n == 0) return ES_OK;
   const int out = op->desc.out.c, k = c->x.kh * c->x.kw * op->desc.in.c;
   const int64_t rows = rows_out(c, a->n);
-  if (!c->whole) pack(c, a->w);
+  if (!c->whole)
+    es_blas_pack(&op->desc, &c->x, c->k0, c->l0, op->backend->threads, a->w, c->packed);
   const float *p = c->whole ? a->w : c->packed;
   if (c->direct) {
     product_nt(rows, out, k, a->x, p, 0.0f, a->y);
@@ -145,7 +86,7 @@ static es_status forward(es_op *op, const es_op_args *a) {
   float *col = es_blas_scratch(op->backend), *y = a->y;
   for (int64_t first = 0; first < rows; first += c->chunk_x) {
     const int count = (int) (rows - first < c->chunk_x ? rows - first : c->chunk_x);
-    es_blas_gather(&c->x, op->backend->threads, a->x, first, count, col);
+    es_blas_gather(&c->x, sizeof *col, op->backend->threads, a->x, first, count, col);
     product_nt(count, out, k, col, p, 0.0f, y + first * out);
   }
   return ES_OK;
@@ -161,11 +102,13 @@ static void gradient_of_weights(const conv *c, const es_op_args *a) {
   if (c->direct) product_tn(out, k, rows, dy, a->x, beta, sum);
   for (int64_t first = 0; first < rows && !c->direct; first += c->chunk_x) {
     const int count = (int) (rows - first < c->chunk_x ? rows - first : c->chunk_x);
-    es_blas_gather(&c->x, c->base.op.backend->threads, a->x, first, count, col);
+    es_blas_gather(&c->x, sizeof *col, c->base.op.backend->threads, a->x, first, count, col);
     product_tn(out, k, count, dy + first * out, col, beta, sum);
     beta = 1.0f;
   }
-  if (!c->whole) unpack_add(c, dp, a->dw);
+  if (!c->whole)
+    es_blas_unpack_add(&c->base.op.desc, &c->x, c->k0, c->l0, c->base.op.backend->threads,
+                       dp, a->dw);
 }
 
 /** dX of stride 1 with more than one tap. */
@@ -174,10 +117,11 @@ static void gradient_by_turning(const conv *c, const es_op_args *a) {
   const int64_t rows = rows_in(c, a->n);
   float *turned = es_blas_scratch(c->base.op.backend), *col = turned + packed_size(c);
   float *dx = a->dx;
-  turn(c, c->whole ? a->w : c->packed, turned);
+  es_blas_turn(&c->base.op.desc, &c->x, c->base.op.backend->threads,
+               c->whole ? a->w : c->packed, turned);
   for (int64_t first = 0; first < rows; first += c->chunk_dy) {
     const int count = (int) (rows - first < c->chunk_dy ? rows - first : c->chunk_dy);
-    es_blas_gather(&c->dy, c->base.op.backend->threads, a->dy, first, count, col);
+    es_blas_gather(&c->dy, sizeof *col, c->base.op.backend->threads, a->dy, first, count, col);
     product_nn(count, in, k, col, turned, a->add_dx ? 1.0f : 0.0f, dx + first * in);
   }
 }
@@ -212,32 +156,11 @@ static es_status backward(es_op *op, const es_op_args *a) {
   return ES_OK;
 }
 
-/** The windows of both directions, without the taps that see only padding. */
 static void set_windows(conv *c) {
   const es_op_desc *d = &c->base.op.desc;
-  es_blas_window *x = &c->x;
-  *x = (es_blas_window){.c = d->in.c,
-                        .h = d->in.h,
-                        .w = d->in.w,
-                        .oh = d->out.h,
-                        .ow = d->out.w,
-                        .stride = d->stride};
-  live_taps(d, d->in.h, d->out.h, &c->k0, &x->kh);
-  live_taps(d, d->in.w, d->out.w, &c->l0, &x->kw);
-  x->top = d->pad - c->k0;
-  x->left = d->pad - c->l0;
-  c->dy = (es_blas_window){.c = d->out.c,
-                           .h = d->out.h,
-                           .w = d->out.w,
-                           .oh = d->in.h,
-                           .ow = d->in.w,
-                           .kh = x->kh,
-                           .kw = x->kw,
-                           .stride = 1,
-                           .top = x->kh - 1 - x->top,
-                           .left = x->kw - 1 - x->left};
-  const bool single = x->kh == 1 && x->kw == 1;
-  c->direct = single && d->stride == 1 && x->top == 0 && x->left == 0;
+  es_blas_windows(d, &c->x, &c->dy, &c->k0, &c->l0);
+  const bool single = c->x.kh == 1 && c->x.kw == 1;
+  c->direct = single && d->stride == 1 && c->x.top == 0 && c->x.left == 0;
   c->whole = single && d->k == 1;
 }
 

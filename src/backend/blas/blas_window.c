@@ -1,13 +1,48 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file blas_window.c  The pixels under a sliding window, as rows of a matrix, and back
  *  ("im2col", Chellapilla, Puri, Simard 2006). With channels last a row of the window is
- *  one contiguous run of kw c floats, so both directions are plain copies and sums. */
+ *  one contiguous run of kw c numbers, so both directions are plain copies and sums. */
 #include <string.h>
 #include "blas.h"
 
+/** Taps [*first, *first + *count) of k see the map from some position. */
+static void live_taps(const es_op_desc *d, int size, int positions, int *first,
+                      int *count) {
+  const int last_start = (positions - 1) * d->stride - d->pad;
+  const int lo = last_start < 0 ? -last_start : 0;
+  int hi = size - 1 + d->pad; /* seen by the first position */
+  if (hi > d->k - 1) hi = d->k - 1;
+  *first = lo < hi ? lo : hi;
+  *count = hi - *first + 1;
+}
+
+void es_blas_windows(const es_op_desc *d, es_blas_window *x, es_blas_window *dy, int *k0,
+                     int *l0) {
+  *x = (es_blas_window){.c = d->in.c,
+                        .h = d->in.h,
+                        .w = d->in.w,
+                        .oh = d->out.h,
+                        .ow = d->out.w,
+                        .stride = d->stride};
+  live_taps(d, d->in.h, d->out.h, k0, &x->kh);
+  live_taps(d, d->in.w, d->out.w, l0, &x->kw);
+  x->top = d->pad - *k0;
+  x->left = d->pad - *l0;
+  *dy = (es_blas_window){.c = d->out.c,
+                         .h = d->out.h,
+                         .w = d->out.w,
+                         .oh = d->in.h,
+                         .ow = d->in.w,
+                         .kh = x->kh,
+                         .kw = x->kw,
+                         .stride = 1,
+                         .top = x->kh - 1 - x->top,
+                         .left = x->kw - 1 - x->left};
+}
+
 /** Where a position lies, and which of its columns are inside the map. */
 typedef struct place {
-  int64_t image; /**< offset of its image in floats */
+  int64_t image; /**< offset of its image in elements */
   int y, x;      /**< of its first pixel; may be outside */
   int in, out;   /**< columns [in, out) of the window are inside */
 } place;
@@ -34,26 +69,26 @@ static int64_t run_start(const es_blas_window *g, const place *p, int i) {
   return p->image + ((int64_t) y * g->w + p->x + p->in) * g->c;
 }
 
-void es_blas_gather(const es_blas_window *g, int threads, const float *x, int64_t first,
-                    int count, float *col) {
+void es_blas_gather(const es_blas_window *g, size_t size, int threads, const void *x,
+                    int64_t first, int count, void *col) {
   (void) threads; /* without OpenMP */
-  const int64_t run = (int64_t) g->kw * g->c;
+  const size_t pixel = (size_t) g->c * size, run = (size_t) g->kw * pixel;
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (int r = 0; r < count; r++) {
     const place p = locate(g, first + r);
-    const size_t before = (size_t) p.in * (size_t) g->c;
-    const size_t inside = (size_t) (p.out - p.in) * (size_t) g->c;
-    const size_t after = (size_t) (g->kw - p.out) * (size_t) g->c;
+    const size_t before = (size_t) p.in * pixel;
+    const size_t inside = (size_t) (p.out - p.in) * pixel;
+    const size_t after = (size_t) (g->kw - p.out) * pixel;
     for (int i = 0; i < g->kh; i++) {
-      float *to = col + (r * (int64_t) g->kh + i) * run;
+      char *to = (char *) col + ((size_t) r * (size_t) g->kh + (size_t) i) * run;
       const int64_t start = run_start(g, &p, i);
       if (start < 0) {
-        memset(to, 0, (size_t) run * sizeof *to);
+        memset(to, 0, run);
         continue;
       }
-      if (before > 0) memset(to, 0, before * sizeof *to);
-      memcpy(to + before, x + start, inside * sizeof *to);
-      if (after > 0) memset(to + before + inside, 0, after * sizeof *to);
+      if (before > 0) memset(to, 0, before);
+      memcpy(to + before, (const char *) x + (size_t) start * size, inside);
+      if (after > 0) memset(to + before + inside, 0, after);
     }
   }
 }

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file onednn.c  The fast CPU backend: convolutions and matrix products by oneDNN, the
+ *  rest by loops of our own, in f32 or bf16. This file: the table and what all plans
+ *  share. Vectors and memory are those of `blas`. */
+#include "config.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include "eigenstep/mem.h"
+#include "tune.h"
+
+es_status es_onednn_reserve(es_backend *b, size_t bytes) {
+  es_onednn *s = b->impl;
+  if (bytes <= s->scratch_size) return ES_OK;
+  void *grown = NULL;
+  ES_TRY(es_blas_alloc(b, bytes, "scratch of the backend", &grown));
+  es_blas_release(b, &s->scratch);
+  s->scratch = grown;
+  s->scratch_size = bytes;
+  return ES_OK;
+}
+
+void *es_onednn_scratch(const es_backend *b) {
+  return ((const es_onednn *) b->impl)->scratch;
+}
+
+static es_status open_onednn(es_backend *b, const es_comm *comm) {
+  (void) comm;
+  es_onednn *s = NULL;
+  ES_TRY(ES_NEW(1, &s));
+  const es_status st = es_prim_engine_create(&s->engine);
+  if (st != ES_OK) {
+    es_free(&s);
+    return st;
+  }
+  s->bf16 = b->bf16 && es_prim_engine_bf16();
+  char name[96];
+  es_prim_engine_name(name, sizeof name);
+  if (b->bf16 && !s->bf16)
+    es_warn("backend.precision = bf16 needs AVX-512, and this is %s: computing in f32",
+            name);
+  b->bf16 = s->bf16;
+  b->impl = s;
+#ifdef _OPENMP
+  omp_set_num_threads(b->threads); /* the library takes what OpenMP has */
+#endif
+  es_phase("backend onednn: %s, activations in %s", name, s->bf16 ? "bf16" : "f32");
+  return ES_OK;
+}
+
+static void close_onednn(es_backend *b) {
+  es_onednn *s = b->impl;
+  es_onednn_choices_destroy(&s->tuned);
+  es_blas_release(b, &s->scratch);
+  es_prim_engine_destroy(&s->engine);
+  es_free(&b->impl);
+}
+
+const es_backend_ops es_backend_onednn = {
+    .name = "onednn",
+    .doc = "CPU: oneDNN and fused loops, channels last, f32 or bf16",
+    .open = open_onednn,
+    .close = close_onednn,
+    .alloc = es_blas_alloc,
+    .release = es_blas_release,
+    .upload = es_blas_upload,
+    .download = es_blas_download,
+    .zero = es_blas_zero,
+    .sync = es_blas_sync,
+    .act_bytes = es_onednn_act_bytes,
+    .act_write = es_onednn_act_write,
+    .act_read = es_onednn_act_read,
+    .dot = es_blas_dot,
+    .scale = es_blas_scale,
+    .sgd = es_blas_sgd,
+    .allreduce = es_blas_allreduce,
+    .tune = es_onednn_tune,
+    .plan = {[ES_OP_CONV] = es_onednn_plan_conv,
+             [ES_OP_BN] = es_onednn_plan_bn,
+             [ES_OP_LINEAR] = es_onednn_plan_linear,
+             [ES_OP_RELU] = es_onednn_plan_relu,
+             [ES_OP_MAXPOOL] = es_onednn_plan_maxpool,
+             [ES_OP_AVGPOOL] = es_onednn_plan_avgpool,
+             [ES_OP_FLATTEN] = es_onednn_plan_flatten},
+};

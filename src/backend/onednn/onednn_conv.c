@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file onednn_conv.c  Convolutions and linear layers (1x1 on a map of one pixel): each
+ *  pass by the way that was chosen for it.
+ *
+ *  Ways are made for an exact number of images. That of the plan is made at once; others
+ *  (a last part of a probe, a shard) when they first come, a few of them kept. */
+#include <string.h>
+#include "tune.h"
+
+enum { SIZES = 4 };
+
+/** The ways for one number of images. */
+typedef struct size_plan {
+  int n; /**< 0 = free */
+  es_way *way[ES_PASSES];
+} size_plan;
+
+typedef struct conv {
+  es_op op;
+  size_plan size[SIZES];
+  int oldest; /**< to be replaced next */
+  double *sums; /* owned: of the bias gradient [2 O]; NULL without bias */
+} conv;
+
+static void drop(size_plan *s) {
+  for (int p = 0; p < ES_PASSES; p++) es_way_destroy(&s->way[p]);
+  s->n = 0;
+}
+
+static void destroy(es_op *op) {
+  conv *c = (conv *) op;
+  es_backend *b = op->backend;
+  for (int i = 0; i < SIZES; i++) drop(&c->size[i]);
+  void *sums = c->sums, *self = c;
+  es_blas_release(b, &sums);
+  es_blas_release(b, &self);
+}
+
+/** The chosen way, or the first other that this processor has. */
+static es_status make_way(es_backend *b, const es_op_desc *d, es_pass pass, int n,
+                          es_way **w) {
+  const es_way_ops *const *list;
+  const size_t count = es_way_list(&list);
+  es_status st = es_onednn_choice(b, d, pass)->create(b, d, pass, n, w);
+  for (size_t i = 0; i < count && st == ES_ENOTSUP; i++)
+    if (list[i]->fits(d, pass)) st = list[i]->create(b, d, pass, n, w);
+  ES_CHECK(st != ES_ENOTSUP, ES_ENOTSUP,
+           "%s: this oneDNN cannot compute it on this processor; backend.name = blas can",
+           d->name != NULL ? d->name : es_op_kind_name(d->kind));
+  return st;
+}
+
+static size_plan *plan_of(conv *c, int n) {
+  for (int i = 0; i < SIZES; i++)
+    if (c->size[i].n == n) return &c->size[i];
+  size_plan *s = &c->size[c->oldest];
+  c->oldest = (c->oldest + 1) % SIZES;
+  drop(s);
+  s->n = n;
+  return s;
+}
+
+/** The way of a pass for n images with the weights of the call loaded. */
+static es_status way_of(conv *c, const es_op_args *a, es_pass pass, es_way **out) {
+  es_way **w = &plan_of(c, a->n)->way[pass];
+  if (*w == NULL) ES_TRY(make_way(c->op.backend, &c->op.desc, pass, a->n, w));
+  const bool stale = a->version == 0 || (*w)->version != a->version;
+  if (pass != ES_WEIGHTS && stale) {
+    ES_TRY((*w)->ops->load(*w, a->w));
+    (*w)->version = a->version;
+  }
+  *out = *w;
+  return ES_OK;
+}
+
+/** y += bias, row by row in f32. */
+static void add_bias(const es_op *op, const es_op_args *a) {
+  const int out = op->desc.out.c;
+  float *row = es_onednn_scratch(op->backend);
+  for (int64_t i = 0; i < a->n; i++) {
+    char *y = (char *) a->y + (size_t) (i * out) * es_onednn_size(op->backend);
+    es_onednn_widen(op->backend, out, y, row);
+    for (int o = 0; o < out; o++) row[o] += a->b[o];
+    es_onednn_narrow(op->backend, out, row, y);
+  }
+}
+
+/** Moments of y by group, while y is in the cache. */
+static void take_moments(const es_op *op, const es_op_args *a) {
+  const int out = op->desc.out.c;
+  const int64_t rows = a->n / a->groups * es_blas_pixels(op->desc.out);
+  memset(a->moments, 0, (size_t) (2 * (int64_t) a->groups * out) * sizeof(double));
+  for (int g = 0; g < a->groups; g++) {
+    double *sum = a->moments + 2 * (int64_t) g * out;
+    const char *y =
+        (const char *) a->y + (size_t) (g * rows * out) * es_onednn_size(op->backend);
+    es_onednn_moments(op->backend, rows, out, y, sum, sum + out);
+  }
+}
+
+static es_status forward(es_op *op, const es_op_args *a) {
+  conv *c = (conv *) op;
+  ES_TRY(es_blas_check(op, a));
+  if (a->n > 0) {
+    es_way *w = NULL;
+    ES_TRY(way_of(c, a, ES_FORWARD, &w));
+    ES_TRY(w->ops->run(w, a));
+    if (op->desc.bias) add_bias(op, a);
+  }
+  if (a->moments != NULL) take_moments(op, a);
+  return ES_OK;
+}
+
+static void gradient_of_bias(const conv *c, const es_op_args *a) {
+  const int out = c->op.desc.out.c;
+  memset(c->sums, 0, 2 * (size_t) out * sizeof *c->sums);
+  es_onednn_moments(c->op.backend, a->n, out, a->dy, c->sums, c->sums + out);
+  for (int o = 0; o < out; o++) a->db[o] += (float) c->sums[o];
+}
+
+static es_status backward(es_op *op, const es_op_args *a) {
+  conv *c = (conv *) op;
+  es_way *w = NULL;
+  ES_TRY(es_blas_check(op, a));
+  if (a->n == 0) return ES_OK;
+  ES_TRY(way_of(c, a, ES_WEIGHTS, &w));
+  ES_TRY(w->ops->run(w, a));
+  if (op->desc.bias) gradient_of_bias(c, a);
+  if (!op->desc.need_dx) return ES_OK;
+  ES_TRY(way_of(c, a, ES_DATA, &w));
+  return w->ops->run(w, a);
+}
+
+/** Make the ways of the largest number of images. */
+static es_status plan_ways(conv *c) {
+  const es_op_desc *d = &c->op.desc;
+  size_plan *s = plan_of(c, d->max_n);
+  for (int p = 0; p < ES_PASSES; p++) {
+    if (p == ES_DATA && !d->need_dx) continue;
+    ES_TRY(make_way(c->op.backend, d, (es_pass) p, d->max_n, &s->way[p]));
+  }
+  return ES_OK;
+}
+
+static es_status make(es_backend *b, const es_op_desc *d, conv *c) {
+  const size_t before = b->allocated;
+  if (d->bias) {
+    void *sums = NULL;
+    ES_TRY(es_blas_alloc(b, 2 * (size_t) d->out.c * sizeof(double), "sums", &sums));
+    c->sums = sums;
+    ES_TRY(es_onednn_reserve(b, (size_t) d->out.c * sizeof(float)));
+  }
+  ES_TRY(plan_ways(c));
+  c->op.bytes = b->allocated - before;
+  const es_way *const *w = (const es_way *const *) c->size[0].way;
+  es_layer("%s: forward %s, weights %s, data %s",
+           d->name != NULL ? d->name : es_op_kind_name(d->kind), w[ES_FORWARD]->ops->name,
+           w[ES_WEIGHTS]->ops->name,
+           w[ES_DATA] != NULL ? w[ES_DATA]->ops->name : "not needed");
+  return ES_OK;
+}
+
+static es_status plan(es_backend *b, const es_op_desc *d, es_op **op) {
+  void *p = NULL;
+  ES_TRY(es_blas_alloc(b, sizeof(conv), "the plan of an op", &p));
+  conv *c = p;
+  c->op = (es_op){.backend = b,
+                  .desc = *d,
+                  .forward = forward,
+                  .backward = backward,
+                  .destroy = destroy,
+                  .gives_moments = true,
+                  .flops = 2.0 * (double) es_blas_pixels(d->out) * d->out.c * d->in.c *
+                           d->k * d->k};
+  const es_status st = make(b, d, c);
+  if (st == ES_OK)
+    *op = &c->op;
+  else
+    destroy(&c->op);
+  return st;
+}
+
+es_status es_onednn_plan_conv(es_backend *b, const es_op_desc *d, es_op **op) {
+  return plan(b, d, op);
+}
+
+es_status es_onednn_plan_linear(es_backend *b, const es_op_desc *d, es_op **op) {
+  const es_op_desc as_conv = es_onednn_as_conv(d);
+  return plan(b, &as_conv, op);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file prim_private.h  What prim.c and prim_v*.c share: the makers of descriptors, whose
+ *  calls differ between oneDNN 2 and 3. */
+#ifndef ES_PRIM_PRIVATE_H
+#define ES_PRIM_PRIVATE_H
+
+#include <dnnl.h>
+#include "prim.h"
+
+struct es_prim_engine {
+  dnnl_engine_t engine;
+  dnnl_stream_t stream;
+};
+
+struct es_prim {
+  es_prim_engine *engine; /* borrowed */
+  dnnl_primitive_desc_t pd;
+  dnnl_primitive_t prim;
+  int id[3]; /**< oneDNN's number of arguments 0, 1, 2; 0 = none */
+  dnnl_memory_t memory[3];
+};
+
+dnnl_status_t es_prim_pd_matmul(dnnl_engine_t e, const es_prim_tensor *a,
+                                const es_prim_tensor *b, const es_prim_tensor *c,
+                                const_dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd);
+dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, es_pass pass, const es_prim_tensor *x,
+                              const es_prim_tensor *w, const es_prim_tensor *y,
+                              int stride, const int pad[4], dnnl_primitive_desc_t *pd);
+dnnl_status_t es_prim_pd_reorder(dnnl_engine_t e, const es_prim_tensor *from,
+                                 const es_prim_tensor *to,
+                                 const_dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd);
+/** Attributes of "add to the destination". */
+dnnl_status_t es_prim_attr_add(dnnl_primitive_attr_t *attr);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file tune.c  Time the ways of computing each convolution, and agree on the best.
+ *
+ *  All ranks time the same candidates at the same time, as loaded as they will be in a
+ *  step, and take the least mean over ranks: one choice for all, or their results would
+ *  differ in rounding. */
+#include "tune.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/clock.h"
+#include "eigenstep/mem.h"
+
+enum { REPEATS = 3, MOST_WAYS = 8 };
+
+/** A shape of images x channels x map below which nothing is worth timing. */
+static const double least_flops = 1e6;
+
+es_op_desc es_onednn_as_conv(const es_op_desc *d) {
+  es_op_desc c = *d;
+  if (d->kind != ES_OP_LINEAR) return c;
+  c.k = c.stride = 1;
+  c.pad = 0;
+  return c;
+}
+
+static void key_of(const es_backend *b, const es_op_desc *d, es_pass pass, char *key,
+                   size_t size) {
+  static const char *const names[ES_PASSES] = {"forward", "data", "weights"};
+  snprintf(key, size, "%s t%d %dx%dx%d to %d k%d s%d p%d %s",
+           es_onednn_bf16(b) ? "bf16" : "f32", b->threads, d->in.c, d->in.h, d->in.w,
+           d->out.c, d->k, d->stride, d->pad, names[pass]);
+}
+
+/** Without timings: products where they fit, few positions unrolled where weights are
+ *  many (the library's weight gradients are slow there), else the library. */
+static const es_way_ops *by_rule(const es_op_desc *d, es_pass pass) {
+  if (es_way_product.fits(d, pass)) return &es_way_product;
+  if (es_way_dense.fits(d, pass)) return &es_way_dense;
+  const bool small = d->out.h * d->out.w <= 16 && d->in.c >= 128;
+  return pass == ES_WEIGHTS && small ? &es_way_unrolled : &es_way_direct;
+}
+
+const es_way_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
+                                   es_pass pass) {
+  const es_onednn_choices *c = ((const es_onednn *) b->impl)->tuned;
+  char key[80];
+  key_of(b, d, pass, key, sizeof key);
+  const es_onednn_choice_row *row =
+      c != NULL ? es_onednn_choices_find(c, key, d->max_n) : NULL;
+  return row != NULL ? row->way : by_rule(d, pass);
+}
+
+/** Buffers for one shape: contents do not matter, zeros are as fast as any number. */
+typedef struct trial {
+  es_op_args args;
+  void *buffer[6]; /* owned */
+} trial;
+
+static void trial_end(es_backend *b, trial *t) {
+  for (int i = 0; i < 6; i++) es_blas_release(b, &t->buffer[i]);
+}
+
+static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
+  const size_t weights =
+      (size_t) d->out.c * (size_t) d->in.c * (size_t) (d->k * d->k) * sizeof(float);
+  const size_t bytes[6] = {es_onednn_act_bytes(b, d->in, d->max_n),
+                           es_onednn_act_bytes(b, d->out, d->max_n),
+                           es_onednn_act_bytes(b, d->in, d->max_n),
+                           es_onednn_act_bytes(b, d->out, d->max_n),
+                           weights,
+                           weights};
+  memset(t, 0, sizeof *t);
+  for (int i = 0; i < 6; i++)
+    ES_TRY(es_blas_alloc(b, bytes[i], "timing of convolutions", &t->buffer[i]));
+  t->args = (es_op_args){.n = d->max_n,
+                         .groups = 1,
+                         .x = t->buffer[0],
+                         .y = t->buffer[1],
+                         .dx = t->buffer[2],
+                         .dy = t->buffer[3],
+                         .w = t->buffer[4],
+                         .dw = t->buffer[5]};
+  return ES_OK;
+}
+
+/** Least seconds of a few runs; INFINITY where the processor does not have this way. */
+static es_status time_way(es_backend *b, const es_op_desc *d, es_pass pass,
+                          const es_way_ops *ops, const trial *t, double *seconds) {
+  es_way *w = NULL;
+  es_status st = ops->create(b, d, pass, d->max_n, &w);
+  *seconds = INFINITY;
+  if (st == ES_ENOTSUP) return ES_OK;
+  if (st == ES_OK && pass != ES_WEIGHTS) st = ops->load(w, t->args.w);
+  for (int i = 0; i <= REPEATS && st == ES_OK; i++) { /* the first warms up */
+    const double start = es_now();
+    st = ops->run(w, &t->args);
+    const double took = es_now() - start;
+    if (i > 0 && took < *seconds) *seconds = took;
+  }
+  es_way_destroy(&w);
+  return st;
+}
+
+static bool known(const es_onednn_choices *c, const char *key, int n) {
+  const es_onednn_choice_row *row = es_onednn_choices_find(c, key, n);
+  return row != NULL && row->n == n;
+}
+
+/** Collective. One pass of one shape. */
+static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
+                           const trial *t, es_onednn_choices *c) {
+  const es_way_ops *const *list;
+  const int n = (int) es_way_list(&list);
+  double seconds[MOST_WAYS];
+  char key[80];
+  key_of(b, d, pass, key, sizeof key);
+  es_status st = ES_OK;
+  for (int i = 0; i < n; i++) {
+    seconds[i] = INFINITY;
+    if (st == ES_OK && list[i]->fits(d, pass))
+      st = time_way(b, d, pass, list[i], t, &seconds[i]);
+  }
+  if (b->comm != NULL) {
+    st = es_comm_agree(b->comm, st);
+    if (st == ES_OK) es_comm_sum_f64(b->comm, seconds, n);
+  }
+  ES_TRY(st);
+  int best = -1;
+  for (int i = 0; i < n; i++)
+    if (isfinite(seconds[i]) && (best < 0 || seconds[i] < seconds[best])) best = i;
+  if (best < 0) return ES_OK; /* planning will say so */
+  return es_onednn_choices_add(c, key, d->max_n, list[best]->name);
+}
+
+static bool worth_timing(const es_op_desc *d) {
+  const bool product = d->kind == ES_OP_CONV || d->kind == ES_OP_LINEAR;
+  return product && 2.0 * d->max_n * (double) es_blas_pixels(d->out) * d->out.c *
+                            d->in.c * d->k * d->k >
+                        least_flops;
+}
+
+/** Collective: the table is the same on all ranks, and so is what they do here. */
+static es_status tune_shape(es_backend *b, const es_op_desc *d, es_onednn_choices *c) {
+  char key[80];
+  bool missing[ES_PASSES], any = false;
+  for (int p = 0; p < ES_PASSES; p++) {
+    key_of(b, d, (es_pass) p, key, sizeof key);
+    missing[p] = (p != ES_DATA || d->need_dx) && !known(c, key, d->max_n);
+    any = any || missing[p];
+  }
+  if (!any) return ES_OK;
+  trial t;
+  es_status st = trial_begin(b, d, &t);
+  if (b->comm != NULL) st = es_comm_agree(b->comm, st);
+  for (int p = 0; p < ES_PASSES && st == ES_OK; p++)
+    if (missing[p]) st = tune_pass(b, d, (es_pass) p, &t, c);
+  trial_end(b, &t);
+  return st;
+}
+
+/** Collective. Rank 0's rows on every rank. */
+static es_status share(es_backend *b, es_onednn_choices *c) {
+  const es_comm *comm = b->comm;
+  if (comm == NULL || comm->size == 1) return ES_OK;
+  int n = c->n;
+  es_comm_bcast(comm, &n, sizeof n, 0);
+  es_status st = ES_OK;
+  for (int i = 0; i < n; i++) {
+    struct {
+      char key[80], way[32];
+      int images;
+    } row = {{0}, {0}, 0};
+    if (comm->rank == 0) {
+      snprintf(row.key, sizeof row.key, "%s", c->row[i].key);
+      snprintf(row.way, sizeof row.way, "%s", c->row[i].way->name);
+      row.images = c->row[i].n;
+    }
+    es_comm_bcast(comm, &row, sizeof row, 0);
+    if (comm->rank != 0 && st == ES_OK)
+      st = es_onednn_choices_add(c, row.key, row.images, row.way);
+  }
+  return es_comm_agree(comm, st);
+}
+
+static es_status tune_all(es_backend *b, const es_op_desc *const *desc, int n,
+                          es_onednn_choices *c) {
+  const bool first = b->comm == NULL || b->comm->rank == 0;
+  const char *path = b->plans;
+  if (first && path[0] != '\0' && es_onednn_choices_read(path, c) != ES_OK)
+    es_warn("%s: not used; convolutions are timed anew", path);
+  ES_TRY(share(b, c));
+  const double start = es_now();
+  const int before = c->n;
+  for (int i = 0; i < n; i++) {
+    es_op_desc d = es_onednn_as_conv(desc[i]);
+    int64_t most = d.max_n; /* ranks may have one image more or less */
+    if (b->comm != NULL) es_comm_max_i64(b->comm, &most, 1);
+    d.max_n = (int) most;
+    if (worth_timing(&d)) ES_TRY(tune_shape(b, &d, c));
+  }
+  if (c->n == before) return ES_OK;
+  es_info("timed %d passes of convolutions in %.1f s", c->n - before, es_now() - start);
+  if (first && path[0] != '\0' && es_onednn_choices_write(path, c) != ES_OK)
+    es_warn("%s: the choices are not kept for other runs", path);
+  return ES_OK;
+}
+
+es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n) {
+  es_onednn *s = b->impl;
+  if (!b->tune) return ES_OK;
+  es_status st = s->tuned == NULL ? ES_NEW(1, &s->tuned) : ES_OK;
+  if (b->comm != NULL) st = es_comm_agree(b->comm, st);
+  ES_TRY(st);
+  return tune_all(b, desc, n, s->tuned);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file way.c  What the ways of computing a convolution share. */
+#include "way.h"
+
+static const es_way_ops *const ways[] = {
+#define ES_WAY(n) &es_way_##n,
+#include "way_list.h"
+#undef ES_WAY
+};
+
+size_t es_way_list(const es_way_ops *const **list) {
+  *list = ways;
+  return sizeof ways / sizeof ways[0];
+}
+
+es_prim_engine *es_way_engine(const es_backend *b) {
+  return ((const es_onednn *) b->impl)->engine;
+}
+
+es_status es_way_new(const es_way_ops *ops, size_t size, es_backend *b,
+                     const es_op_desc *d, es_pass pass, int n, es_way **w) {
+  void *p = NULL;
+  ES_TRY(es_blas_alloc(b, size, "a way of computing a convolution", &p));
+  es_way *made = p;
+  *made = (es_way){.ops = ops, .backend = b, .desc = *d, .pass = pass, .n = n};
+  made->desc.name = NULL;
+  *w = made;
+  return ES_OK;
+}
+
+es_status es_way_room(es_way *w, es_prim_engine *e, const es_prim_tensor *from) {
+  const es_prim_tensor to = es_way_like(w->prim[0]);
+  ES_TRY(es_prim_reorder(e, from, &to, false, &w->pack));
+  return es_blas_alloc(w->backend, es_prim_bytes(w->prim[0], 1), "packed weights",
+                       &w->packed);
+}
+
+void es_way_destroy(es_way **w) {
+  if (*w == NULL) return;
+  es_backend *b = (*w)->backend;
+  es_prim_destroy(&(*w)->prim[0]);
+  es_prim_destroy(&(*w)->prim[1]);
+  es_prim_destroy(&(*w)->pack);
+  es_blas_release(b, &(*w)->packed);
+  void *p = *w;
+  es_blas_release(b, &p);
+  *w = NULL;
+}
+
+es_prim_tensor es_way_matrix(int64_t rows, int64_t cols, int64_t apart, bool bf16) {
+  return (es_prim_tensor){
+      .n = 2, .dim = {rows, cols}, .stride = {apart, 1}, .bf16 = bf16};
+}
+
+es_prim_tensor es_way_turned(es_prim_tensor m) {
+  es_prim_tensor t = m;
+  t.dim[0] = m.dim[1];
+  t.dim[1] = m.dim[0];
+  t.stride[0] = m.stride[1];
+  t.stride[1] = m.stride[0];
+  return t;
+}
+
+es_prim_tensor es_way_free(es_prim_tensor t) {
+  t.free = true;
+  return t;
+}
+
+es_prim_tensor es_way_like(const es_prim *p) {
+  return (es_prim_tensor){.like = p, .arg = 1};
+}

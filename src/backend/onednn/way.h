@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file way.h  Ways of computing a pass of a convolution; variants: way_list.h.
+ *
+ *  Which is fastest depends on shape, pass, type and processor: they are timed (tune.h).
+ *  A way is planned for one pass and exactly n images. M = positions of the output over
+ *  all images, K = taps x input channels. */
+#ifndef ES_WAY_H
+#define ES_WAY_H
+
+#include "onednn.h"
+#include "prim.h"
+
+typedef struct es_way es_way;
+
+/* --- for authors of a way ----------------------------------------------------------- */
+typedef struct es_way_ops {
+  const char *name, *doc;
+  /** Is it meant for this? Not asked again before the others. */
+  bool (*fits)(const es_op_desc *d, es_pass pass);
+  /** Fill in a way made by es_way_new; ES_ENOTSUP: not on this processor. */
+  es_status (*create)(es_backend *b, const es_op_desc *d, es_pass pass, int n,
+                      es_way **w);
+  /** Forward and data: take new weights [O, I, k, k]. Optional (weights pass). */
+  es_status (*load)(es_way *w, const float *weights);
+  /** y = ..., dx [+]= ... or dw += ..., for exactly n images. */
+  es_status (*run)(es_way *w, const es_op_args *a);
+} es_way_ops;
+
+/** Every way begins so. */
+struct es_way {
+  const es_way_ops *ops;
+  es_backend *backend; /* borrowed */
+  es_op_desc desc;     /**< its name is not kept */
+  es_pass pass;
+  int n;
+  int64_t version;    /**< of the weights loaded; 0 = none */
+  es_prim *prim[2];   /* owned; data pass: [1] adds to dx */
+  es_prim *pack;      /* owned: weights to the layout of prim[0]; weights pass: back */
+  void *packed;       /* owned: what prim[0] takes as weights */
+};
+
+/** A way of `size` bytes, zeroed but for ops, backend, desc, pass, n. */
+es_status es_way_new(const es_way_ops *ops, size_t size, es_backend *b,
+                     const es_op_desc *d, es_pass pass, int n, es_way **w);
+/** prim[0] is made: room for its argument 1, and `pack` from the f32 tensor `from`. */
+es_status es_way_room(es_way *w, es_prim_engine *e, const es_prim_tensor *from);
+es_prim_engine *es_way_engine(const es_backend *b);
+
+/** [rows, cols] with `apart` elements between rows. */
+es_prim_tensor es_way_matrix(int64_t rows, int64_t cols, int64_t apart, bool bf16);
+/** The transpose of a matrix. */
+es_prim_tensor es_way_turned(es_prim_tensor m);
+/** The same sizes in the primitive's own layout. */
+es_prim_tensor es_way_free(es_prim_tensor t);
+/** The layout that argument 1 of p has. */
+es_prim_tensor es_way_like(const es_prim *p);
+
+#define ES_WAY(n) extern const es_way_ops es_way_##n;
+#include "way_list.h"
+#undef ES_WAY
+
+/* --- for users ---------------------------------------------------------------------- */
+size_t es_way_list(const es_way_ops *const **list);
+void es_way_destroy(es_way **w);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file way_product.c  A 1x1 convolution is a matrix product over all pixels:
+ *  Y [M, O] = X [M, I] W',  dX [+]= dY W,  dW += dY' X.
+ *  With a stride, the pixels that are seen are gathered first, or spread afterwards. */
+#include <string.h>
+#include "way.h"
+
+static bool fits(const es_op_desc *d, es_pass pass) {
+  (void) pass;
+  return d->k == 1 && d->pad == 0;
+}
+
+static int64_t rows_of(const es_op_desc *d, int n) {
+  return (int64_t) n * d->out.h * d->out.w;
+}
+
+static es_status make(es_way *w) {
+  const es_op_desc *d = &w->desc;
+  es_prim_engine *e = es_way_engine(w->backend);
+  const bool bf16 = es_onednn_bf16(w->backend);
+  const int64_t rows = rows_of(d, w->n), in = d->in.c, out = d->out.c;
+  const es_prim_tensor x = es_way_matrix(rows, in, in, bf16);
+  const es_prim_tensor y = es_way_matrix(rows, out, out, bf16);
+  const es_prim_tensor weights = es_way_matrix(out, in, in, false);
+  es_prim_tensor packed = es_way_matrix(out, in, in, bf16);
+  if (w->pass == ES_WEIGHTS) {
+    const es_prim_tensor dy = es_way_turned(y);
+    return es_prim_matmul(e, &dy, &x, &weights, true, &w->prim[0]);
+  }
+  if (w->pass == ES_FORWARD) {
+    const es_prim_tensor from = es_way_turned(weights);
+    packed = es_way_free(es_way_turned(packed));
+    ES_TRY(es_prim_matmul(e, &x, &packed, &y, false, &w->prim[0]));
+    return es_way_room(w, e, &from);
+  }
+  packed = es_way_free(packed);
+  ES_TRY(es_prim_matmul(e, &y, &packed, &x, false, &w->prim[0]));
+  const es_prim_tensor same = es_way_like(w->prim[0]);
+  if (d->stride == 1) ES_TRY(es_prim_matmul(e, &y, &same, &x, true, &w->prim[1]));
+  return es_way_room(w, e, &weights);
+}
+
+static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
+                        es_way **out) {
+  es_way *w = NULL;
+  ES_TRY(es_way_new(&es_way_product, sizeof *w, b, d, pass, n, &w));
+  es_status st = make(w);
+  if (st == ES_OK && d->stride > 1)
+    st = es_onednn_reserve(
+        b, (size_t) (rows_of(d, n) * d->in.c) * es_onednn_size(b));
+  if (st == ES_OK)
+    *out = w;
+  else
+    es_way_destroy(&w);
+  return st;
+}
+
+static es_status load(es_way *w, const float *weights) {
+  return es_prim_run(w->pack, weights, NULL, w->packed);
+}
+
+/** Offset of the pixel under output row r (image, y, x), in pixels. */
+static int64_t seen(const es_op_desc *d, int64_t r) {
+  const int64_t x = r % d->out.w, y = r / d->out.w % d->out.h;
+  const int64_t image = r / d->out.w / d->out.h;
+  return (image * d->in.h + y * d->stride) * d->in.w + x * d->stride;
+}
+
+static const void *gather(const es_way *w, const void *x) {
+  const es_op_desc *d = &w->desc;
+  if (d->stride == 1) return x;
+  char *to = es_onednn_scratch(w->backend);
+  const size_t bytes = (size_t) d->in.c * es_onednn_size(w->backend);
+  const int64_t rows = rows_of(d, w->n);
+#pragma omp parallel for num_threads(w->backend->threads) schedule(static)
+  for (int64_t r = 0; r < rows; r++)
+    memcpy(to + (size_t) r * bytes, (const char *) x + (size_t) seen(d, r) * bytes,
+           bytes);
+  return to;
+}
+
+/** dx [+]= rows, at the pixels that were seen; the others are 0. */
+static void spread(const es_way *w, const es_op_args *a) {
+  const es_op_desc *d = &w->desc;
+  const char *from = es_onednn_scratch(w->backend);
+  const size_t bytes = (size_t) d->in.c * es_onednn_size(w->backend);
+  const int64_t rows = rows_of(d, w->n);
+  char *dx = a->dx;
+  if (!a->add_dx) memset(dx, 0, (size_t) w->n * d->in.h * d->in.w * bytes);
+#pragma omp parallel for num_threads(w->backend->threads) schedule(static)
+  for (int64_t r = 0; r < rows; r++) {
+    char *to = dx + (size_t) seen(d, r) * bytes;
+    if (a->add_dx)
+      es_onednn_add(w->backend, d->in.c, from + (size_t) r * bytes, to);
+    else
+      memcpy(to, from + (size_t) r * bytes, bytes);
+  }
+}
+
+static es_status run(es_way *w, const es_op_args *a) {
+  if (w->pass == ES_FORWARD)
+    return es_prim_run(w->prim[0], gather(w, a->x), w->packed, a->y);
+  if (w->pass == ES_WEIGHTS)
+    return es_prim_run(w->prim[0], a->dy, gather(w, a->x), a->dw);
+  if (w->desc.stride == 1)
+    return es_prim_run(w->prim[a->add_dx], a->dy, w->packed, a->dx);
+  ES_TRY(es_prim_run(w->prim[0], a->dy, w->packed, es_onednn_scratch(w->backend)));
+  spread(w, a);
+  return ES_OK;
+}
+
+const es_way_ops es_way_product = {.name = "product",
+                                   .doc = "1x1: one matrix product",
+                                   .fits = fits,
+                                   .create = create,
+                                   .load = load,
+                                   .run = run};
