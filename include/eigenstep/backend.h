@@ -87,6 +87,9 @@ typedef struct es_op_args {
   es_buf w, b;      /**< conv: [O, I, k, k]; linear: [O, I]; bn: gain [C], b = bias */
   es_buf dw, db;    /**< gradients, accumulated */
   es_buf mean, var; /**< bn: running averages [C] */
+  double *moments;  /**< conv: if not NULL, sums and sums of squares of y by group,
+                         [groups][2 C], are set; bn forward: if not NULL, these of x,
+                         already gathered */
 } es_op_args;
 
 /** A planned op. Backends embed this first in their own struct. */

@@ -16,11 +16,11 @@ typedef struct es_onednn_choices es_onednn_choices;
 
 /** State of one backend. */
 typedef struct es_onednn {
-  bool bf16;               /**< activations and packed weights are bf16 */
-  es_prim_engine *engine;  /* owned */
+  bool bf16;                /**< activations and packed weights are bf16 */
+  es_prim_engine *engine;   /* owned */
   es_onednn_choices *tuned; /* owned; NULL until tuned: fixed rules */
-  void *scratch;           /* owned; shared by all plans, as ops run one after another */
-  size_t scratch_size;     /**< in bytes: the largest need of any plan */
+  void *scratch;            /* owned; shared by all plans, as ops run one after another */
+  size_t scratch_size;      /**< in bytes: the largest need of any plan */
 } es_onednn;
 
 static inline bool es_onednn_bf16(const es_backend *b) {

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file onednn_bn_loops.c  The passes of batch normalisation over [rows, C].
+ *
+ *  They are bound by memory, so they move little, in one stream through each matrix (with
+ *  several rows at once the processor does not see what to fetch next: half the speed),
+ *  and no pass reads the output again for the gate of the ReLU.
+ *
+ *  Sums: f32 over runs of at most RUN rows, then double. Moments are taken relative to
+ *  the first row of the run, so a mean far from zero costs no digits; what is left is the
+ *  f32 rounding of a run, below 64 x 2^-24 = 4e-6 of a standard deviation at worst.
+ *  Columns are independent and rows are taken in order: no result depends on the number
+ *  of threads. */
+#include "onednn_bn.h"
+#include "onednn_type.h"
+
+enum {
+  RUN = 64,            /* rows summed in f32, and rows of a thread */
+  WIDE = 512,          /* columns at a time, on the stack */
+  NARROW = 64,         /* the same where threads share the columns */
+  BLOCK = 8 * ES_LANES /* columns whose gates are one vector of bytes */
+};
+
+static int64_t least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/* --- moments ------------------------------------------------------------------------ */
+
+/** s1 += sum (x - origin), s2 += sum (x - origin)^2 of n columns of a row. */
+ES_BODY void moments_of_row(int n, const void *x, const float *origin, float *s1,
+                            float *s2, const bool bf16) {
+  ES_BY_VECTORS(0, n, {
+    const es_vec d = es_get(bf16, x, c, N) - es_get(false, origin, c, N);
+    es_put(false, s1, c, es_get(false, s1, c, N) + d, N);
+    es_put(false, s2, c, es_get(false, s2, c, N) + d * d, N);
+  });
+}
+
+/** One run of n <= WIDE columns. */
+ES_BODY void moments_of_run(int64_t rows, int width, int n, const void *x, double *sum,
+                            double *square, const bool bf16) {
+  float s1[WIDE] = {0}, s2[WIDE] = {0}, origin[WIDE];
+  ES_BY_VECTORS(0, n, es_put(false, origin, c, es_get(bf16, x, c, N), N));
+  for (int64_t r = 1; r < rows; r++)
+    moments_of_row(n, es_from(bf16, x, r * width), origin, s1, s2, bf16);
+  for (int c = 0; c < n; c++) {
+    const double shift = origin[c], first = s1[c];
+    sum[c] += first + (double) rows * shift;
+    square[c] += s2[c] + shift * (2.0 * first + (double) rows * shift);
+  }
+}
+
+void es_onednn_moments(const es_backend *b, int64_t rows, int width, const void *x,
+                       double *sum, double *square) {
+  const bool bf16 = es_onednn_bf16(b);
+  const int panel = b->threads > 1 ? NARROW : WIDE;
+#pragma omp parallel for num_threads(b->threads) schedule(static)
+  for (int c = 0; c < width; c += panel)
+    for (int64_t first = 0; first < rows; first += RUN) {
+      const int n = (int) least(panel, width - c);
+      const int64_t count = least(RUN, rows - first);
+      const void *from = es_from(bf16, x, first * width + c);
+      ES_EITHER_TYPE(bf16, moments_of_run(count, width, n, from, sum + c, square + c, T));
+    }
+}
+
+/* --- gates -------------------------------------------------------------------------- */
+
+size_t es_onednn_bn_mask_bytes(int width) {
+  return (size_t) ((width + BLOCK - 1) / BLOCK) * ES_LANES;
+}
+
+/** Call for every vector of columns [first, end) as in ES_BY_VECTORS; `bit` is its bit in
+ *  the bytes of the block. */
+#define BY_GATED_VECTORS(first, end, call)                                               \
+  do {                                                                                   \
+    es_words bit = (es_words){0} + 1u;                                                   \
+    ES_BY_VECTORS(first, end, {                                                          \
+      call;                                                                              \
+      bit += bit;                                                                        \
+    });                                                                                  \
+  } while (0)
+
+/* --- forward ------------------------------------------------------------------------ */
+
+/** Returns where the output is positive. */
+ES_BODY es_ints apply_vector(const es_bn_pass *p, int64_t row, int64_t c, const int n,
+                             const bool bf16, const bool residual, const bool relu) {
+  const int64_t at = row + c;
+  es_vec v = es_get(bf16, p->x, at, n) - es_get(false, p->mean, c, n);
+  v = v * es_get(false, p->scale, c, n) + es_get(false, p->bias, c, n);
+  if (residual) v += es_get(bf16, p->residual, at, n);
+  es_put(bf16, p->y, at, relu ? es_relu(v) : v, n);
+  return v > 0.0f;
+}
+
+/** A pass by value: the compiler knows that no store changes it. */
+ES_BODY void apply_rows(const es_bn_pass p, int64_t first, int64_t end, const bool bf16,
+                        const bool residual, const bool relu) {
+  const size_t stride = es_onednn_bn_mask_bytes(p.width);
+  for (int64_t r = first; r < end; r++) {
+    unsigned char *mask = p.mask + (residual && relu ? (size_t) r * stride : 0);
+    for (int c0 = 0; c0 < p.width; c0 += BLOCK, mask += ES_LANES) {
+      es_words open = {0};
+      BY_GATED_VECTORS(c0, least(c0 + BLOCK, p.width),
+                       open |= bit & (es_words) apply_vector(&p, r * p.width, c, N, bf16,
+                                                             residual, relu));
+      if (residual && relu) es_put_bytes(mask, open);
+    }
+  }
+}
+
+ES_BODY void apply_block(const es_bn_pass *p, int64_t first, int64_t end,
+                         const bool bf16) {
+  if (p->residual != NULL && p->relu)
+    apply_rows(*p, first, end, bf16, true, true);
+  else if (p->residual != NULL)
+    apply_rows(*p, first, end, bf16, true, false);
+  else if (p->relu)
+    apply_rows(*p, first, end, bf16, false, true);
+  else
+    apply_rows(*p, first, end, bf16, false, false);
+}
+
+void es_onednn_bn_apply(const es_bn_pass *p) {
+#pragma omp parallel for num_threads(p->threads) schedule(static)
+  for (int64_t r = 0; r < p->rows; r += RUN) {
+    const int64_t end = least(r + RUN, p->rows);
+    ES_EITHER_TYPE(p->bf16, apply_block(p, r, end, T));
+  }
+}
+
+/* --- backward ----------------------------------------------------------------------- */
+
+/** x - mean, and dy where the gate is open, else 0. */
+typedef struct centred {
+  es_vec d, g;
+} centred;
+
+ES_BODY centred centred_vector(const es_bn_pass *p, int64_t row, int64_t c, const int n,
+                               es_words open, const bool bf16, const es_bn_gate gate) {
+  centred v = {es_get(bf16, p->x, row + c, n) - es_get(false, p->mean, c, n),
+               es_get(bf16, p->dy, row + c, n)};
+  if (gate == ES_GATE_X) {
+    const es_vec scale = es_get(false, p->scale, c, n);
+    v.g = es_where(v.d * scale + es_get(false, p->bias, c, n) > 0.0f, v.g);
+  }
+  if (gate == ES_GATE_MASK) v.g = es_where(open != 0, v.g);
+  return v;
+}
+
+/** s1 += sum g, s2 += sum g (x - mean) of n columns from c0 on, a multiple of BLOCK; of
+ *  rows [first, end). */
+ES_BODY void sum_rows(const es_bn_pass p, int64_t first, int64_t end, int c0, int n,
+                      float *s1, float *s2, const bool bf16, const es_bn_gate gate) {
+  const bool masked = gate == ES_GATE_MASK;
+  const size_t stride = es_onednn_bn_mask_bytes(p.width);
+  for (int64_t r = first; r < end; r++) {
+    const unsigned char *mask =
+        masked ? p.mask + (size_t) r * stride + c0 / BLOCK * ES_LANES : NULL;
+    for (int b = 0; b < n; b += BLOCK, mask += masked ? ES_LANES : 0) {
+      const es_words gates = masked ? es_get_bytes(mask) : (es_words){0};
+      BY_GATED_VECTORS(b, least(b + BLOCK, n), {
+        const centred v =
+            centred_vector(&p, r * p.width, c0 + c, N, gates & bit, bf16, gate);
+        es_put(false, s1, c, es_get(false, s1, c, N) + v.g, N);
+        es_put(false, s2, c, es_get(false, s2, c, N) + v.g * v.d, N);
+      });
+    }
+  }
+}
+
+ES_BODY void sums_of_run(const es_bn_pass *p, int64_t first, int64_t end, int c0, int n,
+                         const bool bf16) {
+  float s1[WIDE] = {0}, s2[WIDE] = {0};
+  if (p->gate == ES_GATE_X)
+    sum_rows(*p, first, end, c0, n, s1, s2, bf16, ES_GATE_X);
+  else if (p->gate == ES_GATE_MASK)
+    sum_rows(*p, first, end, c0, n, s1, s2, bf16, ES_GATE_MASK);
+  else
+    sum_rows(*p, first, end, c0, n, s1, s2, bf16, ES_GATE_OPEN);
+  for (int c = 0; c < n; c++) {
+    p->sum[c0 + c] += s1[c];
+    p->product[c0 + c] += s2[c];
+  }
+}
+
+void es_onednn_bn_sums(const es_bn_pass *p) {
+  const int panel = p->threads > 1 ? BLOCK : WIDE;
+#pragma omp parallel for num_threads(p->threads) schedule(static)
+  for (int c = 0; c < p->width; c += panel)
+    for (int64_t r = 0; r < p->rows; r += RUN) {
+      const int n = (int) least(panel, p->width - c);
+      const int64_t end = least(r + RUN, p->rows);
+      ES_EITHER_TYPE(p->bf16, sums_of_run(p, r, end, c, n, T));
+    }
+}
+
+/** `to` [+]= v */
+ES_BODY void give(const bool bf16, void *to, int64_t at, es_vec v, const int n,
+                  bool add) {
+  es_put(bf16, to, at, add ? es_get(bf16, to, at, n) + v : v, n);
+}
+
+ES_BODY void back_vector(const es_bn_pass *p, int64_t row, int64_t c, const int n,
+                         es_words open, const bool bf16, const es_bn_gate gate,
+                         const bool to_x, const bool to_residual) {
+  const centred v = centred_vector(p, row, c, n, open, bf16, gate);
+  const es_vec offset = es_get(false, p->offset, c, n);
+  const es_vec dx =
+      es_get(false, p->scale, c, n) * v.g - offset - es_get(false, p->slope, c, n) * v.d;
+  if (to_x) give(bf16, p->dx, row + c, dx, n, p->add_dx);
+  if (to_residual) give(bf16, p->dresidual, row + c, v.g, n, p->add_dresidual);
+}
+
+ES_BODY void back_rows(const es_bn_pass p, int64_t first, int64_t end, const bool bf16,
+                       const es_bn_gate gate, const bool to_x, const bool to_residual) {
+  const bool masked = gate == ES_GATE_MASK;
+  const size_t stride = es_onednn_bn_mask_bytes(p.width);
+  for (int64_t r = first; r < end; r++) {
+    const unsigned char *mask = masked ? p.mask + (size_t) r * stride : NULL;
+    for (int c0 = 0; c0 < p.width; c0 += BLOCK, mask += masked ? ES_LANES : 0) {
+      const es_words gates = masked ? es_get_bytes(mask) : (es_words){0};
+      BY_GATED_VECTORS(
+          c0, least(c0 + BLOCK, p.width),
+          back_vector(&p, r * p.width, c, N, gates & bit, bf16, gate, to_x, to_residual));
+    }
+  }
+}
+
+/** Through a gate that is a constant of the caller. */
+ES_BODY void back_through(const es_bn_pass *p, int64_t first, int64_t end,
+                          const bool bf16, const es_bn_gate gate) {
+  if (p->dx != NULL && p->dresidual != NULL)
+    back_rows(*p, first, end, bf16, gate, true, true);
+  else if (p->dx != NULL)
+    back_rows(*p, first, end, bf16, gate, true, false);
+  else if (p->dresidual != NULL)
+    back_rows(*p, first, end, bf16, gate, false, true);
+}
+
+ES_BODY void back_block(const es_bn_pass *p, int64_t first, int64_t end,
+                        const bool bf16) {
+  if (p->gate == ES_GATE_X)
+    back_through(p, first, end, bf16, ES_GATE_X);
+  else if (p->gate == ES_GATE_MASK)
+    back_through(p, first, end, bf16, ES_GATE_MASK);
+  else
+    back_through(p, first, end, bf16, ES_GATE_OPEN);
+}
+
+void es_onednn_bn_back(const es_bn_pass *p) {
+#pragma omp parallel for num_threads(p->threads) schedule(static)
+  for (int64_t r = 0; r < p->rows; r += RUN) {
+    const int64_t end = least(r + RUN, p->rows);
+    ES_EITHER_TYPE(p->bf16, back_block(p, r, end, T));
+  }
+}
