@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file onednn_bn_loops.c  The passes of batch normalisation over [rows, C].
  *
- *  They are bound by memory, so they move little, in one stream through each matrix (with
- *  several rows at once the processor does not see what to fetch next: half the speed),
- *  and no pass reads the output again for the gate of the ReLU.
+ *  They are bound by memory, so they move little: no pass reads the output again for the
+ *  gate of the ReLU. What comes from memory is read in its order, row by row: with several
+ *  rows at once the processor does not see what to fetch next, which halves the speed.
  *
  *  Sums: f32 over runs of at most RUN rows, then double. Moments are taken relative to
  *  the first row of the run, so a mean far from zero costs no digits; what is left is the
@@ -14,6 +14,8 @@
 #include "onednn_type.h"
 
 enum {
+  STRIP = 4,           /* vectors whose moments are taken at once */
+  CACHE = 4 << 20,     /* bytes that a second pass surely finds in the cache */
   RUN = 64,            /* rows summed in f32, and rows of a thread */
   WIDE = 512,          /* columns at a time, on the stack */
   NARROW = 64,         /* the same where threads share the columns */
@@ -24,25 +26,49 @@ static int64_t least(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
+/** Call for all of n columns: V vectors from column c on, of N columns each; V is STRIP,
+ *  at last 1. */
+#define BY_STRIPS(n, call)                                                               \
+  do {                                                                                   \
+    const int strips_ = (n) / (STRIP * ES_LANES) * (STRIP * ES_LANES);                   \
+    for (int c = 0; c < strips_; c += STRIP * ES_LANES) {                                \
+      enum { V = STRIP, N = ES_LANES };                                                  \
+      call;                                                                              \
+    }                                                                                    \
+    ES_BY_VECTORS(strips_, n, {                                                          \
+      enum { V = 1 };                                                                    \
+      call;                                                                              \
+    });                                                                                  \
+  } while (0)
+
 /* --- moments ------------------------------------------------------------------------ */
 
-/** s1 += sum (x - origin), s2 += sum (x - origin)^2 of n columns of a row. */
-ES_BODY void moments_of_row(int n, const void *x, const float *origin, float *s1,
-                            float *s2, const bool bf16) {
-  ES_BY_VECTORS(0, n, {
-    const es_vec d = es_get(bf16, x, c, N) - es_get(false, origin, c, N);
-    es_put(false, s1, c, es_get(false, s1, c, N) + d, N);
-    es_put(false, s2, c, es_get(false, s2, c, N) + d * d, N);
-  });
+/** s1 = sum (x - origin), s2 = sum (x - origin)^2 of `vectors` <= STRIP vectors of n
+ *  columns, origin = row 0. Sums stay in registers. */
+ES_BODY void moments_of_strip(int64_t rows, int64_t width, const void *x, float *origin,
+                              float *s1, float *s2, const int vectors, const int n,
+                              const bool bf16) {
+  es_vec o[STRIP], a[STRIP] = {{0}}, b[STRIP] = {{0}};
+  for (int v = 0; v < vectors; v++) o[v] = es_get(bf16, x, v * ES_LANES, n);
+  for (int64_t r = 1; r < rows; r++)
+    for (int v = 0; v < vectors; v++) {
+      const es_vec d = es_get(bf16, x, r * width + v * ES_LANES, n) - o[v];
+      a[v] += d;
+      b[v] += d * d;
+    }
+  for (int v = 0; v < vectors; v++) {
+    es_put(false, origin, v * ES_LANES, o[v], n);
+    es_put(false, s1, v * ES_LANES, a[v], n);
+    es_put(false, s2, v * ES_LANES, b[v], n);
+  }
 }
 
 /** One run of n <= WIDE columns. */
 ES_BODY void moments_of_run(int64_t rows, int width, int n, const void *x, double *sum,
                             double *square, const bool bf16) {
-  float s1[WIDE] = {0}, s2[WIDE] = {0}, origin[WIDE];
-  ES_BY_VECTORS(0, n, es_put(false, origin, c, es_get(bf16, x, c, N), N));
-  for (int64_t r = 1; r < rows; r++)
-    moments_of_row(n, es_from(bf16, x, r * width), origin, s1, s2, bf16);
+  _Alignas(64) float s1[WIDE], s2[WIDE], origin[WIDE];
+  BY_STRIPS(n, moments_of_strip(rows, width, es_from(bf16, x, c), origin + c, s1 + c,
+                                s2 + c, V, N, bf16));
   for (int c = 0; c < n; c++) {
     const double shift = origin[c], first = s1[c];
     sum[c] += first + (double) rows * shift;
@@ -149,36 +175,55 @@ ES_BODY centred centred_vector(const es_bn_pass *p, int64_t row, int64_t c, cons
   return v;
 }
 
-/** s1 += sum g, s2 += sum g (x - mean) of n columns from c0 on, a multiple of BLOCK; of
- *  rows [first, end). */
-ES_BODY void sum_rows(const es_bn_pass p, int64_t first, int64_t end, int c0, int n,
-                      float *s1, float *s2, const bool bf16, const es_bn_gate gate) {
+/** s1 += sum g, s2 += sum g (x - mean) over rows [first, end) of `vectors` <= STRIP
+ *  vectors of n columns from c on. */
+ES_BODY void sums_of_strip(const es_bn_pass p, int64_t first, int64_t end, int64_t c,
+                           float *s1, float *s2, const int vectors, const int n,
+                           const bool bf16, const es_bn_gate gate) {
   const bool masked = gate == ES_GATE_MASK;
-  const size_t stride = es_onednn_bn_mask_bytes(p.width);
+  const int64_t stride = (int64_t) es_onednn_bn_mask_bytes(p.width);
+  const unsigned char *mask = masked ? p.mask + c / BLOCK * ES_LANES : NULL;
+  const unsigned bit = 1u << c % BLOCK / ES_LANES;
+  es_vec a[STRIP], b[STRIP];
+  for (int v = 0; v < vectors; v++) {
+    a[v] = es_get(false, s1, v * ES_LANES, n);
+    b[v] = es_get(false, s2, v * ES_LANES, n);
+  }
   for (int64_t r = first; r < end; r++) {
-    const unsigned char *mask =
-        masked ? p.mask + (size_t) r * stride + c0 / BLOCK * ES_LANES : NULL;
-    for (int b = 0; b < n; b += BLOCK, mask += masked ? ES_LANES : 0) {
-      const es_words gates = masked ? es_get_bytes(mask) : (es_words){0};
-      BY_GATED_VECTORS(b, least(b + BLOCK, n), {
-        const centred v =
-            centred_vector(&p, r * p.width, c0 + c, N, gates & bit, bf16, gate);
-        es_put(false, s1, c, es_get(false, s1, c, N) + v.g, N);
-        es_put(false, s2, c, es_get(false, s2, c, N) + v.g * v.d, N);
-      });
+    const es_words open = masked ? es_get_bytes(mask + r * stride) : (es_words){0};
+    for (int v = 0; v < vectors; v++) {
+      const centred q = centred_vector(&p, r * p.width, c + v * ES_LANES, n,
+                                       open & bit << v, bf16, gate);
+      a[v] += q.g;
+      b[v] += q.g * q.d;
     }
   }
+  for (int v = 0; v < vectors; v++) {
+    es_put(false, s1, v * ES_LANES, a[v], n);
+    es_put(false, s2, v * ES_LANES, b[v], n);
+  }
+}
+
+/** Strips of all rows keep their sums in registers: best where the rows are in the cache.
+ *  Memory wants to be read in its order: row by row then. */
+ES_BODY void sums_through(const es_bn_pass *p, int64_t first, int64_t end, int c0, int n,
+                          float *s1, float *s2, const bool bf16, const es_bn_gate gate) {
+  const int64_t bytes = 2 * p->rows * p->width * (bf16 ? 2 : 4);
+  const int64_t height = bytes <= CACHE || n <= STRIP * ES_LANES ? end - first : 1;
+  for (int64_t r = first; r < end; r += height)
+    BY_STRIPS(n,
+              sums_of_strip(*p, r, r + height, c0 + c, s1 + c, s2 + c, V, N, bf16, gate));
 }
 
 ES_BODY void sums_of_run(const es_bn_pass *p, int64_t first, int64_t end, int c0, int n,
                          const bool bf16) {
-  float s1[WIDE] = {0}, s2[WIDE] = {0};
+  _Alignas(64) float s1[WIDE] = {0}, s2[WIDE] = {0};
   if (p->gate == ES_GATE_X)
-    sum_rows(*p, first, end, c0, n, s1, s2, bf16, ES_GATE_X);
+    sums_through(p, first, end, c0, n, s1, s2, bf16, ES_GATE_X);
   else if (p->gate == ES_GATE_MASK)
-    sum_rows(*p, first, end, c0, n, s1, s2, bf16, ES_GATE_MASK);
+    sums_through(p, first, end, c0, n, s1, s2, bf16, ES_GATE_MASK);
   else
-    sum_rows(*p, first, end, c0, n, s1, s2, bf16, ES_GATE_OPEN);
+    sums_through(p, first, end, c0, n, s1, s2, bf16, ES_GATE_OPEN);
   for (int c = 0; c < n; c++) {
     p->sum[c0 + c] += s1[c];
     p->product[c0 + c] += s2[c];
