@@ -7,9 +7,9 @@
  *  division by a small deviation in BN costs another factor of up to 5. A wrong tap,
  *  sign, factor or missing accumulation is off by 1e-2 or more.
  *
- *  In bf16: <= 2e-2. A value has 8 bits, so each rounding errs by up to 2^-9 = 2e-3 of it;
- *  an op rounds a few times (weights, a sum that is added to, the result), and its sums
- *  are f32. Both sides begin with the same bf16 numbers. */
+ *  In bf16: <= 2e-2. A value has 8 bits, so each rounding errs by up to 2^-9 = 2e-3 of
+ *  it; an op rounds a few times (weights, a sum that is added to, the result), and its
+ *  sums are f32. Both sides begin with the same bf16 numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

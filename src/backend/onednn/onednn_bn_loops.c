@@ -2,8 +2,9 @@
 /** @file onednn_bn_loops.c  The passes of batch normalisation over [rows, C].
  *
  *  They are bound by memory, so they move little: no pass reads the output again for the
- *  gate of the ReLU. What comes from memory is read in its order, row by row: with several
- *  rows at once the processor does not see what to fetch next, which halves the speed.
+ *  gate of the ReLU. What comes from memory is read in its order, row by row: with
+ *  several rows at once the processor does not see what to fetch next, which halves the
+ *  speed.
  *
  *  Sums: f32 over runs of at most RUN rows, then double. Moments are taken relative to
  *  the first row of the run, so a mean far from zero costs no digits; what is left is the
@@ -15,7 +16,7 @@
 
 enum {
   STRIP = 4,           /* vectors whose moments are taken at once */
-  CACHE = 4 << 20,     /* bytes that a second pass surely finds in the cache */
+  CACHE = 4 << 20,     /* bytes of x and dy that a cache surely holds */
   RUN = 64,            /* rows summed in f32, and rows of a thread */
   WIDE = 512,          /* columns at a time, on the stack */
   NARROW = 64,         /* the same where threads share the columns */
