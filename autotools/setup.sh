@@ -6,7 +6,7 @@
 set -eu
 
 packages="autoconf automake make gcc libc6-dev pkg-config git help2man
-  libopenmpi-dev openmpi-bin libopenblas-dev libscalapack-openmpi-dev
+  libopenmpi-dev openmpi-bin libopenblas-dev libscalapack-openmpi-dev libdnnl-dev
   libhdf5-openmpi-dev libinih-dev libcjson-dev libjpeg-dev libpng-dev
   python3 python3-numpy python3-h5py python3-matplotlib"
 [ "${1-}" != --tests ] || packages="$packages

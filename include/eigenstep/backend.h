@@ -85,11 +85,13 @@ typedef struct es_op_args {
   es_act dresidual;           /**< bn */
   bool add_dx, add_dresidual; /**< add to dx / dresidual instead of overwriting */
   es_buf w, b;      /**< conv: [O, I, k, k]; linear: [O, I]; bn: gain [C], b = bias */
+  int64_t version;  /**< of all parameters: a plan may keep packed weights while it stays;
+                         0 = not known */
   es_buf dw, db;    /**< gradients, accumulated */
   es_buf mean, var; /**< bn: running averages [C] */
-  double *moments;  /**< conv: if not NULL, sums and sums of squares of y by group,
-                         [groups][2 C], are set; bn forward: if not NULL, these of x,
-                         already gathered */
+  double *moments;  /**< conv whose op `gives_moments`: if not NULL, sums and sums of
+                         squares of y by group, [groups][2 C], are set; bn forward: if not
+                         NULL, these of x, already gathered */
 } es_op_args;
 
 /** A planned op. Backends embed this first in their own struct. */
@@ -99,7 +101,8 @@ struct es_op {
   es_status (*forward)(es_op *op, const es_op_args *a);
   es_status (*backward)(es_op *op, const es_op_args *a);
   void (*destroy)(es_op *op);
-  size_t bytes; /**< memory the plan owns */
+  bool gives_moments; /**< conv: obeys args.moments */
+  size_t bytes;       /**< memory the plan owns */
   double flops; /**< of one forward per image (multiply and add counted separately) */
 };
 
@@ -119,10 +122,11 @@ typedef struct es_adamw_args {
   int64_t step; /**< of this update, from 1 */
 } es_adamw_args;
 
-/* --- for authors of a backend: all pointers required -------------------------------- */
+/* --- for authors of a backend: all pointers required but those marked optional -------------------------------- */
 typedef struct es_backend_ops {
   const char *name, *doc;
   bool host; /**< es_buf is host memory, and any that the host gives will do */
+  bool has_bf16; /**< obeys es_backend.bf16, as far as the processor can */
   /** Non-collective except where a device must be shared out by node-local rank. */
   es_status (*open)(es_backend *b, const es_comm *comm);
   void (*close)(es_backend *b);
@@ -151,21 +155,41 @@ typedef struct es_backend_ops {
   es_status (*allreduce)(es_backend *b, const es_comm *c, es_buf p, size_t n);
   /** The same in the order of a binary tree over the ranks, a power of two (tree.h). */
   es_status (*treesum)(es_backend *b, const es_comm *c, es_buf p, size_t n);
+  /** Optional (NULL: nothing to choose). Collective over es_backend.comm. Before n ops
+   *  are planned: choose how to compute them, the same on all ranks. */
+  es_status (*tune)(es_backend *b, const es_op_desc *const *d, int n);
   /* network ops, one planner per kind; all of them required */
   es_status (*plan[ES_OP_KINDS])(es_backend *b, const es_op_desc *d, es_op **op);
 } es_backend_ops;
 
 /* --- for users ---------------------------------------------------------------------- */
+/** How to open one. */
+typedef struct es_backend_options {
+  const char *name;  /**< of the list, or "auto": the best in this build */
+  int threads;       /**< per rank, >= 1 */
+  bool bf16;         /**< activations in bf16, where the backend and the processor can */
+  bool tune;         /**< time alternatives before planning; else fixed rules, which give
+                          the same numbers on every run and number of ranks */
+  const char *plans; /**< file that keeps what was timed; "" or NULL: none. Borrowed */
+} es_backend_options;
+
 struct es_backend {
   const es_backend_ops *ops;
-  int threads;      /**< per rank */
+  const es_comm *comm; /**< borrowed; NULL: this process alone */
+  int threads;         /**< per rank */
+  bool bf16, tune;     /**< as in the options; bf16: whether it is so */
+  const char *plans;   /**< "" = none; borrowed */
   void *impl;       /* owned by the backend */
   size_t allocated; /**< bytes now, in alloc'ed buffers and plans */
 };
 
 /** Collective. Open by name ("auto": the best in this build, and the log says which
- *  and why). A name that is known but not in this build is refused. Checks that the
- *  ops table is complete. @param comm NULL: this process alone; @param threads >= 1 */
+ *  and why). A name that is known but not in this build is refused, and so is bf16 where
+ *  the backend knows none. Checks that the ops table is complete.
+ *  @param comm  NULL: this process alone; must outlive */
+es_status es_backend_open_with(const es_backend_options *o, const es_comm *comm,
+                               es_backend **b);
+/** The same in f32, by fixed rules. */
 es_status es_backend_open(const char *name, const es_comm *comm, int threads,
                           es_backend **b);
 void es_backend_close(es_backend **b);

@@ -46,8 +46,10 @@ extern const es_param es_output_table[];
 /** Section [backend]. */
 typedef struct es_backend_params {
   es_string name;
-  int precision; /**< 0 = f32 */
+  int precision; /**< 0 = f32, 1 = bf16 */
   int64_t threads;
+  bool tune;
+  es_string plans; /**< "auto", "none" or a path */
 } es_backend_params;
 extern const es_param es_backend_table[];
 

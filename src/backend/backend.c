@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file backend.c  Backends by name: open, check that the table is complete, close. */
-#include "eigenstep/backend.h"
+#include "config.h"
 
 #include <string.h>
+#include "eigenstep/backend.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
 
@@ -18,8 +19,12 @@ static const es_backend_ops *const backends[] = {
 
 enum { COUNT = sizeof backends / sizeof backends[0] };
 
-/** Names users may know from elsewhere; refused by name, not as a misspelling. */
-static const char *const elsewhere[] = {"onednn", "cuda"};
+/** Names that are known but may not be in this build; refused by name, not as a
+ *  misspelling. */
+static const struct {
+  const char *name, *how;
+} elsewhere[] = {{"onednn", "configure --with-onednn"},
+                 {"cuda", "this version has none for GPUs"}};
 
 size_t es_backend_list(const es_backend_ops *const **list) {
   *list = backends;
@@ -61,6 +66,12 @@ es_status es_backend_complete(const es_backend_ops *o) {
   return ES_OK;
 }
 
+static bool listed(const char *name) {
+  for (size_t i = 0; i < COUNT; i++)
+    if (strcmp(backends[i]->name, name) == 0) return true;
+  return false;
+}
+
 static es_status find(const char *name, const es_backend_ops **ops) {
   if (strcmp(name, "auto") == 0) {
     *ops = backends[0];
@@ -68,9 +79,9 @@ static es_status find(const char *name, const es_backend_ops **ops) {
     return ES_OK;
   }
   for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)
-    ES_CHECK(strcmp(name, elsewhere[i]) != 0, ES_ENOTSUP,
-             "backend '%s' is not in this build; backend.name = auto takes '%s'", name,
-             backends[0]->name);
+    ES_CHECK(strcmp(name, elsewhere[i].name) != 0 || listed(name), ES_ENOTSUP,
+             "backend '%s' is not in this build (%s); backend.name = auto takes '%s'",
+             name, elsewhere[i].how, backends[0]->name);
   const void *found = NULL;
   ES_TRY(
       es_registry_find("backend", name, (const void *const *) backends, COUNT, &found));
@@ -79,17 +90,24 @@ static es_status find(const char *name, const es_backend_ops **ops) {
 }
 
 /** The part of opening in which ranks may differ. */
-static es_status open_here(const char *name, const es_comm *comm, int threads,
+static es_status open_here(const es_backend_options *o, const es_comm *comm,
                            es_backend **b) {
-  ES_CHECK(threads >= 1, ES_EARG, "got %d threads per rank, expected at least 1",
-           threads);
+  ES_CHECK(o->threads >= 1, ES_EARG, "got %d threads per rank, expected at least 1",
+           o->threads);
   const es_backend_ops *ops = NULL;
-  ES_TRY(find(name, &ops));
+  ES_TRY(find(o->name, &ops));
   ES_TRY(es_backend_complete(ops));
+  ES_CHECK(!o->bf16 || ops->has_bf16, ES_ECONFIG,
+           "backend.precision: got bf16 with backend '%s', which computes in f32 only",
+           ops->name);
   es_backend *made = NULL;
   ES_TRY(ES_NEW(1, &made));
-  made->ops = ops;
-  made->threads = threads;
+  *made = (es_backend){.ops = ops,
+                       .comm = comm,
+                       .threads = o->threads,
+                       .bf16 = o->bf16,
+                       .tune = o->tune,
+                       .plans = o->plans != NULL ? o->plans : ""};
   const es_status st = ops->open(made, comm);
   if (st == ES_OK)
     *b = made;
@@ -98,10 +116,10 @@ static es_status open_here(const char *name, const es_comm *comm, int threads,
   return st;
 }
 
-es_status es_backend_open(const char *name, const es_comm *comm, int threads,
-                          es_backend **b) {
+es_status es_backend_open_with(const es_backend_options *o, const es_comm *comm,
+                               es_backend **b) {
   es_backend *made = NULL;
-  es_status st = open_here(name, comm, threads, &made);
+  es_status st = open_here(o, comm, &made);
   if (comm != NULL) st = es_comm_agree(comm, st);
   if (st != ES_OK) es_backend_close(&made);
   if (st == ES_OK) *b = made;
@@ -110,6 +128,12 @@ es_status es_backend_open(const char *name, const es_comm *comm, int threads,
 
 es_act es_act_at(es_backend *b, es_shape s, es_act a, int n) {
   return (char *) a + b->ops->act_bytes(b, s, n);
+}
+
+es_status es_backend_open(const char *name, const es_comm *comm, int threads,
+                          es_backend **b) {
+  const es_backend_options o = {.name = name, .threads = threads};
+  return es_backend_open_with(&o, comm, b);
 }
 
 void es_backend_close(es_backend **b) {

@@ -136,7 +136,8 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   es_status st;
   ES_TRY(es_settings_read(cfg, ranks, &s));
   ES_TRY(es_comm_agree(job->comm, es_pipeline_check(cfg, &s)));
-  ES_TRY_GOTO(es_backend_open(s.backend.name, job->comm, 1, &p.backend), done);
+  const es_backend_options backend = es_settings_backend(&s);
+  ES_TRY_GOTO(es_backend_open_with(&backend, job->comm, &p.backend), done);
   ES_TRY_GOTO(es_pipeline_open_data(job->comm, cfg, &s, &p), done);
   const int64_t most = s.batch.pairs > p.probe_chunk ? s.batch.pairs : p.probe_chunk;
   es_net_options o = es_settings_net(&s, (most + ranks - 1) / ranks, ranks);

@@ -166,8 +166,8 @@ es_status es_pipeline_create(const es_comm *c, es_config *cfg, const es_settings
   es_status st;
   ES_TRY(es_comm_agree(c, es_pipeline_check(cfg, s)));
   ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
-  ES_TRY_GOTO(es_backend_open(s->backend.name, c, (int) s->backend.threads, &p->backend),
-              fail);
+  const es_backend_options backend = es_settings_backend(s);
+  ES_TRY_GOTO(es_backend_open_with(&backend, c, &p->backend), fail);
   ES_TRY_GOTO(es_pipeline_open_data(c, cfg, s, p), fail);
   ES_TRY_GOTO(es_comm_agree(c, open_loaders(c, s, p)), fail);
   ES_TRY_GOTO(build_model(c, cfg, s, p), fail);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file settings.c  All sections: the list of what may be set, and the reading of it. */
+#define _POSIX_C_SOURCE 200809L
 #include "settings.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "bench.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/tree.h"
@@ -19,9 +22,17 @@ const es_param es_output_table[] = {
 
 typedef es_backend_params back_par;
 const es_param es_backend_table[] = {
-    ES_STRING(back_par, name, "auto", "where the network is computed: auto, blas, guard"),
-    ES_CHOICE(back_par, precision, "f32", "f32", "arithmetic of activations"),
-    ES_INT(back_par, threads, "1", 1, 4096, "1", "threads per rank"), ES_PARAM_END};
+    ES_STRING(back_par, name, "auto", "where the network is computed: auto, onednn, blas, guard"),
+    ES_CHOICE(back_par, precision, "f32", "f32|bf16",
+              "type of activations; parameters and statistics are f32 (bf16: onednn)"),
+    ES_INT(back_par, threads, "1", 1, 4096, "1", "threads per rank"),
+    ES_BOOL(back_par, tune, "true",
+            "onednn: time the ways of computing each convolution and take the fastest; "
+            "false: by fixed rules, the same on every run"),
+    ES_STRING(back_par, plans, "auto",
+              "file that keeps what was timed, for later runs: a path, none, or auto = "
+              ".cache/eigenstep/plans.tsv in the home folder"),
+    ES_PARAM_END};
 
 /* The fixed sections, and where their values go in es_settings. */
 typedef struct entry {
@@ -87,6 +98,24 @@ es_status es_sections(es_section **out, size_t *n_out) {
   return ES_OK;
 }
 
+/** backend.plans as a path, "" for none; auto in the home folder as the system knows it. */
+static void locate_plans(char *plans, size_t size) {
+  const bool automatic = strcmp(plans, "auto") == 0;
+  if (!automatic && strcmp(plans, "none") != 0) return;
+  const struct passwd *user = automatic ? getpwuid(getuid()) : NULL;
+  plans[0] = '\0';
+  if (user != NULL && user->pw_dir[0] == '/')
+    snprintf(plans, size, "%s/.cache/eigenstep/plans.tsv", user->pw_dir);
+}
+
+es_backend_options es_settings_backend(const es_settings *s) {
+  return (es_backend_options){.name = s->backend.name,
+                              .threads = (int) s->backend.threads,
+                              .bf16 = s->backend.precision == 1,
+                              .tune = s->backend.tune,
+                              .plans = s->backend.plans};
+}
+
 int es_settings_dim(const es_settings *s) {
   return (int) s->projector.widths.v[s->projector.widths.n - 1];
 }
@@ -131,6 +160,7 @@ es_status es_settings_read(es_config *cfg, int ranks, es_settings *s) {
     void *at = (char *) s + fixed[i].offset;
     ES_TRY(es_config_get(cfg, fixed[i].name, fixed[i].table, NULL, fixed[i].size, at));
   }
+  locate_plans(s->backend.plans, sizeof s->backend.plans);
   ES_CHECK(
       s->projector.widths.n >= 1, ES_ECONFIG,
       "projector.widths: got an empty list, expected at least the embedding's width");

@@ -35,6 +35,9 @@ es_status es_settings_read(es_config *cfg, int ranks, es_settings *s);
 /** Sizes of a network for batches of up to `pairs` pairs on one of `ranks` ranks. */
 es_net_options es_settings_net(const es_settings *s, int64_t pairs, int ranks);
 
+/** Section [backend] as the backend takes it; borrows from s. */
+es_backend_options es_settings_backend(const es_settings *s);
+
 /** Embedding width: the projector's last. */
 int es_settings_dim(const es_settings *s);
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "note.h"
-#include "path.h"
+#include "eigenstep/path.h"
 
 enum { PATH_BYTES = 1200, SCHEMA = 1 };
 #define STEP_END INT64_C(1000000000000000)

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "path.h"
+#include "eigenstep/path.h"
 
 enum { PATH_BYTES = 1200 };
 

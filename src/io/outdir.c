@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "note.h"
-#include "path.h"
+#include "eigenstep/path.h"
 
 enum { PATH_BYTES = 4096 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file path.c  The few file-system steps behind output folder, checkpoints and exports.
  */
-#include "path.h"
+#include "eigenstep/path.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "eigenstep/mem.h"
-#include "path.h"
+#include "eigenstep/path.h"
 
 enum { PATH_BYTES = 4096 };
 

@@ -46,6 +46,7 @@ void es_net_destroy(es_net **net) {
   if (q->grads != NULL) q->backend->ops->release(q->backend, &q->grads);
   es_params_destroy(&q->params);
   es_free(&q->value);
+  es_free(&q->moments);
   es_free(&q->node);
   es_free(net);
 }

@@ -85,9 +85,41 @@ es_status es_net_place(es_net *net) {
   return ES_OK;
 }
 
+bool es_net_hands_moments(const es_net *net, int i) {
+  if (i + 1 >= net->n_node || !net->node[i].op->gives_moments) return false;
+  const es_net_node *const next = &net->node[i + 1];
+  return next->desc.kind == ES_OP_BN && next->x == net->node[i].y;
+}
+
+/** Room for the moments of the widest BN. */
+static es_status make_moments(es_net *net) {
+  size_t widest = 0;
+  for (int i = 0; i < net->n_node; i++) {
+    const es_op_desc *const d = &net->node[i].desc;
+    if (d->kind == ES_OP_BN && (size_t) d->in.c > widest) widest = (size_t) d->in.c;
+  }
+  return ES_NEW(2 * ES_BN_GROUPS * widest, &net->moments);
+}
+
+/** Let the backend choose how to compute the ops. */
+static es_status tune(es_net *net) {
+  es_backend *const b = net->backend;
+  if (b->ops->tune == NULL) return ES_OK;
+  const es_op_desc **list = NULL;
+  ES_TRY(ES_NEW(net->n_node, &list));
+  for (int i = 0; i < net->n_node; i++) list[i] = &net->node[i].desc;
+  const es_status st = b->ops->tune(b, list, net->n_node);
+  es_free(&list);
+  return st;
+}
+
 /** Allocate the buffers and plan the ops. */
 static es_status realise(es_net *net) {
   es_backend *const b = net->backend;
+  for (int i = 0; i < net->n_node; i++)
+    net->node[i].desc.name = net->node[i].name; /* the array may have moved */
+  ES_TRY(tune(net));
+  ES_TRY(make_moments(net));
   ES_TRY(es_params_alloc(net->params));
   ES_TRY(b->ops->alloc(b, net->act_bytes, "activations", &net->acts));
   ES_TRY(b->ops->alloc(b, net->grad_bytes, "activation gradients", &net->grads));
@@ -98,7 +130,6 @@ static es_status realise(es_net *net) {
   net->tree = room;
   for (int i = 0; i < net->n_node; i++) {
     es_net_node *const node = &net->node[i];
-    node->desc.name = node->name; /* the array may have moved while it grew */
     ES_TRY(es_op_plan(b, &node->desc, &node->op));
   }
   return ES_OK;

@@ -36,12 +36,16 @@ struct es_net {
   size_t act_bytes, grad_bytes; /**< of the arenas */
   void *acts, *grads;           /* owned, backend memory */
   es_buf tree;                  /* owned, with shards: es_net_tree_size */
+  double *moments; /* owned: from a convolution to the BN right behind it */
   bool planned;
   /* the last forward, for backward */
   int n, groups;
   es_bn_mode mode;
   bool forwarded;
 };
+
+/** Does node i, a convolution, give moments to a BN of its output that comes next? */
+bool es_net_hands_moments(const es_net *net, int i);
 
 /** Place all values in the two arenas and set the add flags. Local.
  *  @return ES_EARG if a value that needs a gradient has no consumer */

@@ -38,15 +38,26 @@ es_op_args es_net_arguments(const es_net *net, const es_net_node *node, int firs
                       .add_dresidual = node->add_dresidual,
                       .w = part(net, p->value, node->w),
                       .b = part(net, p->value, node->b),
+                      .version = p->version,
                       .dw = part(net, p->grad, node->w),
                       .db = part(net, p->grad, node->b),
                       .mean = part(net, p->state, node->mean),
                       .var = part(net, p->state, node->var)};
 }
 
-static es_status forward(es_net *net, const es_net_node *node) {
+/** Where a convolution leaves the moments of its output for the BN that is its next
+ *  node; NULL for all others. In shards, whose sums are a tree, there are none. */
+static double *moments_of(const es_net *net, int i) {
+  if (net->mode == ES_BN_RUNNING || net->options.shards > 0) return NULL;
+  const int conv = net->node[i].desc.kind == ES_OP_BN ? i - 1 : i;
+  return conv >= 0 && es_net_hands_moments(net, conv) ? net->moments : NULL;
+}
+
+static es_status forward(es_net *net, int i) {
+  const es_net_node *const node = &net->node[i];
   if (es_net_in_shards(net, node)) return es_net_forward_shards(net, node);
-  const es_op_args a = es_net_arguments(net, node, 0, net->n);
+  es_op_args a = es_net_arguments(net, node, 0, net->n);
+  a.moments = moments_of(net, i);
   return node->op->forward(node->op, &a);
 }
 
@@ -73,7 +84,7 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
   net->mode = mode;
   net->forwarded = false;
   ES_TRY(b->ops->act_write(b, net->value[0].shape, n, x, act_of(net, 0, 0)));
-  for (int i = 0; i < net->n_node; i++) ES_TRY(forward(net, &net->node[i]));
+  for (int i = 0; i < net->n_node; i++) ES_TRY(forward(net, i));
   ES_TRY(b->ops->act_read(b, net->value[last].shape, n, act_of(net, last, 0), z));
   net->forwarded = true;
   return ES_OK;

@@ -181,6 +181,7 @@ es_status es_optim_update_part(es_optim *o, double lr, const es_division *d) {
     for (int i = 0; i < d->n; i++) ES_TRY(o->ops->gather(o, d->own[i], o->sum));
     es_division_sum(d, o->sum, sums);
   }
+  o->params->version++;
   for (int i = 0; i < d->n; i++) ES_TRY(o->ops->update(o, lr, d->own[i]));
   o->steps++;
   return ES_OK;

@@ -18,6 +18,7 @@ es_status es_params_create(es_backend *b, es_params **p) {
   es_params *q;
   ES_TRY(ES_NEW(1, &q));
   q->backend = b;
+  q->version = 1;
   *p = q;
   return ES_OK;
 }
@@ -118,6 +119,7 @@ es_status es_params_get(const es_params *p, int view, float *out) {
 }
 
 es_status es_params_set(es_params *p, int view, const float *in) {
+  p->version++;
   const es_view *const v = &p->view[view];
   return p->backend->ops->upload(p->backend, place(p, v), in, (size_t) v->count);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include "eigenstep/mem.h"
-#include "io/path.h"
+#include "eigenstep/path.h"
 #include "tune.h"
 
 static const es_way_ops *way_named(const char *name) {
@@ -99,6 +99,15 @@ es_status es_onednn_choices_read(const char *path, es_onednn_choices *c) {
   return st;
 }
 
+/** The folder of a file, with those above it. */
+static int make_parent(const char *path) {
+  char dir[1100];
+  const char *slash = strrchr(path, '/');
+  if (slash == NULL || slash == path) return 0;
+  snprintf(dir, sizeof dir, "%.*s", (int) (slash - path), path);
+  return es_path_make_dirs(dir);
+}
+
 /** Append to a growing text. */
 static void put(FILE *text, const char *begin, const es_onednn_choice_row *r) {
   fprintf(text, "%s%s\t%d\t%s\n", begin, r->key, r->n, r->way->name);
@@ -115,7 +124,7 @@ es_status es_onednn_choices_write(const char *path, const es_onednn_choices *c) 
     if (strncmp(line, begin, strlen(begin)) != 0) fputs(line, text);
   if (old != NULL) fclose(old);
   for (int i = 0; i < c->n; i++) put(text, begin, &c->row[i]);
-  int failed = fclose(text) == 0 ? 0 : ENOMEM;
+  int failed = fclose(text) == 0 ? make_parent(path) : ENOMEM;
   if (failed == 0) failed = es_path_replace(path, bytes, size);
   free(bytes);
   ES_CHECK(failed == 0, ES_EIO, "%s: %s", path, strerror(failed));

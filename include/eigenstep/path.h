@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file path.h  Serial file-system steps with errno results: 0 or the errno value. */
-#ifndef ES_IO_PATH_H
-#define ES_IO_PATH_H
+#ifndef ES_PATH_H
+#define ES_PATH_H
 
 #include <stddef.h>
 
