@@ -11,7 +11,7 @@ bad=0
 layers='
 0 base       cadence clock log mem param registry rng status version visit
 1 par        comm division grid phases reduction shared stop tree
-2 io         ckpt h5 outdir safetensors stamp table traj
+2 io         ckpt h5 outdir path safetensors stamp table traj
 3 backend    backend shape
 4 tensor     arena dmat tensor
 5a data      augment data dataset loader

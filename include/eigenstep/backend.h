@@ -122,10 +122,10 @@ typedef struct es_adamw_args {
   int64_t step; /**< of this update, from 1 */
 } es_adamw_args;
 
-/* --- for authors of a backend: all pointers required but those marked optional -------------------------------- */
+/* --- for authors of a backend: all pointers required but those marked optional ------ */
 typedef struct es_backend_ops {
   const char *name, *doc;
-  bool host; /**< es_buf is host memory, and any that the host gives will do */
+  bool host;     /**< es_buf is host memory, and any that the host gives will do */
   bool has_bf16; /**< obeys es_backend.bf16, as far as the processor can */
   /** Non-collective except where a device must be shared out by node-local rank. */
   es_status (*open)(es_backend *b, const es_comm *comm);
@@ -179,8 +179,8 @@ struct es_backend {
   int threads;         /**< per rank */
   bool bf16, tune;     /**< as in the options; bf16: whether it is so */
   const char *plans;   /**< "" = none; borrowed */
-  void *impl;       /* owned by the backend */
-  size_t allocated; /**< bytes now, in alloc'ed buffers and plans */
+  void *impl;          /* owned by the backend */
+  size_t allocated;    /**< bytes now, in alloc'ed buffers and plans */
 };
 
 /** Collective. Open by name ("auto": the best in this build, and the log says which

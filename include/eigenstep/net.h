@@ -59,7 +59,8 @@ es_shape es_net_shape(const es_net *net, int value);
 es_view *es_net_view(es_net *net, const char *name);
 
 /** Collective over the backend's communicator where the backend times its ops
- *  (es_backend.tune). Plan everything; the last value is the output and must be [D, 1, 1]. */
+ *  (es_backend.tune). Plan everything; the last value is the output and must be
+ *  [D, 1, 1]. */
 es_status es_net_alloc(es_net *net);
 void es_net_cost_of(const es_net *net, es_net_cost *cost);
 es_params *es_net_params(es_net *net);

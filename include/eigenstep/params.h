@@ -44,7 +44,7 @@ typedef struct es_params {
   int n_view, cap;
   int64_t n, n_state;        /**< elements of value/grad and of state */
   es_buf value, grad, state; /* owned; NULL until es_params_alloc */
-  int64_t version; /**< of value: raised by whoever changes it, from 1 */
+  int64_t version;           /**< of value: raised by whoever changes it, from 1 */
   const es_comm *comm; /* borrowed; whose nodes share value and grad, NULL: private */
   es_shared *values, *grads; /* owned: where they lie then */
 } es_params;

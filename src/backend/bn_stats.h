@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file bn_stats.h  Statistics of batch normalisation, for all CPU backends: which rows
- *  are summed together, over ranks, in tree order where asked; what follows from the sums.
- *  How rows are summed and rewritten is the backend's.
+ *  are summed together, over ranks, in tree order where asked; what follows from the
+ *  sums. How rows are summed and rewritten is the backend's.
  *
  *  N = images x pixels of a group, over all ranks of desc.sync; m, v = mean and biased
  *  variance of a channel; s = 1 / sqrt(v + eps).

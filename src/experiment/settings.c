@@ -22,7 +22,8 @@ const es_param es_output_table[] = {
 
 typedef es_backend_params back_par;
 const es_param es_backend_table[] = {
-    ES_STRING(back_par, name, "auto", "where the network is computed: auto, onednn, blas, guard"),
+    ES_STRING(back_par, name, "auto",
+              "where the network is computed: auto, onednn, blas, guard"),
     ES_CHOICE(back_par, precision, "f32", "f32|bf16",
               "type of activations; parameters and statistics are f32 (bf16: onednn)"),
     ES_INT(back_par, threads, "1", 1, 4096, "1", "threads per rank"),
@@ -98,7 +99,7 @@ es_status es_sections(es_section **out, size_t *n_out) {
   return ES_OK;
 }
 
-/** backend.plans as a path, "" for none; auto in the home folder as the system knows it. */
+/** backend.plans as a path, "" for none; auto: in the home folder the system knows. */
 static void locate_plans(char *plans, size_t size) {
   const bool automatic = strcmp(plans, "auto") == 0;
   if (!automatic && strcmp(plans, "none") != 0) return;
@@ -112,7 +113,7 @@ es_backend_options es_settings_backend(const es_settings *s) {
   return (es_backend_options){.name = s->backend.name,
                               .threads = (int) s->backend.threads,
                               .bf16 = s->backend.precision == 1,
-                              .tune = s->backend.tune,
+                              .tune = s->backend.tune && !s->parallel.deterministic,
                               .plans = s->backend.plans};
 }
 

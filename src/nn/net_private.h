@@ -36,7 +36,7 @@ struct es_net {
   size_t act_bytes, grad_bytes; /**< of the arenas */
   void *acts, *grads;           /* owned, backend memory */
   es_buf tree;                  /* owned, with shards: es_net_tree_size */
-  double *moments; /* owned: from a convolution to the BN right behind it */
+  double *moments;              /* owned: from a convolution to the BN right behind it */
   bool planned;
   /* the last forward, for backward */
   int n, groups;

@@ -102,7 +102,8 @@ static void gradient_of_weights(const conv *c, const es_op_args *a) {
   if (c->direct) product_tn(out, k, rows, dy, a->x, beta, sum);
   for (int64_t first = 0; first < rows && !c->direct; first += c->chunk_x) {
     const int count = (int) (rows - first < c->chunk_x ? rows - first : c->chunk_x);
-    es_blas_gather(&c->x, sizeof *col, c->base.op.backend->threads, a->x, first, count, col);
+    es_blas_gather(&c->x, sizeof *col, c->base.op.backend->threads, a->x, first, count,
+                   col);
     product_tn(out, k, count, dy + first * out, col, beta, sum);
     beta = 1.0f;
   }
@@ -121,7 +122,8 @@ static void gradient_by_turning(const conv *c, const es_op_args *a) {
                c->whole ? a->w : c->packed, turned);
   for (int64_t first = 0; first < rows; first += c->chunk_dy) {
     const int count = (int) (rows - first < c->chunk_dy ? rows - first : c->chunk_dy);
-    es_blas_gather(&c->dy, sizeof *col, c->base.op.backend->threads, a->dy, first, count, col);
+    es_blas_gather(&c->dy, sizeof *col, c->base.op.backend->threads, a->dy, first, count,
+                   col);
     product_nn(count, in, k, col, turned, a->add_dx ? 1.0f : 0.0f, dx + first * in);
   }
 }

@@ -18,7 +18,7 @@ typedef struct size_plan {
 typedef struct conv {
   es_op op;
   size_plan size[SIZES];
-  int oldest; /**< to be replaced next */
+  int oldest;   /**< to be replaced next */
   double *sums; /* owned: of the bias gradient [2 O]; NULL without bias */
 } conv;
 

@@ -82,8 +82,7 @@ static es_status make_take(es_prim_engine *e, dnnl_status_t st, dnnl_primitive_d
   *p = (es_prim){.engine = e, .pd = pd, .id = {id[0], id[1], id[2]}};
   const dnnl_status_t bound = bind(p);
   if (bound != dnnl_success) es_prim_destroy(&p);
-  ES_CHECK(bound == dnnl_success,
-           bound == dnnl_out_of_memory ? ES_ENOMEM : ES_EINTERNAL,
+  ES_CHECK(bound == dnnl_success, bound == dnnl_out_of_memory ? ES_ENOMEM : ES_EINTERNAL,
            "oneDNN cannot make a primitive (status %d)", (int) bound);
   *out = p;
   return ES_OK;
@@ -115,8 +114,7 @@ es_status es_prim_conv(es_prim_engine *e, es_pass pass, const es_prim_tensor *x,
       {DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC},
       {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_WEIGHTS}};
   dnnl_primitive_desc_t pd = NULL;
-  const dnnl_status_t st =
-      es_prim_pd_conv(e->engine, pass, x, w, y, stride, pad, &pd);
+  const dnnl_status_t st = es_prim_pd_conv(e->engine, pass, x, w, y, stride, pad, &pd);
   return make_take(e, st, pd, id[pass], p);
 }
 
@@ -156,7 +154,8 @@ es_status es_prim_run(es_prim *p, const void *a, const void *b, void *c) {
     st = dnnl_memory_set_data_handle(p->memory[i], address[i]);
     args[n++] = (dnnl_exec_arg_t){.arg = p->id[i], .memory = p->memory[i]};
   }
-  if (st == dnnl_success) st = dnnl_primitive_execute(p->prim, p->engine->stream, n, args);
+  if (st == dnnl_success)
+    st = dnnl_primitive_execute(p->prim, p->engine->stream, n, args);
   if (st == dnnl_success) st = dnnl_stream_wait(p->engine->stream);
   ES_CHECK(st == dnnl_success, st == dnnl_out_of_memory ? ES_ENOMEM : ES_EINTERNAL,
            "oneDNN failed to run a primitive (status %d)", (int) st);

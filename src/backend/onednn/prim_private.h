@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file prim_private.h  What prim.c and prim_v*.c share: the makers of descriptors, whose
- *  calls differ between oneDNN 2 and 3. */
+/** @file prim_private.h  What prim.c and prim_v*.c share: the makers of descriptors,
+ *  whose calls differ between oneDNN 2 and 3. */
 #ifndef ES_PRIM_PRIVATE_H
 #define ES_PRIM_PRIVATE_H
 
@@ -22,13 +22,15 @@ struct es_prim {
 
 dnnl_status_t es_prim_pd_matmul(dnnl_engine_t e, const es_prim_tensor *a,
                                 const es_prim_tensor *b, const es_prim_tensor *c,
-                                const_dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd);
+                                const_dnnl_primitive_attr_t attr,
+                                dnnl_primitive_desc_t *pd);
 dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, es_pass pass, const es_prim_tensor *x,
                               const es_prim_tensor *w, const es_prim_tensor *y,
                               int stride, const int pad[4], dnnl_primitive_desc_t *pd);
 dnnl_status_t es_prim_pd_reorder(dnnl_engine_t e, const es_prim_tensor *from,
                                  const es_prim_tensor *to,
-                                 const_dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd);
+                                 const_dnnl_primitive_attr_t attr,
+                                 dnnl_primitive_desc_t *pd);
 /** Attributes of "add to the destination". */
 dnnl_status_t es_prim_attr_add(dnnl_primitive_attr_t *attr);
 

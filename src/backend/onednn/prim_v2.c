@@ -10,7 +10,7 @@ static dnnl_status_t describe(const es_prim_tensor *t, dnnl_memory_desc_t *md) {
                                         t->like->id[t->arg]);
     return dnnl_success;
   }
-  dnnl_dims_t dim, stride;
+  dnnl_dims_t dim = {0}, stride = {0};
   const dnnl_data_type_t type = t->bf16 ? dnnl_bf16 : dnnl_f32;
   memcpy(dim, t->dim, (size_t) t->n * sizeof *dim);
   memcpy(stride, t->stride, (size_t) t->n * sizeof *stride);
@@ -72,8 +72,8 @@ dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, es_pass pass, const es_prim_tenso
   st = describe(w, &md[1]);
   if (st == dnnl_success)
     st = pass == ES_DATA
-             ? dnnl_convolution_backward_data_desc_init(
-                   &d, dnnl_convolution_direct, &md[0], &md[1], &md[2], s, lo, hi)
+             ? dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct,
+                                                        &md[0], &md[1], &md[2], s, lo, hi)
              : dnnl_convolution_backward_weights_desc_init(
                    &d, dnnl_convolution_direct, &md[0], &md[1], NULL, &md[2], s, lo, hi);
   if (st == dnnl_success) st = dnnl_primitive_desc_create(pd, &d, NULL, e, hint);

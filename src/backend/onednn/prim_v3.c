@@ -6,10 +6,10 @@
 
 static dnnl_status_t describe(const es_prim_tensor *t, dnnl_memory_desc_t *md) {
   if (t->like != NULL)
-    return dnnl_memory_desc_clone(
-        md, dnnl_primitive_desc_query_md(t->like->pd, dnnl_query_exec_arg_md,
-                                         t->like->id[t->arg]));
-  dnnl_dims_t dim, stride;
+    return dnnl_memory_desc_clone(md, dnnl_primitive_desc_query_md(t->like->pd,
+                                                                   dnnl_query_exec_arg_md,
+                                                                   t->like->id[t->arg]));
+  dnnl_dims_t dim = {0}, stride = {0};
   const dnnl_data_type_t type = t->bf16 ? dnnl_bf16 : dnnl_f32;
   memcpy(dim, t->dim, (size_t) t->n * sizeof *dim);
   memcpy(stride, t->stride, (size_t) t->n * sizeof *stride);
@@ -55,7 +55,8 @@ dnnl_status_t es_prim_pd_matmul(dnnl_engine_t e, const es_prim_tensor *a,
 
 /** A pass of the convolution; hint: the forward pass for the others. */
 static dnnl_status_t pass_of(dnnl_engine_t e, es_pass pass, dnnl_memory_desc_t md[3],
-                             int stride, const int pad[4], const_dnnl_primitive_desc_t hint,
+                             int stride, const int pad[4],
+                             const_dnnl_primitive_desc_t hint,
                              dnnl_primitive_desc_t *pd) {
   const dnnl_dims_t s = {stride, stride}, lo = {pad[0], pad[1]}, hi = {pad[2], pad[3]};
   const dnnl_dims_t dense = {0, 0};

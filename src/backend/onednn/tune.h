@@ -8,9 +8,9 @@
 
 /** Collective over the backend's communicator. Time the ways of all convolutions and
  *  linear layers of desc[n] (equal ones once) with max_n images, unless the file of the
- *  backend's options has them; every rank gets the same choice, the least mean over ranks;
- *  rank 0 writes what is new to the file. A file that cannot be read or written is a
- *  warning.
+ *  backend's options has them; every rank gets the same choice, the least mean over
+ *  ranks; rank 0 writes what is new to the file. A file that cannot be read or written
+ *  is a warning.
  *  @return the same status on all ranks */
 es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n);
 

@@ -93,8 +93,7 @@ es_status es_onednn_choices_read(const char *path, es_onednn_choices *c) {
   begin_of_lines(begin, sizeof begin);
   es_status st = ES_OK;
   while (st == ES_OK && fgets(line, sizeof line, f) != NULL)
-    if (strncmp(line, begin, strlen(begin)) == 0)
-      st = read_row(line + strlen(begin), c);
+    if (strncmp(line, begin, strlen(begin)) == 0) st = read_row(line + strlen(begin), c);
   fclose(f);
   return st;
 }

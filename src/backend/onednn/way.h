@@ -33,10 +33,10 @@ struct es_way {
   es_op_desc desc;     /**< its name is not kept */
   es_pass pass;
   int n;
-  int64_t version;    /**< of the weights loaded; 0 = none */
-  es_prim *prim[2];   /* owned; data pass: [1] adds to dx */
-  es_prim *pack;      /* owned: weights to the layout of prim[0]; weights pass: back */
-  void *packed;       /* owned: what prim[0] takes as weights */
+  int64_t version;  /**< of the weights loaded; 0 = none */
+  es_prim *prim[2]; /* owned; data pass: [1] adds to dx */
+  es_prim *pack;    /* owned: weights to the layout of prim[0]; weights pass: back */
+  void *packed;     /* owned: what prim[0] takes as weights */
 };
 
 /** A way of `size` bytes, zeroed but for ops, backend, desc, pass, n. */

@@ -71,7 +71,8 @@ static int tap(const es_op_desc *d, int p, int q) {
 static es_status load(es_way *w, const float *weights) {
   const es_op_desc *d = &w->desc;
   const int in = d->in.c, taps = d->k * d->k, out = d->out.c;
-  const int positions = (int) es_blas_pixels(d->out), pixels = (int) es_blas_pixels(d->in);
+  const int positions = (int) es_blas_pixels(d->out),
+            pixels = (int) es_blas_pixels(d->in);
   float *dense = es_onednn_scratch(w->backend);
 #pragma omp parallel for num_threads(w->backend->threads) schedule(static)
   for (int o = 0; o < out; o++)
@@ -89,7 +90,8 @@ static es_status load(es_way *w, const float *weights) {
 static void fold(const es_way *w, const float *dense, float *dw) {
   const es_op_desc *d = &w->desc;
   const int in = d->in.c, taps = d->k * d->k, out = d->out.c;
-  const int positions = (int) es_blas_pixels(d->out), pixels = (int) es_blas_pixels(d->in);
+  const int positions = (int) es_blas_pixels(d->out),
+            pixels = (int) es_blas_pixels(d->in);
 #pragma omp parallel for num_threads(w->backend->threads) schedule(static)
   for (int o = 0; o < out; o++)
     for (int pq = 0; pq < positions * pixels; pq++) {
@@ -102,8 +104,7 @@ static void fold(const es_way *w, const float *dense, float *dw) {
 
 static es_status run(es_way *w, const es_op_args *a) {
   if (w->pass == ES_FORWARD) return es_prim_run(w->prim[0], a->x, w->packed, a->y);
-  if (w->pass == ES_DATA)
-    return es_prim_run(w->prim[a->add_dx], a->dy, w->packed, a->dx);
+  if (w->pass == ES_DATA) return es_prim_run(w->prim[a->add_dx], a->dy, w->packed, a->dx);
   float *dense = es_onednn_scratch(w->backend);
   ES_TRY(es_prim_run(w->prim[0], a->dy, a->x, dense));
   fold(w, dense, a->dw);
@@ -111,7 +112,8 @@ static es_status run(es_way *w, const es_op_args *a) {
 }
 
 const es_way_ops es_way_dense = {.name = "dense",
-                                 .doc = "maps smaller than the kernel: pixels to positions",
+                                 .doc =
+                                     "maps smaller than the kernel: pixels to positions",
                                  .fits = fits,
                                  .create = create,
                                  .load = load,

@@ -7,13 +7,11 @@ static bool fits(const es_op_desc *d, es_pass pass) {
   return d->kind == ES_OP_CONV;
 }
 
-/** Activations as the library sees them: [N, C, H, W] by name, channels last in memory. */
+/** Activations as the library sees them: [N, C, H, W] by name, last C in memory. */
 static es_prim_tensor activation(es_shape s, int n, bool bf16) {
   const int64_t c = s.c, h = s.h, w = s.w;
-  return (es_prim_tensor){.n = 4,
-                          .dim = {n, c, h, w},
-                          .stride = {h * w * c, 1, w * c, c},
-                          .bf16 = bf16};
+  return (es_prim_tensor){
+      .n = 4, .dim = {n, c, h, w}, .stride = {h * w * c, 1, w * c, c}, .bf16 = bf16};
 }
 
 static es_prim_tensor weights_of(const es_op_desc *d) {

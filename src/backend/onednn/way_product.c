@@ -46,8 +46,7 @@ static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
   ES_TRY(es_way_new(&es_way_product, sizeof *w, b, d, pass, n, &w));
   es_status st = make(w);
   if (st == ES_OK && d->stride > 1)
-    st = es_onednn_reserve(
-        b, (size_t) (rows_of(d, n) * d->in.c) * es_onednn_size(b));
+    st = es_onednn_reserve(b, (size_t) (rows_of(d, n) * d->in.c) * es_onednn_size(b));
   if (st == ES_OK)
     *out = w;
   else

@@ -14,10 +14,10 @@ typedef struct unrolled {
   es_way way;
   es_blas_window x, dy; /**< over the input; over the output (stride 1) */
   int k0, l0;
-  int images;         /**< at a time; divides n */
-  int64_t rows, k;    /**< of the gathered matrix, a time */
-  size_t col_bytes;   /**< of it, rounded up to whole cache lines */
-  bool scattered;     /**< data pass with a stride */
+  int images;       /**< at a time; divides n */
+  int64_t rows, k;  /**< of the gathered matrix, a time */
+  size_t col_bytes; /**< of it, rounded up to whole cache lines */
+  bool scattered;   /**< data pass with a stride */
 } unrolled;
 
 static bool fits(const es_op_desc *d, es_pass pass) {
@@ -53,8 +53,8 @@ static void set_sizes(unrolled *u) {
 /** What lies behind the gathered rows in the scratch, and what loading needs there. */
 static size_t scratch_bytes(const unrolled *u) {
   const es_op_desc *d = &u->way.desc;
-  const size_t weights = (size_t) d->out.c * (size_t) (u->x.kh * u->x.kw) *
-                         (size_t) d->in.c * sizeof(float);
+  const size_t weights =
+      (size_t) d->out.c * (size_t) (u->x.kh * u->x.kw) * (size_t) d->in.c * sizeof(float);
   const size_t image =
       (size_t) u->images * (size_t) (es_blas_pixels(d->in) * d->in.c) * sizeof(float);
   return u->col_bytes + 2 * weights + (u->scattered ? image : 0);
@@ -173,7 +173,8 @@ static es_status run_data(unrolled *u, const es_op_args *a) {
   for (int i = 0; i < w->n; i += u->images) {
     const int64_t first = i / u->images * u->rows;
     if (u->scattered) {
-      ES_TRY(es_prim_run(w->prim[0], element(w, a->dy, first * d->out.c), w->packed, col));
+      ES_TRY(
+          es_prim_run(w->prim[0], element(w, a->dy, first * d->out.c), w->packed, col));
       scatter(u, a, i);
       continue;
     }
@@ -193,8 +194,8 @@ static es_status run(es_way *w, const es_op_args *a) {
   for (int64_t first = 0; first < w->n / u->images * u->rows; first += u->rows) {
     es_blas_gather(&u->x, es_onednn_size(w->backend), w->backend->threads, a->x, first,
                    (int) u->rows, col);
-    ES_TRY(es_prim_run(w->prim[0], col, w->packed,
-                       element(w, a->y, first * w->desc.out.c)));
+    ES_TRY(
+        es_prim_run(w->prim[0], col, w->packed, element(w, a->y, first * w->desc.out.c)));
   }
   return ES_OK;
 }
