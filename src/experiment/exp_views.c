@@ -45,7 +45,7 @@ static es_status drop_last_steps(es_config *cfg) {
   const es_augment_ops *const *ops;
   const size_t count = es_augment_list(&ops);
   es_augment_params a;
-  char name[STEPS_MAX][64], text[sizeof(es_string) + 64] = "augment.list=";
+  char name[STEPS_MAX][64], text[sizeof name + 2 * STEPS_MAX] = "augment.list=";
   size_t n, kept = 0;
   ES_TRY(es_config_get(cfg, "augment", es_augment_table, NULL, sizeof a, &a));
   ES_TRY(es_split(a.list, STEPS_MAX, name, &n));
