@@ -123,6 +123,10 @@ es_status es_train_step(es_train *t, const es_batch *batch, double lr, double *l
 es_status es_train_embed(es_train *t, const es_batch *batch, es_bn_mode mode, int *n,
                          double *z);
 
+/** Collective. The same of another value of the network (es_net_read), z [2n, CHW]. */
+es_status es_train_features(es_train *t, const es_batch *batch, es_bn_mode mode,
+                            int value, int *n, double *z);
+
 /** Collective. After es_train_embed of the same batch, with no forward in between:
  *  parameter gradients += this rank's part of dL/dparameters, for dz as z there.
  *  @param to  is told in the last pass which gradients are final; NULL: nobody */

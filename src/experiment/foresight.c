@@ -70,31 +70,28 @@ static const char *obstacle(const es_settings *s, const es_pipeline *p) {
   return "none is known for this loss";
 }
 
-/* Collective. Features of the probe's pairs. */
+/* Collective. Features of the probe's pairs: this rank's, in deterministic mode all. */
 static es_status read_features(const es_comm *c, const es_settings *s,
                                const es_pipeline *p, es_pairs *x) {
   const int width = es_net_shape(p->net, p->features).c;
   const int64_t chunks = p->probe_pairs / p->probe_chunk;
   const es_bn_mode mode = s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING;
   int64_t lo, mine;
-  float *part = NULL;
-  es_comm_share(c, p->probe_chunk, &lo, &mine);
+  double *part = NULL;
+  es_comm_share(p->seen, p->probe_chunk, &lo, &mine);
   *x = (es_pairs){.total = p->probe_pairs, .n = chunks * mine, .m = width};
-  es_comm_scan(c, x->n, &x->first, NULL);
+  es_comm_scan(p->seen, x->n, &x->first, NULL);
   es_status st = ES_NEW(2 * mine * width, &part);
   for (int v = 0; v < 2 && st == ES_OK; v++) st = ES_NEW(x->n * width, &x->x[v]);
   st = es_comm_agree(c, st);
   for (int64_t k = 0; k < chunks && st == ES_OK; k++) {
     es_batch *b = NULL;
-    st = es_loader_get(p->probe_loader, k, &b);
-    st = es_comm_agree(c, st);
-    if (st == ES_OK)
-      st = es_net_forward(p->net, 2 * b->n, p->train->groups, mode, b->x, p->train->z);
-    if (st == ES_OK) st = es_net_read(p->net, p->features, part);
-    st = es_comm_agree(c, st);
+    int n;
+    st = es_comm_agree(c, es_loader_get(p->probe_loader, k, &b));
+    if (st == ES_OK) st = es_train_features(p->train, b, mode, p->features, &n, part);
     const int64_t size = mine * width;
-    for (int64_t i = 0; st == ES_OK && i < 2 * size; i++)
-      x->x[i / size][k * size + i % size] = (double) part[i];
+    for (int v = 0; v < 2 && st == ES_OK; v++)
+      memcpy(x->x[v] + k * size, part + v * size, (size_t) size * sizeof *part);
   }
   es_free(&part);
   return st;

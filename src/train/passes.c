@@ -7,6 +7,7 @@
  *  Callan 2021). Accumulating the gradients of the parts' own losses would be wrong:
  *  these losses are no sums over pairs. */
 #include <string.h>
+#include "eigenstep/mem.h"
 #include "eigenstep/train.h"
 
 /** Pairs [first, first + n) of this rank's. */
@@ -50,10 +51,9 @@ static int rows_of(const es_train *t, int pairs, int *first) {
 }
 
 /** Collective. Fill in the other ranks' rows of both views. */
-static es_status gather(const es_train *t, int pairs, double *z) {
+static es_status gather(const es_train *t, int pairs, size_t dim, double *z) {
   int first;
   const int rows = rows_of(t, pairs, &first);
-  const size_t dim = (size_t) es_net_dim(t->net);
   for (size_t view = 0; view < 2; view++) {
     double *const all = z + view * (size_t) rows * dim;
     ES_TRY(es_comm_allgather(t->comm, all + (size_t) first * dim, pairs,
@@ -62,25 +62,43 @@ static es_status gather(const es_train *t, int pairs, double *z) {
   return ES_OK;
 }
 
-es_status es_train_embed(es_train *t, const es_batch *b, es_bn_mode mode, int *n,
-                         double *z) {
+/** Collective. Rows of a value, through `pass`, which has room for a pass of it; value
+ *  -1: the output, which forward leaves in `pass` = t->z. */
+static es_status run(es_train *t, const es_batch *b, es_bn_mode mode, int value,
+                     size_t dim, float *pass, int *n, double *z) {
   const int passes = count_passes(t, b->n);
-  const size_t dim = (size_t) es_net_dim(t->net);
   int first;
   const int rows = rows_of(t, b->n, &first);
   for (int c = 0; c < passes; c++) {
     const part p = part_of(b->n, c, passes);
     ES_TRY(forward(t, b, p, mode));
+    if (value >= 0) ES_TRY(es_comm_agree(t->comm, es_net_read(t->net, value, pass)));
     const size_t count = (size_t) p.n * dim;
     for (int view = 0; view < 2; view++) {
-      const float *from = t->z + (size_t) view * count;
+      const float *from = pass + (size_t) view * count;
       double *to = z + (size_t) (view * rows + first + p.first) * dim;
       for (size_t i = 0; i < count; i++) to[i] = from[i];
     }
   }
-  if (t->deterministic) ES_TRY(gather(t, b->n, z));
+  if (t->deterministic) ES_TRY(gather(t, b->n, dim, z));
   *n = rows;
   return ES_OK;
+}
+
+es_status es_train_embed(es_train *t, const es_batch *b, es_bn_mode mode, int *n,
+                         double *z) {
+  return run(t, b, mode, -1, (size_t) es_net_dim(t->net), t->z, n, z);
+}
+
+es_status es_train_features(es_train *t, const es_batch *b, es_bn_mode mode, int value,
+                            int *n, double *z) {
+  const es_shape s = es_net_shape(t->net, value);
+  const size_t dim = (size_t) s.c * (size_t) s.h * (size_t) s.w;
+  float *pass = NULL;
+  es_status st = es_comm_agree(t->comm, ES_NEW(2 * (size_t) b->n * dim, &pass));
+  if (st == ES_OK) st = run(t, b, mode, value, dim, pass, n, z);
+  es_free(&pass);
+  return st;
 }
 
 es_status es_train_backward(es_train *t, const es_batch *b, const double *dz,
