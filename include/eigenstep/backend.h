@@ -50,6 +50,7 @@ typedef struct es_op_desc {
   int k, stride, pad;   /**< conv (square kernel), maxpool */
   bool bias;            /**< linear */
   bool need_dx;         /**< false: the input layer, no gradient of x is computed */
+  bool forward_only;    /**< backward is never called */
   bool residual, relu;  /**< bn */
   double eps, momentum; /**< bn */
   const es_comm *sync;  /**< bn: statistics over these ranks; NULL = local. Borrowed. */

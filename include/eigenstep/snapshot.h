@@ -16,7 +16,7 @@ typedef struct es_spectrum_params {
   int64_t probe;      /**< held-out pairs */
   int64_t top;        /**< eigenvalues kept, 0 = all */
   es_string solver;   /**< eig_list.h */
-  int precision;      /**< 0 = f32: forward passes of the probe */
+  int precision;      /**< of the probe's forward passes: 0 = f32, 1 = bf16 */
   int bn;             /**< 0 = batch, 1 = running */
   es_string matrices; /**< "covariance, cross" */
   int64_t lidar;      /**< views of a sample for LiDAR, 0 = off */

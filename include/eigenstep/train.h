@@ -50,6 +50,8 @@ extern const es_param es_ckpt_table[];
 typedef struct es_train_options {
   const es_comm *comm;
   es_net *net;
+  es_net *eye; /**< what measurements go through: shares the parameters of net, in another
+                    precision; NULL: net itself */
   es_loss *loss;
   es_optim *optim;
   int n_max;  /**< pairs of a batch on this rank, at most */
@@ -65,7 +67,7 @@ typedef struct es_train_options {
 /** What a step works on. All borrowed but the buffers. */
 typedef struct es_train {
   const es_comm *comm;
-  es_net *net;
+  es_net *net, *eye;
   es_loss *loss;
   es_optim *optim;
   es_precondition *precondition; /**< NULL: the gradient as it is */

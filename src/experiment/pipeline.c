@@ -78,6 +78,24 @@ static es_status open_loaders(const es_comm *c, const es_settings *s, es_pipelin
   return es_loader_create(c, probe_set, p->augment, p->view, &probe, &p->probe_loader);
 }
 
+/* The network that snapshots see: in f32 also where training is in bf16, whose rounding
+ * would be a floor below the small eigenvalues. */
+static es_status build_eye(const es_comm *c, const es_settings *s, es_net_options o,
+                           es_pipeline *p) {
+  p->eye = p->net;
+  if (!p->backend->bf16 || s->spectrum.precision == 1) return ES_OK;
+  es_backend_options b = es_settings_backend(s);
+  es_net *eye = NULL;
+  b.bf16 = false;
+  o.params = es_net_params(p->net);
+  o.forward_only = true;
+  ES_TRY(es_backend_open_with(&b, c, &p->eye_backend));
+  ES_TRY(es_comm_agree(c, es_model_build(p->eye_backend, &o, p->view, &s->encoder,
+                                         &s->projector, &s->init, &eye, NULL)));
+  p->eye = eye;
+  return ES_OK;
+}
+
 static es_status build_model(const es_comm *c, es_config *cfg, const es_settings *s,
                              es_pipeline *p) {
   const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
@@ -91,7 +109,8 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
   ES_TRY(es_comm_agree(c, es_params_init(params, (uint64_t) s->run.seed)));
   if (s->encoder.weights[0] != '\0') ES_TRY(es_model_load(params, c, s->encoder.weights));
   ES_TRY(es_comm_agree(c, es_optim_create(cfg, &s->optim, params, &p->optim)));
-  return es_sched_find(&s->sched, &p->sched);
+  ES_TRY(es_sched_find(&s->sched, &p->sched));
+  return build_eye(c, s, o, p);
 }
 
 /* Losses of batch and probe; each rank sees its share of the pairs, or all. */
@@ -111,6 +130,7 @@ static es_status make_train(const es_comm *c, const es_settings *s, es_pipeline 
   const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
   const es_train_options o = {.comm = c,
                               .net = p->net,
+                              .eye = p->eye,
                               .loss = p->loss,
                               .optim = p->optim,
                               .n_max = batch > chunk ? batch : chunk,
@@ -153,6 +173,8 @@ es_status es_pipeline_check(es_config *cfg, const es_settings *s) {
   const es_optim_ops *optim;
   const es_sched_ops *sched;
   bool wanted;
+  ES_CHECK(s->spectrum.precision <= s->backend.precision, ES_ECONFIG,
+           "spectrum.precision: got bf16 with backend.precision = f32, expected f32");
   ES_TRY(check_loss(cfg, s));
   ES_TRY(es_accuracy_check(&s->probe, &wanted));
   ES_TRY(es_optim_find(&s->optim, &optim));
@@ -217,12 +239,14 @@ void es_pipeline_destroy(es_pipeline **pp) {
   es_precondition_destroy(&p->precondition);
   es_loss_destroy(&p->probe_loss);
   es_loss_destroy(&p->loss);
+  if (p->eye != p->net) es_net_destroy(&p->eye);
   es_net_destroy(&p->net);
   es_loader_destroy(&p->probe_loader);
   es_loader_destroy(&p->loader);
   es_augment_destroy(&p->augment);
   es_dataset_close(&p->held_out);
   es_dataset_close(&p->data);
+  es_backend_close(&p->eye_backend);
   es_backend_close(&p->backend);
   es_comm_destroy(&p->self);
   es_free(pp);

@@ -19,7 +19,10 @@ typedef struct es_pipeline {
   int64_t probe_chunk; /**< pairs of a probe forward, over all ranks */
   int64_t probe_pairs;
   es_net *net;
-  int features; /**< value of the network: the encoder's output */
+  es_backend *eye_backend; /**< f32 beside a bf16 `backend`, for measuring; else NULL */
+  es_net *eye;             /**< what is measured through: net, or a network on eye_backend
+                                with the parameters of net */
+  int features;            /**< value of the network: the encoder's output */
   es_loss *loss, *probe_loss;
   es_precondition *precondition; /**< NULL: off */
   es_optim *optim;

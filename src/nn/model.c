@@ -57,7 +57,9 @@ static es_status assemble(es_net *net, const es_encoder_ops *ops, es_shape input
   ES_TRY(es_net_input(net, input, &x));
   ES_TRY(ops->build(net, enc, x, &h));
   ES_TRY(project(net, proj, h));
-  ES_TRY(set_init(es_net_params(net), init));
+  es_params *const params = es_net_params(net);
+  const bool theirs = params->value != NULL; /* another network's, with values */
+  if (!theirs) ES_TRY(set_init(params, init));
   ES_TRY(es_net_alloc(net));
   if (features != NULL) *features = h;
   return ES_OK;

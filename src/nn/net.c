@@ -26,7 +26,8 @@ es_status es_net_create(es_backend *b, const es_net_options *o, es_net **net) {
   q->backend = b;
   q->options = *o;
   if (q->options.max_n == 0) q->options.max_n = 1; /* ops are planned for one at least */
-  const es_status st = es_params_create(b, &q->params);
+  q->params = o->params;
+  const es_status st = o->params == NULL ? es_params_create(b, &q->params) : ES_OK;
   if (st != ES_OK) {
     es_free(&q);
     return st;
@@ -44,7 +45,7 @@ void es_net_destroy(es_net **net) {
   if (tree != NULL) q->backend->ops->release(q->backend, &tree);
   if (q->acts != NULL) q->backend->ops->release(q->backend, &q->acts);
   if (q->grads != NULL) q->backend->ops->release(q->backend, &q->grads);
-  es_params_destroy(&q->params);
+  if (q->options.params == NULL) es_params_destroy(&q->params);
   es_free(&q->value);
   es_free(&q->moments);
   es_free(&q->node);
@@ -114,7 +115,13 @@ static es_status declare(es_net *net, const char *prefix, const char *part, es_v
            prefix, part, ES_NAME_MAX - 1);
   view.scale = 1.0;
   view.excluded = view.ndim == 1;
-  return es_params_add(net->params, &view, index);
+  if (net->options.params == NULL) return es_params_add(net->params, &view, index);
+  *index = es_params_find(net->params, view.name);
+  const es_view *const there = *index < 0 ? NULL : &net->params->view[*index];
+  ES_CHECK(there != NULL && there->ndim == view.ndim &&
+               memcmp(there->dim, view.dim, sizeof view.dim) == 0,
+           ES_EARG, "got parameters without a '%s' of this network's shape", view.name);
+  return ES_OK;
 }
 
 es_status es_net_conv(es_net *net, int x, const char *name, int out, int k, int stride,

@@ -67,6 +67,26 @@ static void place_gradients(es_net *net, live_set *live) {
   }
 }
 
+/** Without backward a value lives from its node to its last consumer; maps of one pixel
+ *  stay, somebody may read them. */
+static void place_passing(es_net *net, live_set *live) {
+  for (int v = 0; v < net->n_value; v++) net->value[v].left = net->value[v].uses;
+  net->grad_bytes = 0;
+  take(net, live, 0);
+  for (int i = 0; i < net->n_node; i++) {
+    const int from[2] = {net->node[i].x, net->node[i].residual};
+    take(net, live, net->node[i].y);
+    for (int k = 0; k < 2; k++) {
+      if (from[k] < 0) continue;
+      es_net_value *const v = &net->value[from[k]];
+      if (--v->left == 0 && (v->shape.h > 1 || v->shape.w > 1)) drop(live, from[k]);
+    }
+  }
+  for (int v = 0; v < net->n_value; v++) net->value[v].at = net->value[v].grad_at;
+  net->act_bytes = net->grad_bytes;
+  net->grad_bytes = 0;
+}
+
 es_status es_net_place(es_net *net) {
   es_backend *const b = net->backend;
   net->act_bytes = 0;
@@ -80,7 +100,10 @@ es_status es_net_place(es_net *net) {
   }
   live_set live = {0};
   ES_TRY(ES_NEW(net->n_value, &live.value));
-  place_gradients(net, &live);
+  if (net->options.forward_only)
+    place_passing(net, &live);
+  else
+    place_gradients(net, &live);
   es_free(&live.value);
   return ES_OK;
 }
@@ -116,11 +139,13 @@ static es_status tune(es_net *net) {
 /** Allocate the buffers and plan the ops. */
 static es_status realise(es_net *net) {
   es_backend *const b = net->backend;
-  for (int i = 0; i < net->n_node; i++)
+  for (int i = 0; i < net->n_node; i++) {
     net->node[i].desc.name = net->node[i].name; /* the array may have moved */
+    net->node[i].desc.forward_only = net->options.forward_only;
+  }
   ES_TRY(tune(net));
   ES_TRY(make_moments(net));
-  ES_TRY(es_params_alloc(net->params));
+  if (net->options.params == NULL) ES_TRY(es_params_alloc(net->params));
   ES_TRY(b->ops->alloc(b, net->act_bytes, "activations", &net->acts));
   ES_TRY(b->ops->alloc(b, net->grad_bytes, "activation gradients", &net->grads));
   const int64_t tree = es_net_tree_size(net);

@@ -10,6 +10,7 @@ typedef struct es_net_value {
   es_shape shape;
   bool needs_grad; /**< depends on a parameter */
   int uses;        /**< consumers */
+  int left;        /**< of these, in planning without backward */
   size_t bytes;    /**< of max_n images */
   size_t at;       /**< offset in the activation arena */
   size_t grad_at;  /**< offset in the gradient arena, if needs_grad */
@@ -28,7 +29,7 @@ typedef struct es_net_node {
 struct es_net {
   es_backend *backend; /* borrowed */
   es_net_options options;
-  es_params *params;   /* owned */
+  es_params *params;   /* owned, unless it came with the options */
   es_net_value *value; /* owned [n_value] */
   int n_value, cap_value;
   es_net_node *node; /* owned [n_node], in the order of execution */

@@ -103,8 +103,8 @@ static int64_t ready_from(const es_net *net, int i) {
 }
 
 es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listener *to) {
-  ES_CHECK(net->forwarded && net->mode != ES_BN_RUNNING, ES_EARG,
-           "got a backward without a forward on batch statistics before it");
+  ES_CHECK(net->forwarded && net->mode != ES_BN_RUNNING && !net->options.forward_only,
+           ES_EARG, "got a backward without a forward on batch statistics before it");
   es_backend *const b = net->backend;
   const int last = net->n_value - 1;
   ES_TRY(b->ops->act_write(b, net->value[last].shape, net->n, dz, grad_of(net, last, 0)));

@@ -23,7 +23,9 @@ const es_param es_spectrum_table[] = {
         par, solver, "auto",
         "auto, syevd, syevr (ScaLAPACK), subspace (iterates from the last snapshot's "
         "vectors) or serial (LAPACK on every rank)"),
-    ES_CHOICE(par, precision, "f32", "f32", "arithmetic of the probe's forward passes"),
+    ES_CHOICE(par, precision, "f32", "f32|bf16",
+              "type of activations in the probe's forward passes; bf16 only where "
+              "backend.precision is, and with a floor of 4e-6 of the top eigenvalue"),
     ES_CHOICE(par, bn, "batch", "batch|running",
               "statistics of batch normalisation in the probe's forward passes"),
     ES_STRING(

@@ -40,8 +40,9 @@ static const float *images_of(const es_train *t, const es_batch *b, part p) {
   return t->x;
 }
 
-static es_status forward(es_train *t, const es_batch *b, part p, es_bn_mode mode) {
-  return es_net_forward(t->net, 2 * p.n, t->groups, mode, images_of(t, b, p), t->z);
+static es_status forward(es_train *t, es_net *net, const es_batch *b, part p,
+                         es_bn_mode mode) {
+  return es_net_forward(net, 2 * p.n, t->groups, mode, images_of(t, b, p), t->z);
 }
 
 /** Row of this rank's first pair in a view as the loss sees it, and rows of a view. */
@@ -69,10 +70,11 @@ static es_status run(es_train *t, const es_batch *b, es_bn_mode mode, int value,
   const int passes = count_passes(t, b->n);
   int first;
   const int rows = rows_of(t, b->n, &first);
+  es_net *const net = mode == ES_BN_TRAIN ? t->net : t->eye;
   for (int c = 0; c < passes; c++) {
     const part p = part_of(b->n, c, passes);
-    ES_TRY(forward(t, b, p, mode));
-    if (value >= 0) ES_TRY(es_comm_agree(t->comm, es_net_read(t->net, value, pass)));
+    ES_TRY(forward(t, net, b, p, mode));
+    if (value >= 0) ES_TRY(es_comm_agree(t->comm, es_net_read(net, value, pass)));
     const size_t count = (size_t) p.n * dim;
     for (int view = 0; view < 2; view++) {
       const float *from = pass + (size_t) view * count;
@@ -110,7 +112,7 @@ es_status es_train_backward(es_train *t, const es_batch *b, const double *dz,
   for (int c = passes - 1; c >= 0; c--) {
     const part p = part_of(b->n, c, passes);
     /* the network still holds the last part; running averages have seen the others */
-    if (c < passes - 1) ES_TRY(forward(t, b, p, ES_BN_BATCH));
+    if (c < passes - 1) ES_TRY(forward(t, t->net, b, p, ES_BN_BATCH));
     const size_t count = (size_t) p.n * dim;
     for (int view = 0; view < 2; view++) {
       const double *from = dz + (size_t) (view * rows + first + p.first) * dim;

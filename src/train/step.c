@@ -24,6 +24,7 @@ es_status es_train_create(const es_train_options *o, es_train **out) {
   ES_TRY_GOTO(ES_NEW(es_net_params(o->net)->n_state, &t->kept), fail);
   t->comm = o->comm;
   t->net = o->net;
+  t->eye = o->eye != NULL ? o->eye : o->net;
   t->loss = o->loss;
   t->optim = o->optim;
   t->groups = o->groups;

@@ -136,6 +136,7 @@ static es_status plan_ways(conv *c) {
   const es_op_desc *d = &c->op.desc;
   size_plan *s = plan_of(c, d->max_n);
   for (int p = 0; p < ES_PASSES; p++) {
+    if (p != ES_FORWARD && d->forward_only) continue;
     if (p == ES_DATA && !d->need_dx) continue;
     ES_TRY(make_way(c->op.backend, d, (es_pass) p, d->max_n, &s->way[p]));
   }
@@ -155,7 +156,7 @@ static es_status make(es_backend *b, const es_op_desc *d, conv *c) {
   const es_way *const *w = (const es_way *const *) c->size[0].way;
   es_layer("%s: forward %s, weights %s, data %s",
            d->name != NULL ? d->name : es_op_kind_name(d->kind), w[ES_FORWARD]->ops->name,
-           w[ES_WEIGHTS]->ops->name,
+           w[ES_WEIGHTS] != NULL ? w[ES_WEIGHTS]->ops->name : "not needed",
            w[ES_DATA] != NULL ? w[ES_DATA]->ops->name : "not needed");
   return ES_OK;
 }

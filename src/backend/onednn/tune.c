@@ -147,7 +147,9 @@ static es_status tune_shape(es_backend *b, const es_op_desc *d, es_onednn_choice
   bool missing[ES_PASSES], any = false;
   for (int p = 0; p < ES_PASSES; p++) {
     key_of(b, d, (es_pass) p, key, sizeof key);
-    missing[p] = (p != ES_DATA || d->need_dx) && !known(c, key, d->max_n);
+    const bool asked =
+        p == ES_FORWARD || (!d->forward_only && (p != ES_DATA || d->need_dx));
+    missing[p] = asked && !known(c, key, d->max_n);
     any = any || missing[p];
   }
   if (!any) return ES_OK;

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file unit_eye.c  A second network with the parameters of the first, forward only: how
+ *  a run in bf16 is measured in f32. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+#include "models.h"
+
+enum { N = 8, SIDE = 12, D = 6, SEED = 3 };
+
+static es_comm *comm; /* cmocka passes nothing else into a test */
+
+static const model_spec small = {.encoder = "resnet50",
+                                 .stem = 1,
+                                 .base_width = 4,
+                                 .widths = {10, D},
+                                 .input = {3, SIDE, SIDE}};
+
+static es_net *build(es_backend *b, es_params *theirs, bool forward_only) {
+  const es_net_options o = {.max_n = N, .params = theirs, .forward_only = forward_only};
+  es_net *net = NULL;
+  assert_int_equal(model_build(b, &o, &small, &net, NULL), ES_OK);
+  return net;
+}
+
+static void look(es_net *net, float *z) {
+  static float x[N * 3 * SIDE * SIDE];
+  model_normal(SEED, 1, N * 3 * SIDE * SIDE, x);
+  assert_int_equal(es_net_forward(net, N, 2, ES_BN_BATCH, x, z), ES_OK);
+}
+
+static void sees_the_same(void **state) {
+  (void) state;
+  es_backend *b = NULL;
+  float z[N * D], seen[N * D], gain[4] = {2, 3, 4, 5};
+  assert_int_equal(es_backend_open("auto", comm, 1, &b), ES_OK);
+  es_net *net = build(b, NULL, false);
+  es_params *p = es_net_params(net);
+  assert_int_equal(es_params_init(p, SEED), ES_OK);
+  es_net *eye = build(b, p, true);
+  assert_ptr_equal(es_net_params(eye), p);
+  look(net, z);
+  look(eye, seen);
+  assert_memory_equal(z, seen, sizeof z);
+  assert_int_equal(es_params_set(p, es_params_find(p, "bn1.weight"), gain), ES_OK);
+  look(eye, seen);
+  assert_memory_not_equal(z, seen, sizeof z);
+  look(net, z);
+  assert_memory_equal(z, seen, sizeof z);
+  assert_int_equal(es_net_backward(eye, z), ES_EARG);
+  es_net_cost whole, part;
+  es_net_cost_of(net, &whole);
+  es_net_cost_of(eye, &part);
+  assert_true(2 * part.activation_bytes < whole.activation_bytes);
+  assert_int_equal(part.gradient_bytes, 0);
+  es_net_destroy(&eye);
+  look(net, seen); /* its parameters are still there */
+  assert_memory_equal(z, seen, sizeof z);
+  es_net_destroy(&net);
+  es_backend_close(&b);
+}
+
+/** bf16 rounds each value to 8 bits; through 50 narrow layers normalised over few values
+ * that is tens of percents. Other parameters would be off by 1.4. */
+static void sees_more_than_bf16(void **state) {
+  (void) state;
+  const es_backend_options rough = {.name = "onednn", .threads = 1, .bf16 = true};
+  es_backend *b = NULL, *fine = NULL;
+  float z[N * D], seen[N * D];
+  if (es_backend_open_with(&rough, comm, &b) == ES_ENOTSUP) skip();
+  assert_int_equal(es_backend_open("onednn", comm, 1, &fine), ES_OK);
+  es_net *net = build(b, NULL, false);
+  assert_int_equal(es_params_init(es_net_params(net), SEED), ES_OK);
+  es_net *eye = build(fine, es_net_params(net), true);
+  look(net, z);
+  look(eye, seen);
+  double apart = 0, size = 0;
+  for (int i = 0; i < N * D; i++) {
+    apart += (z[i] - seen[i]) * (z[i] - seen[i]);
+    size += seen[i] * seen[i];
+  }
+  assert_true(sqrt(apart / size) < 0.5);
+  assert_true(!b->bf16 || apart > 0);
+  es_net_destroy(&eye);
+  es_net_destroy(&net);
+  es_backend_close(&fine);
+  es_backend_close(&b);
+}
+
+static void others_are_refused(void **state) {
+  (void) state;
+  es_backend *b = NULL;
+  assert_int_equal(es_backend_open("auto", comm, 1, &b), ES_OK);
+  es_net *net = build(b, NULL, false), *eye = NULL;
+  const es_net_options o = {.max_n = N, .params = es_net_params(net)};
+  model_spec other = small;
+  other.base_width = 8;
+  assert_int_equal(model_build(b, &o, &other, &eye, NULL), ES_EARG);
+  assert_null(eye);
+  es_net_destroy(&net);
+  es_backend_close(&b);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(sees_the_same),
+                                     cmocka_unit_test(sees_more_than_bf16),
+                                     cmocka_unit_test(others_are_refused)};
+  MPI_Init(&argc, &argv);
+  if (es_comm_create(MPI_COMM_WORLD, &comm) != ES_OK) return 1;
+  const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  es_comm_destroy(&comm);
+  MPI_Finalize();
+  return failed;
+}
