@@ -20,10 +20,17 @@ static const model_spec small = {.encoder = "resnet50",
                                  .widths = {10, D},
                                  .input = {3, SIDE, SIDE}};
 
-static es_net *build(es_backend *b, es_params *theirs, bool forward_only) {
+static const model_spec shallow = {.encoder = "resnet18",
+                                   .stem = 1,
+                                   .base_width = 16,
+                                   .widths = {D},
+                                   .input = {3, SIDE, SIDE}};
+
+static es_net *build(es_backend *b, const model_spec *m, es_params *theirs,
+                     bool forward_only) {
   const es_net_options o = {.max_n = N, .params = theirs, .forward_only = forward_only};
   es_net *net = NULL;
-  assert_int_equal(model_build(b, &o, &small, &net, NULL), ES_OK);
+  assert_int_equal(model_build(b, &o, m, &net, NULL), ES_OK);
   return net;
 }
 
@@ -38,10 +45,10 @@ static void sees_the_same(void **state) {
   es_backend *b = NULL;
   float z[N * D], seen[N * D], gain[4] = {2, 3, 4, 5};
   assert_int_equal(es_backend_open("auto", comm, 1, &b), ES_OK);
-  es_net *net = build(b, NULL, false);
+  es_net *net = build(b, &small, NULL, false);
   es_params *p = es_net_params(net);
   assert_int_equal(es_params_init(p, SEED), ES_OK);
-  es_net *eye = build(b, p, true);
+  es_net *eye = build(b, &small, p, true);
   assert_ptr_equal(es_net_params(eye), p);
   look(net, z);
   look(eye, seen);
@@ -64,8 +71,8 @@ static void sees_the_same(void **state) {
   es_backend_close(&b);
 }
 
-/** bf16 rounds each value to 8 bits; through 50 narrow layers normalised over few values
- * that is tens of percents. Other parameters would be off by 1.4. */
+/** bf16 rounds each value to 8 bits; through 18 layers that is percents. Other parameters
+ * would be off by 1.4. */
 static void sees_more_than_bf16(void **state) {
   (void) state;
   const es_backend_options rough = {.name = "onednn", .threads = 1, .bf16 = true};
@@ -73,9 +80,9 @@ static void sees_more_than_bf16(void **state) {
   float z[N * D], seen[N * D];
   if (es_backend_open_with(&rough, comm, &b) == ES_ENOTSUP) skip();
   assert_int_equal(es_backend_open("onednn", comm, 1, &fine), ES_OK);
-  es_net *net = build(b, NULL, false);
+  es_net *net = build(b, &shallow, NULL, false);
   assert_int_equal(es_params_init(es_net_params(net), SEED), ES_OK);
-  es_net *eye = build(fine, es_net_params(net), true);
+  es_net *eye = build(fine, &shallow, es_net_params(net), true);
   look(net, z);
   look(eye, seen);
   double apart = 0, size = 0;
@@ -83,7 +90,7 @@ static void sees_more_than_bf16(void **state) {
     apart += (z[i] - seen[i]) * (z[i] - seen[i]);
     size += seen[i] * seen[i];
   }
-  assert_true(sqrt(apart / size) < 0.5);
+  if (!(sqrt(apart / size) < 0.1)) fail_msg("%g apart", sqrt(apart / size));
   assert_true(!b->bf16 || apart > 0);
   es_net_destroy(&eye);
   es_net_destroy(&net);
@@ -95,7 +102,7 @@ static void others_are_refused(void **state) {
   (void) state;
   es_backend *b = NULL;
   assert_int_equal(es_backend_open("auto", comm, 1, &b), ES_OK);
-  es_net *net = build(b, NULL, false), *eye = NULL;
+  es_net *net = build(b, &small, NULL, false), *eye = NULL;
   const es_net_options o = {.max_n = N, .params = es_net_params(net)};
   model_spec other = small;
   other.base_width = 8;

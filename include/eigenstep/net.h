@@ -25,7 +25,7 @@ typedef struct es_net_options {
                    (views) of so many equal shards, a power of two, and every sum over
                    images is that of tree.h over the shards of all ranks of `sync` */
   es_params *params; /**< NULL: its own. Else those of another, allocated network with the
-                          same tensors, on backends whose memory is the host's; borrowed */
+                          same tensors, both in host memory; borrowed */
   bool forward_only; /**< no backward: activations are dropped after their last use, but
                           for maps of one pixel, which es_net_read may ask for */
 } es_net_options;
