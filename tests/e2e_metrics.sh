@@ -23,7 +23,7 @@ for name, labelled in (("pairs", True), ("bare", False)):
 EOF
 set="data.name=hdf5 encoder.name=linear projector.widths=5 projector.bias=false
      batch.pairs=30 run.steps=0 spectrum.probe=60 spectrum.lidar=2 probe.list=knn,linear
-     probe.knn.k=5 loss.barlow.center=true"
+     probe.knn.k=5 loss.barlow.center=true backend.tune=false"
 for n in 1 3; do
   launch $n train - $set data.path="$work/pairs.h5" output.dir="$work/r$n" > "$work/log" 2>&1 ||
     { cat "$work/log"; fail "$n ranks ended with $?"; }

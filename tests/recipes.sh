@@ -14,7 +14,7 @@ mb() { awk -v what="$1" 'index($0, what) { print int($(NF - 1)) }' "$work/log"; 
 
 narrow="$generated data.size=16 data.count=64 augment.crop.size=16 encoder.name=resnet18
         encoder.base_width=4 batch.pairs=12 run.steps=3 spectrum.probe=12 spectrum.top=0
-        spectrum.solver=auto"
+        spectrum.solver=auto backend.tune=false"
 for method in barlow vicreg simclr; do
   for form in imagenet cifar10 stl10; do
     launch 2 train "$srcdir/inputs/$form-$method/run.ini" $narrow \

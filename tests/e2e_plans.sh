@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_plans.sh  Backend onednn times its ways of computing a convolution once, keeps what
+# it chose in backend.plans, and computes the same bits with the same choices. A file that
+# is none is a warning and stays what it was for other processors.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py numpy
+cd "$work" || exit 1
+case $EIGENSTEP in /*) ;; *) fail "EIGENSTEP must be an absolute path" ;; esac
+launch 1 params backend | grep -q 'auto, onednn' ||
+  { echo "SKIP: a build without oneDNN"; exit 77; }
+
+run() { # run DIR ARGUMENT...: in a folder of its own, as the output's name is in the files
+  mkdir -p "$1" && cd "$1" || exit 1
+  shift
+  launch 2 train - $tiny backend.name=onednn backend.tune=true run.steps=3 \
+    output.dir=out "$@" > log 2>&1 || { rc=$?; cat log; fail "$*: ended with $rc"; }
+  cd ..
+}
+timed() { grep -q 'timed [0-9]* passes of convolutions' "$1/log"; }
+
+plans=$work/new/folder/plans.tsv
+run first backend.plans="$plans"
+timed first || { cat first/log; fail "nothing was timed"; }
+awk -F '\t' 'NF != 5 || $4 + 0 < 1 { bad = 1 } END { exit bad || NR < 10 }' "$plans" ||
+  { cat "$plans"; fail "expected processor, library, key, images and way in each line"; }
+cp "$plans" kept
+for again in second third; do
+  run $again backend.plans="$plans"
+  timed $again && fail "$again: what the file has was timed again"
+done
+cmp kept "$plans" || fail "a run that timed nothing changed the file"
+"$python" "$srcdir/tests/compare_bits.py" second/out third/out ||
+  fail "the same choices give other bits"
+
+# other sizes are added; lines of other processors stay
+printf 'another processor\toneDNN 0\tkey\t1\tway\n' >> "$plans"
+run other backend.plans="$plans" batch.pairs=16 spectrum.probe=16
+timed other || fail "other sizes were not timed"
+grep -q '^another processor' "$plans" || fail "lines of another processor are gone"
+[ "$(wc -l < "$plans")" -gt "$(wc -l < kept)" ] || fail "nothing was added"
+
+sed 's/[a-z]*$/sorcery/' kept > spoilt
+run wrong backend.plans="$work/spoilt"
+grep -q "warning: .*spoilt: not used" wrong/log || { cat wrong/log; fail "no warning"; }
+timed wrong || fail "without a file that can be used nothing was timed"
+
+run rules backend.plans="$work/none.tsv" backend.tune=false
+[ ! -e none.tsv ] || fail "fixed rules wrote a file"
+timed rules && fail "fixed rules timed something"
+finish
