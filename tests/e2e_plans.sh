@@ -8,8 +8,8 @@ set -u
 need_python h5py numpy
 cd "$work" || exit 1
 case $EIGENSTEP in /*) ;; *) fail "EIGENSTEP must be an absolute path" ;; esac
-launch 1 params backend | grep -q 'auto, onednn' ||
-  { echo "SKIP: a build without oneDNN"; exit 77; }
+launch 1 check - $tiny backend.name=onednn > log 2>&1 ||
+  { grep -q "'onednn' is not in this build" log && { echo "SKIP: no oneDNN"; exit 77; }; }
 
 run() { # run DIR ARGUMENT...: in a folder of its own, as the output's name is in the files
   mkdir -p "$1" && cd "$1" || exit 1
