@@ -1,0 +1,344 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""One self-contained page about one or several runs: figures, steps, metrics, parameters.
+
+    report.py OUTDIR... [-o report.html] [--title TEXT] [--partial]
+
+Images are inside the page; it loads nothing. With several runs the parameters in which
+they differ come first. --partial takes failed runs as far as they got.
+"""
+import argparse
+import base64
+import html
+import io
+import os
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+import plot_pca
+import plot_run
+import runs
+
+STYLE = """
+body { font: 16px/1.5 Georgia, 'DejaVu Serif', serif; color: #222; margin: 0 auto;
+       max-width: 62rem; padding: 2rem 1.5rem 5rem; }
+h1, h2, h3, th, summary, figcaption, .chip { font-family: system-ui, 'Helvetica Neue',
+       Arial, 'DejaVu Sans', sans-serif; }
+h1 { font-size: 1.9rem; margin: 0 0 .2rem; font-weight: 600; }
+h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; padding-top: .8rem;
+     border-top: 1px solid #ddd; font-weight: 600; }
+h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; font-weight: 600; }
+p.lead { color: #666; margin: 0 0 1.2rem; }
+figure { margin: 1rem 0; } figure img { max-width: 100%; display: block; margin: 0 auto; }
+figcaption { color: #666; font-size: .82rem; line-height: 1.4; margin-top: .5rem; }
+table { border-collapse: collapse; width: 100%; font-size: .86rem; margin: .5rem 0 1rem;
+        font-variant-numeric: tabular-nums; }
+th { text-align: left; font-weight: 600; font-size: .8rem; color: #555; }
+th, td { padding: .28rem .9rem .28rem 0; border-bottom: 1px solid #eee;
+         vertical-align: top; overflow-wrap: anywhere; }
+thead th { border-bottom: 1px solid #999; vertical-align: bottom; overflow-wrap: normal; }
+td.n, th.n { text-align: right; white-space: nowrap; }
+td.key { font-family: 'DejaVu Sans Mono', Menlo, monospace; font-size: .8rem;
+         white-space: nowrap; }
+td.differs { background: #fff3c9; padding-left: .5rem; }
+.chip { font-size: .75rem; padding: .1rem .5rem; border-radius: .6rem;
+        background: #e6e6e6; }
+.DONE { background: #d9efdc; } .FAILED { background: #f7d4d0; }
+.STOPPED, .RUNNING { background: #fdebc8; }
+summary { cursor: pointer; font-size: .9rem; color: #345; margin: .6rem 0; }
+@media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; } }
+"""
+
+
+def esc(value):
+    return html.escape(str(value))
+
+
+def number(x, digits=4):
+    if x is None or not np.isfinite(x):
+        return "–"
+    return f"{x:,.0f}" if 10**digits <= abs(x) < 1e7 else f"{x:.{digits}g}"
+
+
+def table(head, rows, align=""):
+    """align: a letter a column, n = number, k = name of a parameter, else text."""
+    kinds = {"n": ' class="n"', "k": ' class="key"'}
+    kinds = [kinds.get(c, "") for c in align.ljust(len(head))]
+    out = ["<table><thead><tr>"]
+    out += [f"<th{k if 'n' in k[8:9] else ''}>{esc(h)}</th>" for h, k in zip(head, kinds)]
+    out.append("</tr></thead><tbody>")
+    for row in rows:
+        out.append("<tr>" + "".join(
+            cell if str(cell).startswith("<td") else f"<td{k}>{esc(cell)}</td>"
+            for cell, k in zip(row, kinds)) + "</tr>")
+    return "".join(out) + "</tbody></table>"
+
+
+def picture(fig, caption, width=None):
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=160, bbox_inches="tight")
+    plt.close(fig)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    size = f' style="width:{width}"' if width else ""
+    return (f'<figure><img{size} alt="{esc(caption)}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{esc(caption)}</figcaption></figure>")
+
+
+def last_of(run, group):
+    found = run.series(group)
+    return found[1][-1] if found else None
+
+
+def overview(all_runs):
+    rows = []
+    for run, label in zip(all_runs, labels_of(all_runs)):
+        word = run.status.split(" ", maxsplit=1)[0]
+        chip = f'<td><span class="chip {esc(word)}">{esc(run.status)}</span></td>'
+        steps = run.get("/loss/step")
+        learned = int(np.sum(np.isfinite(run.steps())))
+        rate = run.series("/timing", "images_per_second")
+        rows.append([label, chip, run.title, run.subtitle,
+                     f"{steps[-1] + 1:,d}" if steps is not None and len(steps) else "–",
+                     number(run.spectrum(run.matrix(), 1)[0][-1]), learned,
+                     number(last_of(run, "/probe_loss")),
+                     number(np.median(rate[1]) if rate else None)])
+    return table(["run", "status", "method", "setting", "steps", "time", "modes risen",
+                  "probe loss", "img/s"], rows, "    nnnnn")
+
+
+def labels_of(all_runs):
+    """Folder names, whole paths where two are the same."""
+    names = [run.name for run in all_runs]
+    return [r.name if names.count(r.name) == 1 else r.folder for r in all_runs]
+
+
+def step_table(run):
+    columns = {k: run.steps(k) for k in ("mode", "step_measured", "time_measured",
+                                         "time_predicted", "gamma", "gamma_error")}
+    if len(columns["mode"]) == 0:
+        return "<p>No step detector in this run.</p>"
+    values = run.spectrum(run.matrix(), None)[1][-1]
+    start = {k: run.get(f"/theory/{k}") for k in ("tau", "gamma")}
+
+    def at_start(key, k):
+        return start[key][k] if start[key] is not None and k < len(start[key]) else np.nan
+
+    rows, hidden = [], 0
+    for k in range(len(columns["mode"])):
+        t, said = columns["time_measured"][k], columns["time_predicted"][k]
+        if not (np.isfinite(t) or np.isfinite(said) or k == 0):
+            hidden += 1
+            continue
+        off = 100 * (said / t - 1) if np.isfinite(t) and np.isfinite(said) else np.nan
+        gamma = number(columns["gamma"][k])
+        if np.isfinite(columns["gamma"][k]) and np.isfinite(columns["gamma_error"][k]):
+            gamma += f" ± {columns['gamma_error'][k]:.1g}"
+        rows.append([f"{int(columns['mode'][k])}", number(columns["step_measured"][k], 5),
+                     number(t), number(said), "–" if np.isnan(off) else f"{off:+.0f} %",
+                     number(at_start("tau", k)), gamma, number(at_start("gamma", k)),
+                     number(values[k] if k < len(values) else np.nan)])
+    note = f"<p>{hidden} more modes without a step or a forecast.</p>" if hidden else ""
+    return table(["mode", "step measured", "time measured", "time forecast", "off",
+                  "time predicted", "γ fitted", "γ predicted", "eigenvalue, end"], rows,
+                 "nnnnnnnnn") + note
+
+
+def forecast_figure(all_runs):
+    """What was said of the next step, while training, beside what came; None without."""
+    have = [r for r in all_runs if r.series("/forecast", "time_predicted")
+            and np.any(np.isfinite(r.get("/forecast/time_predicted")))]
+    if not have:
+        return None
+    fig, axes = plt.subplots(1, len(have), figsize=(4.1 * len(have) + 1, 3.1),
+                             squeeze=False, layout="constrained")
+    for a, run in zip(axes[0], have):
+        t, said = run.series("/forecast", "time_predicted")
+        mode, measured = run.get("/forecast/mode").astype(int), run.steps()
+        colors = plot_run.colors_of(max(len(measured), mode.max(), 1))
+        for k in sorted(set(mode[np.isfinite(said)])):
+            mine = (mode == k) & np.isfinite(said)
+            a.plot(t[mine], said[mine], "o", ms=3.5, color=colors[k - 1], label=f"{k}")
+            if k <= len(measured) and np.isfinite(measured[k - 1]):
+                a.axhline(measured[k - 1], color=colors[k - 1], lw=1)
+        end = t[-1] or 1
+        a.plot([0, end], [0, end], color="0.8", lw=0.8, zorder=0)
+        a.set(xlim=(0, end), ylim=(0, min(np.nanmax(said) * 1.08, 2 * end)))
+        a.set_xlabel("effective time of the forecast", fontsize=9)
+        a.set_ylabel("forecast time of the step", fontsize=9)
+        a.set_title(run.title, fontsize=10, loc="left")
+        a.legend(title="mode", fontsize=8, title_fontsize=8, frameon=False)
+        a.spines[["top", "right"]].set_visible(False)
+        a.tick_params(labelsize=8)
+    return fig
+
+
+def metric_names(all_runs):
+    names = set().union(*(run.f["/metrics"] for run in all_runs if "/metrics" in run.f))
+    return sorted(n for n in names if any(
+        np.any(np.isfinite(run.get(f"/metrics/{n}/value"))) for run in all_runs
+        if run.series(f"/metrics/{n}")))
+
+
+def panels(all_runs, groups):
+    """Small multiples; groups: (title, path, field, factor). Several runs on a share of
+    their time.
+    """
+    columns = 4
+    rows = -(-len(groups) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(11, 1.95 * rows), squeeze=False,
+                             layout="constrained")
+    alone = len(all_runs) == 1
+    for a, (title, path, field, factor) in zip(axes.flat, groups):
+        for i, run in enumerate(all_runs):
+            found = run.series(path, field)
+            if found is None or not np.any(np.isfinite(found[1])):
+                continue
+            t, y = found[0], factor * found[1]
+            seen = y[np.isfinite(y)]
+            if seen.min() > 0 and seen.max() > 1e3 * seen.min():
+                a.set_yscale("log")
+            a.plot(t if alone else t / (t[-1] or 1), y, color=f"C{i}", lw=1.1,
+                   marker="." if len(t) < 3 else None)
+        a.set_title(title.replace("_", " "), fontsize=9, loc="left")
+        a.tick_params(labelsize=7)
+        a.spines[["top", "right"]].set_visible(False)
+    for a in axes.flat[len(groups):]:
+        a.set_axis_off()
+    fig.supxlabel("effective time" if alone else "share of the run's effective time",
+                  fontsize=9)
+    if not alone:
+        fig.legend([plt.Line2D([], [], color=f"C{i}") for i in range(len(all_runs))],
+                   labels_of(all_runs), frameon=False, fontsize=8.5, ncol=6,
+                   loc="upper center", bbox_to_anchor=(0.5, 0))
+    return fig
+
+
+def metrics(all_runs):
+    names = metric_names(all_runs)
+    if not names:
+        return "<p>No metrics were recorded.</p>"
+    groups = [(n, f"/metrics/{n}", "value", 1) for n in names]
+    rows = []
+    for n in names:
+        row = [n]
+        for run in all_runs:
+            found = run.series(f"/metrics/{n}")
+            row += [number(y) for y in (found[1][[0, -1]] if found else (None, None))]
+        rows.append(row)
+    head = ["metric"] + [f"{label}, {when}" for label in labels_of(all_runs)
+                         for when in ("start", "end")]
+    return picture(panels(all_runs, groups), "Metrics of the probe set.") + \
+        table(head, rows, "k" + "n" * (len(head) - 1))
+
+
+def training(all_runs):
+    groups = [("norm of the gradient", "/gradient", "norm", 1),
+              ("views a second", "/timing", "images_per_second", 1),
+              ("loss of the batch", "/loss", "value", 1),
+              ("resident memory, MB", "/timing", "resident", 1e-6)]
+    groups = [g for g in groups if any(r.series(g[1], g[2]) for r in all_runs)]
+    return picture(panels(all_runs, groups), "Training as it went.") if groups else ""
+
+
+def parameters(all_runs):
+    of = [run.attributes("/parameters") for run in all_runs]
+    keys = sorted(set().union(*of))
+    rows = {k: [a.get(k, "–") for a in of] for k in keys}
+    head = ["parameter"] + labels_of(all_runs)
+    out = ""
+    differ = [k for k in keys if len(set(rows[k])) > 1]
+    if len(all_runs) > 1:
+        marked = [[k] + [f'<td class="differs">{esc(v)}</td>' for v in rows[k]]
+                  for k in differ]
+        out += f"<h3>Where the runs differ ({len(differ)})</h3>"
+        out += table(head, marked, "k")
+    same = [[k] + [f'<td class="differs">{esc(v)}</td>' if k in differ else v
+                   for v in rows[k]] for k in keys]
+    return out + (f"<details><summary>All {len(keys)} parameters</summary>"
+                  + table(head, same, "k") + "</details>")
+
+
+def provenance(all_runs):
+    of = [{**r.attributes("/code"), **r.attributes("/environment"),
+           "schema": r.attributes("/schema").get("version", "–"),
+           "hdf5 file": os.path.abspath(r.f.filename)} for r in all_runs]
+    first = "version git started hosts nodes ranks mpi hdf5 blas".split()
+    keys = first + sorted(set().union(*of) - set(first))
+    rows = []
+    for k in keys:
+        values = [a.get(k, "–") for a in of]
+        if len(values) > 1 and len(set(values)) == 1:  # once for all
+            values = [f'<td colspan="{len(values)}">{esc(values[0])}</td>']
+        rows.append([k] + values)
+    return table([""] + labels_of(all_runs), rows, "k")
+
+
+def pca(all_runs):
+    have = [r for r in all_runs if r.get("/embedding/pca") is not None
+            and r.get("/embedding/pca").shape[2] >= 3]
+    if not have:
+        return "<p>Fewer than three dimensions, or no embeddings were stored.</p>"
+    return picture(plot_pca.draw(have, 5),
+                   "Probe embeddings on three principal directions, turned so that the "
+                   "axes are those of the end; one scale a row. A sample keeps its "
+                   "colour: its class where stored, else its direction at the end.")
+
+
+def page(all_runs, title):
+    wide = None if len(all_runs) > 1 else "34rem"
+    parts = [f"<h1>{esc(title)}</h1>",
+             f'<p class="lead">Eigenstep, {len(all_runs)} run'
+             f'{"s" if len(all_runs) > 1 else ""}; time is effective time, '
+             "learning rate × step.</p>", overview(all_runs),
+             "<h2>Loss and eigenvalues</h2>",
+             picture(plot_run.draw(all_runs),
+                     "Loss, and the leading eigenvalues on a linear and a logarithmic "
+                     "axis. Verticals: learned steps. Dashed: predicted from the start. "
+                     "Triangles: forecast while the eigenvalue was small.", wide),
+             "<h2>Steps</h2><p>Measured: where half of the final value was crossed for "
+             "good. Forecast: of that time, while the eigenvalue still grew "
+             "exponentially. Predicted: from the features before the first step.</p>"]
+    for run, label in zip(all_runs, labels_of(all_runs)):
+        if len(all_runs) > 1:
+            parts.append(f"<h3>{esc(label)}: {esc(run.title)}</h3>")
+        parts.append(step_table(run))
+    forecast = forecast_figure(all_runs)
+    if forecast:
+        parts.append(picture(forecast, "The next step as forecast while training (dots) "
+                             "and as it came (lines). Below the diagonal lies the past.",
+                             None if len(all_runs) > 1 else "28rem"))
+    parts += ["<h2>Embeddings</h2>", pca(all_runs), "<h2>Metrics</h2>", metrics(all_runs),
+              "<h2>Training</h2>", training(all_runs),
+              "<h2>Parameters</h2>", parameters(all_runs),
+              "<h2>Provenance</h2>", provenance(all_runs)]
+    return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
+            '<link rel="icon" href="data:,">'
+            f"<title>{esc(title)}</title><style>{STYLE}</style></head><body>\n"
+            + "\n".join(parts) + "\n</body></html>\n")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    p.add_argument("outdir", nargs="+")
+    p.add_argument("-o", "--output", default="report.html")
+    p.add_argument("--title", help="default: the methods")
+    p.add_argument("--partial", action="store_true", help="take failed runs too")
+    a = p.parse_args()
+    all_runs = runs.open_all(a.outdir, a.partial)
+    title = a.title or ", ".join(dict.fromkeys(run.title for run in all_runs))
+    text = page(all_runs, title)
+    try:
+        with open(a.output, "w", encoding="utf-8") as f:
+            f.write(text)
+    except OSError as e:
+        runs.give_up(f"cannot write '{a.output}': {e.strerror}")
+    print(a.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_figures.sh  The figures, the movie, the report and the cost model of tiny runs: files
+# are there and not empty pictures, the report loads nothing from elsewhere, what cannot be
+# read is one sentence.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py numpy matplotlib PIL
+scripts=$(cd "$srcdir/postprocess" && pwd)
+PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR=$work/config
+export PYTHONDONTWRITEBYTECODE MPLCONFIGDIR
+cd "$work" || exit 99
+for loss in barlow vicreg simclr; do
+  launch 1 train - $tiny data.name=deadleaves loss.name=$loss output.dir=$loss > log 2>&1 ||
+    { cat log; fail "$loss ended with $?"; }
+done
+launch 1 train - $tiny run.steps=0 output.dir=start > log 2>&1 ||
+  { cat log; fail "start ended with $?"; }
+
+draw() { # draw SCRIPT ARGUMENT...
+  "$python" "$scripts/$1" "${@:2}" > out 2> err || { cat err; fail "$*"; }
+  [ ! -s err ] || { cat err; fail "$* says something"; }
+}
+picture() { # picture FILE...: of more than one colour, larger than a stamp
+  "$python" - "$@" << 'EOF' || fail "pictures $*"
+import sys
+import numpy as np
+from PIL import Image
+for path in sys.argv[1:]:
+    x = np.asarray(Image.open(path).convert("RGB"))
+    assert min(x.shape[:2]) > 200, (path, x.shape)
+    ink = np.mean(np.any(x < 250, axis=2))
+    assert 0.005 < ink < 0.9, (path, ink)
+EOF
+}
+
+draw plot_run.py barlow
+draw plot_run.py barlow vicreg simclr -o three
+draw plot_run.py --pca barlow vicreg --format png
+picture barlow/figure.png three.png pca.png
+for file in barlow/figure.pdf three.svg; do
+  [ "$(wc -c < "$file")" -gt 10000 ] || fail "$file is small"
+done
+draw plot_run.py --movie move.gif barlow simclr
+picture move.gif
+"$python" -c "
+from PIL import Image
+n = Image.open('move.gif').n_frames
+assert n == 3, n" || fail "move.gif: not one frame a snapshot"
+
+draw plot_run.py start --format png # one snapshot, no step
+draw plot_run.py --pca start --format png
+draw report.py start -o start.html
+draw report.py barlow vicreg simclr -o report.html
+"$python" - << 'EOF' || fail "report.html"
+import re
+from html.parser import HTMLParser
+text = open("report.html", encoding="utf-8").read()
+bare = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "data:", text)
+assert not re.search(r"https?:|//[a-z]|@import|url\(", bare), "it loads something"
+assert text.count("data:image/png;base64,") >= 4, "figures are missing"
+for word in ("DONE", "Provenance", "rankme", "batch.pairs", "time measured"):
+    assert word in bare, word
+differ = bare.split("Where the runs differ")[1].split("</table>")[0]
+assert "loss.name" in differ and "batch.pairs" not in differ, differ
+assert 'class="differs">vicreg<' in differ, differ
+
+class Balanced(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open = []
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "img", "link"):
+            self.open.append(tag)
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, tag
+check = Balanced()
+check.feed(text)
+assert not check.open, check.open
+EOF
+
+# The model: on one rank it is what was measured; a full node and what lies beyond it is
+# slower the slower the network, and a sum that takes no time leaves the compute.
+bench="bench step encoder.name=resnet18 encoder.base_width=8 encoder.stem=cifar
+       data.size=16 augment.crop.size=16 bench.repeats=3 bench.warmup=1
+       bench.step.data=false bench.step.snapshots=0"
+launch 1 $bench batch.pairs=16 > one.txt 2> log || { cat log; fail "bench on one rank"; }
+launch 2 $bench batch.pairs=32 > two.txt 2> log || { cat log; fail "bench on two ranks"; }
+efficiency() { # efficiency: of 1024 nodes, weak, from out
+  awk '/^model, strong/ { exit } $1 == 1024 { print $(NF - 1) }' out
+}
+draw scaling.py one.txt two.txt --format png
+picture scaling.png
+awk '/^one.txt/ { seen = 1; if ($7 < 0.5 || $7 > 2) exit 1 } END { exit !seen }' out ||
+  fail "the model does not start from the log: $(cat out)"
+grep -q '^two.txt' out || fail "no point of two ranks: $(cat out)"
+usual=$(efficiency)
+draw scaling.py one.txt --format png --alpha 1e-3 --beta 1e8
+slow=$(efficiency)
+draw scaling.py one.txt --format png --alpha 1e-15 --beta 1e20 --alpha-node 1e-15 \
+  --memory 1e20 --spread 0
+free=$(efficiency)
+awk -v s="$slow" -v u="$usual" -v f="$free" 'BEGIN { exit !(s < u && u < f && f > 99.9) }' ||
+  fail "efficiencies $slow (slow network), $usual, $free (no cost)"
+draw scaling.py one.txt barlow --format png
+
+prefix=
+refuse() { # refuse REGEX SCRIPT ARGUMENT...: one sentence, exit code 1, nothing written
+  local regex=$1 script=$2 got; shift 2
+  rm -f none*
+  $prefix "$python" "$scripts/$script" "$@" -o none > out 2> err
+  got=$?
+  [ $got -eq 1 ] || fail "exit $got instead of 1: $script $*"
+  [ "$(wc -l < err)" -eq 1 ] || { cat err; fail "not one line: $script $*"; }
+  grep -qE "^$script: .*$regex" err || fail "no '$regex' but $(cat err)"
+  ! ls none* > list 2> /dev/null || fail "$(cat list) in spite of: $script $*"
+}
+cp -r barlow failed && echo "FAILED loss is not finite" > failed/STATUS
+mkdir empty && cp -r barlow broken && head -c 100 barlow/trajectory.h5 > broken/trajectory.h5
+cp -r barlow bare
+"$python" -c 'import h5py; del h5py.File("bare/trajectory.h5", "a")["/spectrum"]'
+for script in plot_run.py report.py; do
+  refuse "no folder 'nowhere'" $script nowhere
+  refuse "cannot open 'empty/trajectory.h5'" $script empty
+  refuse "cannot open 'broken/trajectory.h5'" $script broken
+  refuse "FAILED loss is not finite" $script barlow failed
+  refuse "'bare' holds no spectrum" $script barlow bare
+done
+draw plot_run.py --partial failed --format png
+refuse "no /spectrum/unit_covariance" plot_run.py barlow --matrix unit_covariance
+refuse "expected a name that ends in .gif or .mp4" plot_run.py --movie move.avi barlow
+prefix="env PATH=$work/empty"
+refuse "needs the program ffmpeg" plot_run.py --movie move.mp4 barlow
+prefix=
+refuse "cannot read 'nowhere'" scaling.py nowhere
+refuse "not what 'eigenstep bench step' prints" scaling.py log
+refuse "on one rank" scaling.py two.txt
+refuse "different problems" scaling.py one.txt simclr
+finish
