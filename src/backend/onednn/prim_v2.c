@@ -47,26 +47,30 @@ dnnl_status_t es_prim_pd_matmul(dnnl_engine_t e, const es_prim_tensor *a,
 }
 
 /** The forward pass; for the others a hint, in whose type the weights are x's. */
-static dnnl_status_t forward(dnnl_engine_t e, const dnnl_memory_desc_t md[3],
-                             const dnnl_dims_t s, const dnnl_dims_t lo,
-                             const dnnl_dims_t hi, dnnl_primitive_desc_t *pd) {
+static dnnl_status_t forward(dnnl_engine_t e, dnnl_alg_kind_t alg,
+                             const dnnl_memory_desc_t md[3], const dnnl_dims_t s,
+                             const dnnl_dims_t lo, const dnnl_dims_t hi,
+                             dnnl_primitive_desc_t *pd) {
   dnnl_convolution_desc_t d;
   const dnnl_status_t st = dnnl_convolution_forward_desc_init(
-      &d, dnnl_forward_training, dnnl_convolution_direct, &md[0], &md[1], NULL, &md[2], s,
-      lo, hi);
+      &d, dnnl_forward_training, alg, &md[0], &md[1], NULL, &md[2], s, lo, hi);
   return st == dnnl_success ? dnnl_primitive_desc_create(pd, &d, NULL, e, NULL) : st;
 }
 
-dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, es_pass pass, const es_prim_tensor *x,
-                              const es_prim_tensor *w, const es_prim_tensor *y,
-                              int stride, const int pad[4], dnnl_primitive_desc_t *pd) {
+dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, es_pass pass, es_prim_method method,
+                              const es_prim_tensor *x, const es_prim_tensor *w,
+                              const es_prim_tensor *y, int stride, const int pad[4],
+                              dnnl_primitive_desc_t *pd) {
+  const dnnl_alg_kind_t alg =
+      method == ES_PRIM_WINOGRAD ? dnnl_convolution_winograd : dnnl_convolution_direct;
   dnnl_memory_desc_t md[3];
   es_prim_tensor hinted = *w;
   hinted.bf16 = x->bf16;
   const dnnl_dims_t s = {stride, stride}, lo = {pad[0], pad[1]}, hi = {pad[2], pad[3]};
   dnnl_primitive_desc_t hint = NULL;
   dnnl_status_t st = describe_three(x, &hinted, y, md);
-  if (st == dnnl_success) st = forward(e, md, s, lo, hi, pass == ES_FORWARD ? pd : &hint);
+  if (st == dnnl_success)
+    st = forward(e, alg, md, s, lo, hi, pass == ES_FORWARD ? pd : &hint);
   if (st != dnnl_success || pass == ES_FORWARD) return st;
   dnnl_convolution_desc_t d;
   st = describe(w, &md[1]);
@@ -74,8 +78,8 @@ dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, es_pass pass, const es_prim_tenso
     st = pass == ES_DATA
              ? dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct,
                                                         &md[0], &md[1], &md[2], s, lo, hi)
-             : dnnl_convolution_backward_weights_desc_init(
-                   &d, dnnl_convolution_direct, &md[0], &md[1], NULL, &md[2], s, lo, hi);
+             : dnnl_convolution_backward_weights_desc_init(&d, alg, &md[0], &md[1], NULL,
+                                                           &md[2], s, lo, hi);
   if (st == dnnl_success) st = dnnl_primitive_desc_create(pd, &d, NULL, e, hint);
   dnnl_primitive_desc_destroy(hint);
   return st;

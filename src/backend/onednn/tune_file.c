@@ -112,7 +112,26 @@ static void put(FILE *text, const char *begin, const es_onednn_choice_row *r) {
   fprintf(text, "%s%s\t%d\t%s\n", begin, r->key, r->n, r->way->name);
 }
 
-es_status es_onednn_choices_write(const char *path, const es_onednn_choices *c) {
+/** Rows that another run has written meanwhile stay, unless this one knows better. */
+static es_status merge(const char *path, const es_onednn_choices *c,
+                       es_onednn_choices *all) {
+  es_onednn_choices other = {0};
+  es_status st = es_onednn_choices_read(path, &other);
+  if (st != ES_OK) other.n = 0; /* a file that cannot be used is replaced */
+  st = ES_OK;
+  for (int i = 0; i < c->n && st == ES_OK; i++)
+    st = es_onednn_choices_add(all, c->row[i].key, c->row[i].n, c->row[i].way->name);
+  for (int i = 0; i < other.n && st == ES_OK; i++) {
+    const es_onednn_choice_row *r = &other.row[i];
+    const es_onednn_choice_row *ours = es_onednn_choices_find(c, r->key, r->n);
+    if (ours == NULL || ours->n != r->n)
+      st = es_onednn_choices_add(all, r->key, r->n, r->way->name);
+  }
+  es_free(&other.row);
+  return st;
+}
+
+static es_status write_rows(const char *path, const es_onednn_choices *c) {
   char begin[256], line[512], *bytes = NULL;
   size_t size = 0;
   begin_of_lines(begin, sizeof begin);
@@ -128,4 +147,12 @@ es_status es_onednn_choices_write(const char *path, const es_onednn_choices *c) 
   free(bytes);
   ES_CHECK(failed == 0, ES_EIO, "%s: %s", path, strerror(failed));
   return ES_OK;
+}
+
+es_status es_onednn_choices_write(const char *path, const es_onednn_choices *c) {
+  es_onednn_choices all = {0};
+  es_status st = merge(path, c, &all);
+  if (st == ES_OK) st = write_rows(path, &all);
+  es_free(&all.row);
+  return st;
 }

@@ -41,6 +41,7 @@ void es_way_destroy(es_way **w) {
   es_prim_destroy(&(*w)->prim[0]);
   es_prim_destroy(&(*w)->prim[1]);
   es_prim_destroy(&(*w)->pack);
+  for (int i = 0; i < 3; i++) es_prim_destroy(&(*w)->move[i]);
   es_blas_release(b, &(*w)->packed);
   void *p = *w;
   es_blas_release(b, &p);
@@ -68,4 +69,27 @@ es_prim_tensor es_way_free(es_prim_tensor t) {
 
 es_prim_tensor es_way_like(const es_prim *p) {
   return (es_prim_tensor){.like = p, .arg = 1};
+}
+
+es_prim_tensor es_way_activation(es_shape s, int n, bool bf16) {
+  const int64_t c = s.c, h = s.h, w = s.w;
+  return (es_prim_tensor){
+      .n = 4, .dim = {n, c, h, w}, .stride = {h * w * c, 1, w * c, c}, .bf16 = bf16};
+}
+
+es_prim_tensor es_way_weights(const es_op_desc *d) {
+  const int64_t o = d->out.c, i = d->in.c, k = d->k;
+  return (es_prim_tensor){
+      .n = 4, .dim = {o, i, k, k}, .stride = {i * k * k, k * k, k, 1}};
+}
+
+/** Padding below and to the right: what the last position needs, and no more. */
+static int behind(const es_op_desc *d, int size, int positions) {
+  return (positions - 1) * d->stride + d->k - size - d->pad;
+}
+
+void es_way_padding(const es_op_desc *d, int pad[4]) {
+  pad[0] = pad[1] = d->pad;
+  pad[2] = behind(d, d->in.h, d->out.h);
+  pad[3] = behind(d, d->in.w, d->out.w);
 }

@@ -37,6 +37,7 @@ struct es_way {
   es_prim *prim[2]; /* owned; data pass: [1] adds to dx */
   es_prim *pack;    /* owned: weights to the layout of prim[0]; weights pass: back */
   void *packed;     /* owned: what prim[0] takes as weights */
+  es_prim *move[3]; /* owned: other changes of layout */
 };
 
 /** A way of `size` bytes, zeroed but for ops, backend, desc, pass, n. */
@@ -46,6 +47,12 @@ es_status es_way_new(const es_way_ops *ops, size_t size, es_backend *b,
 es_status es_way_room(es_way *w, es_prim_engine *e, const es_prim_tensor *from);
 es_prim_engine *es_way_engine(const es_backend *b);
 
+/** Activations as the library sees them: [N, C, H, W] by name, last C in memory. */
+es_prim_tensor es_way_activation(es_shape s, int n, bool bf16);
+/** The weights of a convolution, f32 [O, I, k, k]. */
+es_prim_tensor es_way_weights(const es_op_desc *d);
+/** Padding above, left, below, right: of the latter what the last position needs. */
+void es_way_padding(const es_op_desc *d, int pad[4]);
 /** [rows, cols] with `apart` elements between rows. */
 es_prim_tensor es_way_matrix(int64_t rows, int64_t cols, int64_t apart, bool bf16);
 /** The transpose of a matrix. */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file way_winograd.c  3x3 convolutions of stride 1 in f32 with fewer products, by
+ *  polynomial interpolation on tiles (Winograd 1980; Lavin, Gray 2016); the library's.
+ *
+ *  It wants layouts of its own, so activations are copied in and out; where maps are
+ *  large and channels few, that pays. Rounding is a few times that of the direct sum. */
+#include "way.h"
+
+enum { LINE = 64 };
+
+static bool fits(const es_op_desc *d, es_pass pass) {
+  (void) pass;
+  return d->kind == ES_OP_CONV && d->k == 3 && d->stride == 1 && d->in.h >= 4;
+}
+
+static size_t lines(size_t bytes) {
+  return (bytes + LINE - 1) / LINE * LINE;
+}
+
+/** Where argument i of the primitive lies in the scratch. */
+static void *place(const es_way *w, int i) {
+  size_t at = 0;
+  for (int j = 0; j < i; j++) at += lines(es_prim_bytes(w->prim[0], j));
+  return (char *) es_onednn_scratch(w->backend) + at;
+}
+
+static es_status move(es_way *w, es_prim_engine *e, int i, const es_prim_tensor *plain,
+                      int arg, bool back, bool add) {
+  const es_prim_tensor own = {.like = w->prim[0], .arg = arg};
+  return back ? es_prim_reorder(e, &own, plain, add, &w->move[i])
+              : es_prim_reorder(e, plain, &own, add, &w->move[i]);
+}
+
+static es_status make(es_way *w) {
+  const es_op_desc *d = &w->desc;
+  es_prim_engine *e = es_way_engine(w->backend);
+  const es_prim_tensor x = es_way_activation(d->in, w->n, false);
+  const es_prim_tensor y = es_way_activation(d->out, w->n, false);
+  const es_prim_tensor weights = es_way_weights(d);
+  const es_prim_tensor own_x = es_way_free(x), own_y = es_way_free(y);
+  const es_prim_tensor own_w = es_way_free(weights);
+  int pad[4];
+  es_way_padding(d, pad);
+  ES_TRY(es_prim_conv(e, w->pass, ES_PRIM_WINOGRAD, &own_x, &own_w, &own_y, 1, pad,
+                      &w->prim[0]));
+  size_t bytes = 0;
+  for (int i = 0; i < 3; i++) bytes += lines(es_prim_bytes(w->prim[0], i));
+  ES_TRY(es_onednn_reserve(w->backend, bytes));
+  if (w->pass == ES_WEIGHTS) {
+    ES_TRY(move(w, e, 0, &x, 0, false, false));
+    ES_TRY(move(w, e, 1, &y, 1, false, false));
+    return move(w, e, 2, &weights, 2, true, true);
+  }
+  const bool forward = w->pass == ES_FORWARD;
+  ES_TRY(move(w, e, 0, forward ? &x : &y, 0, false, false));
+  ES_TRY(move(w, e, 1, forward ? &y : &x, 2, true, false));
+  if (!forward) ES_TRY(move(w, e, 2, &x, 2, true, true));
+  return es_way_room(w, e, &weights);
+}
+
+static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
+                        es_way **out) {
+  es_way *w = NULL;
+  if (es_onednn_bf16(b)) return ES_ENOTSUP;
+  ES_TRY(es_way_new(&es_way_winograd, sizeof *w, b, d, pass, n, &w));
+  const es_status st = make(w);
+  if (st == ES_OK)
+    *out = w;
+  else
+    es_way_destroy(&w);
+  return st;
+}
+
+static es_status load(es_way *w, const float *weights) {
+  return es_prim_run(w->pack, weights, NULL, w->packed);
+}
+
+static es_status run(es_way *w, const es_op_args *a) {
+  void *first = place(w, 0), *second = place(w, 1), *third = place(w, 2);
+  if (w->pass == ES_WEIGHTS) {
+    ES_TRY(es_prim_run(w->move[0], a->x, NULL, first));
+    ES_TRY(es_prim_run(w->move[1], a->dy, NULL, second));
+    ES_TRY(es_prim_run(w->prim[0], first, second, third));
+    return es_prim_run(w->move[2], third, NULL, a->dw);
+  }
+  const bool forward = w->pass == ES_FORWARD;
+  ES_TRY(es_prim_run(w->move[0], forward ? a->x : a->dy, NULL, first));
+  ES_TRY(es_prim_run(w->prim[0], first, w->packed, third));
+  return es_prim_run(w->move[!forward && a->add_dx ? 2 : 1], third, NULL,
+                     forward ? a->y : a->dx);
+}
+
+const es_way_ops es_way_winograd = {.name = "winograd",
+                                    .doc = "fewer multiplications, f32, 3x3 of stride 1",
+                                    .fits = fits,
+                                    .create = create,
+                                    .load = load,
+                                    .run = run};

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file unit_ways.c  Every way of the onednn backend to compute a convolution, each
+ *  pass, against the backend `blas`; only some are chosen on any one machine.
+ *
+ *  Tolerance of the largest difference: 1e-5 of the largest value in f32 (sums of up to
+ *  1152 terms in other orders err by 2e-6 of it); 5e-5 by Winograd, whose interpolation
+ *  multiplies rounding by about 10; 2e-2 in bf16, as in unit_ops. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+#include "backend/onednn/tune.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/rng.h"
+
+#ifdef HAVE_ONEDNN
+
+enum { N = 5, MOST = 1 << 17 };
+
+static const es_op_desc shapes[] = {
+    {.in = {16, 5, 4}, .out = {24, 5, 4}, .k = 1, .stride = 1, .pad = 0},
+    {.in = {16, 6, 6}, .out = {8, 3, 3}, .k = 1, .stride = 2, .pad = 0},
+    {.in = {7, 5, 5}, .out = {9, 5, 5}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {32, 8, 8}, .out = {32, 8, 8}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {64, 6, 6}, .out = {64, 6, 6}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {16, 7, 6}, .out = {24, 4, 3}, .k = 3, .stride = 2, .pad = 1},
+    {.in = {128, 2, 2}, .out = {64, 2, 2}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {32, 2, 2}, .out = {32, 1, 1}, .k = 3, .stride = 2, .pad = 1},
+    {.in = {32, 1, 1}, .out = {16, 1, 1}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {3, 15, 15}, .out = {16, 8, 8}, .k = 7, .stride = 2, .pad = 3},
+};
+
+/** Buffers of one problem in f32, [N, C, H, W]; with results by `blas`. */
+typedef struct problem {
+  es_op_desc d;
+  float *x, *dy, *dx, *w; /* given: dx is added to */
+  float *y, *sum, *dw;    /* results: y, dx + gradient, dw */
+} problem;
+
+static int64_t size_of(es_shape s) {
+  return (int64_t) N * s.c * s.h * s.w;
+}
+
+static int64_t weights_of(const es_op_desc *d) {
+  return (int64_t) d->out.c * d->in.c * d->k * d->k;
+}
+
+/** Numbers that bf16 has exactly, so that both sides begin with the same. */
+static float *numbers(uint64_t stream, int64_t n) {
+  float *p = NULL;
+  assert_int_equal(ES_NEW(n, &p), ES_OK);
+  es_rng r = es_rng_at(7, stream, 0, 0);
+  for (int64_t i = 0; i < n; i++)
+    p[i] = (float) (rint(64 * es_rng_range(&r, -1, 1)) / 64);
+  return p;
+}
+
+static void *room(es_backend *b, size_t bytes) {
+  void *p = NULL;
+  assert_int_equal(b->ops->alloc(b, bytes, "test", &p), ES_OK);
+  return p;
+}
+
+static es_act act(es_backend *b, es_shape s, const float *nchw) {
+  es_act a = room(b, b->ops->act_bytes(b, s, N));
+  assert_int_equal(b->ops->act_write(b, s, N, nchw, a), ES_OK);
+  return a;
+}
+
+static es_op_args arguments(es_backend *b, const problem *p) {
+  es_op_args a = {.n = N, .groups = 1, .add_dx = true};
+  a.x = act(b, p->d.in, p->x);
+  a.dy = act(b, p->d.out, p->dy);
+  a.dx = act(b, p->d.in, p->dx);
+  a.y = act(b, p->d.out, p->dy);
+  a.w = room(b, (size_t) weights_of(&p->d) * sizeof(float));
+  a.dw = room(b, (size_t) weights_of(&p->d) * sizeof(float));
+  memcpy(a.w, p->w, (size_t) weights_of(&p->d) * sizeof(float));
+  memcpy(a.dw, p->w, (size_t) weights_of(&p->d) * sizeof(float)); /* added to */
+  return a;
+}
+
+static void release(es_backend *b, es_op_args *a) {
+  void *all[6] = {a->x, a->dy, a->dx, a->y, a->w, a->dw};
+  for (int i = 0; i < 6; i++) b->ops->release(b, &all[i]);
+}
+
+static problem solve(const es_op_desc *shape) {
+  problem p = {.d = *shape};
+  es_backend *b = NULL;
+  es_op *op = NULL;
+  p.d.kind = ES_OP_CONV;
+  p.d.max_n = N;
+  p.d.need_dx = true;
+  p.x = numbers(1, size_of(p.d.in));
+  p.dy = numbers(2, size_of(p.d.out));
+  p.dx = numbers(3, size_of(p.d.in));
+  p.w = numbers(4, weights_of(&p.d));
+  p.y = numbers(5, size_of(p.d.out));
+  p.sum = numbers(5, size_of(p.d.in));
+  p.dw = numbers(5, weights_of(&p.d));
+  assert_int_equal(es_backend_open("blas", NULL, 1, &b), ES_OK);
+  assert_int_equal(es_op_plan(b, &p.d, &op), ES_OK);
+  es_op_args a = arguments(b, &p);
+  assert_int_equal(op->forward(op, &a), ES_OK);
+  assert_int_equal(op->backward(op, &a), ES_OK);
+  assert_int_equal(b->ops->act_read(b, p.d.out, N, a.y, p.y), ES_OK);
+  assert_int_equal(b->ops->act_read(b, p.d.in, N, a.dx, p.sum), ES_OK);
+  memcpy(p.dw, a.dw, (size_t) weights_of(&p.d) * sizeof(float));
+  release(b, &a);
+  es_op_destroy(&op);
+  es_backend_close(&b);
+  return p;
+}
+
+static void forget(problem *p) {
+  float **all[7] = {&p->x, &p->dy, &p->dx, &p->w, &p->y, &p->sum, &p->dw};
+  for (int i = 0; i < 7; i++) es_free(all[i]);
+}
+
+static void compare(const es_backend *b, const es_way_ops *ops, int64_t n,
+                    const float *got, const float *want) {
+  double worst = 0, largest = 0;
+  for (int64_t i = 0; i < n; i++) {
+    worst = fmax(worst, fabs((double) got[i] - want[i]));
+    largest = fmax(largest, fabs((double) want[i]));
+  }
+  const double limit = b->bf16 ? 2e-2 : (ops == &es_way_winograd ? 5e-5 : 1e-5);
+  if (!(worst <= limit * largest))
+    fail_msg("%s: %g of the largest, expected at most %g", ops->name, worst / largest,
+             limit);
+}
+
+/** Run one way twice (it must not depend on what it left behind); the second counts. */
+static bool try_way(es_backend *b, const es_way_ops *ops, es_pass pass,
+                    const problem *p) {
+  static float got[MOST];
+  es_way *w = NULL;
+  if (!ops->fits(&p->d, pass)) return false;
+  const es_status st = ops->create(b, &p->d, pass, N, &w);
+  if (st == ES_ENOTSUP) return false;
+  assert_int_equal(st, ES_OK);
+  for (int turn = 0; turn < 2; turn++) {
+    es_op_args a = arguments(b, p);
+    if (pass != ES_WEIGHTS) assert_int_equal(ops->load(w, a.w), ES_OK);
+    assert_int_equal(ops->run(w, &a), ES_OK);
+    if (pass == ES_FORWARD) {
+      assert_int_equal(b->ops->act_read(b, p->d.out, N, a.y, got), ES_OK);
+      compare(b, ops, size_of(p->d.out), got, p->y);
+    } else if (pass == ES_DATA) {
+      assert_int_equal(b->ops->act_read(b, p->d.in, N, a.dx, got), ES_OK);
+      compare(b, ops, size_of(p->d.in), got, p->sum);
+    } else {
+      compare(b, ops, weights_of(&p->d), a.dw, p->dw);
+    }
+    release(b, &a);
+  }
+  es_way_destroy(&w);
+  return true;
+}
+
+static void try_all(bool bf16) {
+  const es_backend_options o = {.name = "onednn", .threads = 1, .bf16 = bf16};
+  const es_way_ops *const *list;
+  const size_t ways = es_way_list(&list);
+  es_backend *b = NULL;
+  assert_int_equal(es_backend_open_with(&o, NULL, &b), ES_OK);
+  if (b->bf16 != bf16) print_message("bf16 is not to be had here\n");
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    problem p = solve(&shapes[i]);
+    for (int pass = 0; pass < ES_PASSES; pass++) {
+      int had = 0;
+      for (size_t k = 0; k < ways; k++) had += try_way(b, list[k], (es_pass) pass, &p);
+      assert_true(had >= 1);
+    }
+    forget(&p);
+  }
+  es_backend_close(&b);
+}
+
+static void in_f32(void **state) {
+  (void) state;
+  try_all(false);
+}
+
+static void in_bf16(void **state) {
+  (void) state;
+  try_all(true);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(in_f32), cmocka_unit_test(in_bf16)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
+#else
+int main(void) {
+  return 77; /* this build has no onednn */
+}
+#endif
