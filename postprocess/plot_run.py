@@ -65,8 +65,8 @@ def mark_plateaus(a, run):
 
 def draw_loss(a, run):
     seen = []
-    for group, style in (("/loss", {"color": "0.75", "lw": 0.8}),
-                         ("/probe_loss", {"color": "k", "lw": 1.4})):
+    light, dark = {"color": "0.75", "lw": 0.8}, {"color": "k", "lw": 1.4}
+    for group, style in (("/loss", dark if run.model else light), ("/probe_loss", dark)):
         found = run.series(group)
         if found:
             a.plot(*found, **style)
@@ -133,15 +133,17 @@ def draw(all_runs, wanted=None, modes=12):
     for a in grid.flat:
         a.spines[["top", "right"]].set_visible(False)
         a.tick_params(labelsize=8)
-    legend(fig, theory, steps, forecast)
+    legend(fig, all(run.model for run in all_runs), theory, steps, forecast)
     mode_bar(fig, grid[1:, -1], most)
     return fig
 
 
-def legend(fig, theory, steps, forecast):
+def legend(fig, models, theory, steps, forecast):
     green = plt.cm.viridis(0.45)
     entries = [(Line2D([], [], color="0.75", lw=1), "loss of the batch"),
                (Line2D([], [], color="k", lw=1.4), "of the probe set")]
+    if models:
+        entries = [(Line2D([], [], color="k", lw=1.4), "loss")]
     if theory:
         entries.append((Line2D([], [], color="C3", lw=1.1, ls=DASHES), "predicted"))
     if steps:

@@ -121,6 +121,8 @@ def step_table(run):
                                          "time_predicted", "gamma", "gamma_error")}
     if len(columns["mode"]) == 0:
         return "<p>No step detector in this run.</p>"
+    nothing = np.full(len(columns["mode"]), np.nan)  # linear, kernel: fewer columns
+    columns = {k: c if len(c) else nothing for k, c in columns.items()}
     values = run.spectrum(run.matrix(), None)[1][-1]
     start = {k: run.get(f"/theory/{k}") for k in ("tau", "gamma")}
 
@@ -148,11 +150,13 @@ def step_table(run):
 
 
 def forecast_figure(all_runs):
-    """What was said of the next step, while training, beside what came; None without."""
+    """What was said of the next step, while training, beside what came, and of how many
+    runs; None without.
+    """
     have = [r for r in all_runs if r.series("/forecast", "time_predicted")
             and np.any(np.isfinite(r.get("/forecast/time_predicted")))]
     if not have:
-        return None
+        return None, 0
     fig, axes = plt.subplots(1, len(have), figsize=(4.1 * len(have) + 1, 3.1),
                              squeeze=False, layout="constrained")
     for a, run in zip(axes[0], have):
@@ -173,7 +177,7 @@ def forecast_figure(all_runs):
         a.legend(title="mode", fontsize=8, title_fontsize=8, frameon=False)
         a.spines[["top", "right"]].set_visible(False)
         a.tick_params(labelsize=8)
-    return fig
+    return fig, len(have)
 
 
 def metric_names(all_runs):
@@ -301,16 +305,16 @@ def page(all_runs, title):
                      "Triangles: forecast while the eigenvalue was small.", wide),
              "<h2>Steps</h2><p>Measured: where half of the final value was crossed for "
              "good. Forecast: of that time, while the eigenvalue still grew "
-             "exponentially. Predicted: from the features before the first step.</p>"]
+             "exponentially. Predicted: from what was known before the first step.</p>"]
     for run, label in zip(all_runs, labels_of(all_runs)):
         if len(all_runs) > 1:
             parts.append(f"<h3>{esc(label)}: {esc(run.title)}</h3>")
         parts.append(step_table(run))
-    forecast = forecast_figure(all_runs)
+    forecast, count = forecast_figure(all_runs)
     if forecast:
         parts.append(picture(forecast, "The next step as forecast while training (dots) "
                              "and as it came (lines). Below the diagonal lies the past.",
-                             None if len(all_runs) > 1 else "28rem"))
+                             f"{min(100, 20 + 25 * count)}%"))
     parts += ["<h2>Embeddings</h2>", pca(all_runs), "<h2>Metrics</h2>", metrics(all_runs),
               "<h2>Training</h2>", training(all_runs),
               "<h2>Parameters</h2>", parameters(all_runs),

@@ -77,17 +77,26 @@ class Run:
         return self.parameter("loss.name") or "run"
 
     @property
+    def model(self):
+        """linear, kernel: written by these commands; else empty."""
+        if "/embeddings/train" not in self.f:
+            return ""
+        norm = "rkhs_norm" in self.f["/embeddings/train"].attrs
+        return "kernel" if norm else "linear"
+
+    @property
     def title(self):
-        if self.get("/spectrum/cross_correlation/eigenvalues") is not None and \
-                "/embeddings/train" in self.f:  # written by linear and kernel
-            return "linear model or kernel machine"
+        if self.model:
+            kind = self.parameter("kernel.name")
+            return "Linear model" if self.model == "linear" else f"Kernel {kind}"
         return TITLES.get(self.loss, self.loss)
 
     @property
     def subtitle(self):
-        what = [self.parameter(k) for k in ("encoder.name", "data.name")]
-        if self.parameter("batch.pairs"):
-            what.append(f"{self.parameter('batch.pairs')} pairs")
+        keys, pairs = ("encoder.name", "data.name"), self.parameter("batch.pairs")
+        if self.model:
+            keys, pairs = ("data.name",), self.parameter(f"{self.model}.sample")
+        what = [self.parameter(k) for k in keys] + ([f"{pairs} pairs"] if pairs else [])
         return ", ".join(w for w in what if w)
 
     def matrix(self, wanted=None):
@@ -109,6 +118,8 @@ class Run:
     def steps(self, field="time_measured"):
         """Of each mode, NaN where there is none."""
         found = self.get(f"/steps/{field}")
+        if self.model and field == "time_predicted":
+            found = None  # the theory's, which is in /theory/tau
         return np.array([]) if found is None else found
 
     def points(self):

@@ -37,7 +37,7 @@ import numpy as np
 
 import runs
 
-# BN layers and their channels in all
+# BN layers and their channels in all, at full width; the projector's are left out
 BN = {"resnet18": (20, 4800), "resnet34": (36, 8512), "resnet50": (53, 26560)}
 BUCKET = 1 << 20  # gradient elements reduced together (src/train/exchange.c)
 PARTS = ("compute", "BN", "gradient", "loss", "update", "waiting")

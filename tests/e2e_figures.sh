@@ -51,6 +51,10 @@ assert n == 3, n" || fail "move.gif: not one frame a snapshot"
 draw plot_run.py start --format png # one snapshot, no step
 draw plot_run.py --pca start --format png
 draw report.py start -o start.html
+launch 1 linear - data.name=deadleaves data.size=10 augment.crop.size=8 linear.sample=100 \
+  linear.dim=4 output.dir=linear > log 2>&1 || { cat log; fail "linear ended with $?"; }
+draw plot_run.py linear --format png
+draw report.py linear -o linear.html # no embeddings, other columns of /steps
 draw report.py barlow vicreg simclr -o report.html
 "$python" - << 'EOF' || fail "report.html"
 import re
