@@ -183,10 +183,10 @@ static void print(const es_comm *c, const es_pipeline *p, const es_settings *s,
   es_net_cost_of(p->net, &cost);
   /* backward: products for the inputs and for the weights */
   const double flops = 3 * cost.flops * images;
-  es_print("%s %s %dx%d, %lld pairs, %d ranks x %d threads, backend %s f32",
+  es_print("%s %s %dx%d, %lld pairs, %d ranks x %d threads, backend %s %s",
            s->encoder.name, s->loss.name, p->view.h, p->view.w,
            (long long) s->batch.pairs, c->size, p->backend->threads,
-           p->backend->ops->name);
+           p->backend->ops->name, p->backend->bf16 ? "bf16" : "f32");
   print_phases(r);
   es_print("parameters %lld, %.2f GFLOP a view (forward, backward counted twice that)",
            (long long) cost.parameters, 3e-9 * cost.flops);
