@@ -55,7 +55,8 @@ print("peak", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3)' \
 ours() { # ours SIZE PAIRS BACKEND PRECISION
   ranks "$RANKS" bench step encoder.name=resnet50 encoder.stem=imagenet \
     projector.widths=50 data.size="$1" augment.crop.size="$1" batch.pairs="$2" \
-    backend.name="$3" backend.precision="$4" bench.repeats="$STEPS" \
+    backend.name="$3" backend.precision="$4" spectrum.precision="$4" \
+    bench.repeats="$STEPS" \
     bench.step.data=false bench.step.snapshots=0 > "$work/out" 2> "$work/err" || {
     grep -m 1 'error:' "$work/err" | sed "s/^/ours $3 $4 SKIPPED: /"; return; }
   sed -n 's/.*backend \([a-z]*\) .*/\1/p' "$work/out" > "$work/name"
