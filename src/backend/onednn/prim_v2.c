@@ -76,8 +76,8 @@ dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, es_pass pass, es_prim_method meth
   st = describe(w, &md[1]);
   if (st == dnnl_success)
     st = pass == ES_DATA
-             ? dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct,
-                                                        &md[0], &md[1], &md[2], s, lo, hi)
+             ? dnnl_convolution_backward_data_desc_init(&d, alg, &md[0], &md[1], &md[2],
+                                                        s, lo, hi)
              : dnnl_convolution_backward_weights_desc_init(&d, alg, &md[0], &md[1], NULL,
                                                            &md[2], s, lo, hi);
   if (st == dnnl_success) st = dnnl_primitive_desc_create(pd, &d, NULL, e, hint);
