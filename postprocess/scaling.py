@@ -198,7 +198,8 @@ def draw(points, base, o, weak, strong):
         a.xaxis.set_major_formatter(lambda v, _: f"{v:.0f}")
         a.spines[["top", "right"]].set_visible(False)
         a.grid(color="0.92", lw=0.6)
-    left.legend(fontsize=8, frameon=False, ncol=2)
+    left.legend(fontsize=8, frameon=False, ncol=4, loc="upper left",
+                bbox_to_anchor=(0.0, 0.86))
     right.legend(fontsize=8, frameon=False, loc="lower left")
     return fig
 

@@ -146,7 +146,7 @@ static bool try_way(es_backend *b, const es_way_ops *ops, es_pass pass,
   assert_int_equal(st, ES_OK);
   for (int turn = 0; turn < 2; turn++) {
     es_op_args a = arguments(b, p);
-    if (pass != ES_WEIGHTS) assert_int_equal(ops->load(w, a.w), ES_OK);
+    assert_int_equal(es_way_ready(w, a.w, 0), ES_OK);
     assert_int_equal(ops->run(w, &a), ES_OK);
     if (pass == ES_FORWARD) {
       assert_int_equal(b->ops->act_read(b, p->d.out, N, a.y, got), ES_OK);

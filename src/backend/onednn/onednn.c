@@ -53,6 +53,7 @@ static void close_onednn(es_backend *b) {
   es_onednn *s = b->impl;
   es_onednn_choices_destroy(&s->tuned);
   es_blas_release(b, &s->scratch);
+  es_blas_release(b, &s->packed);
   es_prim_engine_destroy(&s->engine);
   es_free(&b->impl);
 }

@@ -21,6 +21,9 @@ typedef struct es_onednn {
   es_onednn_choices *tuned; /* owned; NULL until tuned: fixed rules */
   void *scratch;            /* owned; shared by all plans, as ops run one after another */
   size_t scratch_size;      /**< in bytes: the largest need of any plan */
+  void *packed;             /* owned; weights of the data pass at hand */
+  size_t packed_size;
+  const void *packed_by; /**< the way whose weights these are; NULL: none's */
 } es_onednn;
 
 static inline bool es_onednn_bf16(const es_backend *b) {

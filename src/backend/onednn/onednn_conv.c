@@ -64,11 +64,7 @@ static size_plan *plan_of(conv *c, int n) {
 static es_status way_of(conv *c, const es_op_args *a, es_pass pass, es_way **out) {
   es_way **w = &plan_of(c, a->n)->way[pass];
   if (*w == NULL) ES_TRY(make_way(c->op.backend, &c->op.desc, pass, a->n, w));
-  const bool stale = a->version == 0 || (*w)->version != a->version;
-  if (pass != ES_WEIGHTS && stale) {
-    ES_TRY((*w)->ops->load(*w, a->w));
-    (*w)->version = a->version;
-  }
+  ES_TRY(es_way_ready(*w, a->w, a->version));
   *out = *w;
   return ES_OK;
 }

@@ -93,7 +93,7 @@ static es_status time_way(es_backend *b, const es_op_desc *d, es_pass pass,
   es_status st = ops->create(b, d, pass, d->max_n, &w);
   *seconds = INFINITY;
   if (st == ES_ENOTSUP) return ES_OK;
-  if (st == ES_OK && pass != ES_WEIGHTS) st = ops->load(w, t->args.w);
+  if (st == ES_OK) st = es_way_ready(w, t->args.w, 0);
   for (int i = 0; i <= REPEATS && st == ES_OK; i++) { /* the first warms up */
     const clock_t start = clock(); /* of the processors: others may be using them, too */
     st = ops->run(w, &t->args);

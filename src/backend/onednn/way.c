@@ -31,13 +31,41 @@ es_status es_way_new(const es_way_ops *ops, size_t size, es_backend *b,
 es_status es_way_room(es_way *w, es_prim_engine *e, const es_prim_tensor *from) {
   const es_prim_tensor to = es_way_like(w->prim[0]);
   ES_TRY(es_prim_reorder(e, from, &to, false, &w->pack));
-  return es_blas_alloc(w->backend, es_prim_bytes(w->prim[0], 1), "packed weights",
-                       &w->packed);
+  const size_t bytes = es_prim_bytes(w->prim[0], 1);
+  if (w->pass != ES_DATA)
+    return es_blas_alloc(w->backend, bytes, "packed weights", &w->packed);
+  es_onednn *s = w->backend->impl;
+  if (bytes <= s->packed_size) return ES_OK;
+  es_blas_release(w->backend, &s->packed);
+  s->packed_size = 0;
+  s->packed_by = NULL;
+  ES_TRY(es_blas_alloc(w->backend, bytes, "packed weights", &s->packed));
+  s->packed_size = bytes;
+  return ES_OK;
+}
+
+void *es_way_packed(const es_way *w) {
+  const es_onednn *s = w->backend->impl;
+  return w->pass == ES_DATA ? s->packed : w->packed;
+}
+
+es_status es_way_ready(es_way *w, const float *weights, int64_t version) {
+  es_onednn *s = w->backend->impl;
+  if (w->pass == ES_WEIGHTS) return ES_OK;
+  const bool there = w->pass != ES_DATA || s->packed_by == w;
+  if (there && version != 0 && w->version == version) return ES_OK;
+  if (w->pass == ES_DATA) s->packed_by = NULL; /* until it is done */
+  ES_TRY(w->ops->load(w, weights));
+  if (w->pass == ES_DATA) s->packed_by = w;
+  w->version = version;
+  return ES_OK;
 }
 
 void es_way_destroy(es_way **w) {
   if (*w == NULL) return;
   es_backend *b = (*w)->backend;
+  es_onednn *s = b->impl;
+  if (s->packed_by == *w) s->packed_by = NULL;
   es_prim_destroy(&(*w)->prim[0]);
   es_prim_destroy(&(*w)->prim[1]);
   es_prim_destroy(&(*w)->pack);

@@ -36,7 +36,7 @@ struct es_way {
   int64_t version;  /**< of the weights loaded; 0 = none */
   es_prim *prim[2]; /* owned; data pass: [1] adds to dx */
   es_prim *pack;    /* owned: weights to the layout of prim[0]; weights pass: back */
-  void *packed;     /* owned: what prim[0] takes as weights */
+  void *packed;     /* owned: what prim[0] takes as weights; NULL in the data pass */
   es_prim *move[3]; /* owned: other changes of layout */
 };
 
@@ -47,6 +47,9 @@ es_status es_way_new(const es_way_ops *ops, size_t size, es_backend *b,
 es_status es_way_room(es_way *w, es_prim_engine *e, const es_prim_tensor *from);
 es_prim_engine *es_way_engine(const es_backend *b);
 
+/** The weights as prim[0] takes them. In the data pass, which comes once a step, all ways
+ *  of the backend share this room: who runs loads before (es_way_ready). */
+void *es_way_packed(const es_way *w);
 /** Activations as the library sees them: [N, C, H, W] by name, last C in memory. */
 es_prim_tensor es_way_activation(es_shape s, int n, bool bf16);
 /** The weights of a convolution, f32 [O, I, k, k]. */
@@ -68,6 +71,8 @@ es_prim_tensor es_way_like(const es_prim *p);
 
 /* --- for users ---------------------------------------------------------------------- */
 size_t es_way_list(const es_way_ops *const **list);
+/** Load weights [O, I, k, k] of this version (0 = unknown) unless they are there. */
+es_status es_way_ready(es_way *w, const float *weights, int64_t version);
 void es_way_destroy(es_way **w);
 
 #endif

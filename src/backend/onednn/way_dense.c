@@ -83,7 +83,7 @@ static es_status load(es_way *w, const float *weights) {
       if (t < 0) memset(to, 0, (size_t) in * sizeof *to);
       for (int i = 0; i < in && t >= 0; i++) to[i] = from[(int64_t) i * taps];
     }
-  return es_prim_run(w->pack, dense, NULL, w->packed);
+  return es_prim_run(w->pack, dense, NULL, es_way_packed(w));
 }
 
 /** dw += the adjoint of load */
@@ -103,8 +103,9 @@ static void fold(const es_way *w, const float *dense, float *dw) {
 }
 
 static es_status run(es_way *w, const es_op_args *a) {
-  if (w->pass == ES_FORWARD) return es_prim_run(w->prim[0], a->x, w->packed, a->y);
-  if (w->pass == ES_DATA) return es_prim_run(w->prim[a->add_dx], a->dy, w->packed, a->dx);
+  if (w->pass == ES_FORWARD) return es_prim_run(w->prim[0], a->x, es_way_packed(w), a->y);
+  if (w->pass == ES_DATA)
+    return es_prim_run(w->prim[a->add_dx], a->dy, es_way_packed(w), a->dx);
   float *dense = es_onednn_scratch(w->backend);
   ES_TRY(es_prim_run(w->prim[0], a->dy, a->x, dense));
   fold(w, dense, a->dw);

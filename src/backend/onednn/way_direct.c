@@ -46,19 +46,19 @@ static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
 }
 
 static es_status load(es_way *w, const float *weights) {
-  return es_prim_run(w->pack, weights, NULL, w->packed);
+  return es_prim_run(w->pack, weights, NULL, es_way_packed(w));
 }
 
 static es_status run(es_way *w, const es_op_args *a) {
   es_backend *b = w->backend;
   void *scratch = es_onednn_scratch(b);
-  if (w->pass == ES_FORWARD) return es_prim_run(w->prim[0], a->x, w->packed, a->y);
+  if (w->pass == ES_FORWARD) return es_prim_run(w->prim[0], a->x, es_way_packed(w), a->y);
   if (w->pass == ES_WEIGHTS) {
     ES_TRY(es_prim_run(w->prim[0], a->x, a->dy, scratch));
     return es_prim_run(w->pack, scratch, NULL, a->dw);
   }
-  if (!a->add_dx) return es_prim_run(w->prim[0], a->dy, w->packed, a->dx);
-  ES_TRY(es_prim_run(w->prim[0], a->dy, w->packed, scratch));
+  if (!a->add_dx) return es_prim_run(w->prim[0], a->dy, es_way_packed(w), a->dx);
+  ES_TRY(es_prim_run(w->prim[0], a->dy, es_way_packed(w), scratch));
   es_onednn_add(b, (int64_t) (input_bytes(w) / es_onednn_size(b)), scratch, a->dx);
   return ES_OK;
 }

@@ -55,7 +55,7 @@ static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
 }
 
 static es_status load(es_way *w, const float *weights) {
-  return es_prim_run(w->pack, weights, NULL, w->packed);
+  return es_prim_run(w->pack, weights, NULL, es_way_packed(w));
 }
 
 /** Offset of the pixel under output row r (image, y, x), in pixels. */
@@ -98,12 +98,12 @@ static void spread(const es_way *w, const es_op_args *a) {
 
 static es_status run(es_way *w, const es_op_args *a) {
   if (w->pass == ES_FORWARD)
-    return es_prim_run(w->prim[0], gather(w, a->x), w->packed, a->y);
+    return es_prim_run(w->prim[0], gather(w, a->x), es_way_packed(w), a->y);
   if (w->pass == ES_WEIGHTS)
     return es_prim_run(w->prim[0], a->dy, gather(w, a->x), a->dw);
   if (w->desc.stride == 1)
-    return es_prim_run(w->prim[a->add_dx], a->dy, w->packed, a->dx);
-  ES_TRY(es_prim_run(w->prim[0], a->dy, w->packed, es_onednn_scratch(w->backend)));
+    return es_prim_run(w->prim[a->add_dx], a->dy, es_way_packed(w), a->dx);
+  ES_TRY(es_prim_run(w->prim[0], a->dy, es_way_packed(w), es_onednn_scratch(w->backend)));
   spread(w, a);
   return ES_OK;
 }

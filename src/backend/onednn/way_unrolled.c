@@ -123,10 +123,10 @@ static es_status load(es_way *w, const float *weights) {
   float *p = es_onednn_scratch(w->backend);
   es_blas_pack(&w->desc, &u->x, u->k0, u->l0, threads, weights, p);
   if (w->pass == ES_FORWARD || u->scattered)
-    return es_prim_run(w->pack, p, NULL, w->packed);
+    return es_prim_run(w->pack, p, NULL, es_way_packed(w));
   float *f = p + (int64_t) w->desc.out.c * u->x.kh * u->x.kw * w->desc.in.c;
   es_blas_turn(&w->desc, &u->x, threads, p, f);
-  return es_prim_run(w->pack, f, NULL, w->packed);
+  return es_prim_run(w->pack, f, NULL, es_way_packed(w));
 }
 
 /** Element `i` of an activation. */
@@ -173,14 +173,14 @@ static es_status run_data(unrolled *u, const es_op_args *a) {
   for (int i = 0; i < w->n; i += u->images) {
     const int64_t first = i / u->images * u->rows;
     if (u->scattered) {
-      ES_TRY(
-          es_prim_run(w->prim[0], element(w, a->dy, first * d->out.c), w->packed, col));
+      ES_TRY(es_prim_run(w->prim[0], element(w, a->dy, first * d->out.c),
+                         es_way_packed(w), col));
       scatter(u, a, i);
       continue;
     }
     es_blas_gather(&u->dy, es_onednn_size(w->backend), w->backend->threads, a->dy, first,
                    (int) u->rows, col);
-    ES_TRY(es_prim_run(w->prim[a->add_dx], col, w->packed,
+    ES_TRY(es_prim_run(w->prim[a->add_dx], col, es_way_packed(w),
                        element(w, a->dx, first * d->in.c)));
   }
   return ES_OK;
@@ -194,8 +194,8 @@ static es_status run(es_way *w, const es_op_args *a) {
   for (int64_t first = 0; first < w->n / u->images * u->rows; first += u->rows) {
     es_blas_gather(&u->x, es_onednn_size(w->backend), w->backend->threads, a->x, first,
                    (int) u->rows, col);
-    ES_TRY(
-        es_prim_run(w->prim[0], col, w->packed, element(w, a->y, first * w->desc.out.c)));
+    ES_TRY(es_prim_run(w->prim[0], col, es_way_packed(w),
+                       element(w, a->y, first * w->desc.out.c)));
   }
   return ES_OK;
 }

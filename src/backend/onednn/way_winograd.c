@@ -72,7 +72,7 @@ static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
 }
 
 static es_status load(es_way *w, const float *weights) {
-  return es_prim_run(w->pack, weights, NULL, w->packed);
+  return es_prim_run(w->pack, weights, NULL, es_way_packed(w));
 }
 
 static es_status run(es_way *w, const es_op_args *a) {
@@ -85,7 +85,7 @@ static es_status run(es_way *w, const es_op_args *a) {
   }
   const bool forward = w->pass == ES_FORWARD;
   ES_TRY(es_prim_run(w->move[0], forward ? a->x : a->dy, NULL, first));
-  ES_TRY(es_prim_run(w->prim[0], first, w->packed, third));
+  ES_TRY(es_prim_run(w->prim[0], first, es_way_packed(w), third));
   return es_prim_run(w->move[!forward && a->add_dx ? 2 : 1], third, NULL,
                      forward ? a->y : a->dx);
 }
