@@ -191,8 +191,8 @@ static es_status tune_all(es_backend *b, const es_op_desc *const *desc, int n,
                           es_onednn_choices *c) {
   const bool first = b->comm == NULL || b->comm->rank == 0;
   const char *path = b->plans;
-  if (first && path[0] != '\0' && es_onednn_choices_read(path, c) != ES_OK)
-    es_warn("%s: not used; convolutions are timed anew", path);
+  /* what cannot be read or written has been a warning and costs time, no more */
+  if (first && path[0] != '\0') (void) es_onednn_choices_read(path, c);
   ES_TRY(share(b, c));
   const double start = es_now();
   const int before = c->n;
@@ -205,8 +205,7 @@ static es_status tune_all(es_backend *b, const es_op_desc *const *desc, int n,
   }
   if (c->n == before) return ES_OK;
   es_info("timed %d passes of convolutions in %.1f s", c->n - before, es_now() - start);
-  if (first && path[0] != '\0' && es_onednn_choices_write(path, c) != ES_OK)
-    es_warn("%s: the choices are not kept for other runs", path);
+  if (first && path[0] != '\0') (void) es_onednn_choices_write(path, c);
   return ES_OK;
 }
 

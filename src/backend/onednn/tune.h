@@ -31,6 +31,7 @@ struct es_onednn_choices {
   int n, cap;
 };
 
+/** @return ES_OK; without a message ES_EFORMAT (an unknown way, a long key, n < 1) */
 es_status es_onednn_choices_add(es_onednn_choices *c, const char *key, int n,
                                 const char *way);
 /** The row of this key with the nearest number of images; NULL if there is none. */
@@ -42,9 +43,9 @@ void es_onednn_choices_destroy(es_onednn_choices **c);
  *   processor <tab> library <tab> key <tab> images <tab> way
  * of which those of this processor and library count. Not collective. */
 
-/** Add the rows of a file; one that is not there has none. */
+/** Add the rows of a file; one that is not there has none. What fails is a warning. */
 es_status es_onednn_choices_read(const char *path, es_onednn_choices *c);
-/** Write rows, keeping the lines of other processors; atomic. */
+/** Write rows, keeping the lines of other processors; atomic. What fails is a warning. */
 es_status es_onednn_choices_write(const char *path, const es_onednn_choices *c);
 
 #endif

@@ -22,9 +22,7 @@ static const es_way_ops *way_named(const char *name) {
 es_status es_onednn_choices_add(es_onednn_choices *c, const char *key, int n,
                                 const char *way) {
   const es_way_ops *ops = way_named(way);
-  ES_CHECK(ops != NULL && n > 0 && strlen(key) < sizeof c->row->key, ES_EFORMAT,
-           "got '%s' with %d images by '%s', expected a known way of computing", key, n,
-           way);
+  if (ops == NULL || n <= 0 || strlen(key) >= sizeof c->row->key) return ES_EFORMAT;
   if (c->n == c->cap) {
     es_onednn_choice_row *grown = NULL;
     const int cap = c->cap > 0 ? 2 * c->cap : 64;
@@ -80,22 +78,32 @@ static es_status read_row(char *rest, es_onednn_choices *c) {
   char *at = NULL;
   const char *key = strtok_r(rest, "\t\n", &at);
   const char *images = strtok_r(NULL, "\t\n", &at), *way = strtok_r(NULL, "\t\n", &at);
-  ES_CHECK(way != NULL, ES_EFORMAT, "got a line without key, images and way");
+  if (way == NULL) return ES_EFORMAT;
   const long n = strtol(images, NULL, 10);
   return es_onednn_choices_add(c, key, n > 0 && n < INT_MAX ? (int) n : 0, way);
 }
 
-es_status es_onednn_choices_read(const char *path, es_onednn_choices *c) {
+/** The rows of a file; none of them where it cannot be used, and why. NULL: fine. */
+static const char *read_rows(const char *path, es_onednn_choices *c) {
   FILE *f = fopen(path, "r");
-  if (f == NULL && errno == ENOENT) return ES_OK;
-  ES_CHECK(f != NULL, ES_EIO, "%s: %s", path, strerror(errno));
+  if (f == NULL) return errno == ENOENT ? NULL : strerror(errno);
   char begin[256], line[512];
   begin_of_lines(begin, sizeof begin);
+  const int before = c->n;
   es_status st = ES_OK;
   while (st == ES_OK && fgets(line, sizeof line, f) != NULL)
     if (strncmp(line, begin, strlen(begin)) == 0) st = read_row(line + strlen(begin), c);
   fclose(f);
-  return st;
+  if (st == ES_OK) return NULL;
+  c->n = before;
+  return "got a line that is not key, images and a known way";
+}
+
+es_status es_onednn_choices_read(const char *path, es_onednn_choices *c) {
+  const char *why = read_rows(path, c);
+  if (why == NULL) return ES_OK;
+  es_warn("%s: not used (%s); convolutions are timed anew", path, why);
+  return ES_EFORMAT;
 }
 
 /** The folder of a file, with those above it. */
@@ -116,9 +124,8 @@ static void put(FILE *text, const char *begin, const es_onednn_choice_row *r) {
 static es_status merge(const char *path, const es_onednn_choices *c,
                        es_onednn_choices *all) {
   es_onednn_choices other = {0};
-  es_status st = es_onednn_choices_read(path, &other);
-  if (st != ES_OK) other.n = 0; /* a file that cannot be used is replaced */
-  st = ES_OK;
+  (void) read_rows(path, &other); /* a file that cannot be used is replaced */
+  es_status st = ES_OK;
   for (int i = 0; i < c->n && st == ES_OK; i++)
     st = es_onednn_choices_add(all, c->row[i].key, c->row[i].n, c->row[i].way->name);
   for (int i = 0; i < other.n && st == ES_OK; i++) {
@@ -145,8 +152,9 @@ static es_status write_rows(const char *path, const es_onednn_choices *c) {
   int failed = fclose(text) == 0 ? make_parent(path) : ENOMEM;
   if (failed == 0) failed = es_path_replace(path, bytes, size);
   free(bytes);
-  ES_CHECK(failed == 0, ES_EIO, "%s: %s", path, strerror(failed));
-  return ES_OK;
+  if (failed == 0) return ES_OK;
+  es_warn("%s: the choices are not kept for other runs (%s)", path, strerror(failed));
+  return ES_EIO;
 }
 
 es_status es_onednn_choices_write(const char *path, const es_onednn_choices *c) {
