@@ -121,6 +121,11 @@ es_status es_backend_open_with(const es_backend_options *o, const es_comm *comm,
   es_backend *made = NULL;
   es_status st = open_here(o, comm, &made);
   if (comm != NULL) st = es_comm_agree(comm, st);
+  if (comm != NULL && st == ES_OK) { /* one processor without it: none of them */
+    int64_t lacks = !made->bf16;
+    es_comm_max_i64(comm, &lacks, 1);
+    made->bf16 = lacks == 0;
+  }
   if (st != ES_OK) es_backend_close(&made);
   if (st == ES_OK) *b = made;
   return st;

@@ -72,8 +72,9 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
   ES_CHECK(net->acts != NULL, ES_EARG, "got a network that is not allocated");
   ES_CHECK(n >= 0 && n <= net->options.max_n, ES_EARG,
            "got %d images, expected at most %d", n, net->options.max_n);
-  ES_CHECK(groups >= 1 && n % groups == 0, ES_EARG,
-           "got %d groups, expected a divisor of the %d images", groups, n);
+  ES_CHECK(groups >= 1 && groups <= ES_BN_GROUPS && n % groups == 0, ES_EARG,
+           "got %d groups, expected a divisor of the %d images, at most %d", groups, n,
+           ES_BN_GROUPS);
   ES_CHECK(net->options.shards == 0 || n % (2 * net->options.shards) == 0, ES_EARG,
            "got %d images, expected two views of %d equal shards", n,
            net->options.shards);

@@ -78,11 +78,7 @@ es_status es_blas_check(const es_op *op, const es_op_args *a) {
   return ES_OK;
 }
 
-static es_status open_blas(es_backend *b, const es_comm *comm) {
-  (void) comm;
-  es_blas *s = NULL;
-  ES_TRY(ES_NEW(1, &s));
-  b->impl = s;
+void es_blas_set_threads(const es_backend *b) {
 #ifdef HAVE_OPENBLAS_SET_NUM_THREADS
   openblas_set_num_threads(b->threads);
 #else
@@ -90,6 +86,14 @@ static es_status open_blas(es_backend *b, const es_comm *comm) {
     es_warn("threads = %d reach the loops only: this BLAS takes its own setting",
             b->threads);
 #endif
+}
+
+static es_status open_blas(es_backend *b, const es_comm *comm) {
+  (void) comm;
+  es_blas *s = NULL;
+  ES_TRY(ES_NEW(1, &s));
+  b->impl = s;
+  es_blas_set_threads(b);
   return ES_OK;
 }
 

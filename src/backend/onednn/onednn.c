@@ -34,18 +34,19 @@ static es_status open_onednn(es_backend *b, const es_comm *comm) {
     es_free(&s);
     return st;
   }
-  s->bf16 = b->bf16 && es_prim_engine_bf16();
+  const bool bf16 = b->bf16 && es_prim_engine_bf16();
   char name[96];
   es_prim_engine_name(name, sizeof name);
-  if (b->bf16 && !s->bf16)
+  if (b->bf16 && !bf16)
     es_warn("backend.precision = bf16 needs AVX-512, and this is %s: computing in f32",
             name);
-  b->bf16 = s->bf16;
+  b->bf16 = bf16;
   b->impl = s;
+  es_blas_set_threads(b); /* losses and spectra use it */
 #ifdef _OPENMP
   omp_set_num_threads(b->threads); /* the library takes what OpenMP has */
 #endif
-  es_phase("backend onednn: %s, activations in %s", name, s->bf16 ? "bf16" : "f32");
+  es_phase("backend onednn: %s, activations in %s", name, bf16 ? "bf16" : "f32");
   return ES_OK;
 }
 

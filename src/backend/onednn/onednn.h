@@ -16,7 +16,6 @@ typedef struct es_onednn_choices es_onednn_choices;
 
 /** State of one backend. */
 typedef struct es_onednn {
-  bool bf16;                /**< activations and packed weights are bf16 */
   es_prim_engine *engine;   /* owned */
   es_onednn_choices *tuned; /* owned; NULL until tuned: fixed rules */
   void *scratch;            /* owned; shared by all plans, as ops run one after another */
@@ -27,7 +26,7 @@ typedef struct es_onednn {
 } es_onednn;
 
 static inline bool es_onednn_bf16(const es_backend *b) {
-  return ((const es_onednn *) b->impl)->bf16;
+  return b->bf16;
 }
 /** Bytes of an element of an activation. */
 static inline size_t es_onednn_size(const es_backend *b) {

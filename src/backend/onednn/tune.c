@@ -53,7 +53,7 @@ const es_way_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
   return row != NULL ? row->way : by_rule(d, pass);
 }
 
-/** Buffers for one shape: contents do not matter, zeros are as fast as any number. */
+/** Buffers for one shape. */
 typedef struct trial {
   es_op_args args;
   void *buffer[6]; /* owned */
@@ -75,6 +75,8 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
   memset(t, 0, sizeof *t);
   for (int i = 0; i < 6; i++)
     ES_TRY(es_blas_alloc(b, bytes[i], "timing of convolutions", &t->buffer[i]));
+  /* pages that were never written are all the same one, which stays in the cache */
+  for (int i = 0; i < 6; i++) memset(t->buffer[i], 0x3c, bytes[i]);
   t->args = (es_op_args){.n = d->max_n,
                          .groups = 1,
                          .x = t->buffer[0],
@@ -93,10 +95,10 @@ static es_status time_way(es_backend *b, const es_op_desc *d, es_pass pass,
   es_status st = ops->create(b, d, pass, d->max_n, &w);
   *seconds = INFINITY;
   if (st == ES_ENOTSUP) return ES_OK;
-  if (st == ES_OK) st = es_way_ready(w, t->args.w, 0);
   for (int i = 0; i <= REPEATS && st == ES_OK; i++) { /* the first warms up */
     const clock_t start = clock(); /* of the processors: others may be using them, too */
-    st = ops->run(w, &t->args);
+    st = es_way_ready(w, t->args.w, 0); /* weights change with every step */
+    if (st == ES_OK) st = ops->run(w, &t->args);
     const double took = (double) (clock() - start) / CLOCKS_PER_SEC;
     if (i > 0 && took < *seconds) *seconds = took;
   }
@@ -132,7 +134,8 @@ static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
   for (int i = 0; i < n; i++)
     if (isfinite(seconds[i]) && (best < 0 || seconds[i] < seconds[best])) best = i;
   if (best < 0) return ES_OK; /* planning will say so */
-  return es_onednn_choices_add(c, key, d->max_n, list[best]->name);
+  st = es_onednn_choices_add(c, key, d->max_n, list[best]->name);
+  return b->comm != NULL ? es_comm_agree(b->comm, st) : st;
 }
 
 static bool worth_timing(const es_op_desc *d) {
