@@ -44,6 +44,7 @@ static inline es_status model_build(es_backend *b, const es_net_options *o,
   es_init_params init = m->init;
   if (init.scale == 0) init.scale = 1;
   if (init.scale_last == 0) init.scale_last = 1;
+  if (init.bias_last == 0) init.bias_last = 1;
   return es_model_build(b, o, m->input, &e, &p, &init, net, features);
 }
 

@@ -156,6 +156,30 @@ static void initial_scales(void **state) {
   assert_true(fabs(square[1][2] * 64 * 3 / 0.25e-4 - 1) < 0.1);
 }
 
+/** The last bias alone takes init.bias_last, by that very factor. */
+static void initial_scale_of_the_last_bias(void **state) {
+  (void) state;
+  model_spec m = {.encoder = "mlp",
+                  .hidden = {64},
+                  .widths = {64, 64},
+                  .input = {64, 1, 1},
+                  .bias = true};
+  const char *const names[] = {"projector.0.bias", "projector.1.bias",
+                               "projector.1.weight"};
+  double square[2][3], top;
+  for (int i = 0; i < 2; i++) {
+    m.init = (es_init_params){.bias_last = i == 0 ? 1 : 8};
+    es_net *net = build(&m, 1, false);
+    assert_int_equal(es_params_init(es_net_params(net), 7), ES_OK);
+    for (int k = 0; k < 3; k++)
+      moments(es_net_params(net), names[k], &square[i][k], &top);
+    es_net_destroy(&net);
+  }
+  assert_true(square[0][0] > 0 && square[1][0] == square[0][0]);
+  assert_true(fabs(square[1][1] / square[0][1] - 64) < 1e-6);
+  assert_true(square[1][2] == square[0][2]);
+}
+
 static void seeds_repeat_and_differ(void **state) {
   (void) state;
   const model_spec m = {.encoder = "linear", .hidden = {4}, .input = {3, 2, 2}};
@@ -195,8 +219,13 @@ static void refusals(void **state) {
   const model_spec unknown = {.encoder = "resnet5", .input = {3, 32, 32}},
                    none = {.encoder = "mlp", .input = {3, 4, 4}},
                    no_weights = {.encoder = "linear", .input = {3, 4, 4}},
-                   not_linear = {
-                       .encoder = "resnet18", .input = {3, 32, 32}, .init = {1, 0.1, 0}};
+                   not_linear = {.encoder = "resnet18",
+                                 .input = {3, 32, 32},
+                                 .init = {1, 0.1, 0}},
+                   no_bias = {.encoder = "linear",
+                              .hidden = {4},
+                              .input = {3, 4, 4},
+                              .init = {.bias_last = 8}};
   const es_net_options o = {.max_n = 1, .plan_only = true};
   es_net *net = NULL;
   assert_int_equal(model_build(backend, &o, &unknown, &net, NULL), ES_ECONFIG);
@@ -204,9 +233,11 @@ static void refusals(void **state) {
   assert_int_equal(model_build(backend, &o, &none, &net, NULL), ES_ECONFIG);
   assert_int_equal(model_build(backend, &o, &no_weights, &net, NULL), ES_EARG);
   assert_int_equal(model_build(backend, &o, &not_linear, &net, NULL), ES_ECONFIG);
+  assert_int_equal(model_build(backend, &o, &no_bias, &net, NULL), ES_ECONFIG);
+  assert_non_null(strstr(es_log_last_error(), "init.bias_last = 8"));
   const es_encoder_params enc = {.name = "linear"};
   const es_projector_params half = {.widths = {.n = 1, .v = {2.5}}};
-  const es_init_params init = {.scale = 1, .scale_last = 1};
+  const es_init_params init = {.scale = 1, .scale_last = 1, .bias_last = 1};
   assert_int_equal(
       es_model_build(backend, &o, (es_shape){3, 4, 4}, &enc, &half, &init, &net, NULL),
       ES_ECONFIG);
@@ -220,6 +251,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(names_are_torchvisions),
       cmocka_unit_test(initial_values_are_torchvisions),
       cmocka_unit_test(initial_scales),
+      cmocka_unit_test(initial_scale_of_the_last_bias),
       cmocka_unit_test(seeds_repeat_and_differ),
       cmocka_unit_test(linear_model_is_a_matrix),
       cmocka_unit_test(refusals),

@@ -29,6 +29,7 @@ typedef struct es_init_params {
   double scale;      /**< every conv/linear weight of encoder and projector times this */
   double scale_last; /**< the last linear layer's weight, additionally */
   int last; /**< distribution of that layer: 0 = uniform as torch.nn.Linear, 1 = normal */
+  double bias_last; /**< the last linear layer's bias times this */
 } es_init_params;
 extern const es_param es_init_table[];
 

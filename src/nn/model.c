@@ -33,17 +33,27 @@ static es_status project(es_net *net, const es_projector_params *p, int x) {
   return ES_OK;
 }
 
-/** Set the scales of all weights; the last linear layer is the last matrix declared. */
+/** Set the scales of all weights; the last linear layer is the last matrix declared, its
+ *  bias, if it has one, comes right behind it. */
 static es_status set_init(es_params *p, const es_init_params *init) {
-  es_view *last = NULL;
+  es_view *last = NULL, *bias = NULL;
   for (int i = 0; i < p->n_view; i++) {
     es_view *const v = &p->view[i];
-    if (v->ndim == 2) last = v;
+    if (v->ndim == 2) {
+      const bool with_bias = i + 1 < p->n_view && v[1].init == ES_INIT_UNIFORM_FAN_IN;
+      last = v;
+      bias = with_bias && v[1].ndim == 1 ? &v[1] : NULL;
+    }
     if (v->ndim >= 2) v->scale *= init->scale;
   }
   ES_CHECK(last != NULL || (init->scale_last == 1.0 && init->last == 0), ES_ECONFIG,
            "got init.scale_last = %g for a model without a linear layer, expected 1",
            init->scale_last);
+  ES_CHECK(bias != NULL || init->bias_last == 1.0, ES_ECONFIG,
+           "got init.bias_last = %g for a last layer without a bias, expected 1 or "
+           "projector.bias = true",
+           init->bias_last);
+  if (bias != NULL) bias->scale *= init->bias_last;
   if (last == NULL) return ES_OK;
   last->scale *= init->scale_last;
   if (init->last == 1) last->init = ES_INIT_NORMAL_FAN_IN;
