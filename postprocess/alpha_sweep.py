@@ -30,6 +30,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from runs import save
+
 
 def read(outdir):
     path = os.path.join(outdir, "trajectory.h5")
@@ -89,10 +91,7 @@ def main():
     if len(a.outdir) < 2:
         sys.exit("alpha_sweep.py: got one run, expected several with different alpha")
     fig = draw(sorted((read(d) for d in a.outdir), key=lambda r: r[0]))
-    for kind in a.format.split(","):
-        out = f"{a.output}.{kind.strip()}"
-        fig.savefig(out, dpi=160, bbox_inches="tight")
-        print(out)
+    save(fig, a.output, a.format)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from runs import save
+
 
 def plateau(d, k, w):
     k = np.asarray(k, dtype=float)
@@ -111,10 +113,7 @@ def main():
         table(outdir, run)
     fig = draw(sorted(runs, key=lambda run: -run["w"]))
     base = a.output or os.path.join(a.outdir[0], "plateaus")
-    for kind in a.format.split(","):
-        out = f"{base}.{kind.strip()}"
-        fig.savefig(out, dpi=160, bbox_inches="tight")
-        print(out)
+    save(fig, base, a.format)
 
 
 if __name__ == "__main__":

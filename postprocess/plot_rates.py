@@ -32,6 +32,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from runs import save
+
 COLUMNS = ["mode", "predicted", "amplitude", "eigenvalue"]
 MEASURED = [("amplitude", "o", "C0", r"measured: $R_{jj}^2$"),
             ("eigenvalue", "x", "C3", "measured: eigenvalues")]
@@ -131,10 +133,7 @@ def main():
         table(outdir, run)
     fig = draw(runs)
     base = a.output or os.path.join(a.outdir[0], "rates")
-    for kind in a.format.split(","):
-        out = f"{base}.{kind.strip()}"
-        fig.savefig(out, dpi=160, bbox_inches="tight")
-        print(out)
+    save(fig, base, a.format)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from runs import save
+
 
 def parameter(f, key, default=""):
     value = f["/parameters"].attrs.get(key, default) if "/parameters" in f else default
@@ -117,10 +119,7 @@ def main():
     with f:
         fig = draw(f, a.scale)
     base = a.output or os.path.join(a.outdir, "theory")
-    for kind in a.format.split(","):
-        out = f"{base}.{kind.strip()}"
-        fig.savefig(out, dpi=160, bbox_inches="tight")
-        print(out)
+    save(fig, base, a.format)
 
 
 if __name__ == "__main__":
