@@ -4,7 +4,8 @@
 
     plot_run.py OUTDIR... [-o FILE] [--format png,svg,pdf] [--modes N] [--partial]
                 [--matrix cross_correlation|covariance|unit_covariance]
-    plot_run.py --pca OUTDIR... [-o FILE]          the cloud of embeddings growing
+    plot_run.py --pca OUTDIR... [-o FILE] [--colour hue|class]
+                                                   the cloud of embeddings growing
     plot_run.py --movie FILE.gif|.mp4 OUTDIR...    the same, moving, over the eigenvalues
 
 One column a run, three rows: the loss (batches in grey, probe set in black), the leading
@@ -180,6 +181,9 @@ def main():
                    help="the embeddings on three principal directions, at a few moments")
     p.add_argument("--moments", type=int, default=5, help="of --pca")
     p.add_argument("--movie", metavar="FILE", help="animation, .gif or .mp4")
+    p.add_argument("--colour", choices=("hue", "class"),
+                   help="of a sample in --pca, --movie: of its direction at the end, or "
+                   "of its class (default: class where the run stores labels)")
     p.add_argument("--frames", type=int, default=60, help="at most, of --movie")
     p.add_argument("--partial", action="store_true", help="take failed runs too")
     a = p.parse_args()
@@ -187,10 +191,10 @@ def main():
         runs.give_up("got --modes, --moments or --frames below 1")
     all_runs = runs.open_all(a.outdir, a.partial)
     if a.movie:
-        plot_pca.movie(all_runs, a.movie, a.frames)
+        plot_pca.movie(all_runs, a.movie, a.frames, a.colour)
         return
     if a.pca:
-        fig = plot_pca.draw(all_runs, a.moments)
+        fig = plot_pca.draw(all_runs, a.moments, a.colour)
     else:
         fig = draw(all_runs, a.matrix, a.modes)
     folder = a.outdir[0] if len(a.outdir) == 1 else "."

@@ -122,6 +122,14 @@ class Run:
             found = None  # the theory's, which is in /theory/tau
         return np.array([]) if found is None else found
 
+    def classes(self):
+        """(label of each probe sample, names of the classes), or None without labels."""
+        label = self.get("/embedding/label")
+        if label is None or not np.any(label >= 0):
+            return None
+        names = text(self.f["/embedding/label"].attrs.get("class_names", "")).split()
+        return label, names or [str(k) for k in range(label.max() + 1)]
+
     def points(self):
         """(time, [T, n, 3]) probe embeddings, every moment turned (rotation or
         reflection, no scaling) onto the next one: the axes are the last moment's

@@ -48,6 +48,48 @@ from PIL import Image
 n = Image.open('move.gif').n_frames
 assert n == 3, n" || fail "move.gif: not one frame a snapshot"
 
+# Classes: CIFAR-10's format, a probe of two chunks out of its test part.
+mkdir cifar
+"$python" - << 'EOF' || fail "cannot make the data"
+import numpy as np
+rng = np.random.default_rng(5)
+for name, n in (("data_batch_1", 64), ("test_batch", 60)):
+    x = rng.integers(0, 256, (n, 3073), dtype=np.uint8)
+    x[:, 0] %= 10
+    x.tofile(f"cifar/{name}.bin")
+EOF
+for n in 1 2 3; do
+  launch $n train - $tiny data.name=cifar10 data.path=cifar run.steps=2 spectrum.every=1 \
+    spectrum.probe=48 output.dir=class$n > log 2>&1 || { cat log; fail "classes, $n ranks"; }
+done
+"$python" - << 'EOF' || fail "classes differ from the file's"
+import h5py
+import numpy as np
+want = np.fromfile("cifar/test_batch.bin", np.uint8).reshape(-1, 3073)[:48, 0]
+for n in (1, 2, 3):
+    with h5py.File(f"class{n}/trajectory.h5") as f:
+        label = f["/embedding/label"]
+        assert np.array_equal(label[:], want), n
+        assert label.dims[0].keys() == ["sample"] and label.attrs["units"] == "1"
+        names = label.attrs["class_names"].split()
+        assert len(names) == 10 and names[6] == "frog", names
+EOF
+draw plot_run.py --pca class1 class3 --format svg -o classes
+for name in airplane automobile bird cat deer dog frog horse ship truck; do
+  [ "$(grep -c "<!-- $name -->" classes.svg)" -eq 1 ] || fail "classes.svg: $name not once"
+done
+draw plot_run.py --pca class1 --colour hue --format svg -o hue
+! grep -q "<!-- frog -->" hue.svg || fail "hue.svg names classes"
+draw plot_run.py --movie classes.gif class1 start
+picture classes.gif
+if command -v ffmpeg > log; then
+  draw plot_run.py --movie move.mp4 class1
+  ffmpeg -v error -i move.mp4 frame%d.png
+  picture frame1.png frame3.png
+  [ ! -e frame4.png ] || fail "move.mp4: not one frame a snapshot"
+else
+  echo "no ffmpeg: move.mp4 is left out"
+fi
 draw plot_run.py start --format png # one snapshot, no step
 draw plot_run.py --pca start --format png
 draw report.py start -o start.html
@@ -133,6 +175,10 @@ done
 draw plot_run.py --partial failed --format png
 refuse "no /spectrum/unit_covariance" plot_run.py barlow --matrix unit_covariance
 refuse "expected a name that ends in .gif or .mp4" plot_run.py --movie move.avi barlow
+refuse "no labels.*--colour hue" plot_run.py --pca barlow --colour class
+mkdir fake && printf '#!/bin/sh\nexit 3\n' > fake/ffmpeg && chmod +x fake/ffmpeg
+prefix="env PATH=$work/fake:$PATH"
+refuse "cannot write 'move2.mp4': ffmpeg ended with 3" plot_run.py --movie move2.mp4 barlow
 prefix="env PATH=$work/empty"
 refuse "needs the program ffmpeg" plot_run.py --movie move.mp4 barlow
 prefix=

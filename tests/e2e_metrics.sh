@@ -25,7 +25,7 @@ EOF
 set="data.name=hdf5 encoder.name=linear projector.widths=5 projector.bias=false
      batch.pairs=30 run.steps=0 spectrum.probe=60 spectrum.lidar=2 probe.list=knn,linear
      probe.knn.k=5 loss.barlow.center=true backend.tune=false"
-for n in 1 3; do
+for n in 1 2 3; do
   launch $n train - $set data.path="$work/pairs.h5" batch.micro=$((n == 3 ? 4 : 0)) \
     output.dir="$work/r$n" > "$work/log" 2>&1 ||
     { cat "$work/log"; fail "$n ranks ended with $?"; }
@@ -56,6 +56,7 @@ if bias:
         head[last]["shape"]) @ hidden
 with h5py.File(d + "/pairs.h5") as f:
     x, y = f["/x"][-60:].astype(float), f["/x_prime"][-60:].astype(float)
+    label = f["/label"][-60:]
 z = [x @ w.T + shift, y @ w.T + shift]
 u = [a / np.linalg.norm(a, axis=1, keepdims=True) for a in z]
 both, unit = np.vstack(z), np.vstack(u)
@@ -77,13 +78,19 @@ lam, v = np.linalg.eigh(np.cov(both.T))
 v = v[:, ::-1]
 a, b = [(q - both.mean(0)) @ v for q in z]
 invariance = 2 * np.sum(a * b, 0) / np.sum(a * a + b * b, 0)
-for run in ("r1", "r3"):
+for run in ("r1", "r2", "r3"):
     with h5py.File(f"{d}/{run}/trajectory.h5") as f:
         for name, value in want.items():  # 1e-4: the network computes in single precision
             got = f[f"/metrics/{name}/value"][0]
             assert abs(got - value) < 1e-4 * abs(value), (run, name, got, value)
         got = f["/spectrum/covariance/invariance"][0]
         assert np.max(np.abs(got - invariance)) < 1e-4, (run, got, invariance)
+        # Row by row the same samples, in two chunks, and their classes. Signs are free.
+        got, mine = f["/embedding/pca"][0], a[:, :3]
+        sign = np.sign(np.sum(got * mine, axis=0))
+        assert np.max(np.abs(got * sign - mine)) < 1e-4 * np.max(np.abs(mine)), run
+        assert np.array_equal(f["/embedding/label"][:], label), run
+        assert "class_names" not in f["/embedding/label"].attrs
         assert f["/forecast/mode"].shape == (1,)
         for name in ("knn", "linear"):
             q = f[f"/metrics/{name}_accuracy/value"][0]
@@ -132,6 +139,12 @@ refuse() { # refuse REGEX ARGUMENT...
   grep -qE "$regex" "$work/err" || { fail "no '$regex' from: $*"; cat "$work/err"; }
   [ ! -e "$work/none" ] || fail "output in spite of: $*"
 }
+launch 1 train - $set data.path="$work/bare.h5" probe.list=none output.dir="$work/bare" \
+  > "$work/log" 2>&1 || { cat "$work/log"; fail "without labels"; }
+"$python" -c "
+import sys, h5py
+assert 'label' not in h5py.File(sys.argv[1])['/embedding']" "$work/bare/trajectory.h5" ||
+  fail "labels out of nothing"
 refuse "probe\.list.*no labels" data.path="$work/bare.h5"
 refuse "probe\.list 'near'" data.path="$work/pairs.h5" probe.list=near
 refuse "spectrum\.lidar: got 3" data.path="$work/pairs.h5" spectrum.lidar=3

@@ -91,6 +91,7 @@ static void cifar_reads_pixels_and_labels(void **state) {
   assert_int_equal(ds->size, 5);
   assert_int_equal(ds->labels, 10);
   for (int i = 0; i < 5; i++) assert_pattern(ds, i, i, i);
+  assert_string_equal(ds->ops->class_name(ds, 6), "frog");
   const uint64_t sum = ds->checksum;
   es_dataset_close(&ds);
   p.limit = 2;
@@ -142,6 +143,7 @@ static void stl_reads_column_major(void **state) {
   assert_int_equal(open_set(&p, NULL, &ds), ES_OK);
   assert_int_equal(ds->size, 3);
   for (int i = 0; i < 3; i++) assert_pattern(ds, i, i, i);
+  assert_string_equal(ds->ops->class_name(ds, 7), "monkey");
   es_dataset_close(&ds);
   assert_int_equal(open_set(&p, "unlabeled", &ds), ES_OK);
   assert_int_equal(ds->labels, 0);

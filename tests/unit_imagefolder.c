@@ -115,6 +115,8 @@ static void classes_in_order_of_their_names(void **state) {
   assert_colors(ds, 0, 0, 0);
   assert_colors(ds, 1, 1, 4);
   assert_colors(ds, 2, 1, 0);
+  assert_string_equal(ds->ops->class_name(ds, 0), "cat");
+  assert_string_equal(ds->ops->class_name(ds, 1), "dog");
   es_dataset_close(&ds);
   files_clear(folder);
 }

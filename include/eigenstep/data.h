@@ -46,6 +46,8 @@ typedef struct es_dataset_ops {
    * 1, only matters where `pairs`. */
   es_status (*get)(const es_dataset *ds, int64_t i, int view, void *scratch,
                    es_sample *s);
+  /** Optional (NULL: numbers only): what class 0 .. labels - 1 is called. */
+  const char *(*class_name)(const es_dataset *ds, int label);
   void (*close)(es_dataset *ds);
 } es_dataset_ops;
 
@@ -167,6 +169,9 @@ void es_loader_destroy(es_loader **l);
 es_status es_loader_get(es_loader *l, int64_t step, es_batch **batch);
 /** Largest n over ranks and steps. */
 int es_loader_max(const es_loader *l);
+/** Classes of the records at positions first .. first + n - 1 of the stream, -1 for none;
+ *  their views are not made. label: [n] */
+es_status es_loader_labels(const es_loader *l, int64_t first, int64_t n, int64_t *label);
 
 /** Sections of [data], [augment], each augment.NAME and view2.NAME, appended to `s`
  *  (for params). */

@@ -51,6 +51,14 @@ es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_par
                              const es_snapshot_options *o, es_snapshot **s);
 void es_snapshot_destroy(es_snapshot **s);
 
+/** Collective over the trajectory's communicator. Write the classes of the samples, once,
+ *  beside their embeddings: /embedding/label. Nothing without /embedding.
+ *  @param first, n  samples first .. first + n - 1 are this rank's
+ *  @param label     [n] from 0 on; -1: none
+ *  @param names     of the classes in their order, a blank between two; NULL: unknown */
+es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
+                            const int64_t *label, const char *names);
+
 /** Collective. Take one: append to the trajectory and the step detector.
  *  @param n       rows of a view on this rank
  *  @param row     [n] global number of each row (0 .. samples-1), for /embedding/pca

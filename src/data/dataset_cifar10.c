@@ -111,10 +111,19 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
   return ES_OK;
 }
 
+static const char *class_name(const es_dataset *ds, int label) {
+  static const char *const name[CLASSES] = {"airplane", "automobile", "bird", "cat",
+                                            "deer",     "dog",        "frog", "horse",
+                                            "ship",     "truck"};
+  (void) ds;
+  return name[label];
+}
+
 const es_dataset_ops es_dataset_cifar10 = {
     .name = "cifar10",
     .doc = "CIFAR-10, 32x32, official binary files in data.path",
     .splits = "train|test",
     .open = open_set,
     .get = get,
+    .class_name = class_name,
     .close = close_set};

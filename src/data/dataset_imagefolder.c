@@ -33,6 +33,7 @@ typedef struct file {
 typedef struct folder {
   int64_t n, room;
   file *file;
+  char **class_name; /**< [labels] owned */
   int unreadable, size;
   int square; /**< largest central square */
   size_t rgb; /**< bytes of scratch before the floats of the resizing */
@@ -128,21 +129,23 @@ static es_status add_entries(es_dataset *ds, const char *path, const entries *e,
   return ES_OK;
 }
 
-static es_status add_class(es_dataset *ds, const char *path) {
+static es_status add_class(es_dataset *ds, const char *path, const char *name) {
   entries e;
-  ES_TRY(read_entries(path, &e));
-  const es_status st = add_entries(ds, path, &e, ds->labels);
-  free_entries(&e);
+  ES_TRY(es_strdup(name, &((folder *) ds->impl)->class_name[ds->labels]));
   ds->labels++;
+  ES_TRY(read_entries(path, &e));
+  const es_status st = add_entries(ds, path, &e, ds->labels - 1);
+  free_entries(&e);
   return st;
 }
 
 /** The classes of a folder; without any, its images. */
 static es_status add_folder(es_dataset *ds, const char *path, const entries *e) {
   char name[ES_PATH_MAX];
+  ES_TRY(ES_NEW(e->n, &((folder *) ds->impl)->class_name)); /* as many, or less */
   for (int i = 0; i < e->n; i++) {
     ES_TRY(es_path_join(path, e->list[i]->d_name, name));
-    if (is_folder(name)) ES_TRY(add_class(ds, name));
+    if (is_folder(name)) ES_TRY(add_class(ds, name, e->list[i]->d_name));
   }
   return ds->labels > 0 ? ES_OK : add_entries(ds, path, e, -1);
 }
@@ -202,7 +205,9 @@ static void measure(es_dataset *ds) {
 
 static void close_set(es_dataset *ds) {
   folder *f = ds->impl;
+  for (int i = 0; i < ds->labels; i++) es_free(&f->class_name[i]);
   for (int64_t i = 0; i < f->n; i++) es_free(&f->file[i].path);
+  es_free(&f->class_name);
   es_free(&f->file);
   es_free(&ds->impl);
 }
@@ -280,10 +285,15 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
   return ES_EFORMAT;
 }
 
+static const char *class_name(const es_dataset *ds, int label) {
+  return ((const folder *) ds->impl)->class_name[label];
+}
+
 const es_dataset_ops es_dataset_imagefolder = {
     .name = "imagefolder",
     .doc = "JPEG and PNG files below data.path, one sub-folder a class, or none",
     .splits = "all|train|test|val",
     .open = open_set,
     .get = get,
+    .class_name = class_name,
     .close = close_set};

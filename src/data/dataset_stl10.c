@@ -92,10 +92,19 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
   return ES_OK;
 }
 
+static const char *class_name(const es_dataset *ds, int label) {
+  static const char *const name[CLASSES] = {"airplane", "bird", "car",   "cat",
+                                            "deer",     "dog",  "horse", "monkey",
+                                            "ship",     "truck"};
+  (void) ds;
+  return name[label];
+}
+
 const es_dataset_ops es_dataset_stl10 = {
     .name = "stl10",
     .doc = "STL-10, 96x96, official binary files in data.path",
     .splits = "train|test|unlabeled",
     .open = open_set,
     .get = get,
+    .class_name = class_name,
     .close = close_set};

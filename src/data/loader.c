@@ -227,3 +227,18 @@ es_status es_loader_get(es_loader *l, int64_t step, es_batch **batch) {
 int es_loader_max(const es_loader *l) {
   return l->max;
 }
+
+es_status es_loader_labels(const es_loader *l, int64_t first, int64_t n, int64_t *label) {
+  void *record = NULL; /* the loader's own may be the thread's just now */
+  es_status st = es_alloc(l->ds->scratch, "a record", &record);
+  for (int64_t i = 0; i < n && st == ES_OK; i++) {
+    uint64_t epoch;
+    int64_t id;
+    es_sample s;
+    locate(&l->o, (uint64_t) (first + i), &epoch, &id);
+    st = l->ds->ops->get(l->ds, id, 0, record, &s);
+    if (st == ES_OK) label[i] = s.label;
+  }
+  es_free(&record);
+  return st;
+}

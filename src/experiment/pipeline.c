@@ -2,6 +2,7 @@
 /** @file pipeline.c  Assembly of a training pipeline, in the order in which data flow. */
 #include "pipeline.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
@@ -205,6 +206,37 @@ fail:
   return st;
 }
 
+/* Names of all classes, a blank between two and none within; NULL: they have none. */
+static es_status join_names(const es_dataset *ds, char **names) {
+  size_t room = 1, used = 0;
+  if (ds->ops->class_name == NULL) return ES_OK;
+  for (int k = 0; k < ds->labels; k++) room += strlen(ds->ops->class_name(ds, k)) + 1;
+  ES_TRY(ES_NEW(room, names));
+  for (int k = 0; k < ds->labels; k++) {
+    if (k > 0) (*names)[used++] = ' ';
+    for (const char *c = ds->ops->class_name(ds, k); *c != '\0'; c++)
+      (*names)[used++] = isspace((unsigned char) *c) ? '_' : *c;
+  }
+  return ES_OK;
+}
+
+/* Collective. The classes of the probe's records, where they have any. */
+static es_status write_labels(const es_comm *c, const es_pipeline *p, es_snapshot *snap) {
+  const es_dataset *const ds = p->held_out != NULL ? p->held_out : p->data;
+  int64_t first, n, *label = NULL;
+  char *names = NULL;
+  if (ds->labels == 0) return ES_OK;
+  es_comm_share(c, p->probe_pairs, &first, &n);
+  es_status st = ES_NEW(n, &label);
+  if (st == ES_OK) st = es_loader_labels(p->probe_loader, first, n, label);
+  if (st == ES_OK) st = join_names(ds, &names);
+  st = es_comm_agree(c, st);
+  if (st == ES_OK) st = es_snapshot_label(snap, first, n, label, names);
+  es_free(&names);
+  es_free(&label);
+  return st;
+}
+
 es_status es_pipeline_probe(const es_comm *c, const es_pipeline *p, const es_settings *s,
                             const es_grid *g, es_traj *t, es_snapshot **snapshot,
                             es_probe **probe) {
@@ -220,10 +252,12 @@ es_status es_pipeline_probe(const es_comm *c, const es_pipeline *p, const es_set
   if (p->loss->ops->convention != NULL)
     p->loss->ops->convention(p->loss->par, &o.center, &o.normalize);
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
-  const es_status st = es_comm_agree(
-      c, es_probe_create(p->seen, p->probe_loader, p->probe_pairs, p->probe_chunk,
-                         es_snapshot_views(&s->spectrum, &o), o.dim, p->probe_loss,
-                         s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING, probe));
+  es_status st = write_labels(c, p, snap);
+  if (st == ES_OK)
+    st = es_comm_agree(
+        c, es_probe_create(p->seen, p->probe_loader, p->probe_pairs, p->probe_chunk,
+                           es_snapshot_views(&s->spectrum, &o), o.dim, p->probe_loss,
+                           s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING, probe));
   if (st == ES_OK)
     *snapshot = snap;
   else

@@ -210,6 +210,18 @@ fail:
   return st;
 }
 
+es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
+                            const int64_t *label, const char *names) {
+  static const char path[] = "/embedding/label";
+  es_h5 *const f = es_traj_h5(s->traj);
+  if (!s->covariance) return ES_OK;
+  ES_TRY(es_h5_dataset(f, path, ES_H5_I64, 1, &s->opt.samples, 0, "1",
+                       "class of each sample, from 0 on; -1: none"));
+  ES_TRY(es_h5_attach(f, path, 0, "/embedding/sample"));
+  if (names != NULL) ES_TRY(es_h5_attr_string(f, path, "class_names", names));
+  return es_h5_write_rows(f, path, ES_H5_I64, first, n, label);
+}
+
 void es_snapshot_destroy(es_snapshot **s) {
   if (*s == NULL) return;
   es_eig_destroy(&(*s)->axes);
