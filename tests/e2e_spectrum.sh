@@ -19,9 +19,12 @@ with h5py.File(sys.argv[1] + "/e.h5", "w") as f:
     bad[200, 3] = np.nan
     f["/nan"] = bad
     f["/vector"] = x[:, 0]
-    # wide: eigenvalues without vectors, and the leading three vectors alone
-    w = rng.standard_normal((90, 1100)) * 0.97 ** np.arange(1100)
-    f["/wide"] = w @ np.linalg.qr(rng.standard_normal((1100, 1100)))[0] + 0.1
+    # wide: eigenvalues without vectors, and the leading three vectors alone; fewer rows
+    # than columns, and more
+    w = rng.standard_normal((1150, 1100)) * 0.97 ** np.arange(1100)
+    w = w @ np.linalg.qr(rng.standard_normal((1100, 1100)))[0] + 0.1
+    f["/few"] = w[:90]
+    f["/many"] = w
     f["/text"] = "not numbers"
 EOF
 for n in 1 2 3 4; do
@@ -49,18 +52,19 @@ with h5py.File(f"{d}/{run}/trajectory.h5") as f:
     assert abs(f["/metrics/participation_ratio/value"][0] - pr) < 1e-10 * pr
 EOF
 done
+for set in few many; do
 for n in 1 2; do
-  launch $n spectrum "$work/e.h5:/wide" output.dir="$work/wide$n" > "$work/log" 2>&1 ||
-    { cat "$work/log"; fail "wide, $n ranks"; }
-  "$python" - "$work" "wide$n" <<'EOF' || fail "wide, $n ranks: eigenvalues or axes"
+  launch $n spectrum "$work/e.h5:/$set" output.dir="$work/$set$n" > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "$set, $n ranks"; }
+  "$python" - "$work" "$set" "$set$n" <<'EOF' || fail "$set, $n ranks: eigenvalues or axes"
 import sys
 import h5py
 import numpy as np
-d, run = sys.argv[1:]
-x = np.asarray(h5py.File(d + "/e.h5")["/wide"])
+d, name, run = sys.argv[1:]
+x = np.asarray(h5py.File(d + "/e.h5")[name])
 c = x - x.mean(axis=0)
 u, s, vt = np.linalg.svd(c, full_matrices=False)
-want = np.concatenate([s**2 / 89, np.zeros(1100 - len(s))])
+want = np.concatenate([s**2 / (len(x) - 1), np.zeros(1100 - len(s))])
 with h5py.File(f"{d}/{run}/trajectory.h5") as f:
     got = f["/spectrum/covariance/eigenvalues"][0]
     assert np.max(np.abs(got - want)) <= 1e-12 * want[0], np.max(np.abs(got - want))
@@ -74,6 +78,7 @@ with h5py.File(f"{d}/{run}/trajectory.h5") as f:
     rankme = np.exp(-np.sum(p * np.log(p)))
     assert abs(f["/metrics/rankme/value"][0] - rankme) < 1e-3 * rankme
 EOF
+done
 done
 for set in /a/z32 /cube; do
   launch 2 spectrum "$work/e.h5:$set" output.dir="$work/s$(basename $set)" > "$work/log" 2>&1 ||

@@ -114,6 +114,43 @@ static void cross_is_the_formula(void **state) {
   assert_true(par_all(c, ok));
 }
 
+static int ascending(const void *a, const void *b) {
+  const double x = *(const double *) a, y = *(const double *) b;
+  return (x > y) - (x < y);
+}
+
+/* The order of the rows is free, and there may be rows of zeros: the same entries, sorted.
+ */
+static void gram_is_the_formula(void **state) {
+  const es_comm *c = *state;
+  enum { D = 9 };
+  int64_t count;
+  double *a = rows(c, 0, D, &count), *full = NULL, *want = NULL;
+  es_grid *g = NULL;
+  es_dmat *x = NULL;
+  bool ok = es_grid_create(c, 0, &g) == ES_OK;
+  ok = es_cov_gram(g, a, count, D, 0.5, &x) == ES_OK && ok;
+  assert_true(par_all(c, ok && x->m >= ROWS && x->n == x->m));
+  const size_t n = (size_t) x->m * (size_t) x->m;
+  full = malloc(sizeof *full * n);
+  want = calloc(n, sizeof *want);
+  ok = es_dmat_gather(x, full) == ES_OK;
+  for (int i = 0; i < ROWS; i++)
+    for (int j = 0; j < ROWS; j++) {
+      for (int k = 0; k < D; k++)
+        want[i * ROWS + j] += 0.5 * sample(0, i, k) * sample(0, j, k);
+    }
+  qsort(full, n, sizeof *full, ascending);
+  qsort(want, n, sizeof *want, ascending);
+  for (size_t i = 0; ok && i < n; i++) ok = near(full[i], want[i], 1000);
+  es_dmat_destroy(&x);
+  es_grid_destroy(&g);
+  free(a);
+  free(full);
+  free(want);
+  assert_true(par_all(c, ok));
+}
+
 static void bad_rows_are_refused(void **state) {
   const es_comm *c = *state;
   enum { D = 3 };
@@ -126,6 +163,8 @@ static void bad_rows_are_refused(void **state) {
   ok = es_cov_covariance(g, z, count, D, m, 1, &x) == ES_EMATH && ok;
   ok = es_cov_cross(g, y, z, count, D, &x) == ES_EMATH && ok;
   ok = es_cov_cross(g, z, y, count, D, &x) == ES_EMATH && ok;
+  ok = es_cov_gram(g, z, count, D, 1, &x) == ES_EMATH && ok;
+  ok = es_cov_gram(g, y, 0, D, 1, &x) == ES_EARG && ok;
   ok = es_cov_covariance(g, y, 0, D, m, 0, &x) == ES_EARG && ok;
   ok = es_cov_covariance(g, y, c->rank == c->size - 1, D, m, 1, &x) == ES_EARG && ok;
   ok = es_cov_mean(c, y, 0, D, m) == ES_EARG && !x && ok;
@@ -139,6 +178,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(covariance_is_the_formula),
       cmocka_unit_test(cross_is_the_formula),
+      cmocka_unit_test(gram_is_the_formula),
       cmocka_unit_test(bad_rows_are_refused),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);

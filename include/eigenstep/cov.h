@@ -22,4 +22,11 @@ es_status es_cov_covariance(const es_grid *g, double *z, int64_t n_loc, int d,
 es_status es_cov_cross(const es_grid *g, const double *a, const double *b, int64_t n_loc,
                        int d, es_dmat **c);
 
+/** Collective. Scalar products of all pairs of rows, c Z Z': its eigenvalues are those of
+ *  c Z'Z [d, d] but for zeros, for less work where there are fewer rows than d. Its order
+ *  is the tallest rank's number of rows times the ranks: shorter ones have rows of zeros
+ *  in it. */
+es_status es_cov_gram(const es_grid *g, const double *z, int64_t n_loc, int d, double c,
+                      es_dmat **gram);
+
 #endif

@@ -2,8 +2,8 @@
 /** @file cov.c  Mean, covariance and symmetrised cross-correlation of samples
  *  spread over the ranks by rows.
  *
- *  The rows become one block-cyclic matrix Z and the product is one pdsyrk or
- *  pdsyr2k, so no rank ever holds a whole d x d matrix. */
+ *  The rows become one block-cyclic matrix Z and the product is one pdsyrk,
+ *  pdsyr2k or pdgemm, so no rank ever holds a whole d x d matrix. */
 #include <math.h>
 #include "eigenstep/cov.h"
 
@@ -78,6 +78,24 @@ es_status es_cov_cross(const es_grid *g, const double *a, const double *b, int64
 done:
   es_dmat_destroy(&ra);
   es_dmat_destroy(&rb);
+  es_dmat_destroy(&out);
+  return st;
+}
+
+es_status es_cov_gram(const es_grid *g, const double *z, int64_t n_loc, int d, double c,
+                      es_dmat **gram) {
+  int64_t total;
+  es_dmat *rows = NULL, *out = NULL;
+  es_status st = ES_OK;
+  ES_TRY(check_rows(g->comm, z, n_loc, d, "the samples", &total));
+  ES_CHECK(total >= 1, ES_EARG, "got no rows on any rank, expected at least 1");
+  ES_TRY_GOTO(es_dmat_from_rows(g, z, n_loc, d, &rows), done);
+  ES_TRY_GOTO(es_dmat_create(g, rows->m, rows->m, 0, &out), done);
+  ES_TRY_GOTO(es_dmat_gemm('N', 'T', c, rows, rows, 0, out), done);
+  *gram = out;
+  out = NULL;
+done:
+  es_dmat_destroy(&rows);
   es_dmat_destroy(&out);
   return st;
 }

@@ -27,20 +27,24 @@ static void keep_start(es_eigen **last) {
     es_eig_destroy(last);
 }
 
-/* Spectrum of `a` -> s->row {eigenvalues[K], trace, residual, orthogonality}. last: the
- * one before of this matrix, replaced by this one. */
-static es_status solve(es_snapshot *s, const es_dmat *a, es_eigen **last) {
-  es_eigen *e = NULL;
-  if (values_only(s))
-    ES_TRY(es_eig_values(s->par.solver, a, &e));
-  else
-    ES_TRY(es_eig_follow(s->par.solver, a, s->k, *last, &e));
+/* A spectrum -> s->row {eigenvalues[K], trace, residual, orthogonality}. last: the one
+ * before of this matrix, replaced by this one. */
+static void record(es_snapshot *s, es_eigen *e, es_eigen **last) {
   es_eig_destroy(last);
   *last = e;
   memcpy(s->row, e->value, sizeof(double) * (size_t) s->k);
   s->row[s->k] = e->trace;
   s->row[s->k + 1] = e->residual;
   s->row[s->k + 2] = e->orthogonality;
+}
+
+static es_status solve(es_snapshot *s, const es_dmat *a, es_eigen **last) {
+  es_eigen *e = NULL;
+  if (values_only(s))
+    ES_TRY(es_eig_values(s->par.solver, a, &e));
+  else
+    ES_TRY(es_eig_follow(s->par.solver, a, s->k, *last, &e));
+  record(s, e, last);
   return ES_OK;
 }
 
@@ -48,28 +52,51 @@ static void lead(es_snapshot *s, const es_eigen *e) {
   memcpy(s->leading, e->value, sizeof(double) * (size_t) s->k);
 }
 
-/* Singular values of the uncentred Z from the eigenvalues of Z'Z: only when all are
- * wanted. */
-static es_status singular_values(es_snapshot *s, const double *z, int64_t rows) {
-  if (s->k < s->opt.dim) return ES_OK;
-  es_dmat *zz = NULL;
+/* All D eigenvalues of c Z'Z, without vectors, from the smaller of it and c ZZ'; n local
+ * rows of z. */
+static es_status values_of_rows(const es_snapshot *s, const double *z, int64_t n,
+                                double c, es_eigen **out) {
+  const int d = s->opt.dim;
+  const bool few = s->rows_total < d;
+  es_dmat *a = NULL;
   es_eigen *e = NULL;
+  double *value = NULL;
   es_status st;
-  ES_TRY_GOTO(es_cov_cross(s->grid, z, z, rows, s->opt.dim, &zz), done);
-  if (values_only(s))
-    st = es_eig_values(s->par.solver, zz, &e);
+  /* es_cov_cross(z, z) = Z'Z / rows */
+  if (few)
+    ES_TRY_GOTO(es_cov_gram(s->grid, z, n, d, c, &a), done);
   else
-    st = es_eig_solve(s->par.solver, zz, 0, &e);
-  if (st != ES_OK) goto done;
-  /* es_cov_cross(z, z) = Z'Z / rows: restore the scale, guard against round-off below
-   * zero */
-  for (int i = 0; i < s->k; i++) {
-    s->sigma[i] = sqrt(fmax(e->value[i], 0) * (double) s->rows_total);
+    ES_TRY_GOTO(es_cov_cross(s->grid, z, z, n, d, &a), done);
+  ES_TRY_GOTO(es_eig_values(s->par.solver, a, &e), done);
+  if (few) {
+    ES_TRY_GOTO(es_comm_agree(s->grid->comm, ES_NEW(d, &value)), done);
+    memcpy(value, e->value, sizeof(double) * (size_t) (e->k < d ? e->k : d));
+    es_free(&e->value);
+    e->value = value;
+    e->n = e->k = d;
+  } else {
+    const double scale = c * (double) s->rows_total;
+    for (int i = 0; i < d; i++) e->value[i] *= scale;
+    e->trace *= scale;
   }
+  *out = e;
+  e = NULL;
+  st = ES_OK;
 done:
   es_eig_destroy(&e);
-  es_dmat_destroy(&zz);
+  es_dmat_destroy(&a);
   return st;
+}
+
+/* Singular values of the uncentred Z: only when all are wanted. */
+static es_status singular_values(es_snapshot *s, const double *z, int64_t rows) {
+  if (s->k < s->opt.dim) return ES_OK;
+  es_eigen *e = NULL;
+  ES_TRY(values_of_rows(s, z, rows, 1, &e));
+  /* against round-off below zero */
+  for (int i = 0; i < s->k; i++) s->sigma[i] = sqrt(fmax(e->value[i], 0));
+  es_eig_destroy(&e);
+  return ES_OK;
 }
 
 /* Metrics of the embeddings themselves, before those are centred. */
@@ -281,7 +308,14 @@ static es_status take_covariance(es_snapshot *s, int64_t step, double time, int6
   ES_TRY_GOTO(singular_values(s, z, rows), done);
   ES_TRY_GOTO(es_cov_mean(s->grid->comm, z, rows, s->opt.dim, s->moment), done);
   ES_TRY_GOTO(es_cov_covariance(s->grid, z, rows, s->opt.dim, s->moment, 1, &c), done);
-  ES_TRY_GOTO(solve(s, c, &s->of_covariance), done);
+  if (values_only(s) && s->rows_total < s->opt.dim) {
+    es_eigen *e = NULL; /* most of the matrix's eigenvalues are zeros */
+    const double scale = 1 / (double) (s->rows_total - 1);
+    ES_TRY_GOTO(values_of_rows(s, z, rows, scale, &e), done);
+    record(s, e, &s->of_covariance);
+  } else {
+    ES_TRY_GOTO(solve(s, c, &s->of_covariance), done);
+  }
   ES_TRY_GOTO(find_axes(s, c), done);
   ES_TRY_GOTO(invariance(s, n, z, s->row + s->k + 3), done);
   ES_TRY_GOTO(es_traj_append(s->traj, s->covariance_series, step, time, s->row), done);
