@@ -13,8 +13,8 @@
  *  the covariance has directions in which the views agree, L falls without bound as they
  *  widen, unless rows have unit length. D = embedding width. */
 #include <math.h>
-#include <string.h>
 
+#include "covariances.h"
 #include "rows.h"
 #include "symmetric.h"
 
@@ -31,66 +31,33 @@ static const es_param params[] = {
               "added to the eigenvalues of the covariance"),
     ES_BOOL(par, normalize, "true", "embeddings of unit length"), ES_PARAM_END};
 
-/** The workspace by name; what is reduced together lies side by side. */
+/** The workspace by name, behind the covariances. */
 typedef struct parts {
-  double *u[2];      /**< [n, D] rows as C sees them, then less their mean */
   double *unit[2];   /**< [n, D] rows of unit length */
   double *length[2]; /**< [n] */
-  double *count;     /**< [1] in front of the two means */
-  double *mean[2];   /**< [D] */
-  double *apart;     /**< [1] sum of (u - u')^2, in front of the two C */
-  double *c[2];      /**< [D, D] C, then (C + eps I)^-1 */
-  double *both;      /**< [D, D] mean of the two C */
 } parts;
 
 static es_status check(const void *p, int64_t pairs, int dim) {
   (void) p;
   (void) dim;
-  ES_CHECK(pairs >= 2, ES_ECONFIG,
-           "loss.corinfomax: got a batch of %lld pair, expected at least 2: one has no "
-           "variance",
-           (long long) pairs);
-  return ES_OK;
+  return es_rows_check_pairs("corinfomax", pairs, "no variance");
 }
 
 static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   (void) p;
   (void) all;
   const size_t n = (size_t) n_max, d = (size_t) dim;
-  return (4 * n * d + 2 * n + 3 * d * d + 2 * d + 2) * sizeof(double);
+  return (es_covariances_work(n_max, dim) + 2 * n * d + 2 * n) * sizeof(double);
 }
 
 static parts divide(const es_loss *l) {
   const size_t n = (size_t) l->n_max, d = (size_t) l->dim;
   parts p;
-  p.u[0] = l->work;
-  p.u[1] = p.u[0] + n * d;
-  p.unit[0] = p.u[1] + n * d;
+  p.unit[0] = l->work + es_covariances_work(l->n_max, l->dim);
   p.unit[1] = p.unit[0] + n * d;
   p.length[0] = p.unit[1] + n * d;
   p.length[1] = p.length[0] + n;
-  p.count = p.length[1] + n;
-  p.mean[0] = p.count + 1;
-  p.mean[1] = p.mean[0] + d;
-  p.apart = p.mean[1] + d;
-  p.c[0] = p.apart + 1;
-  p.c[1] = p.c[0] + d * d;
-  p.both = p.c[1] + d * d;
   return p;
-}
-
-/** Collective. Centred rows x of both views, their covariances, the distance. */
-static void covariances(const es_loss *l, int n, double pairs, const double *const x[2],
-                        const parts *p) {
-  const int d = l->dim;
-  const size_t square = (size_t) d * (size_t) d;
-  *p->apart = es_rows_distance(n, d, x[0], x[1]);
-  for (int a = 0; a < 2; a++) {
-    es_rows_center(n, d, x[a], p->mean[a], p->u[a]);
-    es_rows_product(n, d, 1 / pairs, p->u[a], p->u[a], p->c[a]);
-  }
-  es_comm_sum_f64(l->comm, p->apart, 1 + 2 * (int64_t) square);
-  for (size_t i = 0; i < square; i++) p->both[i] = 0.5 * (p->c[0][i] + p->c[1][i]);
 }
 
 /** ln det(C + eps I) of a view; C becomes (C + eps I)^-1. NaN if C is not finite. */
@@ -112,46 +79,34 @@ static es_status log_det(const es_loss *l, int view, double *c, double *value) {
 }
 
 static void gradient(const es_loss *l, int n, double pairs, const double *const x[2],
-                     const parts *p, int a, double *dz) {
+                     int a, double *dz) {
   const par *const o = l->par;
+  const es_covariances p = es_covariances_of(l);
+  const parts own = divide(l);
   const int d = l->dim;
   es_rows_pull(n, d, 2 * o->inv / (pairs * d), x[a], x[1 - a], dz);
-  es_rows_times(n, d, -2 * o->cov / (pairs * d), p->u[a], p->c[a], false, 1.0, dz);
-  if (o->normalize) es_rows_unit_backward(n, d, p->unit[a], p->length[a], dz);
+  es_rows_times(n, d, -2 * o->cov / (pairs * d), p.u[a], p.c[a], false, 1.0, dz);
+  if (o->normalize) es_rows_unit_backward(n, d, own.unit[a], own.length[a], dz);
 }
 
 static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
                       double *value, double *dz1, double *dz2) {
   const par *const o = l->par;
-  const parts p = divide(l);
+  const es_covariances p = es_covariances_of(l);
+  const parts own = divide(l);
   const double *x[2] = {z1, z2};
-  double log_dets[2];
+  double pairs, log_dets[2];
   for (int a = 0; a < 2 && o->normalize; a++) {
-    es_rows_unit(n, l->dim, x[a], p.unit[a], p.length[a]);
-    x[a] = p.unit[a];
+    es_rows_unit(n, l->dim, x[a], own.unit[a], own.length[a]);
+    x[a] = own.unit[a];
   }
-  const double pairs = es_rows_average(l, n, x, p.count);
-  ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
-           pairs);
-  covariances(l, n, pairs, x, &p);
+  ES_TRY(es_covariances_take(l, n, x, 0, &pairs));
   for (int a = 0; a < 2; a++) ES_TRY(log_det(l, a + 1, p.c[a], &log_dets[a]));
   *value = (o->inv * *p.apart / pairs - o->cov * (log_dets[0] + log_dets[1])) / l->dim;
   if (dz1 == NULL) return ES_OK;
-  gradient(l, n, pairs, x, &p, 0, dz1);
-  gradient(l, n, pairs, x, &p, 1, dz2);
+  gradient(l, n, pairs, x, 0, dz1);
+  gradient(l, n, pairs, x, 1, dz2);
   return ES_OK;
-}
-
-/** Mean covariance of the two views. */
-static void matrix(const es_loss *l, double *c) {
-  memcpy(c, divide(l).both, (size_t) l->dim * (size_t) l->dim * sizeof *c);
-}
-
-/** What it divides by is the length of a row, not a deviation over the batch. */
-static void convention(const void *p, bool *center, bool *normalize) {
-  (void) p;
-  *center = true;
-  *normalize = false;
 }
 
 /** Unit vectors have a trace of at most 1, spread over all directions in the end. */
@@ -168,6 +123,6 @@ const es_loss_ops es_loss_corinfomax = {
     .check = check,
     .workspace = workspace,
     .eval = eval,
-    .convention = convention,
+    .convention = es_rows_centred,
     .growth = growth,
-    .matrix = matrix};
+    .matrix = es_covariances_matrix};

@@ -9,7 +9,10 @@
  *  [j = p(i)]. The second term is the column of the softmax matrix: s is symmetric, so
  *  once the 2N numbers l are known on all ranks each forms it from its own rows. Three
  *  reductions: u, l, and L. Rows of s are made in blocks, twice, instead of being kept:
- *  a rank needs 2N (D + 1) + 2N min(2n, 128) doubles. D = embedding width. */
+ *  a rank needs 2N (D + 1) + 2N min(2n, 128) doubles. D = embedding width.
+ *
+ *  At a small start NT-Xent works on the correlation of the views less that of all other
+ *  pairs, so the mean is no mode of it: C is reported about the mean. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -43,11 +46,7 @@ static es_status check(const void *p, int64_t pairs, int dim) {
   (void) dim;
   ES_CHECK(o->temperature > 0, ES_ECONFIG,
            "loss.simclr.temperature: got %g, expected more than 0", o->temperature);
-  ES_CHECK(pairs >= 2, ES_ECONFIG,
-           "loss.simclr: got a batch of %lld pair, expected at least 2: one has nothing "
-           "to be told from",
-           (long long) pairs);
-  return ES_OK;
+  return es_rows_check_pairs("simclr", pairs, "nothing to be told from");
 }
 
 static size_t rows_at_once(int n_max) {
@@ -176,15 +175,6 @@ static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
   return ES_OK;
 }
 
-/** At a small start NT-Xent works on the correlation of the views less that of all other
- *  pairs, so the mean is no mode of it. What it divides by is the length of a row, not a
- *  deviation over the batch. */
-static void convention(const void *p, bool *center, bool *normalize) {
-  (void) p;
-  *center = true;
-  *normalize = false;
-}
-
 /** dW/dt = (2 / T) W Gamma_eff at a small start. Unit vectors have a trace of at most 1,
  *  spread over all directions in the end; dot products bend where they reach T. */
 static void growth(const void *p, int dim, es_loss_growth *g) {
@@ -201,5 +191,5 @@ const es_loss_ops es_loss_simclr = {.name = "simclr",
                                     .check = check,
                                     .workspace = workspace,
                                     .eval = eval,
-                                    .convention = convention,
+                                    .convention = es_rows_centred,
                                     .growth = growth};

@@ -38,12 +38,7 @@ typedef struct parts {
 static es_status check(const void *p, int64_t pairs, int dim) {
   (void) p;
   (void) dim;
-  ES_CHECK(
-      pairs >= 2, ES_ECONFIG,
-      "loss.spectral: got a batch of %lld pair, expected at least 2: one has nothing "
-      "to be told from",
-      (long long) pairs);
-  return ES_OK;
+  return es_rows_check_pairs("spectral", pairs, "nothing to be told from");
 }
 
 static size_t workspace(const void *p, int n_max, int64_t all, int dim) {

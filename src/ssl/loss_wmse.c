@@ -12,7 +12,7 @@
  *  triangle of P mirrored, dL/dS = -K^-T Q K^-1 / 2, so that
  *  dL/dz_i = K^-T [g_i - mean(g) - (1 - eps)/(N - 1) Q y_i].
  *  Three reductions for the value (means, both C, L) and one for P and mean(g).
- *  D = embedding width. */
+ *  The loss sees neither a common shift of a view nor its scale. D = embedding width. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -45,10 +45,7 @@ typedef struct parts {
 
 static es_status check(const void *p, int64_t pairs, int dim) {
   const par *const o = p;
-  ES_CHECK(
-      pairs >= 2, ES_ECONFIG,
-      "loss.wmse: got a batch of %lld pair, expected at least 2: one has no variance",
-      (long long) pairs);
+  ES_TRY(es_rows_check_pairs("wmse", pairs, "no variance"));
   ES_CHECK(
       pairs > dim || o->eps > 0, ES_ECONFIG,
       "loss.wmse: got a batch of %lld pairs for embeddings of width %d, expected more "
@@ -201,13 +198,6 @@ static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
   return ES_OK;
 }
 
-/** The loss sees neither a common shift of a view nor its scale. */
-static void convention(const void *p, bool *center, bool *normalize) {
-  (void) p;
-  *center = true;
-  *normalize = false;
-}
-
 const es_loss_ops es_loss_wmse = {.name = "wmse",
                                   .doc = "W-MSE: distance of whitened views",
                                   .params = params,
@@ -215,4 +205,4 @@ const es_loss_ops es_loss_wmse = {.name = "wmse",
                                   .check = check,
                                   .workspace = workspace,
                                   .eval = eval,
-                                  .convention = convention};
+                                  .convention = es_rows_centred};

@@ -8,6 +8,19 @@
 
 static const double shortest = 1e-12; /* shorter rows are divided by this */
 
+es_status es_rows_check_pairs(const char *loss, int64_t pairs, const char *lacks) {
+  ES_CHECK(pairs >= 2, ES_ECONFIG,
+           "loss.%s: got a batch of %lld pair, expected at least 2: one has %s", loss,
+           (long long) pairs, lacks);
+  return ES_OK;
+}
+
+void es_rows_centred(const void *par, bool *center, bool *normalize) {
+  (void) par;
+  *center = true;
+  *normalize = false;
+}
+
 double es_rows_average(const es_loss *l, int n, const double *const z[2], double *sums) {
   const int d = l->dim;
   double *const mean = sums + 1;

@@ -6,6 +6,14 @@
 
 #include "eigenstep/loss.h"
 
+/** Part of es_loss_ops.check: a batch of two pairs at least. lacks: what one alone has
+ *  not. */
+es_status es_rows_check_pairs(const char *loss, int64_t pairs, const char *lacks);
+
+/** es_loss_ops.convention: C about the means of the batch, of rows not divided by a
+ *  deviation over the batch. */
+void es_rows_centred(const void *par, bool *center, bool *normalize);
+
 /** Collective. Count the pairs of all ranks and average both views, in one reduction.
  *  @param sums  [1 + 2 D]: the count, the mean of view 1, the mean of view 2
  *  @return the count; the means are zero without pairs */
