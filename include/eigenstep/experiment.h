@@ -37,6 +37,12 @@ es_status es_sections(es_section **s, size_t *n);
 es_status es_config_load(const es_job *job, const char *path, int argc, char *const *argv,
                          es_config **cfg);
 
+/** Collective. es_experiment_ops.run of the experiment `name`, whose arguments are
+ *  RUN.ini and overrides: `with` their configuration. */
+es_status es_experiment_run(const es_job *job, const char *name, int argc,
+                            char *const *argv,
+                            es_status (*with)(const es_job *job, es_config *cfg));
+
 /** Section [output]. */
 typedef struct es_output_params {
   es_string dir;

@@ -47,9 +47,6 @@ const es_param es_kernel_table[] = {
     ES_INT(par, seeds, "3", 1, 1000, "1", "networks of each width"),
     ES_PARAM_END};
 
-/* Eigenvalues below this of the largest are zero to round-off. */
-#define ROUND_OFF 1e-12
-
 typedef struct job {
   es_machine m;
   double *w0, *w; /* [d, k] start and end on the modes */
@@ -116,9 +113,7 @@ static es_status decompose(job *j) {
   ES_TRY(es_kernel_modes_create(m->k, &m->modes));
   const es_modes *b = &m->modes->basis;
   ES_TRY(es_comm_agree(m->comm, ES_NEW(b->k, &m->gamma)));
-  const double top = fmax(fabs(b->gamma[0]), fabs(b->gamma[b->k - 1]));
-  for (int i = 0; i < b->k; i++)
-    m->gamma[i] = fabs(b->gamma[i]) > ROUND_OFF * top ? b->gamma[i] : 0;
+  es_theory_gamma(b->k, b->gamma, m->gamma);
   es_info("%lld training and %lld held-out pairs of views of %d values%s, %d ranks",
           (long long) all.n, (long long) fresh.n, m->pairs.m,
           m->par.center ? ", centred" : "", m->comm->size);
@@ -167,8 +162,7 @@ static es_status prepare(job *j) {
   const es_kernel_params *p = &m->par;
   if (p->center) ES_TRY(es_points_center(m->comm, &m->pairs, p->sample));
   ES_TRY(decompose(j));
-  const double steepest = 4 * m->gamma[0] - p->weight_decay;
-  m->lr = p->lr > 0 ? p->lr : m->gamma[0] > 0 ? 1 / (16 * m->gamma[0]) : 1;
+  m->lr = es_theory_rate(p->lr, m->gamma[0]);
   ES_TRY(prepare_start(j));
   const es_flow_options opt = {.lr = p->method == ES_KERNEL_FLOW ? 0 : m->lr,
                                .offdiag = p->offdiag,
@@ -179,7 +173,7 @@ static es_status prepare(job *j) {
                              .flow = j->flow,
                              .lr = m->lr,
                              .alpha = p->alpha,
-                             .limit = steepest > 0 ? 1 / steepest : INFINITY,
+                             .limit = es_theory_limit(m->gamma[0], p->weight_decay),
                              .steps = p->steps,
                              .rows = p->rows,
                              .times = &p->times};
@@ -235,17 +229,9 @@ static es_status descend(job *j, es_descent *o) {
   return es_machine_embed(m, j->w, j->f);
 }
 
-/* Above the limit descent may stay finite and oscillate: nothing it ends on is a
-   minimum. */
-static bool settled(const job *j, const es_descent *o, const es_record_summary *s) {
-  const bool stable = j->m.par.method == ES_KERNEL_FLOW || j->m.lr < j->plan.limit;
-  return stable || s->learned == 0 || o->ended < 1;
-}
-
 static es_status simulate(job *j, const es_output *out) {
   es_machine *m = &j->m;
   es_record *record = NULL;
-  es_record_summary s;
   ES_TRY(es_record_create(m->comm, out->traj, j->flow, out->dir, &record));
   es_descent o = {.comm = m->comm,
                   .d = (int) m->par.dim,
@@ -259,15 +245,7 @@ static es_status simulate(job *j, const es_output *out) {
                   .ctx = record};
   const double began = es_now();
   es_status st = descend(j, &o);
-  const double seconds = es_now() - began;
-  if (st == ES_EMATH) st = es_theory_explain(&j->plan, m->comm, o.ended);
-  const es_status written = es_record_finish(record, j->watch, &s);
-  if (st == ES_OK) st = written;
-  if (st == ES_OK && !settled(j, &o, &s))
-    st = es_theory_explain(&j->plan, m->comm, o.ended);
-  es_record_destroy(&record);
-  ES_TRY(st);
-  es_record_print(&s, o.d, seconds);
+  ES_TRY(es_theory_finish(&j->plan, &o, st, es_now() - began, &record));
   const double end = j->plan.at[j->plan.n - 1];
   const es_machine_end at = {.time = j->flow->opt.lr > 0 ? end * m->lr : end,
                              .flow = j->flow,
@@ -306,15 +284,15 @@ static es_status kernel_into(const es_job *context, es_config *cfg, job *j) {
   return es_output_close(context, &o, st, 0);
 }
 
-static es_status run(const es_job *context, int argc, char *const *argv) {
-  ES_CHECK(argc >= 1, ES_ECONFIG, "kernel: got no input file, expected RUN.ini or '-'");
-  es_config *cfg = NULL;
+static es_status solve(const es_job *context, es_config *cfg) {
   job j = {.m.comm = context->comm};
-  ES_TRY(es_config_load(context, argv[0], argc - 1, argv + 1, &cfg));
   const es_status st = kernel_into(context, cfg, &j);
   release(&j);
-  es_config_destroy(&cfg);
   return st;
+}
+
+static es_status run(const es_job *context, int argc, char *const *argv) {
+  return es_experiment_run(context, "kernel", argc, argv, solve);
 }
 
 const es_experiment_ops es_experiment_kernel = {

@@ -3,7 +3,6 @@
  *  simulated. Pairs -> eigenpairs of Gamma -> prediction -> simulation -> comparison. */
 #include "exp_linear.h"
 
-#include <math.h>
 #include <string.h>
 #include "eigenstep/clock.h"
 #include "eigenstep/linear.h"
@@ -45,9 +44,6 @@ const es_param es_linear_table[] = {
     ES_INT(par, rows, "2000", 4, 1000000, "1", "moments to record, about"),
     ES_DOUBLE(par, tol, "1e-9", 1e-13, 1e-2, "1", "error of a step of the flow"),
     ES_PARAM_END};
-
-/* Eigenvalues of Gamma below this of the largest are zero to round-off. */
-#define ROUND_OFF 1e-12
 
 /* All that a run works on. */
 typedef struct linear {
@@ -106,9 +102,7 @@ static es_status decompose(linear *l) {
       es_modes_create(l->grid, &l->pairs, (int) l->par.modes, l->par.solver, &l->modes));
   const es_modes *m = l->modes;
   ES_TRY(es_comm_agree(l->comm, ES_NEW(m->k, &l->gamma)));
-  const double top = fmax(fabs(m->gamma[0]), fabs(m->gamma[m->k - 1]));
-  for (int j = 0; j < m->k; j++)
-    l->gamma[j] = fabs(m->gamma[j]) > ROUND_OFF * top ? m->gamma[j] : 0;
+  es_theory_gamma(m->k, m->gamma, l->gamma);
   es_info("%lld pairs of views of %d values (%d x %d x %d)%s, %d ranks",
           (long long) l->pairs.total, l->pairs.m, l->view.c, l->view.h, l->view.w,
           l->par.center ? ", centred" : "", l->comm->size);
@@ -153,14 +147,13 @@ static void announce(const linear *l) {
 static es_status prepare(linear *l) {
   const es_linear_params *p = &l->par;
   ES_TRY(decompose(l));
-  const double steepest = 4 * l->gamma[0] - p->weight_decay;
-  l->lr = p->lr > 0 ? p->lr : l->gamma[0] > 0 ? 1 / (16 * l->gamma[0]) : 1;
+  l->lr = es_theory_rate(p->lr, l->gamma[0]);
   ES_TRY(prepare_start(l));
   l->plan = (es_theory_plan){.section = "linear",
                              .flow = l->flow,
                              .lr = l->lr,
                              .alpha = p->alpha,
-                             .limit = steepest > 0 ? 1 / steepest : INFINITY,
+                             .limit = es_theory_limit(l->gamma[0], p->weight_decay),
                              .steps = p->steps,
                              .rows = p->rows,
                              .times = &p->times};
@@ -169,15 +162,8 @@ static es_status prepare(linear *l) {
   return ES_OK;
 }
 
-/* Above the limit descent may stay finite and oscillate: it does not end in a minimum. */
-static bool settled(const linear *l, const es_descent *o, const es_record_summary *s) {
-  const bool stable = l->par.method == ES_LINEAR_FLOW || l->lr < l->plan.limit;
-  return stable || s->learned == 0 || o->ended < 1;
-}
-
 static es_status simulate(linear *l, const es_output *out) {
   es_record *record = NULL;
-  es_record_summary s;
   ES_TRY(es_record_create(l->comm, out->traj, l->flow, out->dir, &record));
   es_descent o = {.comm = l->comm,
                   .d = (int) l->par.dim,
@@ -199,15 +185,7 @@ static es_status simulate(linear *l, const es_output *out) {
     st = es_descent_flow(&o, l->gamma, l->par.tol);
   else
     st = es_descent_pairs(&o, &l->pairs, l->par.batch, l->seed);
-  const double seconds = es_now() - began;
-  if (st == ES_EMATH) st = es_theory_explain(&l->plan, l->comm, o.ended);
-  const es_status written = es_record_finish(record, l->watch, &s);
-  if (st == ES_OK) st = written;
-  if (st == ES_OK && !settled(l, &o, &s))
-    st = es_theory_explain(&l->plan, l->comm, o.ended);
-  es_record_destroy(&record);
-  ES_TRY(st);
-  es_record_print(&s, o.d, seconds);
+  ES_TRY(es_theory_finish(&l->plan, &o, st, es_now() - began, &record));
   const es_linear_end end = {.comm = l->comm,
                              .pairs = &l->pairs,
                              .modes = l->modes,
@@ -248,15 +226,15 @@ static es_status linear_into(const es_job *job, es_config *cfg, linear *l) {
   return es_output_close(job, &o, st, 0);
 }
 
-static es_status run(const es_job *job, int argc, char *const *argv) {
-  ES_CHECK(argc >= 1, ES_ECONFIG, "linear: got no input file, expected RUN.ini or '-'");
-  es_config *cfg = NULL;
+static es_status solve(const es_job *job, es_config *cfg) {
   linear l = {.comm = job->comm};
-  ES_TRY(es_config_load(job, argv[0], argc - 1, argv + 1, &cfg));
   const es_status st = linear_into(job, cfg, &l);
   release(&l);
-  es_config_destroy(&cfg);
   return st;
+}
+
+static es_status run(const es_job *job, int argc, char *const *argv) {
+  return es_experiment_run(job, "linear", argc, argv, solve);
 }
 
 const es_experiment_ops es_experiment_linear = {

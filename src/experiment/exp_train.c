@@ -138,12 +138,7 @@ static es_status train(const es_job *job, es_config *cfg) {
 }
 
 static es_status run(const es_job *job, int argc, char *const *argv) {
-  ES_CHECK(argc >= 1, ES_ECONFIG, "train: got no input file, expected RUN.ini or '-'");
-  es_config *cfg = NULL;
-  ES_TRY(es_config_load(job, argv[0], argc - 1, argv + 1, &cfg));
-  const es_status st = train(job, cfg);
-  es_config_destroy(&cfg);
-  return st;
+  return es_experiment_run(job, "train", argc, argv, train);
 }
 
 const es_experiment_ops es_experiment_train = {

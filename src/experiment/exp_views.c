@@ -198,12 +198,7 @@ static es_status views(const es_job *job, es_config *cfg) {
 }
 
 static es_status run(const es_job *job, int argc, char *const *argv) {
-  ES_CHECK(argc >= 1, ES_ECONFIG, "views: got no input file, expected RUN.ini or '-'");
-  es_config *cfg = NULL;
-  ES_TRY(es_config_load(job, argv[0], argc - 1, argv + 1, &cfg));
-  const es_status st = views(job, cfg);
-  es_config_destroy(&cfg);
-  return st;
+  return es_experiment_run(job, "views", argc, argv, views);
 }
 
 const es_experiment_ops es_experiment_views = {

@@ -95,3 +95,14 @@ es_status es_config_load(const es_job *job, const char *path, int argc, char *co
   *out = cfg;
   return ES_OK;
 }
+
+es_status es_experiment_run(const es_job *job, const char *name, int argc,
+                            char *const *argv,
+                            es_status (*with)(const es_job *job, es_config *cfg)) {
+  es_config *cfg = NULL;
+  ES_CHECK(argc >= 1, ES_ECONFIG, "%s: got no input file, expected RUN.ini or '-'", name);
+  ES_TRY(es_config_load(job, argv[0], argc - 1, argv + 1, &cfg));
+  const es_status st = with(job, cfg);
+  es_config_destroy(&cfg);
+  return st;
+}

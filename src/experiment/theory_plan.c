@@ -4,7 +4,8 @@
 
 #include <math.h>
 #include "eigenstep/mem.h"
-#include "theory_record.h"
+
+#define ROUND_OFF 1e-12 /* of the largest eigenvalue */
 
 es_status es_theory_predict(int d, int k, const double *gamma, const double *w,
                             double alpha, es_flow_options opt, es_flow **flow,
@@ -34,6 +35,22 @@ es_status es_theory_predict(int d, int k, const double *gamma, const double *w,
   es_free(&threshold);
   es_free(&leading);
   return st;
+}
+
+void es_theory_gamma(int k, const double *eigenvalue, double *gamma) {
+  const double top = fmax(fabs(eigenvalue[0]), fabs(eigenvalue[k - 1]));
+  for (int j = 0; j < k; j++)
+    gamma[j] = fabs(eigenvalue[j]) > ROUND_OFF * top ? eigenvalue[j] : 0;
+}
+
+double es_theory_rate(double lr, double gamma) {
+  if (lr > 0) return lr;
+  return gamma > 0 ? 1 / (16 * gamma) : 1;
+}
+
+double es_theory_limit(double gamma, double decay) {
+  const double steepest = 4 * gamma - decay;
+  return steepest > 0 ? 1 / steepest : INFINITY;
 }
 
 es_status es_theory_check_times(const char *section, const es_list *times) {
@@ -110,8 +127,13 @@ void es_theory_announce(const es_theory_plan *p) {
             p->lr, p->limit);
 }
 
-es_status es_theory_explain(const es_theory_plan *p, const es_comm *c, double at) {
-  if (p->lr >= p->limit && p->flow->opt.lr > 0)
+static bool is_stable(const es_theory_plan *p) {
+  return p->flow->opt.lr == 0 || p->lr < p->limit;
+}
+
+/* Collective. Why a simulation diverged at `at`. */
+static es_status explain(const es_theory_plan *p, const es_comm *c, double at) {
+  if (!is_stable(p))
     es_error("diverged: lr = %g is above the stability limit 1 / (4 gamma_1) = %g (step "
              "%.0f); choose %s.lr below it, 0 = automatic",
              p->lr, p->limit, at, p->section);
@@ -119,4 +141,23 @@ es_status es_theory_explain(const es_theory_plan *p, const es_comm *c, double at
     es_error("diverged at %g: alpha = %g is too large a start for lr = %g", at, p->alpha,
              p->lr);
   return es_comm_agree(c, ES_EMATH);
+}
+
+/* Above the limit descent may stay finite and oscillate: nothing it ends on is a
+ * minimum. */
+static bool settled(const es_theory_plan *p, const es_descent *o,
+                    const es_record_summary *s) {
+  return is_stable(p) || s->learned == 0 || o->ended < 1;
+}
+
+es_status es_theory_finish(const es_theory_plan *p, const es_descent *o, es_status st,
+                           double seconds, es_record **record) {
+  es_record_summary s;
+  if (st == ES_EMATH) st = explain(p, o->comm, o->ended);
+  const es_status written = es_record_finish(*record, o->watch, &s);
+  if (st == ES_OK) st = written;
+  if (st == ES_OK && !settled(p, o, &s)) st = explain(p, o->comm, o->ended);
+  es_record_destroy(record);
+  if (st == ES_OK) es_record_print(&s, o->d, seconds);
+  return st;
 }

@@ -4,9 +4,8 @@
 #ifndef ES_THEORY_PLAN_H
 #define ES_THEORY_PLAN_H
 
-#include "eigenstep/descent.h"
-#include "eigenstep/flow.h"
 #include "eigenstep/param.h"
+#include "theory_record.h"
 
 /** A start w [d, k] in the modes gamma [k]: its prediction with at most d of them,
  *  and a watch for half of each one's final value. Not collective.
@@ -27,6 +26,15 @@ typedef struct es_theory_plan {
   int n;                /**< out */
 } es_theory_plan;
 
+/** gamma [k] from sorted eigenvalues, 0 where those are zero to round-off. */
+void es_theory_gamma(int k, const double *eigenvalue, double *gamma);
+
+/** Learning rate for the largest eigenvalue gamma: lr, or where that is 0,
+ *  1 / (16 gamma). */
+double es_theory_rate(double lr, double gamma);
+/** Rate below which descent is stable, with weight decay. */
+double es_theory_limit(double gamma, double decay);
+
 /** Rising positive times. */
 es_status es_theory_check_times(const char *section, const es_list *times);
 
@@ -37,7 +45,11 @@ es_status es_theory_moments(es_theory_plan *p);
  *  a rate that must diverge. */
 void es_theory_announce(const es_theory_plan *p);
 
-/** Collective. Log why a simulation diverged at `at`. @return ES_EMATH */
-es_status es_theory_explain(const es_theory_plan *p, const es_comm *c, double at);
+/** Collective. After the simulation `o` with this status and so many seconds: write what
+ *  was recorded, print it, free the record.
+ *  @return st; ES_EMATH with the reason logged where descent diverged, or oscillates
+ *          about a minimum it never reaches */
+es_status es_theory_finish(const es_theory_plan *p, const es_descent *o, es_status st,
+                           double seconds, es_record **record);
 
 #endif
