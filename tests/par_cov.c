@@ -119,8 +119,7 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The order of the rows is free, and there may be rows of zeros: the same entries, sorted.
- */
+/* The order of rows is free, and some may be zeros: the same entries, sorted. */
 static void gram_is_the_formula(void **state) {
   const es_comm *c = *state;
   enum { D = 9 };
