@@ -13,13 +13,13 @@
 #include "eigenstep/mem.h"
 
 /* Directions with less than this of the largest kappa are round-off. */
-#define SMALLEST 1e-10
+#define SMALLEST 1e-14
 
 /* Largest loss of orthogonality that counts as solved, and residual: what is dropped
- * couples to what is kept by up to the root of SMALLEST. The gammas' own error is of second
- * order in it, SMALLEST at most. */
+ * couples to what is kept by up to the root of SMALLEST, and more where the views agree so
+ * little that gamma is small beside kappa. The gammas' own error is of second order. */
 #define WORST 1e-8
-#define WORST_RESIDUAL 1e-5
+#define WORST_RESIDUAL 1e-6
 
 typedef struct side {
   const es_pairs *p;
