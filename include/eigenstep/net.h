@@ -88,7 +88,8 @@ typedef struct es_net_listener {
 es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listener *to);
 
 /** Host copy of an intermediate value [n, C, H, W] after a forward; for tests and
- *  features. */
+ *  features.
+ *  @return ES_EARG if there is none, or it is dropped: forward_only, and H W > 1 */
 es_status es_net_read(es_net *net, int value, float *nchw);
 
 #endif

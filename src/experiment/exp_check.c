@@ -47,9 +47,16 @@ static es_status loss_bytes(es_config *cfg, const es_settings *s, const es_pipel
   return ES_OK;
 }
 
-static void print_memory(const es_settings *s, const es_pipeline *p,
-                         const es_net_cost *cost, double loss,
+/* What a run would take, beyond what settings and pipeline say. */
+typedef struct bill {
+  es_net_cost net;
+  double eye;  /**< activations of the network that measures, where it is another */
+  double loss; /**< loss_bytes */
+} bill;
+
+static void print_memory(const es_settings *s, const es_pipeline *p, const bill *b,
                          const es_snapshot_options *opt, int ranks) {
+  const es_net_cost *const cost = &b->net;
   const int64_t pairs = (s->batch.pairs + ranks - 1) / ranks;
   const double view = 4.0 * p->view.c * p->view.h * p->view.w;
   const double batch = 2 * 2 * (double) pairs * view;
@@ -60,17 +67,19 @@ static void print_memory(const es_settings *s, const es_pipeline *p,
   print_bytes("moments of the optimiser", moment);
   print_bytes("activations", (double) cost->activation_bytes);
   print_bytes("gradients of activations", (double) cost->gradient_bytes);
-  print_bytes("embeddings and loss", loss);
+  if (p->eye_backend != NULL) print_bytes("activations of f32 snapshots", b->eye);
+  print_bytes("embeddings and loss", b->loss);
   print_bytes("batches (current and next)", batch);
   print_bytes("snapshot (D x D block-cyclic)", snap);
   print_bytes(
       "together, at least",
       (double) (cost->parameter_bytes + cost->activation_bytes + cost->gradient_bytes) +
-          moment + loss + batch + snap);
+          moment + b->eye + b->loss + batch + snap);
 }
 
-static void print_plan(const es_settings *s, const es_pipeline *p,
-                       const es_net_cost *cost, double loss, int ranks) {
+static void print_plan(const es_settings *s, const es_pipeline *p, const bill *b,
+                       int ranks) {
+  const es_net_cost *const cost = &b->net;
   const int dim = es_settings_dim(s), rows = nearest_square(ranks);
   const es_snapshot_options opt = {.dim = dim, .samples = p->probe_pairs, .pairs = true};
   es_cadence every;
@@ -100,7 +109,7 @@ static void print_plan(const es_settings *s, const es_pipeline *p,
       (long long) p->probe_pairs, (long long) p->probe_chunk, (long long) shots);
   es_print("grid        %d x %d processes, D x D matrices of %.3f MB a rank", rows,
            ranks / rows, 1e-6 * (double) es_dmat_bytes(rows, ranks / rows, dim, dim, 0));
-  print_memory(s, p, cost, loss, &opt, ranks);
+  print_memory(s, p, b, &opt, ranks);
   es_print("output      %.1f MB trajectory, %.1f MB a checkpoint",
            1e-6 * ((double) shots * (double) es_snapshot_file_bytes(&s->spectrum, &opt) +
                    48.0 * (double) s->run.steps),
@@ -127,33 +136,49 @@ static es_status print_linear(es_config *cfg, es_shape view, int ranks) {
   return ES_OK;
 }
 
+/* Plan the network on a backend. */
+static es_status network_cost(es_backend *b, const es_settings *s, const es_pipeline *p,
+                              int ranks, bool forward_only, es_net_cost *cost) {
+  const int64_t most = s->batch.pairs > p->probe_chunk ? s->batch.pairs : p->probe_chunk;
+  es_net_options o = es_settings_net(s, (most + ranks - 1) / ranks, ranks);
+  es_net *net = NULL;
+  o.plan_only = true;
+  o.forward_only = forward_only;
+  ES_TRY(
+      es_model_build(b, &o, p->view, &s->encoder, &s->projector, &s->init, &net, NULL));
+  es_net_cost_of(net, cost);
+  es_net_destroy(&net);
+  return ES_OK;
+}
+
+static es_status make_bill(es_config *cfg, const es_settings *s, const es_pipeline *p,
+                           int ranks, bill *b) {
+  es_net_cost eye = {0};
+  ES_TRY(network_cost(p->backend, s, p, ranks, false, &b->net));
+  if (p->eye_backend != NULL)
+    ES_TRY(network_cost(p->eye_backend, s, p, ranks, true, &eye));
+  b->eye = (double) eye.activation_bytes;
+  return loss_bytes(cfg, s, p, ranks, &b->loss);
+}
+
 static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   es_settings s;
   es_pipeline p = {0};
-  es_net *net = NULL;
-  es_net_cost cost;
-  double loss;
+  bill b;
   es_status st;
   ES_TRY(es_settings_read(cfg, ranks, &s));
   ES_TRY(es_comm_agree(job->comm, es_pipeline_check(cfg, &s)));
-  const es_backend_options backend = es_settings_backend(&s);
-  ES_TRY_GOTO(es_backend_open_with(&backend, job->comm, &p.backend), done);
+  ES_TRY_GOTO(es_pipeline_open_backends(job->comm, &s, &p), done);
   ES_TRY_GOTO(es_pipeline_open_data(job->comm, cfg, &s, &p), done);
-  const int64_t most = s.batch.pairs > p.probe_chunk ? s.batch.pairs : p.probe_chunk;
-  es_net_options o = es_settings_net(&s, (most + ranks - 1) / ranks, ranks);
-  o.plan_only = true;
-  st = es_model_build(p.backend, &o, p.view, &s.encoder, &s.projector, &s.init, &net,
-                      NULL);
+  st = make_bill(cfg, &s, &p, ranks, &b);
   ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
-  es_net_cost_of(net, &cost);
-  ES_TRY_GOTO(loss_bytes(cfg, &s, &p, ranks, &loss), done);
-  print_plan(&s, &p, &cost, loss, ranks);
+  print_plan(&s, &p, &b, ranks);
   st = print_linear(cfg, p.view, ranks);
 done:
-  es_net_destroy(&net);
   es_augment_destroy(&p.augment);
   es_dataset_close(&p.held_out);
   es_dataset_close(&p.data);
+  es_backend_close(&p.eye_backend);
   es_backend_close(&p.backend);
   return st;
 }

@@ -79,18 +79,24 @@ static es_status open_loaders(const es_comm *c, const es_settings *s, es_pipelin
   return es_loader_create(c, probe_set, p->augment, p->view, &probe, &p->probe_loader);
 }
 
+es_status es_pipeline_open_backends(const es_comm *c, const es_settings *s,
+                                    es_pipeline *p) {
+  es_backend_options b = es_settings_backend(s);
+  ES_TRY(es_backend_open_with(&b, c, &p->backend));
+  if (!p->backend->bf16 || s->spectrum.precision == 1) return ES_OK;
+  b.bf16 = false;
+  return es_backend_open_with(&b, c, &p->eye_backend);
+}
+
 /* The network that snapshots see: in f32 also where training is in bf16, whose rounding
  * would be a floor below the small eigenvalues. */
 static es_status build_eye(const es_comm *c, const es_settings *s, es_net_options o,
                            es_pipeline *p) {
   p->eye = p->net;
-  if (!p->backend->bf16 || s->spectrum.precision == 1) return ES_OK;
-  es_backend_options b = es_settings_backend(s);
+  if (p->eye_backend == NULL) return ES_OK;
   es_net *eye = NULL;
-  b.bf16 = false;
   o.params = es_net_params(p->net);
   o.forward_only = true;
-  ES_TRY(es_backend_open_with(&b, c, &p->eye_backend));
   ES_TRY(es_comm_agree(c, es_model_build(p->eye_backend, &o, p->view, &s->encoder,
                                          &s->projector, &s->init, &eye, NULL)));
   p->eye = eye;
@@ -189,8 +195,7 @@ es_status es_pipeline_create(const es_comm *c, es_config *cfg, const es_settings
   es_status st;
   ES_TRY(es_comm_agree(c, es_pipeline_check(cfg, s)));
   ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
-  const es_backend_options backend = es_settings_backend(s);
-  ES_TRY_GOTO(es_backend_open_with(&backend, c, &p->backend), fail);
+  ES_TRY_GOTO(es_pipeline_open_backends(c, s, p), fail);
   ES_TRY_GOTO(es_pipeline_open_data(c, cfg, s, p), fail);
   ES_TRY_GOTO(es_comm_agree(c, open_loaders(c, s, p)), fail);
   ES_TRY_GOTO(build_model(c, cfg, s, p), fail);

@@ -46,6 +46,11 @@ es_status es_pipeline_probe(const es_comm *c, const es_pipeline *p, const es_set
                             const es_grid *g, es_traj *t, es_snapshot **snapshot,
                             es_probe **probe);
 
+/** Collective. Where training and, if apart from it, measuring are computed, into a
+ *  zeroed pipeline. */
+es_status es_pipeline_open_backends(const es_comm *c, const es_settings *s,
+                                    es_pipeline *p);
+
 /** Collective. Data set and views alone (dry runs), into a zeroed pipeline of the
  *  caller. */
 es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_settings *s,

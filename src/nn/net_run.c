@@ -130,6 +130,10 @@ es_status es_net_read(es_net *net, int value, float *nchw) {
            "got value %d, expected 0 to %d of an allocated network", value,
            net->n_value - 1);
   es_backend *const b = net->backend;
-  return b->ops->act_read(b, net->value[value].shape, net->n, act_of(net, value, 0),
-                          nchw);
+  const es_shape s = net->value[value].shape;
+  ES_CHECK(!net->options.forward_only || (s.h == 1 && s.w == 1), ES_EARG,
+           "got value %d of %d x %d x %d in a network without backward, expected one of "
+           "a single pixel: larger ones are dropped",
+           value, s.c, s.h, s.w);
+  return b->ops->act_read(b, s, net->n, act_of(net, value, 0), nchw);
 }

@@ -96,9 +96,10 @@ es_status es_params_share(es_params *p, const es_comm *c) {
   es_comm_barrier(c);
   release(p->backend, &p->value);
   release(p->backend, &p->grad);
-  p->value = value;
+  p->value = value; /* the first rank's: equal, but who knows */
   p->grad = grad;
   p->comm = c;
+  p->version++;
   return ES_OK;
 }
 
