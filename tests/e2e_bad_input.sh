@@ -34,6 +34,7 @@ refuse 2 "augment.*swirl" train - augment.list=crop,swirl $out
 refuse 2 "augment.*jiter.*did you mean 'jitter'" train - augment.list=crop,jiter $out
 refuse 2 "augment.list: got 'flip' twice" train - augment.list=flip,crop,flip $out
 refuse 2 "augment.list: got an empty list" train - augment.list= $out
+refuse 2 "augment.crop.ratio: .*the larger first" train - augment.crop.ratio=2,1 $out
 refuse 2 "got the list 'crop,,flip'" train - augment.list=crop,,flip $out
 refuse 2 "batch\.pairs: got 1 " train - batch.pairs=1 $out
 refuse 2 "spectrum\.top.*8" train - $tiny spectrum.top=9 $out
@@ -119,6 +120,12 @@ launch 2 train - $tiny run.steps=2 encoder.weights="$work/start.safetensors" \
 # numbers
 refuse 2 "optim\.momentum.*adamw" train - $tiny optim.name=adamw optim.momentum=0.9 $out
 refuse 2 "optim\.lars\.eta.*-1" train - $tiny optim.name=lars optim.lars.eta=-1 $out
+# each rank measures by itself, and yet it is one sentence
+launch 2 train - $tiny optim.lr=1e30 parallel.deterministic=true output.dir="$work/det" \
+  > "$work/out" 2> "$work/err"
+[ $? -eq 1 ] && [ "$(grep -c "eigenstep: error:" "$work/err")" -eq 1 ] ||
+  { fail "infinite embeddings with parallel.deterministic"; cat "$work/err"; }
+grep -q "^FAILED .*step" "$work/det/STATUS" || fail "STATUS with parallel.deterministic"
 # a loss that is finite, a gradient that single precision cannot hold
 launch 2 train - $tiny loss.barlow.scale=1e300 run.skip_max=1 output.dir="$work/huge" \
   > "$work/out" 2> "$work/err"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # e2e_plans.sh  Backend onednn times its ways of computing a convolution once, keeps what
 # it chose in backend.plans, and computes the same bits with the same choices. A file that
-# is none is a warning and stays what it was for other processors.
+# is none is a warning and stays what it was.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy
@@ -45,6 +45,17 @@ sed 's/[a-z]*$/sorcery/' kept > spoilt
 run wrong backend.plans="$work/spoilt"
 grep -q "warning: .*spoilt: not used" wrong/log || { cat wrong/log; fail "no warning"; }
 timed wrong || fail "without a file that can be used nothing was timed"
+
+# what is no file of plans is neither waited for nor written to
+mkfifo fifo
+printf 'precious\0bytes\n' > precious
+cp precious precious.kept
+for other in fifo precious; do
+  run at_$other backend.plans="$work/$other"
+  [ "$(grep -c "warning: .*$other: .*another kind of file" at_$other/log)" -eq 2 ] ||
+    { cat at_$other/log; fail "$other: expected a warning at reading and at writing"; }
+done
+[ -p fifo ] && cmp precious precious.kept || fail "a file that is not of plans was replaced"
 
 run rules backend.plans="$work/none.tsv" backend.tune=false
 [ ! -e none.tsv ] || fail "fixed rules wrote a file"

@@ -41,8 +41,8 @@ static es_status prepare(void *par, const char *section, int *h, int *w) {
            "%s.scale_min: got %g, expected at most scale_max = %g", section, c->scale_min,
            c->scale_max);
   ES_CHECK(c->ratio.n == 2 && c->ratio.v[0] <= c->ratio.v[1], ES_ECONFIG,
-           "%s.ratio: got %d numbers, expected the smaller and the larger bound", section,
-           c->ratio.n);
+           "%s.ratio: got %d numbers%s, expected the smaller and the larger bound",
+           section, c->ratio.n, c->ratio.n == 2 ? ", the larger first" : "");
   const bool fits = *h == 0 || (c->size <= *h && c->size <= *w);
   ES_CHECK(c->mode == RESIZED || fits, ES_ECONFIG,
            "%s.size: got %lld with mode = fixed, expected at most the images' %d x %d",

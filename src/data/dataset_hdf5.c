@@ -10,6 +10,7 @@
  *  views are the vector itself. Values are kept in memory on each rank, as stored (uint8)
  *  or as f32: HDF5 may not be called from the loader's thread. */
 #include <limits.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -113,18 +114,29 @@ static es_status same_shape(es_h5 *f, const char *path, const char *name, bool w
   return ES_OK;
 }
 
-static es_status read_labels(es_h5 *f, const char *path, es_dataset *ds) {
+/** Of any type in the file: as f64, so that none is rounded or cut to fit unseen. */
+static es_status take_labels(const char *path, const double *label, es_dataset *ds) {
   hdf5 *s = ds->impl;
-  ES_TRY(same_shape(f, path, "/label", false));
-  ES_TRY(ES_NEW(ds->size, &s->label));
-  ES_TRY(es_h5_read_rows(f, "/label", ES_H5_I32, 0, ds->size, s->label));
   for (int64_t i = 0; i < ds->size; i++) {
-    ES_CHECK(s->label[i] >= 0, ES_EFORMAT,
-             "'%s': got label %d in record %lld, expected >= 0", path, s->label[i],
-             (long long) i);
+    ES_CHECK(label[i] >= 0 && label[i] < INT_MAX && label[i] == floor(label[i]),
+             ES_EFORMAT, "'%s': got label %.17g in record %lld, expected 0, 1, 2, ...",
+             path, label[i], (long long) i);
+    s->label[i] = (int) label[i];
     if (s->label[i] >= ds->labels) ds->labels = s->label[i] + 1;
   }
   return ES_OK;
+}
+
+static es_status read_labels(es_h5 *f, const char *path, es_dataset *ds) {
+  hdf5 *s = ds->impl;
+  double *label = NULL;
+  ES_TRY(same_shape(f, path, "/label", false));
+  ES_TRY(ES_NEW(ds->size, &s->label));
+  ES_TRY(ES_NEW(ds->size, &label));
+  es_status st = es_h5_read_rows(f, "/label", ES_H5_F64, 0, ds->size, label);
+  if (st == ES_OK) st = take_labels(path, label, ds);
+  es_free(&label);
+  return st;
 }
 
 static es_status read_all(es_h5 *f, const char *path, es_dataset *ds) {

@@ -101,7 +101,6 @@ static es_status run_into(const es_job *job, es_config *cfg, const es_settings *
   print_start(c, s, p);
   es_foresight_print_loss(s, p);
   ES_TRY_GOTO(es_foresight_make(c, grid, s, p, o->traj, &foresight), done);
-  es_stop_install();
   st = es_run_loop(&run, p->train, p->loader, probe, snap, o->traj, &stop);
   o->reason = es_stop_name(stop.cause);
   if (st == ES_OK || st == ES_STOPPED) {
@@ -127,6 +126,7 @@ static es_status train(const es_job *job, es_config *cfg) {
   ES_TRY(es_output_check(job, s.output.dir));
   ES_TRY(es_pipeline_create(job->comm, cfg, &s, &p));
   es_status st = es_probe_set_open(job->comm, cfg, &s, p, &set);
+  es_stop_install(); /* what has a folder ends with a checkpoint and a STATUS in it */
   if (st == ES_OK) st = es_output_open(job, cfg, s.output.dir, &o);
   if (st == ES_OK) {
     st = run_into(job, cfg, &s, &o, p, &set);

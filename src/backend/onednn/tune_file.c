@@ -2,11 +2,14 @@
 /** @file tune_file.c  The table of chosen ways, in memory and in a file. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/path.h"
 #include "tune.h"
@@ -83,20 +86,66 @@ static es_status read_row(char *rest, es_onednn_choices *c) {
   return es_onednn_choices_add(c, key, n > 0 && n < INT_MAX ? (int) n : 0, way);
 }
 
+/** Processor, library, key, images, way, and the end of the line. */
+static bool is_row(const char *line) {
+  int tabs = 0;
+  const char *c = line;
+  for (; *c != '\0'; c++) tabs += *c == '\t';
+  return tabs == 4 && c[-1] == '\n';
+}
+
+/** Call `take` with each line of a file of rows, if it is there and whole: what somebody
+ *  named by mistake is neither waited for nor written to.
+ *  @return NULL, or why it is none */
+static const char *each_row(const char *path, void (*take)(void *ctx, char *line),
+                            void *ctx) {
+  static const char *const none = "got another kind of file, expected one of plans";
+  struct stat info;
+  char line[512];
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return errno == ENOENT ? NULL : strerror(errno);
+  FILE *f = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? fdopen(fd, "r") : NULL;
+  if (f == NULL) {
+    close(fd);
+    return none;
+  }
+  bool rows = true;
+  while (rows && fgets(line, sizeof line, f) != NULL) {
+    rows = is_row(line);
+    if (rows) take(ctx, line);
+  }
+  rows = rows && !ferror(f);
+  fclose(f);
+  return rows ? NULL : none;
+}
+
+/** What is gathered from a file. */
+typedef struct reader {
+  char begin[256];
+  es_onednn_choices *rows; /**< of this machine */
+  FILE *others;            /**< lines of other machines go there; NULL: nowhere */
+  es_status status;
+} reader;
+
+static void take_row(void *ctx, char *line) {
+  reader *r = ctx;
+  const size_t n = strlen(r->begin);
+  const bool ours = strncmp(line, r->begin, n) == 0;
+  if (!ours && r->others != NULL) fputs(line, r->others);
+  if (ours && r->rows != NULL && r->status == ES_OK)
+    r->status = read_row(line + n, r->rows);
+}
+
 /** The rows of a file; none of them where it cannot be used, and why. NULL: fine. */
 static const char *read_rows(const char *path, es_onednn_choices *c) {
-  FILE *f = fopen(path, "r");
-  if (f == NULL) return errno == ENOENT ? NULL : strerror(errno);
-  char begin[256], line[512];
-  begin_of_lines(begin, sizeof begin);
+  reader r = {.rows = c, .status = ES_OK};
   const int before = c->n;
-  es_status st = ES_OK;
-  while (st == ES_OK && fgets(line, sizeof line, f) != NULL)
-    if (strncmp(line, begin, strlen(begin)) == 0) st = read_row(line + strlen(begin), c);
-  fclose(f);
-  if (st == ES_OK) return NULL;
-  c->n = before;
-  return "got a line that is not key, images and a known way";
+  begin_of_lines(r.begin, sizeof r.begin);
+  const char *why = each_row(path, take_row, &r);
+  if (why == NULL && r.status != ES_OK)
+    why = "got a line that is not key, images and a known way";
+  if (why != NULL) c->n = before;
+  return why;
 }
 
 es_status es_onednn_choices_read(const char *path, es_onednn_choices *c) {
@@ -124,7 +173,7 @@ static void put(FILE *text, const char *begin, const es_onednn_choice_row *r) {
 static es_status merge(const char *path, const es_onednn_choices *c,
                        es_onednn_choices *all) {
   es_onednn_choices other = {0};
-  (void) read_rows(path, &other); /* a file that cannot be used is replaced */
+  (void) read_rows(path, &other); /* rows that cannot be used are replaced */
   es_status st = ES_OK;
   for (int i = 0; i < c->n && st == ES_OK; i++)
     st = es_onednn_choices_add(all, c->row[i].key, c->row[i].n, c->row[i].way->name);
@@ -139,21 +188,21 @@ static es_status merge(const char *path, const es_onednn_choices *c,
 }
 
 static es_status write_rows(const char *path, const es_onednn_choices *c) {
-  char begin[256], line[512], *bytes = NULL;
+  char *bytes = NULL;
   size_t size = 0;
-  begin_of_lines(begin, sizeof begin);
-  FILE *text = open_memstream(&bytes, &size);
-  ES_CHECK(text != NULL, ES_ENOMEM, "%s: no memory", path);
-  FILE *old = fopen(path, "r");
-  while (old != NULL && fgets(line, sizeof line, old) != NULL)
-    if (strncmp(line, begin, strlen(begin)) != 0) fputs(line, text);
-  if (old != NULL) fclose(old);
-  for (int i = 0; i < c->n; i++) put(text, begin, &c->row[i]);
-  int failed = fclose(text) == 0 ? make_parent(path) : ENOMEM;
-  if (failed == 0) failed = es_path_replace(path, bytes, size);
+  reader r = {.status = ES_OK};
+  begin_of_lines(r.begin, sizeof r.begin);
+  r.others = open_memstream(&bytes, &size);
+  ES_CHECK(r.others != NULL, ES_ENOMEM, "%s: no memory", path);
+  const char *why = each_row(path, take_row, &r);
+  for (int i = 0; i < c->n; i++) put(r.others, r.begin, &c->row[i]);
+  int failed = fclose(r.others) == 0 ? 0 : ENOMEM;
+  if (failed == 0 && why == NULL) failed = make_parent(path);
+  if (failed == 0 && why == NULL) failed = es_path_replace(path, bytes, size);
   free(bytes);
-  if (failed == 0) return ES_OK;
-  es_warn("%s: the choices are not kept for other runs (%s)", path, strerror(failed));
+  if (failed != 0) why = strerror(failed);
+  if (why == NULL) return ES_OK;
+  es_warn("%s: the choices are not kept for other runs (%s)", path, why);
   return ES_EIO;
 }
 
