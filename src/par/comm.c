@@ -76,7 +76,7 @@ es_status es_comm_agree(const es_comm *c, es_status s) {
   const int mine = s == ES_STOPPED ? -1 : 2 * (int) s;
   int worst;
   MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, c->mpi);
-  /* alone among others (MPI_COMM_SELF): it is told when all agree, or each would tell it */
+  /* a rank by itself (MPI_COMM_SELF) keeps it until all agree: else each would tell it */
   if (worst < -1 && c->size > 1) release_errors(c);
   return worst == -1 ? ES_STOPPED : (es_status) (worst / 2);
 }
