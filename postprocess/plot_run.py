@@ -64,14 +64,24 @@ def mark_plateaus(a, run):
             a.axhline(level, color="0.9", lw=0.7, zorder=0)
 
 
+def collapsed_loss(run, group):
+    """NT-Xent of N pairs at one point: more views, more loss; batch and probe set differ."""
+    if run.loss != "simclr":
+        return 0.0
+    pairs = run.parameter("batch.pairs" if group == "/loss" else "spectrum.probe")
+    doubled = run.parameter("loss.simclr.doubled") == "true"
+    return (2 if doubled else 1) * np.log(2 * float(pairs) - 1)
+
+
 def draw_loss(a, run):
     seen = []
     light, dark = {"color": "0.75", "lw": 0.8}, {"color": "k", "lw": 1.4}
     for group, style in (("/loss", dark if run.model else light), ("/probe_loss", dark)):
         found = run.series(group)
         if found:
-            a.plot(*found, **style)
-            seen.append(found[1])
+            t, loss = found[0], found[1] - collapsed_loss(run, group)
+            a.plot(t, loss, **style)
+            seen.append(loss)
     theory = run.series("/theory", "loss")
     if theory:
         a.plot(*theory, color="C3", lw=1.1, ls=DASHES)
@@ -120,7 +130,7 @@ def draw(all_runs, wanted=None, modes=12):
         column[2].set_xlim(0, last)
         mark_steps(column, run, colors, last)
         symbol = runs.SYMBOLS[matrix]
-        column[0].set_ylabel("loss")
+        column[0].set_ylabel(r"loss $-$ ln(2N $-$ 1)" if run.loss == "simclr" else "loss")
         column[1].set_ylabel(rf"eigenvalues $\lambda_k({symbol})$")
         column[2].set_ylabel(rf"$\lambda_k({symbol})$, log")
         column[2].set_xlabel(LABEL_T, fontsize=9)
