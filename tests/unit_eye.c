@@ -83,8 +83,7 @@ static void sees_the_same(void **state) {
   es_net_cost whole, part;
   es_net_cost_of(net, &whole);
   es_net_cost_of(eye, &part);
-  assert_true(2 * part.activation_bytes < whole.activation_bytes);
-  assert_int_equal(part.gradient_bytes, 0);
+  assert_true(2 * (part.activation_bytes + part.passing_bytes) < whole.activation_bytes);
   es_net_destroy(&eye);
   look(net, seen); /* its parameters are still there */
   assert_memory_equal(z, seen, sizeof z);
@@ -132,13 +131,15 @@ static void reads_what_is_kept(void **state) {
   look(net, z);
   look(eye, z);
   int kept = 0, dropped = 0;
-  for (int v = 0; es_net_read(net, v, want) == ES_OK; v++) {
+  for (int v = 0; v == 0 || es_net_shape(net, v - 1).c != D; v++) {
     const es_shape s = es_net_shape(net, v);
     const es_status st = es_net_read(eye, v, got);
     assert_int_equal(st, s.h > 1 || s.w > 1 ? ES_EARG : ES_OK);
     dropped += st == ES_EARG;
     kept += st == ES_OK;
-    if (st == ES_OK) assert_memory_equal(got, want, (size_t) (N * s.c) * sizeof *got);
+    if (st != ES_OK) continue;
+    assert_int_equal(es_net_read(net, v, want), ES_OK);
+    assert_memory_equal(got, want, (size_t) (N * s.c) * sizeof *got);
   }
   assert_true(kept >= 4 && dropped > 40);
   free(got);

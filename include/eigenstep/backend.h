@@ -95,12 +95,22 @@ typedef struct es_op_args {
                          NULL, these of x, already gathered */
 } es_op_args;
 
+/** What backward needs of forward's activations: the caller keeps them, or makes them
+ *  again. A residual it never reads. */
+typedef struct es_op_needs {
+  bool x, y;   /**< backward reads it; else the argument may be NULL */
+  bool replay; /**< the op has `replay`: y need not be kept where x is */
+} es_op_needs;
+
 /** A planned op. Backends embed this first in their own struct. */
 struct es_op {
   es_backend *backend; /* borrowed */
   es_op_desc desc;
   es_status (*forward)(es_op *op, const es_op_args *a);
   es_status (*backward)(es_op *op, const es_op_args *a);
+  /** NULL where es_op_needs says so. After a forward with the same n and groups: y from x
+   *  once more, the same to the bit; changes nothing else and does not communicate. */
+  es_status (*replay)(es_op *op, const es_op_args *a);
   void (*destroy)(es_op *op);
   bool gives_moments; /**< conv: obeys args.moments */
   size_t bytes;       /**< memory the plan owns */
@@ -159,6 +169,8 @@ typedef struct es_backend_ops {
   /** Optional (NULL: nothing to choose). Collective over es_backend.comm. Before n ops
    *  are planned: choose how to compute them, the same on all ranks. */
   es_status (*tune)(es_backend *b, const es_op_desc *const *d, int n);
+  /** Optional (NULL: x and y of all ops, and none replays). */
+  es_op_needs (*needs)(const es_op_desc *d);
   /* network ops, one planner per kind; all of them required */
   es_status (*plan[ES_OP_KINDS])(es_backend *b, const es_op_desc *d, es_op **op);
 } es_backend_ops;
@@ -207,6 +219,7 @@ es_status es_op_out_shape(const es_op_desc *d, int out_channels, es_shape *out);
 /** Validate a description and plan it. */
 es_status es_op_plan(es_backend *b, const es_op_desc *d, es_op **op);
 void es_op_destroy(es_op **op);
+es_op_needs es_op_needs_of(const es_backend *b, const es_op_desc *d);
 const char *es_op_kind_name(es_op_kind k);
 
 #endif

@@ -2,8 +2,9 @@
 /** @file net.h  A network: planned ops in order, between values (activations).
  *
  *  Built by calls that each add one op and return the index of the value they produce;
- *  then es_net_alloc plans all memory once. Forward keeps every activation (backward
- *  needs them); gradients of activations share one arena by liveness. Views of a pair
+ *  then es_net_alloc plans all memory once. Forward keeps the activations that backward
+ *  needs, but for those that are replayed cheaply (batch norm's output from its input);
+ *  they and gradients of activations share one arena by liveness. Views of a pair
  *  travel together: the batch is `groups` equal runs of images, and BN takes its
  *  statistics run by run.
  *
@@ -26,15 +27,14 @@ typedef struct es_net_options {
                    images is that of tree.h over the shards of all ranks of `sync` */
   es_params *params; /**< NULL: its own. Else those of another, allocated network with the
                           same tensors, both in host memory; borrowed */
-  bool forward_only; /**< no backward: activations are dropped after their last use, but
-                          for maps of one pixel, which es_net_read may ask for */
+  bool forward_only; /**< no backward: nothing is kept for it */
 } es_net_options;
 
 /** Bytes and operations, known after es_net_alloc (also in a dry run). */
 typedef struct es_net_cost {
   int64_t parameters;       /**< trainable */
-  int64_t activation_bytes; /**< all activations of max_n images */
-  int64_t gradient_bytes;   /**< the arena of their gradients */
+  int64_t activation_bytes; /**< of max_n images, kept from forward to backward */
+  int64_t passing_bytes;    /**< the arena of other activations and of gradients */
   int64_t parameter_bytes;  /**< values, gradients (of shards, too) and state */
   int64_t plan_bytes;       /**< owned by the planned ops; 0 in a dry run */
   double flops; /**< forward, per image: convolutions and linear layers, multiply and add
@@ -89,7 +89,7 @@ es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listen
 
 /** Host copy of an intermediate value [n, C, H, W] after a forward; for tests and
  *  features.
- *  @return ES_EARG if there is none, or it is dropped: forward_only, and H W > 1 */
+ *  @return ES_EARG if there is none, or it is not kept; maps of one pixel always are */
 es_status es_net_read(es_net *net, int value, float *nchw);
 
 #endif

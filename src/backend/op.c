@@ -109,6 +109,10 @@ es_status es_op_plan(es_backend *b, const es_op_desc *d, es_op **op) {
   return ES_OK;
 }
 
+es_op_needs es_op_needs_of(const es_backend *b, const es_op_desc *d) {
+  return b->ops->needs != NULL ? b->ops->needs(d) : (es_op_needs){.x = true, .y = true};
+}
+
 void es_op_destroy(es_op **op) {
   if (*op == NULL) return;
   (*op)->destroy(*op);

@@ -66,14 +66,14 @@ static void print_memory(const es_settings *s, const es_pipeline *p, const bill 
   print_bytes("parameters and gradients", (double) cost->parameter_bytes);
   print_bytes("moments of the optimiser", moment);
   print_bytes("activations", (double) cost->activation_bytes);
-  print_bytes("gradients of activations", (double) cost->gradient_bytes);
+  print_bytes("gradients and passing activations", (double) cost->passing_bytes);
   if (p->eye_backend != NULL) print_bytes("activations of f32 snapshots", b->eye);
   print_bytes("embeddings and loss", b->loss);
   print_bytes("batches (current and next)", batch);
   print_bytes("snapshot (D x D block-cyclic)", snap);
   print_bytes(
       "together, at least",
-      (double) (cost->parameter_bytes + cost->activation_bytes + cost->gradient_bytes) +
+      (double) (cost->parameter_bytes + cost->activation_bytes + cost->passing_bytes) +
           moment + b->eye + b->loss + batch + snap);
 }
 
@@ -157,7 +157,7 @@ static es_status make_bill(es_config *cfg, const es_settings *s, const es_pipeli
   ES_TRY(network_cost(p->backend, s, p, ranks, false, &b->net));
   if (p->eye_backend != NULL)
     ES_TRY(network_cost(p->eye_backend, s, p, ranks, true, &eye));
-  b->eye = (double) eye.activation_bytes;
+  b->eye = (double) (eye.activation_bytes + eye.passing_bytes);
   return loss_bytes(cfg, s, p, ranks, &b->loss);
 }
 

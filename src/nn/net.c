@@ -43,8 +43,8 @@ void es_net_destroy(es_net **net) {
     if (q->node[i].op != NULL) es_op_destroy(&q->node[i].op);
   void *tree = q->tree;
   if (tree != NULL) q->backend->ops->release(q->backend, &tree);
-  if (q->acts != NULL) q->backend->ops->release(q->backend, &q->acts);
-  if (q->grads != NULL) q->backend->ops->release(q->backend, &q->grads);
+  if (q->kept != NULL) q->backend->ops->release(q->backend, &q->kept);
+  if (q->passing != NULL) q->backend->ops->release(q->backend, &q->passing);
   if (q->options.params == NULL) es_params_destroy(&q->params);
   es_free(&q->value);
   es_free(&q->moments);

@@ -1,110 +1,139 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file net_plan.c  Memory of a network: one arena of activations, one of gradients.
+/** @file net_plan.c  Memory of a network: one arena of what is kept, one of what passes.
  *
- *  Every activation is kept until backward. A gradient lives from the first consumer that
- *  writes it (backward runs from the last node) to the node that produced the value; dead
- *  blocks are used again, the first gap that is large enough (first fit). */
+ *  Kept from forward to backward are the activations that backward reads and that no op
+ *  can replay cheaply (es_op_needs), and all maps of one pixel, which es_net_read may ask
+ *  for. Any other passes: forward has it from its node to its last consumer, and if
+ *  backward reads it, it is replayed before the first op that does and lives to the last.
+ *  A gradient lives from the first consumer that writes it (backward runs from the last
+ *  node) to the node that produced the value. Forward's passing activations are dead when
+ *  backward begins, so both passes share the second arena. */
 #include "net_private.h"
 
+#include "arena.h"
 #include "eigenstep/mem.h"
 
 enum {
   ALIGN = 256
 }; /* of every activation, in bytes: enough for any backend's vectors */
 
-/** Blocks of the gradient arena in use, ordered by offset. */
-typedef struct live_set {
-  int *value; /**< whose gradient [n] */
-  int n;
-} live_set;
-
 static size_t aligned(size_t bytes) {
   return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/** Give value v the first gap that holds it; keeps the order. */
-static void take(es_net *net, live_set *live, int v) {
-  const size_t need = net->value[v].bytes;
-  size_t at = 0;
-  int i = 0;
-  for (; i < live->n; i++) {
-    const es_net_value *const block = &net->value[live->value[i]];
-    if (block->grad_at >= at + need) break;
-    at = block->grad_at + block->bytes;
-  }
-  for (int j = live->n; j > i; j--) live->value[j] = live->value[j - 1];
-  live->value[i] = v;
-  live->n++;
-  net->value[v].grad_at = at;
-  if (at + need > net->grad_bytes) net->grad_bytes = at + need;
+/** Does backward run this node? */
+static bool goes_back(const es_net *net, const es_net_node *node) {
+  return !net->options.forward_only && net->value[node->y].needs_grad;
 }
 
-static void drop(live_set *live, int v) {
-  int kept = 0;
-  for (int i = 0; i < live->n; i++)
-    if (live->value[i] != v) live->value[kept++] = live->value[i];
-  live->n = kept;
-}
-
-/** A consumer writes v's gradient: true if an earlier one has, so it has to add. */
-static bool claim(es_net *net, live_set *live, int v) {
-  if (!net->value[v].needs_grad) return false;
-  for (int i = 0; i < live->n; i++)
-    if (live->value[i] == v) return true;
-  take(net, live, v);
-  return false;
-}
-
-static void place_gradients(es_net *net, live_set *live) {
-  net->grad_bytes = 0;
-  take(net, live, net->n_value - 1);
-  for (int i = net->n_node - 1; i >= 0; i--) {
+/** Who reads what in backward. */
+static void count_reads(es_net *net) {
+  for (int i = 0; i < net->n_node; i++) {
     es_net_node *const node = &net->node[i];
-    if (!net->value[node->y].needs_grad) continue;
-    node->add_dx = claim(net, live, node->x);
-    if (node->residual >= 0) node->add_dresidual = claim(net, live, node->residual);
-    drop(live, node->y);
+    node->needs = es_op_needs_of(net->backend, &node->desc);
+    if (!goes_back(net, node)) continue;
+    if (node->needs.x) net->value[node->x].reads++;
+    if (node->needs.y) net->value[node->y].reads++;
   }
 }
 
-/** Without backward a value lives from its node to its last consumer; maps of one pixel
- *  stay, somebody may read them. */
-static void place_passing(es_net *net, live_set *live) {
+/** Keep a value that backward reads and nothing replays, or that is a vector. */
+static void keep(es_net *net, int v, bool replay) {
+  es_net_value *const value = &net->value[v];
+  const bool vector = value->shape.h == 1 && value->shape.w == 1;
+  value->kept = vector || (value->reads > 0 && !replay);
+  if (!value->kept) return;
+  value->at = net->kept_bytes;
+  net->kept_bytes += value->bytes;
+}
+
+static void place_kept(es_net *net) {
+  net->kept_bytes = 0;
+  count_reads(net);
+  keep(net, 0, false);
+  for (int i = 0; i < net->n_node; i++) {
+    const es_net_node *const node = &net->node[i];
+    keep(net, node->y, node->needs.replay && net->value[node->x].kept);
+  }
+}
+
+static void place_forward(es_net *net, es_arena *a) {
   for (int v = 0; v < net->n_value; v++) net->value[v].left = net->value[v].uses;
-  net->grad_bytes = 0;
-  take(net, live, 0);
+  if (!net->value[0].kept) net->value[0].at = es_arena_take(a, net->value[0].bytes);
   for (int i = 0; i < net->n_node; i++) {
     const int from[2] = {net->node[i].x, net->node[i].residual};
-    take(net, live, net->node[i].y);
+    es_net_value *const y = &net->value[net->node[i].y];
+    if (!y->kept) y->at = es_arena_take(a, y->bytes);
     for (int k = 0; k < 2; k++) {
       if (from[k] < 0) continue;
       es_net_value *const v = &net->value[from[k]];
-      if (--v->left == 0 && (v->shape.h > 1 || v->shape.w > 1)) drop(live, from[k]);
+      if (--v->left == 0 && !v->kept) es_arena_give(a, v->at);
     }
   }
-  for (int v = 0; v < net->n_value; v++) net->value[v].at = net->value[v].grad_at;
-  net->act_bytes = net->grad_bytes;
-  net->grad_bytes = 0;
+}
+
+/** Node i reads v in backward: v is there, or made again now. */
+static void come(es_net *net, es_arena *a, int i, int v) {
+  es_net_value *const value = &net->value[v];
+  if (value->kept || value->again_at != ES_NOWHERE) return;
+  value->again_at = es_arena_take(a, value->bytes);
+  int from = i; /* value v is the output of this node or of one before it */
+  while (net->node[from].y != v) from--;
+  net->node[i].replay = from;
+}
+
+/** Node i has read v. */
+static void leave(es_net *net, es_arena *a, int v) {
+  es_net_value *const value = &net->value[v];
+  if (--value->left == 0 && !value->kept) es_arena_give(a, value->again_at);
+}
+
+/** A consumer writes v's gradient: true if an earlier one has, so it has to add. */
+static bool claim(es_net *net, es_arena *a, int v) {
+  es_net_value *const value = &net->value[v];
+  if (!value->needs_grad) return false;
+  if (value->grad_at != ES_NOWHERE) return true;
+  value->grad_at = es_arena_take(a, value->bytes);
+  return false;
+}
+
+static void place_backward(es_net *net, es_arena *a) {
+  for (int v = 0; v < net->n_value; v++) {
+    es_net_value *const value = &net->value[v];
+    value->left = value->reads;
+    value->again_at = value->grad_at = ES_NOWHERE;
+  }
+  if (!net->options.forward_only) claim(net, a, net->n_value - 1);
+  for (int i = net->n_node - 1; i >= 0; i--) {
+    es_net_node *const node = &net->node[i];
+    node->replay = -1;
+    if (!goes_back(net, node)) continue;
+    if (node->needs.x) come(net, a, i, node->x);
+    if (node->needs.y) come(net, a, i, node->y);
+    node->add_dx = claim(net, a, node->x);
+    if (node->residual >= 0) node->add_dresidual = claim(net, a, node->residual);
+    if (node->needs.x) leave(net, a, node->x);
+    if (node->needs.y) leave(net, a, node->y);
+    es_arena_give(a, net->value[node->y].grad_at);
+  }
 }
 
 es_status es_net_place(es_net *net) {
   es_backend *const b = net->backend;
-  net->act_bytes = 0;
   for (int v = 0; v < net->n_value; v++) {
     es_net_value *const value = &net->value[v];
     ES_CHECK(value->uses > 0 || v == net->n_value - 1, ES_EARG,
              "value %d of the network is never used, expected only the last to be", v);
     value->bytes = aligned(b->ops->act_bytes(b, value->shape, net->options.max_n));
-    value->at = net->act_bytes;
-    net->act_bytes += value->bytes;
   }
-  live_set live = {0};
-  ES_TRY(ES_NEW(net->n_value, &live.value));
-  if (net->options.forward_only)
-    place_passing(net, &live);
-  else
-    place_gradients(net, &live);
-  es_free(&live.value);
+  place_kept(net);
+  es_arena passing;
+  ES_TRY(es_arena_open(2 * net->n_value, &passing));
+  place_forward(net, &passing);
+  passing.n = 0; /* of forward's, nothing lives on */
+  place_backward(net, &passing);
+  net->passing_bytes = passing.bytes;
+  es_arena_close(&passing);
   return ES_OK;
 }
 
@@ -146,8 +175,9 @@ static es_status realise(es_net *net) {
   ES_TRY(tune(net));
   ES_TRY(make_moments(net));
   if (net->options.params == NULL) ES_TRY(es_params_alloc(net->params));
-  ES_TRY(b->ops->alloc(b, net->act_bytes, "activations", &net->acts));
-  ES_TRY(b->ops->alloc(b, net->grad_bytes, "activation gradients", &net->grads));
+  ES_TRY(b->ops->alloc(b, net->kept_bytes, "activations", &net->kept));
+  ES_TRY(b->ops->alloc(b, net->passing_bytes, "passing activations and gradients",
+                       &net->passing));
   const int64_t tree = es_net_tree_size(net);
   void *room = NULL;
   if (tree > 0)
@@ -183,8 +213,8 @@ void es_net_cost_of(const es_net *net, es_net_cost *cost) {
   const es_params *const p = net->params;
   *cost =
       (es_net_cost){.parameters = p->n,
-                    .activation_bytes = (int64_t) net->act_bytes,
-                    .gradient_bytes = (int64_t) net->grad_bytes,
+                    .activation_bytes = (int64_t) net->kept_bytes,
+                    .passing_bytes = (int64_t) net->passing_bytes,
                     .parameter_bytes = (int64_t) sizeof(float) *
                                        (2 * p->n + p->n_state + es_net_tree_size(net))};
   for (int i = 0; i < net->n_node; i++) {

@@ -3,17 +3,24 @@
 #ifndef ES_NET_PRIVATE_H
 #define ES_NET_PRIVATE_H
 
+#include <stdint.h>
 #include "eigenstep/net.h"
 
-/** An activation: the output of a node, or the input (value 0). */
+#define ES_NOWHERE SIZE_MAX
+
+/** An activation: the output of a node, or the input (value 0). Offsets are in the arena
+ *  of what is kept or in that of what passes. */
 typedef struct es_net_value {
   es_shape shape;
   bool needs_grad; /**< depends on a parameter */
   int uses;        /**< consumers */
-  int left;        /**< of these, in planning without backward */
+  int reads;       /**< ops that read it in their backward */
+  int left;        /**< of either, in planning */
+  bool kept;       /**< from forward to backward; else it passes */
   size_t bytes;    /**< of max_n images */
-  size_t at;       /**< offset in the activation arena */
-  size_t grad_at;  /**< offset in the gradient arena, if needs_grad */
+  size_t at;       /**< where forward has it, kept or passing */
+  size_t again_at; /**< passing: where it is replayed for backward, or ES_NOWHERE */
+  size_t grad_at;  /**< passing: its gradient, or ES_NOWHERE */
 } es_net_value;
 
 /** An op between values; parameters are view indices, -1 where it has none. */
@@ -22,7 +29,10 @@ typedef struct es_net_node {
   char name[ES_NAME_MAX];
   int x, y, residual;
   int w, b, mean, var;
+  es_op_needs needs;
   bool add_dx, add_dresidual; /**< another consumer has written that gradient before */
+  int replay;                 /**< the node to be replayed before this one goes backward;
+                                   -1 for none */
   es_op *op;                  /* owned; NULL in a dry run */
 } es_net_node;
 
@@ -34,10 +44,10 @@ struct es_net {
   int n_value, cap_value;
   es_net_node *node; /* owned [n_node], in the order of execution */
   int n_node, cap_node;
-  size_t act_bytes, grad_bytes; /**< of the arenas */
-  void *acts, *grads;           /* owned, backend memory */
-  es_buf tree;                  /* owned, with shards: es_net_tree_size */
-  double *moments;              /* owned: from a convolution to the BN right behind it */
+  size_t kept_bytes, passing_bytes; /**< of the arenas */
+  void *kept, *passing;             /* owned, backend memory */
+  es_buf tree;                      /* owned, with shards: es_net_tree_size */
+  double *moments; /* owned: from a convolution to the BN right behind it */
   bool planned;
   /* the last forward, for backward */
   int n, groups;
@@ -48,12 +58,15 @@ struct es_net {
 /** Does node i, a convolution, give moments to a BN of its output that comes next? */
 bool es_net_hands_moments(const es_net *net, int i);
 
-/** Place all values in the two arenas and set the add flags. Local.
+/** Place all values in the two arenas, set the add flags and say what is replayed. Local.
  *  @return ES_EARG if a value that needs a gradient has no consumer */
 es_status es_net_place(es_net *net);
 
+typedef enum es_net_pass { ES_NET_FORWARD, ES_NET_REPLAY, ES_NET_BACKWARD } es_net_pass;
+
 /** Images [first, first + n) of the batch as arguments of a node. */
-es_op_args es_net_arguments(const es_net *net, const es_net_node *node, int first, int n);
+es_op_args es_net_arguments(const es_net *net, const es_net_node *node, es_net_pass pass,
+                            int first, int n);
 
 /* Shard by shard (net_shards.c), if es_net_in_shards. */
 bool es_net_in_shards(const es_net *net, const es_net_node *node);

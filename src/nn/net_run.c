@@ -3,18 +3,29 @@
  */
 #include "net_private.h"
 
-/** Value v, from image `first` on. */
+static es_act at(const es_net *net, void *arena, int v, size_t offset, int first) {
+  return es_act_at(net->backend, net->value[v].shape, (char *) arena + offset, first);
+}
+
+/** Value v in forward, from image `first` on. */
 static es_act act_of(const es_net *net, int v, int first) {
   if (v < 0) return NULL;
-  char *const a = (char *) net->acts + net->value[v].at;
-  return es_act_at(net->backend, net->value[v].shape, a, first);
+  const es_net_value *const value = &net->value[v];
+  return at(net, value->kept ? net->kept : net->passing, v, value->at, first);
+}
+
+/** The same in backward, kept or replayed; NULL if it is neither. */
+static es_act again_of(const es_net *net, int v, int first) {
+  const es_net_value *const value = &net->value[v];
+  if (value->kept) return act_of(net, v, first);
+  if (value->again_at == ES_NOWHERE) return NULL;
+  return at(net, net->passing, v, value->again_at, first);
 }
 
 /** NULL where no gradient is wanted. */
 static es_act grad_of(const es_net *net, int v, int first) {
-  if (v < 0 || !net->value[v].needs_grad) return NULL;
-  char *const a = (char *) net->grads + net->value[v].grad_at;
-  return es_act_at(net->backend, net->value[v].shape, a, first);
+  if (v < 0 || net->value[v].grad_at == ES_NOWHERE) return NULL;
+  return at(net, net->passing, v, net->value[v].grad_at, first);
 }
 
 /** Where view i begins in its buffer; NULL for "none". */
@@ -22,27 +33,46 @@ static es_buf part(const es_net *net, es_buf buffer, int i) {
   return i < 0 ? NULL : buffer + net->params->view[i].offset;
 }
 
-es_op_args es_net_arguments(const es_net *net, const es_net_node *node, int first,
-                            int n) {
+/** What backward does not need is NULL: it may be overwritten already. */
+static void add_activations(const es_net *net, const es_net_node *node, es_net_pass pass,
+                            int first, es_op_args *a) {
+  switch (pass) {
+  case ES_NET_FORWARD:
+    a->x = act_of(net, node->x, first);
+    a->y = act_of(net, node->y, first);
+    a->residual = act_of(net, node->residual, first);
+    break;
+  case ES_NET_REPLAY:
+    a->x = again_of(net, node->x, first);
+    a->y = again_of(net, node->y, first);
+    break;
+  case ES_NET_BACKWARD:
+    if (node->needs.x) a->x = again_of(net, node->x, first);
+    if (node->needs.y) a->y = again_of(net, node->y, first);
+    a->dx = grad_of(net, node->x, first);
+    a->dy = grad_of(net, node->y, first);
+    a->dresidual = grad_of(net, node->residual, first);
+    break;
+  }
+}
+
+es_op_args es_net_arguments(const es_net *net, const es_net_node *node, es_net_pass pass,
+                            int first, int n) {
   const es_params *const p = net->params;
-  return (es_op_args){.n = n,
-                      .groups = net->groups,
-                      .mode = net->mode,
-                      .x = act_of(net, node->x, first),
-                      .y = act_of(net, node->y, first),
-                      .residual = act_of(net, node->residual, first),
-                      .dx = grad_of(net, node->x, first),
-                      .dy = grad_of(net, node->y, first),
-                      .dresidual = grad_of(net, node->residual, first),
-                      .add_dx = node->add_dx,
-                      .add_dresidual = node->add_dresidual,
-                      .w = part(net, p->value, node->w),
-                      .b = part(net, p->value, node->b),
-                      .version = p->version,
-                      .dw = part(net, p->grad, node->w),
-                      .db = part(net, p->grad, node->b),
-                      .mean = part(net, p->state, node->mean),
-                      .var = part(net, p->state, node->var)};
+  es_op_args a = {.n = n,
+                  .groups = net->groups,
+                  .mode = net->mode,
+                  .add_dx = node->add_dx,
+                  .add_dresidual = node->add_dresidual,
+                  .w = part(net, p->value, node->w),
+                  .b = part(net, p->value, node->b),
+                  .version = p->version,
+                  .dw = part(net, p->grad, node->w),
+                  .db = part(net, p->grad, node->b),
+                  .mean = part(net, p->state, node->mean),
+                  .var = part(net, p->state, node->var)};
+  add_activations(net, node, pass, first, &a);
+  return a;
 }
 
 /** Where a convolution leaves the moments of its output for the BN that is its next
@@ -56,20 +86,29 @@ static double *moments_of(const es_net *net, int i) {
 static es_status forward(es_net *net, int i) {
   const es_net_node *const node = &net->node[i];
   if (es_net_in_shards(net, node)) return es_net_forward_shards(net, node);
-  es_op_args a = es_net_arguments(net, node, 0, net->n);
+  es_op_args a = es_net_arguments(net, node, ES_NET_FORWARD, 0, net->n);
   a.moments = moments_of(net, i);
   return node->op->forward(node->op, &a);
 }
 
+/** Make the activation again that node reads, if there is one. */
+static es_status replay(es_net *net, const es_net_node *node) {
+  if (node->replay < 0) return ES_OK;
+  const es_net_node *const from = &net->node[node->replay];
+  const es_op_args a = es_net_arguments(net, from, ES_NET_REPLAY, 0, net->n);
+  return from->op->replay(from->op, &a);
+}
+
 static es_status backward(es_net *net, const es_net_node *node) {
+  ES_TRY(replay(net, node));
   if (es_net_in_shards(net, node)) return es_net_backward_shards(net, node);
-  const es_op_args a = es_net_arguments(net, node, 0, net->n);
+  const es_op_args a = es_net_arguments(net, node, ES_NET_BACKWARD, 0, net->n);
   return node->op->backward(node->op, &a);
 }
 
 es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const float *x,
                          float *z) {
-  ES_CHECK(net->acts != NULL, ES_EARG, "got a network that is not allocated");
+  ES_CHECK(net->kept != NULL, ES_EARG, "got a network that is not allocated");
   ES_CHECK(n >= 0 && n <= net->options.max_n, ES_EARG,
            "got %d images, expected at most %d", n, net->options.max_n);
   ES_CHECK(groups >= 1 && groups <= ES_BN_GROUPS && n % groups == 0, ES_EARG,
@@ -126,14 +165,15 @@ es_status es_net_backward(es_net *net, const float *dz) {
 }
 
 es_status es_net_read(es_net *net, int value, float *nchw) {
-  ES_CHECK(value >= 0 && value < net->n_value && net->acts != NULL, ES_EARG,
+  ES_CHECK(value >= 0 && value < net->n_value && net->kept != NULL, ES_EARG,
            "got value %d, expected 0 to %d of an allocated network", value,
            net->n_value - 1);
   es_backend *const b = net->backend;
   const es_shape s = net->value[value].shape;
-  ES_CHECK(!net->options.forward_only || (s.h == 1 && s.w == 1), ES_EARG,
-           "got value %d of %d x %d x %d in a network without backward, expected one of "
-           "a single pixel: larger ones are dropped",
-           value, s.c, s.h, s.w);
+  ES_CHECK(
+      net->value[value].kept, ES_EARG,
+      "got value %d of %d x %d x %d, expected one that is kept: of a single pixel, or "
+      "stored for backward",
+      value, s.c, s.h, s.w);
   return b->ops->act_read(b, s, net->n, act_of(net, value, 0), nchw);
 }

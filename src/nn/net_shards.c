@@ -27,7 +27,7 @@ int64_t es_net_tree_size(const es_net *net) {
 es_status es_net_forward_shards(es_net *net, const es_net_node *node) {
   const int parts = 2 * net->options.shards, n = net->n / parts;
   for (int i = 0; i < parts; i++) {
-    const es_op_args a = es_net_arguments(net, node, i * n, n);
+    const es_op_args a = es_net_arguments(net, node, ES_NET_FORWARD, i * n, n);
     ES_TRY(node->op->forward(node->op, &a));
   }
   return ES_OK;
@@ -38,7 +38,8 @@ es_status es_net_forward_shards(es_net *net, const es_net_node *node) {
 static es_status back_one(es_net *net, const es_net_node *node, int s, es_buf dw) {
   const int shards = net->options.shards, n = net->n / (2 * shards);
   for (int view = 0; view < 2; view++) {
-    es_op_args a = es_net_arguments(net, node, (view * shards + s) * n, n);
+    es_op_args a =
+        es_net_arguments(net, node, ES_NET_BACKWARD, (view * shards + s) * n, n);
     a.dw = dw;
     a.db = node->b < 0 ? NULL : dw + count_of(net, node->w);
     ES_TRY(node->op->backward(node->op, &a));
@@ -57,7 +58,7 @@ es_status es_net_backward_shards(es_net *net, const es_net_node *node) {
     for (int carry = es_tree_carries(s); carry > 0; carry--, top -= all)
       ES_TRY(b->ops->add(b, all, top, top - all));
   }
-  const es_op_args a = es_net_arguments(net, node, 0, 0);
+  const es_op_args a = es_net_arguments(net, node, ES_NET_BACKWARD, 0, 0);
   ES_TRY(b->ops->add(b, w, net->tree, a.dw));
   return bias > 0 ? b->ops->add(b, bias, net->tree + w, a.db) : ES_OK;
 }

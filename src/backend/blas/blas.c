@@ -78,6 +78,15 @@ es_status es_blas_check(const es_op *op, const es_op_args *a) {
   return ES_OK;
 }
 
+es_op_needs es_blas_needs(const es_op_desc *d) {
+  const bool bn = d->kind == ES_OP_BN, relu = d->kind == ES_OP_RELU || (bn && d->relu);
+  return (es_op_needs){
+      .x = bn || d->kind == ES_OP_CONV || d->kind == ES_OP_LINEAR,
+      .y = relu,
+      .replay = bn && !d->residual,
+  };
+}
+
 void es_blas_set_threads(const es_backend *b) {
 #ifdef HAVE_OPENBLAS_SET_NUM_THREADS
   openblas_set_num_threads(b->threads);
@@ -127,6 +136,7 @@ const es_backend_ops es_backend_blas = {
     .add = es_blas_add,
     .allreduce = es_blas_allreduce,
     .treesum = es_blas_treesum,
+    .needs = es_blas_needs,
     .plan = {[ES_OP_CONV] = es_blas_plan_conv,
              [ES_OP_BN] = es_blas_plan_bn,
              [ES_OP_LINEAR] = es_blas_plan_linear,

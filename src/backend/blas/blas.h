@@ -99,6 +99,9 @@ void es_blas_turn(const es_op_desc *d, const es_blas_window *x, int threads,
 void es_blas_scatter(const es_blas_window *g, const float *col, int64_t first, int count,
                      float *x);
 
+/** What the backward passes of this backend's ops read. */
+es_op_needs es_blas_needs(const es_op_desc *d);
+
 /* Planners */
 es_status es_blas_plan_conv(es_backend *b, const es_op_desc *d, es_op **op);
 es_status es_blas_plan_bn(es_backend *b, const es_op_desc *d, es_op **op);

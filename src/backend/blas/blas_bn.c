@@ -16,12 +16,11 @@ static void add_moments(const es_op *op, const es_op_args *a, const es_bn_run *r
                      sum, sum + c);
 }
 
-static es_status forward(es_op *op, const es_op_args *a) {
+/** y from the statistics that are there. */
+static void apply(es_op *op, const es_op_args *a) {
   es_bn_stats *s = &((bn *) op)->stats;
-  ES_TRY(es_bn_check(op, a));
   const int c = op->desc.in.c;
   const int64_t rows = es_bn_rows(op, a);
-  es_bn_take(op, a, add_moments, s);
   for (int g = 0; g < a->groups; g++) {
     es_bn_scale(op, a, g, s);
     const int64_t at = g * rows * c;
@@ -36,6 +35,18 @@ static es_status forward(es_op *op, const es_op_args *a) {
                                               .relu = op->desc.relu,
                                               .y = (float *) a->y + at});
   }
+}
+
+static es_status forward(es_op *op, const es_op_args *a) {
+  ES_TRY(es_bn_check(op, a));
+  es_bn_take(op, a, add_moments, &((bn *) op)->stats);
+  apply(op, a);
+  return ES_OK;
+}
+
+static es_status replay(es_op *op, const es_op_args *a) {
+  ES_TRY(es_bn_check(op, a));
+  apply(op, a);
   return ES_OK;
 }
 
@@ -94,6 +105,7 @@ es_status es_blas_plan_bn(es_backend *b, const es_op_desc *d, es_op **op) {
   es_bn_stats_place(d, p->base.work, &p->stats);
   (*op)->forward = forward;
   (*op)->backward = backward;
+  (*op)->replay = d->residual ? NULL : replay;
   (*op)->flops = 8.0 * (double) es_blas_pixels(d->in) * d->in.c;
   return ES_OK;
 }

@@ -208,6 +208,10 @@ static es_status treesum(es_backend *b, const es_comm *c, es_buf p, size_t n) {
   WITH(b, es_backend_blas.treesum(inner(b), c, p, n), p);
 }
 
+static es_op_needs needs(const es_op_desc *d) {
+  return es_backend_blas.needs(d);
+}
+
 static es_status forward(es_op *op, const es_op_args *a) {
   es_op *does = ((guard_op *) op)->inner;
   WITH(op->backend, does->forward(does, a), a->x, a->y, a->residual, a->w, a->b, a->mean,
@@ -218,6 +222,11 @@ static es_status backward(es_op *op, const es_op_args *a) {
   es_op *does = ((guard_op *) op)->inner;
   WITH(op->backend, does->backward(does, a), a->x, a->y, a->dx, a->dy, a->dresidual, a->w,
        a->b, a->dw, a->db);
+}
+
+static es_status replay(es_op *op, const es_op_args *a) {
+  es_op *does = ((guard_op *) op)->inner;
+  WITH(op->backend, does->replay(does, a), a->x, a->y, a->w, a->b);
 }
 
 static void destroy(es_op *op) {
@@ -240,6 +249,7 @@ static es_status plan(es_backend *b, const es_op_desc *d, es_op **op) {
   o->op.backend = b;
   o->op.forward = forward;
   o->op.backward = backward;
+  o->op.replay = o->inner->replay != NULL ? replay : NULL;
   o->op.destroy = destroy;
   count(b);
   *op = &o->op;
@@ -268,6 +278,7 @@ const es_backend_ops es_backend_guard = {
     .add = add,
     .allreduce = allreduce,
     .treesum = treesum,
+    .needs = needs,
     .plan = {[ES_OP_CONV] = plan,
              [ES_OP_BN] = plan,
              [ES_OP_LINEAR] = plan,

@@ -59,6 +59,13 @@ static void close_onednn(es_backend *b) {
   es_free(&b->impl);
 }
 
+/** As in `blas`, but batch norm knows without its output where the ReLU was open. */
+static es_op_needs needs(const es_op_desc *d) {
+  es_op_needs n = es_blas_needs(d);
+  n.y = n.y && d->kind != ES_OP_BN;
+  return n;
+}
+
 const es_backend_ops es_backend_onednn = {
     .name = "onednn",
     .doc = "CPU: oneDNN and fused loops, channels last, f32 or bf16",
@@ -84,6 +91,7 @@ const es_backend_ops es_backend_onednn = {
     .allreduce = es_blas_allreduce,
     .treesum = es_blas_treesum,
     .tune = es_onednn_tune,
+    .needs = needs,
     .plan = {[ES_OP_CONV] = es_onednn_plan_conv,
              [ES_OP_BN] = es_onednn_plan_bn,
              [ES_OP_LINEAR] = es_onednn_plan_linear,

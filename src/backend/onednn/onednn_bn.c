@@ -48,10 +48,9 @@ static void add_moments(const es_op *op, const es_op_args *a, const es_bn_run *r
   es_onednn_moments(op->backend, r->n, c, x, sum, sum + c);
 }
 
-static es_status forward(es_op *op, const es_op_args *a) {
-  ES_TRY(es_bn_check(op, a));
+/** y from the statistics that are there. */
+static void apply(const es_op *op, const es_op_args *a) {
   const int64_t rows = es_bn_rows(op, a);
-  es_bn_take(op, a, add_moments, &((bn *) op)->stats);
   for (int g = a->groups - 1; g >= 0; g--) { /* the last one is still in the cache */
     es_bn_pass pass = pass_of(op, a, g, g * rows, rows);
     const int64_t at = g * rows * pass.width;
@@ -59,6 +58,18 @@ static es_status forward(es_op *op, const es_op_args *a) {
     pass.y = es_to(pass.bf16, a->y, at);
     es_onednn_bn_apply(&pass);
   }
+}
+
+static es_status forward(es_op *op, const es_op_args *a) {
+  ES_TRY(es_bn_check(op, a));
+  es_bn_take(op, a, add_moments, &((bn *) op)->stats);
+  apply(op, a);
+  return ES_OK;
+}
+
+static es_status replay(es_op *op, const es_op_args *a) {
+  ES_TRY(es_bn_check(op, a));
+  apply(op, a);
   return ES_OK;
 }
 
@@ -109,6 +120,7 @@ es_status es_onednn_plan_bn(es_backend *b, const es_op_desc *d, es_op **op) {
   p->mask = gates > 0 ? (unsigned char *) p->base.work + stats : NULL;
   (*op)->forward = forward;
   (*op)->backward = backward;
+  (*op)->replay = d->residual ? NULL : replay;
   (*op)->flops = 8.0 * (double) es_blas_pixels(d->in) * d->in.c;
   return ES_OK;
 }
