@@ -89,6 +89,7 @@ typedef struct es_op_args {
   int64_t version;  /**< of all parameters: a plan may keep packed weights while it stays;
                          0 = not known */
   es_buf dw, db;    /**< gradients, accumulated */
+  bool set_dw;      /**< an op that `sets_gradients`: dw and db are overwritten */
   es_buf mean, var; /**< bn: running averages [C] */
   double *moments;  /**< conv whose op `gives_moments`: if not NULL, sums and sums of
                          squares of y by group, [groups][2 C], are set; bn forward: if not
@@ -112,7 +113,8 @@ struct es_op {
    *  once more, the same to the bit; changes nothing else and does not communicate. */
   es_status (*replay)(es_op *op, const es_op_args *a);
   void (*destroy)(es_op *op);
-  bool gives_moments; /**< conv: obeys args.moments */
+  bool gives_moments;  /**< conv: obeys args.moments */
+  bool sets_gradients; /**< conv, linear: obeys args.set_dw */
   size_t bytes;       /**< memory the plan owns */
   double flops; /**< of one forward per image (multiply and add counted separately) */
 };

@@ -53,6 +53,7 @@ struct es_net {
   int n, groups;
   es_bn_mode mode;
   bool forwarded;
+  bool renewed; /**< the next backward overwrites gradients of parameters */
 };
 
 /** Does node i, a convolution, give moments to a BN of its output that comes next? */

@@ -99,10 +99,24 @@ static es_status replay(es_net *net, const es_net_node *node) {
   return from->op->replay(from->op, &a);
 }
 
+static es_status zero(const es_net *net, int view) {
+  const es_params *const p = net->params;
+  if (view < 0) return ES_OK;
+  return p->backend->ops->zero(p->backend, p->grad + p->view[view].offset,
+                               (size_t) p->view[view].count);
+}
+
 static es_status backward(es_net *net, const es_net_node *node) {
   ES_TRY(replay(net, node));
-  if (es_net_in_shards(net, node)) return es_net_backward_shards(net, node);
-  const es_op_args a = es_net_arguments(net, node, ES_NET_BACKWARD, 0, net->n);
+  const bool shards = es_net_in_shards(net, node);
+  const bool set = net->renewed && node->op->sets_gradients && !shards;
+  if (net->renewed && !set) {
+    ES_TRY(zero(net, node->w));
+    ES_TRY(zero(net, node->b));
+  }
+  if (shards) return es_net_backward_shards(net, node);
+  es_op_args a = es_net_arguments(net, node, ES_NET_BACKWARD, 0, net->n);
+  a.set_dw = set;
   return node->op->backward(node->op, &a);
 }
 
@@ -157,7 +171,12 @@ es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listen
       ES_TRY(to->ready(to->ctx, ready_from(net, i)));
     }
   }
+  net->renewed = false;
   return b->ops->sync(b);
+}
+
+void es_net_renew(es_net *net) {
+  net->renewed = true;
 }
 
 es_status es_net_backward(es_net *net, const float *dz) {

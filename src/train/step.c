@@ -51,7 +51,6 @@ void es_train_destroy(es_train **t) {
 }
 
 es_status es_train_gradient(es_train *t, const es_batch *b, double lr, double *loss) {
-  es_params *p = es_net_params(t->net);
   int n;
 
   t->lr = lr;
@@ -66,7 +65,7 @@ es_status es_train_gradient(es_train *t, const es_batch *b, double lr, double *l
   es_skip_note(t, b, n, *loss);
   es_clock_lap(&t->clock, ES_PHASE_LOSS);
 
-  ES_TRY(p->backend->ops->zero(p->backend, p->grad, (size_t) p->n));
+  es_net_renew(t->net);
   return es_exchange_backward(t, b);
 }
 

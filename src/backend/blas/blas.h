@@ -89,9 +89,9 @@ void es_blas_gather(const es_blas_window *g, size_t size, int threads, const voi
 /** P [O, kh, kw, I] = the taps in use of w [O, I, k, k]. */
 void es_blas_pack(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
                   int threads, const float *w, float *packed);
-/** dw += the adjoint of pack */
-void es_blas_unpack_add(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
-                        int threads, const float *dp, float *dw);
+/** dw = the adjoint of pack, added to dw if asked */
+void es_blas_unpack(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
+                    int threads, const float *dp, bool add, float *dw);
 /** F[kh-1-i][kw-1-j][o][c] = P[o][i][j][c] */
 void es_blas_turn(const es_op_desc *d, const es_blas_window *x, int threads,
                   const float *packed, float *turned);

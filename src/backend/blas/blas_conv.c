@@ -108,8 +108,8 @@ static void gradient_of_weights(const conv *c, const es_op_args *a) {
     beta = 1.0f;
   }
   if (!c->whole)
-    es_blas_unpack_add(&c->base.op.desc, &c->x, c->k0, c->l0, c->base.op.backend->threads,
-                       dp, a->dw);
+    es_blas_unpack(&c->base.op.desc, &c->x, c->k0, c->l0, c->base.op.backend->threads, dp,
+                   true, a->dw);
 }
 
 /** dX of stride 1 with more than one tap. */

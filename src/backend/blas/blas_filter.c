@@ -24,17 +24,20 @@ void es_blas_pack(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
     }
 }
 
-void es_blas_unpack_add(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
-                        int threads, const float *dp, float *dw) {
+void es_blas_unpack(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
+                    int threads, const float *dp, bool add, float *dw) {
   (void) threads;
   const int in = d->in.c, taps = x->kh * x->kw, apart = d->k * d->k;
+  const int64_t filter = (int64_t) in * apart;
 #pragma omp parallel for num_threads(threads) schedule(static)
-  for (int o = 0; o < d->out.c; o++)
+  for (int o = 0; o < d->out.c; o++) {
+    if (!add) memset(dw + o * filter, 0, (size_t) filter * sizeof *dw);
     for (int t = 0; t < taps; t++) {
       const float *from = dp + ((int64_t) o * taps + t) * in;
       float *to = dw + tap_in_w(d, x, k0, l0, o, t);
       for (int ch = 0; ch < in; ch++) to[(int64_t) ch * apart] += from[ch];
     }
+  }
 }
 
 void es_blas_turn(const es_op_desc *d, const es_blas_window *x, int threads,

@@ -41,9 +41,9 @@ static es_status make_way(es_backend *b, const es_op_desc *d, es_pass pass, int 
                           es_way **w) {
   const es_way_ops *const *list;
   const size_t count = es_way_list(&list);
-  es_status st = es_onednn_choice(b, d, pass)->create(b, d, pass, n, w);
+  es_status st = es_way_create(es_onednn_choice(b, d, pass), b, d, pass, n, w);
   for (size_t i = 0; i < count && st == ES_ENOTSUP; i++)
-    if (list[i]->fits(d, pass)) st = list[i]->create(b, d, pass, n, w);
+    if (list[i]->fits(d, pass)) st = es_way_create(list[i], b, d, pass, n, w);
   ES_CHECK(st != ES_ENOTSUP, ES_ENOTSUP,
            "%s: this oneDNN cannot compute it on this processor; backend.name = blas can",
            d->name != NULL ? d->name : es_op_kind_name(d->kind));
@@ -111,14 +111,24 @@ static void gradient_of_bias(const conv *c, const es_op_args *a) {
   const int out = c->op.desc.out.c;
   memset(c->sums, 0, 2 * (size_t) out * sizeof *c->sums);
   es_onednn_moments(c->op.backend, a->n, out, a->dy, c->sums, c->sums + out);
-  for (int o = 0; o < out; o++) a->db[o] += (float) c->sums[o];
+  for (int o = 0; o < out; o++)
+    a->db[o] = (a->set_dw ? 0.0f : a->db[o]) + (float) c->sums[o];
+}
+
+/** Gradients of no images. */
+static es_status no_images(const es_op *op, const es_op_args *a) {
+  const es_op_desc *d = &op->desc;
+  if (!a->set_dw) return ES_OK;
+  memset(a->dw, 0, (size_t) d->out.c * (size_t) (d->in.c * d->k * d->k) * sizeof *a->dw);
+  if (d->bias) memset(a->db, 0, (size_t) d->out.c * sizeof *a->db);
+  return ES_OK;
 }
 
 static es_status backward(es_op *op, const es_op_args *a) {
   conv *c = (conv *) op;
   es_way *w = NULL;
   ES_TRY(es_blas_check(op, a));
-  if (a->n == 0) return ES_OK;
+  if (a->n == 0) return no_images(op, a);
   ES_TRY(way_of(c, a, ES_WEIGHTS, &w));
   ES_TRY(w->ops->run(w, a));
   if (op->desc.bias) gradient_of_bias(c, a);
@@ -167,6 +177,7 @@ static es_status plan(es_backend *b, const es_op_desc *d, es_op **op) {
                   .backward = backward,
                   .destroy = destroy,
                   .gives_moments = true,
+                  .sets_gradients = true,
                   .flops = 2.0 * (double) es_blas_pixels(d->out) * d->out.c * d->in.c *
                            d->k * d->k};
   const es_status st = make(b, d, c);

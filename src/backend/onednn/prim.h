@@ -18,8 +18,9 @@ typedef struct es_prim es_prim;
 /** A tensor as a primitive sees it. */
 typedef struct es_prim_tensor {
   int n;                     /**< dimensions, 2 or 4 */
-  int64_t dim[4], stride[4]; /**< strides in elements; unused if `like` or `free` */
+  int64_t dim[4], stride[4]; /**< strides in elements; unused if another layout is said below */
   bool bf16;                 /**< else f32 */
+  int panel;                 /**< if not 0: in panels so wide (panel.h), 2 dimensions */
   bool free;                 /**< the layout is the primitive's choice ("packed") */
   const es_prim *like;       /**< the layout of argument `arg` of that primitive */
   int arg;
@@ -56,6 +57,8 @@ es_status es_prim_reorder(es_prim_engine *e, const es_prim_tensor *from,
                           const es_prim_tensor *to, bool add, es_prim **p);
 void es_prim_destroy(es_prim **p);
 
+/** Does argument `arg` have just this type, sizes and layout? */
+bool es_prim_takes(const es_prim *p, int arg, const es_prim_tensor *t);
 /** Bytes of argument 0, 1 or 2. */
 size_t es_prim_bytes(const es_prim *p, int arg);
 /** Execute and wait. `b` is NULL for a reorder. @return ES_EINTERNAL if oneDNN fails */

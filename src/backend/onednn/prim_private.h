@@ -32,6 +32,21 @@ dnnl_status_t es_prim_pd_reorder(dnnl_engine_t e, const es_prim_tensor *from,
                                  const es_prim_tensor *to,
                                  const_dnnl_primitive_attr_t attr,
                                  dnnl_primitive_desc_t *pd);
+/** The library's name for panels of a width; `any` if it has none. */
+static inline dnnl_format_tag_t es_prim_panels(const es_prim_tensor *t) {
+  switch (t->panel) {
+  case 64:
+    return t->bf16 ? dnnl_BA16a64b2a : dnnl_BA16a64b;
+  case 48:
+    return t->bf16 ? dnnl_BA16a48b2a : dnnl_BA16a48b;
+  case 32:
+    return t->bf16 ? dnnl_BA16a32b2a : dnnl_BA16a32b;
+  case 16:
+    return t->bf16 ? dnnl_BA16a16b2a : dnnl_BA16a16b;
+  default:
+    return dnnl_format_tag_any;
+  }
+}
 /** Attributes of "add to the destination". */
 dnnl_status_t es_prim_attr_add(dnnl_primitive_attr_t *attr);
 

@@ -13,9 +13,18 @@ static dnnl_status_t describe(const es_prim_tensor *t, dnnl_memory_desc_t *md) {
   const dnnl_data_type_t type = t->bf16 ? dnnl_bf16 : dnnl_f32;
   memcpy(dim, t->dim, (size_t) t->n * sizeof *dim);
   memcpy(stride, t->stride, (size_t) t->n * sizeof *stride);
-  return t->free
-             ? dnnl_memory_desc_create_with_tag(md, t->n, dim, type, dnnl_format_tag_any)
+  return t->free || t->panel > 0
+             ? dnnl_memory_desc_create_with_tag(md, t->n, dim, type, es_prim_panels(t))
              : dnnl_memory_desc_create_with_strides(md, t->n, dim, type, stride);
+}
+
+bool es_prim_takes(const es_prim *p, int arg, const es_prim_tensor *t) {
+  dnnl_memory_desc_t md = NULL;
+  if (describe(t, &md) != dnnl_success) return false;
+  const bool same = dnnl_memory_desc_equal(
+      md, dnnl_primitive_desc_query_md(p->pd, dnnl_query_exec_arg_md, p->id[arg]));
+  dnnl_memory_desc_destroy(md);
+  return same;
 }
 
 static void forget(dnnl_memory_desc_t *md, int n) {

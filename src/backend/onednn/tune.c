@@ -13,7 +13,13 @@
 #include "eigenstep/clock.h"
 #include "eigenstep/mem.h"
 
-enum { REPEATS = 4, MOST_WAYS = 8 };
+enum {
+  REPEATS = 4,
+  WAYS = 0
+#define ES_WAY(n) +1
+#include "way_list.h"
+#undef ES_WAY
+};
 
 /** A shape of images x channels x map below which nothing is worth timing. */
 static const double least_flops = 1e6;
@@ -92,7 +98,7 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
 static es_status time_way(es_backend *b, const es_op_desc *d, es_pass pass,
                           const es_way_ops *ops, const trial *t, double *seconds) {
   es_way *w = NULL;
-  es_status st = ops->create(b, d, pass, d->max_n, &w);
+  es_status st = es_way_create(ops, b, d, pass, d->max_n, &w);
   *seconds = INFINITY;
   if (st == ES_ENOTSUP) return ES_OK;
   for (int i = 0; i <= REPEATS && st == ES_OK; i++) { /* the first warms up */
@@ -115,23 +121,23 @@ static bool known(const es_onednn_choices *c, const char *key, int n) {
 static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
                            const trial *t, es_onednn_choices *c) {
   const es_way_ops *const *list;
-  const int n = (int) es_way_list(&list);
-  double seconds[MOST_WAYS];
+  double seconds[WAYS];
   char key[80];
   key_of(b, d, pass, key, sizeof key);
   es_status st = ES_OK;
-  for (int i = 0; i < n; i++) {
+  es_way_list(&list);
+  for (int i = 0; i < WAYS; i++) {
     seconds[i] = INFINITY;
     if (st == ES_OK && list[i]->fits(d, pass))
       st = time_way(b, d, pass, list[i], t, &seconds[i]);
   }
   if (b->comm != NULL) {
     st = es_comm_agree(b->comm, st);
-    if (st == ES_OK) es_comm_sum_f64(b->comm, seconds, n);
+    if (st == ES_OK) es_comm_sum_f64(b->comm, seconds, WAYS);
   }
   ES_TRY(st);
   int best = -1;
-  for (int i = 0; i < n; i++)
+  for (int i = 0; i < WAYS; i++)
     if (isfinite(seconds[i]) && (best < 0 || seconds[i] < seconds[best])) best = i;
   if (best < 0) return ES_OK; /* planning will say so */
   st = es_onednn_choices_add(c, key, d->max_n, list[best]->name);

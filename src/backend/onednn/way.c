@@ -17,20 +17,44 @@ es_prim_engine *es_way_engine(const es_backend *b) {
   return ((const es_onednn *) b->impl)->engine;
 }
 
-es_status es_way_new(const es_way_ops *ops, size_t size, es_backend *b,
-                     const es_op_desc *d, es_pass pass, int n, es_way **w) {
+es_status es_way_create(const es_way_ops *ops, es_backend *b, const es_op_desc *d,
+                        es_pass pass, int n, es_way **w) {
   void *p = NULL;
-  ES_TRY(es_blas_alloc(b, size, "a way of computing a convolution", &p));
+  ES_TRY(es_blas_alloc(b, ops->size, "a way of computing a convolution", &p));
   es_way *made = p;
   *made = (es_way){.ops = ops, .backend = b, .desc = *d, .pass = pass, .n = n};
   made->desc.name = NULL;
-  *w = made;
-  return ES_OK;
+  const es_status st = ops->make(made);
+  if (st == ES_OK)
+    *w = made;
+  else
+    es_way_destroy(&made);
+  return st;
 }
 
-es_status es_way_room(es_way *w, es_prim_engine *e, const es_prim_tensor *from) {
+/** Does prim[0] take its weights in panels? Then `panels` says how. */
+static bool in_panels(es_way *w, const es_prim_tensor *from) {
+  static const int widths[] = {64, 48, 32, 16};
+  if (from->n != 2) return false;
+  es_prim_tensor t = *from;
+  t.bf16 = es_onednn_bf16(w->backend);
+  for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+    t.panel = widths[i];
+    if (!es_prim_takes(w->prim[0], 1, &t)) continue;
+    w->panels = (es_panels){.rows = t.dim[0],
+                            .cols = t.dim[1],
+                            .width = widths[i],
+                            .bf16 = t.bf16,
+                            .turned = from->stride[1] != 1};
+    return true;
+  }
+  return false;
+}
+
+es_status es_way_room(es_way *w, const es_prim_tensor *from) {
   const es_prim_tensor to = es_way_like(w->prim[0]);
-  ES_TRY(es_prim_reorder(e, from, &to, false, &w->pack));
+  if (!in_panels(w, from))
+    ES_TRY(es_prim_reorder(es_way_engine(w->backend), from, &to, false, &w->pack));
   const size_t bytes = es_prim_bytes(w->prim[0], 1);
   if (w->pass != ES_DATA)
     return es_blas_alloc(w->backend, bytes, "packed weights", &w->packed);
@@ -49,13 +73,41 @@ void *es_way_packed(const es_way *w) {
   return w->pass == ES_DATA ? s->packed : w->packed;
 }
 
+es_status es_way_pack(es_way *w, const float *from) {
+  if (w->panels.width == 0) return es_prim_run(w->pack, from, NULL, es_way_packed(w));
+  es_panels_pack(&w->panels, w->backend->threads, from, es_way_packed(w));
+  return ES_OK;
+}
+
+es_status es_way_products(es_way *w, int64_t rows, int64_t in, int64_t out, bool add) {
+  es_prim_engine *e = es_way_engine(w->backend);
+  const bool bf16 = es_onednn_bf16(w->backend);
+  const es_prim_tensor x = es_way_matrix(rows, in, in, bf16);
+  const es_prim_tensor y = es_way_matrix(rows, out, out, bf16);
+  const es_prim_tensor plain = es_way_matrix(out, in, in, false);
+  if (w->pass == ES_WEIGHTS) {
+    const es_prim_tensor dy = es_way_turned(y);
+    ES_TRY(es_prim_matmul(e, &dy, &x, &plain, false, &w->prim[0]));
+    return add ? es_prim_matmul(e, &dy, &x, &plain, true, &w->prim[1]) : ES_OK;
+  }
+  const bool forward = w->pass == ES_FORWARD;
+  const es_prim_tensor from = forward ? es_way_turned(plain) : plain;
+  const es_prim_tensor *left = forward ? &x : &y, *result = forward ? &y : &x;
+  es_prim_tensor packed = es_way_free(from);
+  packed.bf16 = bf16;
+  ES_TRY(es_prim_matmul(e, left, &packed, result, false, &w->prim[0]));
+  packed = es_way_like(w->prim[0]);
+  if (add) ES_TRY(es_prim_matmul(e, left, &packed, result, true, &w->prim[1]));
+  return es_way_room(w, &from);
+}
+
 es_status es_way_ready(es_way *w, const float *weights, int64_t version) {
   es_onednn *s = w->backend->impl;
   if (w->pass == ES_WEIGHTS) return ES_OK;
   const bool there = w->pass != ES_DATA || s->packed_by == w;
   if (there && version != 0 && w->version == version) return ES_OK;
   if (w->pass == ES_DATA) s->packed_by = NULL; /* until it is done */
-  ES_TRY(w->ops->load(w, weights));
+  ES_TRY(w->ops->load != NULL ? w->ops->load(w, weights) : es_way_pack(w, weights));
   if (w->pass == ES_DATA) s->packed_by = w;
   w->version = version;
   return ES_OK;

@@ -8,6 +8,7 @@
 #define ES_WAY_H
 
 #include "onednn.h"
+#include "panel.h"
 #include "prim.h"
 
 typedef struct es_way es_way;
@@ -17,12 +18,13 @@ typedef struct es_way_ops {
   const char *name, *doc;
   /** Is it meant for this? Not asked again before the others. */
   bool (*fits)(const es_op_desc *d, es_pass pass);
-  /** Fill in a way made by es_way_new; ES_ENOTSUP: not on this processor. */
-  es_status (*create)(es_backend *b, const es_op_desc *d, es_pass pass, int n,
-                      es_way **w);
-  /** Forward and data: take new weights [O, I, k, k]. Optional (weights pass). */
+  size_t size; /**< of its struct */
+  /** Fill in `size` zeroed bytes but for ops, backend, desc, pass, n.
+   *  @return ES_ENOTSUP without a message: not on this processor */
+  es_status (*make)(es_way *w);
+  /** Forward and data: take new weights [O, I, k, k]. NULL: es_way_pack of them. */
   es_status (*load)(es_way *w, const float *weights);
-  /** y = ..., dx [+]= ... or dw += ..., for exactly n images. */
+  /** y = ..., dx [+]= ... or dw [+]= ..., for exactly n images. */
   es_status (*run)(es_way *w, const es_op_args *a);
 } es_way_ops;
 
@@ -34,18 +36,23 @@ struct es_way {
   es_pass pass;
   int n;
   int64_t version;  /**< of the weights loaded; 0 = none */
-  es_prim *prim[2]; /* owned; data pass: [1] adds to dx */
+  es_prim *prim[2]; /* owned; [0] sets, [1] adds to what is there */
+  es_panels panels; /**< how weights are packed; width 0: by `pack` */
   es_prim *pack;    /* owned: weights to the layout of prim[0]; weights pass: back */
   void *packed;     /* owned: what prim[0] takes as weights; NULL in the data pass */
   es_prim *move[3]; /* owned: other changes of layout */
 };
 
-/** A way of `size` bytes, zeroed but for ops, backend, desc, pass, n. */
-es_status es_way_new(const es_way_ops *ops, size_t size, es_backend *b,
-                     const es_op_desc *d, es_pass pass, int n, es_way **w);
-/** prim[0] is made: room for its argument 1, and `pack` from the f32 tensor `from`. */
-es_status es_way_room(es_way *w, es_prim_engine *e, const es_prim_tensor *from);
 es_prim_engine *es_way_engine(const es_backend *b);
+/** prim[0] is made: room for its argument 1, which will come from the f32 tensor `from`,
+ *  a matrix row by row, its transpose or a filter. */
+es_status es_way_room(es_way *w, const es_prim_tensor *from);
+/** Bring the tensor of es_way_room to this room. */
+es_status es_way_pack(es_way *w, const float *from);
+/** Products of a layer that connects `in` with `out` numbers in each of `rows` rows:
+ *  forward Y = X W', data dX [+]= dY W, weights dW [+]= dY' X, where W [out, in] is
+ *  packed (es_way_room), and dW not. @param add  also make prim[1] */
+es_status es_way_products(es_way *w, int64_t rows, int64_t in, int64_t out, bool add);
 
 /** The weights as prim[0] takes them. In the data pass, which comes once a step, all ways
  *  of the backend share this room: who runs loads before (es_way_ready). */
@@ -71,6 +78,9 @@ es_prim_tensor es_way_like(const es_prim *p);
 
 /* --- for users ---------------------------------------------------------------------- */
 size_t es_way_list(const es_way_ops *const **list);
+/** @return ES_ENOTSUP, without a message: not on this processor */
+es_status es_way_create(const es_way_ops *ops, es_backend *b, const es_op_desc *d,
+                        es_pass pass, int n, es_way **w);
 /** Load weights [O, I, k, k] of this version (0 = unknown) unless they are there. */
 es_status es_way_ready(es_way *w, const float *weights, int64_t version);
 void es_way_destroy(es_way **w);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include "way.h"
 
+enum { RUN = 512 }; /* channels summed at a time, on the stack */
+
 static bool fits(const es_op_desc *d, es_pass pass) {
   (void) pass;
   return d->kind == ES_OP_CONV && d->k > 1 && d->in.h * d->in.w < d->k * d->k;
@@ -23,42 +25,10 @@ static int64_t cols_of(const es_op_desc *d) {
 }
 
 static es_status make(es_way *w) {
-  const es_op_desc *d = &w->desc;
-  es_prim_engine *e = es_way_engine(w->backend);
-  const bool bf16 = es_onednn_bf16(w->backend);
-  const int64_t rows = rows_of(d), cols = cols_of(d);
-  const es_prim_tensor x = es_way_matrix(w->n, cols, cols, bf16);
-  const es_prim_tensor y = es_way_matrix(w->n, rows, rows, bf16);
-  const es_prim_tensor plain = es_way_matrix(rows, cols, cols, false);
-  es_prim_tensor packed = es_way_matrix(rows, cols, cols, bf16);
-  ES_TRY(es_onednn_reserve(w->backend, (size_t) (rows * cols) * sizeof(float)));
-  if (w->pass == ES_WEIGHTS) {
-    const es_prim_tensor dy = es_way_turned(y);
-    return es_prim_matmul(e, &dy, &x, &plain, false, &w->prim[0]);
-  }
-  if (w->pass == ES_FORWARD) {
-    const es_prim_tensor from = es_way_turned(plain);
-    packed = es_way_free(es_way_turned(packed));
-    ES_TRY(es_prim_matmul(e, &x, &packed, &y, false, &w->prim[0]));
-    return es_way_room(w, e, &from);
-  }
-  packed = es_way_free(packed);
-  ES_TRY(es_prim_matmul(e, &y, &packed, &x, false, &w->prim[0]));
-  const es_prim_tensor same = es_way_like(w->prim[0]);
-  ES_TRY(es_prim_matmul(e, &y, &same, &x, true, &w->prim[1]));
-  return es_way_room(w, e, &plain);
-}
-
-static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
-                        es_way **out) {
-  es_way *w = NULL;
-  ES_TRY(es_way_new(&es_way_dense, sizeof *w, b, d, pass, n, &w));
-  const es_status st = make(w);
-  if (st == ES_OK)
-    *out = w;
-  else
-    es_way_destroy(&w);
-  return st;
+  const int64_t rows = rows_of(&w->desc), cols = cols_of(&w->desc);
+  ES_TRY(es_way_products(w, w->n, cols, rows, w->pass == ES_DATA));
+  const int64_t more = w->panels.width > 0 ? es_panels_strip(&w->panels) : 0;
+  return es_onednn_reserve(w->backend, (size_t) ((rows + more) * cols) * sizeof(float));
 }
 
 /** The tap that connects position p with pixel q, or -1. */
@@ -68,37 +38,78 @@ static int tap(const es_op_desc *d, int p, int q) {
   return y < 0 || y >= d->k || x < 0 || x >= d->k ? -1 : y * d->k + x;
 }
 
-static es_status load(es_way *w, const float *weights) {
-  const es_op_desc *d = &w->desc;
-  const int in = d->in.c, taps = d->k * d->k, out = d->out.c;
-  const int positions = (int) es_blas_pixels(d->out),
-            pixels = (int) es_blas_pixels(d->in);
-  float *dense = es_onednn_scratch(w->backend);
-#pragma omp parallel for num_threads(w->backend->threads) schedule(static)
-  for (int o = 0; o < out; o++)
-    for (int pq = 0; pq < positions * pixels; pq++) {
-      const int p = pq / pixels, q = pq % pixels, t = tap(d, p, q);
-      const float *from = weights + (int64_t) o * in * taps + t;
-      float *to = dense + (((int64_t) p * out + o) * pixels + q) * in;
+/** Rows [first, end) of D. */
+static void connect(const es_op_desc *d, const float *weights, int64_t first, int64_t end,
+                    float *to) {
+  const int in = d->in.c, taps = d->k * d->k, pixels = (int) es_blas_pixels(d->in);
+  for (int64_t r = first; r < end; r++)
+    for (int q = 0; q < pixels; q++, to += in) {
+      const int t = tap(d, (int) (r / d->out.c), q);
+      const float *from = weights + r % d->out.c * in * taps + t;
       if (t < 0) memset(to, 0, (size_t) in * sizeof *to);
       for (int i = 0; i < in && t >= 0; i++) to[i] = from[(int64_t) i * taps];
     }
-  return es_prim_run(w->pack, dense, NULL, es_way_packed(w));
 }
 
-/** dw += the adjoint of load */
-static void fold(const es_way *w, const float *dense, float *dw) {
-  const es_op_desc *d = &w->desc;
-  const int in = d->in.c, taps = d->k * d->k, out = d->out.c;
+/** A strip at a time, which is packed while it is in the cache. */
+static void load_strips(const es_way *w, const float *weights) {
+  const int64_t rows = rows_of(&w->desc), cols = cols_of(&w->desc);
+  const int64_t strip = es_panels_strip(&w->panels), strips = (rows + strip - 1) / strip;
+  const int threads = w->backend->threads;
+  float *dense = es_onednn_scratch(w->backend);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int t = 0; t < threads; t++)
+    for (int64_t s = t; s < strips; s += threads) {
+      const int64_t first = s * strip, end = first + strip < rows ? first + strip : rows;
+      float *mine = dense + t * strip * cols;
+      connect(&w->desc, weights, first, end, mine);
+      es_panels_put(&w->panels, first, mine, es_way_packed(w));
+    }
+}
+
+static es_status load(es_way *w, const float *weights) {
+  if (w->panels.width > 0) {
+    load_strips(w, weights);
+    return ES_OK;
+  }
+  float *dense = es_onednn_scratch(w->backend);
+  const int64_t cols = cols_of(&w->desc), positions = es_blas_pixels(w->desc.out);
+#pragma omp parallel for num_threads(w->backend->threads) schedule(static)
+  for (int64_t p = 0; p < positions; p++) {
+    const int64_t first = p * w->desc.out.c;
+    connect(&w->desc, weights, first, first + w->desc.out.c, dense + first * cols);
+  }
+  return es_way_pack(w, dense);
+}
+
+/** sum[n] = what all connections by tap t give to channels [i, i + n) of filter o. */
+static void gather(const es_op_desc *d, const float *dense, int o, int t, int i, int n,
+                   float *sum) {
   const int positions = (int) es_blas_pixels(d->out),
             pixels = (int) es_blas_pixels(d->in);
+  memset(sum, 0, (size_t) n * sizeof *sum);
+  for (int pq = 0; pq < positions * pixels; pq++) {
+    const int p = pq / pixels, q = pq % pixels;
+    if (tap(d, p, q) != t) continue;
+    const float *from = dense + (((int64_t) p * d->out.c + o) * pixels + q) * d->in.c + i;
+    for (int j = 0; j < n; j++) sum[j] += from[j];
+  }
+}
+
+/** dw [+]= the adjoint of load */
+static void fold(const es_way *w, const float *dense, bool add, float *dw) {
+  const es_op_desc *d = &w->desc;
+  const int in = d->in.c, taps = d->k * d->k;
 #pragma omp parallel for num_threads(w->backend->threads) schedule(static)
-  for (int o = 0; o < out; o++)
-    for (int pq = 0; pq < positions * pixels; pq++) {
-      const int p = pq / pixels, q = pq % pixels, t = tap(d, p, q);
-      const float *from = dense + (((int64_t) p * out + o) * pixels + q) * in;
-      float *to = dw + (int64_t) o * in * taps + t;
-      for (int i = 0; i < in && t >= 0; i++) to[(int64_t) i * taps] += from[i];
+  for (int o = 0; o < d->out.c; o++)
+    for (int i = 0; i < in; i += RUN) {
+      const int n = in - i < RUN ? in - i : RUN;
+      for (int t = 0; t < taps; t++) {
+        float sum[RUN], *to = dw + ((int64_t) o * in + i) * taps + t;
+        gather(d, dense, o, t, i, n, sum);
+        for (int j = 0; j < n; j++)
+          to[(int64_t) j * taps] = add ? to[(int64_t) j * taps] + sum[j] : sum[j];
+      }
     }
 }
 
@@ -108,7 +119,7 @@ static es_status run(es_way *w, const es_op_args *a) {
     return es_prim_run(w->prim[a->add_dx], a->dy, es_way_packed(w), a->dx);
   float *dense = es_onednn_scratch(w->backend);
   ES_TRY(es_prim_run(w->prim[0], a->dy, a->x, dense));
-  fold(w, dense, a->dw);
+  fold(w, dense, !a->set_dw, a->dw);
   return ES_OK;
 }
 
@@ -116,6 +127,7 @@ const es_way_ops es_way_dense = {.name = "dense",
                                  .doc =
                                      "maps smaller than the kernel: pixels to positions",
                                  .fits = fits,
-                                 .create = create,
+                                 .size = sizeof(es_way),
+                                 .make = make,
                                  .load = load,
                                  .run = run};

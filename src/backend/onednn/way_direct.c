@@ -27,26 +27,11 @@ static es_status make(es_way *w) {
   ES_TRY(es_prim_conv(e, w->pass, ES_PRIM_DIRECT, &x, &packed, &y, d->stride, pad,
                       &w->prim[0]));
   if (w->pass == ES_DATA) ES_TRY(es_onednn_reserve(w->backend, input_bytes(w)));
-  if (w->pass != ES_WEIGHTS) return es_way_room(w, e, &plain);
+  if (w->pass != ES_WEIGHTS) return es_way_room(w, &plain);
   const es_prim_tensor from = {.like = w->prim[0], .arg = 2};
   ES_TRY(es_onednn_reserve(w->backend, es_prim_bytes(w->prim[0], 2)));
-  return es_prim_reorder(e, &from, &plain, true, &w->pack);
-}
-
-static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
-                        es_way **out) {
-  es_way *w = NULL;
-  ES_TRY(es_way_new(&es_way_direct, sizeof *w, b, d, pass, n, &w));
-  const es_status st = make(w);
-  if (st == ES_OK)
-    *out = w;
-  else
-    es_way_destroy(&w);
-  return st;
-}
-
-static es_status load(es_way *w, const float *weights) {
-  return es_prim_run(w->pack, weights, NULL, es_way_packed(w));
+  ES_TRY(es_prim_reorder(e, &from, &plain, false, &w->pack));
+  return es_prim_reorder(e, &from, &plain, true, &w->move[0]);
 }
 
 static es_status run(es_way *w, const es_op_args *a) {
@@ -55,7 +40,7 @@ static es_status run(es_way *w, const es_op_args *a) {
   if (w->pass == ES_FORWARD) return es_prim_run(w->prim[0], a->x, es_way_packed(w), a->y);
   if (w->pass == ES_WEIGHTS) {
     ES_TRY(es_prim_run(w->prim[0], a->x, a->dy, scratch));
-    return es_prim_run(w->pack, scratch, NULL, a->dw);
+    return es_prim_run(a->set_dw ? w->pack : w->move[0], scratch, NULL, a->dw);
   }
   if (!a->add_dx) return es_prim_run(w->prim[0], a->dy, es_way_packed(w), a->dx);
   ES_TRY(es_prim_run(w->prim[0], a->dy, es_way_packed(w), scratch));
@@ -66,6 +51,6 @@ static es_status run(es_way *w, const es_op_args *a) {
 const es_way_ops es_way_direct = {.name = "direct",
                                   .doc = "oneDNN's convolution",
                                   .fits = fits,
-                                  .create = create,
-                                  .load = load,
+                                  .size = sizeof(es_way),
+                                  .make = make,
                                   .run = run};

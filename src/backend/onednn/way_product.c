@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file way_product.c  A 1x1 convolution is a matrix product over all pixels:
- *  Y [M, O] = X [M, I] W',  dX [+]= dY W,  dW += dY' X.
+ *  Y [M, O] = X [M, I] W',  dX [+]= dY W,  dW [+]= dY' X.
  *  With a stride, the pixels that are seen are gathered first, or spread afterwards. */
 #include <string.h>
 #include "way.h"
@@ -16,46 +16,13 @@ static int64_t rows_of(const es_op_desc *d, int n) {
 
 static es_status make(es_way *w) {
   const es_op_desc *d = &w->desc;
-  es_prim_engine *e = es_way_engine(w->backend);
-  const bool bf16 = es_onednn_bf16(w->backend);
-  const int64_t rows = rows_of(d, w->n), in = d->in.c, out = d->out.c;
-  const es_prim_tensor x = es_way_matrix(rows, in, in, bf16);
-  const es_prim_tensor y = es_way_matrix(rows, out, out, bf16);
-  const es_prim_tensor weights = es_way_matrix(out, in, in, false);
-  es_prim_tensor packed = es_way_matrix(out, in, in, bf16);
-  if (w->pass == ES_WEIGHTS) {
-    const es_prim_tensor dy = es_way_turned(y);
-    return es_prim_matmul(e, &dy, &x, &weights, true, &w->prim[0]);
-  }
-  if (w->pass == ES_FORWARD) {
-    const es_prim_tensor from = es_way_turned(weights);
-    packed = es_way_free(es_way_turned(packed));
-    ES_TRY(es_prim_matmul(e, &x, &packed, &y, false, &w->prim[0]));
-    return es_way_room(w, e, &from);
-  }
-  packed = es_way_free(packed);
-  ES_TRY(es_prim_matmul(e, &y, &packed, &x, false, &w->prim[0]));
-  const es_prim_tensor same = es_way_like(w->prim[0]);
-  if (d->stride == 1) ES_TRY(es_prim_matmul(e, &y, &same, &x, true, &w->prim[1]));
-  return es_way_room(w, e, &weights);
-}
-
-static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
-                        es_way **out) {
-  es_way *w = NULL;
-  ES_TRY(es_way_new(&es_way_product, sizeof *w, b, d, pass, n, &w));
-  es_status st = make(w);
-  if (st == ES_OK && d->stride > 1)
-    st = es_onednn_reserve(b, (size_t) (rows_of(d, n) * d->in.c) * es_onednn_size(b));
-  if (st == ES_OK)
-    *out = w;
-  else
-    es_way_destroy(&w);
-  return st;
-}
-
-static es_status load(es_way *w, const float *weights) {
-  return es_prim_run(w->pack, weights, NULL, es_way_packed(w));
+  es_backend *b = w->backend;
+  const int64_t rows = rows_of(d, w->n);
+  /* rows that are spread are added there */
+  const bool add = w->pass == ES_WEIGHTS || (w->pass == ES_DATA && d->stride == 1);
+  ES_TRY(es_way_products(w, rows, d->in.c, d->out.c, add));
+  if (d->stride == 1) return ES_OK;
+  return es_onednn_reserve(b, (size_t) (rows * d->in.c) * es_onednn_size(b));
 }
 
 /** Offset of the pixel under output row r (image, y, x), in pixels. */
@@ -100,7 +67,7 @@ static es_status run(es_way *w, const es_op_args *a) {
   if (w->pass == ES_FORWARD)
     return es_prim_run(w->prim[0], gather(w, a->x), es_way_packed(w), a->y);
   if (w->pass == ES_WEIGHTS)
-    return es_prim_run(w->prim[0], a->dy, gather(w, a->x), a->dw);
+    return es_prim_run(w->prim[!a->set_dw], a->dy, gather(w, a->x), a->dw);
   if (w->desc.stride == 1)
     return es_prim_run(w->prim[a->add_dx], a->dy, es_way_packed(w), a->dx);
   ES_TRY(es_prim_run(w->prim[0], a->dy, es_way_packed(w), es_onednn_scratch(w->backend)));
@@ -111,6 +78,6 @@ static es_status run(es_way *w, const es_op_args *a) {
 const es_way_ops es_way_product = {.name = "product",
                                    .doc = "1x1: one matrix product",
                                    .fits = fits,
-                                   .create = create,
-                                   .load = load,
+                                   .size = sizeof(es_way),
+                                   .make = make,
                                    .run = run};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file way_unrolled.c  Windows gathered into rows, then matrix products:
  *  forward   Y [M, O] = col(X) [M, K] P',      P [O, K] the weights, taps outermost
- *  weights   dP [O, K] = dY' col(X), then added to dw
+ *  weights   dP [O, K] = dY' col(X), then to dw
  *  data      stride 1: dX = col(dY) F, F [taps O, I] the turned weights;
  *            else      dY P in f32, scattered back to the pixels.
  *  As many images at a time as keep the gathered rows near the caches. */
@@ -70,7 +70,7 @@ static es_status make_data(unrolled *u, es_prim_engine *e, bool bf16) {
     const es_prim_tensor p = es_way_free(es_way_matrix(out, u->k, u->k, bf16));
     const es_prim_tensor from = es_way_matrix(out, u->k, u->k, false);
     ES_TRY(es_prim_matmul(e, &dy, &p, &col, false, &w->prim[0]));
-    return es_way_room(w, e, &from);
+    return es_way_room(w, &from);
   }
   const es_prim_tensor col = es_way_matrix(u->rows, u->k, u->k, bf16);
   const es_prim_tensor dx = es_way_matrix(u->rows, in, in, bf16);
@@ -79,11 +79,12 @@ static es_status make_data(unrolled *u, es_prim_engine *e, bool bf16) {
   ES_TRY(es_prim_matmul(e, &col, &f, &dx, false, &w->prim[0]));
   const es_prim_tensor same = es_way_like(w->prim[0]);
   ES_TRY(es_prim_matmul(e, &col, &same, &dx, true, &w->prim[1]));
-  return es_way_room(w, e, &from);
+  return es_way_room(w, &from);
 }
 
-static es_status make(unrolled *u) {
-  es_way *w = &u->way;
+static es_status make(es_way *w) {
+  unrolled *u = (unrolled *) w;
+  set_sizes(u);
   es_prim_engine *e = es_way_engine(w->backend);
   const bool bf16 = es_onednn_bf16(w->backend);
   const int64_t out = w->desc.out.c;
@@ -94,27 +95,15 @@ static es_status make(unrolled *u) {
   const es_prim_tensor plain = es_way_matrix(out, u->k, u->k, false);
   if (w->pass == ES_WEIGHTS) {
     const es_prim_tensor dy = es_way_turned(y);
-    return es_prim_matmul(e, &dy, &col, &plain, true, &w->prim[0]);
+    ES_TRY(es_prim_matmul(e, &dy, &col, &plain, false, &w->prim[0]));
+    if (u->images == w->n) return ES_OK;
+    return es_prim_matmul(e, &dy, &col, &plain, true, &w->prim[1]);
   }
   es_prim_tensor p = es_way_free(es_way_turned(plain));
   p.bf16 = bf16;
   const es_prim_tensor from = es_way_turned(plain);
   ES_TRY(es_prim_matmul(e, &col, &p, &y, false, &w->prim[0]));
-  return es_way_room(w, e, &from);
-}
-
-static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
-                        es_way **out) {
-  es_way *w = NULL;
-  ES_TRY(es_way_new(&es_way_unrolled, sizeof(unrolled), b, d, pass, n, &w));
-  unrolled *u = (unrolled *) w;
-  set_sizes(u);
-  const es_status st = make(u);
-  if (st == ES_OK)
-    *out = w;
-  else
-    es_way_destroy(&w);
-  return st;
+  return es_way_room(w, &from);
 }
 
 static es_status load(es_way *w, const float *weights) {
@@ -123,10 +112,10 @@ static es_status load(es_way *w, const float *weights) {
   float *p = es_onednn_scratch(w->backend);
   es_blas_pack(&w->desc, &u->x, u->k0, u->l0, threads, weights, p);
   if (w->pass == ES_FORWARD || u->scattered)
-    return es_prim_run(w->pack, p, NULL, es_way_packed(w));
+    return es_way_pack(w, p);
   float *f = p + (int64_t) w->desc.out.c * u->x.kh * u->x.kw * w->desc.in.c;
   es_blas_turn(&w->desc, &u->x, threads, p, f);
-  return es_prim_run(w->pack, f, NULL, es_way_packed(w));
+  return es_way_pack(w, f);
 }
 
 /** Element `i` of an activation. */
@@ -140,13 +129,12 @@ static es_status run_weights(unrolled *u, const es_op_args *a) {
   const int threads = w->backend->threads;
   char *col = es_onednn_scratch(w->backend);
   float *dp = (float *) (void *) (col + u->col_bytes);
-  memset(dp, 0, (size_t) (d->out.c * u->k) * sizeof *dp);
   for (int64_t first = 0; first < w->n / u->images * u->rows; first += u->rows) {
     es_blas_gather(&u->x, es_onednn_size(w->backend), threads, a->x, first, (int) u->rows,
                    col);
-    ES_TRY(es_prim_run(w->prim[0], element(w, a->dy, first * d->out.c), col, dp));
+    ES_TRY(es_prim_run(w->prim[first > 0], element(w, a->dy, first * d->out.c), col, dp));
   }
-  es_blas_unpack_add(d, &u->x, u->k0, u->l0, threads, dp, a->dw);
+  es_blas_unpack(d, &u->x, u->k0, u->l0, threads, dp, !a->set_dw, a->dw);
   return ES_OK;
 }
 
@@ -203,6 +191,7 @@ static es_status run(es_way *w, const es_op_args *a) {
 const es_way_ops es_way_unrolled = {.name = "unrolled",
                                     .doc = "windows gathered, then a matrix product",
                                     .fits = fits,
-                                    .create = create,
+                                    .size = sizeof(unrolled),
+                                    .make = make,
                                     .load = load,
                                     .run = run};

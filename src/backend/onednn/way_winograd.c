@@ -33,6 +33,7 @@ static es_status move(es_way *w, es_prim_engine *e, int i, const es_prim_tensor 
 
 static es_status make(es_way *w) {
   const es_op_desc *d = &w->desc;
+  if (es_onednn_bf16(w->backend)) return ES_ENOTSUP;
   es_prim_engine *e = es_way_engine(w->backend);
   const es_prim_tensor x = es_way_activation(d->in, w->n, false);
   const es_prim_tensor y = es_way_activation(d->out, w->n, false);
@@ -49,30 +50,15 @@ static es_status make(es_way *w) {
   if (w->pass == ES_WEIGHTS) {
     ES_TRY(move(w, e, 0, &x, 0, false, false));
     ES_TRY(move(w, e, 1, &y, 1, false, false));
+    const es_prim_tensor own = {.like = w->prim[0], .arg = 2};
+    ES_TRY(es_prim_reorder(e, &own, &weights, false, &w->pack));
     return move(w, e, 2, &weights, 2, true, true);
   }
   const bool forward = w->pass == ES_FORWARD;
   ES_TRY(move(w, e, 0, forward ? &x : &y, 0, false, false));
   ES_TRY(move(w, e, 1, forward ? &y : &x, 2, true, false));
   if (!forward) ES_TRY(move(w, e, 2, &x, 2, true, true));
-  return es_way_room(w, e, &weights);
-}
-
-static es_status create(es_backend *b, const es_op_desc *d, es_pass pass, int n,
-                        es_way **out) {
-  es_way *w = NULL;
-  if (es_onednn_bf16(b)) return ES_ENOTSUP;
-  ES_TRY(es_way_new(&es_way_winograd, sizeof *w, b, d, pass, n, &w));
-  const es_status st = make(w);
-  if (st == ES_OK)
-    *out = w;
-  else
-    es_way_destroy(&w);
-  return st;
-}
-
-static es_status load(es_way *w, const float *weights) {
-  return es_prim_run(w->pack, weights, NULL, es_way_packed(w));
+  return es_way_room(w, &weights);
 }
 
 static es_status run(es_way *w, const es_op_args *a) {
@@ -81,7 +67,7 @@ static es_status run(es_way *w, const es_op_args *a) {
     ES_TRY(es_prim_run(w->move[0], a->x, NULL, first));
     ES_TRY(es_prim_run(w->move[1], a->dy, NULL, second));
     ES_TRY(es_prim_run(w->prim[0], first, second, third));
-    return es_prim_run(w->move[2], third, NULL, a->dw);
+    return es_prim_run(a->set_dw ? w->pack : w->move[2], third, NULL, a->dw);
   }
   const bool forward = w->pass == ES_FORWARD;
   ES_TRY(es_prim_run(w->move[0], forward ? a->x : a->dy, NULL, first));
@@ -93,6 +79,6 @@ static es_status run(es_way *w, const es_op_args *a) {
 const es_way_ops es_way_winograd = {.name = "winograd",
                                     .doc = "fewer multiplications, f32, 3x3 of stride 1",
                                     .fits = fits,
-                                    .create = create,
-                                    .load = load,
+                                    .size = sizeof(es_way),
+                                    .make = make,
                                     .run = run};
