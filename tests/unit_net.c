@@ -154,17 +154,33 @@ static void gradients_match_slopes(void **state) {
   check_slopes("blas", &small50, 0.01);
 }
 
+/** A gradient of the first's `times`, but for rounding. */
+static void expect_times(const rig *t, float times) {
+  for (int64_t i = 0; i < t->p->n; i++)
+    assert_true(fabsf(t->grad[i] - times * t->value[i]) <=
+                1e-5f * fabsf(t->value[i]) + 1e-6f);
+}
+
 /** The second gradient is added to the first, and both are the same: no activation
- * gradient is read before it is written. */
+ * gradient is read before it is written. Renewed, a third one takes the place of all. */
 static void gradients_accumulate(void **state) {
   (void) state;
-  rig t = rig_open("blas", &small50);
-  gradient(&t);
-  memcpy(t.value, t.grad, (size_t) t.p->n * sizeof *t.value);
-  gradient(&t);
-  for (int64_t i = 0; i < t.p->n; i++)
-    assert_true(fabsf(t.grad[i] - 2 * t.value[i]) <= 1e-5f * fabsf(t.value[i]) + 1e-6f);
-  rig_close(&t);
+  const model_spec *const models[] = {&small50, &small_mlp};
+  const es_backend_ops *const *list;
+  const size_t backends = es_backend_list(&list);
+  for (size_t i = 0; i < 2 * backends; i++) {
+    rig t = rig_open(list[i / 2]->name, models[i % 2]);
+    gradient(&t);
+    memcpy(t.value, t.grad, (size_t) t.p->n * sizeof *t.value);
+    gradient(&t);
+    expect_times(&t, 2);
+    es_net_renew(t.net);
+    gradient(&t);
+    expect_times(&t, 1);
+    gradient(&t);
+    expect_times(&t, 2);
+    rig_close(&t);
+  }
 }
 
 /** `guard` makes memory unreadable between ops; its numbers are those of `blas`. */

@@ -263,9 +263,27 @@ static void packing(void **state) {
                           .turned = kind / 2});
 }
 
+/** Candidates leave no memory behind, whatever they asked for. */
+static void tuning(void **state) {
+  (void) state;
+  const es_backend_options o = {.name = "onednn", .threads = 1, .tune = true};
+  es_op_desc d = shapes[3];
+  const es_op_desc *list = &d;
+  es_backend *b = NULL;
+  d.kind = ES_OP_CONV;
+  d.max_n = N;
+  d.need_dx = true;
+  assert_int_equal(es_backend_open_with(&o, NULL, &b), ES_OK);
+  const size_t before = b->allocated;
+  assert_int_equal(b->ops->tune(b, &list, 1), ES_OK);
+  assert_true(((const es_onednn *) b->impl)->tuned->n == ES_PASSES);
+  assert_true(b->allocated == before);
+  es_backend_close(&b);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(packing), cmocka_unit_test(in_f32),
-                                     cmocka_unit_test(in_bf16)};
+                                     cmocka_unit_test(in_bf16), cmocka_unit_test(tuning)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
 #else

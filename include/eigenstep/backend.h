@@ -12,7 +12,8 @@
  *    before the first goes backward: they keep nothing of the images in between.
  *  - Backward *accumulates* parameter gradients (+=); it overwrites activation gradients
  *    (=), or adds to them where the args say so (values with several consumers).
- *  - No op allocates after planning.
+ *  - Ops allocate when they are planned, and may when they first meet a number of images
+ *    smaller than that of the plan; never for one they have just had.
  *  - Calls are asynchronous until sync(); host-side reads imply it. */
 #ifndef ES_BACKEND_H
 #define ES_BACKEND_H
@@ -115,7 +116,7 @@ struct es_op {
   void (*destroy)(es_op *op);
   bool gives_moments;  /**< conv: obeys args.moments */
   bool sets_gradients; /**< conv, linear: obeys args.set_dw */
-  size_t bytes;       /**< memory the plan owns */
+  size_t bytes;        /**< memory the plan owns */
   double flops; /**< of one forward per image (multiply and add counted separately) */
 };
 

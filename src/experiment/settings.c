@@ -32,7 +32,8 @@ const es_param es_backend_table[] = {
             "false: by fixed rules, the same on every run"),
     ES_STRING(back_par, plans, "auto",
               "file that keeps what was timed, for later runs: a path, none, or auto = "
-              ".cache/eigenstep/plans.tsv in the home folder"),
+              ".cache/eigenstep/plans.tsv in the home folder that the system has for the "
+              "user, whatever $HOME says"),
     ES_PARAM_END};
 
 /* The fixed sections, and where their values go in es_settings. */

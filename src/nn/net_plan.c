@@ -153,12 +153,18 @@ static es_status make_moments(es_net *net) {
   return ES_NEW(2 * ES_BN_GROUPS * widest, &net->moments);
 }
 
+/** Collective where the backend times: the same status on all ranks before they meet. */
+static es_status agree(const es_backend *b, es_status st) {
+  const bool meet = b->ops->tune != NULL && b->tune && b->comm != NULL;
+  return meet ? es_comm_agree(b->comm, st) : st;
+}
+
 /** Let the backend choose how to compute the ops. */
 static es_status tune(es_net *net) {
   es_backend *const b = net->backend;
   if (b->ops->tune == NULL) return ES_OK;
   const es_op_desc **list = NULL;
-  ES_TRY(ES_NEW(net->n_node, &list));
+  ES_TRY(agree(b, ES_NEW(net->n_node, &list)));
   for (int i = 0; i < net->n_node; i++) list[i] = &net->node[i].desc;
   const es_status st = b->ops->tune(b, list, net->n_node);
   es_free(&list);
@@ -197,9 +203,11 @@ es_status es_net_alloc(es_net *net) {
            "got an output of %d x %d x %d%s, expected D x 1 x 1 behind parameters",
            last->shape.c, last->shape.h, last->shape.w,
            last->needs_grad ? "" : " without parameters");
-  ES_TRY(es_net_place(net));
-  net->planned = true;
-  return net->options.plan_only ? ES_OK : realise(net);
+  const es_status placed = es_net_place(net);
+  net->planned = placed == ES_OK;
+  if (net->options.plan_only) return placed;
+  ES_TRY(agree(net->backend, placed));
+  return realise(net);
 }
 
 /** Forward operations of one image; those that are not matrix products do not count. */

@@ -34,6 +34,10 @@ static inline size_t es_onednn_size(const es_backend *b) {
 }
 /** At plan time: make sure that the scratch has at least so many bytes. */
 es_status es_onednn_reserve(es_backend *b, size_t bytes);
+/** The same for the room of packed weights. */
+es_status es_onednn_reserve_packed(es_backend *b, size_t bytes);
+/** Give back what either room has grown beyond these sizes. */
+es_status es_onednn_trim(es_backend *b, size_t scratch, size_t packed);
 void *es_onednn_scratch(const es_backend *b);
 
 /* Activations (onednn_act.c) */

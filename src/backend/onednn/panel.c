@@ -65,10 +65,10 @@ ES_BODY void turn(es_words m[ES_LANES]) {
   }
 #else
   uint32_t from[ES_LANES][ES_LANES], to[ES_LANES][ES_LANES];
-  memcpy(from, m, sizeof from);
+  for (int i = 0; i < ES_LANES; i++) memcpy(from[i], &m[i], sizeof from[i]);
   for (int i = 0; i < ES_LANES; i++)
     for (int j = 0; j < ES_LANES; j++) to[j][i] = from[i][j];
-  memcpy(m, to, sizeof to);
+  for (int i = 0; i < ES_LANES; i++) memcpy(&m[i], to[i], sizeof to[i]);
 #endif
 }
 
@@ -91,8 +91,7 @@ ES_BODY void put_row(const bool bf16, const es_panels *p, int64_t at, const floa
 static void put_rows(const es_panels *p, int64_t first, const float *from, uint32_t *to) {
   const int64_t at = first / together(p);
   for (int64_t i = 0; i < ROWS; i++)
-    ES_EITHER_TYPE(p->bf16,
-                   put_row(T, p, at + i, from + i * together(p) * p->cols, to));
+    ES_EITHER_TYPE(p->bf16, put_row(T, p, at + i, from + i * together(p) * p->cols, to));
 }
 
 /** As many columns of a panel as a register has lanes, from rows that begin at `from`. */

@@ -22,9 +22,8 @@ static dnnl_status_t describe(const es_prim_tensor *t, dnnl_memory_desc_t *md) {
 bool es_prim_takes(const es_prim *p, int arg, const es_prim_tensor *t) {
   dnnl_memory_desc_t md;
   return describe(t, &md) == dnnl_success &&
-         dnnl_memory_desc_equal(
-             &md,
-             dnnl_primitive_desc_query_md(p->pd, dnnl_query_exec_arg_md, p->id[arg]));
+         dnnl_memory_desc_equal(&md, dnnl_primitive_desc_query_md(
+                                         p->pd, dnnl_query_exec_arg_md, p->id[arg]));
 }
 
 static dnnl_status_t describe_three(const es_prim_tensor *a, const es_prim_tensor *b,

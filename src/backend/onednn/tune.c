@@ -85,6 +85,7 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
   for (int i = 0; i < 6; i++) memset(t->buffer[i], 0x3c, bytes[i]);
   t->args = (es_op_args){.n = d->max_n,
                          .groups = 1,
+                         .set_dw = true, /* as when a step is one pass */
                          .x = t->buffer[0],
                          .y = t->buffer[1],
                          .dx = t->buffer[2],
@@ -94,18 +95,27 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
   return ES_OK;
 }
 
-/** Least seconds of a few runs; INFINITY where the processor does not have this way. */
+/** Seconds from some point: of this process's processors, as others may be using them,
+ *  too; but several threads have to wait for each other. */
+static double seconds_now(const es_backend *b) {
+  return b->threads > 1 ? es_now() : (double) clock() / CLOCKS_PER_SEC;
+}
+
+/** Least seconds of a few runs; INFINITY where the processor does not have this way, or
+ *  not the memory for it. */
 static es_status time_way(es_backend *b, const es_op_desc *d, es_pass pass,
                           const es_way_ops *ops, const trial *t, double *seconds) {
   es_way *w = NULL;
   es_status st = es_way_create(ops, b, d, pass, d->max_n, &w);
   *seconds = INFINITY;
-  if (st == ES_ENOTSUP) return ES_OK;
+  if (st == ES_ENOMEM)
+    es_warn("%s: this way of computing it is not tried, for lack of memory", ops->name);
+  if (st == ES_ENOTSUP || st == ES_ENOMEM) return ES_OK;
   for (int i = 0; i <= REPEATS && st == ES_OK; i++) { /* the first warms up */
-    const clock_t start = clock(); /* of the processors: others may be using them, too */
+    const double start = seconds_now(b);
     st = es_way_ready(w, t->args.w, 0); /* weights change with every step */
     if (st == ES_OK) st = ops->run(w, &t->args);
-    const double took = (double) (clock() - start) / CLOCKS_PER_SEC;
+    const double took = seconds_now(b) - start;
     if (i > 0 && took < *seconds) *seconds = took;
   }
   es_way_destroy(&w);
@@ -224,5 +234,9 @@ es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n) {
   es_status st = s->tuned == NULL ? ES_NEW(1, &s->tuned) : ES_OK;
   if (b->comm != NULL) st = es_comm_agree(b->comm, st);
   ES_TRY(st);
-  return tune_all(b, desc, n, s->tuned);
+  /* candidates that lost leave no memory behind, and those that won take theirs again */
+  const size_t scratch = s->scratch_size, packed = s->packed_size;
+  ES_TRY(tune_all(b, desc, n, s->tuned));
+  st = es_onednn_trim(b, scratch, packed);
+  return b->comm != NULL ? es_comm_agree(b->comm, st) : st;
 }

@@ -43,9 +43,11 @@ void es_onednn_choices_destroy(es_onednn_choices **c);
  *   processor <tab> library <tab> key <tab> images <tab> way
  * of which those of this processor and library count. Not collective. */
 
-/** Add the rows of a file; one that is not there has none. What fails is a warning. */
+/** Add the rows of a file; one that is not there has none. What fails is a warning, and
+ *  so is a path to something else than a regular file. */
 es_status es_onednn_choices_read(const char *path, es_onednn_choices *c);
-/** Write rows, keeping the lines of other processors; atomic. What fails is a warning. */
+/** Write rows, keeping the lines of other processors; atomic. What fails is a warning;
+ *  what cannot be read stays as it is. */
 es_status es_onednn_choices_write(const char *path, const es_onednn_choices *c);
 
 #endif

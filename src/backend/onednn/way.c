@@ -58,14 +58,7 @@ es_status es_way_room(es_way *w, const es_prim_tensor *from) {
   const size_t bytes = es_prim_bytes(w->prim[0], 1);
   if (w->pass != ES_DATA)
     return es_blas_alloc(w->backend, bytes, "packed weights", &w->packed);
-  es_onednn *s = w->backend->impl;
-  if (bytes <= s->packed_size) return ES_OK;
-  es_blas_release(w->backend, &s->packed);
-  s->packed_size = 0;
-  s->packed_by = NULL;
-  ES_TRY(es_blas_alloc(w->backend, bytes, "packed weights", &s->packed));
-  s->packed_size = bytes;
-  return ES_OK;
+  return es_onednn_reserve_packed(w->backend, bytes);
 }
 
 void *es_way_packed(const es_way *w) {

@@ -111,8 +111,7 @@ static es_status load(es_way *w, const float *weights) {
   const int threads = w->backend->threads;
   float *p = es_onednn_scratch(w->backend);
   es_blas_pack(&w->desc, &u->x, u->k0, u->l0, threads, weights, p);
-  if (w->pass == ES_FORWARD || u->scattered)
-    return es_way_pack(w, p);
+  if (w->pass == ES_FORWARD || u->scattered) return es_way_pack(w, p);
   float *f = p + (int64_t) w->desc.out.c * u->x.kh * u->x.kw * w->desc.in.c;
   es_blas_turn(&w->desc, &u->x, threads, p, f);
   return es_way_pack(w, f);
