@@ -65,7 +65,7 @@ def mark_plateaus(a, run):
 
 
 def collapsed_loss(run, group):
-    """NT-Xent of N pairs at one point: more views, more loss; batch and probe set differ."""
+    """NT-Xent of N pairs at one point: larger for more views, as the probe set has."""
     if run.loss != "simclr":
         return 0.0
     pairs = run.parameter("batch.pairs" if group == "/loss" else "spectrum.probe")

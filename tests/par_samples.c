@@ -26,8 +26,8 @@ static bool decaying_pairs(const es_comm *c, es_pairs *p) {
   return true;
 }
 
-/* The small ones are dropped, and gamma is none the worse: its error is of second order in
- * the residual. */
+/* The small ones are dropped, and gamma is none the worse: its error is of second order
+ * in the residual. */
 static void small_directions_are_dropped(void **state) {
   const es_comm *c = *state;
   es_pairs p;

@@ -139,7 +139,9 @@ static void initial_scales(void **state) {
       .encoder = "mlp", .hidden = {64}, .widths = {64, 64}, .input = {64, 1, 1}};
   const char *const names[] = {"encoder.0.weight", "projector.0.weight",
                                "projector.1.weight"};
-  const es_init_params inits[] = {{0}, {0.5, 0.01, 0}, {0.5, 0.01, 1}};
+  const es_init_params inits[] = {{0},
+                                  {.scale = 0.5, .scale_last = 0.01},
+                                  {.scale = 0.5, .scale_last = 0.01, .last = 1}};
   double square[3][3], top;
   for (int i = 0; i < 3; i++) {
     m.init = inits[i];
@@ -221,7 +223,7 @@ static void refusals(void **state) {
                    no_weights = {.encoder = "linear", .input = {3, 4, 4}},
                    not_linear = {.encoder = "resnet18",
                                  .input = {3, 32, 32},
-                                 .init = {1, 0.1, 0}},
+                                 .init = {.scale_last = 0.1}},
                    no_bias = {.encoder = "linear",
                               .hidden = {4},
                               .input = {3, 4, 4},

@@ -16,8 +16,9 @@
 #define SMALLEST 1e-14
 
 /* Largest loss of orthogonality that counts as solved, and residual: what is dropped
- * couples to what is kept by up to the root of SMALLEST, and more where the views agree so
- * little that gamma is small beside kappa. The gammas' own error is of second order. */
+ * couples to what is kept by up to the root of SMALLEST, and more where the views agree
+ * so little that gamma is small beside kappa. The gammas' own error is of second order.
+ */
 #define WORST 1e-8
 #define WORST_RESIDUAL 1e-6
 
