@@ -69,6 +69,8 @@ def collapsed_loss(run, group):
     if run.loss != "simclr":
         return 0.0
     pairs = run.parameter("batch.pairs" if group == "/loss" else "spectrum.probe")
+    if group == "/probe_loss" and "/embedding/pca" in run.f:
+        pairs = run.f["/embedding/pca"].shape[1]  # less than asked for, in whole batches
     doubled = run.parameter("loss.simclr.doubled") == "true"
     return (2 if doubled else 1) * np.log(2 * float(pairs) - 1)
 

@@ -48,6 +48,20 @@ from PIL import Image
 n = Image.open('move.gif').n_frames
 assert n == 3, n" || fail "move.gif: not one frame a snapshot"
 
+# The probe set is of whole batches: where NT-Xent begins follows from what it has.
+launch 1 train - $tiny run.steps=0 loss.name=simclr spectrum.probe=53 output.dir=odd > log \
+  2>&1 || { cat log; fail "odd ended with $?"; }
+"$python" - "$scripts" << 'EOF' || fail "NT-Xent of a collapsed probe set"
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import plot_run
+import runs
+run = runs.Run("odd")
+got = [plot_run.collapsed_loss(run, group) for group in ("/loss", "/probe_loss")]
+assert np.allclose(got, np.log([2 * 24 - 1, 2 * 48 - 1])), got
+EOF
+
 # Classes: CIFAR-10's format, a probe of two chunks out of its test part.
 mkdir cifar
 "$python" - << 'EOF' || fail "cannot make the data"

@@ -10,7 +10,6 @@
  *  views are the vector itself. Values are kept in memory on each rank, as stored (uint8)
  *  or as f32: HDF5 may not be called from the loader's thread. */
 #include <limits.h>
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 

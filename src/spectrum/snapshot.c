@@ -73,6 +73,7 @@ static es_status values_of_rows(const es_snapshot *s, const double *z, int64_t n
     memcpy(value, e->value, sizeof(double) * (size_t) (e->k < d ? e->k : d));
     es_free(&e->value);
     e->value = value;
+    value = NULL;
     e->n = e->k = d;
   } else {
     const double scale = c * (double) s->rows_total;
@@ -83,6 +84,7 @@ static es_status values_of_rows(const es_snapshot *s, const double *z, int64_t n
   e = NULL;
   st = ES_OK;
 done:
+  es_free(&value);
   es_eig_destroy(&e);
   es_dmat_destroy(&a);
   return st;
