@@ -10,8 +10,9 @@
  *  - Ops are planned once for a largest N and executed every step with any n <= N.
  *    conv and linear may be executed for several parts of a batch, all of them forward
  *    before the first goes backward: they keep nothing of the images in between.
- *  - Backward *accumulates* parameter gradients (+=); it overwrites activation gradients
- *    (=), or adds to them where the args say so (values with several consumers).
+ *  - Backward *accumulates* parameter gradients (+=) and overwrites activation gradients
+ *    (=), or the other way round where the args say so: set_dw, in the first backward of
+ *    a step; add_dx and add_dresidual, for values with several consumers.
  *  - Ops allocate when they are planned, and may when they first meet a number of images
  *    smaller than that of the plan; never for one they have just had.
  *  - Calls are asynchronous until sync(); host-side reads imply it. */
