@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# recipes.sh  The public recipes of inputs/ make a few steps with a narrow network on
+# recipes.sh  The public recipes and staircases of inputs/ make a few steps with a narrow network on
 # generated images, and use every key they give; check says what wide projectors take.
 set -u
 . "$srcdir/tests/e2e.sh"
@@ -15,13 +15,12 @@ mb() { awk -v what="$1" 'index($0, what) { print int($(NF - 1)) }' "$work/log"; 
 narrow="$generated data.size=16 data.count=64 augment.crop.size=16 encoder.name=resnet18
         encoder.base_width=4 batch.pairs=12 run.steps=3 spectrum.probe=12 spectrum.top=0
         spectrum.solver=auto backend.tune=false"
-for method in barlow vicreg simclr; do
-  for form in imagenet cifar10 stl10; do
-    launch 2 train "$srcdir/inputs/$form-$method/run.ini" $narrow \
-      projector.widths=24,16 output.dir="$work/$form-$method" > "$work/log" 2>&1 ||
-      { cat "$work/log"; fail "three steps of $form-$method"; }
-    [ -s "$work/$form-$method/unused.txt" ] && grep -v '^#' "$work/$form-$method/unused.txt" |
-      grep . && fail "$form-$method gives keys that nothing reads"
-  done
+for run in imagenet-{barlow,vicreg,simclr} {cifar10,stl10}-{barlow,vicreg,simclr} \
+           resnet50-{cifar10,stl10}{,-vicreg,-simclr}; do
+  launch 2 train "$srcdir/inputs/$run/run.ini" $narrow projector.widths=24,16 \
+    backend.precision=f32 output.dir="$work/$run" > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "three steps of $run"; }
+  [ -s "$work/$run/unused.txt" ] && grep -v '^#' "$work/$run/unused.txt" |
+    grep . && fail "$run gives keys that nothing reads"
 done
 finish
