@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# recipes.sh  The public recipes and staircases of inputs/ make a few steps with a narrow network on
-# generated images, and use every key they give; check says what wide projectors take.
+# recipes.sh  The public recipes and the staircases of inputs/ make a few steps with a
+# narrow network on generated images, and use every key they give; check says what wide
+# projectors take.
 set -u
 . "$srcdir/tests/e2e.sh"
 generated="data.name=deadleaves data.path= data.split= data.count=4096"
