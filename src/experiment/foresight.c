@@ -65,7 +65,8 @@ static const char *obstacle(const es_settings *s, const es_pipeline *p) {
   if (strcmp(name, "vicreg") == 0) return NULL;
   if (strcmp(name, "simclr") == 0) {
     const es_simclr_params *const o = p->loss->par;
-    return o->normalize ? "the loss divides embeddings by their length" : NULL;
+    if (o->normalize) return "the loss divides embeddings by their length";
+    return s->projector.bias ? "the last layer has a bias" : NULL;
   }
   return "none is known for this loss";
 }
