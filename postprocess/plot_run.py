@@ -38,6 +38,11 @@ def colors_of(count):
     return plt.cm.viridis(np.linspace(0, 0.92, count))
 
 
+def shown(times, last):
+    """Is any of them within the run?"""
+    return bool(np.any((times > 0) & (times <= last)))
+
+
 def mark_steps(axes, run, colors, last):
     """Verticals where steps were measured, triangles where they were forecast."""
     measured, forecast = run.steps(), run.steps("time_predicted")
@@ -141,8 +146,8 @@ def draw(all_runs, wanted=None, modes=12):
                        color="0.4")
         most = max(most, values.shape[1])
         theory = theory or run.series("/theory", "eigenvalues") is not None
-        steps = steps or bool(np.any(np.isfinite(run.steps())))
-        forecast = forecast or bool(np.any(np.isfinite(run.steps("time_predicted"))))
+        steps = steps or shown(run.steps(), last)
+        forecast = forecast or shown(run.steps("time_predicted"), last)
     for a in grid.flat:
         a.spines[["top", "right"]].set_visible(False)
         a.tick_params(labelsize=8)
@@ -163,7 +168,7 @@ def legend(fig, models, theory, steps, forecast):
         entries.append((Line2D([], [], color=green, lw=1, alpha=0.6), "step learned"))
     if forecast:
         entries.append((Line2D([], [], color=green, marker="^", ls="", ms=6),
-                        "its forecast"))
+                        "forecast of a step"))
     handles, labels = zip(*entries)
     wide = fig.get_size_inches()[0] > 8
     fig.legend(handles, labels, frameon=False, fontsize=8.5,

@@ -42,6 +42,9 @@ def title(f):
 
 
 def read(f):
+    if "gradient" in f:
+        sys.exit("plot_theory.py: got a trained network, expected a linear model or a "
+                 "kernel machine: plot_run.py draws it, with its prediction")
     try:
         theory, measured = f["/theory"], f["/spectrum/cross_correlation"]
         run = {"t": measured["time"][:], "values": measured["eigenvalues"][:],
