@@ -110,7 +110,7 @@ static void print_plan(const es_settings *s, const es_pipeline *p, const bill *b
   es_print("grid        %d x %d processes, D x D matrices of %.3f MB a rank", rows,
            ranks / rows, 1e-6 * (double) es_dmat_bytes(rows, ranks / rows, dim, dim, 0));
   print_memory(s, p, b, &opt, ranks);
-  es_print("output      %.1f MB of numbers and 1 to 2 MB of layout in the trajectory, "
+  es_print("output      %.1f MB of numbers in the trajectory (its file is larger), "
            "%.1f MB a "
            "checkpoint",
            1e-6 * ((double) shots * (double) es_snapshot_file_bytes(&s->spectrum, &opt) +

@@ -96,7 +96,7 @@ es_status es_params_share(es_params *p, const es_comm *c) {
   es_comm_barrier(c);
   release(p->backend, &p->value);
   release(p->backend, &p->grad);
-  p->value = value; /* the first rank's: equal, but who knows */
+  p->value = value; /* of the node's first rank, which may differ from what was packed */
   p->grad = grad;
   p->comm = c;
   p->version++;
