@@ -105,8 +105,9 @@ EOF
 # linear encoder without hidden layers has no features to learn, so the run is the theory's.
 for n in 1 3; do
   launch $n train - $set data.path="$work/pairs.h5" output.dir="$work/t$n" \
-    batch.micro=$((n == 3 ? 50 : 0)) spectrum.lidar=0 probe.list=none batch.pairs=340 \
-    run.steps=400 spectrum.every=2 optim.lr=0.01 init.scale_last=1e-3 > "$work/log" 2>&1 ||
+    encoder.hidden=none batch.micro=$((n == 3 ? 50 : 0)) spectrum.lidar=0 \
+    probe.list=none batch.pairs=340 \
+    run.steps=800 spectrum.every=4 optim.lr=0.025 init.scale_last=1e-3 > "$work/log" 2>&1 ||
     { cat "$work/log"; fail "theory on $n ranks ended with $?"; }
   grep -q "loss to expect: 5 at a small start, then 4, 3, 2, 1, 0" "$work/log" ||
     fail "$n ranks: loss to expect"
@@ -128,6 +129,41 @@ assert risen.all(), steps
 print(tau, steps["time_measured"], gamma, steps["gamma"])
 for j in range(5):
     assert abs(tau[j] / steps["time_measured"][j] - 1) < 0.3, (j, tau, steps)
+EOF
+
+# NT-Xent of cosines about a collapsed start: the rates across the point all start from.
+simclr="loss.name=simclr projector.bias=true init.bias_last=3 probe.list=none
+        spectrum.lidar=0 batch.pairs=340 run.steps=300 spectrum.every=3 optim.lr=0.002
+        encoder.hidden=none"
+for n in 1 3; do
+  launch $n train - $set $simclr data.path="$work/pairs.h5" output.dir="$work/c$n" \
+    init.scale_last=1e-3 > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "collapsed start on $n ranks ended with $?"; }
+done
+launch 2 train - $set $simclr data.path="$work/pairs.h5" output.dir="$work/c2" \
+  init.scale_last=1 run.steps=0 > "$work/log" 2>&1 || fail "a start that is no point"
+grep -q "no prediction .*: the loss sees directions .* not near one" "$work/log" ||
+  fail "a prediction about a start that is no point"
+"$python" - "$work" <<'EOF' || fail "the rates about a point are off"
+import sys
+import h5py
+import numpy as np
+with h5py.File(sys.argv[1] + "/pairs.h5") as f:
+    x, y = f["/x"][:].astype(float), f["/x_prime"][:].astype(float)
+def rates(x, y):  # eigenvalues of Gamma - [2N m m' - S2] / (2N - 1)
+    n, both = len(x), np.vstack([x, y])
+    m, gamma = both.mean(0), (x.T @ y + y.T @ x) / (2 * n)
+    flow = gamma - (2 * n * np.outer(m, m) - both.T @ both / (2 * n)) / (2 * n - 1)
+    return np.linalg.eigvalsh(flow)[::-1]
+train, probe = rates(x[:-60], y[:-60]), rates(x[-60:], y[-60:])
+one, three = [h5py.File(f"{sys.argv[1]}/c{n}/trajectory.h5") for n in (1, 3)]
+gamma = one["/theory/gamma"][:]
+assert len(gamma) == 4, gamma  # across a point in 5 dimensions
+square = probe[:4] / gamma  # |fbar|^2, the same for all; 1e-5: features in f32
+assert np.ptp(square) < 1e-5 * square[0], (gamma, probe)
+assert np.allclose(three["/theory/gamma"][:], gamma, rtol=1e-5)
+got = one["/steps/gamma"][0]  # of 340 pairs; 10 %: finite steps, curvature of the cosine
+assert abs(got / (train[0] / square[0]) - 1) < 0.1, (got, train[0] / square[0])
 EOF
 
 refuse() { # refuse REGEX ARGUMENT...

@@ -18,6 +18,10 @@
 
 enum { WIDEST = 4096, ROWS = 200 };
 
+/* A start counts as one point if embeddings vary by less than this share of their mean
+ * square: cosines within it are linear in the embeddings to about a tenth. */
+#define NEAR 0.01
+
 void es_foresight_print_loss(const es_settings *s, const es_pipeline *p) {
   const char *const name = p->loss->ops->name;
   const int d = es_net_dim(p->net);
@@ -49,6 +53,12 @@ void es_foresight_print_loss(const es_settings *s, const es_pipeline *p) {
   }
 }
 
+/* Does it divide embeddings by their length? */
+static bool by_direction(const es_loss *loss) {
+  return strcmp(loss->ops->name, "simclr") == 0 &&
+         ((const es_simclr_params *) loss->par)->normalize;
+}
+
 /* Why there is no prediction, NULL if there is one. */
 static const char *obstacle(const es_settings *s, const es_pipeline *p) {
   const char *const name = p->loss->ops->name;
@@ -65,16 +75,16 @@ static const char *obstacle(const es_settings *s, const es_pipeline *p) {
   if (strcmp(name, "vicreg") == 0) return NULL;
   if (strcmp(name, "simclr") == 0) {
     const es_simclr_params *const o = p->loss->par;
-    if (o->normalize) return "the loss divides embeddings by their length";
-    return s->projector.bias ? "the last layer has a bias" : NULL;
+    return s->projector.bias && !o->normalize ? "the last layer has a bias" : NULL;
   }
   return "none is known for this loss";
 }
 
-/* Collective. Features of the probe's pairs: this rank's, in deterministic mode all. */
-static es_status read_features(const es_comm *c, const es_settings *s,
-                               const es_pipeline *p, es_pairs *x) {
-  const int width = es_net_shape(p->net, p->features).c;
+/* Collective. A value of the network for the probe's pairs (-1: embeddings): of this
+ * rank's, in deterministic mode of all. */
+static es_status read_rows(const es_comm *c, const es_settings *s, const es_pipeline *p,
+                           int value, es_pairs *x) {
+  const int width = value < 0 ? es_net_dim(p->net) : es_net_shape(p->net, value).c;
   const int64_t chunks = p->probe_pairs / p->probe_chunk;
   const es_bn_mode mode = s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING;
   int64_t lo, mine;
@@ -89,12 +99,40 @@ static es_status read_features(const es_comm *c, const es_settings *s,
     es_batch *b = NULL;
     int n;
     st = es_comm_agree(c, es_loader_get(p->probe_loader, k, &b));
-    if (st == ES_OK) st = es_train_features(p->train, b, mode, p->features, &n, part);
+    if (st == ES_OK && value < 0) st = es_train_embed(p->train, b, mode, &n, part);
+    if (st == ES_OK && value >= 0)
+      st = es_train_features(p->train, b, mode, value, &n, part);
     const int64_t size = mine * width;
     for (int v = 0; v < 2 && st == ES_OK; v++)
       memcpy(x->x[v] + k * size, part + v * size, (size_t) size * sizeof *part);
   }
   es_free(&part);
+  return st;
+}
+
+/* Collective. Length of the point near which all embeddings of the start are; 0 if they
+ * are not. */
+static es_status find_point(const es_comm *c, const es_settings *s, const es_pipeline *p,
+                            double *length) {
+  const int d = es_net_dim(p->net);
+  es_pairs z = {0};
+  double *sum = NULL, square = 0;
+  es_status st = es_comm_agree(c, ES_NEW(d + 1, &sum));
+  if (st == ES_OK) st = read_rows(c, s, p, -1, &z);
+  *length = 0;
+  if (st != ES_OK) goto done;
+  for (int v = 0; v < 2; v++)
+    for (int64_t i = 0; i < z.n * d; i++) {
+      sum[i % d] += z.x[v][i];
+      sum[d] += z.x[v][i] * z.x[v][i];
+    }
+  es_comm_sum_f64(p->seen, sum, d + 1);
+  const double rows = 2 * (double) z.total;
+  for (int j = 0; j < d; j++) square += sum[j] * sum[j] / rows / rows;
+  if (sum[d] / rows - square < NEAR * square) *length = sqrt(square);
+done:
+  es_pairs_free(&z);
+  es_free(&sum);
   return st;
 }
 
@@ -181,10 +219,12 @@ done:
   return st;
 }
 
-/* Collective. The linearised flows of section 5: rates alone. */
-static es_status solve_rates(const es_grid *g, const es_pipeline *p, es_pairs *x,
-                             es_foresight *f) {
-  const int d = es_net_dim(p->net), wanted = d < x->m ? d : x->m;
+/* Collective. The linearised flows of section 5: rates alone. length: of the point that
+ * cosines are taken about, along which nothing moves; 0 for other losses. */
+static es_status solve_rates(const es_grid *g, const es_pipeline *p, double length,
+                             es_pairs *x, es_foresight *f) {
+  const int d = es_net_dim(p->net), across = length > 0 ? d - 1 : d;
+  const int wanted = across < x->m ? across : x->m;
   es_dmat *flow = NULL;
   es_eigen *e = NULL;
   double unit = 1;
@@ -195,7 +235,7 @@ static es_status solve_rates(const es_grid *g, const es_pipeline *p, es_pairs *x
   } else {
     const es_simclr_params *const o = p->loss->par;
     unit = o->temperature / 2; /* gamma is of Gamma_eff */
-    ES_TRY(es_rates_ntxent(g, x, o->temperature, 0, &flow));
+    ES_TRY(es_rates_ntxent(g, x, o->temperature, length, &flow));
   }
   const es_status st = es_eig_solve("auto", flow, wanted, &e);
   es_dmat_destroy(&flow);
@@ -238,21 +278,30 @@ es_status es_foresight_make(const es_comm *c, const es_grid *g, const es_setting
   const int view = es_params_find(par, "projector.0.weight");
   es_pairs x = {0};
   float *w = NULL;
+  double length = 0;
   if (why != NULL || view < 0) {
     es_info("no prediction from the features of the start: %s",
             why ? why : "no last layer");
     return ES_OK;
+  }
+  if (by_direction(p->loss)) {
+    ES_TRY(find_point(c, s, p, &length));
+    if (length == 0 || d < 2) {
+      es_info("no prediction from the features of the start: the loss sees directions of "
+              "embeddings, and those of the start are not near one");
+      return ES_OK;
+    }
   }
   es_status st = ES_NEW(d, &f->gamma);
   if (st == ES_OK) st = ES_NEW(d, &f->tau);
   if (st == ES_OK) st = ES_NEW(par->view[view].count, &w);
   if (st == ES_OK) st = es_params_get(par, view, w);
   ES_TRY_GOTO(es_comm_agree(c, st), done);
-  ES_TRY_GOTO(read_features(c, s, p, &x), done);
+  ES_TRY_GOTO(read_rows(c, s, p, p->features, &x), done);
   if (strcmp(p->loss->ops->name, "barlow") == 0)
     st = solve_barlow(g, s, p, &x, w, t, f);
   else
-    st = solve_rates(g, p, &x, f);
+    st = solve_rates(g, p, length, &x, f);
   if (st == ES_OK) st = write_modes(c, t, f);
   if (st == ES_OK) print(f, x.m);
 done:
