@@ -35,11 +35,15 @@ typedef struct ids {
   int spectrum, loss, vectors;
 } ids;
 
-static es_status declare(es_traj *t, ids *id) {
+static es_status declare_groups(es_traj *t, ids *id) {
   ES_TRY(
       es_traj_declare(t, "/spectrum/covariance", "spectrum", spectrum, 3, &id->spectrum));
   ES_TRY(es_traj_declare(t, "/loss", "loss", loss, 1, &id->loss));
-  ES_TRY(es_traj_declare(t, "/vectors", "vectors", vectors, 1, &id->vectors));
+  return es_traj_declare(t, "/vectors", "vectors", vectors, 1, &id->vectors);
+}
+
+static es_status declare(es_traj *t, ids *id) {
+  ES_TRY(declare_groups(t, id));
   ES_TRY(es_h5_text(es_traj_h5(t), "/parameters/text", "[run]\nseed = 1\n", "run.ini"));
   return es_h5_attr_string(es_traj_h5(t), "/parameters", "run.seed", "1");
 }
@@ -183,6 +187,49 @@ static void refusals(void **state) {
   if (c->rank == 0) unlink(path);
 }
 
+/* A run that got further than its checkpoint, and wrote one series of a group less far
+ * than the others, gives the sample again. */
+static void resumed(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "resumed");
+  const es_traj_field other = {"value", 1, {3}, {"mode"}, "1", "text"};
+  es_traj *t = NULL;
+  es_traj_rows r;
+  es_h5 *f = NULL;
+  ids id;
+  int none = -1;
+  assert_true(par_all(c, write_sample(c, path, &t, &id) == ES_OK));
+  assert_false(es_traj_resumed(t));
+  assert_int_equal(append(c, t, &id, ROWS, 2 * ROWS), ES_OK);
+  assert_int_equal(es_traj_close(&t), ES_OK);
+  assert_int_equal(es_h5_open(c, path, true, &f), ES_OK);
+  assert_int_equal(es_h5_resize(f, "/spectrum/covariance/trace", 3), ES_OK);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+
+  assert_int_equal(es_traj_open(c, path, 5, &t), ES_OK);
+  assert_true(es_traj_resumed(t));
+  assert_int_equal(es_traj_declare(t, "/loss", "loss", &other, 1, &none), ES_EFORMAT);
+  assert_int_equal(declare_groups(t, &id), ES_OK);
+  assert_int_equal(es_traj_keep(t, id.loss, 4), ES_OK);
+  assert_int_equal(es_traj_history(t, id.spectrum, &r), ES_OK);
+  bool ok = r.n == 3 && r.width == K;
+  for (int i = 0; ok && i < 3; i++)
+    ok = r.step[i] == 2 * i && r.time[i] == 0.1 * (2 * i) &&
+         r.values[i * K + K - 1] == entry(2 * i, K - 1);
+  assert_true(par_all(c, ok));
+  es_traj_rows_free(&r);
+  assert_int_equal(append(c, t, &id, 5, ROWS), ES_OK);
+  assert_int_equal(es_traj_declare(t, "/new", "loss", loss, 1, &none), ES_OK);
+  assert_int_equal(es_traj_close(&t), ES_OK);
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_OK);
+  assert_true(par_all(c, is_sample(f)));
+  assert_true(par_all(c, es_h5_exists(f, "/new/value")));
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  if (c->rank == 0) unlink(path);
+  es_comm_barrier(c);
+  assert_int_equal(es_traj_open(c, path, 5, &t), ES_EIO);
+}
+
 /* Until the disk is full: the same error on all ranks, no hang, a file that closes. */
 static bool fill(const es_comm *c, const char *path) {
   const es_traj_field wide[] = {{"x", 1, {4000}, {"mode"}, "1", "text"}};
@@ -216,6 +263,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(round_trip),
       cmocka_unit_test(many_rows),
       cmocka_unit_test(refusals),
+      cmocka_unit_test(resumed),
   };
   if (argc != 3) return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
   es_comm *c = NULL;

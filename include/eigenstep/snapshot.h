@@ -59,6 +59,10 @@ void es_snapshot_destroy(es_snapshot **s);
 es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
                             const int64_t *label, const char *names);
 
+/** Collective. Of a resumed trajectory: learn the snapshots that it holds, for steps and
+ *  forecasts. @return ES_OK, ES_EFORMAT, ES_ENOMEM: the same on all ranks */
+es_status es_snapshot_recall(es_snapshot *s);
+
 /** Collective. Take one: append to the trajectory and the step detector.
  *  @param n       rows of a view on this rank
  *  @param row     [n] global number of each row (0 .. samples-1), for /embedding/pca

@@ -179,6 +179,7 @@ typedef struct es_run {
 } es_run;
 
 /** Collective. From train->step to par->steps: steps, snapshots, log, checkpoints, stop.
+ *  With a resumed trajectory (es_traj_open) it goes on where that and train's state end.
  *  @return ES_OK; ES_STOPPED after an early stop with a checkpoint; an error */
 es_status es_run_loop(const es_run *r, es_train *train, es_loader *loader,
                       es_probe *probe, es_snapshot *snapshot, es_traj *traj,

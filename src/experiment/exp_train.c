@@ -3,8 +3,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "eigenstep/ckpt.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/outdir.h"
+#include "exp_train.h"
 #include "foresight.h"
 #include "output.h"
 #include "probe_set.h"
@@ -117,24 +119,34 @@ done:
   return st;
 }
 
-static es_status train(const es_job *job, es_config *cfg) {
-  es_settings s;
+es_status es_exp_train(const es_job *job, es_config *cfg, const es_settings *s,
+                       const char *checkpoint) {
+  const es_comm *const c = job->comm;
   es_pipeline *p = NULL;
   es_output o = {0};
   es_probe_set set = {0};
-  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
-  ES_TRY(es_output_check(job, s.output.dir));
-  ES_TRY(es_pipeline_create(job->comm, cfg, &s, &p));
-  es_status st = es_probe_set_open(job->comm, cfg, &s, p, &set);
+  ES_TRY(es_pipeline_create(c, cfg, s, &p));
+  es_status st = es_probe_set_open(c, cfg, s, p, &set);
+  if (st == ES_OK && checkpoint != NULL)
+    st = es_ckpt_read(c, checkpoint, es_train_visit, p->train, NULL, NULL);
   es_stop_install(); /* what has a folder ends with a checkpoint and a STATUS in it */
-  if (st == ES_OK) st = es_output_open(job, cfg, s.output.dir, &o);
+  if (st == ES_OK && checkpoint == NULL) st = es_output_open(job, cfg, s->output.dir, &o);
+  if (st == ES_OK && checkpoint != NULL)
+    st = es_output_resume(job, cfg, s->output.dir, p->train->step, &o);
   if (st == ES_OK) {
-    st = run_into(job, cfg, &s, &o, p, &set);
+    st = run_into(job, cfg, s, &o, p, &set);
     st = es_output_close(job, &o, st, p->train->step);
   }
   es_probe_set_close(&set);
   es_pipeline_destroy(&p);
   return st;
+}
+
+static es_status train(const es_job *job, es_config *cfg) {
+  es_settings s;
+  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
+  ES_TRY(es_output_check(job, s.output.dir));
+  return es_exp_train(job, cfg, &s, NULL);
 }
 
 static es_status run(const es_job *job, int argc, char *const *argv) {

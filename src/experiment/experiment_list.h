@@ -2,6 +2,7 @@
 /* One line per sub-command, in the order of --help. No include guard: expanded several
  * times. */
 ES_EXPERIMENT(train)
+ES_EXPERIMENT(resume)
 ES_EXPERIMENT(linear)
 ES_EXPERIMENT(kernel)
 ES_EXPERIMENT(spectrum)

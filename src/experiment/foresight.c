@@ -261,6 +261,22 @@ static es_status write_modes(const es_comm *c, es_traj *t, const es_foresight *f
   return es_h5_write_rows(h, "/theory/tau", ES_H5_F64, 0, mine, f->tau);
 }
 
+/* Collective. What the first part of a resumed run found; nothing where it found nothing:
+ * the features are no longer those of the start. */
+static es_status read_modes(const es_comm *c, es_traj *t, es_foresight *f) {
+  es_h5 *const h = es_traj_h5(t);
+  es_h5_info info;
+  if (!es_h5_exists(h, "/theory/gamma") || !es_h5_exists(h, "/theory/tau")) return ES_OK;
+  ES_TRY(es_h5_stat(h, "/theory/gamma", &info));
+  es_status st = ES_NEW(info.dim[0], &f->gamma);
+  if (st == ES_OK) st = ES_NEW(info.dim[0], &f->tau);
+  ES_TRY(es_comm_agree(c, st));
+  ES_TRY(es_h5_read_rows(h, "/theory/gamma", ES_H5_F64, 0, info.dim[0], f->gamma));
+  ES_TRY(es_h5_read_rows(h, "/theory/tau", ES_H5_F64, 0, info.dim[0], f->tau));
+  f->modes = (int) info.dim[0];
+  return ES_OK;
+}
+
 static void print(const es_foresight *f, int width) {
   char text[200] = "";
   for (int j = 0, used = 0; j < f->modes && j < 6; j++)
@@ -279,6 +295,7 @@ es_status es_foresight_make(const es_comm *c, const es_grid *g, const es_setting
   es_pairs x = {0};
   float *w = NULL;
   double length = 0;
+  if (es_traj_resumed(t)) return read_modes(c, t, f);
   if (why != NULL || view < 0) {
     es_info("no prediction from the features of the start: %s",
             why ? why : "no last layer");

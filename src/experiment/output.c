@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/outdir.h"
@@ -39,12 +41,30 @@ static void unused_line(void *ctx, const char *key, const char *value) {
   fprintf(ctx, "%s = %s\n", key, value);
 }
 
-/* Text of a FILE-writing function as DIR/name. */
-static es_status open_text(const char *dir, const char *name, FILE **f) {
+/* Two programs that write one folder would spoil both: its log is locked. Where files
+ * cannot be locked nobody is kept out. */
+static es_status take_lock(es_output *o) {
   char path[1200];
-  snprintf(path, sizeof path, "%s/%s", dir, name);
-  *f = fopen(path, "w");
+  snprintf(path, sizeof path, "%s/log.txt", o->dir);
+  o->lock = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  ES_CHECK(o->lock >= 0, ES_EIO, "cannot create '%s': %s", path, strerror(errno));
+  if (flock(o->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return ES_OK;
+  close(o->lock);
+  o->lock = -1;
+  ES_CHECK(false, ES_ECONFIG,
+           "output folder '%s': got one that a running program writes, expected a run "
+           "that has ended",
+           o->dir);
+}
+
+/* Text of a FILE-writing function as DIR/name. What a resumed run was made by before
+ * stays. */
+static es_status open_text(const es_output *o, const char *name, FILE **f) {
+  char path[1200];
+  snprintf(path, sizeof path, "%s/%s", o->dir, name);
+  *f = fopen(path, o->resumed ? "a" : "w");
   ES_CHECK(*f != NULL, ES_EIO, "cannot create '%s': %s", path, strerror(errno));
+  if (o->resumed) fprintf(*f, "\nresumed at step %lld\n", (long long) o->first_step);
   return ES_OK;
 }
 
@@ -60,10 +80,12 @@ static es_status write_texts(const es_config *cfg, const es_output *o) {
   char path[1200];
   ES_TRY(es_outdir_status(o->dir, "RUNNING"));
   ES_TRY(es_outdir_write(o->dir, "run.ini", o->config_text));
-  ES_TRY(open_text(o->dir, "unused.txt", &f));
-  es_config_unused(cfg, unused_line, f);
-  ES_TRY(close_text(f, "unused.txt"));
-  ES_TRY(open_text(o->dir, "build.txt", &f));
+  if (!o->resumed) {
+    ES_TRY(open_text(o, "unused.txt", &f));
+    es_config_unused(cfg, unused_line, f);
+    ES_TRY(close_text(f, "unused.txt"));
+  }
+  ES_TRY(open_text(o, "build.txt", &f));
   es_stamp_code(f);
   ES_TRY(close_text(f, "build.txt"));
   snprintf(path, sizeof path, "%s/log.txt", o->dir);
@@ -74,7 +96,7 @@ static es_status write_texts(const es_config *cfg, const es_output *o) {
 static es_status write_job(const es_job *job, const es_output *o) {
   FILE *f = NULL;
   const bool root = job->comm->rank == 0;
-  ES_TRY(es_comm_agree(job->comm, root ? open_text(o->dir, "job.txt", &f) : ES_OK));
+  ES_TRY(es_comm_agree(job->comm, root ? open_text(o, "job.txt", &f) : ES_OK));
   es_status st = es_stamp_job(job->comm, job->argc, job->argv, job->envp, f);
   if (root) {
     const es_status closed = close_text(f, "job.txt");
@@ -95,6 +117,10 @@ static es_status open_all(const es_job *job, es_config *cfg, es_output *o) {
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   ES_TRY_GOTO(write_job(job, o), done);
   snprintf(path, sizeof path, "%s/trajectory.h5", o->dir);
+  if (o->resumed) {
+    st = es_traj_open(c, path, o->first_step, &o->traj);
+    goto done;
+  }
   ES_TRY_GOTO(es_traj_create(c, path, &o->traj), done);
   st = es_stamp_h5(es_traj_h5(o->traj), c, job->argc, job->argv, job->envp, cfg, s, n);
 done:
@@ -102,12 +128,33 @@ done:
   return st;
 }
 
+/* Collective. */
+static es_status open_locked(const es_job *job, es_config *cfg, es_output *o) {
+  const bool root = job->comm->rank == 0;
+  o->lock = -1;
+  ES_TRY(es_comm_agree(job->comm, root ? take_lock(o) : ES_OK));
+  const es_status st = open_all(job, cfg, o);
+  return st == ES_OK ? ES_OK : es_output_close(job, o, st, o->first_step);
+}
+
 es_status es_output_open(const es_job *job, es_config *cfg, const char *dir,
                          es_output *o) {
   snprintf(o->dir, sizeof o->dir, "%s", dir);
   ES_TRY(es_outdir_create(job->comm, dir));
-  const es_status st = open_all(job, cfg, o);
-  return st == ES_OK ? ES_OK : es_output_close(job, o, st, 0);
+  return open_locked(job, cfg, o);
+}
+
+es_status es_output_resume(const es_job *job, es_config *cfg, const char *dir,
+                           int64_t step, es_output *o) {
+  char path[1200];
+  snprintf(o->dir, sizeof o->dir, "%s", dir);
+  o->resumed = true;
+  o->first_step = step;
+  ES_TRY(open_locked(job, cfg, o));
+  snprintf(path, sizeof path, "%s/stop", dir);
+  if (job->comm->rank == 0 && unlink(path) == 0) es_info("removed the file '%s'", path);
+  es_info("resumed at step %lld on %d ranks", (long long) step, job->comm->size);
+  return ES_OK;
 }
 
 static es_status final_status(const es_output *o, es_status result, int64_t step) {
@@ -136,6 +183,7 @@ es_status es_output_close(const es_job *job, es_output *o, es_status result,
   es_free(&o->config_text);
   es_status st = job->comm->rank == 0 ? final_status(o, result, step) : ES_OK;
   if (job->comm->rank == 0) es_log_file(NULL);
+  if (o->lock >= 0) close(o->lock);
   st = es_comm_agree(job->comm, st);
   return result < ES_OK || st == ES_OK ? result : st;
 }

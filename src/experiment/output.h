@@ -12,6 +12,9 @@ typedef struct es_output {
   es_traj *traj;      /**< DIR/trajectory.h5; owned */
   char *config_text;  /**< effective run.ini; owned */
   const char *reason; /**< for STATUS, why it was stopped early */
+  int lock;           /**< rank 0: open log.txt, locked; else -1 */
+  bool resumed;
+  int64_t first_step; /**< the step it resumes at, 0 if it does not */
 } es_output;
 
 /** Collective. Would es_output_open accept this folder? Asked before the long
@@ -23,6 +26,13 @@ es_status es_output_check(const es_job *job, const char *dir);
  *  FAILED. */
 es_status es_output_open(const es_job *job, es_config *cfg, const char *dir,
                          es_output *o);
+
+/** Collective. The same with the folder of a run that has ended, to go on at `step`:
+ *  run.ini anew, the other texts appended to, trajectory.h5 open with the rows up to
+ *  `step`; a file `stop` is removed.
+ *  @return also ES_ECONFIG: another program is writing there; nothing is changed then */
+es_status es_output_resume(const es_job *job, es_config *cfg, const char *dir,
+                           int64_t step, es_output *o);
 
 /** Collective. Close the trajectory and write the final STATUS for `result` at `step`.
  *  @return result, or the error of closing if that was the first */

@@ -64,23 +64,29 @@ static es_status create_axis(es_traj *t, const char *group) {
   return es_h5_attach(t->file, time, 0, step);
 }
 
-/* Collective. One series with its scales. */
-static es_status create_series(es_traj *t, const char *group, const es_traj_field *field,
-                               es_traj_series *s) {
-  char scale[2 * ES_TRAJ_PATH];
-  const int len = snprintf(s->path, sizeof s->path, "%s/%s", group, field->name);
+/* Path and shape of a series in group g. */
+static es_status describe(const es_traj_group *g, const es_traj_field *field,
+                          es_traj_series *s) {
+  const int len = snprintf(s->path, sizeof s->path, "%s/%s", g->path, field->name);
   ES_CHECK(len < (int) sizeof s->path && field->ndim >= 0 && field->ndim <= 2, ES_EARG,
            "field %s of %s: name too long or %d dimensions, expected 0 to 2", field->name,
-           group, field->ndim);
-  int64_t dim[ES_TRAJ_DIMS] = {-1, 0, 0};
+           g->path, field->ndim);
   s->ndim = field->ndim;
   s->width = 1;
   for (int i = 0; i < field->ndim; i++) {
     ES_CHECK(field->dim[i] > 0, ES_EARG, "%s: dimension %d is %lld, expected > 0",
              s->path, i + 1, (long long) field->dim[i]);
-    dim[i + 1] = s->dim[i] = field->dim[i];
+    s->dim[i] = field->dim[i];
     s->width *= field->dim[i];
   }
+  return ES_OK;
+}
+
+/* Collective. One series with its scales. */
+static es_status create_series(es_traj *t, const char *group, const es_traj_field *field,
+                               const es_traj_series *s) {
+  char scale[2 * ES_TRAJ_PATH];
+  const int64_t dim[ES_TRAJ_DIMS] = {-1, s->dim[0], s->dim[1]};
   ES_TRY(es_h5_dataset(t->file, s->path, ES_H5_F64, 1 + field->ndim, dim,
                        chunk_rows(s->width), field->units, field->description));
   snprintf(scale, sizeof scale, "%s/step", group);
@@ -109,6 +115,23 @@ void es_traj_group_clear(es_traj_group *g) {
   es_free(&g->values);
 }
 
+/* Does a resumed file have the group? */
+static bool is_there(const es_traj *t, const es_traj_group *g) {
+  char step[ES_TRAJ_PATH + 8];
+  snprintf(step, sizeof step, "%s/step", g->path);
+  return t->resumed && es_h5_exists(t->file, step);
+}
+
+/* Collective. Axis and series of a group that is not there yet. */
+static es_status create_group(es_traj *t, const es_traj_group *g, const char *description,
+                              const es_traj_field *fields) {
+  ES_TRY(es_h5_group(t->file, g->path, description));
+  ES_TRY(create_axis(t, g->path));
+  for (int i = 0; i < g->n; i++)
+    ES_TRY(create_series(t, g->path, &fields[i], &g->series[i]));
+  return ES_OK;
+}
+
 es_status es_traj_group_create(es_traj *t, const char *path, const char *description,
                                const es_traj_field *fields, int n, es_traj_group *g) {
   *g = (es_traj_group){.n = n};
@@ -118,13 +141,15 @@ es_status es_traj_group_create(es_traj *t, const char *path, const char *descrip
       path, n, sizeof g->path);
   snprintf(g->path, sizeof g->path, "%s", path);
   es_status st = group_alloc(t, g, n);
-  if (st == ES_OK) st = es_h5_group(t->file, path, description);
-  if (st == ES_OK) st = create_axis(t, path);
   for (int i = 0; i < n && st == ES_OK; i++) {
+    st = describe(g, &fields[i], &g->series[i]);
     g->series[i].offset = g->width;
-    st = create_series(t, path, &fields[i], &g->series[i]);
     g->width += g->series[i].width;
   }
+  if (st == ES_OK && is_there(t, g))
+    st = es_traj_group_reopen(t, g);
+  else if (st == ES_OK)
+    st = create_group(t, g, description, fields);
   if (st != ES_OK) es_traj_group_clear(g);
   return st;
 }

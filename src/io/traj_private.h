@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file traj_private.h  Groups of a trajectory, shared by traj.c and traj_declare.c. */
+/** @file traj_private.h  Groups of a trajectory, shared by the files traj*.c. */
 #ifndef ES_TRAJ_PRIVATE_H
 #define ES_TRAJ_PRIVATE_H
 
@@ -36,7 +36,9 @@ struct es_traj {
   es_h5 *file;
   es_traj_group *group; /**< owned, [n] */
   int n;
-  bool failed; /**< a write failed: closing does not try again */
+  bool failed;       /**< a write failed: closing does not try again */
+  bool resumed;      /**< opened by es_traj_open */
+  int64_t last_step; /**< then: rows of later steps are dropped */
 };
 
 /** Collective. Create the datasets of a group and its scales; fills g. On error g owns
@@ -44,5 +46,9 @@ struct es_traj {
 es_status es_traj_group_create(es_traj *t, const char *path, const char *description,
                                const es_traj_field *fields, int n, es_traj_group *g);
 void es_traj_group_clear(es_traj_group *g);
+
+/** Collective. The same for datasets that a resumed file has, and their rows cut
+ *  (traj_resume.c). g->path and g->series are set. */
+es_status es_traj_group_reopen(es_traj *t, es_traj_group *g);
 
 #endif

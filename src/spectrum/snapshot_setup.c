@@ -215,6 +215,7 @@ es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
   static const char path[] = "/embedding/label";
   es_h5 *const f = es_traj_h5(s->traj);
   if (!s->covariance) return ES_OK;
+  if (es_traj_resumed(s->traj) && es_h5_exists(f, path)) return ES_OK;
   ES_TRY(es_h5_dataset(f, path, ES_H5_I64, 1, &s->opt.samples, 0, "1",
                        "class of each sample, from 0 on; -1: none"));
   ES_TRY(es_h5_attach(f, path, 0, "/embedding/sample"));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file snapshot_steps.c  The step detector of a snapshot: /forecast row by row, /steps
  *  at the end. */
+#include <string.h>
 #include "eigenstep/mem.h"
 #include "snapshot_private.h"
 
@@ -27,6 +28,26 @@ es_status es_snapshot_follow(es_snapshot *s, int64_t step, double time) {
   const es_forecast f = es_steps_next(s->steps);
   const double row[] = {f.mode, f.step, f.time, f.gamma, f.gamma_error};
   return es_traj_append(s->traj, s->forecast_series, step, time, row);
+}
+
+/* The series of the eigenvalues that steps are looked for in, as es_snapshot_take leaves
+ * them in s->leading. */
+static int leading_series(const es_snapshot *s) {
+  if (s->unit) return s->unit_series;
+  const bool cross = s->cross && (s->opt.cross_modes || !s->covariance);
+  return cross ? s->cross_series : s->covariance_series;
+}
+
+es_status es_snapshot_recall(es_snapshot *s) {
+  es_traj_rows r;
+  ES_TRY(es_traj_history(s->traj, leading_series(s), &r));
+  es_status st = ES_OK;
+  for (int64_t i = 0; i < r.n && st == ES_OK; i++) {
+    memcpy(s->leading, r.values + i * s->k, (size_t) s->k * sizeof *s->leading);
+    st = es_steps_add(s->steps, r.step[i], r.time[i], s->leading);
+  }
+  es_traj_rows_free(&r);
+  return es_comm_agree(s->grid->comm, st);
 }
 
 int es_snapshot_learned(const es_snapshot *s) {

@@ -150,11 +150,13 @@ static es_status snapshot(loop *l) {
   return ES_OK;
 }
 
+/* The rows before it first: whoever resumes finds them all. */
 static es_status checkpoint(loop *l) {
   const double start = es_now();
   es_train *t = l->train;
   char dir[1100];
   snprintf(dir, sizeof dir, "%s/ckpt", l->run->dir);
+  ES_TRY(es_traj_flush(l->traj));
   ES_TRY(es_train_settle(t));
   ES_TRY(es_ckpt_write(t->comm, dir, t->step, t->time, (int) l->run->ckpt->keep,
                        l->run->config_text, es_train_visit, t));
@@ -266,12 +268,28 @@ static es_status one_step(loop *l, double begun) {
   return ES_OK;
 }
 
+/* Collective. Of a resumed run: its state was measured already; what is of steps to come
+ * goes, the clock runs on. */
+static es_status recall(loop *l, double *begun) {
+  es_traj_rows r;
+  ES_TRY(es_traj_keep(l->traj, l->loss_series, l->train->step - 1));
+  ES_TRY(es_traj_keep(l->traj, l->gradient_series, l->train->step - 1));
+  ES_TRY(es_snapshot_recall(l->snapshot));
+  ES_TRY(es_traj_history(l->traj, l->timing_series, &r));
+  if (r.n > 0) *begun -= r.values[r.n - 1];
+  es_traj_rows_free(&r);
+  return ES_OK;
+}
+
 static es_status loop_body(loop *l) {
   es_train *t = l->train;
   const es_run *r = l->run;
   int64_t vote[ES_VOTES] = {0, ES_STOP_NONE};
-  const double begun = es_now();
-  ES_TRY(snapshot(l));
+  double begun = es_now();
+  if (es_traj_resumed(l->traj))
+    ES_TRY(recall(l, &begun));
+  else
+    ES_TRY(snapshot(l));
   l->window_start = es_now();
   l->window_paused = 0;
   if (t->step < r->par->steps) fetch(l, t->step, vote);
@@ -287,7 +305,6 @@ static es_status loop_body(loop *l) {
             (long long) t->skipped, (long long) t->step);
   ES_TRY(es_snapshot_write_steps(l->snapshot));
   ES_TRY(checkpoint(l));
-  ES_TRY(es_traj_flush(l->traj));
   if (l->cause <= ES_STOP_CHECKPOINT) return ES_OK;
   l->stop->cause = l->cause;
   es_info("stopped at step %lld of %lld (%s), checkpoint written", (long long) t->step,

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file exp_train.h  A training run, from its start or from a checkpoint. */
+#ifndef ES_EXP_TRAIN_H
+#define ES_EXP_TRAIN_H
+
+#include "settings.h"
+
+/** Collective. Train as the settings of `cfg` say, into s->output.dir.
+ *  @param checkpoint  folder of a complete checkpoint of the same run, to go on from;
+ *                     NULL: from the start, into an empty folder
+ *  @return as es_run_loop, or why it could not begin: the same on all ranks */
+es_status es_exp_train(const es_job *job, es_config *cfg, const es_settings *s,
+                       const char *checkpoint);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file traj_resume.c  A trajectory that is gone on with: rows after the step it resumes
+ *  at are dropped, so that a run that was interrupted and one that was not give the same
+ *  file.
+ *
+ *  A killed run may leave the series of a group with different numbers of rows, where
+ *  HDF5 wrote some of them early: what not all have is dropped, too. */
+#include "traj_private.h"
+
+#include <stdio.h>
+#include "eigenstep/mem.h"
+
+es_status es_traj_open(const es_comm *c, const char *path, int64_t step, es_traj **out) {
+  es_traj *t = NULL;
+  es_note n = {0};
+  if (ES_NEW(1, &t) != ES_OK) es_note_set(&n, ES_ENOMEM, "out of memory");
+  es_status st = es_note_settle(c, &n);
+  if (st == ES_OK) st = es_h5_open(c, path, true, &t->file);
+  if (st != ES_OK) {
+    es_free(&t);
+    return st;
+  }
+  t->comm = c;
+  t->resumed = true;
+  t->last_step = step;
+  *out = t;
+  return ES_OK;
+}
+
+bool es_traj_resumed(const es_traj *t) {
+  return t->resumed;
+}
+
+/* The dataset of series i; -2: step, -1: time. */
+static const char *dataset(const es_traj_group *g, int i, char path[ES_TRAJ_PATH + 8]) {
+  if (i >= 0) return g->series[i].path;
+  snprintf(path, ES_TRAJ_PATH + 8, "%s/%s", g->path, i == -2 ? "step" : "time");
+  return path;
+}
+
+/* Collective. All ranks read rows [0, rows) of a dataset. */
+static es_status read_all(es_traj *t, const char *path, es_h5_type type, int64_t rows,
+                          int64_t width, void **values) {
+  es_note n = {0};
+  if (es_alloc_n((size_t) (rows * width), 8, path, values) != ES_OK)
+    es_note_set(&n, ES_ENOMEM, "out of memory for %lld rows of %s", (long long) rows,
+                path);
+  ES_TRY(es_note_settle(t->comm, &n));
+  const es_status st = es_h5_read_rows(t->file, path, type, 0, rows, *values);
+  if (st != ES_OK) es_free(values);
+  return st;
+}
+
+/* Collective. Keep of g's first `rows` rows those up to `last`, in all series. */
+static es_status cut(es_traj *t, es_traj_group *g, int64_t rows, int64_t last) {
+  char path[ES_TRAJ_PATH + 8];
+  int64_t *step = NULL;
+  ES_TRY(read_all(t, dataset(g, -2, path), ES_H5_I64, rows, 1, (void **) &step));
+  while (rows > 0 && step[rows - 1] > last) rows--;
+  es_free(&step);
+  for (int i = -2; i < g->n; i++)
+    ES_TRY(es_h5_resize(t->file, dataset(g, i, path), rows));
+  g->written = rows;
+  return ES_OK;
+}
+
+/* Collective. A dataset has rows of this shape; *rows becomes no more than it has. */
+static es_status check(es_traj *t, const char *path, int ndim, const int64_t *dim,
+                       int64_t *rows) {
+  es_h5_info info;
+  ES_TRY(es_h5_stat(t->file, path, &info));
+  bool same = info.ndim == 1 + ndim;
+  for (int i = 0; same && i < ndim; i++) same = info.dim[1 + i] == dim[i];
+  es_note n = {0};
+  if (!same)
+    es_note_set(&n, ES_EFORMAT,
+                "%s of the trajectory: got %d dimensions, expected %d of the run's sizes",
+                path, info.ndim, 1 + ndim);
+  ES_TRY(es_note_settle(t->comm, &n));
+  if (info.dim[0] < *rows) *rows = info.dim[0];
+  return ES_OK;
+}
+
+es_status es_traj_group_reopen(es_traj *t, es_traj_group *g) {
+  char path[ES_TRAJ_PATH + 8];
+  int64_t rows = INT64_MAX;
+  for (int i = -2; i < 0; i++) ES_TRY(check(t, dataset(g, i, path), 0, NULL, &rows));
+  for (int i = 0; i < g->n; i++) {
+    const es_traj_series *const s = &g->series[i];
+    ES_TRY(check(t, s->path, s->ndim, s->dim, &rows));
+  }
+  return cut(t, g, rows, t->last_step);
+}
+
+es_status es_traj_keep(es_traj *t, int id, int64_t last) {
+  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
+  return cut(t, &t->group[id], t->group[id].written, last);
+}
+
+es_status es_traj_history(es_traj *t, int id, es_traj_rows *out) {
+  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
+  const es_traj_group *const g = &t->group[id];
+  const es_traj_series *const s = &g->series[0];
+  char path[ES_TRAJ_PATH + 8];
+  es_traj_rows r = {.n = g->written, .width = s->width};
+  es_status st = read_all(t, dataset(g, -2, path), ES_H5_I64, r.n, 1, (void **) &r.step);
+  if (st == ES_OK)
+    st = read_all(t, dataset(g, -1, path), ES_H5_F64, r.n, 1, (void **) &r.time);
+  if (st == ES_OK)
+    st = read_all(t, s->path, ES_H5_F64, r.n, s->width, (void **) &r.values);
+  if (st == ES_OK)
+    *out = r;
+  else
+    es_traj_rows_free(&r);
+  return st;
+}
+
+void es_traj_rows_free(es_traj_rows *r) {
+  es_free(&r->step);
+  es_free(&r->time);
+  es_free(&r->values);
+}

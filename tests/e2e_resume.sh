@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_resume.sh  A run that was interrupted and resumed gives the file of one that was
+# not: bit by bit, on other numbers of ranks, after its end, a stop and a kill; what is no
+# such run is refused.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py numpy
+exact="$tiny parallel.deterministic=true"
+
+same() { # same DIR REFERENCE: all but the clock
+  "$python" - "$work/$1" "$work/$2" <<'EOF' || fail "$1 is not as $2"
+import sys
+import h5py
+import numpy as np
+a, b = (h5py.File(d + "/trajectory.h5", "r") for d in sys.argv[1:])
+names = []
+b.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
+names = [n for n in names if n.split("/")[0] not in ("timing", "parameters", "theory")]
+names += ["theory/gamma"] * ("theory" in b)  # its curves reach as far as the run was planned
+assert "steps/gamma" in names and "embedding/pca" in names, names
+for n in names:
+    x, y = a[n][()], b[n][()]
+    assert np.shape(x) == np.shape(y), (n, np.shape(x), np.shape(y))
+    assert np.asarray(x).tobytes() == np.asarray(y).tobytes(), (n, x, y)
+seconds = a["/timing/seconds"][:]
+assert (np.diff(seconds) > 0).all(), seconds
+assert (a["/timing/step"][:] == b["/timing/step"][:]).all()
+EOF
+  [ "$(cat "$work/$1/STATUS")" = DONE ] || fail "$1: $(cat "$work/$1/STATUS")"
+}
+
+run() { # run WHAT RANKS ARGUMENT...
+  local what=$1 n=$2; shift 2
+  launch "$n" "$@" > "$work/log" 2>&1 || { cat "$work/log"; fail "$what ended with $?"; }
+}
+
+run reference 2 train - $exact output.dir="$work/whole"
+# It had ended, and is asked for more.
+run half 1 train - $exact run.steps=5 output.dir="$work/half"
+run "half, resumed" 4 resume "$work/half" run.steps=10
+same half whole
+[ "$(grep -c '^ ' "$work/half/timesteps.txt")" -eq 2 ] || fail "rows of timesteps.txt"
+grep -q "resumed at step 5 on 4 ranks" "$work/half/log.txt" || fail "log of a resume"
+grep -q "^steps = 10" "$work/half/run.ini" || fail "run.ini of a resume"
+
+# Killed at any moment after its first checkpoint; rows of later steps are made anew.
+launch 2 train - $exact run.steps=100000 ckpt.every=3 output.dir="$work/kill" \
+  > "$work/log" 2>&1 & pid=$!
+for _ in $(seq 600); do
+  ls "$work"/kill/ckpt/step_*/DONE > /dev/null 2>&1 && break
+  sleep 0.1
+done
+# a second program in the same folder is kept out
+launch 1 resume "$work/kill" > "$work/out" 2>&1
+[ $? -eq 2 ] && grep -q "a running program writes" "$work/out" ||
+  { fail "two programs in one folder"; cat "$work/out"; }
+pkill -KILL -f "train - .*output.dir=$work/kill"
+wait $pid && fail "a killed run ended with 0"
+[ "$(cat "$work/kill/STATUS")" = RUNNING ] || fail "STATUS of a killed run"
+last=$(basename "$(ls -d "$work"/kill/ckpt/step_*[0-9] | tail -n 1)")
+end=$((10#${last#step_} + 4))
+run "killed, resumed" 1 resume "$work/kill" run.steps=$end
+run "its reference" 2 train - $exact run.steps=$end output.dir="$work/unkilled"
+same kill unkilled
+
+# Stopped by a file, which goes; the folder moved; momentum and a schedule.
+plan="$exact optim.name=lars sched.name=cosine sched.warmup=3 precondition.eps=0.5"
+run "its reference" 2 train - $plan output.dir="$work/planned"
+launch 2 train - $plan run.walltime=0.001 output.dir="$work/stop" > "$work/log" 2>&1
+[ $? -eq 75 ] || fail "a run without time"
+mv "$work/stop" "$work/moved"
+touch "$work/moved/stop"
+run "stopped, resumed" 2 resume "$work/moved" run.walltime=0
+same moved planned
+[ ! -e "$work/moved/stop" ] || fail "the file stop"
+
+refuse() { # refuse REGEX ARGUMENT...
+  local regex=$1 got; shift
+  launch 2 resume "$@" > "$work/out" 2> "$work/err"
+  got=$?
+  [ $got -eq 1 ] || [ $got -eq 2 ] || fail "exit $got: $*"
+  [ "$(grep -c '^eigenstep: error' "$work/err")" -eq 1 ] || fail "not one sentence: $*"
+  grep -qE "$regex" "$work/err" || { fail "no '$regex' from: $*"; cat "$work/err"; }
+  [ "$(cat "$work/half/STATUS")" = DONE ] || fail "STATUS after: $*"
+}
+refuse "got optim.lr = 1, expected 'lr = 3e-3'" "$work/half" optim.lr=1 run.steps=20
+refuse "run.steps = 10, but .* is at step 10" "$work/half"
+refuse "no complete checkpoint" "$work/nowhere"
+refuse "unknown|no parameter" "$work/half" run.stepz=20
+rm -r "$work"/half/ckpt/step_*
+refuse "no complete checkpoint" "$work/half" run.steps=20
+finish
