@@ -46,7 +46,11 @@ def read(path, count):
         sets += [(f"view {k}", f[f"/view{k}"][:n]) for k in (1, 2)]
         pictures = [(name, colours(x, stretch and name != "image")) for name, x in sets]
         title = f"{parameter(f, 'data.name')}: {parameter(f, 'augment.list')}"
-        return pictures, f["/id"][:n], f["/label"][:n], title
+        names = f["/label"].attrs.get("class_names", "")
+        names = (names.decode() if isinstance(names, bytes) else names).split()
+        labels = [names[k] if 0 <= k < len(names) else f"class {k}" if k >= 0 else ""
+                  for k in f["/label"][:n]]
+        return pictures, f["/id"][:n], labels, title
 
 
 def draw(pictures, ids, labels, title, columns, out):
@@ -70,8 +74,8 @@ def draw(pictures, ids, labels, title, columns, out):
             if i < columns:
                 figure.text((x + (k + 0.485) * CELL) / width, (height - 0.36) / height,
                             name, ha="center", va="center", fontsize=8, color="0.35")
-        label = f"{ids[i]}" + (f"  class {labels[i]}" if labels[i] >= 0 else "")
-        figure.text(x / width, (y + CELL + 0.02) / height, label, fontsize=7, va="bottom")
+        figure.text(x / width, (y + CELL + 0.02) / height, f"{ids[i]}  {labels[i]}",
+                    fontsize=7, va="bottom")
     figure.text(margin / width, (height - 0.14) / height, title, fontsize=9, va="center")
     figure.savefig(out, dpi=150)
     plt.close(figure)

@@ -145,11 +145,22 @@ static void stl_reads_column_major(void **state) {
   for (int i = 0; i < 3; i++) assert_pattern(ds, i, i, i);
   assert_string_equal(ds->ops->class_name(ds, 7), "monkey");
   es_dataset_close(&ds);
+  const char names[] = "a\nb c\r\nc\nd\ne\nf\ng\nh\ni\nten"; /* others in this layout */
+  files_write(folder, "class_names.txt", names, strlen(names));
+  assert_int_equal(open_set(&p, NULL, &ds), ES_OK);
+  assert_string_equal(ds->ops->class_name(ds, 1), "b c");
+  assert_string_equal(ds->ops->class_name(ds, 9), "ten");
+  es_dataset_close(&ds);
+  files_write(folder, "class_names.txt", names, strlen(names) - 4);
+  refused(&p, NULL, ES_EFORMAT, "class_names.txt", "got 9 names, expected 10");
+  files_write(folder, "class_names.txt", "a\n\nb", 4);
+  refused(&p, NULL, ES_EFORMAT, "class_names.txt", "line 2");
   assert_int_equal(open_set(&p, "unlabeled", &ds), ES_OK);
   assert_int_equal(ds->labels, 0);
   assert_pattern(ds, 1, 1, -1);
   es_dataset_close(&ds);
   refused(&p, "test", ES_EIO, "test_X.bin", "fetch-stl10.sh");
+  files_write(folder, "class_names.txt", names, strlen(names));
   files_write(folder, "train_y.bin", "\1\2", 2);
   refused(&p, NULL, ES_EFORMAT, "got 2 labels", "expected 3");
   files_write(folder, "train_y.bin", "\1\0\3", 3);

@@ -3,20 +3,26 @@
  *
  *  SPLIT_X.bin: 27,648 bytes an image, the R, G and B planes, each 96 x 96 column by
  *  column. SPLIT_y.bin (not for unlabeled): a byte an image, classes 1..10; they become
- *  0..9 here. A. Coates, H. Lee, A. Y. Ng, AISTATS 2011. */
+ *  0..9 here. class_names.txt, where it is there: a name a line, as other images in this
+ *  layout have classes of their own. A. Coates, H. Lee, A. Y. Ng, AISTATS 2011. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "data_private.h"
 #include "eigenstep/mem.h"
 
-enum { SIDE = 96, PLANE = SIDE * SIDE, IMAGE = 3 * PLANE, CLASSES = 10 };
+enum { SIDE = 96, PLANE = SIDE * SIDE, IMAGE = 3 * PLANE, CLASSES = 10, NAME = 64 };
 
 #define HINT "; inputs/data/fetch-stl10.sh fetches STL-10"
 
 typedef struct stl10 {
   es_mapped x, y;
+  char name[CLASSES][NAME];
 } stl10;
+
+static const char *const official[CLASSES] = {
+    "airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"};
 
 static es_status open_images(es_dataset *ds, const char *folder, const char *split) {
   stl10 *s = ds->impl;
@@ -51,6 +57,40 @@ static es_status open_labels(es_dataset *ds, const char *folder, const char *spl
   return ES_OK;
 }
 
+/* Lines of class_names.txt, the last one with or without its end. */
+static es_status split_names(const char *path, const es_mapped *m, stl10 *s) {
+  const char *at = (const char *) m->bytes, *const end = at + m->size;
+  int n = 0;
+  while (at < end) {
+    const char *const stop = memchr(at, '\n', (size_t) (end - at));
+    size_t size = (size_t) ((stop != NULL ? stop : end) - at);
+    const size_t step = size + (stop != NULL);
+    while (size > 0 && (at[size - 1] == '\r' || at[size - 1] == ' ')) size--;
+    ES_CHECK(n < CLASSES && size > 0 && size < NAME && memchr(at, '\0', size) == NULL,
+             ES_EFORMAT,
+             "'%s', line %d: expected %d lines with a name of 1 to %d characters each",
+             path, n + 1, CLASSES, NAME - 1);
+    memcpy(s->name[n], at, size);
+    s->name[n++][size] = '\0';
+    at += step;
+  }
+  ES_CHECK(n == CLASSES, ES_EFORMAT, "'%s': got %d names, expected %d", path, n, CLASSES);
+  return ES_OK;
+}
+
+static es_status open_names(es_dataset *ds, const char *folder) {
+  stl10 *s = ds->impl;
+  char path[ES_PATH_MAX];
+  es_mapped m = {0};
+  for (int k = 0; k < CLASSES; k++) snprintf(s->name[k], NAME, "%s", official[k]);
+  ES_TRY(es_path_join(folder, "class_names.txt", path));
+  if (access(path, F_OK) != 0) return ES_OK;
+  ES_TRY(es_map_open(path, "", &m));
+  const es_status st = split_names(path, &m, s);
+  es_map_close(&m);
+  return st;
+}
+
 static void close_set(es_dataset *ds) {
   stl10 *s = ds->impl;
   es_map_close(&s->x);
@@ -67,6 +107,7 @@ static es_status open_set(es_dataset *ds, const es_data_params *p, uint64_t seed
   es_status st = open_images(ds, p->path, p->split);
   if (st == ES_OK && strcmp(p->split, "unlabeled") != 0)
     st = open_labels(ds, p->path, p->split);
+  if (st == ES_OK && ds->labels > 0) st = open_names(ds, p->path);
   if (st != ES_OK) {
     close_set(ds);
     return st;
@@ -93,11 +134,7 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
 }
 
 static const char *class_name(const es_dataset *ds, int label) {
-  static const char *const name[CLASSES] = {"airplane", "bird", "car",   "cat",
-                                            "deer",     "dog",  "horse", "monkey",
-                                            "ship",     "truck"};
-  (void) ds;
-  return name[label];
+  return ((const stl10 *) ds->impl)->name[label];
 }
 
 const es_dataset_ops es_dataset_stl10 = {

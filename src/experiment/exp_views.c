@@ -114,6 +114,16 @@ static es_status write_rows(const es_comm *c, es_h5 *f, rows *r, int64_t first,
   return es_h5_write_rows(f, "/label", ES_H5_I64, first, n, r->label);
 }
 
+/* Collective. */
+static es_status name_classes(const es_comm *c, es_h5 *f, const es_pipeline *p) {
+  char *names = NULL;
+  es_status st = es_comm_agree(c, es_pipeline_class_names(p->data, &names));
+  if (st == ES_OK && names != NULL)
+    st = es_h5_attr_string(f, "/label", "class_names", names);
+  es_free(&names);
+  return st;
+}
+
 static es_status declare(es_h5 *f, const rows *r) {
   const int64_t n = r->v->count;
   const es_shape s = r->p->view;
@@ -126,7 +136,8 @@ static es_status declare(es_h5 *f, const rows *r) {
   ES_TRY(es_h5_dataset(f, "/view1", ES_H5_F32, 4, view, 0, units, "first views"));
   ES_TRY(es_h5_dataset(f, "/view2", ES_H5_F32, 4, view, 0, units, "second views"));
   ES_TRY(es_h5_dataset(f, "/id", ES_H5_I64, 1, &n, 0, "1", "record numbers"));
-  return es_h5_dataset(f, "/label", ES_H5_I64, 1, &n, 0, "1", "classes; -1 = unlabelled");
+  return es_h5_dataset(f, "/label", ES_H5_I64, 1, &n, 0, "1",
+                       "classes, from 0 on; -1 = unlabelled");
 }
 
 static es_status stamp(const es_job *job, es_config *cfg, es_h5 *f) {
@@ -161,6 +172,7 @@ static es_status write_file(const es_job *job, es_config *cfg, const es_settings
   if (st == ES_OK) {
     st = stamp(job, cfg, f);
     if (st == ES_OK) st = declare(f, &r);
+    if (st == ES_OK) st = name_classes(job->comm, f, p);
     if (st == ES_OK) st = write_all(job->comm, f, &r);
     const es_status closed = es_h5_close(&f);
     if (st == ES_OK) st = closed;

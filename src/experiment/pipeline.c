@@ -211,8 +211,7 @@ fail:
   return st;
 }
 
-/* Names of all classes, a blank between two and none within; NULL: they have none. */
-static es_status join_names(const es_dataset *ds, char **names) {
+es_status es_pipeline_class_names(const es_dataset *ds, char **names) {
   size_t room = 1, used = 0;
   if (ds->ops->class_name == NULL) return ES_OK;
   for (int k = 0; k < ds->labels; k++) room += strlen(ds->ops->class_name(ds, k)) + 1;
@@ -234,7 +233,7 @@ static es_status write_labels(const es_comm *c, const es_pipeline *p, es_snapsho
   es_comm_share(c, p->probe_pairs, &first, &n);
   es_status st = ES_NEW(n, &label);
   if (st == ES_OK) st = es_loader_labels(p->probe_loader, first, n, label);
-  if (st == ES_OK) st = join_names(ds, &names);
+  if (st == ES_OK) st = es_pipeline_class_names(ds, &names);
   st = es_comm_agree(c, st);
   if (st == ES_OK) st = es_snapshot_label(snap, first, n, label, names);
   es_free(&names);

@@ -56,6 +56,10 @@ es_status es_pipeline_open_backends(const es_comm *c, const es_settings *s,
 es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
                                 es_pipeline *p);
 
+/** Names of all classes of a data set, a blank between two and none within; NULL: it has
+ *  none. The caller frees them. */
+es_status es_pipeline_class_names(const es_dataset *ds, char **names);
+
 /** Pairs of a probe forward: as the training batch, or the nearest divisor of the probe
  *  that is a multiple of `unit` and leaves no rank without. */
 int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit);

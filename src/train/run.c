@@ -307,8 +307,9 @@ static es_status loop_body(loop *l) {
   ES_TRY(checkpoint(l));
   if (l->cause <= ES_STOP_CHECKPOINT) return ES_OK;
   l->stop->cause = l->cause;
-  es_info("stopped at step %lld of %lld (%s), checkpoint written", (long long) t->step,
-          (long long) r->par->steps, es_stop_name(l->cause));
+  es_info("stopped at step %lld of %lld (%s), checkpoint written; 'eigenstep resume %s' "
+          "goes on",
+          (long long) t->step, (long long) r->par->steps, es_stop_name(l->cause), r->dir);
   return ES_STOPPED;
 }
 
