@@ -16,7 +16,8 @@ import numpy as np
 a, b = (h5py.File(d + "/trajectory.h5", "r") for d in sys.argv[1:])
 names = []
 b.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
-names = [n for n in names if n.split("/")[0] not in ("timing", "parameters", "theory")]
+skip = ("timing", "parameters", "theory")
+names = [n for n in names if n.split("/")[0] not in skip]
 names += ["theory/gamma"] * ("theory" in b)  # its curves reach as far as the run was planned
 assert "steps/gamma" in names and "embedding/pca" in names, names
 for n in names:
@@ -36,12 +37,21 @@ run() { # run WHAT RANKS ARGUMENT...
 }
 
 run reference 2 train - $exact output.dir="$work/whole"
-# It had ended, and is asked for more.
-run half 1 train - $exact run.steps=5 output.dir="$work/half"
+# It had ended, between two snapshots, and is asked for more.
+run half 1 train - $exact run.steps=4 output.dir="$work/half"
 run "half, resumed" 4 resume "$work/half" run.steps=10
 same half whole
 [ "$(grep -c '^ ' "$work/half/timesteps.txt")" -eq 2 ] || fail "rows of timesteps.txt"
-grep -q "resumed at step 5 on 4 ranks" "$work/half/log.txt" || fail "log of a resume"
+grep -q "resumed at step 4 on 4 ranks" "$work/half/log.txt" || fail "log of a resume"
+"$python" - "$work/half" <<'EOF' || fail "provenance of a resume"
+import sys
+import h5py
+with h5py.File(sys.argv[1] + "/trajectory.h5") as f:
+    assert list(f["/resumes/step"]) == [4] and list(f["/resumes/ranks"]) == [4]
+    assert str(f["/parameters"].attrs["run.steps"]) == "10", dict(f["/parameters"].attrs)
+    assert b"steps = 10" in f["/parameters/text"][()]
+    assert " resume " in str(f["/environment"].attrs["argv"])
+EOF
 grep -q "^steps = 10" "$work/half/run.ini" || fail "run.ini of a resume"
 
 # Killed at any moment after its first checkpoint; rows of later steps are made anew.
@@ -75,6 +85,12 @@ run "stopped, resumed" 2 resume "$work/moved" run.walltime=0
 same moved planned
 [ ! -e "$work/moved/stop" ] || fail "the file stop"
 
+# It was killed between its last checkpoint and its end.
+echo RUNNING > "$work/moved/STATUS"
+run "without an end, resumed" 2 resume "$work/moved"
+grep -q "had made all its 10 steps" "$work/log" || fail "no word on a run at its end"
+same moved planned
+
 refuse() { # refuse REGEX ARGUMENT...
   local regex=$1 got; shift
   launch 2 resume "$@" > "$work/out" 2> "$work/err"
@@ -86,7 +102,12 @@ refuse() { # refuse REGEX ARGUMENT...
 }
 refuse "got optim.lr = 1, expected 'lr = 3e-3'" "$work/half" optim.lr=1 run.steps=20
 refuse "run.steps = 10, but .* is at step 10" "$work/half"
-refuse "no complete checkpoint" "$work/nowhere"
+refuse "cannot open .*nowhere/log.txt" "$work/nowhere"
+refuse "got another run.steps with sched.name = cosine" "$work/moved" run.steps=20
+mv "$work/half/trajectory.h5" "$work/away"
+refuse "trajectory.h5" "$work/half" run.steps=20
+mv "$work/away" "$work/half/trajectory.h5"
+grep -q "^steps = 10" "$work/half/run.ini" || fail "run.ini after a refusal"
 refuse "unknown|no parameter" "$work/half" run.stepz=20
 rm -r "$work"/half/ckpt/step_*
 refuse "no complete checkpoint" "$work/half" run.steps=20

@@ -204,13 +204,17 @@ static void resumed(void **state) {
   assert_int_equal(es_traj_close(&t), ES_OK);
   assert_int_equal(es_h5_open(c, path, true, &f), ES_OK);
   assert_int_equal(es_h5_resize(f, "/spectrum/covariance/trace", 3), ES_OK);
+  const int64_t zero = 0; /* as HDF5 fills rows that were dropped and not given up */
+  assert_int_equal(es_h5_write_rows(f, "/loss/step", ES_H5_I64, 7, c->rank == 0, &zero),
+                   ES_OK);
   assert_int_equal(es_h5_close(&f), ES_OK);
 
-  assert_int_equal(es_traj_open(c, path, 5, &t), ES_OK);
+  assert_int_equal(es_traj_open(c, path, &t), ES_OK);
   assert_true(es_traj_resumed(t));
   assert_int_equal(es_traj_declare(t, "/loss", "loss", &other, 1, &none), ES_EFORMAT);
   assert_int_equal(declare_groups(t, &id), ES_OK);
-  assert_int_equal(es_traj_keep(t, id.loss, 4), ES_OK);
+  for (int i = 0; i < es_traj_groups(t); i++)
+    assert_int_equal(es_traj_keep(t, i, i == id.loss ? 4 : 5), ES_OK);
   assert_int_equal(es_traj_history(t, id.spectrum, &r), ES_OK);
   bool ok = r.n == 3 && r.width == K;
   for (int i = 0; ok && i < 3; i++)
@@ -227,7 +231,7 @@ static void resumed(void **state) {
   assert_int_equal(es_h5_close(&f), ES_OK);
   if (c->rank == 0) unlink(path);
   es_comm_barrier(c);
-  assert_int_equal(es_traj_open(c, path, 5, &t), ES_EIO);
+  assert_int_equal(es_traj_open(c, path, &t), ES_EIO);
 }
 
 /* Until the disk is full: the same error on all ranks, no hang, a file that closes. */

@@ -77,6 +77,7 @@ es_status es_h5_attr_i64s(es_h5 *f, const char *path, const char *key, int n,
  *  is not there. */
 es_status es_h5_get_f64(es_h5 *f, const char *path, const char *key, double *value);
 es_status es_h5_get_i64(es_h5 *f, const char *path, const char *key, int64_t *value);
+/** A text that is there is replaced. */
 es_status es_h5_text(es_h5 *f, const char *path, const char *text,
                      const char *description);
 /** Read a text dataset (free with es_free). */

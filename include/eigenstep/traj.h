@@ -28,11 +28,13 @@ typedef struct es_traj es_traj;
 /** Collective. Create the file `path` (must not exist). */
 es_status es_traj_create(const es_comm *c, const char *path, es_traj **t);
 /** Collective. Go on with a file: groups declared in it must have the fields it has, and
- *  lose the rows of steps after `step`; groups it does not have are made.
+ *  keep the rows that all of them have; groups it does not have are made.
  *  @return ES_EIO, ES_EFORMAT (another program's file, other fields), ES_ENOMEM */
-es_status es_traj_open(const es_comm *c, const char *path, int64_t step, es_traj **t);
+es_status es_traj_open(const es_comm *c, const char *path, es_traj **t);
 /** Was it opened so? */
 bool es_traj_resumed(const es_traj *t);
+/** Groups declared so far: ids are below it. */
+int es_traj_groups(const es_traj *t);
 /** Collective. Of a group of a resumed trajectory only the rows up to step `last`. */
 es_status es_traj_keep(es_traj *t, int id, int64_t last);
 
@@ -45,6 +47,7 @@ typedef struct es_traj_rows {
 /** Collective. The rows in the file, the same on all ranks; without those that wait for
  *  a flush. The caller frees them. */
 es_status es_traj_history(es_traj *t, int id, es_traj_rows *rows);
+/** Its three arrays; what is NULL stays so. */
 void es_traj_rows_free(es_traj_rows *rows);
 
 /** Collective. Flush what is buffered and close. */

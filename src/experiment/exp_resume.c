@@ -8,6 +8,7 @@
 #include <string.h>
 #include "eigenstep/ckpt.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/outdir.h"
 #include "exp_train.h"
 
 /** Results do not depend on them, but for where the run ends. */
@@ -40,15 +41,18 @@ static void next_line(const char **text, char *line, size_t size) {
   *text += n + ((*text)[n] == '\n');
 }
 
-/** Two configurations as written by es_config_text: line by line the same keys. */
-static es_status compare(const char *now, const char *then) {
+/** Two configurations as written by es_config_text: line by line the same keys.
+ *  *longer: run.steps differs. */
+static es_status compare(const char *now, const char *then, bool *longer) {
   char section[96] = "", a[1400], b[1400], list[400];
   while (*now != '\0' || *then != '\0') {
     next_line(&now, a, sizeof a);
     next_line(&then, b, sizeof b);
     if (a[0] == '[')
       snprintf(section, sizeof section, "%.*s", (int) strcspn(a + 1, "]"), a + 1);
-    if (strcmp(a, b) == 0 || is_free(section, a)) continue;
+    if (strcmp(a, b) == 0) continue;
+    *longer = *longer || (strcmp(section, "run") == 0 && strncmp(a, "steps ", 6) == 0);
+    if (is_free(section, a)) continue;
     list_free(list, sizeof list);
     ES_CHECK(false, ES_ECONFIG,
              "resume: got %s.%s, expected '%s' as in the checkpoint; what may change: %s",
@@ -67,14 +71,14 @@ static es_status canonical(const char *text, const es_section *s, size_t n, char
   return st;
 }
 
-static es_status check_same(const es_config *cfg, const char *stored) {
+static es_status check_same(const es_config *cfg, const char *stored, bool *longer) {
   es_section *s = NULL;
   size_t n = 0;
   char *now = NULL, *then = NULL;
   es_status st = es_sections(&s, &n);
   if (st == ES_OK) st = es_config_text(cfg, s, n, false, &now);
   if (st == ES_OK) st = canonical(stored, s, n, &then);
-  if (st == ES_OK) st = compare(now, then);
+  if (st == ES_OK) st = compare(now, then, longer);
   es_free(&then);
   es_free(&now);
   es_free(&s);
@@ -87,34 +91,61 @@ static es_status walk_nothing(void *state, es_visitor *v) {
   return ES_OK;
 }
 
-static es_status check_length(const es_settings *s, const char *dir, int64_t step) {
+static es_status check_length(const es_settings *s, bool longer, const char *dir,
+                              int64_t step) {
   ES_CHECK(step < s->run.steps, ES_ECONFIG,
            "resume: run.steps = %lld, but '%s' is at step %lld already; expected more",
            (long long) s->run.steps, dir, (long long) step);
+  ES_CHECK(!longer || strcmp(s->sched.name, "constant") == 0, ES_ECONFIG,
+           "resume: got another run.steps with sched.name = %s, expected that of the "
+           "checkpoint: learning rates follow from it",
+           s->sched.name);
   return ES_OK;
 }
 
-static es_status resume(const es_job *job, const char *dir, int argc, char *const *argv) {
+/** Collective. Does the folder's STATUS say that the run is done? */
+static bool is_done(const es_comm *c, const char *dir) {
+  char path[1200], word[8] = "";
+  int64_t done = 0;
+  snprintf(path, sizeof path, "%s/STATUS", dir);
+  FILE *f = c->rank == 0 ? fopen(path, "r") : NULL;
+  if (f != NULL) done = fscanf(f, "%7s", word) == 1 && strcmp(word, "DONE") == 0;
+  if (f != NULL) fclose(f);
+  es_comm_bcast(c, &done, sizeof done, 0);
+  return done != 0;
+}
+
+/** Collective. A run killed between its last checkpoint and its end has nothing to do. */
+static es_status finish(const es_comm *c, const char *dir, int64_t step) {
+  es_info("'%s' had made all its %lld steps; its STATUS says so now", dir,
+          (long long) step);
+  return es_comm_agree(c, c->rank == 0 ? es_outdir_status(dir, "DONE") : ES_OK);
+}
+
+static es_status resume(const es_job *job, const char *dir, int argc, char *const *argv,
+                        es_output *o) {
   const es_comm *const c = job->comm;
   char path[1200], file[1200];
   char *stored = NULL;
+  bool longer = false;
   int64_t step = 0;
   es_config *cfg = NULL;
   es_settings s;
   es_status st;
-  ES_CHECK(strlen(dir) < sizeof s.output.dir, ES_ECONFIG,
-           "resume: got a path of %zu characters, expected fewer than %zu", strlen(dir),
-           sizeof s.output.dir);
   snprintf(file, sizeof file, "%s/ckpt", dir);
   ES_TRY(es_ckpt_latest(c, file, path, &step));
   snprintf(file, sizeof file, "%s/run.ini", dir);
   ES_TRY(es_config_load(job, file, argc, argv, &cfg));
   ES_TRY_GOTO(es_ckpt_read(c, path, walk_nothing, NULL, NULL, &stored), done);
-  ES_TRY_GOTO(es_comm_agree(c, check_same(cfg, stored)), done);
+  ES_TRY_GOTO(es_comm_agree(c, check_same(cfg, stored, &longer)), done);
   ES_TRY_GOTO(es_settings_read(cfg, c->size, &s), done);
-  ES_TRY_GOTO(check_length(&s, dir, step), done);
-  snprintf(s.output.dir, sizeof s.output.dir, "%s", dir); /* it may have been moved */
-  st = es_exp_train(job, cfg, &s, path);
+  if (step == s.run.steps && !is_done(c, dir)) {
+    st = finish(c, dir, step);
+    goto done;
+  }
+  ES_TRY_GOTO(check_length(&s, longer, dir, step), done);
+  s.encoder.weights[0] = '\0'; /* the checkpoint has them all */
+  st = es_exp_train(job, cfg, &s, path, o);
 done:
   es_free(&stored);
   es_config_destroy(&cfg);
@@ -122,8 +153,15 @@ done:
 }
 
 static es_status run(const es_job *job, int argc, char *const *argv) {
+  es_output o;
   ES_CHECK(argc >= 1, ES_ECONFIG, "resume: got no output folder, expected OUTDIR");
-  return resume(job, argv[0], argc - 1, argv + 1);
+  ES_CHECK(strlen(argv[0]) < sizeof o.dir, ES_ECONFIG,
+           "resume: got a path of %zu characters, expected fewer than %zu",
+           strlen(argv[0]), sizeof o.dir);
+  ES_TRY(es_output_lock(job, argv[0], &o));
+  const es_status st = resume(job, argv[0], argc - 1, argv + 1, &o);
+  es_output_unlock(&o);
+  return st;
 }
 
 const es_experiment_ops es_experiment_resume = {

@@ -79,7 +79,7 @@ static es_status run_into(const es_job *job, es_config *cfg, const es_settings *
                 .sched = p->sched,
                 .sched_par = &s->sched,
                 .lr = s->optim.lr,
-                .dir = s->output.dir,
+                .dir = o->dir,
                 .config_text = o->config_text,
                 .pairs = s->batch.pairs};
   es_stop stop = {.every = 1};
@@ -89,7 +89,7 @@ static es_status run_into(const es_job *job, es_config *cfg, const es_settings *
   es_accuracy *accuracy = NULL;
   es_foresight foresight = {0};
   es_status st;
-  snprintf(stop.file, sizeof stop.file, "%s/stop", s->output.dir);
+  snprintf(stop.file, sizeof stop.file, "%s/stop", o->dir);
   if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
   ES_TRY_GOTO(
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
@@ -120,22 +120,21 @@ done:
 }
 
 es_status es_exp_train(const es_job *job, es_config *cfg, const es_settings *s,
-                       const char *checkpoint) {
+                       const char *checkpoint, es_output *o) {
   const es_comm *const c = job->comm;
   es_pipeline *p = NULL;
-  es_output o = {0};
   es_probe_set set = {0};
   ES_TRY(es_pipeline_create(c, cfg, s, &p));
   es_status st = es_probe_set_open(c, cfg, s, p, &set);
   if (st == ES_OK && checkpoint != NULL)
     st = es_ckpt_read(c, checkpoint, es_train_visit, p->train, NULL, NULL);
   es_stop_install(); /* what has a folder ends with a checkpoint and a STATUS in it */
-  if (st == ES_OK && checkpoint == NULL) st = es_output_open(job, cfg, s->output.dir, &o);
+  if (st == ES_OK && checkpoint == NULL) st = es_output_open(job, cfg, s->output.dir, o);
   if (st == ES_OK && checkpoint != NULL)
-    st = es_output_resume(job, cfg, s->output.dir, p->train->step, &o);
+    st = es_output_resume(job, cfg, p->train->step, o);
   if (st == ES_OK) {
-    st = run_into(job, cfg, s, &o, p, &set);
-    st = es_output_close(job, &o, st, p->train->step);
+    st = run_into(job, cfg, s, o, p, &set);
+    st = es_output_close(job, o, st, p->train->step);
   }
   es_probe_set_close(&set);
   es_pipeline_destroy(&p);
@@ -144,9 +143,10 @@ es_status es_exp_train(const es_job *job, es_config *cfg, const es_settings *s,
 
 static es_status train(const es_job *job, es_config *cfg) {
   es_settings s;
+  es_output o = {.lock = -1};
   ES_TRY(es_settings_read(cfg, job->comm->size, &s));
   ES_TRY(es_output_check(job, s.output.dir));
-  return es_exp_train(job, cfg, &s, NULL);
+  return es_exp_train(job, cfg, &s, NULL, &o);
 }
 
 static es_status run(const es_job *job, int argc, char *const *argv) {

@@ -3,13 +3,15 @@
 #ifndef ES_EXP_TRAIN_H
 #define ES_EXP_TRAIN_H
 
+#include "output.h"
 #include "settings.h"
 
-/** Collective. Train as the settings of `cfg` say, into s->output.dir.
- *  @param checkpoint  folder of a complete checkpoint of the same run, to go on from;
- *                     NULL: from the start, into an empty folder
+/** Collective. Train as the settings of `cfg` say.
+ *  @param checkpoint  folder of a complete checkpoint of the same run, to go on from,
+ *                     with its folder locked in o; NULL: from the start, into the empty
+ *                     folder s->output.dir
  *  @return as es_run_loop, or why it could not begin: the same on all ranks */
 es_status es_exp_train(const es_job *job, es_config *cfg, const es_settings *s,
-                       const char *checkpoint);
+                       const char *checkpoint, es_output *o);
 
 #endif

@@ -75,6 +75,7 @@ static const char *obstacle(const es_settings *s, const es_pipeline *p) {
   if (strcmp(name, "vicreg") == 0) return NULL;
   if (strcmp(name, "simclr") == 0) {
     const es_simclr_params *const o = p->loss->par;
+    if (o->normalize && es_net_dim(p->net) < 2) return "directions on a line are signs";
     return s->projector.bias && !o->normalize ? "the last layer has a bias" : NULL;
   }
   return "none is known for this loss";
@@ -303,7 +304,7 @@ es_status es_foresight_make(const es_comm *c, const es_grid *g, const es_setting
   }
   if (by_direction(p->loss)) {
     ES_TRY(find_point(c, s, p, &length));
-    if (length == 0 || d < 2) {
+    if (length == 0) {
       es_info("no prediction from the features of the start: the loss sees directions of "
               "embeddings, and those of the start are not near one");
       return ES_OK;

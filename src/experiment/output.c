@@ -12,6 +12,7 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/outdir.h"
 #include "eigenstep/stamp.h"
+#include "eigenstep/version.h"
 
 /* An existing folder must be empty; one that does not exist is fine. */
 static es_status look(const char *dir) {
@@ -42,19 +43,35 @@ static void unused_line(void *ctx, const char *key, const char *value) {
 }
 
 /* Two programs that write one folder would spoil both: its log is locked. Where files
- * cannot be locked nobody is kept out. */
-static es_status take_lock(es_output *o) {
+ * cannot be locked nobody is kept out. Rank 0. */
+static es_status take_lock(es_output *o, int how) {
   char path[1200];
   snprintf(path, sizeof path, "%s/log.txt", o->dir);
-  o->lock = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  ES_CHECK(o->lock >= 0, ES_EIO, "cannot create '%s': %s", path, strerror(errno));
+  o->lock = open(path, O_RDWR | O_APPEND | O_CLOEXEC | how, 0666);
+  ES_CHECK(o->lock >= 0, ES_EIO, "cannot open '%s': %s", path, strerror(errno));
   if (flock(o->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return ES_OK;
-  close(o->lock);
-  o->lock = -1;
+  es_output_unlock(o);
   ES_CHECK(false, ES_ECONFIG,
            "output folder '%s': got one that a running program writes, expected a run "
            "that has ended",
            o->dir);
+  return ES_OK;
+}
+
+/* Collective. how: O_CREAT or 0. */
+static es_status lock(const es_job *job, const char *dir, int how, es_output *o) {
+  *o = (es_output){.lock = -1};
+  snprintf(o->dir, sizeof o->dir, "%s", dir);
+  return es_comm_agree(job->comm, job->comm->rank == 0 ? take_lock(o, how) : ES_OK);
+}
+
+es_status es_output_lock(const es_job *job, const char *dir, es_output *o) {
+  return lock(job, dir, 0, o);
+}
+
+void es_output_unlock(es_output *o) {
+  if (o->lock >= 0) close(o->lock);
+  o->lock = -1;
 }
 
 /* Text of a FILE-writing function as DIR/name. What a resumed run was made by before
@@ -116,44 +133,37 @@ static es_status open_all(const es_job *job, es_config *cfg, es_output *o) {
   st = c->rank == 0 ? write_texts(cfg, o) : ES_OK;
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   ES_TRY_GOTO(write_job(job, o), done);
-  snprintf(path, sizeof path, "%s/trajectory.h5", o->dir);
-  if (o->resumed) {
-    st = es_traj_open(c, path, o->first_step, &o->traj);
-    goto done;
+  if (!o->resumed) {
+    snprintf(path, sizeof path, "%s/trajectory.h5", o->dir);
+    ES_TRY_GOTO(es_traj_create(c, path, &o->traj), done);
   }
-  ES_TRY_GOTO(es_traj_create(c, path, &o->traj), done);
   st = es_stamp_h5(es_traj_h5(o->traj), c, job->argc, job->argv, job->envp, cfg, s, n);
 done:
   es_free(&s);
   return st;
 }
 
-/* Collective. */
-static es_status open_locked(const es_job *job, es_config *cfg, es_output *o) {
-  const bool root = job->comm->rank == 0;
-  o->lock = -1;
-  ES_TRY(es_comm_agree(job->comm, root ? take_lock(o) : ES_OK));
-  const es_status st = open_all(job, cfg, o);
-  return st == ES_OK ? ES_OK : es_output_close(job, o, st, o->first_step);
-}
-
 es_status es_output_open(const es_job *job, es_config *cfg, const char *dir,
                          es_output *o) {
-  snprintf(o->dir, sizeof o->dir, "%s", dir);
   ES_TRY(es_outdir_create(job->comm, dir));
-  return open_locked(job, cfg, o);
+  ES_TRY(lock(job, dir, O_CREAT, o));
+  const es_status st = open_all(job, cfg, o);
+  return st == ES_OK ? ES_OK : es_output_close(job, o, st, 0);
 }
 
-es_status es_output_resume(const es_job *job, es_config *cfg, const char *dir,
-                           int64_t step, es_output *o) {
+es_status es_output_resume(const es_job *job, es_config *cfg, int64_t step,
+                           es_output *o) {
   char path[1200];
-  snprintf(o->dir, sizeof o->dir, "%s", dir);
+  snprintf(path, sizeof path, "%s/trajectory.h5", o->dir);
+  ES_TRY(es_traj_open(job->comm, path, &o->traj)); /* before anything is changed */
   o->resumed = true;
   o->first_step = step;
-  ES_TRY(open_locked(job, cfg, o));
-  snprintf(path, sizeof path, "%s/stop", dir);
+  const es_status st = open_all(job, cfg, o);
+  if (st != ES_OK) return es_output_close(job, o, st, step);
+  snprintf(path, sizeof path, "%s/stop", o->dir);
   if (job->comm->rank == 0 && unlink(path) == 0) es_info("removed the file '%s'", path);
-  es_info("resumed at step %lld on %d ranks", (long long) step, job->comm->size);
+  es_info("eigenstep %s, resumed at step %lld on %d ranks", es_version(),
+          (long long) step, job->comm->size);
   return ES_OK;
 }
 
@@ -183,7 +193,7 @@ es_status es_output_close(const es_job *job, es_output *o, es_status result,
   es_free(&o->config_text);
   es_status st = job->comm->rank == 0 ? final_status(o, result, step) : ES_OK;
   if (job->comm->rank == 0) es_log_file(NULL);
-  if (o->lock >= 0) close(o->lock);
+  es_output_unlock(o);
   st = es_comm_agree(job->comm, st);
   return result < ES_OK || st == ES_OK ? result : st;
 }

@@ -27,12 +27,17 @@ es_status es_output_check(const es_job *job, const char *dir);
 es_status es_output_open(const es_job *job, es_config *cfg, const char *dir,
                          es_output *o);
 
-/** Collective. The same with the folder of a run that has ended, to go on at `step`:
- *  run.ini anew, the other texts appended to, trajectory.h5 open with the rows up to
- *  `step`; a file `stop` is removed.
- *  @return also ES_ECONFIG: another program is writing there; nothing is changed then */
-es_status es_output_resume(const es_job *job, es_config *cfg, const char *dir,
-                           int64_t step, es_output *o);
+/** Collective. Keep other programs out of the folder of a run, before anything of it is
+ *  read to go on with it; fills o. @return ES_OK, ES_EIO (no folder of a run), ES_ECONFIG
+ *  (another program is writing there) */
+es_status es_output_lock(const es_job *job, const char *dir, es_output *o);
+/** Let them in. es_output_close does it, too. */
+void es_output_unlock(es_output *o);
+
+/** Collective. Go on at `step` in a locked folder: trajectory.h5 open, run.ini anew, a
+ *  paragraph more in build.txt and job.txt, STATUS RUNNING; a file `stop` is removed.
+ *  Where the trajectory cannot be opened nothing is changed and the lock stays. */
+es_status es_output_resume(const es_job *job, es_config *cfg, int64_t step, es_output *o);
 
 /** Collective. Close the trajectory and write the final STATUS for `result` at `step`.
  *  @return result, or the error of closing if that was the first */

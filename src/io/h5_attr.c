@@ -129,6 +129,8 @@ es_status es_h5_text(es_h5 *f, const char *path, const char *text,
   ES_TRY(es_h5_reserve(f, (int64_t) bytes));
   es_note n = {0};
   char empty[1] = {0};
+  if (es_h5_exists(f, path) && H5Ldelete(f->id, path, H5P_DEFAULT) < 0)
+    es_h5_blame(&n, f, "replace text", path);
   const hid_t type = string_type(bytes), link = es_h5_link_plist();
   const hid_t space = H5Screate(H5S_SCALAR);
   const hid_t ds = H5Dcreate2(f->id, path, type, space, link, H5P_DEFAULT, H5P_DEFAULT);

@@ -238,7 +238,17 @@ es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows) {
     }
   }
   es_status st = es_note_settle(f->comm, &n);
-  if (st == ES_OK) st = es_h5_set_rows(f, path, ds, ndim, dim, rows);
-  if (ds >= 0) H5Dclose(ds);
+  if (st == ES_OK && (hsize_t) rows >= dim[0])
+    st = es_h5_set_rows(f, path, ds, ndim, dim, rows);
+  /* fewer: HDF5 fills the rest of the last chunk, at the latest when it is closed */
+  const bool fewer = st == ES_OK && (hsize_t) rows < dim[0];
+  if (fewer) {
+    dim[0] = (hsize_t) rows;
+    if (H5Dset_extent(ds, dim) < 0) es_h5_blame(&n, f, "resize", path);
+  }
+  if (ds >= 0 && H5Dclose(ds) < 0) es_h5_blame(&n, f, "resize", path);
+  if (!fewer) return st;
+  st = es_note_settle(f->comm, &n);
+  f->failed = f->failed || st != ES_OK;
   return st;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include "eigenstep/log.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/path.h"
 
 enum { LINE_BYTES = 1024, HEADER_EVERY = 40 };
 
@@ -81,6 +82,38 @@ es_status es_table_create(const char *path, bool echo, const es_column *col, int
   }
   *out = t;
   return ES_OK;
+}
+
+/* The line at `at` is a row of a step after `last`. */
+static bool is_later(const char *at, double last) {
+  double step;
+  return *at != '#' && sscanf(at, "%lf", &step) == 1 && step > last;
+}
+
+es_status es_table_keep(const char *path, double last) {
+  FILE *f = fopen(path, "r");
+  char *text = NULL;
+  struct stat s;
+  if (f == NULL && errno == ENOENT) return ES_OK;
+  ES_CHECK(f != NULL && fstat(fileno(f), &s) == 0, ES_EIO, "cannot open %s: %s", path,
+           strerror(errno));
+  es_status st = ES_NEW((size_t) s.st_size + 1, &text);
+  size_t kept = 0;
+  if (st == ES_OK) text[fread(text, 1, (size_t) s.st_size, f)] = '\0';
+  fclose(f);
+  for (const char *at = text; st == ES_OK && *at != '\0';) {
+    const size_t n = strcspn(at, "\n") + 1;
+    const bool whole = at[n - 1] == '\n'; /* a killed run may leave half a row */
+    if (whole && !is_later(at, last)) {
+      memmove(text + kept, at, n);
+      kept += n;
+    }
+    at += whole ? n : n - 1;
+  }
+  const int err = st == ES_OK ? es_path_replace(path, text, kept) : 0;
+  es_free(&text);
+  ES_CHECK(err == 0, ES_EIO, "cannot write %s: %s", path, strerror(err));
+  return st;
 }
 
 es_status es_table_row(es_table *t, const double *values) {

@@ -36,9 +36,8 @@ struct es_traj {
   es_h5 *file;
   es_traj_group *group; /**< owned, [n] */
   int n;
-  bool failed;       /**< a write failed: closing does not try again */
-  bool resumed;      /**< opened by es_traj_open */
-  int64_t last_step; /**< then: rows of later steps are dropped */
+  bool failed;  /**< a write failed: closing does not try again */
+  bool resumed; /**< opened by es_traj_open */
 };
 
 /** Collective. Create the datasets of a group and its scales; fills g. On error g owns
@@ -47,8 +46,8 @@ es_status es_traj_group_create(es_traj *t, const char *path, const char *descrip
                                const es_traj_field *fields, int n, es_traj_group *g);
 void es_traj_group_clear(es_traj_group *g);
 
-/** Collective. The same for datasets that a resumed file has, and their rows cut
- *  (traj_resume.c). g->path and g->series are set. */
+/** Collective. The same for datasets that a resumed file has (traj_resume.c). g->path and
+ *  g->series are set. */
 es_status es_traj_group_reopen(es_traj *t, es_traj_group *g);
 
 #endif

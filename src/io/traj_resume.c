@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file traj_resume.c  A trajectory that is gone on with: rows after the step it resumes
- *  at are dropped, so that a run that was interrupted and one that was not give the same
- *  file.
+/** @file traj_resume.c  A trajectory that is gone on with: the caller drops the rows
+ *  after the step it resumes at, so that a run that was interrupted and one that was not
+ *  give the same file.
  *
  *  A killed run may leave the series of a group with different numbers of rows, where
- *  HDF5 wrote some of them early: what not all have is dropped, too. */
+ *  HDF5 wrote some of them early, and zeros behind those that were dropped before: what
+ *  not all series have, or what is not of a later step than the row before, goes, too. */
 #include "traj_private.h"
 
 #include <stdio.h>
 #include "eigenstep/mem.h"
 
-es_status es_traj_open(const es_comm *c, const char *path, int64_t step, es_traj **out) {
+es_status es_traj_open(const es_comm *c, const char *path, es_traj **out) {
   es_traj *t = NULL;
   es_note n = {0};
   if (ES_NEW(1, &t) != ES_OK) es_note_set(&n, ES_ENOMEM, "out of memory");
@@ -22,7 +23,6 @@ es_status es_traj_open(const es_comm *c, const char *path, int64_t step, es_traj
   }
   t->comm = c;
   t->resumed = true;
-  t->last_step = step;
   *out = t;
   return ES_OK;
 }
@@ -56,12 +56,24 @@ static es_status cut(es_traj *t, es_traj_group *g, int64_t rows, int64_t last) {
   char path[ES_TRAJ_PATH + 8];
   int64_t *step = NULL;
   ES_TRY(read_all(t, dataset(g, -2, path), ES_H5_I64, rows, 1, (void **) &step));
-  while (rows > 0 && step[rows - 1] > last) rows--;
+  int64_t kept = 0;
+  while (kept < rows && step[kept] <= last && (kept == 0 || step[kept] > step[kept - 1]))
+    kept++;
   es_free(&step);
   for (int i = -2; i < g->n; i++)
-    ES_TRY(es_h5_resize(t->file, dataset(g, i, path), rows));
-  g->written = rows;
+    ES_TRY(es_h5_resize(t->file, dataset(g, i, path), kept));
+  g->written = kept;
   return ES_OK;
+}
+
+/* "3 x 4", or "1 number". */
+static const char *shape(char *text, size_t size, int ndim, const int64_t *dim) {
+  size_t used = 0;
+  snprintf(text, size, "1 number");
+  for (int i = 0; i < ndim && used < size; i++)
+    used += (size_t) snprintf(text + used, size - used, "%s%lld", i > 0 ? " x " : "",
+                              (long long) dim[i]);
+  return text;
 }
 
 /* Collective. A dataset has rows of this shape; *rows becomes no more than it has. */
@@ -72,10 +84,12 @@ static es_status check(es_traj *t, const char *path, int ndim, const int64_t *di
   bool same = info.ndim == 1 + ndim;
   for (int i = 0; same && i < ndim; i++) same = info.dim[1 + i] == dim[i];
   es_note n = {0};
-  if (!same)
-    es_note_set(&n, ES_EFORMAT,
-                "%s of the trajectory: got %d dimensions, expected %d of the run's sizes",
-                path, info.ndim, 1 + ndim);
+  if (!same) {
+    char got[96], expected[96];
+    es_note_set(&n, ES_EFORMAT, "%s of the trajectory: got rows of %s, expected %s", path,
+                shape(got, sizeof got, info.ndim - 1, info.dim + 1),
+                shape(expected, sizeof expected, ndim, dim));
+  }
   ES_TRY(es_note_settle(t->comm, &n));
   if (info.dim[0] < *rows) *rows = info.dim[0];
   return ES_OK;
@@ -89,7 +103,11 @@ es_status es_traj_group_reopen(es_traj *t, es_traj_group *g) {
     const es_traj_series *const s = &g->series[i];
     ES_TRY(check(t, s->path, s->ndim, s->dim, &rows));
   }
-  return cut(t, g, rows, t->last_step);
+  return cut(t, g, rows, INT64_MAX);
+}
+
+int es_traj_groups(const es_traj *t) {
+  return t->n;
 }
 
 es_status es_traj_keep(es_traj *t, int id, int64_t last) {

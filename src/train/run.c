@@ -70,6 +70,7 @@ typedef struct loop {
   es_status got;       /**< how getting it went: the worst of all ranks */
   es_stop_cause cause; /**< what anybody wants before the coming step */
   int loss_series, probe_series, gradient_series, timing_series;
+  int resume_series;    /**< of a resumed run; else -1 */
   double window_start;  /**< es_now() at the last progress line */
   int64_t window_steps; /**< steps since */
   double window_paused; /**< seconds since spent in snapshots and checkpoints */
@@ -116,8 +117,24 @@ static es_status declare(loop *l) {
   ES_TRY(es_traj_declare(l->traj, "/gradient",
                          "gradient of the batch's loss, before the update of its step",
                          &norm, 1, &l->gradient_series));
-  return es_traj_declare(l->traj, "/timing", "speed and memory", timing,
-                         sizeof timing / sizeof timing[0], &l->timing_series);
+  ES_TRY(es_traj_declare(l->traj, "/timing", "speed and memory", timing,
+                         sizeof timing / sizeof timing[0], &l->timing_series));
+  const es_traj_field ranks = {"ranks",      0,   {0, 0},
+                               {NULL, NULL}, "1", "from this step on"};
+  if (!es_traj_resumed(l->traj)) return ES_OK;
+  return es_traj_declare(l->traj, "/resumes", "where the run was gone on with", &ranks, 1,
+                         &l->resume_series);
+}
+
+/* Of a group's rows a resumed run keeps those that one without an end at its step would
+ * have. The last state is measured and told also where that is not due. */
+static int64_t last_row(const loop *l, int id) {
+  const es_run *r = l->run;
+  const int64_t step = l->train->step;
+  if (id == l->loss_series || id == l->gradient_series) return step - 1;
+  if (id == l->resume_series) return step;
+  if (id == l->timing_series) return step - (step % r->par->log_every != 0);
+  return step - (step > 0 && !es_cadence_due(&r->snapshot_cadence, step));
 }
 
 static es_status open_table(loop *l) {
@@ -131,7 +148,10 @@ static es_status open_table(loop *l) {
   snprintf(path, sizeof path, "%s/timesteps.txt", l->run->dir);
   es_status st = ES_OK;
   if (l->train->comm->rank == 0) {
-    st = es_table_create(path, true, col, sizeof col / sizeof col[0], &l->table);
+    if (es_traj_resumed(l->traj))
+      st = es_table_keep(path, (double) last_row(l, l->timing_series));
+    if (st == ES_OK)
+      st = es_table_create(path, true, col, sizeof col / sizeof col[0], &l->table);
   }
   return es_comm_agree(l->train->comm, st);
 }
@@ -271,14 +291,18 @@ static es_status one_step(loop *l, double begun) {
 /* Collective. Of a resumed run: its state was measured already; what is of steps to come
  * goes, the clock runs on. */
 static es_status recall(loop *l, double *begun) {
+  es_train *t = l->train;
   es_traj_rows r;
-  ES_TRY(es_traj_keep(l->traj, l->loss_series, l->train->step - 1));
-  ES_TRY(es_traj_keep(l->traj, l->gradient_series, l->train->step - 1));
-  ES_TRY(es_snapshot_recall(l->snapshot));
+  const double ranks = t->comm->size;
   ES_TRY(es_traj_history(l->traj, l->timing_series, &r));
-  if (r.n > 0) *begun -= r.values[r.n - 1];
+  for (int64_t i = 0; i < r.n; i++)
+    if (r.step[i] <= t->step) *begun = es_now() - r.values[i];
   es_traj_rows_free(&r);
-  return ES_OK;
+  for (int id = 0; id < es_traj_groups(l->traj); id++)
+    ES_TRY(es_traj_keep(l->traj, id, last_row(l, id)));
+  ES_TRY(es_comm_agree(t->comm, es_snapshot_recall(l->snapshot)));
+  ES_TRY(es_traj_append(l->traj, l->resume_series, t->step, t->time, &ranks));
+  return es_traj_flush(l->traj);
 }
 
 static es_status loop_body(loop *l) {
@@ -322,6 +346,7 @@ es_status es_run_loop(const es_run *r, es_train *train, es_loader *loader,
             .snapshot = snap,
             .traj = traj,
             .stop = stop,
+            .resume_series = -1,
             .rate = NAN};
   ES_TRY(declare(&l));
   ES_TRY(open_table(&l));

@@ -105,6 +105,10 @@ es_status es_train_visit(void *train, es_visitor *v) {
   es_item time = {"train/time", ES_ITEM_F64, 1, {1}, &t->time};
   ES_TRY(v->item(v, &step));
   ES_TRY(v->item(v, &time));
+  es_item skipped = {"train/skipped", ES_ITEM_I64, 1, {1}, &t->skipped};
+  es_item in_row = {"train/skipped_in_row", ES_ITEM_I64, 1, {1}, &t->in_row};
+  ES_TRY(v->item(v, &skipped));
+  ES_TRY(v->item(v, &in_row));
   ES_TRY(es_params_visit(es_net_params(t->net), v));
   ES_TRY(es_precondition_visit(t->precondition, v));
   return es_optim_visit(t->optim, v);
