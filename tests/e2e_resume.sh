@@ -29,6 +29,8 @@ assert (np.diff(seconds) > 0).all(), seconds
 assert (a["/timing/step"][:] == b["/timing/step"][:]).all()
 EOF
   [ "$(cat "$work/$1/STATUS")" = DONE ] || fail "$1: $(cat "$work/$1/STATUS")"
+  awk '!/^#/ { bad += $1 <= last; last = $1 } END { exit bad }' \
+    "$work/$1/timesteps.txt" || fail "$1: steps twice in timesteps.txt"
 }
 
 run() { # run WHAT RANKS ARGUMENT...

@@ -17,7 +17,7 @@ narrow="$generated data.size=16 data.count=64 augment.crop.size=16 encoder.name=
         encoder.base_width=4 batch.pairs=12 run.steps=3 spectrum.probe=12 spectrum.top=0
         spectrum.solver=auto backend.tune=false"
 for run in imagenet-{barlow,vicreg,simclr} {cifar10,stl10}-{barlow,vicreg,simclr} \
-           resnet50-cifar10{,-vicreg,-simclr} resnet50-stl10{,-vicreg}; do
+           resnet50-{cifar10,stl10}{,-vicreg,-simclr}; do
   launch 2 train "$srcdir/inputs/$run/run.ini" $narrow projector.widths=24,16 \
     backend.precision=f32 output.dir="$work/$run" > "$work/log" 2>&1 ||
     { cat "$work/log"; fail "three steps of $run"; }
