@@ -151,7 +151,11 @@ def open_all(folders, partial=False):
 
 
 def save(fig, base, kinds):
-    """Into base.KIND of each kind of a list like "png,svg"; prints the paths."""
+    """Into base.KIND of each kind of a list like "png,svg"; prints the paths. An ending
+    that base has already is not doubled."""
+    stem, ending = os.path.splitext(base)
+    if ending[1:] in [kind.strip() for kind in kinds.split(",")]:
+        base = stem
     for kind in kinds.split(","):
         out = f"{base}.{kind.strip()}"
         try:
