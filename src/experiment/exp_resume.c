@@ -2,8 +2,8 @@
 /** @file exp_resume.c  eigenstep resume: go on with a training run from its last
  *  checkpoint, on any number of ranks.
  *
- *  The parameters are those of the folder's run.ini. What would make another run of it
- *  must be as in the checkpoint; how long, where and how often may change. */
+ *  The parameters are those of the folder's run.ini, and the folder is the one given, also
+ *  where it was moved. What would make another run of it must be as in the checkpoint. */
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/ckpt.h"
@@ -11,11 +11,12 @@
 #include "eigenstep/outdir.h"
 #include "exp_train.h"
 
-/** Results do not depend on them, but for where the run ends. */
+/** How long, how fast, and where the same data are: nothing of the model, its loss or its
+ *  descent. */
 static const char *const free_keys[] = {
-    "run.steps",    "run.walltime",  "run.log_every", "run.skip_max",
-    "output.dir",   "data.path",     "data.prefetch", "backend.threads",
-    "backend.tune", "backend.plans", "ckpt.every",    "ckpt.keep"};
+    "run.steps",     "run.walltime",  "run.log_every",   "run.skip_max",
+    "data.path",     "data.prefetch", "backend.threads", "backend.tune",
+    "backend.plans", "ckpt.every",    "ckpt.keep"};
 enum { FREE = sizeof free_keys / sizeof free_keys[0] };
 
 static bool is_free(const char *section, const char *line) {
