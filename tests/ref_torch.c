@@ -27,12 +27,14 @@ typedef struct parity {
   double forward, gradient; /**< tolerances, relative */
 } parity;
 
-/** `initial`: single ReLUs that fall on the other side in single precision. */
+/** `initial`: single ReLUs that fall on the other side in single precision. `full`: one of
+ *  them may, with the products of some processors (4e-4 seen with OpenBLAS's Haswell, at
+ *  most 5e-5 with its Prescott, Nehalem, Sandybridge and SkylakeX). */
 static const parity cases[] = {
     {"sixteenth", "blas", 6, 4, false, 1e-5, 1e-4},
     {"quarter", "blas", 6, 16, false, 1e-5, 1e-4},
     {"quarter", "guard", 6, 16, false, 1e-5, 1e-4},
-    {"full", "blas", 5, 64, false, 1e-5, 1e-4},
+    {"full", "blas", 5, 64, false, 1e-5, 1e-3},
     {"initial", "blas", 5, 64, true, 1e-3, 0.1},
 };
 
@@ -228,7 +230,7 @@ static void losses_of_five_steps(void **state) {
     assert_int_equal(es_optim_update(o, par.lr), ES_OK);
   }
   printf("%s/%s losses of %d steps: %.1e\n", k->name, k->backend, STEPS, worst);
-  assert_true(worst < 1e-4);
+  assert_true(worst < k->gradient);
   es_free(&want);
   es_optim_destroy(&o);
   rig_close(&t);

@@ -2,8 +2,9 @@
 /** @file exp_resume.c  eigenstep resume: go on with a training run from its last
  *  checkpoint, on any number of ranks.
  *
- *  The parameters are those of the folder's run.ini, and the folder is the one given, also
- *  where it was moved. What would make another run of it must be as in the checkpoint. */
+ *  The parameters are those of the folder's run.ini, and the folder is the one given,
+ *  also where it was moved. What would make another run of it must be as in the
+ *  checkpoint. */
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/ckpt.h"
