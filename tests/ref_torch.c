@@ -28,13 +28,13 @@ typedef struct parity {
 } parity;
 
 /** `initial`: single ReLUs that fall on the other side in single precision. `full`: one of
- *  them may, with the products of some processors (4e-4 seen with OpenBLAS's Haswell, at
- *  most 5e-5 with its Prescott, Nehalem, Sandybridge and SkylakeX). */
+ *  them may, with the products of some processors (1e-3 seen with OpenBLAS's Haswell, at
+ *  most 5e-5 with its Prescott, Nehalem and Sandybridge, and with AVX-512). */
 static const parity cases[] = {
     {"sixteenth", "blas", 6, 4, false, 1e-5, 1e-4},
     {"quarter", "blas", 6, 16, false, 1e-5, 1e-4},
     {"quarter", "guard", 6, 16, false, 1e-5, 1e-4},
-    {"full", "blas", 5, 64, false, 1e-5, 1e-3},
+    {"full", "blas", 5, 64, false, 1e-5, 5e-3},
     {"initial", "blas", 5, 64, true, 1e-3, 0.1},
 };
 
