@@ -27,14 +27,15 @@ typedef struct parity {
   double forward, gradient; /**< tolerances, relative */
 } parity;
 
-/** `initial`: single ReLUs that fall on the other side in single precision. `full`: one of
- *  them may, with the products of some processors (1e-3 seen with OpenBLAS's Haswell, at
- *  most 5e-5 with its Prescott, Nehalem and Sandybridge, and with AVX-512). */
+/** `initial`: single ReLUs that fall on the other side in single precision. `full`: one
+ * of them may, with the products of some processors: 6e-3 seen with OpenBLAS's Haswell, where
+ * it is one behind layer2.1.bn3; at most 5e-5 with its Prescott, Nehalem and Sandybridge,
+ * and with AVX-512. */
 static const parity cases[] = {
     {"sixteenth", "blas", 6, 4, false, 1e-5, 1e-4},
     {"quarter", "blas", 6, 16, false, 1e-5, 1e-4},
     {"quarter", "guard", 6, 16, false, 1e-5, 1e-4},
-    {"full", "blas", 5, 64, false, 1e-5, 5e-3},
+    {"full", "blas", 5, 64, false, 1e-5, 0.02},
     {"initial", "blas", 5, 64, true, 1e-3, 0.1},
 };
 
@@ -230,7 +231,7 @@ static void losses_of_five_steps(void **state) {
     assert_int_equal(es_optim_update(o, par.lr), ES_OK);
   }
   printf("%s/%s losses of %d steps: %.1e\n", k->name, k->backend, STEPS, worst);
-  assert_true(worst < k->gradient);
+  assert_true(worst < 5e-4); /* 1e-4 with such a ReLU, else below 2e-5 */
   es_free(&want);
   es_optim_destroy(&o);
   rig_close(&t);
