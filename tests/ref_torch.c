@@ -28,9 +28,9 @@ typedef struct parity {
 } parity;
 
 /** `initial`: single ReLUs that fall on the other side in single precision. `full`: one
- * of them may, with the products of some processors: 6e-3 seen with OpenBLAS's Haswell, where
- * it is one behind layer2.1.bn3; at most 5e-5 with its Prescott, Nehalem and Sandybridge,
- * and with AVX-512. */
+ * of them may, with the products of some processors: 6e-3 seen with OpenBLAS's Haswell,
+ * where it is one behind layer2.1.bn3; at most 5e-5 with its Prescott, Nehalem and
+ * Sandybridge, and with AVX-512. */
 static const parity cases[] = {
     {"sixteenth", "blas", 6, 4, false, 1e-5, 1e-4},
     {"quarter", "blas", 6, 16, false, 1e-5, 1e-4},
