@@ -21,8 +21,8 @@ void es_foresight_print_loss(const es_settings *s, const es_pipeline *p);
 /** Collective. The last layer alone, on the probe's features as the network gives them
  *  now, follows the linear theory: gamma_j and, for Barlow Twins, when each mode is
  *  learned. Written to /theory and printed, or one line says why there is none. It takes
- *  one pass over the probe and leading eigenpairs of a matrix of the features' width.
- *  Of a resumed run it is read from /theory. */
+ *  one pass over the probe, for NT-Xent of cosines two, and leading eigenpairs of a
+ *  matrix of the features' width. Of a resumed run it is read from /theory. */
 es_status es_foresight_make(const es_comm *c, const es_grid *g, const es_settings *s,
                             const es_pipeline *p, es_traj *t, es_foresight *f);
 void es_foresight_free(es_foresight *f);

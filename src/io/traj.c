@@ -9,14 +9,17 @@
 #include <string.h>
 #include "eigenstep/mem.h"
 
-es_status es_traj_create(const es_comm *c, const char *path, es_traj **out) {
+/* Collective. A new file, or one to go on with. */
+static es_status open_file(const es_comm *c, const char *path, bool resumed,
+                           es_traj **out) {
   es_traj *t = NULL;
   es_note n = {0};
   if (ES_NEW(1, &t) != ES_OK) es_note_set(&n, ES_ENOMEM, "out of memory");
   es_status st = es_note_settle(c, &n);
   if (st == ES_OK) {
     t->comm = c;
-    st = es_h5_create(c, path, &t->file);
+    t->resumed = resumed;
+    st = resumed ? es_h5_open(c, path, true, &t->file) : es_h5_create(c, path, &t->file);
   }
   if (st != ES_OK) {
     es_free(&t);
@@ -24,6 +27,14 @@ es_status es_traj_create(const es_comm *c, const char *path, es_traj **out) {
   }
   *out = t;
   return ES_OK;
+}
+
+es_status es_traj_create(const es_comm *c, const char *path, es_traj **out) {
+  return open_file(c, path, false, out);
+}
+
+es_status es_traj_open(const es_comm *c, const char *path, es_traj **out) {
+  return open_file(c, path, true, out);
 }
 
 es_h5 *es_traj_h5(es_traj *t) {
@@ -137,12 +148,7 @@ static es_status write_series(es_traj *t, const es_traj_group *g, int64_t rows,
 /* Collective. After a failure: drop rows that not every series of the group has, so that
  * the file ends with a whole row. Shrinking needs no space. */
 static void take_back(es_traj *t, const es_traj_group *g) {
-  char path[ES_TRAJ_PATH + 8];
-  for (int i = -2; i < g->n; i++) {
-    snprintf(path, sizeof path, "%s/%s", g->path, i == -2 ? "step" : "time");
-    const char *series = i < 0 ? path : g->series[i].path;
-    if (es_h5_resize(t->file, series, g->written) != ES_OK) return;
-  }
+  (void) es_traj_group_resize(t, g, g->written);
 }
 
 /* Collective. Write what waits in a group. */

@@ -50,4 +50,7 @@ void es_traj_group_clear(es_traj_group *g);
  *  g->series are set. */
 es_status es_traj_group_reopen(es_traj *t, es_traj_group *g);
 
+/** Collective. So many rows in all series of a group, step and time. */
+es_status es_traj_group_resize(es_traj *t, const es_traj_group *g, int64_t rows);
+
 #endif

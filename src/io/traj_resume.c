@@ -11,22 +11,6 @@
 #include <stdio.h>
 #include "eigenstep/mem.h"
 
-es_status es_traj_open(const es_comm *c, const char *path, es_traj **out) {
-  es_traj *t = NULL;
-  es_note n = {0};
-  if (ES_NEW(1, &t) != ES_OK) es_note_set(&n, ES_ENOMEM, "out of memory");
-  es_status st = es_note_settle(c, &n);
-  if (st == ES_OK) st = es_h5_open(c, path, true, &t->file);
-  if (st != ES_OK) {
-    es_free(&t);
-    return st;
-  }
-  t->comm = c;
-  t->resumed = true;
-  *out = t;
-  return ES_OK;
-}
-
 bool es_traj_resumed(const es_traj *t) {
   return t->resumed;
 }
@@ -36,6 +20,13 @@ static const char *dataset(const es_traj_group *g, int i, char path[ES_TRAJ_PATH
   if (i >= 0) return g->series[i].path;
   snprintf(path, ES_TRAJ_PATH + 8, "%s/%s", g->path, i == -2 ? "step" : "time");
   return path;
+}
+
+es_status es_traj_group_resize(es_traj *t, const es_traj_group *g, int64_t rows) {
+  char path[ES_TRAJ_PATH + 8];
+  for (int i = -2; i < g->n; i++)
+    ES_TRY(es_h5_resize(t->file, dataset(g, i, path), rows));
+  return ES_OK;
 }
 
 /* Collective. All ranks read rows [0, rows) of a dataset. */
@@ -60,8 +51,7 @@ static es_status cut(es_traj *t, es_traj_group *g, int64_t rows, int64_t last) {
   while (kept < rows && step[kept] <= last && (kept == 0 || step[kept] > step[kept - 1]))
     kept++;
   es_free(&step);
-  for (int i = -2; i < g->n; i++)
-    ES_TRY(es_h5_resize(t->file, dataset(g, i, path), kept));
+  ES_TRY(es_traj_group_resize(t, g, kept));
   g->written = kept;
   return ES_OK;
 }
