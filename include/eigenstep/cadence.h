@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file cadence.h  When something is due: a number (every so many steps), `log2`, or
- *  a list. */
+ *  a list of steps and ranges of steps. */
 #ifndef ES_CADENCE_H
 #define ES_CADENCE_H
 
@@ -8,13 +8,20 @@
 #include <stdint.h>
 #include "eigenstep/status.h"
 
+/** first, first + every, ... up to last, which may be INT64_MAX. */
+typedef struct es_cadence_range {
+  int64_t first, every, last;
+} es_cadence_range;
+
 typedef struct es_cadence {
-  int64_t every; /**< > 0: its multiples; 0: never (but a list); -1: 0, 1, 2, 4, 8, ... */
-  int n;
-  int64_t list[64]; /**< with every = 0: exactly these steps */
+  bool log2;                  /**< 0, 1, 2, 4, 8, ... instead of the ranges */
+  int n;                      /**< 0: never */
+  es_cadence_range range[64]; /**< ascending, apart from each other */
 } es_cadence;
 
-/** "100", "0" (never), "log2" or "0, 10, 100". `key` names the parameter in messages. */
+/** "100", "0" (never), "log2" or an ascending list of steps and of ranges FIRST:EVERY or
+ *  FIRST:EVERY:LAST, as in "0, 10, 100" or "0:2:20, 30:10". `key` names the parameter in
+ *  messages. @return ES_OK; ES_ECONFIG (none of these) */
 es_status es_cadence_parse(const char *text, const char *key, es_cadence *c);
 bool es_cadence_due(const es_cadence *c, int64_t step);
 /** How many of the steps 0..steps are due. */
