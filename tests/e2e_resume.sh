@@ -93,6 +93,21 @@ run "without an end, resumed" 2 resume "$work/moved"
 grep -q "had made all its 10 steps" "$work/log" || fail "no word on a run at its end"
 same moved planned
 
+# Its images moved; those of another set are not its images.
+"$python" - "$work" <<'EOF'
+import sys
+import h5py
+import numpy as np
+x = np.random.default_rng(0).integers(0, 256, (80, 3, 16, 16), dtype=np.uint8)
+for name, n in ("own", 80), ("other", 79):
+    with h5py.File(f"{sys.argv[1]}/{name}.h5", "w") as f:
+        f["x"] = x[:n]
+EOF
+run "own images" 2 train - $tiny data.name=hdf5 data.path="$work/own.h5" data.size=0 \
+  run.steps=4 output.dir="$work/own"
+mv "$work/own.h5" "$work/there.h5"
+run "moved images" 1 resume "$work/own" run.steps=6 data.path="$work/there.h5"
+
 refuse() { # refuse REGEX ARGUMENT...
   local regex=$1 got; shift
   launch 2 resume "$@" > "$work/out" 2> "$work/err"
@@ -103,6 +118,8 @@ refuse() { # refuse REGEX ARGUMENT...
   [ "$(cat "$work/half/STATUS")" = DONE ] || fail "STATUS after: $*"
 }
 refuse "got optim.lr = 1, expected 'lr = 3e-3'" "$work/half" optim.lr=1 run.steps=20
+refuse "got a data set of 79 records, expected the checkpoint's of 80" "$work/own" \
+  run.steps=8 data.path="$work/other.h5"
 refuse "run.steps = 10, but .* is at step 10" "$work/half"
 refuse "cannot open .*nowhere/log.txt" "$work/nowhere"
 refuse "got another run.steps with sched.name = cosine" "$work/moved" run.steps=20

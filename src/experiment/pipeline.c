@@ -147,6 +147,7 @@ static es_status make_train(const es_comm *c, const es_settings *s, es_pipeline 
                               .deterministic = s->parallel.deterministic};
   ES_TRY(es_comm_agree(c, es_train_create(&o, &p->train)));
   p->train->skip_max = s->run.skip_max;
+  p->train->records = p->data->size;
   p->train->precondition = p->precondition;
   return es_train_share(p->train);
 }

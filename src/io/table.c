@@ -91,12 +91,12 @@ static bool is_later(const char *at, double last) {
 }
 
 es_status es_table_keep(const char *path, double last) {
-  FILE *f = fopen(path, "r");
   char *text = NULL;
   struct stat s;
-  if (f == NULL && errno == ENOENT) return ES_OK;
-  ES_CHECK(f != NULL && fstat(fileno(f), &s) == 0, ES_EIO, "cannot open %s: %s", path,
-           strerror(errno));
+  const bool there = stat(path, &s) == 0;
+  if (!there && errno == ENOENT) return ES_OK;
+  FILE *f = there ? fopen(path, "r") : NULL;
+  ES_CHECK(f != NULL, ES_EIO, "cannot open %s: %s", path, strerror(errno));
   es_status st = ES_NEW((size_t) s.st_size + 1, &text);
   size_t kept = 0;
   if (st == ES_OK) text[fread(text, 1, (size_t) s.st_size, f)] = '\0';

@@ -335,9 +335,11 @@ static es_status check_finite(const es_snapshot *s, int64_t step, int64_t n,
                               const int64_t *row, const double *z) {
   const int d = s->opt.dim;
   for (int64_t i = 0; i < s->views * n * d; i++) {
-    ES_CHECK(isfinite(z[i]), ES_EMATH,
-             "embedding of sample %lld is not finite at step %lld: value %d is %g",
-             (long long) row[i / d % n], (long long) step, (int) (i % d), z[i]);
+    ES_CHECK(
+        isfinite(z[i]), ES_EMATH,
+        "embedding of sample %lld is not finite at step %lld on rank %d: value %d is %g",
+        (long long) row[i / d % n], (long long) step, s->grid->comm->rank, (int) (i % d),
+        z[i]);
   }
   return ES_OK;
 }

@@ -96,11 +96,24 @@ es_status es_train_visit_view(int64_t view[3], es_visitor *v) {
   return v->item(v, &item);
 }
 
+/* Another number of records is another data set. */
+static es_status visit_records(const es_train *t, es_visitor *v) {
+  int64_t records = t->records;
+  es_item item = {"train/records", ES_ITEM_I64, 1, {1}, &records};
+  ES_TRY(v->item(v, &item));
+  ES_CHECK(
+      records == t->records, ES_ECONFIG,
+      "got a data set of %lld records, expected the checkpoint's of %lld (data.path)",
+      (long long) t->records, (long long) records);
+  return ES_OK;
+}
+
 es_status es_train_visit(void *train, es_visitor *v) {
   es_train *t = train;
   const es_shape input = es_net_shape(t->net, 0);
   int64_t view[3] = {input.c, input.h, input.w};
   ES_TRY(es_train_visit_view(view, v));
+  ES_TRY(visit_records(t, v));
   es_item step = {"train/step", ES_ITEM_I64, 1, {1}, &t->step};
   es_item time = {"train/time", ES_ITEM_F64, 1, {1}, &t->time};
   ES_TRY(v->item(v, &step));
