@@ -36,6 +36,7 @@ refuse 2 "augment.list: got 'flip' twice" train - augment.list=flip,crop,flip $o
 refuse 2 "augment.list: got an empty list" train - augment.list= $out
 refuse 2 "augment.crop.ratio: .*the larger first" train - augment.crop.ratio=2,1 $out
 refuse 2 "got the list 'crop,,flip'" train - augment.list=crop,,flip $out
+refuse 2 "optim\.momentum = 1, expected less" train - optim.momentum=1 $out
 refuse 2 "batch\.pairs: got 1 " train - batch.pairs=1 $out
 refuse 2 "spectrum\.top.*8" train - $tiny spectrum.top=9 $out
 refuse 2 "spectrum\.every" train - $tiny spectrum.every=often $out
@@ -62,6 +63,10 @@ refuse 1 "data_batch_1.bin.*label.*10|label.*10.*data_batch_1.bin" \
   train - $cifar data.path="$work/cifar" $out
 head -c 30730 /dev/zero > "$work/cifar/data_batch_1.bin"
 refuse 2 "spectrum\.probe: got 24 .*10" train - $cifar data.path="$work/cifar" $out
+refuse 2 "spectrum\.probe: got 24 .*10" check - $cifar data.path="$work/cifar"
+refuse 2 "batch\.pairs: got 24, expected at most 10" \
+  train - $cifar data.path="$work/cifar" spectrum.probe=10 $out
+refuse 2 "probe\.list.*has no labels" check - $tiny probe.list=knn
 mkdir -p "$work/stl"
 head -c 27648 /dev/zero > "$work/stl/train_X.bin"
 printf '\001\001' > "$work/stl/train_y.bin"

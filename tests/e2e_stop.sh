@@ -62,4 +62,18 @@ pkill -KILL -f "train - .*output.dir=$work/kill"
 wait $pid && fail "a killed run ended with 0"
 readable kill 3
 [ "$(cat "$work/kill/STATUS")" = RUNNING ] || fail "STATUS of a killed run"
+
+# one rank fails where the others cannot hear of it: its sentence, and no hang
+for n in 2 3; do
+  timeout 60 $MPIRUN $MPIRUN_FLAGS -n $n "$(dirname "$EIGENSTEP")/tests/lone_failure" \
+    > "$work/out" 2> "$work/err"
+  got=$?
+  case $got in 0|7|124) fail "a failure of rank $((n - 1)) alone ended with $got" ;; esac
+  [ "$(grep -c "error: .*got a broken layer on the last rank" "$work/err")" -eq 1 ] &&
+    grep -q "rank $((n - 1)) alone failed" "$work/err" ||
+    { fail "the sentence of a rank that failed alone"; cat "$work/err"; }
+done
+timeout 60 $MPIRUN $MPIRUN_FLAGS -n 1 "$(dirname "$EIGENSTEP")/tests/lone_failure" \
+  > "$work/out" 2>&1
+[ $? -eq 7 ] || fail "a failure on one rank is not returned"
 finish

@@ -306,6 +306,12 @@ static void settings_without_meaning_are_refused(void **state) {
   const loss_case cold = {"simclr", {"temperature=0"}}, wide = {"wmse", {NULL}};
   refused(&cold, N, "temperature");
   refused(&wide, D, "no inverse");
+  const loss_case nothing = {"barlow", {"scale=0"}};
+  refused(&nothing, N, "loss.barlow.scale");
+  const loss_case centred[] = {{"barlow", {"normalize=batch"}},
+                               {"barlow", {"center=true"}},
+                               {"barlow_logdet", {"center=true"}}};
+  for (int k = 0; k < 3; k++) refused(&centred[k], 1, "1 pair");
   const loss_case several[] = {{"vicreg", {NULL}},
                                {"simclr", {NULL}},
                                {"spectral", {NULL}},

@@ -34,6 +34,12 @@ void es_comm_destroy(es_comm **c);
  *  ES_STOPPED beats ES_OK. Logs nothing. */
 es_status es_comm_agree(const es_comm *c, es_status s);
 
+/** For work that one rank may fail in while the others are in a collective that it cannot
+ *  reach any more, as between the layers of a network: where `s` is an error, and there
+ *  are others, this rank's sentence is printed and MPI_Abort ends the program. Otherwise
+ *  returns `s`. Not collective. */
+es_status es_comm_must(const es_comm *c, es_status s);
+
 /** Collective. Check that all ranks hold the same `bytes` bytes (length and content).
  *  @param what  name in the message
  *  @return ES_OK or ES_EINTERNAL (rank 0 logs which rank differs first): same on all

@@ -20,9 +20,12 @@ extern const es_param es_precondition_table[];
 
 typedef struct es_precondition es_precondition;
 
-/** Refuse a loss that has no C. */
+/** Refuse a loss that has no C, and embeddings too wide for it. */
 es_status es_precondition_check(const es_precondition_params *par,
-                                const es_loss_ops *loss);
+                                const es_loss_ops *loss, int dim);
+
+/** Bytes on each rank. */
+size_t es_precondition_bytes(int dim);
 
 /** Collective. loss: borrowed, must outlive. *p is NULL if eps is 0. Memory about
  *  6 D^2 doubles. */
@@ -46,6 +49,10 @@ es_status es_precondition_apply(es_precondition *p, double lr, int n, double *dz
 
 /** eps in force at learning rate lr. */
 double es_precondition_eps(const es_precondition *p, double lr);
+
+/** The last step made no update: C's growth until the next tells nothing. p may be
+ *  NULL. */
+void es_precondition_forget(es_precondition *p);
 
 /** State visitor: "precondition/state", what is known of the growth. p may be NULL. */
 es_status es_precondition_visit(es_precondition *p, es_visitor *v);

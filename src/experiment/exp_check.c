@@ -7,7 +7,7 @@
 #include "eigenstep/linear.h"
 #include "eigenstep/mem.h"
 #include "exp_linear.h"
-#include "pipeline.h"
+#include "probe_set.h"
 
 static void print_bytes(const char *what, double bytes) {
   es_print("  %-34s %12.1f MB", what, 1e-6 * bytes);
@@ -61,6 +61,8 @@ static void print_memory(const es_settings *s, const es_pipeline *p, const bill 
   const double view = 4.0 * p->view.c * p->view.h * p->view.w;
   const double batch = 2 * 2 * (double) pairs * view;
   const double moment = 4.0 * moments_of(s) * (double) cost->parameters;
+  const double turn =
+      s->precondition.eps > 0 ? (double) es_precondition_bytes(opt->dim) : 0;
   const double snap = (double) es_snapshot_bytes(&s->spectrum, opt, sharers(s, ranks));
   es_print("memory a rank");
   print_bytes("parameters and gradients", (double) cost->parameter_bytes);
@@ -69,12 +71,13 @@ static void print_memory(const es_settings *s, const es_pipeline *p, const bill 
   print_bytes("gradients and passing activations", (double) cost->passing_bytes);
   if (p->eye_backend != NULL) print_bytes("activations of f32 snapshots", b->eye);
   print_bytes("embeddings and loss", b->loss);
+  if (s->precondition.eps > 0) print_bytes("preconditioner", turn);
   print_bytes("batches (current and next)", batch);
   print_bytes("snapshot (D x D block-cyclic)", snap);
   print_bytes(
       "together, at least",
       (double) (cost->parameter_bytes + cost->activation_bytes + cost->passing_bytes) +
-          moment + b->eye + b->loss + batch + snap);
+          moment + b->eye + b->loss + turn + batch + snap);
 }
 
 static void print_plan(const es_settings *s, const es_pipeline *p, const bill *b,
@@ -172,6 +175,8 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   ES_TRY(es_comm_agree(job->comm, es_pipeline_check(cfg, &s)));
   ES_TRY_GOTO(es_pipeline_open_backends(job->comm, &s, &p), done);
   ES_TRY_GOTO(es_pipeline_open_data(job->comm, cfg, &s, &p), done);
+  ES_TRY_GOTO(es_comm_agree(job->comm, es_pipeline_check_data(&s, &p)), done);
+  ES_TRY_GOTO(es_probe_set_check(job->comm, &s, &p), done);
   st = make_bill(cfg, &s, &p, ranks, &b);
   ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
   print_plan(&s, &p, &b, ranks);

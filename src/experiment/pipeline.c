@@ -50,33 +50,46 @@ es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_setti
   return ES_OK;
 }
 
-/* Training records, and the held-out ones for the probe: the test split, records past
- * the end of an endless set, or the last ones of a set that has neither. */
-static es_status open_loaders(const es_comm *c, const es_settings *s, es_pipeline *p) {
-  const es_dataset *probe_set = p->held_out != NULL ? p->held_out : p->data;
-  es_loader_options train = {.seed = (uint64_t) s->run.seed,
-                             .pairs = s->batch.pairs,
-                             .first = 0,
-                             .count = p->data->size,
-                             .shuffle = s->data.shuffle,
-                             .prefetch = s->data.prefetch};
-  es_loader_options probe = {.seed = train.seed,
-                             .pairs = p->probe_chunk,
-                             .count = p->probe_pairs,
-                             .fixed_epoch = PROBE_EPOCH};
-  if (p->held_out == NULL && p->data->endless) probe.first = p->data->size;
-  if (p->held_out == NULL && !p->data->endless) {
-    train.count -= p->probe_pairs;
-    probe.first = train.count;
-  }
+/* Records to train on: without the probe, where that is of the same. */
+static int64_t to_train(const es_pipeline *p) {
+  const bool apart = p->held_out != NULL || p->data->endless;
+  return p->data->size - (apart ? 0 : p->probe_pairs);
+}
+
+es_status es_pipeline_check_data(const es_settings *s, const es_pipeline *p) {
+  const es_dataset *const probe_set = p->held_out != NULL ? p->held_out : p->data;
   const int64_t have = p->held_out != NULL ? p->held_out->size : p->data->size - 1;
   ES_CHECK(
       probe_set->endless || p->probe_pairs <= have, ES_ECONFIG,
       "spectrum.probe: got %lld pairs, expected at most %lld, what data set '%s' can "
       "hold out",
       (long long) p->probe_pairs, (long long) have, s->data.name);
+  ES_CHECK(
+      p->data->endless || s->batch.pairs <= to_train(p), ES_ECONFIG,
+      "batch.pairs: got %lld, expected at most %lld, what data set '%s' has to train "
+      "on: a batch would hold an image twice",
+      (long long) s->batch.pairs, (long long) to_train(p), s->data.name);
+  return ES_OK;
+}
+
+/* Training records, and the held-out ones for the probe: the test split, records past
+ * the end of an endless set, or the last ones of a set that has neither. */
+static es_status open_loaders(const es_comm *c, const es_settings *s, es_pipeline *p) {
+  const es_loader_options train = {.seed = (uint64_t) s->run.seed,
+                                   .pairs = s->batch.pairs,
+                                   .first = 0,
+                                   .count = to_train(p),
+                                   .shuffle = s->data.shuffle,
+                                   .prefetch = s->data.prefetch};
+  const es_loader_options probe = {.seed = train.seed,
+                                   .first = p->held_out != NULL ? 0 : train.count,
+                                   .pairs = p->probe_chunk,
+                                   .count = p->probe_pairs,
+                                   .fixed_epoch = PROBE_EPOCH};
+  ES_TRY(es_pipeline_check_data(s, p));
   ES_TRY(es_loader_create(c, p->data, p->augment, p->view, &train, &p->loader));
-  return es_loader_create(c, probe_set, p->augment, p->view, &probe, &p->probe_loader);
+  return es_loader_create(c, p->held_out != NULL ? p->held_out : p->data, p->augment,
+                          p->view, &probe, &p->probe_loader);
 }
 
 es_status es_pipeline_open_backends(const es_comm *c, const es_settings *s,
@@ -167,7 +180,7 @@ static es_status check_loss(es_config *cfg, const es_settings *s) {
     st = ops->check(par, s->batch.pairs, es_settings_dim(s));
   es_free(&par);
   ES_TRY(st);
-  ES_TRY(es_precondition_check(&s->precondition, ops));
+  ES_TRY(es_precondition_check(&s->precondition, ops, es_settings_dim(s)));
   if (es_settings_dim(s) > s->batch.pairs)
     es_warn("embeddings of width %d, but batches of %lld pairs: C of a batch has at most "
             "%lld eigenvalues above 0, so that many modes are learned at a time",

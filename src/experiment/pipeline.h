@@ -56,6 +56,9 @@ es_status es_pipeline_open_backends(const es_comm *c, const es_settings *s,
 es_status es_pipeline_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
                                 es_pipeline *p);
 
+/** Refuse batches and probes larger than what the opened data hold for them. */
+es_status es_pipeline_check_data(const es_settings *s, const es_pipeline *p);
+
 /** Names of all classes of a data set, a blank between two and none within; NULL: it has
  *  none. The caller frees them. */
 es_status es_pipeline_class_names(const es_dataset *ds, char **names);

@@ -114,6 +114,16 @@ es_status es_probe_set_open(const es_comm *c, es_config *cfg, const es_settings 
   return st;
 }
 
+es_status es_probe_set_check(const es_comm *c, const es_settings *s,
+                             const es_pipeline *p) {
+  es_probe_set set = {0};
+  const es_dataset *bank;
+  ES_TRY(es_accuracy_check(&s->probe, &set.wanted));
+  const es_status st = set.wanted ? find_bank(c, s, p, &set, &bank) : ES_OK;
+  es_probe_set_close(&set);
+  return st;
+}
+
 void es_probe_set_close(es_probe_set *set) {
   for (int i = 0; i < 2; i++) {
     es_loader_destroy(&set->loader[i]);

@@ -81,6 +81,15 @@ es_status es_comm_agree(const es_comm *c, es_status s) {
   return worst == -1 ? ES_STOPPED : (es_status) (worst / 2);
 }
 
+es_status es_comm_must(const es_comm *c, es_status s) {
+  if (s >= ES_OK || c->size == 1) return s;
+  es_log_release(true);
+  es_warn_here("rank %d alone failed (%s), and the others wait for it: the program ends",
+               c->rank, es_status_name(s));
+  MPI_Abort(c->mpi, 1);
+  return s;
+}
+
 es_status es_comm_assert_equal(const es_comm *c, const void *data, size_t bytes,
                                const char *what) {
   /* Rank 0's bytes travel in pieces of fixed size, so that no rank needs a second copy.

@@ -172,6 +172,16 @@ static void matrix(const es_loss *l, double *c) {
     for (size_t j = 0; j < d; j++) c[i * d + j] = 0.5 * (p.c[i * d + j] + p.c[j * d + i]);
 }
 
+static es_status check(const void *p, int64_t pairs, int dim) {
+  const par *const o = p;
+  (void) dim;
+  ES_CHECK(o->scale > 0, ES_ECONFIG,
+           "loss.barlow.scale: got %g, expected a number > 0: nothing would be learned",
+           o->scale);
+  if (!o->center && o->normalize == 0) return ES_OK;
+  return es_rows_check_pairs("barlow", pairs, "no variance");
+}
+
 static void convention(const void *p, bool *center, bool *normalize) {
   const par *const o = p;
   *normalize = o->normalize == 1;
@@ -186,6 +196,7 @@ static void growth(const void *p, int dim, es_loss_growth *g) {
 }
 
 const es_loss_ops es_loss_barlow = {.name = "barlow",
+                                    .check = check,
                                     .doc = "Barlow Twins: C towards the identity",
                                     .params = params,
                                     .size = sizeof(par),

@@ -112,6 +112,14 @@ static void matrix(const es_loss *l, double *c) {
   memcpy(c, divide(l).c, (size_t) l->dim * (size_t) l->dim * sizeof *c);
 }
 
+static es_status check(const void *p, int64_t pairs, int dim) {
+  ES_CHECK(dim <= ES_SYMMETRIC_WIDEST, ES_ECONFIG,
+           "loss barlow_logdet: got embeddings of width %d, expected at most %d", dim,
+           ES_SYMMETRIC_WIDEST);
+  if (!((const par *) p)->center) return ES_OK;
+  return es_rows_check_pairs("barlow_logdet", pairs, "no variance");
+}
+
 static void convention(const void *p, bool *center, bool *normalize) {
   *center = ((const par *) p)->center;
   *normalize = false;
@@ -128,6 +136,7 @@ const es_loss_ops es_loss_barlow_logdet = {
     .doc = "tr [C - ln(C + eps)] of Barlow Twins' C: no exponential wait",
     .params = params,
     .size = sizeof(par),
+    .check = check,
     .workspace = workspace,
     .eval = eval,
     .convention = convention,

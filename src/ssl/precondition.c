@@ -16,7 +16,7 @@
 #include "rows.h"
 #include "symmetric.h"
 
-enum { BLOCK = 64, WIDEST = 16384 }; /* rows turned at a time; LAPACK counts in int */
+enum { BLOCK = 64 }; /* rows turned at a time */
 
 typedef es_precondition_params par;
 const es_param es_precondition_table[] = {
@@ -38,20 +38,20 @@ struct es_precondition {
 };
 enum { GAMMA, TOP, LR, EPS };
 
-es_status es_precondition_check(const par *p, const es_loss_ops *loss) {
+es_status es_precondition_check(const par *p, const es_loss_ops *loss, int dim) {
   ES_CHECK(p->eps == 0 || loss->matrix != NULL, ES_ECONFIG,
            "precondition.eps: got %g with loss %s, expected 0: this loss has no matrix C "
            "to precondition by",
            p->eps, loss->name);
+  ES_CHECK(p->eps == 0 || dim <= ES_SYMMETRIC_WIDEST, ES_ECONFIG,
+           "precondition.eps: got embeddings of width %d, expected at most %d", dim,
+           ES_SYMMETRIC_WIDEST);
   return ES_OK;
 }
 
 static es_status make(const par *o, const es_loss *loss, es_precondition **p) {
   const size_t d = (size_t) loss->dim;
-  ES_TRY(es_precondition_check(o, loss->ops));
-  ES_CHECK(d <= WIDEST, ES_ECONFIG,
-           "precondition.eps: got embeddings of width %zu, expected at most %d", d,
-           WIDEST);
+  ES_TRY(es_precondition_check(o, loss->ops, loss->dim));
   ES_TRY(ES_NEW(1, p));
   (*p)->par = *o;
   (*p)->loss = loss;
@@ -137,6 +137,15 @@ es_status es_precondition_apply(es_precondition *p, double lr, int n, double *dz
   p->state[LR] = lr;
   p->state[EPS] = eps;
   return ES_OK;
+}
+
+void es_precondition_forget(es_precondition *p) {
+  if (p != NULL) p->state[LR] = 0;
+}
+
+size_t es_precondition_bytes(int dim) {
+  const size_t d = (size_t) dim;
+  return (d * d + d + es_symmetric_work(dim) + BLOCK * d) * sizeof(double);
 }
 
 es_status es_precondition_visit(es_precondition *p, es_visitor *v) {

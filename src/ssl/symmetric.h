@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include "eigenstep/status.h"
 
+/** Widest D: LAPACK counts the numbers of its workspace in int. */
+enum { ES_SYMMETRIC_WIDEST = 16384 };
+
 /** f of one eigenvalue. */
 typedef double es_symmetric_map(double value, const void *ctx);
 

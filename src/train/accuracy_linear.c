@@ -124,10 +124,11 @@ static double differentiate(probe *s, const double *w, double *g) {
                 1, s->x, s->dim, s->out, s->classes, 0, g, s->classes);
   for (int64_t i = 0; i < s->n; i++)
     cblas_daxpy(s->classes, 1, s->out + i * s->classes, 1, g + weights, 1);
+  if (s->c->rank == 0) value += s->p->decay / 2 * cblas_ddot(weights, w, 1, w, 1);
   es_comm_sum_f64(s->c, g, s->size);
   es_comm_sum_f64(s->c, &value, 1);
   cblas_daxpy(weights, s->p->decay, w, 1, g, 1);
-  return value + s->p->decay / 2 * cblas_ddot(weights, w, 1, w, 1);
+  return value;
 }
 
 /* dir = -H g with the two-loop recursion; the newest move is at (kept - 1) % MEMORY. */
@@ -164,11 +165,22 @@ static void keep_move(probe *s) {
   s->kept++;
 }
 
+/* Collective. The direction, its slope and the first length to try, as rank 0 has them: on
+ * processors that differ, rounding does, and ranks must not part ways. */
+static void set_out(probe *s, double *slope, double *length) {
+  direction(s);
+  double way[2] = {cblas_ddot(s->size, s->g, 1, s->dir, 1),
+                   s->kept > 0 ? 1 : 1 / cblas_dnrm2(s->size, s->g, 1)};
+  es_comm_bcast(s->c, s->dir, (size_t) s->size * sizeof *s->dir, 0);
+  es_comm_bcast(s->c, way, sizeof way, 0);
+  *slope = way[0];
+  *length = way[1];
+}
+
 /* Collective. One iteration; false when there is no way down any more. */
 static bool iterate(probe *s, double *value) {
-  direction(s);
-  const double slope = cblas_ddot(s->size, s->g, 1, s->dir, 1);
-  double length = s->kept > 0 ? 1 : 1 / cblas_dnrm2(s->size, s->g, 1), at = INFINITY;
+  double slope, length, at = INFINITY;
+  set_out(s, &slope, &length);
   int tries = 0;
   for (; tries < HALVINGS; tries++, length /= 2) {
     for (int i = 0; i < s->size; i++) s->next[i] = s->w[i] + length * s->dir[i];
@@ -187,8 +199,11 @@ static bool iterate(probe *s, double *value) {
 static void solve(probe *s) {
   double value = differentiate(s, s->w, s->g);
   const double enough = TOLERANCE * cblas_dnrm2(s->size, s->g, 1);
-  for (int64_t i = 0; i < s->p->iterations; i++)
-    if (!(cblas_dnrm2(s->size, s->g, 1) > enough) || !iterate(s, &value)) break;
+  for (int64_t i = 0; i < s->p->iterations; i++) {
+    int64_t on = cblas_dnrm2(s->size, s->g, 1) > enough;
+    es_comm_bcast(s->c, &on, sizeof on, 0);
+    if (!on || !iterate(s, &value)) break;
+  }
 }
 
 /* Collective. */

@@ -41,8 +41,10 @@ es_status es_exchange_backward(es_train *t, const es_batch *b) {
 static es_status sum_now(const es_train *t) {
   const es_params *const p = es_net_params(t->net);
   es_backend *const b = p->backend;
-  if (t->deterministic) return b->ops->treesum(b, t->comm, p->grad, (size_t) p->n);
-  return b->ops->allreduce(b, t->comm, p->grad, (size_t) p->n);
+  const size_t n = (size_t) p->n;
+  return es_comm_must(t->comm, t->deterministic
+                                   ? b->ops->treesum(b, t->comm, p->grad, n)
+                                   : b->ops->allreduce(b, t->comm, p->grad, n));
 }
 
 es_status es_exchange_sum(es_train *t, int64_t *vote) {
@@ -59,9 +61,9 @@ es_status es_exchange_sum(es_train *t, int64_t *vote) {
 
 /* By what is the same on all ranks. */
 static es_status update_or_skip(es_train *t, const es_division *mine) {
-  ES_TRY(es_optim_norm(t->optim, mine, &t->norm));
+  ES_TRY(es_comm_must(t->comm, es_optim_norm(t->optim, mine, &t->norm)));
   if (!isfinite(t->norm) || !isfinite(t->trouble.loss)) return es_skip_step(t);
-  ES_TRY(es_optim_update_part(t->optim, t->lr, mine));
+  ES_TRY(es_comm_must(t->comm, es_optim_update_part(t->optim, t->lr, mine)));
   t->in_row = 0;
   t->time += t->lr;
   return ES_OK;

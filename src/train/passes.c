@@ -40,9 +40,11 @@ static const float *images_of(const es_train *t, const es_batch *b, part p) {
   return t->x;
 }
 
+/** Collective; where a rank fails alone, the others are in batch norm's sums. */
 static es_status forward(es_train *t, es_net *net, const es_batch *b, part p,
                          es_bn_mode mode) {
-  return es_net_forward(net, 2 * p.n, t->groups, mode, images_of(t, b, p), t->z);
+  const float *const x = images_of(t, b, p);
+  return es_comm_must(t->comm, es_net_forward(net, 2 * p.n, t->groups, mode, x, t->z));
 }
 
 /** Row of this rank's first pair in a view as the loss sees it, and rows of a view. */
@@ -119,7 +121,8 @@ es_status es_train_backward(es_train *t, const es_batch *b, const double *dz,
       float *part_dz = t->dz + (size_t) view * count;
       for (size_t i = 0; i < count; i++) part_dz[i] = (float) from[i];
     }
-    ES_TRY(es_net_backward_tell(t->net, t->dz, c == 0 ? to : NULL));
+    ES_TRY(
+        es_comm_must(t->comm, es_net_backward_tell(t->net, t->dz, c == 0 ? to : NULL)));
   }
   return ES_OK;
 }

@@ -75,6 +75,7 @@ es_status es_skip_step(es_train *t) {
   const es_params *const p = es_net_params(t->net);
   char text[600] = "";
   ES_TRY(p->backend->ops->upload(p->backend, p->state, t->kept, (size_t) p->n_state));
+  es_precondition_forget(t->precondition);
   t->skipped++;
   t->in_row++;
   describe(t, text, sizeof text);

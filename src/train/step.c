@@ -55,7 +55,7 @@ es_status es_train_gradient(es_train *t, const es_batch *b, double lr, double *l
 
   t->lr = lr;
   es_clock_mark(&t->clock);
-  ES_TRY(es_skip_keep(t));
+  ES_TRY(es_comm_must(t->comm, es_skip_keep(t)));
   ES_TRY(es_train_embed(t, b, ES_BN_TRAIN, &n, t->zd));
   es_clock_lap(&t->clock, ES_PHASE_FORWARD);
 
