@@ -112,6 +112,18 @@ launch 1 linear - data.name=deadleaves data.size=10 augment.crop.size=8 linear.s
 draw plot_run.py linear --format png
 draw report.py linear -o linear.html # no embeddings, other columns of /steps
 draw report.py barlow vicreg simclr -o report.html
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
+if [ -n "$browser" ]; then # as people see it, with nothing to complain of
+  timeout 120 "$browser" --headless --no-sandbox --disable-gpu --enable-logging=stderr \
+    --user-data-dir="$work/browser" --window-size=1200,2400 \
+    --screenshot="$work/page.png" "file://$PWD/report.html" > log 2>&1
+fi
+if [ -s page.png ]; then
+  picture page.png
+  ! grep CONSOLE log || fail "report.html: the browser's console"
+else # not there, or one that may not write here
+  echo "no Chromium that works: report.html is not looked at"
+fi
 "$python" - << 'EOF' || fail "report.html"
 import re
 from html.parser import HTMLParser

@@ -165,8 +165,8 @@ static void keep_move(probe *s) {
   s->kept++;
 }
 
-/* Collective. The direction, its slope and the first length to try, as rank 0 has them: on
- * processors that differ, rounding does, and ranks must not part ways. */
+/* Collective. The direction, its slope and the first length to try, as rank 0 has them:
+ * on processors that differ, rounding does, and ranks must not part ways. */
 static void set_out(probe *s, double *slope, double *length) {
   direction(s);
   double way[2] = {cblas_ddot(s->size, s->g, 1, s->dir, 1),
