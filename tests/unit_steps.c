@@ -149,7 +149,7 @@ static void noisy_forecasts_are_near(void **state) {
   enum { MODES = 5, SNAPSHOTS = 400 };
   const double rates[2] = {2, 8}, settled[2] = {0.1, 1};
   for (int k = 0; k < 2; k++) {
-    const es_steps_options o = {MODES, rates[k], settled[k]};
+    const es_steps_options o = {MODES, rates[k], settled[k], 0};
     es_steps *s = NULL;
     int seen[MODES] = {0}, far[MODES] = {0}, good = 0;
     double tau[MODES], gamma[MODES];
@@ -224,6 +224,27 @@ static void learned_from_the_start_has_no_step(void **state) {
   es_steps_destroy(&s);
 }
 
+/* The first mode settles at 6, where a learned one settles at about 1. */
+static void the_first_may_settle_higher(void **state) {
+  (void) state;
+  double off[2];
+  for (int k = 0; k < 2; k++) {
+    const es_steps_options o = {.modes = 1, .rate = 2, .settled = 1, .alone = k * 6};
+    es_steps *s = NULL;
+    es_step_row row;
+    assert_int_equal(es_steps_create(&o, &s), ES_OK);
+    for (int i = 0; i < 200; i++) {
+      const double t = i / 10.0, l = 6 / (1 + 1e6 * exp(-2 * t));
+      assert_int_equal(es_steps_add(s, i, t, &l), ES_OK);
+    }
+    es_steps_table(s, &row);
+    off[k] = row.time_predicted / row.time - 1;
+    es_steps_destroy(&s);
+  }
+  within(off[0], -log(6) / 2 / (log(1e6) / 2), 0.2); /* as if it were to be at 1 */
+  assert_true(fabs(off[1]) < 0.005);
+}
+
 static void bad_snapshots_are_refused(void **state) {
   (void) state;
   es_steps *s = NULL;
@@ -260,6 +281,7 @@ int main(void) {
       cmocka_unit_test(noisy_forecasts_are_near),
       cmocka_unit_test(excursions_do_not_count),
       cmocka_unit_test(learned_from_the_start_has_no_step),
+      cmocka_unit_test(the_first_may_settle_higher),
       cmocka_unit_test(bad_snapshots_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,8 @@ typedef struct es_snapshot_options {
   bool unit;              /**< the loss sees embeddings divided by their length: their
                                covariance is measured too */
   bool cross_modes;       /**< modes are eigenvalues of the cross-correlation */
-  double rate, settled;   /**< of their growth, as in es_steps_options; 0 = 8 and 1 */
+  double rate, settled, alone; /**< of their growth, as in es_steps_options; 0 = 8, 1 and
+                                    where the others settle */
 } es_snapshot_options;
 
 /** Views of each sample that es_snapshot_take wants: 1, 2, or as many as LiDAR does. */

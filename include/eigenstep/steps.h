@@ -18,6 +18,7 @@ typedef struct es_steps_options {
   double rate;    /**< from a small start lambda grows as e^(rate gamma t): 8 for Barlow
                        Twins, 4/T for NT-Xent of dot products, 2 for VICReg */
   double settled; /**< about where a learned mode settles: 1 for Barlow Twins */
+  double alone;   /**< the first one before the others come; 0: there, too */
 } es_steps_options;
 
 /** One learned (or rising) mode. */

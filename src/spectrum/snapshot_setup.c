@@ -181,7 +181,8 @@ static es_status allocate(es_snapshot *s) {
   ES_TRY(ES_NEW(2 * (size_t) s->invariant, &s->shared));
   const es_steps_options o = {.modes = s->k,
                               .rate = s->opt.rate > 0 ? s->opt.rate : 8,
-                              .settled = s->opt.settled > 0 ? s->opt.settled : 1};
+                              .settled = s->opt.settled > 0 ? s->opt.settled : 1,
+                              .alone = s->opt.alone};
   return es_steps_create(&o, &s->steps);
 }
 

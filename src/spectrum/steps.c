@@ -12,7 +12,8 @@
  *    else in l. A mode that was above L/2 from the first snapshot on has no
  *    crossing, rate or forecast (NaN).
  *  - Where a mode will settle is not known before it does. At snapshot i it is taken to
- *    be e_i: where those learned by then are, on average; `settled` if there are none.
+ *    be e_i: where those learned by then are, on average; `alone`, or else `settled`, if
+ *    there are none.
  *  - Its exponential window ends at the last snapshot before the crossing (before
  *    now if it has not risen) with l < e / 10 and reaches back as long as l stays below
  *    twice that (for noise), above the noise floor, 3 times the least value up to there
@@ -143,17 +144,18 @@ static double fraction(curve c, int i, double level) {
   return (level - low) / (high - low);
 }
 
-/* Where a mode that is not learned at snapshot i may settle. */
+/* Where a mode that is not learned at snapshot i (-1: none yet) may settle. */
 static double final_value(const es_steps *s, int i) {
   double sum = 0;
   int learned = 0;
-  for (int j = 0; j < s->opt.modes; j++) {
+  for (int j = 0; i >= 0 && j < s->opt.modes; j++) {
     const double l = at((curve){s, j}, i);
     if (l <= s->opt.settled / 2) break;
     sum += l;
     learned++;
   }
-  return learned > 0 ? sum / learned : s->opt.settled;
+  if (learned > 0) return sum / learned;
+  return s->opt.alone > 0 ? s->opt.alone : s->opt.settled;
 }
 
 /* The window, looking back from snapshot `from`. */
@@ -161,7 +163,7 @@ static window find_window(curve c, int from) {
   window w = {.slope = NAN, .error = NAN};
   w.last = from;
   while (w.last >= 0 && at(c, w.last) >= WINDOW_TOP * final_value(c.s, w.last)) w.last--;
-  w.end = w.last >= 0 ? final_value(c.s, w.last) : c.s->opt.settled;
+  w.end = final_value(c.s, w.last);
   w.least = INFINITY;
   for (int i = 0; i <= w.last; i++) w.least = fmin(w.least, at(c, i));
   const double floor = fmax(FLOOR_FACTOR * w.least, FLOOR_LEAST * w.end);

@@ -85,11 +85,25 @@ static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
   return ES_OK;
 }
 
+/** Where one direction with equal variances l/D is at rest if views agree: the hinge's
+ *  pull on l, var h / (2 sqrt(l/D + eps)), is the covariances' push, 2 cov l (1 - 1/D),
+ *  or the hinge is open. By bisection. */
+static double alone(const par *o, int d) {
+  double low = 0, high = fmax(d * (1 - o->eps), 0);
+  for (int i = 0; i < 60; i++) {
+    const double l = (low + high) / 2;
+    const double pull = o->var * (o->hinge_half ? 0.5 : 1) / (2 * sqrt(l / d + o->eps));
+    if (pull > 2 * o->cov * l * (1 - 1.0 / d))
+      low = l;
+    else
+      high = l;
+  }
+  return low;
+}
+
 /** dW/dt = W G while the embeddings are small; the hinge pulls variances towards 1. */
 static void growth(const void *p, int dim, es_loss_growth *g) {
-  (void) p;
-  (void) dim;
-  *g = (es_loss_growth){.rate = 2, .settled = 1};
+  *g = (es_loss_growth){.rate = 2, .settled = 1, .alone = alone(p, dim)};
 }
 
 const es_loss_ops es_loss_vicreg = {.name = "vicreg",
