@@ -261,6 +261,20 @@ static void eps_is_tied_to_the_growth(void **state) {
     }
 }
 
+static void skipped_steps_teach_nothing(void **state) {
+  (void) state;
+  const double lr = 1 / (16 * gammas[0]);
+  model m = {.loss = NULL};
+  start(&m, "barlow", 3e-3, 0.01, true);
+  for (int i = 0; i < 40; i++) {
+    step(&m, lr);
+    es_precondition_forget(m.p);
+  }
+  es_precondition_forget(NULL);
+  assert_true(es_precondition_eps(m.p, lr) == 0.01);
+  finish(&m);
+}
+
 /* --- state --- */
 
 static double kept[8];
@@ -309,6 +323,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(times_of_the_theory),
       cmocka_unit_test(log_det_learns_at_once),
       cmocka_unit_test(eps_is_tied_to_the_growth),
+      cmocka_unit_test(skipped_steps_teach_nothing),
       cmocka_unit_test(growth_survives_a_restart),
   };
   MPI_Init(&argc, &argv);

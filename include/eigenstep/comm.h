@@ -20,6 +20,7 @@ typedef struct es_comm {
   MPI_Comm node;   /**< owned: the ranks of this node, in the order of node_rank */
   MPI_Comm across; /**< owned: one rank a node, those of this node_rank; MPI_COMM_NULL
                         where node_rank >= owners */
+  MPI_Comm lost;   /**< owned duplicate: where ranks that fail look for each other */
 } es_comm;
 
 /** Collective. Duplicate `parent`. A node is what shares memory. */
@@ -34,11 +35,13 @@ void es_comm_destroy(es_comm **c);
  *  ES_STOPPED beats ES_OK. Logs nothing. */
 es_status es_comm_agree(const es_comm *c, es_status s);
 
-/** For work that one rank may fail in while the others are in a collective that it cannot
- *  reach any more, as between the layers of a network: where `s` is an error, and there
- *  are others, this rank's sentence is printed and MPI_Abort ends the program. Otherwise
- *  returns `s`. Not collective. */
+/** For work in which one rank may fail while the others are in a collective that it
+ *  cannot reach any more, as between the layers of a network. Returns `s` where it is no
+ *  error, and an error that all ranks come with within ES_LOST_SECONDS of each other. A
+ *  rank that fails without the others prints its sentence and ends the program
+ *  (MPI_Abort): STATUS stays RUNNING, as after a kill. */
 es_status es_comm_must(const es_comm *c, es_status s);
+enum { ES_LOST_SECONDS = 5 };
 
 /** Collective. Check that all ranks hold the same `bytes` bytes (length and content).
  *  @param what  name in the message

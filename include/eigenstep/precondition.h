@@ -24,11 +24,11 @@ typedef struct es_precondition es_precondition;
 es_status es_precondition_check(const es_precondition_params *par,
                                 const es_loss_ops *loss, int dim);
 
-/** Bytes on each rank. */
+/** Bytes on each rank, about 40 D^2. */
 size_t es_precondition_bytes(int dim);
 
-/** Collective. loss: borrowed, must outlive. *p is NULL if eps is 0. Memory about
- *  6 D^2 doubles. */
+/** Collective. loss: borrowed, must outlive. *p is NULL if eps is 0. Memory:
+ *  es_precondition_bytes. */
 es_status es_precondition_create(const es_precondition_params *par, const es_loss *loss,
                                  es_precondition **p);
 void es_precondition_destroy(es_precondition **p);

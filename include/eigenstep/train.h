@@ -79,10 +79,10 @@ typedef struct es_train {
   double *zd, *dzd; /**< [2 n, D] in double of all pairs the loss sees here; owned */
   es_reduction *reduction; /**< owned; NULL: gradients are summed after backward */
   es_clock clock;
-  int64_t step;    /**< steps done */
-  double time;     /**< t = sum of learning rates of the updates done */
-  double norm;     /**< of the last step's gradient */
-  int64_t records; /**< of the data set: a checkpoint of another number is refused */
+  int64_t step; /**< steps done */
+  double time;  /**< t = sum of learning rates of the updates done */
+  double norm;  /**< of the last step's gradient */
+  int64_t data; /**< checksum of the data set: a checkpoint of another is refused */
   /* steps whose loss or gradient is not finite update nothing */
   int64_t skipped, in_row; /**< so far, and the last ones in a row */
   int64_t skip_max;        /**< so many in a row are passed over; the next is an error */

@@ -118,7 +118,8 @@ static es_status measure(const es_comm *c, es_pipeline *p, const es_settings *s,
   r->data = o->data;
   r->snapshots = o->snapshots > 0;
   ES_TRY(es_cadence_parse(s->spectrum.every, "spectrum.every", &every));
-  r->every = every.n == 1 && every.range[0].last == INT64_MAX ? every.range[0].every : 0;
+  for (int i = 0; i < every.n; i++) /* in the long run */
+    r->every = every.range[i].last == INT64_MAX ? every.range[i].every : 0;
   ES_TRY(es_comm_agree(c, es_loader_get(p->loader, 0, &w.batch)));
   ES_TRY(es_bench_time(c, b, step_in_memory, &w, &r->step));
   for (size_t i = 0; i < sizeof of_step / sizeof of_step[0]; i++)

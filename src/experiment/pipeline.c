@@ -65,9 +65,9 @@ es_status es_pipeline_check_data(const es_settings *s, const es_pipeline *p) {
       "hold out",
       (long long) p->probe_pairs, (long long) have, s->data.name);
   ES_CHECK(
-      p->data->endless || s->batch.pairs <= to_train(p), ES_ECONFIG,
+      s->batch.pairs <= to_train(p), ES_ECONFIG,
       "batch.pairs: got %lld, expected at most %lld, what data set '%s' has to train "
-      "on: a batch would hold an image twice",
+      "on: every batch would hold an image twice",
       (long long) s->batch.pairs, (long long) to_train(p), s->data.name);
   return ES_OK;
 }
@@ -160,7 +160,7 @@ static es_status make_train(const es_comm *c, const es_settings *s, es_pipeline 
                               .deterministic = s->parallel.deterministic};
   ES_TRY(es_comm_agree(c, es_train_create(&o, &p->train)));
   p->train->skip_max = s->run.skip_max;
-  p->train->records = p->data->size;
+  p->train->data = (int64_t) p->data->checksum;
   p->train->precondition = p->precondition;
   return es_train_share(p->train);
 }
@@ -267,6 +267,7 @@ es_status es_pipeline_probe(const es_comm *c, const es_pipeline *p, const es_set
   o.rate = growth.rate; /* a preconditioned eigenvalue below eps grows 1/eps as fast */
   if (s->precondition.eps > 0) o.rate /= s->precondition.eps;
   o.settled = growth.settled;
+  o.alone = growth.alone;
   if (p->loss->ops->convention != NULL)
     p->loss->ops->convention(p->loss->par, &o.center, &o.normalize);
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));

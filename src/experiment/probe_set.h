@@ -21,7 +21,8 @@ typedef struct es_probe_set {
  *  @return ES_OK, also with nothing asked for; ES_ECONFIG: no labels */
 es_status es_probe_set_open(const es_comm *c, es_config *cfg, const es_settings *s,
                             const es_pipeline *p, es_probe_set *set);
-/** Collective. Only whether there are labels to read (dry runs). The same errors. */
+/** Collective. Only whether there are labels to read (dry runs).
+ *  @return ES_OK; ES_ECONFIG: no labels */
 es_status es_probe_set_check(const es_comm *c, const es_settings *s,
                              const es_pipeline *p);
 void es_probe_set_close(es_probe_set *set);

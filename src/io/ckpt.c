@@ -12,7 +12,7 @@
 #include "note.h"
 #include "eigenstep/path.h"
 
-enum { PATH_BYTES = 1200, SCHEMA = 1 };
+enum { PATH_BYTES = 1200, SCHEMA = 2 };
 #define STEP_END INT64_C(1000000000000000)
 
 /* Collective. Everything into a new file, closed and on disk at the end. */

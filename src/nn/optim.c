@@ -20,7 +20,7 @@ const es_param es_optim_table[] = {
               "learning rate before the schedule's factor"),
     ES_DOUBLE(es_optim_params, lr_1d, "1", 0, ES_INF, "optim.lr",
               "learning rate of 1-D tensors (biases, gains), in units of optim.lr"),
-    ES_DOUBLE(es_optim_params, momentum, "0", 0, 1, "1", "momentum"),
+    ES_DOUBLE(es_optim_params, momentum, "0", 0, 1, "1", "momentum, less than 1"),
     ES_DOUBLE(es_optim_params, weight_decay, "0", 0, ES_INF, "1",
               "weight decay, added to the gradient (adamw: to the step)"),
     ES_BOOL(es_optim_params, nesterov, "false", "Nesterov's form of the momentum"),

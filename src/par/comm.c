@@ -4,6 +4,7 @@
  *  Reductions over large arrays go in pieces below 2^31 elements, the limit of MPI 3
  *  counts. MPI errors stay fatal: a failed MPI call cannot be recovered from here. */
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/comm.h"
@@ -40,6 +41,7 @@ es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c) {
     return (es_status) worst;
   }
   MPI_Comm_dup(parent, &n->mpi);
+  MPI_Comm_dup(parent, &n->lost);
   MPI_Comm_rank(n->mpi, &n->rank);
   MPI_Comm_size(n->mpi, &n->size);
   find_nodes(n, per_node);
@@ -51,6 +53,7 @@ void es_comm_destroy(es_comm **c) {
   if (!*c) return;
   if ((*c)->across != MPI_COMM_NULL) MPI_Comm_free(&(*c)->across);
   MPI_Comm_free(&(*c)->node);
+  MPI_Comm_free(&(*c)->lost);
   MPI_Comm_free(&(*c)->mpi);
   es_free(c);
 }
@@ -81,10 +84,23 @@ es_status es_comm_agree(const es_comm *c, es_status s) {
   return worst == -1 ? ES_STOPPED : (es_status) (worst / 2);
 }
 
+/* Have all ranks come here, within a time? */
+static bool all_are_lost(const es_comm *c) {
+  const double end = MPI_Wtime() + ES_LOST_SECONDS;
+  MPI_Request all;
+  int done = 0;
+  MPI_Ibarrier(c->lost, &all);
+  while (!done && MPI_Wtime() < end) {
+    MPI_Test(&all, &done, MPI_STATUS_IGNORE);
+    if (!done) sched_yield();
+  }
+  return done;
+}
+
 es_status es_comm_must(const es_comm *c, es_status s) {
-  if (s >= ES_OK || c->size == 1) return s;
+  if (s >= ES_OK || all_are_lost(c)) return s;
   es_log_release(true);
-  es_warn_here("rank %d alone failed (%s), and the others wait for it: the program ends",
+  es_warn_here("rank %d failed alone (%s), and the others wait for it: the program ends",
                c->rank, es_status_name(s));
   MPI_Abort(c->mpi, 1);
   return s;

@@ -10,6 +10,7 @@
 #include "snapshot_private.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "eigenstep/cov.h"
 #include "eigenstep/mem.h"
@@ -333,13 +334,14 @@ done:
 /* One sentence for the user before the matrices would say it in theirs. */
 static es_status check_finite(const es_snapshot *s, int64_t step, int64_t n,
                               const int64_t *row, const double *z) {
+  const es_comm *const c = s->grid->comm;
   const int d = s->opt.dim;
+  char where[32] = "";
+  if (c->size > 1) snprintf(where, sizeof where, " on rank %d", c->rank);
   for (int64_t i = 0; i < s->views * n * d; i++) {
-    ES_CHECK(
-        isfinite(z[i]), ES_EMATH,
-        "embedding of sample %lld is not finite at step %lld on rank %d: value %d is %g",
-        (long long) row[i / d % n], (long long) step, s->grid->comm->rank, (int) (i % d),
-        z[i]);
+    ES_CHECK(isfinite(z[i]), ES_EMATH,
+             "embedding of sample %lld is not finite at step %lld%s: value %d is %g",
+             (long long) row[i / d % n], (long long) step, where, (int) (i % d), z[i]);
   }
   return ES_OK;
 }

@@ -29,7 +29,7 @@ static const es_param params[] = {
     ES_BOOL(par, symmetrize, "true", "use the symmetric part of C"),
     ES_BOOL(par, center, "false",
             "remove the batch mean of each view (normalize = batch always does)"),
-    ES_DOUBLE(par, scale, "1", 0, ES_INF, "1", "factor on the whole loss"),
+    ES_DOUBLE(par, scale, "1", 0, ES_INF, "1", "factor on the whole loss, more than 0"),
     ES_PARAM_END};
 
 static const double bn_eps = 1e-5;

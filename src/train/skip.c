@@ -74,7 +74,9 @@ static void describe(const es_train *t, char *text, size_t size) {
 es_status es_skip_step(es_train *t) {
   const es_params *const p = es_net_params(t->net);
   char text[600] = "";
-  ES_TRY(p->backend->ops->upload(p->backend, p->state, t->kept, (size_t) p->n_state));
+  const es_status put =
+      p->backend->ops->upload(p->backend, p->state, t->kept, (size_t) p->n_state);
+  ES_TRY(es_comm_must(t->comm, put));
   es_precondition_forget(t->precondition);
   t->skipped++;
   t->in_row++;

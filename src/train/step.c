@@ -60,8 +60,11 @@ es_status es_train_gradient(es_train *t, const es_batch *b, double lr, double *l
   es_clock_lap(&t->clock, ES_PHASE_FORWARD);
 
   const size_t half = (size_t) n * (size_t) es_net_dim(t->net);
-  ES_TRY(es_loss_eval(t->loss, n, t->zd, t->zd + half, loss, t->dzd, t->dzd + half));
-  ES_TRY(es_precondition_apply(t->precondition, t->lr, n, t->dzd, t->dzd + half));
+  es_status st =
+      es_loss_eval(t->loss, n, t->zd, t->zd + half, loss, t->dzd, t->dzd + half);
+  if (st == ES_OK)
+    st = es_precondition_apply(t->precondition, lr, n, t->dzd, t->dzd + half);
+  ES_TRY(es_comm_must(t->comm, st)); /* deterministic: each rank has a loss by itself */
   es_skip_note(t, b, n, *loss);
   es_clock_lap(&t->clock, ES_PHASE_LOSS);
 
@@ -87,8 +90,10 @@ es_status es_train_settle(es_train *t) {
   if (!t->local_bn || t->comm->size == 1) return ES_OK;
   const es_params *p = es_net_params(t->net);
   const es_backend_ops *ops = p->backend->ops;
-  ES_TRY(ops->allreduce(p->backend, t->comm, p->state, (size_t) p->n_state));
-  return ops->scale(p->backend, (size_t) p->n_state, 1.0 / t->comm->size, p->state);
+  es_status st = ops->allreduce(p->backend, t->comm, p->state, (size_t) p->n_state);
+  if (st == ES_OK)
+    st = ops->scale(p->backend, (size_t) p->n_state, 1.0 / t->comm->size, p->state);
+  return es_comm_must(t->comm, st);
 }
 
 es_status es_train_visit_view(int64_t view[3], es_visitor *v) {
@@ -96,15 +101,13 @@ es_status es_train_visit_view(int64_t view[3], es_visitor *v) {
   return v->item(v, &item);
 }
 
-/* Another number of records is another data set. */
-static es_status visit_records(const es_train *t, es_visitor *v) {
-  int64_t records = t->records;
-  es_item item = {"train/records", ES_ITEM_I64, 1, {1}, &records};
+static es_status visit_data(const es_train *t, es_visitor *v) {
+  int64_t data = t->data;
+  es_item item = {"train/data", ES_ITEM_I64, 1, {1}, &data};
   ES_TRY(v->item(v, &item));
-  ES_CHECK(
-      records == t->records, ES_ECONFIG,
-      "got a data set of %lld records, expected the checkpoint's of %lld (data.path)",
-      (long long) t->records, (long long) records);
+  ES_CHECK(data == t->data, ES_ECONFIG,
+           "data.path: got data of checksum %016llx, expected the checkpoint's, %016llx",
+           (unsigned long long) t->data, (unsigned long long) data);
   return ES_OK;
 }
 
@@ -113,7 +116,7 @@ es_status es_train_visit(void *train, es_visitor *v) {
   const es_shape input = es_net_shape(t->net, 0);
   int64_t view[3] = {input.c, input.h, input.w};
   ES_TRY(es_train_visit_view(view, v));
-  ES_TRY(visit_records(t, v));
+  ES_TRY(visit_data(t, v));
   es_item step = {"train/step", ES_ITEM_I64, 1, {1}, &t->step};
   es_item time = {"train/time", ES_ITEM_F64, 1, {1}, &t->time};
   ES_TRY(v->item(v, &step));
