@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file precondition.h  Preconditioned gradient: dL/dz (C + eps I)^-1 in place of dL/dz,
- *  with the C of the loss, between loss and backward.
+ *  with the loss's C of the batch before, between loss and backward.
  *
  *  In the linear model with Barlow Twins an eigenvalue of C then follows
  *  dl/dt = 8 gamma l (1 - l)/(l + eps) instead of 8 gamma l (1 - l): no exponential wait
@@ -24,7 +24,7 @@ typedef struct es_precondition es_precondition;
 es_status es_precondition_check(const es_precondition_params *par,
                                 const es_loss_ops *loss, int dim);
 
-/** Bytes on each rank, about 40 D^2. */
+/** Bytes on each rank, about 48 D^2. */
 size_t es_precondition_bytes(int dim);
 
 /** Collective. loss: borrowed, must outlive. *p is NULL if eps is 0. Memory:
@@ -39,8 +39,8 @@ void es_precondition_destroy(es_precondition **p);
  *  ranks. About 10 D^3 + 4 n D^2 operations.
  *
  *  Where C's largest eigenvalue, while below 0.1 or eps, grows in a step so fast that
- *  lr gamma_1 > eps, a warning says so once, and with `clip` eps is raised to lr gamma_1
- *  from then on.
+ *  2 lr gamma_1 > eps, a warning says so once, and with `clip` eps is raised to that from
+ *  then on.
  *  @param p   NULL: nothing happens
  *  @param lr  learning rate of the step this gradient is for
  *  @return ES_OK, also where C is not finite: then dz stays; ES_EMATH (LAPACK fails) */
@@ -54,7 +54,8 @@ double es_precondition_eps(const es_precondition *p, double lr);
  *  NULL. */
 void es_precondition_forget(es_precondition *p);
 
-/** State visitor: "precondition/state", what is known of the growth. p may be NULL. */
+/** State visitor: "precondition/state", what is known of the growth, and
+ *  "precondition/inverse", that of the batch before [D, D]. p may be NULL. */
 es_status es_precondition_visit(es_precondition *p, es_visitor *v);
 
 #endif
