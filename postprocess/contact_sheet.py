@@ -91,7 +91,12 @@ def main():
     if o.count < 1 or o.columns < 1:
         sys.exit("contact_sheet.py: got --count or --columns below 1")
     out = o.output or o.file.removesuffix(".h5") + ".png"
-    draw(*read(o.file, o.count), o.columns, out)
+    try:
+        pictures = read(o.file, o.count)
+    except (OSError, KeyError) as e:
+        sys.exit(f"contact_sheet.py: cannot read '{o.file}' as a file of eigenstep views: "
+                 f"{e.args[-1]}")
+    draw(*pictures, o.columns, out)
     print(out)
 
 
