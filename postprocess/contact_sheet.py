@@ -94,8 +94,8 @@ def main():
     try:
         pictures = read(o.file, o.count)
     except (OSError, KeyError) as e:
-        sys.exit(f"contact_sheet.py: cannot read '{o.file}' as a file of eigenstep views: "
-                 f"{e.args[-1]}")
+        sys.exit(f"contact_sheet.py: cannot read '{o.file}' as written by eigenstep "
+                 f"views: {e.args[-1]}")
     draw(*pictures, o.columns, out)
     print(out)
 
