@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file main.c  Sub-commands and exit codes: the only exit and the only
- *  MPI_COMM_WORLD. */
+/** @file main.c  Sub-commands and exit codes: the only exit (but for a rank that fails
+ *  alone, es_comm_must) and the only MPI_COMM_WORLD. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -102,6 +102,8 @@ static es_status add_file(es_dataset *ds, const char *path, int label) {
     snprintf(why, sizeof why, "got %d x %d pixels, expected at most %d a side", h, w,
              ES_IMAGE_SIDE_MAX);
   }
+  /* the class by its label: the folder may move */
+  ds->checksum = es_hash_bytes(ds->checksum, &label, sizeof label);
   if (good) ds->checksum = es_hash_file(ds->checksum, strrchr(path, '/') + 1, &m);
   es_map_close(&m);
   ES_CHECK(good || f->unreadable == SKIP, ES_EFORMAT,

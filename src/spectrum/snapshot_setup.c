@@ -13,10 +13,9 @@ typedef es_spectrum_params par;
 const es_param es_spectrum_table[] = {
     ES_STRING(
         par, every, "100",
-        "steps between snapshots: a number, log2, or an ascending list of steps and of "
+        "steps between snapshots: a number, log2, or an ascending list of steps and "
         "ranges FIRST:EVERY:LAST, like 0:2:20, 30:10; the first and last state are "
-        "always "
-        "measured"),
+        "always measured"),
     ES_INT(par, probe, "1024", 2, 1e9, "pairs",
            "held-out pairs, fixed for the run, on which spectrum and probe loss are "
            "measured"),

@@ -41,8 +41,7 @@ struct es_precondition {
    * m + eps of what it was divided by; steps */
   double state[6];
   bool warned;
-  double *before,
-      *now; /* [D, D] (C + eps I)^-1 of the batch before, of this one; owned */
+  double *before, *now; /* [D, D] (C + eps I)^-1, of the last batch and this; owned */
   double *value, *work; /* [D], workspace; owned */
   double *rows;         /* [BLOCK, D] owned */
 };
