@@ -28,7 +28,13 @@ static void expect(const char *name, const es_spectrum *s, double want,
 }
 
 static es_spectrum spectrum(const double *lambda, const double *sigma, int k, int d) {
-  es_spectrum s = {.k = k, .d = d, .samples = 1000, .lambda = lambda, .sigma = sigma};
+  es_spectrum s = {.k = k,
+                   .d = d,
+                   .samples = 1000,
+                   .lambda = lambda,
+                   .sigma = sigma,
+                   .followed = lambda,
+                   .settled = 1};
   for (int i = 0; i < d; i++) s.trace += lambda[i];
   return s;
 }
@@ -80,8 +86,12 @@ static void two_levels_by_hand(void **state) {
   expect("rankme", &s, exp(entropy), 1e-14);
   assert_true(isinf(value("condition_number", &s)));
   const double full[3] = {8, 4, 0.5};
-  const es_spectrum t = spectrum(full, NULL, 3, 3);
+  es_spectrum t = spectrum(full, NULL, 3, 3);
   expect("condition_number", &t, 16, 1e-14);
+  expect("modes_learned", &t, 2, 0);
+  const double directions[3] = {0.3, 0.2, 0.1};
+  t.followed = directions;
+  t.settled = 1 / 3.0;
   expect("modes_learned", &t, 2, 0);
 }
 

@@ -245,6 +245,32 @@ static void the_first_may_settle_higher(void **state) {
   assert_true(fabs(off[1]) < 0.005);
 }
 
+/* Snapshots of one mode, 1 a step; the step at which it rose. */
+static double rose_at(const double *lambda, int n) {
+  const es_steps_options o = {.modes = 1, .rate = 8, .settled = 1};
+  es_steps *s = NULL;
+  es_step_row row;
+  assert_int_equal(es_steps_create(&o, &s), ES_OK);
+  for (int i = 0; i < n; i++) assert_int_equal(es_steps_add(s, i, i, &lambda[i]), ES_OK);
+  es_steps_table(s, &row);
+  es_steps_destroy(&s);
+  return row.step;
+}
+
+static void the_last_snapshot_may_be_noisy(void **state) {
+  (void) state;
+  const double l[] = {0.1, 0.3, 0.4, 0.6, 0.9, 1.0, 1.1, 1.0, 1.0, 1.6, 0.7, 0.4};
+  within(rose_at(l, 9), 2.5, 1e-12);  /* of 1, the median of 0.9, 1, 1.1, 1 and 1 */
+  within(rose_at(l, 10), 2.5, 1e-12); /* 1.6 moves it by nothing, */
+  within(rose_at(l, 11), 2.5, 1e-12); /* 0.7 neither */
+  assert_true(isnan(rose_at(l, 12)));
+  within(rose_at(l, 4), 1, 1e-12);    /* 0.6 alone is known: half of it is 0.3 */
+  within(rose_at(l, 5), 1.75, 1e-12); /* 0.75, the middle of two */
+  /* From 4 down to 1: half of the median 4 is above the latest, which counts then. */
+  const double fallen[] = {0.1, 0.3, 0.55, 4, 4, 4, 4, 1};
+  within(rose_at(fallen, 8), 1.8, 1e-12);
+}
+
 static void bad_snapshots_are_refused(void **state) {
   (void) state;
   es_steps *s = NULL;
@@ -282,6 +308,7 @@ int main(void) {
       cmocka_unit_test(excursions_do_not_count),
       cmocka_unit_test(learned_from_the_start_has_no_step),
       cmocka_unit_test(the_first_may_settle_higher),
+      cmocka_unit_test(the_last_snapshot_may_be_noisy),
       cmocka_unit_test(bad_snapshots_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,14 +10,17 @@
 
 /** What a metric may look at. Arrays are borrowed and replicated. */
 typedef struct es_spectrum {
-  int k;                /**< eigenvalues known */
-  int d;                /**< embedding width */
-  int64_t samples;      /**< N, rows behind it */
-  const double *lambda; /**< [k] of the centred covariance, descending */
-  double trace;         /**< sum of all d eigenvalues */
-  const double *sigma;  /**< [k] singular values of the uncentred Z, descending; NULL if
+  int k;                  /**< eigenvalues known */
+  int d;                  /**< embedding width */
+  int64_t samples;        /**< N, rows behind it */
+  const double *lambda;   /**< [k] of the centred covariance, descending */
+  double trace;           /**< sum of all d eigenvalues */
+  const double *sigma;    /**< [k] singular values of the uncentred Z, descending; NULL if
                            not  computed */
-  int64_t independent;  /**< rows of one view: those of the other repeat them */
+  int64_t independent;    /**< rows of one view: those of the other repeat them */
+  const double *followed; /**< [k] the eigenvalues that learn in steps: of the matrix that
+                             the loss learns by, which may be another */
+  double settled;         /**< about where a learned one of them settles */
 } es_spectrum;
 
 /** The embeddings behind it, for metrics that need them. Spread over the ranks. */

@@ -129,7 +129,9 @@ static es_status append_metrics(es_snapshot *s, int64_t step, double time,
                           .lambda = e->value,
                           .trace = e->trace,
                           .sigma = s->k == s->opt.dim ? s->sigma : NULL,
-                          .independent = s->opt.samples};
+                          .independent = s->opt.samples,
+                          .followed = s->leading,
+                          .settled = s->opt.settled};
   const es_metric_ops *const *list;
   const size_t n = es_metric_list(&list);
   for (size_t i = 0; i < n; i++) {
@@ -322,9 +324,9 @@ static es_status take_covariance(es_snapshot *s, int64_t step, double time, int6
   ES_TRY_GOTO(find_axes(s, c), done);
   ES_TRY_GOTO(invariance(s, n, z, s->row + s->k + 3), done);
   ES_TRY_GOTO(es_traj_append(s->traj, s->covariance_series, step, time, s->row), done);
+  if (!(s->opt.cross_modes && s->cross) && !s->unit) lead(s, s->of_covariance);
   ES_TRY_GOTO(append_metrics(s, step, time, s->of_covariance), done);
   ES_TRY_GOTO(append_pca(s, step, time, n, row, z), done);
-  if (!(s->opt.cross_modes && s->cross) && !s->unit) lead(s, s->of_covariance);
 done:
   keep_start(&s->of_covariance);
   es_dmat_destroy(&c);

@@ -43,7 +43,7 @@ static es_status parse_matrices(const es_spectrum_params *p, bool pairs, bool *c
                                 bool *cross) {
   char item[4][64];
   size_t n = 0;
-  ES_TRY(es_split(p->matrices, 4, item, &n));
+  ES_TRY(es_split("spectrum.matrices", p->matrices, 4, item, &n));
   *covariance = *cross = false;
   for (size_t i = 0; i < n; i++) {
     const bool is_cov = strcmp(item[i], "covariance") == 0;
@@ -180,7 +180,7 @@ static es_status allocate(es_snapshot *s) {
   ES_TRY(ES_NEW(2 * (size_t) s->invariant, &s->shared));
   const es_steps_options o = {.modes = s->k,
                               .rate = s->opt.rate > 0 ? s->opt.rate : 8,
-                              .settled = s->opt.settled > 0 ? s->opt.settled : 1,
+                              .settled = s->opt.settled,
                               .alone = s->opt.alone};
   return es_steps_create(&o, &s->steps);
 }
@@ -195,6 +195,7 @@ es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_par
   s->traj = t;
   s->par = *p;
   s->opt = *o;
+  if (s->opt.settled <= 0) s->opt.settled = 1;
   s->k = p->top > 0 ? (int) p->top : o->dim;
   s->views = es_snapshot_views(p, o);
   s->shown = o->pairs ? 2 : 1;

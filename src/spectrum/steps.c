@@ -5,7 +5,10 @@
  *
  *  The rule, for one mode with values l_i at times t_i:
  *
- *  - It has risen if its latest value L exceeds settled / 2.
+ *  - It has risen if its latest value exceeds settled / 2.
+ *  - Its final value L is the median of the latest 5, or of as many as followed the last
+ *    one at or below settled / 2: the noise of one snapshot moves it little. A latest
+ *    value that has since fallen to half of that is L itself.
  *  - It crossed between the last i with l_i <= L/2 and i + 1: later dips that stay
  *    above L/2 do not count, earlier excursions neither. Between the two the
  *    crossing is interpolated in ln l if l more than doubled (exponential growth),
@@ -44,6 +47,7 @@
 #define MIN_POINTS 3
 #define MIN_GROWTH 2.0
 #define MIN_R2 0.8
+enum { LATEST = 5 }; /* whose median counts as final */
 
 struct es_steps {
   es_steps_options opt;
@@ -137,6 +141,22 @@ static int last_below(curve c, double level) {
   return i;
 }
 
+/* The final value of a mode that has risen. */
+static double settled_value(curve c) {
+  double low[LATEST]; /* ascending */
+  int n = 0;
+  for (int i = c.s->count - 1; i >= 0 && n < LATEST; i--, n++) {
+    const double l = at(c, i);
+    int k = n;
+    if (l <= c.s->opt.settled / 2) break;
+    for (; k > 0 && low[k - 1] > l; k--) low[k] = low[k - 1];
+    low[k] = l;
+  }
+  const double median = (low[(n - 1) / 2] + low[n / 2]) / 2;
+  const double latest = at(c, c.s->count - 1);
+  return latest > median / 2 ? median : latest;
+}
+
 /* Where between snapshots i and i + 1 (0..1) the value passes `level`. */
 static double fraction(curve c, int i, double level) {
   const double low = at(c, i), high = at(c, i + 1);
@@ -226,9 +246,10 @@ static es_step_row describe(curve c) {
   row.value = at(c, now);
   int from = now;
   if (row.value > s->opt.settled / 2) {
-    from = last_below(c, row.value / 2);
+    const double half = settled_value(c) / 2;
+    from = last_below(c, half);
     if (from < 0) return row;
-    const double f = fraction(c, from, row.value / 2);
+    const double f = fraction(c, from, half);
     row.step = s->step[from] + f * (s->step[from + 1] - s->step[from]);
     row.time = s->time[from] + f * (s->time[from + 1] - s->time[from]);
   }
