@@ -61,12 +61,21 @@ static bool nearer(const near *a, const near *b) {
   return a->cosine != b->cosine ? a->cosine > b->cosine : a->id < b->id;
 }
 
-/* Insert into best[k], sorted, if it belongs there. */
+/* Insert into best[k], a heap with the farthest on top, if it belongs there. */
 static void insert(near *best, int k, near one) {
-  if (!nearer(&one, &best[k - 1])) return;
-  int i = k - 1;
-  for (; i > 0 && nearer(&one, &best[i - 1]); i--) best[i] = best[i - 1];
+  int i = 0;
+  if (!nearer(&one, &best[0])) return;
+  for (int below = 1; below < k; below = 2 * i + 1) {
+    if (below + 1 < k && nearer(&best[below], &best[below + 1])) below++;
+    if (!nearer(&one, &best[below])) break;
+    best[i] = best[below];
+    i = below;
+  }
   best[i] = one;
+}
+
+static int by_distance(const void *a, const void *b) {
+  return nearer(a, b) ? -1 : nearer(b, a);
 }
 
 static void clear(near *best, int64_t n) {
@@ -93,6 +102,8 @@ static int vote(knn *s, int r) {
   for (int rank = 0; rank < s->c->size; rank++)
     for (int i = 0; i < s->k; i++)
       insert(best, s->k, s->all[((int64_t) rank * BLOCK + r) * s->k + i]);
+  qsort(best, (size_t) s->k, sizeof *best,
+        by_distance); /* sums on any rank count alike */
   memset(s->votes, 0, (size_t) s->classes * sizeof *s->votes);
   for (int i = 0; i < s->k && best[i].label >= 0; i++)
     s->votes[best[i].label] +=
