@@ -34,7 +34,8 @@ typedef struct es_optim_ops {
   const es_param *params; /**< table of section [optim.NAME], NULL for none */
   size_t size;            /**< of its parameter struct */
   int moments;   /**< flat buffers of n elements it needs besides value and grad */
-  bool momentum; /**< optim.momentum and optim.nesterov have a meaning */
+  bool momentum; /**< optim.momentum and optim.nesterov have a meaning; with a momentum of
+                      0 it needs no moments, and `update` passes on those it has not */
   int sums;      /**< sums over each tensor that update reads (norms); 0: elementwise */
   /** Add what the elements of `r` contribute to the sums of their tensors,
    *  sum [n_view, sums]. NULL where sums is 0. */
@@ -47,7 +48,8 @@ struct es_optim {
   es_optim_params par;
   void *own;            /* owned: values of section [optim.NAME] */
   es_params *params;    /* borrowed; must outlive */
-  es_buf moment[2];     /* owned [n] each, as many as ops->moments */
+  int moments;          /**< es_optim_moments */
+  es_buf moment[2];     /* owned [n] each, as many as that; else NULL */
   es_shared *shared[2]; /* owned: where they lie if the ranks of a node share them */
   double *sum;          /* owned [n_view, ops->sums], of the present update */
   int64_t steps;        /**< updates done */
@@ -58,6 +60,8 @@ struct es_optim {
 size_t es_optim_sections(es_section *s, size_t max);
 /** Check the name and what belongs to it. */
 es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops);
+/** Flat buffers that an optimiser keeps with these parameters. */
+int es_optim_moments(const es_optim_params *par, const es_optim_ops *ops);
 /** @param cfg  holds section [optim.NAME]; NULL will do for one that has none */
 es_status es_optim_create(es_config *cfg, const es_optim_params *par, es_params *params,
                           es_optim **o);

@@ -23,7 +23,7 @@ static int nearest_square(int ranks) {
 
 static int moments_of(const es_settings *s) {
   const es_optim_ops *ops = NULL;
-  return es_optim_find(&s->optim, &ops) == ES_OK ? ops->moments : 0;
+  return es_optim_find(&s->optim, &ops) == ES_OK ? es_optim_moments(&s->optim, ops) : 0;
 }
 
 /* Ranks among which the pairs that loss and snapshots see are divided. */

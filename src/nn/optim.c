@@ -70,6 +70,10 @@ es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops) {
   return ES_OK;
 }
 
+int es_optim_moments(const es_optim_params *par, const es_optim_ops *ops) {
+  return ops->momentum && par->momentum == 0 ? 0 : ops->moments;
+}
+
 /** Read the optimiser's own section, make its moments. */
 static es_status prepare(es_optim *o, es_config *cfg) {
   const es_optim_ops *const ops = o->ops;
@@ -81,10 +85,10 @@ static es_status prepare(es_optim *o, es_config *cfg) {
     ES_TRY(es_config_get(cfg, section, ops->params, NULL, ops->size, o->own));
   }
   ES_TRY(ES_NEW(o->params->n_view * ops->sums, &o->sum));
-  for (int i = 0; i < ops->moments; i++) {
+  for (o->moments = 0; o->moments < es_optim_moments(&o->par, ops); o->moments++) {
     void *p;
     ES_TRY(b->ops->alloc(b, (size_t) o->params->n * sizeof(float), "moments", &p));
-    o->moment[i] = p;
+    o->moment[o->moments] = p;
   }
   return ES_OK;
 }
@@ -142,6 +146,10 @@ bool es_optim_next(const es_optim *o, es_range in, es_optim_split split,
   return r->count > 0;
 }
 
+es_buf es_optim_moment(const es_optim *o, int i, const es_optim_run *r) {
+  return i < o->moments ? o->moment[i] + r->first : NULL;
+}
+
 double es_optim_rate(const es_optim *o, const es_optim_run *r, double lr) {
   return r->excluded ? lr * o->par.lr_1d : lr;
 }
@@ -164,7 +172,7 @@ es_status es_optim_share(es_optim *o) {
   const es_comm *const c = o->params->comm;
   es_backend *const b = o->params->backend;
   const size_t bytes = (size_t) o->params->n * sizeof(float);
-  for (int i = 0; i < o->ops->moments && c != NULL; i++) {
+  for (int i = 0; i < o->moments && c != NULL; i++) {
     ES_TRY(es_shared_create(c, bytes, false, "moments", &o->shared[i]));
     ES_CHECK(o->shared[i] != NULL, ES_ENOMEM,
              "got no shared memory for moments behind that for parameters");
@@ -215,7 +223,7 @@ done:
 }
 
 es_status es_optim_visit(es_optim *o, es_visitor *v) {
-  for (int i = 0; i < o->ops->moments; i++) ES_TRY(visit_moment(o, i, v));
+  for (int i = 0; i < o->moments; i++) ES_TRY(visit_moment(o, i, v));
   es_item item = {.name = "optim/steps",
                   .type = ES_ITEM_I64,
                   .ndim = 1,

@@ -37,7 +37,7 @@ static es_status update(es_optim *o, double lr, es_range in) {
                              .weight_decay = decays ? o->par.weight_decay : 0.0,
                              .step = o->steps + 1};
     ES_TRY(b->ops->adamw(b, r.count, &a, p->value + r.first, p->grad + r.first,
-                         o->moment[0] + r.first, o->moment[1] + r.first));
+                         es_optim_moment(o, 0, &r), es_optim_moment(o, 1, &r)));
   }
   return ES_OK;
 }

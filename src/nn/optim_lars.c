@@ -76,7 +76,7 @@ static es_status update(es_optim *o, double lr, es_range in) {
                            .weight_decay = decay,
                            .nesterov = o->par.nesterov};
     ES_TRY(b->ops->sgd(b, r.count, &a, p->value + r.first, p->grad + r.first,
-                       o->moment[0] + r.first));
+                       es_optim_moment(o, 0, &r)));
   }
   return ES_OK;
 }

@@ -23,6 +23,8 @@ typedef struct es_optim_run {
 
 /** The next run within `in`, or false. */
 bool es_optim_next(const es_optim *o, es_range in, es_optim_split split, es_optim_run *r);
+/** Moment i of the run's elements; NULL if the optimiser keeps none. */
+es_buf es_optim_moment(const es_optim *o, int i, const es_optim_run *r);
 /** lr, for the run's kind of tensor. */
 double es_optim_rate(const es_optim *o, const es_optim_run *r, double lr);
 

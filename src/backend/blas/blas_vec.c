@@ -87,6 +87,11 @@ es_status es_blas_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
   const float scale = (float) a->scale, decay = (float) a->weight_decay;
   const float of_gradient = a->nesterov ? 1.0f : 0.0f;
   const float of_momentum = a->nesterov ? mu : 1.0f;
+  if (m == NULL) {
+#pragma omp parallel for simd num_threads(b->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) p[i] -= lr * (scale * (g[i] + decay * p[i]));
+    return ES_OK;
+  }
 #pragma omp parallel for simd num_threads(b->threads) schedule(static)
   for (size_t i = 0; i < n; i++) {
     const float gi = scale * (g[i] + decay * p[i]);
