@@ -157,23 +157,23 @@ static void lists_are_split(void **state) {
   (void) state;
   char items[3][64], big[80];
   size_t n = 9;
-  assert_int_equal(es_split(" crop,flip , blur ", 3, items, &n), ES_OK);
+  assert_int_equal(es_split("a.list", " crop,flip , blur ", 3, items, &n), ES_OK);
   assert_int_equal(n, 3);
   assert_string_equal(items[0], "crop");
   assert_string_equal(items[1], "flip");
   assert_string_equal(items[2], "blur");
-  assert_int_equal(es_split("a,b,c,d", 3, items, &n), ES_ECONFIG);
-  assert_int_equal(es_split("a,", 3, items, &n), ES_ECONFIG);
+  assert_int_equal(es_split("a.list", "a,b,c,d", 3, items, &n), ES_ECONFIG);
+  assert_int_equal(es_split("a.list", "a,", 3, items, &n), ES_ECONFIG);
   memset(big, 'x', 64);
   big[64] = '\0';
-  assert_int_equal(es_split(big, 3, items, &n), ES_ECONFIG);
+  assert_int_equal(es_split("a.list", big, 3, items, &n), ES_ECONFIG);
   assert_int_equal(n, 3);
-  assert_int_equal(es_split(big + 1, 3, items, &n), ES_OK);
+  assert_int_equal(es_split("a.list", big + 1, 3, items, &n), ES_OK);
   assert_int_equal(n, 1);
-  assert_int_equal(es_split("", 3, items, &n), ES_OK);
+  assert_int_equal(es_split("a.list", "", 3, items, &n), ES_OK);
   assert_int_equal(n, 0);
   n = 9;
-  assert_int_equal(es_split(" none ", 3, items, &n), ES_OK);
+  assert_int_equal(es_split("a.list", " none ", 3, items, &n), ES_OK);
   assert_int_equal(n, 0);
 }
 

@@ -124,8 +124,9 @@ void es_config_each(const es_config *cfg, const es_section *sections, size_t n,
                     void *ctx);
 
 /** Split "a, b,c" into at most `max` trimmed items stored in `items`. "" and "none" give
- *  0.
+ *  0. key: whose value the text is, for the message.
  *  @return ES_ECONFIG if too many or an item is longer than 63 characters */
-es_status es_split(const char *text, size_t max, char items[][64], size_t *n);
+es_status es_split(const char *key, const char *text, size_t max, char items[][64],
+                   size_t *n);
 
 #endif

@@ -36,7 +36,7 @@ es_status es_cadence_parse(const char *text, const char *key, es_cadence *c) {
   size_t n = 0;
   es_cadence out = {.log2 = strcmp(text, "log2") == 0};
   if (!out.log2) {
-    ES_TRY(es_split(text, MAX, item, &n));
+    ES_TRY(es_split(key, text, MAX, item, &n));
     ES_CHECK(n >= 1, ES_ECONFIG, "%s: got nothing, expected a number, 'log2' or a list",
              key);
   }

@@ -139,12 +139,13 @@ static bool split(const char *text, size_t max, char items[][ITEM_SIZE], size_t 
   return true;
 }
 
-es_status es_split(const char *text, size_t max, char items[][64], size_t *n) {
+es_status es_split(const char *key, const char *text, size_t max, char items[][64],
+                   size_t *n) {
   size_t found;
   ES_CHECK(split(text, max, items, &found), ES_ECONFIG,
-           "got the list '%.200s', expected at most %zu items of 1 to %d characters, "
+           "%s: got the list '%.200s', expected at most %zu items of 1 to %d characters, "
            "separated by commas",
-           text, max, ITEM_SIZE - 1);
+           key, text, max, ITEM_SIZE - 1);
   *n = found;
   return ES_OK;
 }

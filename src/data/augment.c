@@ -96,7 +96,7 @@ static es_status add_steps(es_config *cfg, es_augment *a) {
   ES_CHECK(p.list[strspn(p.list, " \t")] != '\0', ES_ECONFIG,
            "augment.list: got an empty list, expected steps separated by commas, or none "
            "for images as they are");
-  ES_TRY(es_split(p.list, STEPS_MAX, names, &n));
+  ES_TRY(es_split("augment.list", p.list, STEPS_MAX, names, &n));
   for (size_t i = 0; i < n; i++) {
     const void *found;
     ES_TRY(es_registry_find("step of augment.list", names[i],

@@ -152,7 +152,7 @@ static void print(const sequence *s, contest *x, int count, int64_t repeats) {
 static es_status choose(const par *p, int n, int64_t repeats, contest *x, int *count) {
   char item[MOST][64];
   size_t items = 0;
-  ES_TRY(es_split(p->solvers, MOST, item, &items));
+  ES_TRY(es_split("bench.eig.solvers", p->solvers, MOST, item, &items));
   ES_CHECK(items > 0, ES_ECONFIG, "bench.eig.solvers: got none, expected at least one");
   for (size_t i = 0; i < items; i++) {
     contest *c = &x[i];

@@ -48,7 +48,7 @@ static es_status drop_last_steps(es_config *cfg) {
   char name[STEPS_MAX][64], text[sizeof name + 2 * STEPS_MAX] = "augment.list=";
   size_t n, kept = 0;
   ES_TRY(es_config_get(cfg, "augment", es_augment_table, NULL, sizeof a, &a));
-  ES_TRY(es_split(a.list, STEPS_MAX, name, &n));
+  ES_TRY(es_split("augment.list", a.list, STEPS_MAX, name, &n));
   if (n == 0) return ES_OK;
   for (size_t i = 0; i < n; i++) {
     bool last = false;

@@ -17,7 +17,7 @@ static es_status plain_config(es_config *cfg, es_config **plain) {
   es_config *made = NULL;
   es_status st;
   ES_TRY_GOTO(es_config_get(cfg, "augment", es_augment_table, NULL, sizeof a, &a), done);
-  ES_TRY_GOTO(es_split(a.list, 64, item, &steps), done);
+  ES_TRY_GOTO(es_split("augment.list", a.list, 64, item, &steps), done);
   ES_TRY_GOTO(es_sections(&s, &n), done);
   ES_TRY_GOTO(es_config_text(cfg, s, n, false, &text), done);
   ES_TRY_GOTO(es_config_create(&made), done);

@@ -72,7 +72,7 @@ size_t es_accuracy_sections(es_section *s, size_t max) {
 static es_status parse(const es_accuracy_params *p, bool on[KINDS]) {
   char item[2 * KINDS][64];
   size_t n = 0;
-  ES_TRY(es_split(p->list, 2 * KINDS, item, &n));
+  ES_TRY(es_split("probe.list", p->list, 2 * KINDS, item, &n));
   for (size_t i = 0; i < n; i++) {
     const void *found;
     ES_TRY(es_registry_find("probe.list", item[i], (const void *const *) kinds, KINDS,
