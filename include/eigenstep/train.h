@@ -177,6 +177,7 @@ typedef struct es_run {
   const char *config_text; /**< effective run.ini */
   int64_t pairs;
   es_accuracy *accuracy; /**< measured with each snapshot; NULL: not */
+  int ahead; /**< series of the trajectory that foretells: kept whole; -1: none */
 } es_run;
 
 /** Collective. From train->step to par->steps: steps, snapshots, log, checkpoints, stop.

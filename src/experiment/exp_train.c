@@ -103,6 +103,7 @@ static es_status run_into(const es_job *job, es_config *cfg, const es_settings *
   print_start(c, s, p);
   es_foresight_print_loss(s, p);
   ES_TRY_GOTO(es_foresight_make(c, grid, s, p, o->traj, &foresight), done);
+  run.ahead = foresight.series;
   st = es_run_loop(&run, p->train, p->loader, probe, snap, o->traj, &stop);
   o->reason = es_stop_name(stop.cause);
   if (st == ES_OK || st == ES_STOPPED) {

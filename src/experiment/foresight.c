@@ -2,10 +2,7 @@
 /** @file foresight.c  The linear theory of the last layer, with the encoder frozen at its
  *  start: f(x) = W h(x) with h the features, so Gamma is theirs and W(0) is known. The
  *  first steps follow it; then the features align and later modes come sooner (Simon et
- *  al., ICML 2023, section 5).
- *
- *  Momentum mu makes plain descent 1 / (1 - mu) times as fast, a factor on the loss
- *  likewise; the flow runs in that time and is told in lr x step. */
+ *  al., ICML 2023, section 5). */
 #include "foresight.h"
 
 #include <math.h>
@@ -15,8 +12,9 @@
 #include "eigenstep/linear.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/rates.h"
+#include "foresight_record.h"
 
-enum { WIDEST = 4096, ROWS = 200 };
+enum { WIDEST = 4096 };
 
 /* A start counts as one point if embeddings vary by less than this share of their mean
  * square: cosines within it are linear in the embeddings to about a tenth. */
@@ -147,50 +145,13 @@ static double entry(void *ctx, int i, int j) {
   return (double) w->w[(size_t) i * (size_t) w->m + (size_t) j];
 }
 
-/* How much faster than lr x step the flow runs, and descent's learning rate in it. */
-static double speed(const es_settings *s, const es_pipeline *p) {
-  const es_barlow_params *const b = p->loss->par;
-  return b->scale / (1 - s->optim.momentum);
-}
-
-/* The prediction at 200 moments of the run, for figures. */
-static es_status write_curves(const es_settings *s, const es_pipeline *p, es_traj *t,
-                              const es_flow *flow) {
-  const int d = flow->d;
-  const es_traj_field field[] = {
-      {"eigenvalues",
-       1,
-       {d, 0},
-       {"mode", NULL},
-       "1",
-       "predicted eigenvalues of C, descending"},
-      {"loss", 0, {0, 0}, {NULL, NULL}, "1", "predicted loss"}};
-  const int64_t steps = s->run.steps;
-  double *row = NULL, time = 0;
-  int id;
-  ES_TRY(es_traj_declare(
-      t, "/theory", "the last layer alone, on the features of the start", field, 2, &id));
-  es_status st = ES_NEW(d + 1, &row);
-  for (int64_t i = 0; i <= steps && st == ES_OK; i++) {
-    if (i % ((steps + ROWS - 1) / ROWS + (steps == 0)) == 0) {
-      es_flow_at(flow, time * speed(s, p), row, &row[d]);
-      row[d] *= ((const es_barlow_params *) p->loss->par)->scale;
-      st = es_traj_append(t, id, i, time, row);
-    }
-    time += es_sched_lr(p->sched, &s->sched, s->optim.lr, i, steps);
-  }
-  es_free(&row);
-  return st;
-}
-
 /* Collective. Barlow Twins: the solved dynamics of section 2 of the theory. */
 static es_status solve_barlow(const es_grid *g, const es_settings *s,
                               const es_pipeline *p, es_pairs *x, const float *w,
                               es_traj *t, es_foresight *f) {
   const es_barlow_params *const b = p->loss->par;
   const int d = es_net_dim(p->net);
-  const double fast = speed(s, p);
-  const bool even = strcmp(s->sched.name, "constant") == 0 && s->sched.warmup == 0;
+  const double fast = es_foresight_speed(s, p);
   weights first = {w, x->m};
   es_modes *modes = NULL;
   es_flow *flow = NULL;
@@ -201,9 +162,7 @@ static es_status solve_barlow(const es_grid *g, const es_settings *s,
   ES_TRY(es_modes_create(g, x, wanted, "auto", &modes));
   ES_TRY_GOTO(es_comm_agree(g->comm, ES_NEW(d * modes->k, &start)), done);
   ES_TRY_GOTO(es_modes_rotate(modes, d, entry, &first, start), done);
-  const es_flow_options o = {.lr = even ? s->optim.lr * fast : 0,
-                             .offdiag = b->offdiag,
-                             .decay = s->optim.weight_decay / b->scale};
+  const es_flow_options o = es_foresight_descent(s, p);
   ES_TRY_GOTO(
       es_comm_agree(g->comm, es_flow_create(d, modes->k, modes->gamma, start, &o, &flow)),
       done);
@@ -212,7 +171,8 @@ static es_status solve_barlow(const es_grid *g, const es_settings *s,
     f->gamma[j] = flow->gamma[j];
     f->tau[j] = isfinite(flow->tau[j]) ? flow->tau[j] / fast : NAN;
   }
-  st = es_comm_agree(g->comm, write_curves(s, p, t, flow));
+  st = es_foresight_curves(g->comm, s, p, t, flow, &f->series);
+  if (st == ES_OK) st = es_foresight_write_start(g->comm, t, flow);
 done:
   es_flow_destroy(&flow);
   es_free(&start);
@@ -250,34 +210,6 @@ static es_status solve_rates(const es_grid *g, const es_pipeline *p, double leng
   return ES_OK;
 }
 
-static es_status write_modes(const es_comm *c, es_traj *t, const es_foresight *f) {
-  es_h5 *const h = es_traj_h5(t);
-  const int64_t n = f->modes, mine = c->rank == 0 ? n : 0;
-  ES_TRY(es_h5_group(h, "/theory", "the last layer alone, on the features of the start"));
-  ES_TRY(es_h5_dataset(h, "/theory/gamma", ES_H5_F64, 1, &n, 0, "1",
-                       "gamma_j of the features at the start, as /steps/gamma"));
-  ES_TRY(es_h5_write_rows(h, "/theory/gamma", ES_H5_F64, 0, mine, f->gamma));
-  ES_TRY(es_h5_dataset(h, "/theory/tau", ES_H5_F64, 1, &n, 0, "learning rate x steps",
-                       "predicted time of half the final value; NaN: not known"));
-  return es_h5_write_rows(h, "/theory/tau", ES_H5_F64, 0, mine, f->tau);
-}
-
-/* Collective. What the first part of a resumed run found; nothing where it found nothing:
- * the features are no longer those of the start. */
-static es_status read_modes(const es_comm *c, es_traj *t, es_foresight *f) {
-  es_h5 *const h = es_traj_h5(t);
-  es_h5_info info;
-  if (!es_h5_exists(h, "/theory/gamma") || !es_h5_exists(h, "/theory/tau")) return ES_OK;
-  ES_TRY(es_h5_stat(h, "/theory/gamma", &info));
-  es_status st = ES_NEW(info.dim[0], &f->gamma);
-  if (st == ES_OK) st = ES_NEW(info.dim[0], &f->tau);
-  ES_TRY(es_comm_agree(c, st));
-  ES_TRY(es_h5_read_rows(h, "/theory/gamma", ES_H5_F64, 0, info.dim[0], f->gamma));
-  ES_TRY(es_h5_read_rows(h, "/theory/tau", ES_H5_F64, 0, info.dim[0], f->tau));
-  f->modes = (int) info.dim[0];
-  return ES_OK;
-}
-
 static void print(const es_foresight *f, int width) {
   char text[200] = "";
   for (int j = 0, used = 0; j < f->modes && j < 6; j++)
@@ -296,7 +228,8 @@ es_status es_foresight_make(const es_comm *c, const es_grid *g, const es_setting
   es_pairs x = {0};
   float *w = NULL;
   double length = 0;
-  if (es_traj_resumed(t)) return read_modes(c, t, f);
+  f->series = -1;
+  if (es_traj_resumed(t)) return es_foresight_read(c, s, p, t, f);
   if (why != NULL || view < 0) {
     es_info("no prediction from the features of the start: %s",
             why ? why : "no last layer");
@@ -320,7 +253,7 @@ es_status es_foresight_make(const es_comm *c, const es_grid *g, const es_setting
     st = solve_barlow(g, s, p, &x, w, t, f);
   else
     st = solve_rates(g, p, length, &x, f);
-  if (st == ES_OK) st = write_modes(c, t, f);
+  if (st == ES_OK) st = es_foresight_write(c, t, f);
   if (st == ES_OK) print(f, x.m);
 done:
   es_pairs_free(&x);

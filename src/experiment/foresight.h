@@ -12,6 +12,7 @@ typedef struct es_foresight {
   int modes;     /**< 0: no prediction */
   double *gamma; /**< [modes] descending; owned */
   double *tau;   /**< [modes] time of half the final value, NaN where not known; owned */
+  int series;    /**< of its curves in the trajectory, -1: none */
 } es_foresight;
 
 /** Print what loss to expect: at a small start, on the plateaus, how far above them
@@ -22,7 +23,8 @@ void es_foresight_print_loss(const es_settings *s, const es_pipeline *p);
  *  now, follows the linear theory: gamma_j and, for Barlow Twins, when each mode is
  *  learned. Written to /theory and printed, or one line says why there is none. It takes
  *  one pass over the probe, for NT-Xent of cosines two, and leading eigenpairs of a
- *  matrix of the features' width. Of a resumed run it is read from /theory. */
+ *  matrix of the features' width. Of a resumed run it is read from /theory, its curves
+ *  drawn out to the run's present end. */
 es_status es_foresight_make(const es_comm *c, const es_grid *g, const es_settings *s,
                             const es_pipeline *p, es_traj *t, es_foresight *f);
 void es_foresight_free(es_foresight *f);

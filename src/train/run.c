@@ -133,6 +133,7 @@ static int64_t last_row(const loop *l, int id) {
   const int64_t step = l->train->step;
   if (id == l->loss_series || id == l->gradient_series) return step - 1;
   if (id == l->resume_series) return step;
+  if (id == r->ahead) return INT64_MAX;
   if (id == l->timing_series) return step - (step % r->par->log_every != 0);
   return step - (step > 0 && !es_cadence_due(&r->snapshot_cadence, step));
 }

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file foresight_record.h  /theory of a training run. */
+#ifndef ES_FORESIGHT_RECORD_H
+#define ES_FORESIGHT_RECORD_H
+
+#include "eigenstep/flow.h"
+#include "foresight.h"
+
+/** Barlow Twins: how much faster than lr x step the flow runs, and descent in its time. */
+double es_foresight_speed(const es_settings *s, const es_pipeline *p);
+es_flow_options es_foresight_descent(const es_settings *s, const es_pipeline *p);
+
+/** Collective. /theory/{step, time, eigenvalues, loss}: the prediction at about 200
+ *  moments of the run, in place of what is there. *series: the group. */
+es_status es_foresight_curves(const es_comm *c, const es_settings *s,
+                              const es_pipeline *p, es_traj *t, const es_flow *flow,
+                              int *series);
+/** Collective. /theory/{gamma, tau}; /theory/start, from which curves can be drawn anew. */
+es_status es_foresight_write(const es_comm *c, es_traj *t, const es_foresight *f);
+es_status es_foresight_write_start(const es_comm *c, es_traj *t, const es_flow *flow);
+
+/** Collective. What the first part of a resumed run found, its curves drawn out to the end
+ *  it has now; nothing where that found nothing: the features are no longer those of the
+ *  start. */
+es_status es_foresight_read(const es_comm *c, const es_settings *s, const es_pipeline *p,
+                            es_traj *t, es_foresight *f);
+
+#endif
