@@ -121,6 +121,44 @@ static void classes_in_order_of_their_names(void **state) {
   files_clear(folder);
 }
 
+static uint64_t checksum(const char *folder) {
+  const es_data_params p = files_params("imagefolder", folder);
+  es_dataset *ds;
+  assert_int_equal(open_set(&p, &ds), ES_OK);
+  const uint64_t sum = ds->checksum;
+  es_dataset_close(&ds);
+  return sum;
+}
+
+static void checksum_is_of_images_and_labels(void **state) {
+  char folder[64], cat[256], dog[256], from[300], to[300], moved[80];
+  (void) state;
+  files_make(folder);
+  make_folder(folder, "cat", cat);
+  make_folder(folder, "dog", dog);
+  write_png(cat, "a.png", PNG_FORMAT_RGB);
+  write_png(dog, "b.png", PNG_FORMAT_RGB);
+  write_png(dog, "c.png", PNG_FORMAT_RGB);
+  const uint64_t sum = checksum(folder);
+  assert_true(checksum(folder) == sum);
+  snprintf(moved, sizeof moved, "%s-moved", folder);
+  assert_int_equal(rename(folder, moved), 0);
+  assert_true(checksum(moved) == sum);
+  /* the same files in the same order, one of them in the other class */
+  snprintf(from, sizeof from, "%s/dog/b.png", moved);
+  snprintf(to, sizeof to, "%s/cat/b.png", moved);
+  assert_int_equal(rename(from, to), 0);
+  assert_true(checksum(moved) != sum);
+  assert_int_equal(rename(to, from), 0);
+  assert_true(checksum(moved) == sum);
+  files_write(moved, "dog/notes.txt", "no image", 8);
+  assert_true(checksum(moved) == sum);
+  snprintf(dog, sizeof dog, "%s/dog", moved);
+  write_png(dog, "b.png", PNG_FORMAT_RGBA);
+  assert_true(checksum(moved) != sum);
+  files_clear(moved);
+}
+
 static void flat_folder_has_no_labels(void **state) {
   char folder[64], train[256];
   es_dataset *ds;
@@ -316,6 +354,7 @@ static void empty_folder_is_refused(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(classes_in_order_of_their_names),
+      cmocka_unit_test(checksum_is_of_images_and_labels),
       cmocka_unit_test(flat_folder_has_no_labels),
       cmocka_unit_test(other_colors_become_rgb),
       cmocka_unit_test(resizing_down_and_up),
