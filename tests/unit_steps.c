@@ -266,6 +266,11 @@ static void the_last_snapshot_may_be_noisy(void **state) {
   assert_true(isnan(rose_at(l, 12)));
   within(rose_at(l, 4), 1, 1e-12);    /* 0.6 alone is known: half of it is 0.3 */
   within(rose_at(l, 5), 1.75, 1e-12); /* 0.75, the middle of two */
+  /* A dip of one snapshot does not count, one of two does. */
+  const double dip[] = {0.1, 0.3, 0.4, 0.6, 0.9, 0.2, 1.1, 1.0, 1.0, 1.0};
+  within(rose_at(dip, 10), 2.5, 1e-12);
+  const double two[] = {0.1, 0.3, 0.4, 0.6, 0.9, 0.2, 0.3, 0.7, 1.0, 1.0, 1.0, 1.0};
+  within(rose_at(two, 12), 6 + log(0.5 / 0.3) / log(0.7 / 0.3), 1e-12);
   /* From 4 down to 1: half of the median 4 is above the latest, which counts then. */
   const double fallen[] = {0.1, 0.3, 0.55, 4, 4, 4, 4, 1};
   within(rose_at(fallen, 8), 1.8, 1e-12);

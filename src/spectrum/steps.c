@@ -10,10 +10,10 @@
  *    one at or below settled / 2: the noise of one snapshot moves it little. A latest
  *    value that has since fallen to half of that is L itself.
  *  - It crossed between the last i with l_i <= L/2 and i + 1: later dips that stay
- *    above L/2 do not count, earlier excursions neither. Between the two the
- *    crossing is interpolated in ln l if l more than doubled (exponential growth),
- *    else in l. A mode that was above L/2 from the first snapshot on has no
- *    crossing, rate or forecast (NaN).
+ *    above L/2 do not count, nor do those of one snapshot or earlier excursions.
+ *    Between the two the crossing is interpolated in ln l if l more than doubled
+ *    (exponential growth), else in l. A mode that was above L/2 from the first snapshot
+ *    on has no crossing, rate or forecast (NaN).
  *  - Where a mode will settle is not known before it does. At snapshot i it is taken to
  *    be e_i: where those learned by then are, on average; `alone`, or else `settled`, if
  *    there are none.
@@ -134,10 +134,12 @@ es_status es_steps_add(es_steps *s, int64_t step, double time, const double *lam
   return ES_OK;
 }
 
-/* Last snapshot at or below `level`, -1 if there is none. */
+/* Last snapshot at or below `level`, -1 if there is none; one alone between two above
+ * does not count. */
 static int last_below(curve c, double level) {
-  int i = c.s->count - 1;
-  while (i >= 0 && at(c, i) > level) i--;
+  const int now = c.s->count - 1;
+  int i = now;
+  while (i >= 0 && (at(c, i) > level || (0 < i && i < now && at(c, i - 1) > level))) i--;
   return i;
 }
 
