@@ -121,6 +121,29 @@ static void effective_start_is_a_qr(void **state) {
   es_flow_destroy(&f);
 }
 
+static void the_start_is_enough(void **state) {
+  (void) state;
+  enum { D = 5, K = 4 };
+  const double gamma[K] = {3, 2, 1, 0.5};
+  const es_flow_options o = {.lr = 0.01, .offdiag = 0.3, .decay = 0.1};
+  double w[D * K], a[D], b[D], at_a, at_b;
+  es_flow *f = NULL, *g = NULL;
+  random_start(D * K, 1e-2, w);
+  assert_int_equal(es_flow_create(D, K, gamma, w, &o, &f), ES_OK);
+  assert_int_equal(es_flow_restore(D, K, gamma, f->start, &o, &g), ES_OK);
+  for (int j = 0; j < K; j++)
+    assert_true(g->tau[j] == f->tau[j] && g->order[j] == f->order[j]);
+  for (int i = 0; i < 20; i++) {
+    es_flow_at(f, 0.3 * i, a, &at_a);
+    es_flow_at(g, 0.3 * i, b, &at_b);
+    assert_memory_equal(a, b, sizeof a);
+    assert_true(at_a == at_b);
+  }
+  es_flow_destroy(&f);
+  es_flow_destroy(&g);
+  assert_int_equal(es_flow_restore(2, 3, gamma, gamma, &o, &g), ES_EARG);
+}
+
 static void loss_is_a_staircase(void **state) {
   (void) state;
   enum { D = 6 };
@@ -213,6 +236,7 @@ int main(void) {
       cmocka_unit_test(nothing_overflows),
       cmocka_unit_test(plateaus_have_their_values),
       cmocka_unit_test(effective_start_is_a_qr),
+      cmocka_unit_test(the_start_is_enough),
       cmocka_unit_test(loss_is_a_staircase),
       cmocka_unit_test(weight_decay_stops_slow_modes),
       cmocka_unit_test(error_estimate_falls_with_alpha),

@@ -342,20 +342,6 @@ static void bad_calls_are_refused(void **state) {
   es_loss_destroy(&l);
 }
 
-static void vicreg_alone_is_at_rest(void **state) {
-  (void) state;
-  const loss_case k = {"vicreg", {"cov=4"}};
-  es_loss *l = make(&k, N, D);
-  double z[ND], value[3], square = N * (N + 1) / 12.0; /* variance of 0..N-1 */
-  for (int v = 0; v < 3; v++) {
-    const double size = sqrt(es_loss_growth_of(l).alone * (0.9 + 0.1 * v) / D / square);
-    for (int i = 0; i < ND; i++) z[i] = (i / D - (N - 1) / 2.0) * (i % 2 ? -size : size);
-    value[v] = value_of(l, N, z, z);
-  }
-  es_loss_destroy(&l);
-  assert_true(value[1] < value[0] && value[1] < value[2]);
-}
-
 static void evaluation_allocates_nothing(void **state) {
   (void) state;
   double z[2 * ND], g[2 * ND], value;
@@ -388,7 +374,6 @@ int main(int argc, char **argv) {
       cmocka_unit_test(barlow_says_what_c_it_uses),
       cmocka_unit_test(settings_without_meaning_are_refused),
       cmocka_unit_test(bad_calls_are_refused),
-      cmocka_unit_test(vicreg_alone_is_at_rest),
       cmocka_unit_test(evaluation_allocates_nothing),
   };
   MPI_Init(&argc, &argv);

@@ -56,6 +56,7 @@ static void check_sgd(double momentum, double decay, bool nesterov) {
   for (int i = 0; i < COUNT; i++)
     assert_true(fabs(got[i] - x[i]) <= 1e-6 * fabs(x[i]) + 1e-7);
   assert_int_equal(o->steps, 5);
+  assert_int_equal(o->moments, momentum > 0);
   es_optim_destroy(&o);
   es_params_destroy(&p);
 }
@@ -63,6 +64,7 @@ static void check_sgd(double momentum, double decay, bool nesterov) {
 static void sgd_follows_its_formula(void **state) {
   (void) state;
   check_sgd(0, 0, false);
+  check_sgd(0, 0.01, false);
   check_sgd(0.9, 0, false);
   check_sgd(0.9, 0.01, false);
   check_sgd(0.9, 0.01, true);
@@ -175,7 +177,7 @@ static void run(es_optim_params par, bool interrupted, float out[COUNT]) {
     assert_int_equal(es_params_visit(p, &v), ES_OK);
     assert_int_equal(es_optim_visit(o, &v), ES_OK);
     assert_string_equal(s.names[0], "model/w");
-    assert_string_equal(s.names[1], "optim/moment0");
+    assert_string_equal(s.names[1], o->moments ? "optim/moment0" : "optim/steps");
     assert_string_equal(s.names[s.n - 1], "optim/steps");
     es_optim_destroy(&o);
     es_params_destroy(&p);
@@ -197,8 +199,10 @@ static void stored_state_continues_exactly(void **state) {
   (void) state;
   const es_optim_params par[] = {{.name = "sgd", .lr_1d = 1, .momentum = 0.9},
                                  {.name = "lars", .lr_1d = 1, .momentum = 0.9},
+                                 {.name = "sgd", .lr_1d = 1},
+                                 {.name = "lars", .lr_1d = 1},
                                  {.name = "adamw", .lr_1d = 1}};
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 5; i++) {
     float whole[COUNT], resumed[COUNT];
     run(par[i], false, whole);
     run(par[i], true, resumed);

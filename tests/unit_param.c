@@ -163,6 +163,7 @@ static void lists_are_split(void **state) {
   assert_string_equal(items[1], "flip");
   assert_string_equal(items[2], "blur");
   assert_int_equal(es_split("a.list", "a,b,c,d", 3, items, &n), ES_ECONFIG);
+  assert_non_null(strstr(es_log_last_error(), "a.list: got"));
   assert_int_equal(es_split("a.list", "a,", 3, items, &n), ES_ECONFIG);
   memset(big, 'x', 64);
   big[64] = '\0';

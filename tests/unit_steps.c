@@ -271,6 +271,11 @@ static void the_last_snapshot_may_be_noisy(void **state) {
   within(rose_at(dip, 10), 2.5, 1e-12);
   const double two[] = {0.1, 0.3, 0.4, 0.6, 0.9, 0.2, 0.3, 0.7, 1.0, 1.0, 1.0, 1.0};
   within(rose_at(two, 12), 6 + log(0.5 / 0.3) / log(0.7 / 0.3), 1e-12);
+  /* Nor is it a rise where one value alone was high before. */
+  const double spike[] = {0.01, 0.01, 0.01, 0.6, 0.01, 1, 1, 1, 1, 1};
+  within(rose_at(spike, 10), 4 + log(0.5 / 0.01) / log(1 / 0.01), 1e-12);
+  const double late[] = {0.1, 0.3, 0.4, 0.6, 1, 1, 1, 1, 1, 1, 1, 0.45, 1.6};
+  within(rose_at(late, 13), 2.5, 1e-12); /* of 1, the dip before 1.6 notwithstanding */
   /* From 4 down to 1: half of the median 4 is above the latest, which counts then. */
   const double fallen[] = {0.1, 0.3, 0.55, 4, 4, 4, 4, 1};
   within(rose_at(fallen, 8), 1.8, 1e-12);

@@ -124,8 +124,8 @@ struct es_op {
 /** Arguments of the fused optimiser ops: for i < n
  *  g = scale (grad + weight_decay p);  m = momentum m + g;
  *  p -= lr (nesterov ? g + momentum m : m).
- *  `scale` is 1 for SGD, the adaptation of a tensor for LARS. m may be NULL if momentum is
- *  0. */
+ *  `scale` is 1 for SGD, the adaptation of a tensor for LARS. m may be NULL if momentum
+ *  is 0. */
 typedef struct es_sgd_args {
   double lr, scale, momentum, weight_decay;
   bool nesterov;

@@ -38,6 +38,10 @@ typedef struct es_flow {
  *  @return ES_OK, ES_ENOMEM, ES_EARG (modes > d) */
 es_status es_flow_create(int d, int modes, const double *gamma, const double *w,
                          const es_flow_options *opt, es_flow **f);
+/** The same from a flow's s_j(0), start[modes]: its eigenvalues, loss and times. Without
+ *  q and r (NULL), so without its weights and es_flow_error. */
+es_status es_flow_restore(int d, int modes, const double *gamma, const double *start,
+                          const es_flow_options *opt, es_flow **f);
 void es_flow_destroy(es_flow **f);
 
 /** Number of modes that grow: 4 gamma_j > wd and R_jj > 0. */

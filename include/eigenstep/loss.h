@@ -19,7 +19,8 @@ typedef struct es_loss_growth {
   bool unit;  /**< of embeddings divided by their length */
   double rate;    /**< from a small start an eigenvalue grows as e^(rate gamma t) */
   double settled; /**< about where the eigenvalue of a learned mode settles */
-  double alone;   /**< the first one while it is alone; 0: there, too */
+  double alone;   /**< the first one while it is alone (for forecasts of its rise to half
+                       of that; it counts as learned above settled / 2); 0: there, too */
 } es_loss_growth;
 
 /* --- for authors of a loss ---------------------------------------------------------- */

@@ -58,7 +58,8 @@ es_status es_foresight_curves(const es_comm *c, const es_settings *s,
       {"loss", 0, {0, 0}, {NULL, NULL}, "1", "predicted loss"}};
   ES_TRY(es_traj_declare(t, "/theory", group_doc, field, 2, series));
   if (es_traj_resumed(t)) ES_TRY(es_traj_keep(t, *series, -1));
-  return es_comm_agree(c, append_curves(s, p, t, *series, flow));
+  ES_TRY(es_comm_agree(c, append_curves(s, p, t, *series, flow)));
+  return es_traj_flush(t);
 }
 
 /* Collective. A dataset of numbers that all ranks have. */
@@ -99,17 +100,12 @@ static es_status read_column(const es_comm *c, es_traj *t, const char *path, int
 /* Collective. The curves again, as far as the run goes now. */
 static es_status draw_out(const es_comm *c, const es_settings *s, const es_pipeline *p,
                           es_traj *t, const double *start, es_foresight *f) {
-  const int d = es_net_dim(p->net);
   const es_flow_options o = es_foresight_descent(s, p);
   es_flow *flow = NULL;
-  double *w = NULL;
-  es_status st = ES_NEW(d * f->modes, &w);
-  for (int j = 0; j < f->modes && st == ES_OK; j++) w[j * f->modes + j] = start[j];
-  if (st == ES_OK) st = es_flow_create(d, f->modes, f->gamma, w, &o, &flow);
-  st = es_comm_agree(c, st);
-  if (st == ES_OK) st = es_foresight_curves(c, s, p, t, flow, &f->series);
+  ES_TRY(es_comm_agree(
+      c, es_flow_restore(es_net_dim(p->net), f->modes, f->gamma, start, &o, &flow)));
+  const es_status st = es_foresight_curves(c, s, p, t, flow, &f->series);
   es_flow_destroy(&flow);
-  es_free(&w);
   return st;
 }
 

@@ -6,7 +6,7 @@
 #include "eigenstep/flow.h"
 #include "foresight.h"
 
-/** Barlow Twins: how much faster than lr x step the flow runs, and descent in its time. */
+/** Barlow Twins: how much faster than lr x step the flow runs; descent in its time. */
 double es_foresight_speed(const es_settings *s, const es_pipeline *p);
 es_flow_options es_foresight_descent(const es_settings *s, const es_pipeline *p);
 
@@ -15,13 +15,13 @@ es_flow_options es_foresight_descent(const es_settings *s, const es_pipeline *p)
 es_status es_foresight_curves(const es_comm *c, const es_settings *s,
                               const es_pipeline *p, es_traj *t, const es_flow *flow,
                               int *series);
-/** Collective. /theory/{gamma, tau}; /theory/start, from which curves can be drawn anew. */
+/** Collective. /theory/{gamma, tau}; /theory/start, from which curves are drawn anew. */
 es_status es_foresight_write(const es_comm *c, es_traj *t, const es_foresight *f);
 es_status es_foresight_write_start(const es_comm *c, es_traj *t, const es_flow *flow);
 
-/** Collective. What the first part of a resumed run found, its curves drawn out to the end
- *  it has now; nothing where that found nothing: the features are no longer those of the
- *  start. */
+/** Collective. What the first part of a resumed run found, its curves drawn out to the
+ *  end it has now; nothing where that found nothing: the features are no longer those of
+ *  the start. */
 es_status es_foresight_read(const es_comm *c, const es_settings *s, const es_pipeline *p,
                             es_traj *t, es_foresight *f);
 

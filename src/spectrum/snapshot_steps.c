@@ -66,8 +66,10 @@ int es_snapshot_steps(const es_snapshot *s, es_step_row *rows) {
 es_status es_snapshot_write_steps(es_snapshot *s) {
   static const es_traj_field col[] = {
       ES_SCALAR("mode", "1", "number of the mode, largest eigenvalue first"),
-      ES_SCALAR("step_measured", "steps",
-                "step at which the eigenvalue crossed half of its final value"),
+      ES_SCALAR(
+          "step_measured", "steps",
+          "step at which the eigenvalue crossed half of its final value, the median "
+          "of the latest"),
       ES_SCALAR("time_measured", "learning rate x steps",
                 "effective time of that crossing"),
       ES_SCALAR("step_predicted", "steps",

@@ -6,11 +6,12 @@
  *  The rule, for one mode with values l_i at times t_i:
  *
  *  - It has risen if its latest value exceeds settled / 2.
- *  - Its final value L is the median of the latest 5, or of as many as followed the last
- *    one at or below settled / 2: the noise of one snapshot moves it little. A latest
- *    value that has since fallen to half of that is L itself.
+ *  - Its final value L is the median of the latest 5: of those that followed the last
+ *    one at or below settled / 2, in the last quarter of the steps. The noise of one
+ *    snapshot moves it little. A latest value at or below half of that is L itself.
  *  - It crossed between the last i with l_i <= L/2 and i + 1: later dips that stay
- *    above L/2 do not count, nor do those of one snapshot or earlier excursions.
+ *    above L/2 do not count, nor do those of one snapshot after two above, nor earlier
+ *    excursions.
  *    Between the two the crossing is interpolated in ln l if l more than doubled
  *    (exponential growth), else in l. A mode that was above L/2 from the first snapshot
  *    on has no crossing, rate or forecast (NaN).
@@ -34,6 +35,7 @@
  *  - The forecast of the next mode to rise is the same, but starts from the latest value
  *    also where that has left the window at its top. */
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/steps.h"
@@ -47,7 +49,8 @@
 #define MIN_POINTS 3
 #define MIN_GROWTH 2.0
 #define MIN_R2 0.8
-enum { LATEST = 5 }; /* whose median counts as final */
+#define RECENT 0.75 /* of the latest step */
+enum { LATEST = 5 };
 
 struct es_steps {
   es_steps_options opt;
@@ -134,28 +137,34 @@ es_status es_steps_add(es_steps *s, int64_t step, double time, const double *lam
   return ES_OK;
 }
 
-/* Last snapshot at or below `level`, -1 if there is none; one alone between two above
- * does not count. */
+/* Is snapshot i at or below `level` alone, between two above it and one? */
+static bool lone_dip(curve c, int i, double level) {
+  return i >= 2 && i < c.s->count - 1 && at(c, i) <= level && at(c, i + 1) > level &&
+         at(c, i - 1) > level && at(c, i - 2) > level;
+}
+
+/* Last snapshot at or below `level`, but for lone dips; -1 if there is none. */
 static int last_below(curve c, double level) {
-  const int now = c.s->count - 1;
-  int i = now;
-  while (i >= 0 && (at(c, i) > level || (0 < i && i < now && at(c, i - 1) > level))) i--;
+  int i = c.s->count - 1;
+  while (i >= 0 && (at(c, i) > level || lone_dip(c, i, level))) i--;
   return i;
 }
 
 /* The final value of a mode that has risen. */
 static double settled_value(curve c) {
+  const int now = c.s->count - 1;
+  const double latest = at(c, now), risen = c.s->opt.settled / 2;
   double low[LATEST]; /* ascending */
   int n = 0;
-  for (int i = c.s->count - 1; i >= 0 && n < LATEST; i--, n++) {
+  for (int i = now; i >= 0 && n < LATEST; i--, n++) {
     const double l = at(c, i);
     int k = n;
-    if (l <= c.s->opt.settled / 2) break;
+    if (l <= risen && !lone_dip(c, i, risen)) break;
+    if (i < now && c.s->step[i] < RECENT * c.s->step[now]) break;
     for (; k > 0 && low[k - 1] > l; k--) low[k] = low[k - 1];
     low[k] = l;
   }
   const double median = (low[(n - 1) / 2] + low[n / 2]) / 2;
-  const double latest = at(c, c.s->count - 1);
   return latest > median / 2 ? median : latest;
 }
 

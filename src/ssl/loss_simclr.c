@@ -182,8 +182,8 @@ static void growth(const void *p, int dim, es_loss_growth *g) {
   *g = (es_loss_growth){.unit = o->normalize,
                         .rate = (o->doubled ? 2 : 1) * 4 / o->temperature,
                         .settled = o->normalize ? 1.0 / dim : o->temperature,
-                        /* directions on one circle: 1/2 if they are spread all over it */
-                        .alone = o->normalize ? 0.5 : 0};
+                        /* directions on one circle, spread all over it */
+                        .alone = o->normalize && dim > 1 ? 0.5 : 0};
 }
 
 const es_loss_ops es_loss_simclr = {.name = "simclr",

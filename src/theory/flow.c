@@ -100,30 +100,61 @@ static void sort_modes(es_flow *f) {
   }
 }
 
-es_status es_flow_create(int d, int modes, const double *gamma, const double *w,
-                         const es_flow_options *opt, es_flow **out) {
+static es_status allocate(int d, int modes, const double *gamma,
+                          const es_flow_options *opt, es_flow **out) {
   ES_CHECK(modes >= 0 && modes <= d, ES_EARG, "got %d modes, expected 0 to %d", modes, d);
   es_flow *f = NULL;
-  double *x = NULL;
   es_status st;
   ES_TRY(ES_NEW(1, &f));
   *f = (es_flow){.opt = *opt, .d = d, .modes = modes};
   ES_TRY_GOTO(ES_NEW(modes, &f->gamma), done);
   ES_TRY_GOTO(ES_NEW(modes, &f->start), done);
-  ES_TRY_GOTO(ES_NEW((size_t) d * (size_t) modes, &f->q), done);
-  ES_TRY_GOTO(ES_NEW((size_t) modes * (size_t) modes, &f->r), done);
   ES_TRY_GOTO(ES_NEW(modes, &f->tau), done);
   ES_TRY_GOTO(ES_NEW(modes, &f->order), done);
-  ES_TRY_GOTO(ES_NEW(modes, &x), done);
   for (int j = 0; j < modes; j++) f->gamma[j] = gamma[j];
-  effective_start(f, w);
-  critical_times(f, x);
-  sort_modes(f);
   *out = f;
   f = NULL;
 done:
-  es_free(&x);
   es_flow_destroy(&f);
+  return st;
+}
+
+/* What follows from gamma and start. */
+static es_status find_times(es_flow *f) {
+  double *x = NULL;
+  ES_TRY(ES_NEW(f->modes, &x));
+  critical_times(f, x);
+  sort_modes(f);
+  es_free(&x);
+  return ES_OK;
+}
+
+es_status es_flow_create(int d, int modes, const double *gamma, const double *w,
+                         const es_flow_options *opt, es_flow **out) {
+  es_flow *f = NULL;
+  es_status st;
+  ES_TRY(allocate(d, modes, gamma, opt, &f));
+  ES_TRY_GOTO(ES_NEW((size_t) d * (size_t) modes, &f->q), done);
+  ES_TRY_GOTO(ES_NEW((size_t) modes * (size_t) modes, &f->r), done);
+  effective_start(f, w);
+  ES_TRY_GOTO(find_times(f), done);
+  *out = f;
+  f = NULL;
+done:
+  es_flow_destroy(&f);
+  return st;
+}
+
+es_status es_flow_restore(int d, int modes, const double *gamma, const double *start,
+                          const es_flow_options *opt, es_flow **out) {
+  es_flow *f = NULL;
+  ES_TRY(allocate(d, modes, gamma, opt, &f));
+  for (int j = 0; j < modes; j++) f->start[j] = start[j];
+  const es_status st = find_times(f);
+  if (st == ES_OK)
+    *out = f;
+  else
+    es_flow_destroy(&f);
   return st;
 }
 
