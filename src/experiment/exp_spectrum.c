@@ -59,6 +59,9 @@ static es_status read_rows(const es_comm *c, const char *address, rows *r) {
   r->total = info.dim[0];
   r->dim = 1;
   for (int i = 1; i < info.ndim; i++) r->dim *= (int) info.dim[i];
+  if (info.ndim > 2)
+    es_info("%s has %d dimensions: all but the first are one, of %d values", set,
+            info.ndim, r->dim);
   es_comm_share(c, r->total, &r->first, &r->n);
   st = ES_NEW((size_t) r->n * (size_t) r->dim, &r->z);
   if (st == ES_OK) st = ES_NEW(r->n, &r->number);
