@@ -12,8 +12,19 @@
 
 enum { BANK = 131, TEST = 150, DIM = 6, CLASSES = 3 };
 
-/* Overlapping clusters; `far` moves them apart. Test records follow the bank's. */
+/* Unit vectors, again and again; the first of each has label 0, and so have the test's. */
+static void repeated(int64_t i, float *x, int *label) {
+  for (int j = 0; j < DIM; j++) x[j] = j == i % DIM ? 1 : 0;
+  *label = i >= DIM && i < BANK;
+}
+
+/* Overlapping clusters; `far` moves them apart, below 0: repeated. Test records follow the
+ * bank's. */
 static void record(int64_t i, double far, float *x, int *label) {
+  if (far < 0) {
+    repeated(i, x, label);
+    return;
+  }
   es_rng r = es_rng_at(4, ES_STREAM_TEST, (uint64_t) i, 0);
   *label = (int) es_rng_below(&r, CLASSES);
   for (int j = 0; j < DIM; j++)
@@ -117,6 +128,9 @@ static void neighbours_are_those_of_a_sort(void **state) {
   }
   /* More neighbours than there are: all of them. */
   assert_true(accuracy(c, "knn", 2, 1000, 0.5) == accuracy(c, "knn", 2, BANK, 0.5));
+  /* Of equals the first in the bank, on whichever rank it is. */
+  assert_true(accuracy(c, "knn", -1, 1, 1) == 1);
+  assert_true(accuracy(c, "knn", -1, 3, 1) == 0);
   /* A low temperature leaves the nearest one alone. */
   assert_true(fabs(accuracy(c, "knn", 2, 20, 1e-4) - knn_by_sorting(2, 1, 0.07)) < 1e-12);
 }
