@@ -111,6 +111,10 @@ else
   echo "views beside torchvision's SKIPPED: $python has no h5py, torch and torchvision"
 fi
 for n in 2 4; do
+  if [ "$n" -gt "$(nproc)" ]; then
+    echo; echo "bench io on $n ranks SKIPPED: $(nproc) cores"
+    continue
+  fi
   echo; ranks "$n" bench io bench.io.rows="${ROWS:-100000}" bench.repeats=3 bench.warmup=1
   rm -f eigenstep-bench-dd
   dd if=/dev/zero of=eigenstep-bench-dd bs=1M count=$((${ROWS:-100000} / 128)) \
