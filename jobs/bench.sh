@@ -15,6 +15,7 @@ EIGENSTEP=${EIGENSTEP:-$top/build/eigenstep}
 MPIRUN=${MPIRUN:-mpirun} MPIRUN_FLAGS=${MPIRUN_FLAGS:---bind-to none}
 RANKS=${RANKS:-2} ROUNDS=${ROUNDS:-3} STEPS=${STEPS:-5}
 CASES=${CASES:-96:16 96:32 32:128} OURS=${OURS:-auto:f32 auto:bf16}
+cores=$(env -u OMP_NUM_THREADS nproc) # which else says 1
 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export OMP_NUM_THREADS OPENBLAS_NUM_THREADS
 if [ "$(id -u)" = 0 ]; then # Open MPI wants to be told twice
@@ -111,8 +112,8 @@ else
   echo "views beside torchvision's SKIPPED: $python has no h5py, torch and torchvision"
 fi
 for n in 2 4; do
-  if [ "$n" -gt "$(nproc)" ]; then
-    echo; echo "bench io on $n ranks SKIPPED: $(nproc) cores"
+  if [ "$n" -gt "$cores" ]; then
+    echo; echo "bench io on $n ranks SKIPPED: $cores cores"
     continue
   fi
   echo; ranks "$n" bench io bench.io.rows="${ROWS:-100000}" bench.repeats=3 bench.warmup=1

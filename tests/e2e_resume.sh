@@ -14,13 +14,17 @@ import sys
 import h5py
 import numpy as np
 a, b = (h5py.File(d + "/trajectory.h5", "r") for d in sys.argv[1:])
-names = []
-b.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
-skip = ("timing", "parameters")
-names = [n for n in names if n.split("/")[0] not in skip]
+def sets(f):
+    names = []
+    f.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
+    return [n for n in names if n.split("/")[0] not in ("timing", "parameters", "resumes")]
+names = sets(b)
+assert sets(a) == names, (sets(a), names)
 assert "steps/gamma" in names and "embedding/pca" in names, names
-plain = dict(b["/parameters"].attrs)["optim.name"] == "sgd"
-assert ("theory/loss" in names and "theory/start" in names) == plain, names
+loss, optim = (b["/parameters"].attrs[k] for k in ("loss.name", "optim.name"))
+assert ("theory/gamma" in names) == (optim == "sgd"), names
+for n in "theory/loss", "theory/start":
+    assert (n in names) == (optim == "sgd" and loss == "barlow"), (n, names)
 for n in names:
     x, y = a[n][()], b[n][()]
     assert np.shape(x) == np.shape(y), (n, np.shape(x), np.shape(y))
@@ -76,6 +80,12 @@ end=$((10#${last#step_} + 4))
 run "killed, resumed" 1 resume "$work/kill" run.steps=$end
 run "its reference" 2 train - $exact run.steps=$end output.dir="$work/unkilled"
 same kill unkilled
+
+# A loss with rates and without curves.
+run "its reference" 2 train - $exact loss.name=vicreg output.dir="$work/vicreg"
+run "vicreg" 2 train - $exact loss.name=vicreg run.steps=5 output.dir="$work/rates"
+run "vicreg, resumed" 2 resume "$work/rates" run.steps=10
+same rates vicreg
 
 # Stopped by a file, which goes; the folder moved; momentum and a schedule.
 plan="$exact optim.momentum=0.9 optim.name=lars sched.name=cosine

@@ -12,8 +12,8 @@ enum { N = 24, D = 4, ND = N * D };
 
 static es_comm *comm; /* cmocka passes nothing else into a test */
 
-static es_loss *make(const loss_case *k) {
-  es_loss *l = loss_of(k, comm, N, N, D);
+static es_loss *make(const loss_case *k, int d) {
+  es_loss *l = loss_of(k, comm, N, N, d);
   assert_non_null(l);
   return l;
 }
@@ -28,7 +28,7 @@ static double value_of(es_loss *l, const double *z) {
 static void vicreg_on_a_line(void **state) {
   (void) state;
   const loss_case k = {"vicreg", {"cov=4"}};
-  es_loss *l = make(&k);
+  es_loss *l = make(&k, D);
   double z[ND], value[3], square = N * (N + 1) / 12.0; /* variance of 0..N-1 */
   for (int v = 0; v < 3; v++) {
     const double size = sqrt(es_loss_growth_of(l).alone * (0.9 + 0.1 * v) / D / square);
@@ -54,7 +54,7 @@ static void simclr_on_a_circle(void **state) {
   (void) state;
   const loss_case k = {"simclr", {"temperature=0.5"}},
                   dot = {"simclr", {"normalize=false"}};
-  es_loss *l = make(&k);
+  es_loss *l = make(&k, D);
   double z[ND], before = INFINITY;
   for (int v = 1; v <= 4; v++) { /* the farther, the better, up to all around */
     const double variance = arc(z, v * acos(-1) / 2), value = value_of(l, z);
@@ -63,8 +63,11 @@ static void simclr_on_a_circle(void **state) {
     if (v == 4) assert_true(fabs(variance - es_loss_growth_of(l).alone) < 1e-12);
   }
   es_loss_destroy(&l);
-  l = make(&dot);
+  l = make(&dot, D);
   assert_true(es_loss_growth_of(l).alone == 0); /* of length, too: nothing is known */
+  es_loss_destroy(&l);
+  l = make(&k, 1);
+  assert_true(es_loss_growth_of(l).alone == 0); /* signs: no circle */
   es_loss_destroy(&l);
 }
 

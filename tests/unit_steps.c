@@ -260,7 +260,7 @@ static double rose_at(const double *lambda, int n) {
 static void the_last_snapshot_may_be_noisy(void **state) {
   (void) state;
   const double l[] = {0.1, 0.3, 0.4, 0.6, 0.9, 1.0, 1.1, 1.0, 1.0, 1.6, 0.7, 0.4};
-  within(rose_at(l, 9), 2.5, 1e-12);  /* of 1, the median of 0.9, 1, 1.1, 1 and 1 */
+  within(rose_at(l, 9), 2.5, 1e-12);  /* of 1, the median of 1.1, 1 and 1 */
   within(rose_at(l, 10), 2.5, 1e-12); /* 1.6 moves it by nothing, */
   within(rose_at(l, 11), 2.5, 1e-12); /* 0.7 neither */
   assert_true(isnan(rose_at(l, 12)));
@@ -276,6 +276,9 @@ static void the_last_snapshot_may_be_noisy(void **state) {
   within(rose_at(spike, 10), 4 + log(0.5 / 0.01) / log(1 / 0.01), 1e-12);
   const double late[] = {0.1, 0.3, 0.4, 0.6, 1, 1, 1, 1, 1, 1, 1, 0.45, 1.6};
   within(rose_at(late, 13), 2.5, 1e-12); /* of 1, the dip before 1.6 notwithstanding */
+  /* Of the last quarter only, if that has three. */
+  const double later[] = {0.1, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 2, 2, 1.2};
+  within(rose_at(later, 12), 8 + log(1 / 0.8) / log(2 / 0.8), 1e-12);
   /* From 4 down to 1: half of the median 4 is above the latest, which counts then. */
   const double fallen[] = {0.1, 0.3, 0.55, 4, 4, 4, 4, 1};
   within(rose_at(fallen, 8), 1.8, 1e-12);

@@ -24,9 +24,9 @@ typedef struct es_steps_options {
 /** One learned (or rising) mode. */
 typedef struct es_step_row {
   int mode; /**< 1-based, by descending eigenvalue */
-  /** Crossing of half the final value (the median of the latest), interpolated, dips of
-   * one snapshot aside; NaN if the mode has not risen, or was above that from the first
-   * snapshot on. */
+  /** Crossing of half the final value (the median of the latest three to five),
+   * interpolated, dips of one snapshot aside; NaN if the mode has not risen, or was above
+   * that from the first snapshot on. */
   double step, time;
   /** Forecast of that crossing, made at the end of the exponential window from nothing
    * later; NaN if there was none. */

@@ -102,9 +102,9 @@ static es_status draw_out(const es_comm *c, const es_settings *s, const es_pipel
                           es_traj *t, const double *start, es_foresight *f) {
   const es_flow_options o = es_foresight_descent(s, p);
   es_flow *flow = NULL;
-  ES_TRY(es_comm_agree(
-      c, es_flow_restore(es_net_dim(p->net), f->modes, f->gamma, start, &o, &flow)));
-  const es_status st = es_foresight_curves(c, s, p, t, flow, &f->series);
+  es_status st = es_comm_agree(
+      c, es_flow_restore(es_net_dim(p->net), f->modes, f->gamma, start, &o, &flow));
+  if (st == ES_OK) st = es_foresight_curves(c, s, p, t, flow, &f->series);
   es_flow_destroy(&flow);
   return st;
 }

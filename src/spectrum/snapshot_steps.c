@@ -69,7 +69,7 @@ es_status es_snapshot_write_steps(es_snapshot *s) {
       ES_SCALAR(
           "step_measured", "steps",
           "step at which the eigenvalue crossed half of its final value, the median "
-          "of the latest"),
+          "of the latest; dips of one snapshot aside"),
       ES_SCALAR("time_measured", "learning rate x steps",
                 "effective time of that crossing"),
       ES_SCALAR("step_predicted", "steps",

@@ -6,15 +6,17 @@
  *  The rule, for one mode with values l_i at times t_i:
  *
  *  - It has risen if its latest value exceeds settled / 2.
- *  - Its final value L is the median of the latest 5: of those that followed the last
- *    one at or below settled / 2, in the last quarter of the steps. The noise of one
- *    snapshot moves it little. A latest value at or below half of that is L itself.
+ *  - Its final value L is the median of the latest 5 that followed the last one at or
+ *    below settled / 2 (a lone dip, see below, aside), of the latest 3 where the others
+ *    are older than the last quarter of the steps, of fewer where there are no more. From
+ *    3 on the noise of one snapshot moves it little. A latest value at or below half of
+ *    that is L itself.
  *  - It crossed between the last i with l_i <= L/2 and i + 1: later dips that stay
- *    above L/2 do not count, nor do those of one snapshot after two above, nor earlier
- *    excursions.
+ *    above L/2 do not count, nor do lone ones of one snapshot between two above and one,
+ *    nor earlier excursions.
  *    Between the two the crossing is interpolated in ln l if l more than doubled
  *    (exponential growth), else in l. A mode that was above L/2 from the first snapshot
- *    on has no crossing, rate or forecast (NaN).
+ *    on, lone dips aside, has no crossing, rate or forecast (NaN).
  *  - Where a mode will settle is not known before it does. At snapshot i it is taken to
  *    be e_i: where those learned by then are, on average; `alone`, or else `settled`, if
  *    there are none.
@@ -50,7 +52,7 @@
 #define MIN_GROWTH 2.0
 #define MIN_R2 0.8
 #define RECENT 0.75 /* of the latest step */
-enum { LATEST = 5 };
+enum { LATEST = 5, LEAST = 3 };
 
 struct es_steps {
   es_steps_options opt;
@@ -154,15 +156,16 @@ static int last_below(curve c, double level) {
 static double settled_value(curve c) {
   const int now = c.s->count - 1;
   const double latest = at(c, now), risen = c.s->opt.settled / 2;
-  double low[LATEST]; /* ascending */
-  int n = 0;
-  for (int i = now; i >= 0 && n < LATEST; i--, n++) {
+  double low[LATEST] = {latest}; /* ascending */
+  int n = 1;
+  for (int i = now - 1; i >= 0 && n < LATEST; i--) {
     const double l = at(c, i);
     int k = n;
-    if (l <= risen && !lone_dip(c, i, risen)) break;
-    if (i < now && c.s->step[i] < RECENT * c.s->step[now]) break;
+    if (lone_dip(c, i, risen)) continue;
+    if (l <= risen || (n >= LEAST && c.s->step[i] < RECENT * c.s->step[now])) break;
     for (; k > 0 && low[k - 1] > l; k--) low[k] = low[k - 1];
     low[k] = l;
+    n++;
   }
   const double median = (low[(n - 1) / 2] + low[n / 2]) / 2;
   return latest > median / 2 ? median : latest;
