@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file main.c  Sub-commands and exit codes: the only exit (but for a rank that fails
- *  alone, es_comm_must) and the only MPI_COMM_WORLD. */
+ *  alone, es_comm_abort_if_alone) and the only MPI_COMM_WORLD. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "eigenstep/experiment.h"
+#include "eigenstep/command.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
-#include "eigenstep/stamp.h"
+#include "eigenstep/provenance.h"
 #include "eigenstep/version.h"
 
 extern char **environ;
@@ -16,8 +16,8 @@ extern char **environ;
 enum { EXIT_DONE = 0, EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_STOPPED = 75 };
 
 static void print_help(void) {
-  const es_experiment_ops *const *list;
-  const size_t n = es_experiment_list(&list);
+  const es_command_ops *const *list;
+  const size_t n = es_command_list(&list);
   printf("Usage: eigenstep [OPTION]... COMMAND [ARGUMENT]...\n"
          "Shows, predicts and speeds up how self-supervised learning learns: one\n"
          "eigen-direction of the embedding at a time.\n\nCommands:\n");
@@ -43,12 +43,12 @@ static void print_version(void) {
       "Copyright (C) 2026 The Eigenstep developers.\n"
       "License: BSD-3-Clause. There is NO WARRANTY, to the extent permitted by law.\n\n",
       es_version());
-  es_stamp_code(stdout);
+  es_provenance_code(stdout);
 }
 
-static es_status find_command(const char *name, const es_experiment_ops **found) {
-  const es_experiment_ops *const *list;
-  const size_t n = es_experiment_list(&list);
+static es_status find_command(const char *name, const es_command_ops **found) {
+  const es_command_ops *const *list;
+  const size_t n = es_command_list(&list);
   return es_registry_find("command", name, (const void *const *) list, n,
                           (const void **) found);
 }
@@ -90,7 +90,7 @@ static es_status parse_options(int argc, char **argv, options *o) {
 
 static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   options o = {0};
-  const es_experiment_ops *command = NULL;
+  const es_command_ops *command = NULL;
   es_log_setup(comm->rank, ES_LOG_INFO, false);
   ES_TRY(parse_options(argc, argv, &o));
   es_log_setup(comm->rank, o.level, o.all_ranks);
@@ -107,8 +107,18 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
     }
     return ES_OK;
   }
-  const es_job job = {.comm = comm, .argc = argc, .argv = argv, .envp = environ};
-  return command->run(&job, argc - o.used - 1, argv + o.used + 1);
+  es_section *section = NULL;
+  size_t sections = 0;
+  ES_TRY(es_comm_agree(comm, es_command_sections(&section, &sections)));
+  const es_job job = {.comm = comm,
+                      .argc = argc,
+                      .argv = argv,
+                      .envp = environ,
+                      .section = section,
+                      .sections = sections};
+  const es_status st = command->run(&job, argc - o.used - 1, argv + o.used + 1);
+  es_free(&section);
+  return st;
 }
 
 int main(int argc, char **argv) {

@@ -79,7 +79,7 @@ static es_status step(const es_comm *c, es_optim *o, int t, float *p) {
   own_ranges(c, own);
   fill(t, p, x);
   ES_TRY(ops->upload(q->backend, q->grad, x, COUNT));
-  const es_division d = {.comm = c, .n = 2, .own = own, .counts = true};
+  const es_partition d = {.comm = c, .n = 2, .own = own, .counts = true};
   ES_TRY(es_optim_update_part(o, 0.1 / (1 + 0.2 * t), &d));
   ES_TRY(ops->download(q->backend, x, q->value, COUNT));
   for (int r = 0; r < 2; r++)
@@ -173,7 +173,7 @@ static es_status train(const es_comm *c, es_net *net, int k, double *worst) {
     *worst = worse(*worst, fabs(loss / optim_net_references[k].loss[i] - 1));
   }
   const es_range all = {0, p->n};
-  const es_division whole = {.n = 1, .own = &all};
+  const es_partition whole = {.n = 1, .own = &all};
   double norm = NAN;
   if (st == ES_OK) st = es_optim_norm(o, &whole, &norm);
   *worst = worse(*worst, fabs(norm / optim_net_references[k].norm - 1));

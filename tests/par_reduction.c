@@ -36,7 +36,7 @@ static bool is_sum(const es_comm *c, const float *x, es_range r, int round) {
 
 /** Are the ranges that count the array, each element once, and does every node hold the
  * bits of the one that counts? Both are left in `twice`, [2 n]. */
-static bool is_divided(const es_division *d, const float *x, int64_t n, double *twice) {
+static bool is_divided(const es_partition *d, const float *x, int64_t n, double *twice) {
   bool ok = true;
   memset(twice, 0, (size_t) (2 * n) * sizeof *twice);
   for (int k = 0; k < d->n; k++)
@@ -44,7 +44,7 @@ static bool is_divided(const es_division *d, const float *x, int64_t n, double *
       twice[i] += 1;
       twice[n + i] = x[i];
     }
-  es_division_sum(d, twice, 2 * n);
+  es_partition_sum(d, twice, 2 * n);
   for (int64_t i = 0; i < n; i++) ok = ok && twice[i] == 1;
   for (int k = 0; k < d->n; k++)
     for (int64_t i = d->own[k].first; i < d->own[k].first + d->own[k].count; i++)
@@ -65,7 +65,7 @@ static void fill(const es_comm *c, es_reduction *r, float *x, int64_t n, int rou
 
 static bool rounds(const es_comm *c, es_reduction *r, float *x, int64_t n,
                    double *twice) {
-  const es_division *const d = es_reduction_division(r);
+  const es_partition *const d = es_reduction_partition(r);
   double first[2 * 512];
   bool ok = true;
   for (int round = 0; round < ROUNDS; round++) {
@@ -79,7 +79,7 @@ static bool rounds(const es_comm *c, es_reduction *r, float *x, int64_t n,
     if (n <= 512 && round == 0) memcpy(first, twice, (size_t) (2 * n) * sizeof *twice);
     if (n <= 512 && round == 1) /* the same numbers: the same bits */
       ok = memcmp(first, twice, (size_t) (2 * n) * sizeof *twice) == 0 && ok;
-    es_reduction_meet(r);
+    es_reduction_barrier(r);
   }
   return ok;
 }

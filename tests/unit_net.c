@@ -177,7 +177,7 @@ static void gradients_accumulate(void **state) {
     memcpy(t.value, t.grad, (size_t) t.p->n * sizeof *t.value);
     gradient(&t);
     expect_times(&t, 2);
-    es_net_renew(t.net);
+    es_net_zero_grad(t.net);
     gradient(&t);
     expect_times(&t, 1);
     gradient(&t);

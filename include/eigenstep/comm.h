@@ -37,11 +37,11 @@ es_status es_comm_agree(const es_comm *c, es_status s);
 
 /** For work in which one rank may fail while the others are in a collective that it
  *  cannot reach any more, as between the layers of a network. Returns `s` where it is no
- *  error, and an error that all ranks come with within ES_LOST_SECONDS of each other. A
+ *  error, and an error that all ranks come with within ES_ABORT_SECONDS of each other. A
  *  rank that fails without the others prints its sentence and ends the program
  *  (MPI_Abort): STATUS stays RUNNING, as after a kill. */
-es_status es_comm_must(const es_comm *c, es_status s);
-enum { ES_LOST_SECONDS = 5 };
+es_status es_comm_abort_if_alone(const es_comm *c, es_status s);
+enum { ES_ABORT_SECONDS = 5 };
 
 /** Collective. Check that all ranks hold the same `bytes` bytes (length and content).
  *  @param what  name in the message

@@ -78,7 +78,7 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
  *  ES_BN_BATCH: parameter gradients += dL/dparameters for dz = dL/dz [n, D]. */
 es_status es_net_backward(es_net *net, const float *dz);
 /** The next backward overwrites the gradients of all parameters instead of adding. */
-void es_net_renew(es_net *net);
+void es_net_zero_grad(es_net *net);
 /** Who wants to know how far backward is: called after each op that has parameters, with
  *  the first element from which on, to the end of the flat buffer, gradients are final;
  *  the last call says 0. Gradients come ready from the end of the buffer to its start. */

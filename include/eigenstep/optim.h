@@ -4,7 +4,7 @@
 #ifndef ES_OPTIM_H
 #define ES_OPTIM_H
 
-#include "eigenstep/division.h"
+#include "eigenstep/partition.h"
 #include "eigenstep/param.h"
 #include "eigenstep/params.h"
 
@@ -73,10 +73,10 @@ es_status es_optim_share(es_optim *o);
 es_status es_optim_update(es_optim *o, double lr);
 /** Collective where ops->sums > 0. The same for this rank's ranges alone, the others do
  *  theirs. */
-es_status es_optim_update_part(es_optim *o, double lr, const es_division *d);
+es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d);
 /** Collective. Norm of the whole gradient, of which this rank holds the ranges of d. Not
  *  finite, on any rank, if an element is not. */
-es_status es_optim_norm(const es_optim *o, const es_division *d, double *norm);
+es_status es_optim_norm(const es_optim *o, const es_partition *d, double *norm);
 /** State visitor: "optim/moment0", ..., "optim/steps". */
 es_status es_optim_visit(es_optim *o, es_visitor *v);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file reduction.h  Sum over ranks of an array that is still being filled, and the
- *  division of the work on it.
+ *  partition of the work on it.
  *
  *  The array of each rank lies in memory its node shares and is filled from its end to
  *  its start. It is cut into buckets, a bucket into a range for each rank of the node
@@ -14,7 +14,7 @@
 #ifndef ES_REDUCTION_H
 #define ES_REDUCTION_H
 
-#include "eigenstep/division.h"
+#include "eigenstep/partition.h"
 #include "eigenstep/shared.h"
 
 typedef struct es_reduction es_reduction;
@@ -37,9 +37,9 @@ void es_reduction_ready(es_reduction *r, int64_t from);
 void es_reduction_finish(es_reduction *r, int64_t *vote, int votes);
 /** Collective over the node. This rank's work is done; wait until that of all is: what
  *  they wrote is seen, and nobody reads this rank's array any more. */
-void es_reduction_meet(es_reduction *r);
+void es_reduction_barrier(es_reduction *r);
 
 /** The own ranges: one a bucket, in the order in which the buckets come ready. */
-const es_division *es_reduction_division(const es_reduction *r);
+const es_partition *es_reduction_partition(const es_reduction *r);
 
 #endif

@@ -50,7 +50,8 @@ extern const es_param es_ckpt_table[];
 typedef struct es_train_options {
   const es_comm *comm;
   es_net *net;
-  es_net *eye; /**< what measurements go through: shares the parameters of net, in another
+  es_net *
+      eval_net; /**< what measurements go through: shares the parameters of net, in another
                     precision; NULL: net itself */
   es_loss *loss;
   es_optim *optim;
@@ -67,7 +68,7 @@ typedef struct es_train_options {
 /** What a step works on. All borrowed but the buffers. */
 typedef struct es_train {
   const es_comm *comm;
-  es_net *net, *eye;
+  es_net *net, *eval_net;
   es_loss *loss;
   es_optim *optim;
   es_precondition *precondition; /**< NULL: the gradient as it is */
@@ -139,7 +140,7 @@ es_status es_train_backward(es_train *t, const es_batch *batch, const double *dz
 /** Collective. Where running averages differ between ranks (local_bn), replace them by
  *  their mean over the ranks: what a checkpoint holds and a probe by running averages
  *  uses. Training does not read them. */
-es_status es_train_settle(es_train *t);
+es_status es_train_sync_bn(es_train *t);
 
 /** Persistent state (model, optimiser, step, time), for checkpoints. `train` is an
  *  es_train. */

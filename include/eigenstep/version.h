@@ -10,7 +10,7 @@ const char *es_version(void);
 const char *es_version_git(void);
 
 /** Facts fixed at build time (version, git, compiler, flags, configure line), n rows.
- *  Libraries' run-time facts are added by es_stamp (io/stamp.h). */
+ *  Libraries' run-time facts are added by es_stamp (io/provenance.h). */
 typedef struct es_fact {
   const char *key, *value;
 } es_fact;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
-#include "note.h"
+#include "eigenstep/collective_error.h"
 #include "eigenstep/path.h"
 
 enum { PATH_BYTES = 1200, SCHEMA = 2 };
@@ -33,12 +33,12 @@ static es_status write_file(const es_comm *c, const char *path, int64_t step, do
 /* Collective. What rank 0 did in `dir` for set `step`: an errno value. */
 static es_status settle(const es_comm *c, int err, const char *what, const char *dir,
                         int64_t step) {
-  es_note n = {0};
+  es_collective_error n = {0};
   if (err) {
-    es_note_set(&n, ES_EIO, "cannot %s checkpoint %s/step_%08lld: %s", what, dir,
-                (long long) step, strerror(err));
+    es_collective_error_set(&n, ES_EIO, "cannot %s checkpoint %s/step_%08lld: %s", what,
+                            dir, (long long) step, strerror(err));
   }
-  return es_note_settle(c, &n);
+  return es_collective_error_agree(c, &n);
 }
 
 es_status es_ckpt_write(const es_comm *c, const char *dir, int64_t step, double time,
@@ -66,12 +66,13 @@ es_status es_ckpt_write(const es_comm *c, const char *dir, int64_t step, double 
 
 es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
                          int64_t *step) {
-  es_note n = {0};
+  es_collective_error n = {0};
   int64_t newest = -1;
   if (c->rank == 0) newest = es_ckpt_newest(dir);
   es_comm_bcast(c, &newest, sizeof newest, 0);
-  if (newest < 0) es_note_set(&n, ES_EIO, "no complete checkpoint in %s", dir);
-  ES_TRY(es_note_settle(c, &n));
+  if (newest < 0)
+    es_collective_error_set(&n, ES_EIO, "no complete checkpoint in %s", dir);
+  ES_TRY(es_collective_error_agree(c, &n));
   es_ckpt_path(path, dir, newest, "");
   *step = newest;
   return ES_OK;
@@ -80,13 +81,13 @@ es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
 /* Collective. Step, time and text of an open file, its schema checked. */
 static es_status read_labels(const es_comm *c, es_h5 *f, double *time, char **text) {
   int64_t schema = 0;
-  es_note n = {0};
+  es_collective_error n = {0};
   ES_TRY(es_h5_get_i64(f, "/", "schema", &schema));
   if (schema != SCHEMA) {
-    es_note_set(&n, ES_EFORMAT, "checkpoint schema: got %lld, expected %d",
-                (long long) schema, SCHEMA);
+    es_collective_error_set(&n, ES_EFORMAT, "checkpoint schema: got %lld, expected %d",
+                            (long long) schema, SCHEMA);
   }
-  ES_TRY(es_note_settle(c, &n));
+  ES_TRY(es_collective_error_agree(c, &n));
   ES_TRY(es_h5_get_f64(f, "/", "time", time));
   return es_h5_read_text(f, "/parameters/text", text);
 }

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
-#include "note.h"
+#include "eigenstep/collective_error.h"
 
 enum { PATH_BYTES = 512 };
 
@@ -52,18 +52,19 @@ static int shape(const es_item *item, int64_t *dim) {
   return item->ndim > 0 ? item->ndim : 1;
 }
 
-static void item_path(const es_item *item, char *path, es_note *n) {
+static void item_path(const es_item *item, char *path, es_collective_error *n) {
   if (snprintf(path, PATH_BYTES, "/state/%s", item->name) >= PATH_BYTES) {
-    es_note_set(n, ES_EARG, "the name %.60s... of a state item is too long", item->name);
+    es_collective_error_set(n, ES_EARG, "the name %.60s... of a state item is too long",
+                            item->name);
   }
 }
 
 /* Collective. Where each item begins: do all ranks still walk? */
 static es_status enter(const walker *w, const es_item *item, char *path) {
-  es_note n = {0};
+  es_collective_error n = {0};
   ES_TRY(es_comm_agree(w->comm, ES_OK));
   item_path(item, path, &n);
-  return es_note_settle(w->comm, &n);
+  return es_collective_error_agree(w->comm, &n);
 }
 
 /* Collective. */
@@ -102,16 +103,17 @@ static es_status check(const walker *w, const es_item *item, const char *path, i
   es_h5_info info;
   char got[128], expected[128];
   ES_TRY(es_h5_stat(w->file, path, &info));
-  es_note n = {0};
+  es_collective_error n = {0};
   const es_h5_type type = stored[item->type];
   bool same = info.type == type && info.ndim == ndim;
   for (int i = 0; same && i < ndim; i++) same = info.dim[i] == dim[i];
   if (!same) {
-    es_note_set(&n, ES_EFORMAT, "checkpoint item %s: got %s, expected %s", item->name,
-                describe(info.type, info.ndim, info.dim, got, sizeof got),
-                describe(type, ndim, dim, expected, sizeof expected));
+    es_collective_error_set(&n, ES_EFORMAT, "checkpoint item %s: got %s, expected %s",
+                            item->name,
+                            describe(info.type, info.ndim, info.dim, got, sizeof got),
+                            describe(type, ndim, dim, expected, sizeof expected));
   }
-  return es_note_settle(w->comm, &n);
+  return es_collective_error_agree(w->comm, &n);
 }
 
 /* Collective. Each rank reads its share of the rows; all get all. */
@@ -137,23 +139,25 @@ static es_status load(const walker *w, const es_item *item) {
   const int64_t bytes = es_item_count(item) * es_item_size(item->type);
   es_comm_share(w->comm, dim[0], &first, &mine);
   void *share = NULL;
-  es_note n = {0};
+  es_collective_error n = {0};
   const int64_t row = dim[0] ? bytes / dim[0] : 0;
   if (es_alloc((size_t) (mine * row), item->name, &share) != ES_OK) {
-    es_note_set(&n, ES_ENOMEM, "out of memory for checkpoint item %s", item->name);
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory for checkpoint item %s",
+                            item->name);
   }
-  es_status st = es_note_settle(w->comm, &n);
+  es_status st = es_collective_error_agree(w->comm, &n);
   if (st == ES_OK) st = gather(w, item, path, dim[0], share);
   es_free(&share);
   if (st != ES_OK) return st;
   const int64_t got = hash(item->data, bytes);
   if (got != expected) {
-    es_note_set(&n, ES_EFORMAT,
-                "checkpoint item %s is damaged: got hash %016llx, "
-                "expected %016llx",
-                item->name, (unsigned long long) got, (unsigned long long) expected);
+    es_collective_error_set(&n, ES_EFORMAT,
+                            "checkpoint item %s is damaged: got hash %016llx, "
+                            "expected %016llx",
+                            item->name, (unsigned long long) got,
+                            (unsigned long long) expected);
   }
-  return es_note_settle(w->comm, &n);
+  return es_collective_error_agree(w->comm, &n);
 }
 
 /* The visitor's callback: what one item returns, all ranks return. */

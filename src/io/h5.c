@@ -28,12 +28,12 @@ static herr_t keep_innermost(unsigned depth, const H5E_error2_t *e, void *text) 
   return 0;
 }
 
-void es_h5_blame_(es_note *n, const char *where, const es_h5 *f, const char *action,
-                  const char *object) {
+void es_h5_blame_(es_collective_error *n, const char *where, const es_h5 *f,
+                  const char *action, const char *object) {
   char why[400] = "no message";
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, why);
-  es_note_set_(n, where, ES_EIO, "cannot %s %s%s%s: HDF5 says: %s", action, f->path,
-               *object ? ":" : "", object, why);
+  es_collective_error_set_(n, where, ES_EIO, "cannot %s %s%s%s: HDF5 says: %s", action,
+                           f->path, *object ? ":" : "", object, why);
 }
 
 /* Reserve [end, end + bytes) beyond the end of the file without changing its size. */
@@ -55,34 +55,34 @@ static int reserve_blocks(int fd, int64_t end, int64_t bytes) {
 }
 
 es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
-  es_note n = {0};
+  es_collective_error n = {0};
   if (f->comm->rank == 0) {
     const int64_t need = bytes + bytes / 16 + METADATA_SLACK;
     const int err = reserve_blocks(f->fd, f->end, need);
     if (err) {
-      es_note_set(&n, ES_EIO, "cannot write %lld more bytes to %s: %s", (long long) need,
-                  f->path, strerror(err));
+      es_collective_error_set(&n, ES_EIO, "cannot write %lld more bytes to %s: %s",
+                              (long long) need, f->path, strerror(err));
     } else {
       f->end += need;
     }
   }
-  return es_note_settle(f->comm, &n);
+  return es_collective_error_agree(f->comm, &n);
 }
 
 /* Collective. Every rank must be able to open the file itself: a clearer message than
  * MPI-IO's, and no rank enters HDF5 alone. */
 static es_status probe(const es_comm *c, const char *path, bool write) {
-  es_note n = {0};
+  es_collective_error n = {0};
   struct stat s;
   /* not blocking: a pipe would be waited for */
   const int fd = open(path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
   if (fd < 0) {
-    es_note_set(&n, ES_EIO, "cannot open %s: %s", path, strerror(errno));
+    es_collective_error_set(&n, ES_EIO, "cannot open %s: %s", path, strerror(errno));
   } else if (fstat(fd, &s) != 0 || !S_ISREG(s.st_mode)) {
-    es_note_set(&n, ES_EIO, "cannot open %s: expected a file", path);
+    es_collective_error_set(&n, ES_EIO, "cannot open %s: expected a file", path);
   }
   if (fd >= 0) close(fd);
-  return es_note_settle(c, &n);
+  return es_collective_error_agree(c, &n);
 }
 
 /* Ours are of HDF5 1.8's format; other people's may be of any. */
@@ -130,11 +130,11 @@ static es_status attach(const es_comm *c, const char *path, bool write, bool cre
   H5dont_atexit();
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   es_h5 *f = NULL;
-  es_note n = {0};
+  es_collective_error n = {0};
   if (ES_NEW(1, &f) != ES_OK || es_strdup(path, &f->path) != ES_OK) {
-    es_note_set(&n, ES_ENOMEM, "out of memory");
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory");
   }
-  es_status st = es_note_settle(c, &n);
+  es_status st = es_collective_error_agree(c, &n);
   if (st != ES_OK) goto fail;
   *f = (es_h5){.comm = c,
                .id = -1,
@@ -149,7 +149,7 @@ static es_status attach(const es_comm *c, const char *path, bool write, bool cre
   if (f->id < 0) es_h5_blame(&n, f, create ? "create" : "open", "");
   if (access >= 0) H5Pclose(access);
   if (creation >= 0) H5Pclose(creation);
-  ES_TRY_GOTO(es_note_settle(c, &n), fail);
+  ES_TRY_GOTO(es_collective_error_agree(c, &n), fail);
   end_job_on_failure(f);
   *out = f;
   return ES_OK;
@@ -161,15 +161,15 @@ fail:
 }
 
 es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f) {
-  es_note n = {0};
+  es_collective_error n = {0};
   int fd = -1;
   if (c->rank == 0) {
     fd = open(path, O_CREAT | O_EXCL | O_RDWR, 0666);
     if (fd < 0) {
-      es_note_set(&n, ES_EIO, "cannot create %s: %s", path, strerror(errno));
+      es_collective_error_set(&n, ES_EIO, "cannot create %s: %s", path, strerror(errno));
     }
   }
-  ES_TRY(es_note_settle(c, &n));
+  ES_TRY(es_collective_error_agree(c, &n));
   es_h5 *new = NULL;
   es_status st = probe(c, path, true);
   if (st != ES_OK && fd >= 0) close(fd);
@@ -193,13 +193,14 @@ es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f) 
 
 es_status es_h5_flush(es_h5 *f) {
   ES_TRY(es_h5_reserve(f, 0));
-  es_note n = {0};
+  es_collective_error n = {0};
   if (H5Fflush(f->id, H5F_SCOPE_GLOBAL) < 0) es_h5_blame(&n, f, "write", "");
   if (f->fd >= 0 && fsync(f->fd) != 0) {
-    es_note_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path, strerror(errno));
+    es_collective_error_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path,
+                            strerror(errno));
   }
   measure(f);
-  const es_status st = es_note_settle(f->comm, &n);
+  const es_status st = es_collective_error_agree(f->comm, &n);
   f->failed = f->failed || st != ES_OK;
   return st;
 }
@@ -226,7 +227,7 @@ es_status es_h5_close(es_h5 **pf) {
   es_h5 *f = *pf;
   if (!f) return ES_OK;
   *pf = NULL;
-  es_note n = {0};
+  es_collective_error n = {0};
   if (f->writable && !f->failed) {
     if (H5Fflush(f->id, H5F_SCOPE_GLOBAL) < 0) es_h5_blame(&n, f, "write", "");
     f->failed = es_comm_agree(f->comm, n.status) != ES_OK;
@@ -234,9 +235,10 @@ es_status es_h5_close(es_h5 **pf) {
   if (f->failed) divert(f);
   if (H5Fclose(f->id) < 0) es_h5_blame(&n, f, "close", "");
   if (f->fd >= 0 && (fsync(f->fd) != 0 || close(f->fd) != 0)) {
-    es_note_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path, strerror(errno));
+    es_collective_error_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path,
+                            strerror(errno));
   }
-  const es_status st = es_note_settle(f->comm, &n);
+  const es_status st = es_collective_error_agree(f->comm, &n);
   es_free(&f->path);
   es_free(&f);
   return st;
@@ -250,7 +252,7 @@ hid_t es_h5_link_plist(void) {
 
 es_status es_h5_group(es_h5 *f, const char *path, const char *description) {
   ES_TRY(es_h5_reserve(f, 0));
-  es_note n = {0};
+  es_collective_error n = {0};
   const bool there = es_h5_exists(f, path);
   const hid_t link = es_h5_link_plist(), how = H5Pcreate(H5P_GROUP_CREATE);
   H5Pset_link_creation_order(how, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
@@ -264,5 +266,5 @@ es_status es_h5_group(es_h5 *f, const char *path, const char *description) {
   }
   H5Pclose(how);
   H5Pclose(link);
-  return es_note_settle(f->comm, &n);
+  return es_collective_error_agree(f->comm, &n);
 }

@@ -20,7 +20,8 @@ static hid_t string_type(size_t bytes) {
 
 /* Replace attribute `key`, a scalar (count 0) or a list. HDF5 calls on all ranks. */
 static void put(const es_h5 *f, const char *path, hid_t object, const char *key,
-                hid_t disk, hid_t memory, hsize_t count, const void *value, es_note *n) {
+                hid_t disk, hid_t memory, hsize_t count, const void *value,
+                es_collective_error *n) {
   if (H5Aexists(object, key) > 0 && H5Adelete(object, key) < 0) {
     es_h5_blame(n, f, "replace an attribute of", path);
   }
@@ -33,7 +34,7 @@ static void put(const es_h5 *f, const char *path, hid_t object, const char *key,
 }
 
 void es_h5_put_string(const es_h5 *f, const char *path, hid_t object, const char *key,
-                      const char *value, es_note *n) {
+                      const char *value, es_collective_error *n) {
   const hid_t t = string_type(H5T_VARIABLE);
   put(f, path, object, key, t, t, 0, &value, n);
   H5Tclose(t);
@@ -43,7 +44,7 @@ void es_h5_put_string(const es_h5 *f, const char *path, hid_t object, const char
 static es_status put_at(es_h5 *f, const char *path, const char *key, hid_t disk,
                         hid_t memory, hsize_t count, const void *value, size_t bytes) {
   ES_TRY(es_h5_reserve(f, (int64_t) bytes));
-  es_note n = {0};
+  es_collective_error n = {0};
   const hid_t o = H5Oopen(f->id, path, H5P_DEFAULT);
   if (o < 0) {
     es_h5_blame(&n, f, "open", path);
@@ -51,7 +52,7 @@ static es_status put_at(es_h5 *f, const char *path, const char *key, hid_t disk,
     put(f, path, o, key, disk, memory, count, value, &n);
     H5Oclose(o);
   }
-  return es_note_settle(f->comm, &n);
+  return es_collective_error_agree(f->comm, &n);
 }
 
 es_status es_h5_attr_string(es_h5 *f, const char *path, const char *key,
@@ -79,18 +80,19 @@ es_status es_h5_attr_i64s(es_h5 *f, const char *path, const char *key, int n,
 /* Collective. Read a scalar attribute of `path`. */
 static es_status get_at(es_h5 *f, const char *path, const char *key, hid_t memory,
                         void *value) {
-  es_note n = {0};
+  es_collective_error n = {0};
   const hid_t o = es_h5_exists(f, path) ? H5Oopen(f->id, path, H5P_DEFAULT) : -1;
   const hid_t a = o >= 0 && H5Aexists(o, key) > 0 ? H5Aopen(o, key, H5P_DEFAULT) : -1;
   const hid_t space = a >= 0 ? H5Aget_space(a) : -1;
   if (a < 0 || H5Sget_simple_extent_npoints(space) != 1 ||
       H5Aread(a, memory, value) < 0) {
-    es_note_set(&n, ES_EFORMAT, "%s:%s: no number in attribute '%s'", f->path, path, key);
+    es_collective_error_set(&n, ES_EFORMAT, "%s:%s: no number in attribute '%s'", f->path,
+                            path, key);
   }
   if (space >= 0) H5Sclose(space);
   if (a >= 0) H5Aclose(a);
   if (o >= 0) H5Oclose(o);
-  return es_note_settle(f->comm, &n);
+  return es_collective_error_agree(f->comm, &n);
 }
 
 es_status es_h5_get_f64(es_h5 *f, const char *path, const char *key, double *value) {
@@ -109,7 +111,7 @@ es_status es_h5_get_i64(es_h5 *f, const char *path, const char *key, int64_t *va
 
 /* Rank 0's bytes, the others take part with nothing. */
 static void move_text(const es_h5 *f, const char *path, hid_t ds, hid_t type, char *text,
-                      bool write, es_note *n) {
+                      bool write, es_collective_error *n) {
   const hid_t space = H5Screate(H5S_SCALAR), x = H5Pcreate(H5P_DATASET_XFER);
   H5Pset_dxpl_mpio(x, H5FD_MPIO_COLLECTIVE);
   if (write && f->comm->rank != 0) H5Sselect_none(space);
@@ -127,7 +129,7 @@ es_status es_h5_text(es_h5 *f, const char *path, const char *text,
                      const char *description) {
   const size_t bytes = strlen(text);
   ES_TRY(es_h5_reserve(f, (int64_t) bytes));
-  es_note n = {0};
+  es_collective_error n = {0};
   char empty[1] = {0};
   if (es_h5_exists(f, path) && H5Ldelete(f->id, path, H5P_DEFAULT) < 0)
     es_h5_blame(&n, f, "replace text", path);
@@ -140,10 +142,10 @@ es_status es_h5_text(es_h5 *f, const char *path, const char *text,
     es_h5_put_string(f, path, ds, "description", description, &n);
     es_h5_put_string(f, path, ds, "units", "1", &n);
   }
-  es_status st = es_note_settle(f->comm, &n);
+  es_status st = es_collective_error_agree(f->comm, &n);
   if (st == ES_OK) {
     move_text(f, path, ds, type, bytes ? (char *) text : empty, true, &n);
-    st = es_note_settle(f->comm, &n);
+    st = es_collective_error_agree(f->comm, &n);
   }
   if (ds >= 0) H5Dclose(ds);
   H5Sclose(space);
@@ -153,21 +155,21 @@ es_status es_h5_text(es_h5 *f, const char *path, const char *text,
 }
 
 es_status es_h5_read_text(es_h5 *f, const char *path, char **text) {
-  es_note n = {0};
+  es_collective_error n = {0};
   char *got = NULL;
   const hid_t ds = es_h5_exists(f, path) ? H5Dopen2(f->id, path, H5P_DEFAULT) : -1;
   const hid_t type = ds >= 0 ? H5Dget_type(ds) : -1;
   const hid_t space = ds >= 0 ? H5Dget_space(ds) : -1;
   if (ds < 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0 ||
       H5Sget_simple_extent_npoints(space) != 1) {
-    es_note_set(&n, ES_EFORMAT, "%s has no text dataset %s", f->path, path);
+    es_collective_error_set(&n, ES_EFORMAT, "%s has no text dataset %s", f->path, path);
   } else if (es_alloc(H5Tget_size(type) + 1, path, (void **) &got) != ES_OK) {
-    es_note_set(&n, ES_ENOMEM, "out of memory for %s:%s", f->path, path);
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory for %s:%s", f->path, path);
   }
-  es_status st = es_note_settle(f->comm, &n);
+  es_status st = es_collective_error_agree(f->comm, &n);
   if (st == ES_OK) {
     move_text(f, path, ds, type, got, false, &n);
-    st = es_note_settle(f->comm, &n);
+    st = es_collective_error_agree(f->comm, &n);
   }
   if (space >= 0) H5Sclose(space);
   if (type >= 0) H5Tclose(type);
@@ -182,18 +184,18 @@ es_status es_h5_read_text(es_h5 *f, const char *path, char **text) {
 
 es_status es_h5_scale(es_h5 *f, const char *path, const char *name) {
   ES_TRY(es_h5_reserve(f, 0));
-  es_note n = {0};
+  es_collective_error n = {0};
   const hid_t ds = H5Dopen2(f->id, path, H5P_DEFAULT);
   if (ds < 0 || H5DSset_scale(ds, name) < 0) {
     es_h5_blame(&n, f, "make a dimension scale of", path);
   }
   if (ds >= 0) H5Dclose(ds);
-  return es_note_settle(f->comm, &n);
+  return es_collective_error_agree(f->comm, &n);
 }
 
 es_status es_h5_attach(es_h5 *f, const char *path, int dim, const char *scale) {
   ES_TRY(es_h5_reserve(f, 0));
-  es_note n = {0};
+  es_collective_error n = {0};
   const hid_t ds = H5Dopen2(f->id, path, H5P_DEFAULT);
   const hid_t sc = H5Dopen2(f->id, scale, H5P_DEFAULT);
   if (ds < 0 || sc < 0 || H5DSattach_scale(ds, sc, (unsigned) dim) < 0) {
@@ -201,5 +203,5 @@ es_status es_h5_attach(es_h5 *f, const char *path, int dim, const char *scale) {
   }
   if (sc >= 0) H5Dclose(sc);
   if (ds >= 0) H5Dclose(ds);
-  return es_note_settle(f->comm, &n);
+  return es_collective_error_agree(f->comm, &n);
 }

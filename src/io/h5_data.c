@@ -73,22 +73,23 @@ static bool nearest_type(hid_t type, es_h5_type *t) {
 }
 
 es_status es_h5_stat(es_h5 *f, const char *path, es_h5_info *info) {
-  es_note n = {0};
+  es_collective_error n = {0};
   es_h5_info got = {.ndim = -1};
   hsize_t dim[H5S_MAX_RANK];
   const hid_t ds = es_h5_exists(f, path) ? H5Dopen2(f->id, path, H5P_DEFAULT) : -1;
   if (ds < 0) {
-    es_note_set(&n, ES_EFORMAT, "%s has no dataset %s", f->path, path);
-    return es_note_settle(f->comm, &n);
+    es_collective_error_set(&n, ES_EFORMAT, "%s has no dataset %s", f->path, path);
+    return es_collective_error_agree(f->comm, &n);
   }
   const hid_t space = H5Dget_space(ds), type = H5Dget_type(ds);
   const int ndim = H5Sget_simple_extent_ndims(space);
   if (ndim < 0 || ndim > ES_H5_MAXDIM || !nearest_type(type, &got.type)) {
-    es_note_set(&n, ES_EFORMAT,
-                "%s:%s: got %d dimensions of %s, expected at most %d of "
-                "integers or floats",
-                f->path, path, ndim,
-                nearest_type(type, &got.type) ? "numbers" : "another type", ES_H5_MAXDIM);
+    es_collective_error_set(&n, ES_EFORMAT,
+                            "%s:%s: got %d dimensions of %s, expected at most %d of "
+                            "integers or floats",
+                            f->path, path, ndim,
+                            nearest_type(type, &got.type) ? "numbers" : "another type",
+                            ES_H5_MAXDIM);
   } else {
     H5Sget_simple_extent_dims(space, dim, NULL);
     got.ndim = ndim;
@@ -97,7 +98,7 @@ es_status es_h5_stat(es_h5 *f, const char *path, es_h5_info *info) {
   H5Tclose(type);
   H5Sclose(space);
   H5Dclose(ds);
-  ES_TRY(es_note_settle(f->comm, &n));
+  ES_TRY(es_collective_error_agree(f->comm, &n));
   *info = got;
   return ES_OK;
 }
@@ -141,7 +142,7 @@ static hid_t creation_plist(es_h5_type type, int ndim, const int64_t *dim,
 /* Create and label; HDF5 calls only, on all ranks. */
 static void create_dataset(es_h5 *f, const char *path, es_h5_type type, int ndim,
                            const int64_t *dim, hid_t how, const char *units,
-                           const char *description, es_note *n) {
+                           const char *description, es_collective_error *n) {
   hsize_t d[ES_H5_MAXDIM], most[ES_H5_MAXDIM];
   for (int i = 0; i < ndim; i++) {
     d[i] = dim[i] < 0 ? 0 : (hsize_t) dim[i];
@@ -165,29 +166,30 @@ static void create_dataset(es_h5 *f, const char *path, es_h5_type type, int ndim
 es_status es_h5_dataset(es_h5 *f, const char *path, es_h5_type type, int ndim,
                         const int64_t *dim, int64_t chunk_rows, const char *units,
                         const char *description) {
-  es_note n = {0};
+  es_collective_error n = {0};
   int64_t bytes = es_h5_type_size(type);
   if (!units || !*units || !description || !*description) {
-    es_note_set(&n, ES_EARG, "%s:%s: units and description must not be empty", f->path,
-                path);
+    es_collective_error_set(&n, ES_EARG, "%s:%s: units and description must not be empty",
+                            f->path, path);
   }
   if (ndim < 0 || ndim > ES_H5_MAXDIM) {
-    es_note_set(&n, ES_EARG, "%s:%s: got %d dimensions, expected 0 to %d", f->path, path,
-                ndim, ES_H5_MAXDIM);
+    es_collective_error_set(&n, ES_EARG, "%s:%s: got %d dimensions, expected 0 to %d",
+                            f->path, path, ndim, ES_H5_MAXDIM);
   }
   for (int i = 0; i < ndim && n.status == ES_OK; i++) {
     if (dim[i] < 0 && i > 0) {
-      es_note_set(&n, ES_EARG, "%s:%s: dimension %d is %lld, only the first can grow",
-                  f->path, path, i, (long long) dim[i]);
+      es_collective_error_set(&n, ES_EARG,
+                              "%s:%s: dimension %d is %lld, only the first can grow",
+                              f->path, path, i, (long long) dim[i]);
     }
     bytes *= dim[i] < 0 ? 0 : dim[i];
   }
-  ES_TRY(es_note_settle(f->comm, &n));
+  ES_TRY(es_collective_error_agree(f->comm, &n));
   ES_TRY(es_h5_reserve(f, bytes));
   const hid_t how = creation_plist(type, ndim, dim, chunk_rows);
   create_dataset(f, path, type, ndim, dim, how, units, description, &n);
   if (how >= 0) H5Pclose(how);
-  return es_note_settle(f->comm, &n);
+  return es_collective_error_agree(f->comm, &n);
 }
 
 /* Bytes by which growing from `old` to `rows` rows enlarges the file. */
@@ -210,19 +212,19 @@ static int64_t growth(hid_t ds, int ndim, const hsize_t *old, hsize_t rows) {
 
 es_status es_h5_set_rows(es_h5 *f, const char *path, hid_t ds, int ndim, hsize_t *dim,
                          int64_t rows) {
-  es_note n = {0};
+  es_collective_error n = {0};
   const int64_t bytes = growth(ds, ndim, dim, (hsize_t) rows);
   if (bytes > 0) ES_TRY(es_h5_reserve(f, bytes));
   dim[0] = (hsize_t) rows;
   if (H5Dset_extent(ds, dim) < 0) es_h5_blame(&n, f, "resize", path);
   if (bytes == 0) return n.status;
-  const es_status st = es_note_settle(f->comm, &n);
+  const es_status st = es_collective_error_agree(f->comm, &n);
   f->failed = f->failed || st != ES_OK;
   return st;
 }
 
 es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows) {
-  es_note n = {0};
+  es_collective_error n = {0};
   hsize_t dim[ES_H5_MAXDIM] = {0}, most[ES_H5_MAXDIM] = {0};
   int ndim = 0;
   const hid_t ds = H5Dopen2(f->id, path, H5P_DEFAULT);
@@ -233,11 +235,12 @@ es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows) {
     ndim = H5Sget_simple_extent_dims(space, dim, most);
     H5Sclose(space);
     if (rows < 0 || ndim < 1 || (most[0] != H5S_UNLIMITED && (hsize_t) rows > most[0])) {
-      es_note_set(&n, ES_EARG, "%s:%s: cannot have %lld rows, its size is fixed at %lld",
-                  f->path, path, (long long) rows, (long long) dim[0]);
+      es_collective_error_set(&n, ES_EARG,
+                              "%s:%s: cannot have %lld rows, its size is fixed at %lld",
+                              f->path, path, (long long) rows, (long long) dim[0]);
     }
   }
-  es_status st = es_note_settle(f->comm, &n);
+  es_status st = es_collective_error_agree(f->comm, &n);
   if (st == ES_OK && (hsize_t) rows >= dim[0])
     st = es_h5_set_rows(f, path, ds, ndim, dim, rows);
   /* fewer: HDF5 fills the rest of the last chunk, at the latest when it is closed */
@@ -248,7 +251,7 @@ es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows) {
   }
   if (ds >= 0 && H5Dclose(ds) < 0) es_h5_blame(&n, f, "resize", path);
   if (!fewer) return st;
-  st = es_note_settle(f->comm, &n);
+  st = es_collective_error_agree(f->comm, &n);
   f->failed = f->failed || st != ES_OK;
   return st;
 }

@@ -8,7 +8,7 @@
 
 #include <hdf5.h>
 #include "eigenstep/h5.h"
-#include "note.h"
+#include "eigenstep/collective_error.h"
 
 enum { ES_H5_MAXDIM = 8 };
 
@@ -26,8 +26,8 @@ struct es_h5 {
 /** Note that HDF5 failed to `action` `object`, with its innermost message. Not
  * collective. */
 #define es_h5_blame(n, f, action, object) es_h5_blame_(n, __func__, f, action, object)
-void es_h5_blame_(es_note *n, const char *where, const es_h5 *f, const char *action,
-                  const char *object);
+void es_h5_blame_(es_collective_error *n, const char *where, const es_h5 *f,
+                  const char *action, const char *object);
 
 /** Collective. Make sure the disk can take `bytes` more (and some metadata) before HDF5
  *  writes them: after a full disk MPI-IO may report success, or fail on one rank while
@@ -49,6 +49,6 @@ hid_t es_h5_link_plist(void);
 
 /** Set (or replace) a string attribute of `object`, which messages call `path`. */
 void es_h5_put_string(const es_h5 *f, const char *path, hid_t object, const char *key,
-                      const char *value, es_note *n);
+                      const char *value, es_collective_error *n);
 
 #endif

@@ -42,7 +42,7 @@ static hid_t transfer_plist(hid_t ds) {
 /* Open; the block is start, count, or where count is NULL `rows` rows from start[0] on.
  */
 static void slab_open(slab *s, const es_h5 *f, const char *path, const int64_t *start,
-                      const int64_t *count, int64_t rows, es_note *n) {
+                      const int64_t *count, int64_t rows, es_collective_error *n) {
   *s = (slab){.ds = H5Dopen2(f->id, path, H5P_DEFAULT), .space = -1, .xfer = -1};
   if (s->ds < 0) {
     es_h5_blame(n, f, "open dataset", path);
@@ -53,8 +53,8 @@ static void slab_open(slab *s, const es_h5 *f, const char *path, const int64_t *
   s->xfer = transfer_plist(s->ds);
   if (s->xfer < 0) es_h5_blame(n, f, "prepare a transfer of", path);
   if (s->ndim < 1 || s->ndim > ES_H5_MAXDIM) {
-    es_note_set(n, ES_EFORMAT, "%s:%s: got %d dimensions, expected 1 to %d", f->path,
-                path, s->ndim, ES_H5_MAXDIM);
+    es_collective_error_set(n, ES_EFORMAT, "%s:%s: got %d dimensions, expected 1 to %d",
+                            f->path, path, s->ndim, ES_H5_MAXDIM);
     return;
   }
   H5Sget_simple_extent_dims(s->space, s->dim, s->most);
@@ -64,11 +64,11 @@ static void slab_open(slab *s, const es_h5 *f, const char *path, const int64_t *
     const bool grows = i == 0 && f->writable && s->most[0] == H5S_UNLIMITED;
     const bool inside = from >= 0 && from <= (int64_t) s->dim[i] - len;
     if (len < 0 || (len > 0 && !inside && !(grows && from >= 0))) {
-      es_note_set(n, ES_EARG,
-                  "%s:%s: got [%lld, %lld) of dimension %d, expected inside "
-                  "[0, %lld)",
-                  f->path, path, (long long) from, (long long) (from + len), i,
-                  (long long) s->dim[i]);
+      es_collective_error_set(n, ES_EARG,
+                              "%s:%s: got [%lld, %lld) of dimension %d, expected inside "
+                              "[0, %lld)",
+                              f->path, path, (long long) from, (long long) (from + len),
+                              i, (long long) s->dim[i]);
     }
     s->start[i] = (hsize_t) from;
     s->count[i] = (hsize_t) len;
@@ -89,7 +89,8 @@ static int64_t slab_rounds(slab *s, const es_h5 *f, int64_t elem) {
 
 /* Collective. Round r of `rounds`: its share of the block, or nothing. */
 static void slab_round(const slab *s, const es_h5 *f, const char *path, hid_t type,
-                       int64_t r, int64_t rounds, char *data, bool write, es_note *n) {
+                       int64_t r, int64_t rounds, char *data, bool write,
+                       es_collective_error *n) {
   const hsize_t all = s->none ? 0 : s->count[s->cut];
   const hsize_t per_round = (all + (hsize_t) rounds - 1) / (hsize_t) rounds;
   const hsize_t from = (hsize_t) r * per_round;
@@ -123,16 +124,16 @@ static void slab_round(const slab *s, const es_h5 *f, const char *path, hid_t ty
 static es_status transfer(es_h5 *f, const char *path, es_h5_type type,
                           const int64_t *start, const int64_t *count, int64_t rows,
                           void *data, bool write) {
-  es_note n = {0};
+  es_collective_error n = {0};
   slab s;
   slab_open(&s, f, path, start, count, rows, &n);
   if (write && !f->writable) {
-    es_note_set(&n, ES_EARG, "%s is open for reading only", f->path);
+    es_collective_error_set(&n, ES_EARG, "%s is open for reading only", f->path);
   }
   int64_t end = s.none || n.status ? 0 : (int64_t) (s.start[0] + s.count[0]);
   int64_t rounds = n.status ? 0 : slab_rounds(&s, f, es_h5_type_size(type));
   int64_t wants[2] = {end, rounds};
-  es_status st = es_note_settle_max(f->comm, &n, wants, 2);
+  es_status st = es_collective_error_agree_max(f->comm, &n, wants, 2);
   end = wants[0];
   rounds = wants[1];
   if (st == ES_OK && write && end > (int64_t) s.dim[0]) {
@@ -144,7 +145,7 @@ static es_status transfer(es_h5 *f, const char *path, es_h5_type type,
     for (int64_t r = 0; r < rounds; r++) {
       slab_round(&s, f, path, es_h5_memory_type(type), r, rounds, data, write, &n);
     }
-    st = es_note_settle(f->comm, &n);
+    st = es_collective_error_agree(f->comm, &n);
     f->failed = f->failed || (write && st != ES_OK);
   }
   slab_close(&s);

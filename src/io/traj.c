@@ -13,9 +13,9 @@
 static es_status open_file(const es_comm *c, const char *path, bool resumed,
                            es_traj **out) {
   es_traj *t = NULL;
-  es_note n = {0};
-  if (ES_NEW(1, &t) != ES_OK) es_note_set(&n, ES_ENOMEM, "out of memory");
-  es_status st = es_note_settle(c, &n);
+  es_collective_error n = {0};
+  if (ES_NEW(1, &t) != ES_OK) es_collective_error_set(&n, ES_ENOMEM, "out of memory");
+  es_status st = es_collective_error_agree(c, &n);
   if (st == ES_OK) {
     t->comm = c;
     t->resumed = resumed;
@@ -44,9 +44,10 @@ es_h5 *es_traj_h5(es_traj *t) {
 es_status es_traj_declare(es_traj *t, const char *path, const char *description,
                           const es_traj_field *fields, int n, int *id) {
   es_traj_group *all = NULL, g;
-  es_note note = {0};
-  if (ES_NEW(t->n + 1, &all) != ES_OK) es_note_set(&note, ES_ENOMEM, "out of memory");
-  es_status st = es_note_settle(t->comm, &note);
+  es_collective_error note = {0};
+  if (ES_NEW(t->n + 1, &all) != ES_OK)
+    es_collective_error_set(&note, ES_ENOMEM, "out of memory");
+  es_status st = es_collective_error_agree(t->comm, &note);
   if (st == ES_OK) st = es_traj_group_create(t, path, description, fields, n, &g);
   if (st != ES_OK) {
     es_free(&all);
@@ -155,12 +156,13 @@ static void take_back(es_traj *t, const es_traj_group *g) {
 static es_status flush_group(es_traj *t, es_traj_group *g) {
   int64_t rows = t->comm->rank == 0 ? g->waiting : 0;
   double *column = NULL;
-  es_note n = {0};
-  if (g->lost) es_note_set(&n, ES_ENOMEM, "rows of %s did not fit in memory", g->path);
+  es_collective_error n = {0};
+  if (g->lost)
+    es_collective_error_set(&n, ES_ENOMEM, "rows of %s did not fit in memory", g->path);
   if (rows && es_alloc_n((size_t) (rows * g->width), 8, g->path, (void **) &column)) {
-    es_note_set(&n, ES_ENOMEM, "out of memory for rows of %s", g->path);
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory for rows of %s", g->path);
   }
-  es_status st = es_note_settle_max(t->comm, &n, &rows, 1);
+  es_status st = es_collective_error_agree_max(t->comm, &n, &rows, 1);
   if (st == ES_OK && rows) st = write_axis(t, g, rows, g->step, g->time);
   for (int i = 0; i < g->n && st == ES_OK && rows; i++) {
     st = write_series(t, g, rows, &g->series[i], column);

@@ -40,9 +40,10 @@ static es_status create_scale(es_traj *t, const char *group, const char *name,
   int64_t first = 0, mine = 0;
   es_comm_share(t->comm, n, &first, &mine);
   int64_t *index = NULL;
-  es_note note = {0};
-  if (ES_NEW(mine, &index) != ES_OK) es_note_set(&note, ES_ENOMEM, "out of memory");
-  es_status st = es_note_settle(t->comm, &note);
+  es_collective_error note = {0};
+  if (ES_NEW(mine, &index) != ES_OK)
+    es_collective_error_set(&note, ES_ENOMEM, "out of memory");
+  es_status st = es_collective_error_agree(t->comm, &note);
   for (int64_t i = 0; st == ES_OK && i < mine; i++) index[i] = first + i + 1;
   if (st == ES_OK) st = es_h5_write_rows(t->file, path, ES_H5_I64, first, mine, index);
   es_free(&index);
@@ -103,9 +104,10 @@ static es_status create_series(es_traj *t, const char *group, const es_traj_fiel
 
 /* Collective. Memory of a group: the table everywhere, the rows on rank 0. */
 static es_status group_alloc(es_traj *t, es_traj_group *g, int n) {
-  es_note note = {0};
-  if (ES_NEW(n, &g->series) != ES_OK) es_note_set(&note, ES_ENOMEM, "out of memory");
-  return es_note_settle(t->comm, &note);
+  es_collective_error note = {0};
+  if (ES_NEW(n, &g->series) != ES_OK)
+    es_collective_error_set(&note, ES_ENOMEM, "out of memory");
+  return es_collective_error_agree(t->comm, &note);
 }
 
 void es_traj_group_clear(es_traj_group *g) {

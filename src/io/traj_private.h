@@ -4,7 +4,7 @@
 #define ES_TRAJ_PRIVATE_H
 
 #include "eigenstep/traj.h"
-#include "note.h"
+#include "eigenstep/collective_error.h"
 
 enum { ES_TRAJ_PATH = 256 };
 

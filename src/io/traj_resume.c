@@ -32,11 +32,11 @@ es_status es_traj_group_resize(es_traj *t, const es_traj_group *g, int64_t rows)
 /* Collective. All ranks read rows [0, rows) of a dataset. */
 static es_status read_all(es_traj *t, const char *path, es_h5_type type, int64_t rows,
                           int64_t width, void **values) {
-  es_note n = {0};
+  es_collective_error n = {0};
   if (es_alloc_n((size_t) (rows * width), 8, path, values) != ES_OK)
-    es_note_set(&n, ES_ENOMEM, "out of memory for %lld rows of %s", (long long) rows,
-                path);
-  ES_TRY(es_note_settle(t->comm, &n));
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory for %lld rows of %s",
+                            (long long) rows, path);
+  ES_TRY(es_collective_error_agree(t->comm, &n));
   const es_status st = es_h5_read_rows(t->file, path, type, 0, rows, *values);
   if (st != ES_OK) es_free(values);
   return st;
@@ -73,14 +73,15 @@ static es_status check(es_traj *t, const char *path, int ndim, const int64_t *di
   ES_TRY(es_h5_stat(t->file, path, &info));
   bool same = info.ndim == 1 + ndim;
   for (int i = 0; same && i < ndim; i++) same = info.dim[1 + i] == dim[i];
-  es_note n = {0};
+  es_collective_error n = {0};
   if (!same) {
     char got[96], expected[96];
-    es_note_set(&n, ES_EFORMAT, "%s of the trajectory: got rows of %s, expected %s", path,
-                shape(got, sizeof got, info.ndim - 1, info.dim + 1),
-                shape(expected, sizeof expected, ndim, dim));
+    es_collective_error_set(&n, ES_EFORMAT,
+                            "%s of the trajectory: got rows of %s, expected %s", path,
+                            shape(got, sizeof got, info.ndim - 1, info.dim + 1),
+                            shape(expected, sizeof expected, ndim, dim));
   }
-  ES_TRY(es_note_settle(t->comm, &n));
+  ES_TRY(es_collective_error_agree(t->comm, &n));
   if (info.dim[0] < *rows) *rows = info.dim[0];
   return ES_OK;
 }

@@ -41,9 +41,10 @@ es_status es_traj_table(es_traj *t, const char *path, const char *description,
   ES_CHECK(ncol > 0 && nrow >= 0, ES_EARG, "%s: got %d columns, %lld rows", path, ncol,
            (long long) nrow);
   double *values = NULL;
-  es_note n = {0};
-  if (ES_NEW(nrow, &values) != ES_OK) es_note_set(&n, ES_ENOMEM, "out of memory");
-  es_status st = es_note_settle(t->comm, &n);
+  es_collective_error n = {0};
+  if (ES_NEW(nrow, &values) != ES_OK)
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory");
+  es_status st = es_collective_error_agree(t->comm, &n);
   if (st == ES_OK) st = es_h5_group(t->file, path, description);
   if (st == ES_OK) st = create_columns(t, path, fields, ncol);
   for (int i = 0; i < ncol && st == ES_OK; i++) {

@@ -9,7 +9,7 @@
 
 #include "eigenstep/mem.h"
 #include "eigenstep/tree.h"
-#include "grow.h"
+#include "array.h"
 
 /* torch.nn.BatchNorm2d's defaults */
 static const double bn_eps = 1e-5, bn_momentum = 0.1;
@@ -53,8 +53,8 @@ void es_net_destroy(es_net **net) {
 }
 
 static es_status add_value(es_net *net, es_shape shape, bool needs_grad, int *y) {
-  ES_TRY(es_nn_grow(&net->value, net->n_value, &net->cap_value, sizeof *net->value,
-                    "values"));
+  ES_TRY(es_array_reserve(&net->value, net->n_value, &net->cap_value, sizeof *net->value,
+                          "values"));
   net->value[net->n_value] = (es_net_value){.shape = shape, .needs_grad = needs_grad};
   *y = net->n_value++;
   return ES_OK;
@@ -92,8 +92,8 @@ static es_status append(es_net *net, es_net_node *node, int out, int *y) {
   if (es_net_in_shards(net, node)) node->desc.max_n /= 2 * net->options.shards;
   node->desc.need_dx = x->needs_grad;
   ES_TRY(es_op_out_shape(&node->desc, out, &node->desc.out));
-  ES_TRY(es_nn_grow(&net->node, net->n_node, &net->cap_node, sizeof *net->node,
-                    "net nodes"));
+  ES_TRY(es_array_reserve(&net->node, net->n_node, &net->cap_node, sizeof *net->node,
+                          "net nodes"));
   const bool trained = x->needs_grad || node->w >= 0;
   int value;
   ES_TRY(add_value(net, node->desc.out, trained, &value));

@@ -175,7 +175,7 @@ es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listen
   return b->ops->sync(b);
 }
 
-void es_net_renew(es_net *net) {
+void es_net_zero_grad(es_net *net) {
   net->renewed = true;
 }
 

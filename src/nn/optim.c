@@ -154,7 +154,7 @@ double es_optim_rate(const es_optim *o, const es_optim_run *r, double lr) {
   return r->excluded ? lr * o->par.lr_1d : lr;
 }
 
-es_status es_optim_norm(const es_optim *o, const es_division *d, double *norm) {
+es_status es_optim_norm(const es_optim *o, const es_partition *d, double *norm) {
   const es_params *const p = o->params;
   double sum = 0.0;
   for (int i = 0; i < d->n; i++) {
@@ -163,7 +163,7 @@ es_status es_optim_norm(const es_optim *o, const es_division *d, double *norm) {
     ES_TRY(p->backend->ops->dot(p->backend, (size_t) d->own[i].count, g, g, &part));
     sum += part;
   }
-  es_division_sum(d, &sum, 1);
+  es_partition_sum(d, &sum, 1);
   *norm = sqrt(sum);
   return ES_OK;
 }
@@ -185,12 +185,12 @@ es_status es_optim_share(es_optim *o) {
   return ES_OK;
 }
 
-es_status es_optim_update_part(es_optim *o, double lr, const es_division *d) {
+es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {
   const int sums = o->params->n_view * o->ops->sums;
   if (sums > 0) {
     memset(o->sum, 0, (size_t) sums * sizeof *o->sum);
     for (int i = 0; i < d->n; i++) ES_TRY(o->ops->gather(o, d->own[i], o->sum));
-    es_division_sum(d, o->sum, sums);
+    es_partition_sum(d, o->sum, sums);
   }
   o->params->version++;
   for (int i = 0; i < d->n; i++) ES_TRY(o->ops->update(o, lr, d->own[i]));
@@ -200,7 +200,7 @@ es_status es_optim_update_part(es_optim *o, double lr, const es_division *d) {
 
 es_status es_optim_update(es_optim *o, double lr) {
   const es_range all = {0, o->params->n};
-  const es_division whole = {.n = 1, .own = &all};
+  const es_partition whole = {.n = 1, .own = &all};
   return es_optim_update_part(o, lr, &whole);
 }
 

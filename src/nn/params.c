@@ -12,7 +12,7 @@
 
 #include "eigenstep/mem.h"
 #include "eigenstep/rng.h"
-#include "grow.h"
+#include "array.h"
 
 es_status es_params_create(es_backend *b, es_params **p) {
   es_params *q;
@@ -56,7 +56,7 @@ es_status es_params_add(es_params *p, const es_view *v, int *index) {
              v->name, (long long) v->dim[i], i);
     count *= v->dim[i];
   }
-  ES_TRY(es_nn_grow(&p->view, p->n_view, &p->cap, sizeof *p->view, "views"));
+  ES_TRY(es_array_reserve(&p->view, p->n_view, &p->cap, sizeof *p->view, "views"));
   es_view *const mine = &p->view[p->n_view];
   int64_t *const end = v->state ? &p->n_state : &p->n;
   *mine = *v;

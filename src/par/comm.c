@@ -86,7 +86,7 @@ es_status es_comm_agree(const es_comm *c, es_status s) {
 
 /* Have all ranks come here, within a time? */
 static bool all_are_lost(const es_comm *c) {
-  const double end = MPI_Wtime() + ES_LOST_SECONDS;
+  const double end = MPI_Wtime() + ES_ABORT_SECONDS;
   MPI_Request all;
   int done = 0;
   MPI_Ibarrier(c->lost, &all);
@@ -97,7 +97,7 @@ static bool all_are_lost(const es_comm *c) {
   return done;
 }
 
-es_status es_comm_must(const es_comm *c, es_status s) {
+es_status es_comm_abort_if_alone(const es_comm *c, es_status s) {
   if (s >= ES_OK || all_are_lost(c)) return s;
   es_log_release(true);
   es_warn_here("rank %d failed alone (%s), and the others wait for it: the program ends",

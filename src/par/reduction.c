@@ -33,11 +33,11 @@ struct es_reduction {
   float **x;           /* borrowed [node_size] */
   int64_t n, bucket;
   int buckets, threads;
-  es_division division; /* ranges owned */
-  es_shared *posts;     /* owned: a post of each rank */
-  MPI_Request *request; /* owned [buckets + 1]: across nodes, and the vote */
-  int64_t round;        /**< rounds behind us */
-  int filled, added;    /**< buckets of this round: final here; added up on this node */
+  es_partition partition; /* ranges owned */
+  es_shared *posts;       /* owned: a post of each rank */
+  MPI_Request *request;   /* owned [buckets + 1]: across nodes, and the vote */
+  int64_t round;          /**< rounds behind us */
+  int filled, added;      /**< buckets of this round: final here; added up on this node */
 };
 
 static post *post_of(const es_reduction *r, int rank) {
@@ -81,11 +81,11 @@ es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
   r->buckets = buckets;
   r->threads = threads;
   for (int i = 0; i < buckets && owner; i++) own[i] = range_of(r, i);
-  r->division = (es_division){.comm = c, .n = owner ? buckets : 0, .own = own};
+  r->partition = (es_partition){.comm = c, .n = owner ? buckets : 0, .own = own};
   if (owner) {
     int node;
     MPI_Comm_rank(c->across, &node);
-    r->division.counts = node == 0;
+    r->partition.counts = node == 0;
   }
   for (int i = 0; i <= buckets; i++) r->request[i] = MPI_REQUEST_NULL;
   *out = r;
@@ -94,15 +94,15 @@ es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
 
 void es_reduction_destroy(es_reduction **r) {
   if (*r == NULL) return;
-  es_range *own = (es_range *) (*r)->division.own;
+  es_range *own = (es_range *) (*r)->partition.own;
   es_shared_destroy(&(*r)->posts);
   es_free(&own);
   es_free(&(*r)->request);
   es_free(r);
 }
 
-const es_division *es_reduction_division(const es_reduction *r) {
-  return &r->division;
+const es_partition *es_reduction_partition(const es_reduction *r) {
+  return &r->partition;
 }
 
 /* Own array += all others' of the node, in the order of ranks, elements [first, end). */
@@ -142,8 +142,8 @@ static int filled_by_all(const es_reduction *r) {
 static void advance(es_reduction *r) {
   const int there = filled_by_all(r);
   for (; r->added < there; r->added++) {
-    if (r->division.n == 0) continue;
-    const es_range own = r->division.own[r->added];
+    if (r->partition.n == 0) continue;
+    const es_range own = r->partition.own[r->added];
     add(r, own);
     if (r->comm->nodes > 1 && own.count > 0)
       MPI_Iallreduce(MPI_IN_PLACE, r->x[r->comm->node_rank] + own.first, (int) own.count,
@@ -182,7 +182,7 @@ void es_reduction_finish(es_reduction *r, int64_t *vote, int votes) {
   MPI_Waitall(r->buckets + 1, r->request, MPI_STATUSES_IGNORE);
 }
 
-void es_reduction_meet(es_reduction *r) {
+void es_reduction_barrier(es_reduction *r) {
   const es_comm *const c = r->comm;
   int looks = 0;
   r->round++;

@@ -185,14 +185,15 @@ static es_status take_rows(const es_accuracy *a, const es_batch *b, int64_t firs
 /* Features of the first view of each record of a batch, as many at a time as the network
  * has room for. */
 static es_status features(const es_accuracy *a, es_train *t, const es_batch *b) {
-  const es_shape s = es_net_shape(t->eye, 0);
+  const es_shape s = es_net_shape(t->eval_net, 0);
   const size_t image = (size_t) s.c * (size_t) s.h * (size_t) s.w;
   const size_t dim = (size_t) a->bank.dim;
   const int most = t->micro > 0 ? 2 * t->micro : b->n;
   for (int i = 0; i < b->n; i += most) {
     const int n = b->n - i < most ? b->n - i : most;
-    ES_TRY(es_net_forward(t->eye, n, 1, ES_BN_RUNNING, b->x + (size_t) i * image, t->z));
-    ES_TRY(es_net_read(t->eye, a->source.features, a->chunk + (size_t) i * dim));
+    ES_TRY(es_net_forward(t->eval_net, n, 1, ES_BN_RUNNING, b->x + (size_t) i * image,
+                          t->z));
+    ES_TRY(es_net_read(t->eval_net, a->source.features, a->chunk + (size_t) i * dim));
   }
   return ES_OK;
 }

@@ -42,9 +42,9 @@ static es_status sum_now(const es_train *t) {
   const es_params *const p = es_net_params(t->net);
   es_backend *const b = p->backend;
   const size_t n = (size_t) p->n;
-  return es_comm_must(t->comm, t->deterministic
-                                   ? b->ops->treesum(b, t->comm, p->grad, n)
-                                   : b->ops->allreduce(b, t->comm, p->grad, n));
+  return es_comm_abort_if_alone(t->comm, t->deterministic
+                                             ? b->ops->treesum(b, t->comm, p->grad, n)
+                                             : b->ops->allreduce(b, t->comm, p->grad, n));
 }
 
 es_status es_exchange_sum(es_train *t, int64_t *vote) {
@@ -60,10 +60,10 @@ es_status es_exchange_sum(es_train *t, int64_t *vote) {
 }
 
 /* By what is the same on all ranks. */
-static es_status update_or_skip(es_train *t, const es_division *mine) {
-  ES_TRY(es_comm_must(t->comm, es_optim_norm(t->optim, mine, &t->norm)));
+static es_status update_or_skip(es_train *t, const es_partition *mine) {
+  ES_TRY(es_comm_abort_if_alone(t->comm, es_optim_norm(t->optim, mine, &t->norm)));
   if (!isfinite(t->norm) || !isfinite(t->trouble.loss)) return es_skip_step(t);
-  ES_TRY(es_comm_must(t->comm, es_optim_update_part(t->optim, t->lr, mine)));
+  ES_TRY(es_comm_abort_if_alone(t->comm, es_optim_update_part(t->optim, t->lr, mine)));
   t->in_row = 0;
   t->time += t->lr;
   return ES_OK;
@@ -71,12 +71,12 @@ static es_status update_or_skip(es_train *t, const es_division *mine) {
 
 es_status es_exchange_update(es_train *t) {
   const es_range all = {0, es_net_params(t->net)->n};
-  const es_division whole = {.n = 1, .own = &all};
+  const es_partition whole = {.n = 1, .own = &all};
   es_reduction *const r = t->reduction;
   es_clock_mark(&t->clock);
-  ES_TRY(update_or_skip(t, r != NULL ? es_reduction_division(r) : &whole));
+  ES_TRY(update_or_skip(t, r != NULL ? es_reduction_partition(r) : &whole));
   es_clock_lap(&t->clock, ES_PHASE_OPTIM);
-  if (r != NULL) es_reduction_meet(r);
+  if (r != NULL) es_reduction_barrier(r);
   es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
   return ES_OK;
 }

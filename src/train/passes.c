@@ -44,7 +44,8 @@ static const float *images_of(const es_train *t, const es_batch *b, part p) {
 static es_status forward(es_train *t, es_net *net, const es_batch *b, part p,
                          es_bn_mode mode) {
   const float *const x = images_of(t, b, p);
-  return es_comm_must(t->comm, es_net_forward(net, 2 * p.n, t->groups, mode, x, t->z));
+  return es_comm_abort_if_alone(t->comm,
+                                es_net_forward(net, 2 * p.n, t->groups, mode, x, t->z));
 }
 
 /** Row of this rank's first pair in a view as the loss sees it, and rows of a view. */
@@ -72,7 +73,7 @@ static es_status run(es_train *t, const es_batch *b, es_bn_mode mode, int value,
   const int passes = count_passes(t, b->n);
   int first;
   const int rows = rows_of(t, b->n, &first);
-  es_net *const net = mode == ES_BN_TRAIN ? t->net : t->eye;
+  es_net *const net = mode == ES_BN_TRAIN ? t->net : t->eval_net;
   for (int c = 0; c < passes; c++) {
     const part p = part_of(b->n, c, passes);
     ES_TRY(forward(t, net, b, p, mode));
@@ -121,8 +122,8 @@ es_status es_train_backward(es_train *t, const es_batch *b, const double *dz,
       float *part_dz = t->dz + (size_t) view * count;
       for (size_t i = 0; i < count; i++) part_dz[i] = (float) from[i];
     }
-    ES_TRY(
-        es_comm_must(t->comm, es_net_backward_tell(t->net, t->dz, c == 0 ? to : NULL)));
+    ES_TRY(es_comm_abort_if_alone(
+        t->comm, es_net_backward_tell(t->net, t->dz, c == 0 ? to : NULL)));
   }
   return ES_OK;
 }

@@ -161,7 +161,7 @@ static es_status snapshot(loop *l) {
   const double start = es_now();
   double loss = NAN;
   es_train *t = l->train;
-  ES_TRY(es_train_settle(t));
+  ES_TRY(es_train_sync_bn(t));
   ES_TRY(es_probe_measure(l->probe, t, l->snapshot, &loss));
   if (l->run->accuracy != NULL) ES_TRY(es_accuracy_measure(l->run->accuracy, t));
   ES_TRY(es_traj_append(l->traj, l->probe_series, t->step, t->time, &loss));
@@ -178,7 +178,7 @@ static es_status checkpoint(loop *l) {
   char dir[1100];
   snprintf(dir, sizeof dir, "%s/ckpt", l->run->dir);
   ES_TRY(es_traj_flush(l->traj));
-  ES_TRY(es_train_settle(t));
+  ES_TRY(es_train_sync_bn(t));
   ES_TRY(es_ckpt_write(t->comm, dir, t->step, t->time, (int) l->run->ckpt->keep,
                        l->run->config_text, es_train_visit, t));
   l->window_paused += es_now() - start;

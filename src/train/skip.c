@@ -76,7 +76,7 @@ es_status es_skip_step(es_train *t) {
   char text[600] = "";
   const es_status put =
       p->backend->ops->upload(p->backend, p->state, t->kept, (size_t) p->n_state);
-  ES_TRY(es_comm_must(t->comm, put));
+  ES_TRY(es_comm_abort_if_alone(t->comm, put));
   es_precondition_forget(t->precondition);
   t->skipped++;
   t->in_row++;

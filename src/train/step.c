@@ -24,7 +24,7 @@ es_status es_train_create(const es_train_options *o, es_train **out) {
   ES_TRY_GOTO(ES_NEW(es_net_params(o->net)->n_state, &t->kept), fail);
   t->comm = o->comm;
   t->net = o->net;
-  t->eye = o->eye != NULL ? o->eye : o->net;
+  t->eval_net = o->eval_net != NULL ? o->eval_net : o->net;
   t->loss = o->loss;
   t->optim = o->optim;
   t->groups = o->groups;
@@ -55,7 +55,7 @@ es_status es_train_gradient(es_train *t, const es_batch *b, double lr, double *l
 
   t->lr = lr;
   es_clock_mark(&t->clock);
-  ES_TRY(es_comm_must(t->comm, es_skip_keep(t)));
+  ES_TRY(es_comm_abort_if_alone(t->comm, es_skip_keep(t)));
   ES_TRY(es_train_embed(t, b, ES_BN_TRAIN, &n, t->zd));
   es_clock_lap(&t->clock, ES_PHASE_FORWARD);
 
@@ -64,11 +64,12 @@ es_status es_train_gradient(es_train *t, const es_batch *b, double lr, double *l
       es_loss_eval(t->loss, n, t->zd, t->zd + half, loss, t->dzd, t->dzd + half);
   if (st == ES_OK)
     st = es_precondition_apply(t->precondition, lr, n, t->dzd, t->dzd + half);
-  ES_TRY(es_comm_must(t->comm, st)); /* deterministic: each rank has a loss by itself */
+  ES_TRY(es_comm_abort_if_alone(t->comm,
+                                st)); /* deterministic: each rank has a loss by itself */
   es_skip_note(t, b, n, *loss);
   es_clock_lap(&t->clock, ES_PHASE_LOSS);
 
-  es_net_renew(t->net);
+  es_net_zero_grad(t->net);
   return es_exchange_backward(t, b);
 }
 
@@ -86,14 +87,14 @@ es_status es_train_step(es_train *t, const es_batch *b, double lr, double *loss)
   return es_train_update(t, NULL);
 }
 
-es_status es_train_settle(es_train *t) {
+es_status es_train_sync_bn(es_train *t) {
   if (!t->local_bn || t->comm->size == 1) return ES_OK;
   const es_params *p = es_net_params(t->net);
   const es_backend_ops *ops = p->backend->ops;
   es_status st = ops->allreduce(p->backend, t->comm, p->state, (size_t) p->n_state);
   if (st == ES_OK)
     st = ops->scale(p->backend, (size_t) p->n_state, 1.0 / t->comm->size, p->state);
-  return es_comm_must(t->comm, st);
+  return es_comm_abort_if_alone(t->comm, st);
 }
 
 es_status es_train_visit_view(int64_t view[3], es_visitor *v) {

@@ -22,7 +22,7 @@ typedef struct es_onednn {
   size_t scratch_size;      /**< in bytes: the largest need of any plan */
   void *packed;             /* owned; weights of the data pass at hand */
   size_t packed_size;
-  const void *packed_by; /**< the way whose weights these are; NULL: none's */
+  const void *packed_by; /**< the algo whose weights these are; NULL: none's */
 } es_onednn;
 
 static inline bool es_onednn_bf16(const es_backend *b) {

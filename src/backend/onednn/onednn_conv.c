@@ -12,7 +12,7 @@ enum { SIZES = 4 };
 /** The ways for one number of images. */
 typedef struct size_plan {
   int n; /**< 0 = free */
-  es_way *way[ES_PASSES];
+  es_conv_algo *algo[ES_PASSES];
 } size_plan;
 
 typedef struct conv {
@@ -23,7 +23,7 @@ typedef struct conv {
 } conv;
 
 static void drop(size_plan *s) {
-  for (int p = 0; p < ES_PASSES; p++) es_way_destroy(&s->way[p]);
+  for (int p = 0; p < ES_PASSES; p++) es_conv_algo_destroy(&s->algo[p]);
   s->n = 0;
 }
 
@@ -37,13 +37,13 @@ static void destroy(es_op *op) {
 }
 
 /** The chosen way, or the first other that this processor has. */
-static es_status make_way(es_backend *b, const es_op_desc *d, es_pass pass, int n,
-                          es_way **w) {
-  const es_way_ops *const *list;
-  const size_t count = es_way_list(&list);
-  es_status st = es_way_create(es_onednn_choice(b, d, pass), b, d, pass, n, w);
+static es_status make_algo(es_backend *b, const es_op_desc *d, es_pass pass, int n,
+                           es_conv_algo **w) {
+  const es_conv_algo_ops *const *list;
+  const size_t count = es_conv_algo_list(&list);
+  es_status st = es_conv_algo_create(es_onednn_choice(b, d, pass), b, d, pass, n, w);
   for (size_t i = 0; i < count && st == ES_ENOTSUP; i++)
-    if (list[i]->fits(d, pass)) st = es_way_create(list[i], b, d, pass, n, w);
+    if (list[i]->fits(d, pass)) st = es_conv_algo_create(list[i], b, d, pass, n, w);
   ES_CHECK(st != ES_ENOTSUP, ES_ENOTSUP,
            "%s: this oneDNN cannot compute it on this processor; backend.name = blas can",
            d->name != NULL ? d->name : es_op_kind_name(d->kind));
@@ -61,10 +61,10 @@ static size_plan *plan_of(conv *c, int n) {
 }
 
 /** The way of a pass for n images with the weights of the call loaded. */
-static es_status way_of(conv *c, const es_op_args *a, es_pass pass, es_way **out) {
-  es_way **w = &plan_of(c, a->n)->way[pass];
-  if (*w == NULL) ES_TRY(make_way(c->op.backend, &c->op.desc, pass, a->n, w));
-  ES_TRY(es_way_ready(*w, a->w, a->version));
+static es_status algo_of(conv *c, const es_op_args *a, es_pass pass, es_conv_algo **out) {
+  es_conv_algo **w = &plan_of(c, a->n)->algo[pass];
+  if (*w == NULL) ES_TRY(make_algo(c->op.backend, &c->op.desc, pass, a->n, w));
+  ES_TRY(es_conv_algo_ready(*w, a->w, a->version));
   *out = *w;
   return ES_OK;
 }
@@ -98,8 +98,8 @@ static es_status forward(es_op *op, const es_op_args *a) {
   conv *c = (conv *) op;
   ES_TRY(es_blas_check(op, a));
   if (a->n > 0) {
-    es_way *w = NULL;
-    ES_TRY(way_of(c, a, ES_FORWARD, &w));
+    es_conv_algo *w = NULL;
+    ES_TRY(algo_of(c, a, ES_FORWARD, &w));
     ES_TRY(w->ops->run(w, a));
     if (op->desc.bias) add_bias(op, a);
   }
@@ -126,25 +126,25 @@ static es_status no_images(const es_op *op, const es_op_args *a) {
 
 static es_status backward(es_op *op, const es_op_args *a) {
   conv *c = (conv *) op;
-  es_way *w = NULL;
+  es_conv_algo *w = NULL;
   ES_TRY(es_blas_check(op, a));
   if (a->n == 0) return no_images(op, a);
-  ES_TRY(way_of(c, a, ES_WEIGHTS, &w));
+  ES_TRY(algo_of(c, a, ES_WEIGHTS, &w));
   ES_TRY(w->ops->run(w, a));
   if (op->desc.bias) gradient_of_bias(c, a);
   if (!op->desc.need_dx) return ES_OK;
-  ES_TRY(way_of(c, a, ES_DATA, &w));
+  ES_TRY(algo_of(c, a, ES_DATA, &w));
   return w->ops->run(w, a);
 }
 
 /** Make the ways of the largest number of images. */
-static es_status plan_ways(conv *c) {
+static es_status plan_algos(conv *c) {
   const es_op_desc *d = &c->op.desc;
   size_plan *s = plan_of(c, d->max_n);
   for (int p = 0; p < ES_PASSES; p++) {
     if (p != ES_FORWARD && d->forward_only) continue;
     if (p == ES_DATA && !d->need_dx) continue;
-    ES_TRY(make_way(c->op.backend, d, (es_pass) p, d->max_n, &s->way[p]));
+    ES_TRY(make_algo(c->op.backend, d, (es_pass) p, d->max_n, &s->algo[p]));
   }
   return ES_OK;
 }
@@ -157,9 +157,9 @@ static es_status make(es_backend *b, const es_op_desc *d, conv *c) {
     c->sums = sums;
     ES_TRY(es_onednn_reserve(b, (size_t) d->out.c * sizeof(float)));
   }
-  ES_TRY(plan_ways(c));
+  ES_TRY(plan_algos(c));
   c->op.bytes = b->allocated - before;
-  const es_way *const *w = (const es_way *const *) c->size[0].way;
+  const es_conv_algo *const *w = (const es_conv_algo *const *) c->size[0].algo;
   es_layer("%s: forward %s, weights %s, data %s",
            d->name != NULL ? d->name : es_op_kind_name(d->kind), w[ES_FORWARD]->ops->name,
            w[ES_WEIGHTS] != NULL ? w[ES_WEIGHTS]->ops->name : "not needed",

@@ -19,10 +19,10 @@ typedef struct es_prim es_prim;
 typedef struct es_prim_tensor {
   int n; /**< dimensions, 2 or 4 */
   int64_t dim[4],
-      stride[4];       /**< strides in elements; unused if another layout is said below */
-  bool bf16;           /**< else f32 */
-  int panel;           /**< if not 0: in panels so wide (panel.h), 2 dimensions */
-  bool free;           /**< the layout is the primitive's choice ("packed") */
+      stride[4]; /**< strides in elements; unused if another layout is said below */
+  bool bf16;     /**< else f32 */
+  int panel;     /**< if not 0: in packed_weights so wide (packed.h), 2 dimensions */
+  bool free;     /**< the layout is the primitive's choice ("packed") */
   const es_prim *like; /**< the layout of argument `arg` of that primitive */
   int arg;
 } es_prim_tensor;

@@ -33,7 +33,7 @@ dnnl_status_t es_prim_pd_reorder(dnnl_engine_t e, const es_prim_tensor *from,
                                  const_dnnl_primitive_attr_t attr,
                                  dnnl_primitive_desc_t *pd);
 /** The library's name for panels of a width; `any` if it has none. */
-static inline dnnl_format_tag_t es_prim_panels(const es_prim_tensor *t) {
+static inline dnnl_format_tag_t es_prim_packed(const es_prim_tensor *t) {
   switch (t->panel) {
   case 64:
     return t->bf16 ? dnnl_BA16a64b2a : dnnl_BA16a64b;

@@ -16,9 +16,9 @@
 enum {
   REPEATS = 4,
   WAYS = 0
-#define ES_WAY(n) +1
-#include "way_list.h"
-#undef ES_WAY
+#define ES_CONV_ALGO(n) +1
+#include "conv_algo_list.h"
+#undef ES_CONV_ALGO
 };
 
 /** A shape of images x channels x map below which nothing is worth timing. */
@@ -42,21 +42,21 @@ static void key_of(const es_backend *b, const es_op_desc *d, es_pass pass, char 
 
 /** Without timings: products where they fit, few positions unrolled where weights are
  *  many (the library's weight gradients are slow there), else the library. */
-static const es_way_ops *by_rule(const es_op_desc *d, es_pass pass) {
-  if (es_way_product.fits(d, pass)) return &es_way_product;
-  if (es_way_dense.fits(d, pass)) return &es_way_dense;
+static const es_conv_algo_ops *by_rule(const es_op_desc *d, es_pass pass) {
+  if (es_conv_algo_product.fits(d, pass)) return &es_conv_algo_product;
+  if (es_conv_algo_dense.fits(d, pass)) return &es_conv_algo_dense;
   const bool small = d->out.h * d->out.w <= 16 && d->in.c >= 128;
-  return pass == ES_WEIGHTS && small ? &es_way_unrolled : &es_way_direct;
+  return pass == ES_WEIGHTS && small ? &es_conv_algo_unrolled : &es_conv_algo_direct;
 }
 
-const es_way_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
-                                   es_pass pass) {
+const es_conv_algo_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
+                                         es_pass pass) {
   const es_onednn_choices *c = ((const es_onednn *) b->impl)->tuned;
   char key[80];
   key_of(b, d, pass, key, sizeof key);
   const es_onednn_choice_row *row =
       c != NULL ? es_onednn_choices_find(c, key, d->max_n) : NULL;
-  return row != NULL ? row->way : by_rule(d, pass);
+  return row != NULL ? row->algo : by_rule(d, pass);
 }
 
 /** Buffers for one shape. */
@@ -104,32 +104,32 @@ static double seconds_now(const es_backend *b) {
 /** A way to be timed. What it lacks is no error of the run, nor may it be taken for one
  *  later on: other failures are met once more, aloud. */
 static es_status candidate(es_backend *b, const es_op_desc *d, es_pass pass,
-                           const es_way_ops *ops, es_way **w) {
+                           const es_conv_algo_ops *ops, es_conv_algo **w) {
   es_log_mute(true);
-  const es_status st = es_way_create(ops, b, d, pass, d->max_n, w);
+  const es_status st = es_conv_algo_create(ops, b, d, pass, d->max_n, w);
   es_log_mute(false);
   if (st == ES_OK || st == ES_ENOTSUP) return st;
-  if (st != ES_ENOMEM) return es_way_create(ops, b, d, pass, d->max_n, w);
-  es_warn("%s: this way of computing it is not tried, for lack of memory", ops->name);
+  if (st != ES_ENOMEM) return es_conv_algo_create(ops, b, d, pass, d->max_n, w);
+  es_warn("%s: this algo of computing it is not tried, for lack of memory", ops->name);
   return st;
 }
 
 /** Least seconds of a few runs; INFINITY where the processor does not have this way, or
  *  not the memory for it. */
-static es_status time_way(es_backend *b, const es_op_desc *d, es_pass pass,
-                          const es_way_ops *ops, const trial *t, double *seconds) {
-  es_way *w = NULL;
+static es_status time_algo(es_backend *b, const es_op_desc *d, es_pass pass,
+                           const es_conv_algo_ops *ops, const trial *t, double *seconds) {
+  es_conv_algo *w = NULL;
   es_status st = candidate(b, d, pass, ops, &w);
   *seconds = INFINITY;
   if (st == ES_ENOTSUP || st == ES_ENOMEM) return ES_OK;
   for (int i = 0; i <= REPEATS && st == ES_OK; i++) { /* the first warms up */
     const double start = seconds_now(b);
-    st = es_way_ready(w, t->args.w, 0); /* weights change with every step */
+    st = es_conv_algo_ready(w, t->args.w, 0); /* weights change with every step */
     if (st == ES_OK) st = ops->run(w, &t->args);
     const double took = seconds_now(b) - start;
     if (i > 0 && took < *seconds) *seconds = took;
   }
-  es_way_destroy(&w);
+  es_conv_algo_destroy(&w);
   return st;
 }
 
@@ -141,16 +141,16 @@ static bool known(const es_onednn_choices *c, const char *key, int n) {
 /** Collective. One pass of one shape. */
 static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
                            const trial *t, es_onednn_choices *c) {
-  const es_way_ops *const *list;
+  const es_conv_algo_ops *const *list;
   double seconds[WAYS];
   char key[80];
   key_of(b, d, pass, key, sizeof key);
   es_status st = ES_OK;
-  es_way_list(&list);
+  es_conv_algo_list(&list);
   for (int i = 0; i < WAYS; i++) {
     seconds[i] = INFINITY;
     if (st == ES_OK && list[i]->fits(d, pass))
-      st = time_way(b, d, pass, list[i], t, &seconds[i]);
+      st = time_algo(b, d, pass, list[i], t, &seconds[i]);
   }
   if (b->comm != NULL) {
     st = es_comm_agree(b->comm, st);
@@ -202,17 +202,17 @@ static es_status share(es_backend *b, es_onednn_choices *c) {
   es_status st = ES_OK;
   for (int i = 0; i < n; i++) {
     struct {
-      char key[80], way[32];
+      char key[80], algo[32];
       int images;
     } row = {{0}, {0}, 0};
     if (comm->rank == 0) {
       snprintf(row.key, sizeof row.key, "%s", c->row[i].key);
-      snprintf(row.way, sizeof row.way, "%s", c->row[i].way->name);
+      snprintf(row.algo, sizeof row.algo, "%s", c->row[i].algo->name);
       row.images = c->row[i].n;
     }
     es_comm_bcast(comm, &row, sizeof row, 0);
     if (comm->rank != 0 && st == ES_OK)
-      st = es_onednn_choices_add(c, row.key, row.images, row.way);
+      st = es_onednn_choices_add(c, row.key, row.images, row.algo);
   }
   return es_comm_agree(comm, st);
 }

@@ -4,7 +4,7 @@
 #ifndef ES_TUNE_H
 #define ES_TUNE_H
 
-#include "way.h"
+#include "conv_algo.h"
 
 /** Collective over the backend's communicator. Time the ways of all convolutions and
  *  linear layers of desc[n] (equal ones once) with max_n images, unless the file of the
@@ -18,13 +18,13 @@ es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n);
 es_op_desc es_onednn_as_conv(const es_op_desc *d);
 
 /** The way chosen for a pass; by fixed rules where nothing was timed. */
-const es_way_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
-                                   es_pass pass);
+const es_conv_algo_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
+                                         es_pass pass);
 /** A row of what is known. */
 typedef struct es_onednn_choice_row {
   char key[80]; /**< type, threads, shape and pass */
   int n;        /**< images */
-  const es_way_ops *way;
+  const es_conv_algo_ops *algo;
 } es_onednn_choice_row;
 struct es_onednn_choices {
   es_onednn_choice_row *row; /* owned [n] */
@@ -33,7 +33,7 @@ struct es_onednn_choices {
 
 /** @return ES_OK; without a message ES_EFORMAT (an unknown way, a long key, n < 1) */
 es_status es_onednn_choices_add(es_onednn_choices *c, const char *key, int n,
-                                const char *way);
+                                const char *algo);
 /** The row of this key with the nearest number of images; NULL if there is none. */
 const es_onednn_choice_row *es_onednn_choices_find(const es_onednn_choices *c,
                                                    const char *key, int n);

@@ -14,17 +14,17 @@
 #include "eigenstep/path.h"
 #include "tune.h"
 
-static const es_way_ops *way_named(const char *name) {
-  const es_way_ops *const *list;
-  const size_t n = es_way_list(&list);
+static const es_conv_algo_ops *algo_named(const char *name) {
+  const es_conv_algo_ops *const *list;
+  const size_t n = es_conv_algo_list(&list);
   for (size_t i = 0; i < n; i++)
     if (strcmp(list[i]->name, name) == 0) return list[i];
   return NULL;
 }
 
 es_status es_onednn_choices_add(es_onednn_choices *c, const char *key, int n,
-                                const char *way) {
-  const es_way_ops *ops = way_named(way);
+                                const char *algo) {
+  const es_conv_algo_ops *ops = algo_named(algo);
   if (ops == NULL || n <= 0 || strlen(key) >= sizeof c->row->key) return ES_EFORMAT;
   if (c->n == c->cap) {
     es_onednn_choice_row *grown = NULL;
@@ -38,7 +38,7 @@ es_status es_onednn_choices_add(es_onednn_choices *c, const char *key, int n,
   es_onednn_choice_row *row = &c->row[c->n++];
   snprintf(row->key, sizeof row->key, "%s", key);
   row->n = n;
-  row->way = ops;
+  row->algo = ops;
   return ES_OK;
 }
 
@@ -80,10 +80,10 @@ static void begin_of_lines(char *text, size_t size) {
 static es_status read_row(char *rest, es_onednn_choices *c) {
   char *at = NULL;
   const char *key = strtok_r(rest, "\t\n", &at);
-  const char *images = strtok_r(NULL, "\t\n", &at), *way = strtok_r(NULL, "\t\n", &at);
-  if (way == NULL) return ES_EFORMAT;
+  const char *images = strtok_r(NULL, "\t\n", &at), *algo = strtok_r(NULL, "\t\n", &at);
+  if (algo == NULL) return ES_EFORMAT;
   const long n = strtol(images, NULL, 10);
-  return es_onednn_choices_add(c, key, n > 0 && n < INT_MAX ? (int) n : 0, way);
+  return es_onednn_choices_add(c, key, n > 0 && n < INT_MAX ? (int) n : 0, algo);
 }
 
 /** Processor, library, key, images, way, and the end of the line. */
@@ -143,7 +143,7 @@ static const char *read_rows(const char *path, es_onednn_choices *c) {
   begin_of_lines(r.begin, sizeof r.begin);
   const char *why = each_row(path, take_row, &r);
   if (why == NULL && r.status != ES_OK)
-    why = "got a line that is not key, images and a known way";
+    why = "got a line that is not key, images and a known algo";
   if (why != NULL) c->n = before;
   return why;
 }
@@ -166,7 +166,7 @@ static int make_parent(const char *path) {
 
 /** Append to a growing text. */
 static void put(FILE *text, const char *begin, const es_onednn_choice_row *r) {
-  fprintf(text, "%s%s\t%d\t%s\n", begin, r->key, r->n, r->way->name);
+  fprintf(text, "%s%s\t%d\t%s\n", begin, r->key, r->n, r->algo->name);
 }
 
 /** Rows that another run has written meanwhile stay, unless this one knows better. */
@@ -176,12 +176,12 @@ static es_status merge(const char *path, const es_onednn_choices *c,
   (void) read_rows(path, &other); /* rows that cannot be used are replaced */
   es_status st = ES_OK;
   for (int i = 0; i < c->n && st == ES_OK; i++)
-    st = es_onednn_choices_add(all, c->row[i].key, c->row[i].n, c->row[i].way->name);
+    st = es_onednn_choices_add(all, c->row[i].key, c->row[i].n, c->row[i].algo->name);
   for (int i = 0; i < other.n && st == ES_OK; i++) {
     const es_onednn_choice_row *r = &other.row[i];
     const es_onednn_choice_row *ours = es_onednn_choices_find(c, r->key, r->n);
     if (ours == NULL || ours->n != r->n)
-      st = es_onednn_choices_add(all, r->key, r->n, r->way->name);
+      st = es_onednn_choices_add(all, r->key, r->n, r->algo->name);
   }
   es_free(&other.row);
   return st;

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file assembly.h  Data -> views -> network -> loss -> optimiser, assembled from
+ *  settings. Built in this order, taken down in reverse; every member is owned. */
+#ifndef ES_ASSEMBLY_H
+#define ES_ASSEMBLY_H
+
+#include "eigenstep/settings.h"
+
+typedef struct es_assembly {
+  es_comm *self; /**< this rank alone, in deterministic mode; else NULL */
+  const es_comm
+      *loss_comm; /**< whose pairs loss and snapshots divide: all ranks, or self */
+  es_backend *backend;
+  es_dataset *data;     /**< training records */
+  es_dataset *held_out; /**< the test split; NULL: the probe comes out of `data` */
+  es_augment *augment;
+  es_shape view; /**< of one view */
+  es_loader *loader;
+  es_loader *probe_loader;
+  int64_t probe_chunk; /**< pairs of a probe forward, over all ranks */
+  int64_t probe_pairs;
+  es_net *net;
+  es_backend *eval_backend; /**< f32 beside a bf16 `backend`, for measuring; else NULL */
+  es_net *eval_net; /**< what is measured through: net, or a network on eval_backend
+                                with the parameters of net */
+  int features;     /**< value of the network: the encoder's output */
+  es_loss *loss, *probe_loss;
+  es_precondition *precondition; /**< NULL: off */
+  es_optim *optim;
+  const es_sched_ops *sched;
+  es_train *train;
+} es_assembly;
+
+/** Refuse what can be refused before any data or memory: names and values of loss,
+ *  optimiser, schedule and snapshots. */
+es_status es_assembly_check(es_config *cfg, const es_settings *s);
+
+/** Collective. Everything up to the optimiser, ready for the first step.
+ *  @return the same status on all ranks */
+es_status es_assembly_create(const es_comm *c, es_config *cfg, const es_settings *s,
+                             es_assembly **p);
+void es_assembly_destroy(es_assembly **p);
+
+/** Collective. The snapshots of its embeddings, appended to `t`, and the probe set they
+ *  are taken of; all but the two results borrowed. */
+es_status es_assembly_probe(const es_comm *c, const es_assembly *p, const es_settings *s,
+                            const es_grid *g, es_traj *t, es_snapshot **snapshot,
+                            es_probe **probe);
+
+/** Collective. Where training and, if apart from it, measuring are computed, into a
+ *  zeroed pipeline. */
+es_status es_assembly_open_backends(const es_comm *c, const es_settings *s,
+                                    es_assembly *p);
+
+/** Collective. Data set and views alone (dry runs), into a zeroed pipeline of the
+ *  caller. */
+es_status es_assembly_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
+                                es_assembly *p);
+
+/** Refuse batches and probes larger than what the opened data hold for them. */
+es_status es_assembly_check_data(const es_settings *s, const es_assembly *p);
+
+/** Names of all classes of a data set, a blank between two and none within; NULL: it has
+ *  none. The caller frees them. */
+es_status es_assembly_class_names(const es_dataset *ds, char **names);
+
+/** Pairs of a probe forward: as the training batch, or the nearest divisor of the probe
+ *  that is a multiple of `unit` and leaves no rank without. */
+int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file command.h  Sub-commands of the program. Variants: experiment_list.h. */
+#ifndef ES_COMMAND_H
+#define ES_COMMAND_H
+
+#include "eigenstep/provenance.h"
+
+/* --- for authors of a command --------------------------------------------------- */
+typedef struct es_command_ops {
+  const char *name, *doc; /**< "train", one line for --help */
+  const char *usage;      /**< "RUN.ini [section.key=value ...]" */
+  /** Append the parameter sections that this command alone reads to s[max] and return how
+   *  many; NULL: none. */
+  size_t (*sections)(es_section *s, size_t max);
+  void (*help)(void); /**< prints more for COMMAND --help, on rank 0; NULL = nothing */
+  /** Collective. argv[0 .. argc): what follows the sub-command. ES_ECONFIG = exit code 2.
+   */
+  es_status (*run)(const es_job *job, int argc, char *const *argv);
+} es_command_ops;
+
+size_t es_command_list(const es_command_ops *const **list);
+
+/** The sections of all modules and commands, in memory that the caller frees with
+ *  es_free. */
+es_status es_command_sections(es_section **s, size_t *n);
+
+#endif

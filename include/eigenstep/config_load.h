@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file config_load.h  The configuration of a command: RUN.ini and overrides. */
+#ifndef ES_CONFIG_LOAD_H
+#define ES_CONFIG_LOAD_H
+
+#include "eigenstep/provenance.h"
+
+/** Collective. Configuration from RUN.ini ("-" = defaults only; read by rank 0,
+ *  broadcast) and the overrides argv[0 .. argc). Unknown keys and bad values are
+ *  refused. */
+es_status es_config_load(const es_job *job, const char *path, int argc, char *const *argv,
+                         es_config **cfg);
+
+/** Collective. es_command_ops.run of the command `name`, whose arguments are RUN.ini and
+ *  overrides: call `with` their configuration. */
+es_status es_config_run(const es_job *job, const char *name, int argc, char *const *argv,
+                        es_status (*with)(const es_job *job, es_config *cfg));
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file label_data.h  The labelled records whose features section [probe] reads. */
+#ifndef ES_LABEL_DATA_H
+#define ES_LABEL_DATA_H
+
+#include "eigenstep/accuracy.h"
+#include "eigenstep/assembly.h"
+
+/** Zeroed: nothing asked for. All but source owned. */
+typedef struct es_label_data {
+  bool wanted;
+  es_dataset *labelled; /**< the bank's, where the training records have no labels */
+  es_augment *plain[2]; /**< of the bank, of the held-out records */
+  es_loader *loader[2];
+  es_accuracy_source source;
+} es_label_data;
+
+/** Collective. The bank out of the training records, or of the split "train" where those
+ *  have no labels; the others out of what the pipeline holds out. Whole images (the
+ *  largest central square), resized to a view, normalised if views are.
+ *  @return ES_OK, also with nothing asked for; ES_ECONFIG: no labels */
+es_status es_label_data_open(const es_job *job, es_config *cfg, const es_settings *s,
+                             const es_assembly *p, es_label_data *set);
+/** Collective. Only whether there are labels to read (dry runs).
+ *  @return ES_OK; ES_ECONFIG: no labels */
+es_status es_label_data_check(const es_comm *c, const es_settings *s,
+                              const es_assembly *p);
+void es_label_data_close(es_label_data *set);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file run_folder.h  The output folder of an experiment, from opening to its final
+ *  STATUS. */
+#ifndef ES_RUN_FOLDER_H
+#define ES_RUN_FOLDER_H
+
+#include "eigenstep/provenance.h"
+#include "eigenstep/traj.h"
+
+typedef struct es_run_folder {
+  char dir[1024];
+  es_traj *traj;      /**< DIR/trajectory.h5; owned */
+  char *config_text;  /**< effective run.ini; owned */
+  const char *reason; /**< for STATUS, why it was stopped early */
+  int lock;           /**< rank 0: open log.txt, locked; else -1 */
+  bool resumed;
+  int64_t first_step; /**< the step it resumes at, 0 if it does not */
+} es_run_folder;
+
+/** Collective. Would es_run_folder_open accept this folder? Asked before the long
+ *  preparations. */
+es_status es_run_folder_check(const es_job *job, const char *dir);
+
+/** Collective. Make the folder; run.ini, build.txt, job.txt, unused.txt, log.txt,
+ *  STATUS RUNNING, trajectory.h5 with provenance. After a failure the folder says
+ *  FAILED. */
+es_status es_run_folder_open(const es_job *job, es_config *cfg, const char *dir,
+                             es_run_folder *o);
+
+/** Collective. Keep other programs out of the folder of a run, before anything of it is
+ *  read to go on with it; fills o. @return ES_OK, ES_EIO (no folder of a run), ES_ECONFIG
+ *  (another program is writing there) */
+es_status es_run_folder_lock(const es_job *job, const char *dir, es_run_folder *o);
+/** Let them in. es_run_folder_close does it, too. */
+void es_run_folder_unlock(es_run_folder *o);
+
+/** Collective. Go on at `step` in a locked folder: trajectory.h5 open, run.ini anew, a
+ *  paragraph more in build.txt and job.txt, STATUS RUNNING; a file `stop` is removed.
+ *  Where the trajectory cannot be opened nothing is changed and the lock stays. */
+es_status es_run_folder_resume(const es_job *job, es_config *cfg, int64_t step,
+                               es_run_folder *o);
+
+/** Collective. Close the trajectory and write the final STATUS for `result` at `step`.
+ *  @return result, or the error of closing if that was the first */
+es_status es_run_folder_close(const es_job *job, es_run_folder *o, es_status result,
+                              int64_t step);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file settings.h  The values of all parameter sections a training-like experiment
+ *  reads. */
+#ifndef ES_SETTINGS_H
+#define ES_SETTINGS_H
+
+#include "eigenstep/accuracy.h"
+#include "eigenstep/encoder.h"
+#include "eigenstep/config_load.h"
+#include "eigenstep/train.h"
+
+/** Section [output]. */
+typedef struct es_output_params {
+  es_string dir;
+} es_output_params;
+extern const es_param es_output_table[];
+
+/** Section [backend]. */
+typedef struct es_backend_params {
+  es_string name;
+  int precision; /**< 0 = f32, 1 = bf16 */
+  int64_t threads;
+  bool tune;
+  es_string plans; /**< "auto", "none" or a path */
+} es_backend_params;
+extern const es_param es_backend_table[];
+
+typedef struct es_settings {
+  es_run_params run;
+  es_output_params output;
+  es_data_params data;
+  es_encoder_params encoder;
+  es_projector_params projector;
+  es_init_params init;
+  es_batch_params batch;
+  es_parallel_params parallel;
+  es_loss_params loss;
+  es_precondition_params precondition;
+  es_optim_params optim;
+  es_sched_params sched;
+  es_backend_params backend;
+  es_spectrum_params spectrum;
+  es_accuracy_params probe;
+  es_ckpt_params ckpt;
+} es_settings;
+
+/** The sections of es_settings and of all variants, appended to s[max]; returns how
+ *  many. */
+size_t es_settings_sections(es_section *s, size_t max);
+
+/** Fill from a configuration and check what concerns several sections at once (batch
+ *  against ranks, modes against dimensions). @return ES_OK or ES_ECONFIG */
+es_status es_settings_read(es_config *cfg, int ranks, es_settings *s);
+
+/** Sizes of a network for batches of up to `pairs` pairs on one of `ranks` ranks. */
+es_net_options es_settings_net(const es_settings *s, int64_t pairs, int ranks);
+
+/** Section [backend] as the backend takes it; borrows from s. */
+es_backend_options es_settings_backend(const es_settings *s);
+
+/** Embedding width: the projector's last. */
+int es_settings_dim(const es_settings *s);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file conv_algo.c  What the ways of computing a convolution share. */
+#include "conv_algo.h"
+
+static const es_conv_algo_ops *const algos[] = {
+#define ES_CONV_ALGO(n) &es_conv_algo_##n,
+#include "conv_algo_list.h"
+#undef ES_CONV_ALGO
+};
+
+size_t es_conv_algo_list(const es_conv_algo_ops *const **list) {
+  *list = algos;
+  return sizeof algos / sizeof algos[0];
+}
+
+es_prim_engine *es_conv_algo_engine(const es_backend *b) {
+  return ((const es_onednn *) b->impl)->engine;
+}
+
+es_status es_conv_algo_create(const es_conv_algo_ops *ops, es_backend *b,
+                              const es_op_desc *d, es_pass pass, int n,
+                              es_conv_algo **w) {
+  void *p = NULL;
+  ES_TRY(es_blas_alloc(b, ops->size, "an algorithm for a convolution", &p));
+  es_conv_algo *made = p;
+  *made = (es_conv_algo){.ops = ops, .backend = b, .desc = *d, .pass = pass, .n = n};
+  made->desc.name = NULL;
+  const es_status st = ops->make(made);
+  if (st == ES_OK)
+    *w = made;
+  else
+    es_conv_algo_destroy(&made);
+  return st;
+}
+
+/** Does prim[0] take its weights in panels? Then `panels` says how. */
+static bool in_packed_form(es_conv_algo *w, const es_prim_tensor *from) {
+  static const int widths[] = {64, 48, 32, 16};
+  if (from->n != 2) return false;
+  es_prim_tensor t = *from;
+  t.bf16 = es_onednn_bf16(w->backend);
+  for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+    t.panel = widths[i];
+    if (!es_prim_takes(w->prim[0], 1, &t)) continue;
+    w->packed_weights = (es_packed){.rows = t.dim[0],
+                                    .cols = t.dim[1],
+                                    .width = widths[i],
+                                    .bf16 = t.bf16,
+                                    .transposed = from->stride[1] != 1};
+    return true;
+  }
+  return false;
+}
+
+es_status es_conv_algo_room(es_conv_algo *w, const es_prim_tensor *from) {
+  const es_prim_tensor to = es_conv_algo_like(w->prim[0]);
+  if (!in_packed_form(w, from))
+    ES_TRY(es_prim_reorder(es_conv_algo_engine(w->backend), from, &to, false, &w->pack));
+  const size_t bytes = es_prim_bytes(w->prim[0], 1);
+  if (w->pass != ES_DATA)
+    return es_blas_alloc(w->backend, bytes, "packed weights", &w->packed);
+  return es_onednn_reserve_packed(w->backend, bytes);
+}
+
+void *es_conv_algo_packed(const es_conv_algo *w) {
+  const es_onednn *s = w->backend->impl;
+  return w->pass == ES_DATA ? s->packed : w->packed;
+}
+
+es_status es_conv_algo_pack(es_conv_algo *w, const float *from) {
+  if (w->packed_weights.width == 0)
+    return es_prim_run(w->pack, from, NULL, es_conv_algo_packed(w));
+  es_packed_pack(&w->packed_weights, w->backend->threads, from, es_conv_algo_packed(w));
+  return ES_OK;
+}
+
+es_status es_conv_algo_products(es_conv_algo *w, int64_t rows, int64_t in, int64_t out,
+                                bool add) {
+  es_prim_engine *e = es_conv_algo_engine(w->backend);
+  const bool bf16 = es_onednn_bf16(w->backend);
+  const es_prim_tensor x = es_conv_algo_matrix(rows, in, in, bf16);
+  const es_prim_tensor y = es_conv_algo_matrix(rows, out, out, bf16);
+  const es_prim_tensor plain = es_conv_algo_matrix(out, in, in, false);
+  if (w->pass == ES_WEIGHTS) {
+    const es_prim_tensor dy = es_conv_algo_transposed(y);
+    ES_TRY(es_prim_matmul(e, &dy, &x, &plain, false, &w->prim[0]));
+    return add ? es_prim_matmul(e, &dy, &x, &plain, true, &w->prim[1]) : ES_OK;
+  }
+  const bool forward = w->pass == ES_FORWARD;
+  const es_prim_tensor from = forward ? es_conv_algo_transposed(plain) : plain;
+  const es_prim_tensor *left = forward ? &x : &y, *result = forward ? &y : &x;
+  es_prim_tensor packed = es_conv_algo_free(from);
+  packed.bf16 = bf16;
+  ES_TRY(es_prim_matmul(e, left, &packed, result, false, &w->prim[0]));
+  packed = es_conv_algo_like(w->prim[0]);
+  if (add) ES_TRY(es_prim_matmul(e, left, &packed, result, true, &w->prim[1]));
+  return es_conv_algo_room(w, &from);
+}
+
+es_status es_conv_algo_ready(es_conv_algo *w, const float *weights, int64_t version) {
+  es_onednn *s = w->backend->impl;
+  if (w->pass == ES_WEIGHTS) return ES_OK;
+  const bool there = w->pass != ES_DATA || s->packed_by == w;
+  if (there && version != 0 && w->version == version) return ES_OK;
+  if (w->pass == ES_DATA) s->packed_by = NULL; /* until it is done */
+  ES_TRY(w->ops->load != NULL ? w->ops->load(w, weights) : es_conv_algo_pack(w, weights));
+  if (w->pass == ES_DATA) s->packed_by = w;
+  w->version = version;
+  return ES_OK;
+}
+
+void es_conv_algo_destroy(es_conv_algo **w) {
+  if (*w == NULL) return;
+  es_backend *b = (*w)->backend;
+  es_onednn *s = b->impl;
+  if (s->packed_by == *w) s->packed_by = NULL;
+  es_prim_destroy(&(*w)->prim[0]);
+  es_prim_destroy(&(*w)->prim[1]);
+  es_prim_destroy(&(*w)->pack);
+  for (int i = 0; i < 3; i++) es_prim_destroy(&(*w)->move[i]);
+  es_blas_release(b, &(*w)->packed);
+  void *p = *w;
+  es_blas_release(b, &p);
+  *w = NULL;
+}
+
+es_prim_tensor es_conv_algo_matrix(int64_t rows, int64_t cols, int64_t ld, bool bf16) {
+  return (es_prim_tensor){.n = 2, .dim = {rows, cols}, .stride = {ld, 1}, .bf16 = bf16};
+}
+
+es_prim_tensor es_conv_algo_transposed(es_prim_tensor m) {
+  es_prim_tensor t = m;
+  t.dim[0] = m.dim[1];
+  t.dim[1] = m.dim[0];
+  t.stride[0] = m.stride[1];
+  t.stride[1] = m.stride[0];
+  return t;
+}
+
+es_prim_tensor es_conv_algo_free(es_prim_tensor t) {
+  t.free = true;
+  return t;
+}
+
+es_prim_tensor es_conv_algo_like(const es_prim *p) {
+  return (es_prim_tensor){.like = p, .arg = 1};
+}
+
+es_prim_tensor es_conv_algo_activation(es_shape s, int n, bool bf16) {
+  const int64_t c = s.c, h = s.h, w = s.w;
+  return (es_prim_tensor){
+      .n = 4, .dim = {n, c, h, w}, .stride = {h * w * c, 1, w * c, c}, .bf16 = bf16};
+}
+
+es_prim_tensor es_conv_algo_weights(const es_op_desc *d) {
+  const int64_t o = d->out.c, i = d->in.c, k = d->k;
+  return (es_prim_tensor){
+      .n = 4, .dim = {o, i, k, k}, .stride = {i * k * k, k * k, k, 1}};
+}
+
+/** Padding below and to the right: what the last position needs, and no more. */
+static int behind(const es_op_desc *d, int size, int positions) {
+  return (positions - 1) * d->stride + d->k - size - d->pad;
+}
+
+void es_conv_algo_padding(const es_op_desc *d, int pad[4]) {
+  pad[0] = pad[1] = d->pad;
+  pad[2] = behind(d, d->in.h, d->out.h);
+  pad[3] = behind(d, d->in.w, d->out.w);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file bench_augment.c  How fast views are made, where their time goes, and how long a
+ *  training step waits for them.
+ *
+ *  A repetition makes this rank's share of a batch, record by record, both views, as the
+ *  loader does, and counts the time its thread had a processor: what a view costs a core,
+ *  whoever else uses it. The split comes from repetitions of its own, as looking at the
+ *  clock costs too. Then training steps, with the loader's thread and without. */
+#include <string.h>
+#include "bench_table.h"
+#include "eigenstep/clock.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/assembly.h"
+
+typedef struct par {
+  int64_t steps;
+} par;
+
+static const es_param table[] = {
+    ES_INT(par, steps, "8", 0, 1e6, "steps",
+           "training steps in which the waiting is measured, after bench.warmup others; "
+           "0 = none, and no network is built"),
+    ES_PARAM_END};
+
+/* What one rank makes views with. */
+typedef struct workshop {
+  const es_assembly *p;
+  int64_t first, n; /* records of a repetition */
+  uint64_t seed;
+  void *record, *scratch;
+  float *view;
+  double read; /* seconds of the profile that belong to no view */
+  es_augment_profile profile;
+} workshop;
+
+static es_status workshop_open(const es_comm *c, const es_settings *s,
+                               const es_assembly *p, workshop *w) {
+  const size_t values = (size_t) p->view.c * (size_t) p->view.h * (size_t) p->view.w;
+  *w = (workshop){.p = p, .seed = (uint64_t) s->run.seed};
+  es_comm_share(c, s->batch.pairs, &w->first, &w->n);
+  es_augment_profile_clear(p->augment, &w->profile);
+  ES_TRY(es_alloc(p->data->scratch, "a record", &w->record));
+  ES_TRY(es_alloc(es_augment_scratch(p->augment), "a view in the making", &w->scratch));
+  return ES_NEW(values, &w->view);
+}
+
+static void workshop_close(workshop *w) {
+  es_free(&w->view);
+  es_free(&w->scratch);
+  es_free(&w->record);
+}
+
+/* Both views of the records of repetition i >= 0. split: add up the profile. */
+static es_status make_views(workshop *w, const es_settings *s, int64_t i, bool split) {
+  const es_dataset *ds = w->p->data;
+  for (int64_t k = 0; k < w->n; k++) {
+    const int64_t id = (i * s->batch.pairs + w->first + k) % ds->size;
+    es_sample sample;
+    for (int view = 0; view < 2; view++) {
+      const double start = split ? es_cpu_now() : 0;
+      if (view == 0 || ds->ops->pairs)
+        ES_TRY(ds->ops->get(ds, id, view, w->record, &sample));
+      if (split) w->read += es_cpu_now() - start;
+      ES_TRY(split ? es_augment_measure(w->p->augment, w->seed, id, 0, view, &sample,
+                                        w->scratch, w->view, &w->profile)
+                   : es_augment_apply(w->p->augment, w->seed, id, 0, view, &sample,
+                                      w->scratch, w->view));
+    }
+  }
+  return ES_OK;
+}
+
+/* Collective. Seconds a view of each repetition: the slowest rank's. */
+static es_status time_views(const es_comm *c, workshop *w, const es_settings *s,
+                            const es_bench_params *b, bool split, double *seconds) {
+  for (int64_t i = 0; i < b->warmup + b->repeats; i++) {
+    if (i == b->warmup) {
+      w->read = 0;
+      es_augment_profile_clear(w->p->augment, &w->profile);
+    }
+    const double start = es_cpu_now();
+    const es_status st = make_views(w, s, i, split);
+    double spent = (es_cpu_now() - start) / (2 * (double) w->n);
+    ES_TRY(es_comm_agree(c, st));
+    es_comm_max_f64(c, &spent, 1);
+    if (i >= b->warmup) seconds[i - b->warmup] = spent;
+  }
+  return ES_OK;
+}
+
+static void print_part(const char *name, double seconds, double views, double all) {
+  es_print("%-12s %12.2f %8.1f", name, 1e6 * seconds / views, 100 * seconds / all);
+}
+
+/* Collective. The split, of all ranks together. @return seconds of reading a view */
+static double print_split(const es_comm *c, const workshop *w, int64_t repeats) {
+  es_augment_profile p = w->profile;
+  double read = w->read, views = 2.0 * (double) (w->n * repeats);
+  es_comm_sum_f64(c, p.seconds, p.n);
+  es_comm_sum_f64(c, &read, 1);
+  es_comm_sum_f64(c, &views, 1);
+  double all = read;
+  for (int k = 0; k < p.n; k++) all += p.seconds[k];
+  es_print("%-12s %12s %8s", "part", "us a view", "share %");
+  print_part("read", read, views, all);
+  for (int k = 0; k < p.n; k++) print_part(p.name[k], p.seconds[k], views, all);
+  return read / views;
+}
+
+/* Collective. */
+static void print_rates(const es_comm *c, const es_assembly *p, const es_bench_times *t) {
+  const double record = (double) p->data->c * p->data->h_max * p->data->w_max;
+  int64_t peak = (int64_t) es_mem_rss_peak();
+  es_comm_max_i64(c, &peak, 1);
+  const double view = 4.0 * p->view.c * p->view.h * p->view.w;
+  es_print("%-12s %10s %10s %10s", "", "min", "median", "max");
+  es_print("%-12s %10.1f %10.1f %10.1f", "us a view", 1e6 * t->min, 1e6 * t->median,
+           1e6 * t->max);
+  es_print("%-12s %10.0f %10.0f %10.0f", "views/s core", 1 / t->max, 1 / t->median,
+           1 / t->min);
+  es_print("a core reads at most %.1f MB/s of records and makes %.1f MB/s of views; peak "
+           "resident %.1f MB",
+           1e-6 * record / 2 / t->median, 1e-6 * view / t->median, 1e-6 * (double) peak);
+}
+
+static es_status views(const es_comm *c, const es_settings *s, const es_assembly *p,
+                       const es_bench_params *b) {
+  workshop w = {0};
+  double *seconds = NULL;
+  es_status st = workshop_open(c, s, p, &w);
+  if (st == ES_OK) st = ES_NEW(b->repeats, &seconds);
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
+  ES_TRY_GOTO(time_views(c, &w, s, b, true, seconds), done);
+  const double read = print_split(c, &w, b->repeats);
+  ES_TRY_GOTO(time_views(c, &w, s, b, false, seconds), done);
+  const es_bench_times t = es_bench_summarise(seconds, b->repeats);
+  print_rates(c, p, &t);
+  es_print("median %.1f views/s a core; %.1f without reading", 1 / t.median,
+           1 / (t.median - read));
+done:
+  es_free(&seconds);
+  workshop_close(&w);
+  return st;
+}
+
+static es_status open_and_time(const es_comm *c, es_config *cfg, const es_settings *s,
+                               const es_bench_params *b) {
+  es_assembly *p = NULL;
+  ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
+  es_status st = es_assembly_open_data(c, cfg, s, p);
+  if (st == ES_OK) {
+    es_print("%s, %lld records of at most %d x %d, views %d x %d; %d ranks", s->data.name,
+             (long long) p->data->size, p->data->h_max, p->data->w_max, p->view.h,
+             p->view.w, c->size);
+    st = views(c, s, p, b);
+  }
+  es_assembly_destroy(&p);
+  return st;
+}
+
+/* Collective. Steps of training as `train` makes them, at learning rate 0: the shares of
+ * waiting, and the step, on the rank that waits longest. */
+static es_status wait_share(const es_comm *c, es_config *cfg, es_settings s,
+                            const es_bench_params *b, int64_t steps, bool prefetch) {
+  es_assembly *p = NULL;
+  es_batch *batch = NULL;
+  double wait = 0, all = 0, loss;
+  s.data.prefetch = prefetch;
+  ES_TRY(es_assembly_create(c, cfg, &s, &p));
+  es_status st = ES_OK;
+  for (int64_t i = -b->warmup; i < steps && st == ES_OK; i++) {
+    es_comm_barrier(c);
+    const double start = es_now();
+    st = es_comm_agree(c, es_loader_get(p->loader, i + b->warmup, &batch));
+    const double got = es_now();
+    if (st == ES_OK) st = es_train_step(p->train, batch, 0, &loss);
+    if (i >= 0) wait += got - start;
+    if (i >= 0) all += es_now() - start;
+  }
+  es_comm_max_f64(c, &wait, 1);
+  es_comm_max_f64(c, &all, 1);
+  if (st == ES_OK)
+    es_print("prefetch %-5s step %10.1f ms, waits for data %8.2f ms, %6.2f %%",
+             prefetch ? "true" : "false", 1e3 * all / (double) steps,
+             1e3 * wait / (double) steps, 100 * wait / all);
+  es_assembly_destroy(&p);
+  return st;
+}
+
+static es_status run(const es_job *job, es_config *cfg) {
+  es_settings s;
+  es_bench_params b;
+  par p;
+  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
+  ES_TRY(es_config_get(cfg, "bench", es_bench_table, NULL, sizeof b, &b));
+  ES_TRY(es_config_get(cfg, "bench.augment", table, NULL, sizeof p, &p));
+  ES_TRY(open_and_time(job->comm, cfg, &s, &b));
+  if (p.steps == 0) return ES_OK;
+  es_print("%s, %lld pairs:", s.encoder.name, (long long) s.batch.pairs);
+  ES_TRY(wait_share(job->comm, cfg, s, &b, p.steps, false));
+  return wait_share(job->comm, cfg, s, &b, p.steps, true);
+}
+
+const es_bench_ops es_bench_augment = {.name = "augment",
+                                       .doc = "views: their speed, where it goes, and "
+                                              "the wait of a training step",
+                                       .params = table,
+                                       .run = run};

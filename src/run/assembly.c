@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file assembly.c  Assembly of a training pipeline, in the order in which data flow. */
+#include "eigenstep/assembly.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "eigenstep/registry.h"
+
+/* Views of the probe belong to no epoch of training. */
+#define PROBE_EPOCH UINT32_MAX
+
+int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit) {
+  if (probe <= pairs) return probe;
+  for (int64_t c = pairs; 2 * c >= pairs && c >= ranks; c--) {
+    if (probe % c == 0 && c % unit == 0) return c;
+  }
+  return pairs;
+}
+
+/* Official sets come with a test part for the probe. A set that may be taken whole
+ * ("all")
+ * need not have one: there the probe is held out of what was chosen. */
+static bool has_test_split(const es_dataset *ds, const char *split) {
+  const char *splits = ds->ops->splits;
+  return splits != NULL && strncmp(splits, "all", 3) != 0 &&
+         strstr(splits, "test") != NULL && strcmp(split, "test") != 0;
+}
+
+es_status es_assembly_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
+                                es_assembly *p) {
+  const uint64_t seed = (uint64_t) s->run.seed;
+  ES_TRY(es_dataset_open(c, &s->data, NULL, seed, &p->data));
+  if (has_test_split(p->data, s->data.split)) {
+    es_data_params test = s->data;
+    test.limit = 0;
+    ES_TRY(es_dataset_open(c, &test, "test", seed, &p->held_out));
+  }
+  ES_TRY(es_comm_agree(c, es_augment_create(cfg, p->data, &p->augment, &p->view)));
+  const int64_t unit = s->parallel.deterministic ? s->parallel.shards : 1;
+  p->probe_chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size, unit);
+  p->probe_pairs = s->spectrum.probe / p->probe_chunk * p->probe_chunk;
+  if (p->probe_pairs != s->spectrum.probe) {
+    es_warn(
+        "spectrum.probe: %lld pairs are not a multiple of a batch of %lld; using %lld",
+        (long long) s->spectrum.probe, (long long) s->batch.pairs,
+        (long long) p->probe_pairs);
+  }
+  return ES_OK;
+}
+
+/* Records to train on: without the probe, where that is of the same. */
+static int64_t to_train(const es_assembly *p) {
+  const bool apart = p->held_out != NULL || p->data->endless;
+  return p->data->size - (apart ? 0 : p->probe_pairs);
+}
+
+es_status es_assembly_check_data(const es_settings *s, const es_assembly *p) {
+  const es_dataset *const probe_set = p->held_out != NULL ? p->held_out : p->data;
+  const int64_t have = p->held_out != NULL ? p->held_out->size : p->data->size - 1;
+  ES_CHECK(
+      probe_set->endless || p->probe_pairs <= have, ES_ECONFIG,
+      "spectrum.probe: got %lld pairs, expected at most %lld, what data set '%s' can "
+      "hold out",
+      (long long) p->probe_pairs, (long long) have, s->data.name);
+  ES_CHECK(
+      s->batch.pairs <= to_train(p), ES_ECONFIG,
+      "batch.pairs: got %lld, expected at most %lld, what data set '%s' has to train "
+      "on: every batch would hold an image twice",
+      (long long) s->batch.pairs, (long long) to_train(p), s->data.name);
+  return ES_OK;
+}
+
+/* Training records, and the held-out ones for the probe: the test split, records past
+ * the end of an endless set, or the last ones of a set that has neither. */
+static es_status open_loaders(const es_comm *c, const es_settings *s, es_assembly *p) {
+  const es_loader_options train = {.seed = (uint64_t) s->run.seed,
+                                   .pairs = s->batch.pairs,
+                                   .first = 0,
+                                   .count = to_train(p),
+                                   .shuffle = s->data.shuffle,
+                                   .prefetch = s->data.prefetch};
+  const es_loader_options probe = {.seed = train.seed,
+                                   .first = p->held_out != NULL ? 0 : train.count,
+                                   .pairs = p->probe_chunk,
+                                   .count = p->probe_pairs,
+                                   .fixed_epoch = PROBE_EPOCH};
+  ES_TRY(es_assembly_check_data(s, p));
+  ES_TRY(es_loader_create(c, p->data, p->augment, p->view, &train, &p->loader));
+  return es_loader_create(c, p->held_out != NULL ? p->held_out : p->data, p->augment,
+                          p->view, &probe, &p->probe_loader);
+}
+
+es_status es_assembly_open_backends(const es_comm *c, const es_settings *s,
+                                    es_assembly *p) {
+  es_backend_options b = es_settings_backend(s);
+  ES_TRY(es_backend_open_with(&b, c, &p->backend));
+  if (!p->backend->bf16 || s->spectrum.precision == 1) return ES_OK;
+  b.bf16 = false;
+  return es_backend_open_with(&b, c, &p->eval_backend);
+}
+
+/* The network that snapshots see: in f32 also where training is in bf16, whose rounding
+ * would be a floor below the small eigenvalues. */
+static es_status build_eval_net(const es_comm *c, const es_settings *s, es_net_options o,
+                                es_assembly *p) {
+  p->eval_net = p->net;
+  if (p->eval_backend == NULL) return ES_OK;
+  es_net *eval_net = NULL;
+  o.params = es_net_params(p->net);
+  o.forward_only = true;
+  ES_TRY(es_comm_agree(c, es_model_build(p->eval_backend, &o, p->view, &s->encoder,
+                                         &s->projector, &s->init, &eval_net, NULL)));
+  p->eval_net = eval_net;
+  return ES_OK;
+}
+
+static es_status build_model(const es_comm *c, es_config *cfg, const es_settings *s,
+                             es_assembly *p) {
+  const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
+  const int n_max = batch > chunk ? batch : chunk;
+  es_net_options o = es_settings_net(s, n_max, c->size);
+  if (s->batch.sync_bn) o.sync = c;
+  ES_TRY(
+      es_comm_agree(c, es_model_build(p->backend, &o, p->view, &s->encoder, &s->projector,
+                                      &s->init, &p->net, &p->features)));
+  es_params *params = es_net_params(p->net);
+  ES_TRY(es_comm_agree(c, es_params_init(params, (uint64_t) s->run.seed)));
+  if (s->encoder.weights[0] != '\0') ES_TRY(es_model_load(params, c, s->encoder.weights));
+  ES_TRY(es_comm_agree(c, es_optim_create(cfg, &s->optim, params, &p->optim)));
+  ES_TRY(es_sched_find(&s->sched, &p->sched));
+  return build_eval_net(c, s, o, p);
+}
+
+/* Losses of batch and probe; each rank sees its share of the pairs, or all. */
+static es_status make_losses(es_config *cfg, const es_settings *s, es_assembly *p) {
+  const int ranks = p->loss_comm->size, dim = es_net_dim(p->net);
+  const int64_t chunks = p->probe_pairs / p->probe_chunk;
+  const int batch = (int) ((s->batch.pairs + ranks - 1) / ranks);
+  const int probe = (int) (chunks * ((p->probe_chunk + ranks - 1) / ranks));
+  ES_TRY(es_loss_create(cfg, s->loss.name, p->loss_comm, batch, s->batch.pairs, dim,
+                        &p->loss));
+  ES_TRY(es_loss_create(cfg, s->loss.name, p->loss_comm, probe, p->probe_pairs, dim,
+                        &p->probe_loss));
+  return es_precondition_create(&s->precondition, p->loss, &p->precondition);
+}
+
+static es_status make_train(const es_comm *c, const es_settings *s, es_assembly *p) {
+  const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
+  const es_train_options o = {.comm = c,
+                              .net = p->net,
+                              .eval_net = p->eval_net,
+                              .loss = p->loss,
+                              .optim = p->optim,
+                              .n_max = batch > chunk ? batch : chunk,
+                              .groups = s->batch.bn_views == 0 ? 2 : 1,
+                              .micro = (int) s->batch.micro,
+                              .local_bn = !s->batch.sync_bn,
+                              .deterministic = s->parallel.deterministic};
+  ES_TRY(es_comm_agree(c, es_train_create(&o, &p->train)));
+  p->train->skip_max = s->run.skip_max;
+  p->train->data = (int64_t) p->data->checksum;
+  p->train->precondition = p->precondition;
+  return es_train_share(p->train);
+}
+
+static es_status check_loss(es_config *cfg, const es_settings *s) {
+  const es_loss_ops *const *list;
+  const size_t n = es_loss_list(&list);
+  const void *found;
+  void *par = NULL;
+  char section[64];
+  ES_TRY(es_registry_find("loss", s->loss.name, (const void *const *) list, n, &found));
+  const es_loss_ops *ops = found;
+  snprintf(section, sizeof section, "loss.%s", ops->name);
+  ES_TRY(es_alloc(ops->size, section, &par));
+  es_status st = es_config_get(cfg, section, ops->params, NULL, ops->size, par);
+  if (st == ES_OK && ops->check != NULL)
+    st = ops->check(par, s->batch.pairs, es_settings_dim(s));
+  es_free(&par);
+  ES_TRY(st);
+  ES_TRY(es_precondition_check(&s->precondition, ops, es_settings_dim(s)));
+  if (es_settings_dim(s) > s->batch.pairs)
+    es_warn("embeddings of width %d, but batches of %lld pairs: C of a batch has at most "
+            "%lld eigenvalues above 0, so that many modes are learned at a time",
+            es_settings_dim(s), (long long) s->batch.pairs, (long long) s->batch.pairs);
+  return ES_OK;
+}
+
+es_status es_assembly_check(es_config *cfg, const es_settings *s) {
+  const es_snapshot_options o = {
+      .dim = es_settings_dim(s), .samples = s->spectrum.probe, .pairs = true};
+  const es_optim_ops *optim;
+  const es_sched_ops *sched;
+  bool wanted;
+  ES_CHECK(s->spectrum.precision <= s->backend.precision, ES_ECONFIG,
+           "spectrum.precision: got bf16 with backend.precision = f32, expected f32");
+  ES_TRY(check_loss(cfg, s));
+  ES_TRY(es_accuracy_check(&s->probe, &wanted));
+  ES_TRY(es_optim_find(&s->optim, &optim));
+  ES_TRY(es_sched_find(&s->sched, &sched));
+  return es_snapshot_check(&s->spectrum, &o);
+}
+
+es_status es_assembly_create(const es_comm *c, es_config *cfg, const es_settings *s,
+                             es_assembly **out) {
+  es_assembly *p = NULL;
+  es_status st;
+  ES_TRY(es_comm_agree(c, es_assembly_check(cfg, s)));
+  ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
+  ES_TRY_GOTO(es_assembly_open_backends(c, s, p), fail);
+  ES_TRY_GOTO(es_assembly_open_data(c, cfg, s, p), fail);
+  ES_TRY_GOTO(es_comm_agree(c, open_loaders(c, s, p)), fail);
+  ES_TRY_GOTO(build_model(c, cfg, s, p), fail);
+  if (s->parallel.deterministic)
+    ES_TRY_GOTO(es_comm_agree(c, es_comm_create(MPI_COMM_SELF, &p->self)), fail);
+  p->loss_comm = p->self != NULL ? p->self : c;
+  ES_TRY_GOTO(es_comm_agree(c, make_losses(cfg, s, p)), fail);
+  ES_TRY_GOTO(make_train(c, s, p), fail);
+  *out = p;
+  return ES_OK;
+fail:
+  es_assembly_destroy(&p);
+  return st;
+}
+
+es_status es_assembly_class_names(const es_dataset *ds, char **names) {
+  size_t room = 1, used = 0;
+  if (ds->ops->class_name == NULL) return ES_OK;
+  for (int k = 0; k < ds->labels; k++) room += strlen(ds->ops->class_name(ds, k)) + 1;
+  ES_TRY(ES_NEW(room, names));
+  for (int k = 0; k < ds->labels; k++) {
+    if (k > 0) (*names)[used++] = ' ';
+    for (const char *c = ds->ops->class_name(ds, k); *c != '\0'; c++)
+      (*names)[used++] = isspace((unsigned char) *c) ? '_' : *c;
+  }
+  return ES_OK;
+}
+
+/* Collective. The classes of the probe's records, where they have any. */
+static es_status write_labels(const es_comm *c, const es_assembly *p, es_snapshot *snap) {
+  const es_dataset *const ds = p->held_out != NULL ? p->held_out : p->data;
+  int64_t first, n, *label = NULL;
+  char *names = NULL;
+  if (ds->labels == 0) return ES_OK;
+  es_comm_share(c, p->probe_pairs, &first, &n);
+  es_status st = ES_NEW(n, &label);
+  if (st == ES_OK) st = es_loader_labels(p->probe_loader, first, n, label);
+  if (st == ES_OK) st = es_assembly_class_names(ds, &names);
+  st = es_comm_agree(c, st);
+  if (st == ES_OK) st = es_snapshot_label(snap, first, n, label, names);
+  es_free(&names);
+  es_free(&label);
+  return st;
+}
+
+es_status es_assembly_probe(const es_comm *c, const es_assembly *p, const es_settings *s,
+                            const es_grid *g, es_traj *t, es_snapshot **snapshot,
+                            es_probe **probe) {
+  es_snapshot_options o = {
+      .dim = es_net_dim(p->net), .samples = p->probe_pairs, .pairs = true};
+  es_snapshot *snap = NULL;
+  const es_loss_growth growth = es_loss_growth_of(p->loss);
+  o.unit = growth.unit;
+  o.cross_modes = growth.cross;
+  o.rate = growth.rate; /* a preconditioned eigenvalue below eps grows 1/eps as fast */
+  if (s->precondition.eps > 0) o.rate /= s->precondition.eps;
+  o.settled = growth.settled;
+  o.alone = growth.alone;
+  if (p->loss->ops->convention != NULL)
+    p->loss->ops->convention(p->loss->par, &o.center, &o.normalize);
+  ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
+  es_status st = write_labels(c, p, snap);
+  if (st == ES_OK)
+    st = es_comm_agree(
+        c, es_probe_create(p->loss_comm, p->probe_loader, p->probe_pairs, p->probe_chunk,
+                           es_snapshot_views(&s->spectrum, &o), o.dim, p->probe_loss,
+                           s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING, probe));
+  if (st == ES_OK)
+    *snapshot = snap;
+  else
+    es_snapshot_destroy(&snap);
+  return st;
+}
+
+void es_assembly_destroy(es_assembly **pp) {
+  es_assembly *p = *pp;
+  if (p == NULL) return;
+  es_train_destroy(&p->train);
+  es_optim_destroy(&p->optim);
+  es_precondition_destroy(&p->precondition);
+  es_loss_destroy(&p->probe_loss);
+  es_loss_destroy(&p->loss);
+  if (p->eval_net != p->net) es_net_destroy(&p->eval_net);
+  es_net_destroy(&p->net);
+  es_loader_destroy(&p->probe_loader);
+  es_loader_destroy(&p->loader);
+  es_augment_destroy(&p->augment);
+  es_dataset_close(&p->held_out);
+  es_dataset_close(&p->data);
+  es_backend_close(&p->eval_backend);
+  es_backend_close(&p->backend);
+  es_comm_destroy(&p->self);
+  es_free(pp);
+}

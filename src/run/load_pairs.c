@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file load_pairs.c  A data set's pairs, through its augmentations, as one batch. */
+#include "eigenstep/load_pairs.h"
+
+#include "eigenstep/mem.h"
+
+es_status es_pairs_defaults(es_config *cfg) {
+  static const char *const defaults[][3] = {
+      {"augment", "list", "augment.list=crop"},
+      {"augment.crop", "mode", "augment.crop.mode=fixed"},
+      {"augment.crop", "size", "augment.crop.size=20"}};
+  for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+    if (es_config_given(cfg, defaults[i][0], defaults[i][1]) == NULL)
+      ES_TRY(es_config_set(cfg, defaults[i][2]));
+  return ES_OK;
+}
+
+/* A batch needs a pair on each rank; with fewer pairs the surplus is left out again. */
+static es_status copy_share(const es_comm *c, const es_batch *b, es_pairs *p) {
+  const size_t m = (size_t) p->m;
+  es_comm_share(c, p->total, &p->first, &p->n);
+  for (int v = 0; v < 2; v++) {
+    ES_TRY(ES_NEW((size_t) p->n * m, &p->x[v]));
+    const float *from = b->x + (size_t) v * (size_t) b->n * m;
+    for (size_t i = 0; i < (size_t) p->n * m; i++) p->x[v][i] = from[i];
+  }
+  return ES_OK;
+}
+
+static es_status load(const es_comm *c, const es_dataset *ds, const es_augment *a,
+                      es_shape view, const es_loader_options *o, es_pairs *p) {
+  es_loader *l = NULL;
+  es_batch *b = NULL;
+  ES_TRY(es_loader_create(c, ds, a, view, o, &l));
+  es_status st = es_comm_agree(c, es_loader_get(l, 0, &b));
+  if (st == ES_OK) st = es_comm_agree(c, copy_share(c, b, p));
+  es_loader_destroy(&l);
+  return st;
+}
+
+es_status es_pairs_load(const es_comm *c, es_config *cfg, uint64_t seed, int64_t n,
+                        es_pairs *out, es_shape *view) {
+  es_data_params par;
+  es_dataset *ds = NULL;
+  es_augment *a = NULL;
+  es_pairs p = {.total = n};
+  es_status st;
+  ES_TRY(es_config_get(cfg, "data", es_data_table, NULL, sizeof par, &par));
+  ES_TRY_GOTO(es_dataset_open(c, &par, NULL, seed, &ds), done);
+  if (n > ds->size && !ds->endless) {
+    if (c->rank == 0)
+      es_error("sample: got %lld pairs, expected at most the %lld records of '%s'",
+               (long long) n, (long long) ds->size, par.name);
+    st = ES_ECONFIG;
+    goto done;
+  }
+  ES_TRY_GOTO(es_comm_agree(c, es_augment_create(cfg, ds, &a, view)), done);
+  p.m = view->c * view->h * view->w;
+  const es_loader_options o = {.seed = seed,
+                               .pairs = n > c->size ? n : c->size,
+                               .count = ds->size,
+                               .shuffle = par.shuffle};
+  ES_TRY_GOTO(load(c, ds, a, *view, &o, &p), done);
+  *out = p;
+done:
+  if (st != ES_OK) es_pairs_free(&p);
+  es_augment_destroy(&a);
+  es_dataset_close(&ds);
+  return st;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file settings.c  All sections: the list of what may be set, and the reading of it. */
+#define _POSIX_C_SOURCE 200809L
+#include "eigenstep/settings.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "eigenstep/mem.h"
+#include "eigenstep/tree.h"
+
+typedef es_output_params out_par;
+const es_param es_output_table[] = {
+    ES_STRING(out_par, dir, "eigenstep-out",
+              "output folder; refused when it exists and is not empty"),
+    ES_PARAM_END};
+
+typedef es_backend_params back_par;
+const es_param es_backend_table[] = {
+    ES_STRING(back_par, name, "auto",
+              "where the network is computed: auto, onednn, blas, guard"),
+    ES_CHOICE(back_par, precision, "f32", "f32|bf16",
+              "type of activations; parameters and statistics are f32 (bf16: onednn)"),
+    ES_INT(back_par, threads, "1", 1, 4096, "1", "threads per rank"),
+    ES_BOOL(back_par, tune, "true",
+            "onednn: time the ways of computing each convolution and take the fastest; "
+            "false: by fixed rules, the same on every run"),
+    ES_STRING(back_par, plans, "auto",
+              "file that keeps what was timed, for later runs: a path, none, or auto = "
+              ".cache/eigenstep/plans.tsv in the home folder that the system has for the "
+              "user, whatever $HOME says"),
+    ES_PARAM_END};
+
+/* The fixed sections, and where their values go in es_settings. */
+typedef struct entry {
+  const char *name, *doc;
+  const es_param *table;
+  size_t offset, size;
+} entry;
+
+#define ES_ENTRY(member, table, doc)                                                     \
+  {                                                                                      \
+#member, doc, table, offsetof(es_settings, member),                                  \
+        sizeof(((es_settings *) 0)->member)                                              \
+  }
+
+static const entry fixed[] = {
+    ES_ENTRY(run, es_run_table, "length, seed, progress"),
+    ES_ENTRY(output, es_output_table, "where results go"),
+    ES_ENTRY(data, es_data_table, "the data set"),
+    ES_ENTRY(encoder, es_encoder_table, "the network whose embeddings are studied"),
+    ES_ENTRY(projector, es_projector_table, "layers behind the encoder"),
+    ES_ENTRY(init, es_init_table, "initial weights"),
+    ES_ENTRY(batch, es_batch_table, "the global batch"),
+    ES_ENTRY(parallel, es_parallel_table, "how ranks share the work"),
+    ES_ENTRY(loss, es_loss_table, "self-supervised loss"),
+    ES_ENTRY(precondition, es_precondition_table, "gradient divided by the loss's C"),
+    ES_ENTRY(optim, es_optim_table, "optimiser"),
+    ES_ENTRY(sched, es_sched_table, "learning-rate schedule"),
+    ES_ENTRY(backend, es_backend_table, "where the network is computed"),
+    ES_ENTRY(spectrum, es_spectrum_table, "snapshots of the embedding spectrum"),
+    ES_ENTRY(probe, es_accuracy_table, "accuracy of labels read off the features"),
+    ES_ENTRY(ckpt, es_ckpt_table, "checkpoints"),
+};
+enum { FIXED = sizeof fixed / sizeof fixed[0] };
+
+size_t es_settings_sections(es_section *s, size_t max) {
+  size_t n = 0;
+  for (size_t i = 0; i < FIXED; i++) {
+    if (strcmp(fixed[i].name, "data") == 0) {
+      n += es_data_sections(s + n, max - n);
+    } else if (strcmp(fixed[i].name, "loss") == 0) {
+      n += es_loss_sections(s + n, max - n);
+    } else if (strcmp(fixed[i].name, "probe") == 0) {
+      n += es_accuracy_sections(s + n, max - n);
+    } else if (strcmp(fixed[i].name, "optim") == 0) {
+      n += es_optim_sections(s + n, max - n);
+    } else if (n < max) {
+      s[n++] = (es_section){
+          .name = fixed[i].name, .table = fixed[i].table, .doc = fixed[i].doc};
+    }
+  }
+  return n;
+}
+
+/** backend.plans as a path, "" for none; auto: in the home folder the system knows. */
+static void locate_plans(char *plans, size_t size) {
+  const bool automatic = strcmp(plans, "auto") == 0;
+  if (!automatic && strcmp(plans, "none") != 0) return;
+  const struct passwd *user = automatic ? getpwuid(getuid()) : NULL;
+  plans[0] = '\0';
+  if (user != NULL && user->pw_dir[0] == '/')
+    snprintf(plans, size, "%s/.cache/eigenstep/plans.tsv", user->pw_dir);
+}
+
+es_backend_options es_settings_backend(const es_settings *s) {
+  return (es_backend_options){.name = s->backend.name,
+                              .threads = (int) s->backend.threads,
+                              .bf16 = s->backend.precision == 1,
+                              .tune = s->backend.tune && !s->parallel.deterministic,
+                              .plans = s->backend.plans};
+}
+
+int es_settings_dim(const es_settings *s) {
+  return (int) s->projector.widths.v[s->projector.widths.n - 1];
+}
+
+/* What a run that is not to depend on the number of ranks asks for. */
+static es_status check_deterministic(const es_settings *s, int ranks) {
+  const int64_t shards = s->parallel.shards;
+  if (!s->parallel.deterministic) return ES_OK;
+  ES_CHECK(es_tree_fits(shards), ES_ECONFIG,
+           "parallel.shards: got %lld, expected a power of two", (long long) shards);
+  ES_CHECK(es_tree_fits(ranks) && ranks <= shards, ES_ECONFIG,
+           "parallel.deterministic: got %d ranks, expected a power of two of at most "
+           "parallel.shards = %lld",
+           ranks, (long long) shards);
+  ES_CHECK(s->batch.pairs % shards == 0, ES_ECONFIG,
+           "batch.pairs: got %lld with parallel.deterministic, expected a multiple of "
+           "parallel.shards = %lld",
+           (long long) s->batch.pairs, (long long) shards);
+  ES_CHECK(s->spectrum.probe % shards == 0, ES_ECONFIG,
+           "spectrum.probe: got %lld with parallel.deterministic, expected a multiple of "
+           "parallel.shards = %lld",
+           (long long) s->spectrum.probe, (long long) shards);
+  ES_CHECK(s->batch.sync_bn, ES_ECONFIG,
+           "batch.sync_bn: got false with parallel.deterministic, expected true: "
+           "statistics of each rank alone depend on the number of ranks");
+  ES_CHECK(s->batch.micro == 0, ES_ECONFIG,
+           "batch.micro: got %lld with parallel.deterministic, expected 0: which pairs "
+           "pass together depends on the number of ranks",
+           (long long) s->batch.micro);
+  bool accuracies;
+  ES_TRY(es_accuracy_check(&s->probe, &accuracies));
+  ES_CHECK(
+      !accuracies, ES_ECONFIG,
+      "probe.list: got '%s' with parallel.deterministic, expected none: accuracies are "
+      "sums in the order of ranks",
+      s->probe.list);
+  return ES_OK;
+}
+
+es_status es_settings_read(es_config *cfg, int ranks, es_settings *s) {
+  for (size_t i = 0; i < FIXED; i++) {
+    void *at = (char *) s + fixed[i].offset;
+    ES_TRY(es_config_get(cfg, fixed[i].name, fixed[i].table, NULL, fixed[i].size, at));
+  }
+  locate_plans(s->backend.plans, sizeof s->backend.plans);
+  ES_CHECK(
+      s->projector.widths.n >= 1, ES_ECONFIG,
+      "projector.widths: got an empty list, expected at least the embedding's width");
+  ES_CHECK(s->batch.pairs >= ranks, ES_ECONFIG,
+           "batch.pairs: got %lld pairs for %d ranks, expected at least one a rank",
+           (long long) s->batch.pairs, ranks);
+  ES_CHECK(s->spectrum.top <= es_settings_dim(s), ES_ECONFIG,
+           "spectrum.top: got %lld modes, expected at most the embedding's %d dimensions",
+           (long long) s->spectrum.top, es_settings_dim(s));
+  ES_CHECK(s->spectrum.probe >= ranks, ES_ECONFIG,
+           "spectrum.probe: got %lld pairs for %d ranks, expected at least one a rank",
+           (long long) s->spectrum.probe, ranks);
+  return check_deterministic(s, ranks);
+}
+
+es_net_options es_settings_net(const es_settings *s, int64_t pairs, int ranks) {
+  const int64_t micro = s->batch.micro;
+  const int64_t pass = micro > 0 && micro < pairs ? micro : pairs;
+  const int shards = s->parallel.deterministic ? (int) s->parallel.shards / ranks : 0;
+  return (es_net_options){.max_n = (int) (2 * pass), .shards = shards};
+}

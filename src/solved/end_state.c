@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file end_state.c  The end of a simulation against its prediction. */
+#include "end_state.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/compare.h"
+#include "eigenstep/mem.h"
+
+/* One row of both. */
+static es_status write_row(const es_theory_end *e, const char *path, const char *what,
+                           const char *axis, int n, const double *measured,
+                           const double *predicted) {
+  const es_traj_field field[] = {
+      {"measured", 2, {e->d, n}, {"output", axis}, "1", "as simulated"},
+      {"predicted", 2, {e->d, n}, {"output", axis}, "1", "as predicted"}};
+  const size_t size = (size_t) e->d * (size_t) n;
+  double *row = NULL;
+  int id;
+  ES_TRY(es_traj_declare(e->traj, path, what, field, 2, &id));
+  ES_TRY(es_comm_agree(e->comm, ES_NEW(2 * size, &row)));
+  memcpy(row, measured, size * sizeof *row);
+  memcpy(row + size, predicted, size * sizeof *row);
+  es_status st = es_traj_append(e->traj, id, llround(e->time / e->lr), e->time, row);
+  if (st == ES_OK) st = es_traj_flush(e->traj);
+  es_free(&row);
+  return st;
+}
+
+static es_status write_likeness(const es_theory_end *e, const char *path,
+                                const es_likeness *l, const double *angles) {
+  es_h5 *f = es_traj_h5(e->traj);
+  const int64_t d = e->d;
+  char name[128];
+  ES_TRY(es_h5_attr_f64(f, path, "relative_error", l->error));
+  ES_TRY(es_h5_attr_f64(f, path, "alignment", l->alignment));
+  ES_TRY(es_h5_attr_f64(f, path, "alignment_chance", l->chance));
+  ES_TRY(es_h5_attr_f64(f, path, "cka", l->cka));
+  snprintf(name, sizeof name, "%s/principal_angles", path);
+  ES_TRY(es_h5_dataset(f, name, ES_H5_F64, 1, &d, 0, "rad",
+                       "between the spans of measured and predicted rows, rising"));
+  return es_h5_write_rows(f, name, ES_H5_F64, 0, e->comm->rank == 0 ? d : 0, angles);
+}
+
+es_status es_theory_write_end(const es_theory_end *e, const char *path, const char *what,
+                              const char *axis, int n, const double *measured,
+                              const double *predicted) {
+  double *angles = NULL;
+  es_likeness l;
+  ES_TRY(write_row(e, path, what, axis, n, measured, predicted));
+  es_status st = ES_NEW(e->d, &angles);
+  if (st == ES_OK) st = es_compare(n, e->d, measured, e->d, predicted, &l, angles);
+  st = es_comm_agree(e->comm, st);
+  if (st == ES_OK) {
+    es_print("%s: relative error %.2e; alignment %.6f (chance %.3f), largest angle %.2e, "
+             "CKA %.6f",
+             what, l.error, l.alignment, l.chance, l.angle, l.cka);
+    st = write_likeness(e, path, &l, angles);
+  }
+  es_free(&angles);
+  return st;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file kernel_machine.c  eigenstep kernel: a kernel machine on pairs of views, solved and
+ *  simulated, on training and held-out points. Pairs -> kernel matrix -> modes ->
+ *  prediction -> simulation -> comparison; then networks of growing width. */
+#include "eigenstep/kernel_machine.h"
+
+#include <math.h>
+#include <string.h>
+#include "eigenstep/clock.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/load_pairs.h"
+#include "eigenstep/run_folder.h"
+#include "eigenstep/settings.h"
+#include "schedule.h"
+#include "record.h"
+
+typedef es_kernel_params par;
+const es_param es_kernel_table[] = {
+    ES_STRING(
+        par, name, "rbf",
+        "linear, polynomial, rbf, laplace, arccos, ntk_relu: section [kernel.NAME]"),
+    ES_INT(par, dim, "10", 1, 4096, "1", "outputs d of the model"),
+    ES_DOUBLE(par, alpha, "1e-7", 1e-150, 1e6, "1",
+              "start: d draws from the Gaussian process of the kernel, times alpha"),
+    ES_DOUBLE(par, lr, "0", 0, ES_INF, "1",
+              "learning rate; 0 = 1 / (16 gamma_1); stable below 1 / (4 gamma_1)"),
+    ES_INT(par, steps, "0", 0, 1e12, "steps",
+           "length of gradient descent; 0 = until all modes are learned"),
+    ES_LIST(par, times, "", 0, ES_INF, "lr steps",
+            "rising effective times to record, the last ends the run; empty = automatic"),
+    ES_CHOICE(
+        par, method, "gd", "gd|flow|direct",
+        "gradient descent on the modes, gradient flow by an adaptive integrator, or "
+        "gradient descent in function space"),
+    ES_INT(par, sample, "500", 1, 1e6, "pairs", "training pairs: a matrix of 2 x sample"),
+    ES_INT(par, held_out, "100", 0, 1e6, "pairs",
+           "further pairs, not trained on, whose embeddings are predicted too"),
+    ES_BOOL(par, center, "false", "subtract from all views the mean training point"),
+    ES_DOUBLE(par, offdiag, "1", 0, 1e6, "1", "weight of the off-diagonal terms"),
+    ES_DOUBLE(par, weight_decay, "0", 0, 1e6, "1",
+              "weight decay: gradient of (wd / 2) |f|^2 in the kernel's own norm"),
+    ES_INT(par, rows, "1000", 4, 1000000, "1", "moments to record, about"),
+    ES_DOUBLE(par, tol, "1e-9", 1e-13, 1e-2, "1", "error of a step of the flow"),
+    ES_LIST(par, widths, "", 1, 1e6, "units",
+            "ReLU networks of these widths are trained beside (arccos; ntk_relu of depth "
+            "1, even widths); single precision: alpha 1e-4 or more"),
+    ES_INT(par, seeds, "3", 1, 1000, "1", "networks of each width"),
+    ES_PARAM_END};
+
+typedef struct job {
+  es_machine m;
+  double *w0, *w; /* [d, k] start and end on the modes */
+  double *f;      /* [d, 2n + 2 held-out] end, measured; direct: the simulation's */
+  es_flow *flow;
+  es_watch *watch;
+  es_schedule plan;
+} job;
+
+static void release(job *j) {
+  es_free(&j->plan.at);
+  es_watch_destroy(&j->watch);
+  es_flow_destroy(&j->flow);
+  es_free(&j->f);
+  es_free(&j->w);
+  es_free(&j->w0);
+  es_free(&j->m.gamma);
+  es_kernel_modes_destroy(&j->m.modes);
+  es_dmat_destroy(&j->m.k_new);
+  es_dmat_destroy(&j->m.k);
+  es_grid_destroy(&j->m.grid);
+  es_kernel_destroy(&j->m.kernel);
+  es_pairs_free(&j->m.pairs);
+}
+
+static es_status check(const es_kernel_params *p) {
+  ES_TRY(es_theory_check_times("kernel", &p->times));
+  ES_CHECK(p->widths.n == 0 || p->weight_decay == 0, ES_ECONFIG,
+           "kernel.weight_decay: got %g, expected 0 with kernel.widths", p->weight_decay);
+  ES_CHECK(p->widths.n == 0 || p->method != ES_KERNEL_FLOW, ES_ECONFIG,
+           "kernel.method: got flow, expected gd or direct with kernel.widths");
+  return ES_OK;
+}
+
+/* A network can stand beside this kernel, in these widths. */
+static es_status check_widths(const es_machine *m) {
+  const es_list *w = &m->par.widths;
+  const es_kernel_ops *ops = m->kernel->ops;
+  if (w->n == 0) return ES_OK;
+  ES_CHECK(ops->layers != NULL, ES_ECONFIG,
+           "kernel.widths: got the kernel %s, expected one that wide networks have: "
+           "arccos, ntk_relu",
+           ops->name);
+  ES_CHECK(!ops->tangent || ops->layers(m->kernel->par) == 1, ES_ECONFIG,
+           "kernel.%s.depth: got %d with kernel.widths, expected 1: deeper tangent "
+           "kernels weigh layers unlike gradient descent does",
+           ops->name, ops->layers(m->kernel->par));
+  for (int i = 0; i < w->n; i++)
+    ES_CHECK(w->v[i] == floor(w->v[i]) && (!ops->tangent || fmod(w->v[i], 2) == 0),
+             ES_ECONFIG, "kernel.widths: got %g, expected %s numbers", w->v[i],
+             ops->tangent ? "even" : "whole");
+  return ES_OK;
+}
+
+/* Kernel matrices and modes. */
+static es_status decompose(job *j) {
+  es_machine *m = &j->m;
+  const double began = es_now();
+  const es_points all = {0, m->par.sample}, fresh = {m->par.sample, m->par.held_out};
+  ES_TRY(es_grid_create(m->comm, 0, &m->grid));
+  ES_TRY(es_kernel_matrix(m->kernel, m->grid, &m->pairs, all, all, &m->k));
+  if (fresh.n > 0)
+    ES_TRY(es_kernel_matrix(m->kernel, m->grid, &m->pairs, all, fresh, &m->k_new));
+  ES_TRY(es_kernel_modes_create(m->k, &m->modes));
+  const es_modes *b = &m->modes->basis;
+  ES_TRY(es_comm_agree(m->comm, ES_NEW(b->k, &m->gamma)));
+  es_theory_gamma(b->k, b->gamma, m->gamma);
+  es_info("%lld training and %lld held-out pairs of views of %d values%s, %d ranks",
+          (long long) all.n, (long long) fresh.n, m->pairs.m,
+          m->par.center ? ", centred" : "", m->comm->size);
+  es_info("kernel %s: %d modes in %.2f s, residual %.1e; gamma_1 = %.6g",
+          m->kernel->ops->name, b->k, es_now() - began, b->residual, m->gamma[0]);
+  if (m->modes->dropped > 0)
+    es_info("the kernel matrix is singular to round-off: %d of %d directions left out",
+            m->modes->dropped, b->m);
+  return ES_OK;
+}
+
+/* F_0 = alpha G K^(1/2), so w(0) = alpha G B; G has an entry for each output and
+   point. */
+static double start_entry(void *ctx, int i, int j) {
+  const es_machine *m = ctx;
+  const uint64_t index = (uint64_t) i * (uint64_t) m->modes->basis.m + (uint64_t) j;
+  es_rng r = es_rng_at(m->seed, ES_STREAM_INIT, index, 0);
+  return m->par.alpha * es_rng_normal(&r);
+}
+
+int es_machine_points(const es_machine *m) {
+  return 2 * (int) (m->par.sample + m->par.held_out);
+}
+
+es_status es_machine_embed(const es_machine *m, const double *w, double *f) {
+  const size_t known = (size_t) m->par.dim * (size_t) m->k->n;
+  ES_TRY(es_kernel_embed(m->modes, (int) m->par.dim, w, m->k, f));
+  if (m->k_new == NULL) return ES_OK;
+  return es_kernel_embed(m->modes, (int) m->par.dim, w, m->k_new, f + known);
+}
+
+static es_status prepare_start(job *j) {
+  es_machine *m = &j->m;
+  const size_t d = (size_t) m->par.dim, k = (size_t) m->modes->basis.k;
+  es_status st = ES_NEW(d * k, &j->w0);
+  if (st == ES_OK) st = ES_NEW(d * k, &j->w);
+  if (st == ES_OK) st = ES_NEW(d * (size_t) es_machine_points(m), &j->f);
+  ES_TRY(es_comm_agree(m->comm, st));
+  ES_TRY(es_modes_rotate(&m->modes->basis, (int) d, start_entry, m, j->w0));
+  memcpy(j->w, j->w0, d * k * sizeof *j->w);
+  return ES_OK;
+}
+
+static es_status prepare(job *j) {
+  es_machine *m = &j->m;
+  const es_kernel_params *p = &m->par;
+  if (p->center) ES_TRY(es_points_center(m->comm, &m->pairs, p->sample));
+  ES_TRY(decompose(j));
+  m->lr = es_theory_rate(p->lr, m->gamma[0]);
+  ES_TRY(prepare_start(j));
+  const es_flow_options opt = {.lr = p->method == ES_KERNEL_FLOW ? 0 : m->lr,
+                               .offdiag = p->offdiag,
+                               .decay = p->weight_decay};
+  es_status st = es_theory_predict((int) p->dim, m->modes->basis.k, m->gamma, j->w0,
+                                   p->alpha, opt, &j->flow, &j->watch);
+  j->plan = (es_schedule){.section = "kernel",
+                          .flow = j->flow,
+                          .lr = m->lr,
+                          .alpha = p->alpha,
+                          .limit = es_theory_limit(m->gamma[0], p->weight_decay),
+                          .steps = p->steps,
+                          .rows = p->rows,
+                          .times = &p->times};
+  if (st == ES_OK) st = es_theory_moments(&j->plan);
+  ES_TRY(es_comm_agree(m->comm, st));
+  es_theory_announce(&j->plan);
+  return ES_OK;
+}
+
+/* [d, 2n] and [d, N] one behind the other <-> [d, 2n + N]. */
+static void interleave(const es_machine *m, const double *parts, double *rows) {
+  const size_t n = (size_t) m->k->n, fresh = (size_t) es_machine_points(m) - n;
+  const size_t d = (size_t) m->par.dim;
+  for (size_t i = 0; i < d; i++) {
+    memcpy(rows + i * (n + fresh), parts + i * n, n * sizeof *rows);
+    memcpy(rows + i * (n + fresh) + n, parts + d * n + i * fresh, fresh * sizeof *rows);
+  }
+}
+static void separate(const es_machine *m, const double *rows, double *parts) {
+  const size_t n = (size_t) m->k->n, fresh = (size_t) es_machine_points(m) - n;
+  const size_t d = (size_t) m->par.dim;
+  for (size_t i = 0; i < d; i++) {
+    memcpy(parts + i * n, rows + i * (n + fresh), n * sizeof *rows);
+    memcpy(parts + d * n + i * fresh, rows + i * (n + fresh) + n, fresh * sizeof *rows);
+  }
+}
+
+/* Descent in function space; weights and embeddings of its end. */
+static es_status descend_directly(job *j, es_descent *o) {
+  es_machine *m = &j->m;
+  double *rows = NULL;
+  ES_TRY(es_comm_agree(m->comm, ES_NEW(o->d * es_machine_points(m), &rows)));
+  es_status st = es_machine_embed(m, j->w0, j->f);
+  interleave(m, j->f, rows);
+  o->m = es_machine_points(m);
+  o->w = rows;
+  if (st == ES_OK) st = es_descent_kernel(o, m->k, m->k_new);
+  separate(m, rows, j->f);
+  if (st == ES_OK) st = es_kernel_weights(m->modes, o->d, j->f, j->w);
+  es_free(&rows);
+  return st;
+}
+
+static es_status descend(job *j, es_descent *o) {
+  es_machine *m = &j->m;
+  if (m->par.method == ES_KERNEL_DIRECT) return descend_directly(j, o);
+  o->m = m->modes->basis.k;
+  o->w = j->w;
+  if (m->par.method == ES_KERNEL_GD)
+    ES_TRY(es_descent_rotated(o, m->gamma));
+  else
+    ES_TRY(es_descent_flow(o, m->gamma, m->par.tol));
+  return es_machine_embed(m, j->w, j->f);
+}
+
+static es_status simulate(job *j, const es_run_folder *out) {
+  es_machine *m = &j->m;
+  es_record *record = NULL;
+  ES_TRY(es_record_create(m->comm, out->traj, j->flow, out->dir, &record));
+  es_descent o = {.comm = m->comm,
+                  .d = (int) m->par.dim,
+                  .lr = m->lr,
+                  .offdiag = m->par.offdiag,
+                  .decay = m->par.weight_decay,
+                  .n = j->plan.n,
+                  .at = j->plan.at,
+                  .watch = j->watch,
+                  .see = es_record_see,
+                  .ctx = record};
+  const double began = es_now();
+  es_status st = descend(j, &o);
+  ES_TRY(es_theory_finish(&j->plan, &o, st, es_now() - began, &record));
+  const double end = j->plan.at[j->plan.n - 1];
+  const es_machine_end at = {.time = j->flow->opt.lr > 0 ? end * m->lr : end,
+                             .flow = j->flow,
+                             .w = j->w,
+                             .f = j->f};
+  ES_TRY(es_machine_compare(m, &at, out->traj));
+  if (m->par.widths.n == 0) return ES_OK;
+  return es_kernel_networks(m, (int64_t) end, out->traj);
+}
+
+static es_status load(const es_job *context, es_config *cfg, job *j) {
+  es_machine *m = &j->m;
+  const int64_t total = m->par.sample + m->par.held_out;
+  ES_TRY(es_pairs_defaults(cfg));
+  ES_TRY(es_pairs_load(context->comm, cfg, m->seed, total, &m->pairs, &m->view));
+  ES_TRY(
+      es_kernel_create(cfg, m->par.name, m->comm, &m->pairs, m->par.sample, &m->kernel));
+  return check_widths(m);
+}
+
+static es_status kernel_into(const es_job *context, es_config *cfg, job *j) {
+  es_machine *m = &j->m;
+  es_run_params run;
+  es_output_params dir;
+  es_run_folder o = {0};
+  ES_TRY(es_config_get(cfg, "kernel", es_kernel_table, NULL, sizeof m->par, &m->par));
+  ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
+  ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof dir, &dir));
+  ES_TRY(check(&m->par));
+  ES_TRY(es_run_folder_check(context, dir.dir));
+  m->seed = (uint64_t) run.seed;
+  ES_TRY(load(context, cfg, j));
+  ES_TRY(prepare(j));
+  ES_TRY(es_run_folder_open(context, cfg, dir.dir, &o));
+  const es_status st = simulate(j, &o);
+  return es_run_folder_close(context, &o, st, 0);
+}
+
+es_status es_kernel_machine_run(const es_job *context, es_config *cfg) {
+  job j = {.m.comm = context->comm};
+  const es_status st = kernel_into(context, cfg, &j);
+  release(&j);
+  return st;
+}

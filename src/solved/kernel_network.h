@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file kernel_network.h  A real network beside a kernel machine, and the batches it is
+ *  trained and looked at on. */
+#ifndef ES_KERNEL_NETWORK_H
+#define ES_KERNEL_NETWORK_H
+
+#include "eigenstep/train.h"
+#include "eigenstep/kernel_machine.h"
+
+enum { ES_SET_TRAIN = 0, ES_SET_HELD_OUT = 1 };
+
+/** Pointers but m are owned. */
+typedef struct es_network {
+  const es_machine *m;
+  es_backend *backend;
+  es_batch batch[2]; /* training pairs, held-out pairs of this rank */
+  int64_t first[2];  /* of them in their set */
+  int64_t n[2];      /* pairs of each set over all ranks */
+  es_net *net;
+  es_loss *loss;
+  es_optim *optim;
+  es_train *train;
+  double *f0, *f, *ref; /* [d, 2n] and [d, 2 held-out]: start, end, machine's end */
+  double *w0, *w;       /* [d, k] */
+} es_network;
+
+/** Collective. Backend, batches and room for embeddings; into a zeroed network with
+ *  m set. */
+es_status es_network_open(es_network *q);
+/** Collective. A network of this width from this seed, ready for its first step. */
+es_status es_network_make(es_network *q, int width, uint64_t seed);
+/** The model alone; everything. */
+void es_network_drop(es_network *q);
+void es_network_close(es_network *q);
+
+#endif

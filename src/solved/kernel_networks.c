@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file kernel_networks.c  Training of networks of growing width, and how far each ends
+ *  from the kernel machine that starts from the same embeddings: /networks. */
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "eigenstep/clock.h"
+#include "eigenstep/compare.h"
+#include "eigenstep/mem.h"
+#include "kernel_network.h"
+#include "schedule.h"
+
+enum { COLUMNS = 7 };
+
+/* Collective. f [d, 2n], [d, 2 held-out] on all ranks. */
+static es_status embed(es_network *q, double *f) {
+  const es_comm *c = q->m->comm;
+  const int64_t d = q->m->par.dim;
+  memset(f, 0, (size_t) (2 * d * (q->n[0] + q->n[1])) * sizeof *f);
+  double *to = f;
+  for (int s = 0; s < 2; s++) {
+    const es_batch *b = &q->batch[s];
+    double *z = q->train->zd;
+    int n;
+    ES_TRY(es_comm_agree(c, es_train_embed(q->train, b, ES_BN_BATCH, &n, z)));
+    for (int v = 0; v < 2; v++)
+      for (int64_t i = 0; i < b->n; i++)
+        for (int64_t a = 0; a < d; a++)
+          to[a * 2 * q->n[s] + v * q->n[s] + q->first[s] + i] = z[(v * b->n + i) * d + a];
+    to += 2 * d * q->n[s];
+  }
+  es_comm_sum_f64(c, f, 2 * d * (q->n[0] + q->n[1]));
+  return ES_OK;
+}
+
+/* Collective. C of the embeddings of the last step. */
+static void correlate(const es_network *q, double *c) {
+  const int d = (int) q->m->par.dim, n = q->batch[ES_SET_TRAIN].n;
+  const double *z = q->train->zd;
+  memset(c, 0, (size_t) (d * d) * sizeof *c);
+  if (n > 0)
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n,
+                0.5 / (double) q->n[ES_SET_TRAIN], z, d, z + (size_t) n * (size_t) d, d,
+                0, c, d);
+  for (int i = 0; i < d; i++)
+    for (int j = 0; j <= i; j++)
+      c[i * d + j] = c[j * d + i] = c[i * d + j] + c[j * d + i];
+  es_comm_sum_f64(q->m->comm, c, (int64_t) d * d);
+}
+
+static es_status train(es_network *q, int64_t steps, es_watch *watch, double *c) {
+  double loss;
+  for (int64_t s = 0; s < steps; s++) {
+    ES_TRY(es_comm_agree(q->m->comm, es_train_step(q->train, &q->batch[ES_SET_TRAIN],
+                                                   q->optim->par.lr, &loss)));
+    correlate(q, c);
+    ES_TRY(es_watch_see(watch, (double) s, c));
+  }
+  return ES_OK;
+}
+
+static es_status look_away(void *ctx, double at, const double *c) {
+  (void) ctx;
+  (void) at;
+  (void) c;
+  return ES_OK;
+}
+
+/* The machine from the same start, after as many steps: q->ref. */
+static es_status follow(es_network *q, int64_t steps) {
+  const es_machine *m = q->m;
+  const size_t size = (size_t) m->par.dim * (size_t) m->modes->basis.k;
+  const size_t all = 2 * (size_t) m->par.dim * (size_t) (q->n[0] + q->n[1]);
+  const double end = (double) steps;
+  es_watch *watch = NULL;
+  double *threshold = NULL;
+  es_status st = ES_NEW(m->par.dim, &threshold);
+  for (int64_t i = 0; st == ES_OK && i < m->par.dim; i++) threshold[i] = INFINITY;
+  if (st == ES_OK) st = es_watch_create((int) m->par.dim, threshold, &watch);
+  es_descent o = {.comm = m->comm,
+                  .d = (int) m->par.dim,
+                  .m = m->modes->basis.k,
+                  .w = q->w,
+                  .lr = m->lr,
+                  .offdiag = m->par.offdiag,
+                  .n = 1,
+                  .at = &end,
+                  .watch = watch,
+                  .see = look_away};
+  st = es_comm_agree(m->comm, st);
+  memcpy(q->w, q->w0, size * sizeof *q->w);
+  if (st == ES_OK) st = es_descent_rotated(&o, m->gamma);
+  for (size_t i = 0; i < size; i++) q->w[i] -= q->w0[i];
+  if (st == ES_OK) st = es_machine_embed(m, q->w, q->ref);
+  for (size_t i = 0; i < all; i++) q->ref[i] += q->f0[i];
+  es_watch_destroy(&watch);
+  es_free(&threshold);
+  return st;
+}
+
+static int ascending(const void *a, const void *b) {
+  const double x = *(const double *) a, y = *(const double *) b;
+  return (x > y) - (x < y);
+}
+
+/* Median relative error of step times; NaN if no step was seen. */
+static double step_error(const es_flow *f, const es_watch *watch, double lr) {
+  double error[ES_LIST_MAX];
+  const double *seen = es_watch_crossings(watch);
+  int n = 0;
+  for (int k = 0; k < f->modes && n < ES_LIST_MAX; k++) {
+    const double tau = f->tau[f->order[k]];
+    if (isfinite(seen[k]) && isfinite(tau) && tau > 0)
+      error[n++] = fabs(seen[k] * lr / tau - 1);
+  }
+  if (n == 0) return NAN;
+  qsort(error, (size_t) n, sizeof *error, ascending);
+  return 0.5 * (error[(n - 1) / 2] + error[n / 2]);
+}
+
+/* One network: a row of /networks behind its width and seed. */
+static es_status measure(es_network *q, int64_t steps, double *row) {
+  const es_machine *m = q->m;
+  const int d = (int) m->par.dim, points = (int) (2 * q->n[ES_SET_TRAIN]);
+  const size_t known = (size_t) d * (size_t) points;
+  const es_flow_options opt = {.lr = m->lr, .offdiag = m->par.offdiag};
+  es_flow *flow = NULL;
+  es_watch *watch = NULL;
+  double *c = NULL;
+  es_likeness l;
+  es_status st;
+  ES_TRY_GOTO(embed(q, q->f0), done);
+  ES_TRY_GOTO(es_kernel_weights(m->modes, d, q->f0, q->w0), done);
+  st = es_theory_predict(d, m->modes->basis.k, m->gamma, q->w0, m->par.alpha, opt, &flow,
+                         &watch);
+  if (st == ES_OK) st = ES_NEW(d * d, &c);
+  ES_TRY_GOTO(es_comm_agree(m->comm, st), done);
+  ES_TRY_GOTO(train(q, steps, watch, c), done);
+  ES_TRY_GOTO(embed(q, q->f), done);
+  ES_TRY_GOTO(follow(q, steps), done);
+  ES_TRY_GOTO(es_compare(points, d, q->f, d, q->ref, &l, NULL), done);
+  row[0] = l.error;
+  row[1] = NAN;
+  row[2] = step_error(flow, watch, m->lr);
+  row[3] = l.alignment;
+  row[4] = l.cka;
+  if (q->n[ES_SET_HELD_OUT] > 0) {
+    ES_TRY_GOTO(es_compare((int) (2 * q->n[ES_SET_HELD_OUT]), d, q->f + known, d,
+                           q->ref + known, &l, NULL),
+                done);
+    row[1] = l.error;
+  }
+done:
+  es_free(&c);
+  es_watch_destroy(&watch);
+  es_flow_destroy(&flow);
+  return st;
+}
+
+static void mean_and_deviation(const double *rows, int64_t n, int column, double *mean,
+                               double *deviation) {
+  *mean = *deviation = 0;
+  for (int64_t i = 0; i < n; i++) *mean += rows[i * COLUMNS + column] / (double) n;
+  for (int64_t i = 0; i < n; i++) {
+    const double x = rows[i * COLUMNS + column] - *mean;
+    *deviation += n > 1 ? x * x / (double) (n - 1) : 0;
+  }
+  *deviation = sqrt(*deviation);
+}
+
+static void print_width(const double *rows, int64_t n, double seconds) {
+  double mean[COLUMNS], deviation[COLUMNS];
+  for (int i = 2; i < COLUMNS; i++)
+    mean_and_deviation(rows, n, i, &mean[i], &deviation[i]);
+  es_print("%7.0f  %9.4f +- %-8.4f %9.4f +- %-8.4f %9.2e %11.5f %9.5f %8.1f", rows[0],
+           mean[2], deviation[2], mean[3], deviation[3], mean[4], mean[5], mean[6],
+           seconds);
+}
+
+static es_status run_all(es_network *q, int64_t steps, double *rows) {
+  const es_kernel_params *par = &q->m->par;
+  es_print("\nnetworks of width h against the kernel machine of the same start, %lld "
+           "seeds, %lld steps",
+           (long long) par->seeds, (long long) steps);
+  es_print("%7s  %21s %21s %9s %11s %9s %8s", "width", "error, training", "held-out",
+           "steps", "alignment", "CKA", "seconds");
+  for (int w = 0; w < par->widths.n; w++) {
+    double *of_width = rows + (int64_t) w * par->seeds * COLUMNS;
+    const double began = es_now();
+    for (int64_t s = 0; s < par->seeds; s++) {
+      double *row = of_width + s * COLUMNS;
+      const uint64_t seed = q->m->seed + (uint64_t) s;
+      row[0] = par->widths.v[w];
+      row[1] = (double) seed;
+      es_status st = es_network_make(q, (int) row[0], seed);
+      if (st == ES_OK) st = measure(q, steps, row + 2);
+      es_network_drop(q);
+      ES_TRY(st);
+    }
+    print_width(of_width, par->seeds, es_now() - began);
+  }
+  return ES_OK;
+}
+
+es_status es_kernel_networks(const es_machine *m, int64_t steps, es_traj *traj) {
+  static const es_traj_field column[COLUMNS] = {
+      {"width", 0, {0, 0}, {NULL, NULL}, "1", "units of each hidden layer"},
+      {"seed", 0, {0, 0}, {NULL, NULL}, "1", "seed of the weights"},
+      {"error_train",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "1",
+       "relative distance of the final embeddings from the kernel machine's, training"},
+      {"error_held_out", 0, {0, 0}, {NULL, NULL}, "1", "the same on held-out points"},
+      {"error_steps",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "1",
+       "median relative error of step times against the closed form"},
+      {"alignment", 0, {0, 0}, {NULL, NULL}, "1", "of final embeddings, training points"},
+      {"cka", 0, {0, 0}, {NULL, NULL}, "1", "linear CKA of final embeddings, training"}};
+  const int64_t n = m->par.widths.n * m->par.seeds;
+  es_network q = {.m = m};
+  double *rows = NULL;
+  if (m->par.alpha < 1e-5)
+    es_warn("kernel.alpha = %g is below what networks in single precision resolve",
+            m->par.alpha);
+  es_status st = es_comm_agree(m->comm, ES_NEW(n * COLUMNS, &rows));
+  if (st == ES_OK) st = es_network_open(&q);
+  if (st == ES_OK) st = run_all(&q, steps, rows);
+  if (st == ES_OK)
+    st = es_traj_table(traj, "/networks", "networks beside the kernel machine", column,
+                       COLUMNS, n, rows);
+  es_network_close(&q);
+  es_free(&rows);
+  return st;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file linear_growth.c  f(x) = W x under VICReg or SimCLR, from a small start: the
+ *  linearised flow dW/dt = W G says how fast each mode grows; descent with the gradient
+ *  of the loss itself shows how fast it does.
+ *
+ *  With W(0) V = Q R in the eigenvectors of G, column j grows as (1 + lr g_j) a step, so
+ *  R_jj does from the first step on, and the eigenvalues of the embedding covariance grow
+ *  at twice that rate as soon as the directions have separated. The cosines of SimCLR
+ *  need something to be cosines of: there f(x) = b + W x with a fixed b of length 1, the
+ *  collapsed start, and W moves in the d - 1 directions across it. */
+#include "linear_growth.h"
+
+#include <cblas.h>
+#include <float.h>
+#include <math.h>
+#include <string.h>
+#include "eigenstep/cov.h"
+#include "eigenstep/eig.h"
+#include "eigenstep/flow.h"
+#include "eigenstep/linear.h"
+#include "eigenstep/loss.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/rates.h"
+#include "eigenstep/rng.h"
+#include "eigenstep/run_folder.h"
+
+/* Largest variance of a small start, over the scale at which the loss bends. VICReg bends
+ * by factors on the rows of W, which leave the modes apart; NT-Xent mixes them, and the
+ * largest mode cubed must stay below the smallest. */
+#define SMALL_VICREG 1e-5
+#define SMALL_NTXENT 1e-8
+/* lr times the norm of G: the growth of a step is exact, so it need not be smaller. */
+#define PACE 0.05
+
+/* Eigenvalues of G below this of its norm are zero to round-off. */
+#define ROUND_OFF 1e-12
+
+/* Moments kept: amplitudes and eigenvalues there. */
+enum { START, MIDDLE, END, OTHER, KEPT };
+
+typedef struct growth {
+  const es_comm *comm;
+  const es_linear_params *par;
+  uint64_t seed;
+  const es_pairs *p;
+  int d, free, modes; /* outputs; those that move; modes followed */
+  double small;       /* largest variance of a small start */
+  double start_loss;  /* predicted */
+  es_loss *loss;
+  es_grid *grid;
+  es_eigen *e;             /* of G */
+  double norm;             /* of G, no smaller than any of its rates */
+  double *w, *dw;          /* [d, m] */
+  double *z, *dz;          /* [2 n, d] all of view 1, then of view 2 */
+  double *r[KEPT];         /* [modes] R_jj */
+  double *l[KEPT];         /* [d] eigenvalues of the embedding covariance */
+  double *c, *mean, *work; /* [d, d], [d], [d d + 3 d] for the eigenvalues */
+  double *turned;          /* [d, modes] W V */
+  double lr, value;
+  int64_t steps, middle;
+  int series[2]; /* /loss, /spectrum/covariance */
+} growth;
+
+static void release(growth *s) {
+  double *owned[] = {s->w, s->dw, s->z, s->dz, s->c, s->mean, s->work, s->turned};
+  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(&owned[i]);
+  for (int k = 0; k < KEPT; k++) {
+    es_free(&s->r[k]);
+    es_free(&s->l[k]);
+  }
+  es_eig_destroy(&s->e);
+  es_grid_destroy(&s->grid);
+  es_loss_destroy(&s->loss);
+}
+
+static es_status allocate(growth *s) {
+  const size_t d = (size_t) s->d, m = (size_t) s->p->m, n = (size_t) s->p->n;
+  ES_TRY(ES_NEW(d * m, &s->w));
+  ES_TRY(ES_NEW(d * m, &s->dw));
+  ES_TRY(ES_NEW(2 * n * d, &s->z));
+  ES_TRY(ES_NEW(2 * n * d, &s->dz));
+  for (int k = 0; k < KEPT; k++) {
+    ES_TRY(ES_NEW(s->modes, &s->r[k]));
+    ES_TRY(ES_NEW(d, &s->l[k]));
+  }
+  ES_TRY(ES_NEW(d * d, &s->c));
+  ES_TRY(ES_NEW(d, &s->mean));
+  ES_TRY(ES_NEW(d * d + 3 * d, &s->work));
+  return ES_NEW(d * (size_t) s->modes, &s->turned);
+}
+
+/* G of the loss, its eigenpairs, and what else the theory says of it. */
+static es_status predict(growth *s) {
+  es_dmat *g = NULL;
+  double factor = 1;
+  ES_TRY(es_grid_create(s->comm, 0, &s->grid));
+  if (strcmp(s->loss->ops->name, "vicreg") == 0) {
+    const es_vicreg_params *const v = s->loss->par;
+    const double var = v->var * (v->hinge_half ? 1 : 2);
+    s->small = SMALL_VICREG * v->eps;
+    s->start_loss = es_rates_vicreg_start(var, v->eps);
+    ES_TRY(es_rates_vicreg(s->grid, s->p, s->d, v->inv, var, v->eps, &g));
+  } else {
+    const es_simclr_params *const v = s->loss->par;
+    factor = v->doubled ? 2 : 1;
+    s->small = SMALL_NTXENT * fmin(1, v->temperature);
+    s->start_loss = factor * es_rates_ntxent_start(s->p->total);
+    s->free = v->normalize ? s->d - 1 : s->d;
+    ES_TRY(es_rates_ntxent(s->grid, s->p, v->temperature, v->normalize ? 1 : 0, &g));
+  }
+  s->modes = s->free < s->p->m ? s->free : s->p->m;
+  const es_status st = es_eig_solve("auto", g, s->modes, &s->e);
+  s->norm = factor * es_dmat_norm(g);
+  es_dmat_destroy(&g);
+  for (int j = 0; st == ES_OK && j < s->modes; j++) s->e->value[j] *= factor;
+  return st;
+}
+
+static double entry(void *ctx, int i, int j) {
+  const growth *s = ctx;
+  return s->w[(size_t) i * (size_t) s->p->m + (size_t) j];
+}
+
+/* Collective. Embeddings, the loss, its gradient in W. */
+static es_status differentiate(growth *s) {
+  const int d = s->d, m = s->p->m, n = (int) s->p->n;
+  const size_t half = (size_t) n * (size_t) d, all = (size_t) d * (size_t) m;
+  for (size_t i = 0; i < 2 * half; i++)
+    s->z[i] = s->free < d && i % (size_t) d == (size_t) d - 1;
+  for (int v = 0; v < 2 && n > 0; v++)
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, d, m, 1, s->p->x[v], m, s->w,
+                m, 1, s->z + (size_t) v * half, d);
+  ES_TRY(es_loss_eval(s->loss, n, s->z, s->z + half, &s->value, s->dz, s->dz + half));
+  memset(s->dw, 0, all * sizeof *s->dw);
+  for (int v = 0; v < 2 && n > 0; v++)
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, m, n, 1,
+                s->dz + (size_t) v * half, d, s->p->x[v], m, 1, s->dw, m);
+  es_comm_sum_f64(s->comm, s->dw, (int64_t) all);
+  return ES_OK;
+}
+
+/* Collective. Eigenvalues of the covariance of both views' embeddings, left centred. */
+static es_status eigenvalues(growth *s, double *lambda) {
+  const int d = s->d, n = 2 * (int) s->p->n;
+  const double freedom = 2 * (double) s->p->total - 1;
+  ES_TRY(es_cov_mean(s->comm, s->z, n, d, s->mean));
+  for (int i = 0; i < n; i++)
+    cblas_daxpy(d, -1, s->mean, 1, s->z + (size_t) i * (size_t) d, 1);
+  memset(s->c, 0, (size_t) d * (size_t) d * sizeof *s->c);
+  if (n > 0)
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n, 1 / freedom, s->z, d,
+                s->z, d, 0, s->c, d);
+  es_comm_sum_f64(s->comm, s->c, (int64_t) d * d);
+  return es_comm_agree(s->comm, es_small_eigenvalues(d, s->c, s->work, lambda));
+}
+
+/* Collective. R_jj of W V = Q R. */
+static es_status amplitudes(growth *s, double *amplitude) {
+  const es_modes modes = {.m = s->p->m, .k = s->modes, .vector = s->e->vector};
+  const es_flow_options none = {.offdiag = 1};
+  es_flow *f = NULL;
+  ES_TRY(es_modes_rotate(&modes, s->d, entry, s, s->turned));
+  ES_TRY(es_comm_agree(
+      s->comm, es_flow_create(s->d, s->modes, s->e->value, s->turned, &none, &f)));
+  memcpy(amplitude, f->start, (size_t) s->modes * sizeof *amplitude);
+  es_flow_destroy(&f);
+  return ES_OK;
+}
+
+/* W(0), the same whatever the number of ranks; the last row rests if b points there. */
+static void start(growth *s) {
+  const size_t m = (size_t) s->p->m;
+  for (size_t i = 0; i < (size_t) s->free * m; i++) {
+    es_rng r = es_rng_at(s->seed, ES_STREAM_INIT, i, 0);
+    s->w[i] = s->par->alpha * es_rng_normal(&r);
+  }
+}
+
+/* The longer the fastest mode outgrows the slowest, the more its round-off hides the
+ * latter. */
+static void warn_apart(const growth *s, const double *g) {
+  const double per_step = log1p(s->lr * g[0]) - log1p(s->lr * g[s->d - 1]);
+  const double blur = exp((double) s->steps * per_step) * DBL_EPSILON;
+  if (blur > 1e-5)
+    es_warn("over %lld steps mode 1 outgrows mode %d so far that its round-off blurs the "
+            "latter by about %.1g of itself: a larger linear.alpha measures late modes "
+            "better",
+            (long long) s->steps, s->d, fmin(blur, 1));
+}
+
+/* Collective. Learning rate and length: as long as the start stays small. */
+static es_status plan(growth *s) {
+  const double *const g = s->e->value;
+  s->lr = s->par->lr;
+  if (s->lr == 0) s->lr = s->norm > 0 ? PACE / s->norm : 1;
+  ES_TRY(differentiate(s));
+  ES_TRY(eigenvalues(s, s->l[START]));
+  const double room = log(s->small / s->l[START][0]);
+  const bool grows = g[0] > ROUND_OFF * s->norm;
+  const double pace = grows ? 2 * log1p(s->lr * g[0]) : 0;
+  const bool known = grows && room > 0;
+  s->steps = s->par->steps;
+  if (s->steps == 0)
+    s->steps = known ? (int64_t) fmin(fmax(ceil(room / pace), 2), 1e6) : 100;
+  s->middle = s->steps / 2;
+  if (!grows)
+    es_warn("no mode grows: the largest eigenvalue of G is %g", g[0]);
+  else if (room < (double) s->steps * pace - pace)
+    es_warn("alpha = %g over %lld steps leaves the small start: variance %.2g, small "
+            "below %.2g",
+            s->par->alpha, (long long) s->steps, s->l[START][0], s->small);
+  if (grows) warn_apart(s, g);
+  return ES_OK;
+}
+
+static es_status declare(growth *s, es_traj *t) {
+  const es_traj_field loss = {"value", 0, {0, 0}, {NULL, NULL}, "1", "loss"};
+  const es_traj_field lambda = {
+      "eigenvalues",
+      1,
+      {s->d, 0},
+      {"mode", NULL},
+      "1",
+      "eigenvalues of the embedding covariance, both views, ddof 1, descending"};
+  ES_TRY(
+      es_traj_declare(t, "/loss", "loss of the whole sample", &loss, 1, &s->series[0]));
+  return es_traj_declare(t, "/spectrum/covariance", "covariance of the embeddings",
+                         &lambda, 1, &s->series[1]);
+}
+
+/* Collective. A row of the trajectory; W and its gradient are those of `step`. */
+static es_status see(growth *s, es_traj *t, int64_t step) {
+  const int64_t every = s->steps > s->par->rows ? s->steps / s->par->rows : 1;
+  const double time = (double) step * s->lr;
+  int at = OTHER;
+  if (step == 0) at = START;
+  if (step == s->middle) at = MIDDLE;
+  if (step == s->steps) at = END;
+  if (step % every != 0 && at == OTHER) return ES_OK;
+  if (at != OTHER) ES_TRY(amplitudes(s, s->r[at]));
+  ES_TRY(eigenvalues(s, s->l[at]));
+  ES_TRY(es_traj_append(t, s->series[0], step, time, &s->value));
+  return es_traj_append(t, s->series[1], step, time, s->l[at]);
+}
+
+/* Collective. The last step leaves W where it is seen. */
+static es_status descend(growth *s, es_traj *t) {
+  const size_t all = (size_t) s->d * (size_t) s->p->m;
+  for (int64_t step = 0; step <= s->steps; step++) {
+    ES_TRY(differentiate(s));
+    if (!isfinite(s->value)) {
+      es_error("diverged at step %lld: linear.lr = %g is too large", (long long) step,
+               s->lr);
+      return es_comm_agree(s->comm, ES_EMATH);
+    }
+    ES_TRY(see(s, t, step));
+    for (size_t i = 0; step < s->steps && i < all; i++) s->w[i] -= s->lr * s->dw[i];
+  }
+  return ES_OK;
+}
+
+/* d ln(square of the amplitude) / dt between two values of it. */
+static double slope(double from, double to, double time) {
+  return log(to / from) / time;
+}
+
+/* Predicted beside measured rates: printed, and the table /rates. */
+static es_status report(const growth *s, es_traj *t) {
+  enum { COLUMNS = 5 };
+  const es_traj_field field[COLUMNS] = {
+      {"mode", 0, {0, 0}, {NULL, NULL}, "1", "number of the mode"},
+      {"g", 0, {0, 0}, {NULL, NULL}, "1", "eigenvalue of G, dW/dt = W G"},
+      {"predicted",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "1",
+       "growth of an eigenvalue, 2 ln(1 + lr g) / lr"},
+      {"amplitude",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "1",
+       "measured: of R_jj squared, W V = Q R, over the whole run"},
+      {"eigenvalue",
+       0,
+       {0, 0},
+       {NULL, NULL},
+       "1",
+       "measured: of eigenvalue j of the embedding covariance, second half of the run"}};
+  const double time = (double) s->steps * s->lr;
+  const double late = (double) (s->steps - s->middle) * s->lr;
+  double *row = NULL, worst = 0, top = 0;
+  ES_TRY(es_comm_agree(s->comm, ES_NEW(COLUMNS * (size_t) s->modes, &row)));
+  es_print("\n%5s %14s %14s %14s %14s", "mode", "g", "predicted", "amplitude",
+           "eigenvalue");
+  for (int j = 0; j < s->modes; j++) {
+    double *const x = row + (size_t) COLUMNS * (size_t) j;
+    x[0] = j + 1;
+    x[1] = s->e->value[j];
+    x[2] = 2 * log1p(s->lr * x[1]) / s->lr;
+    x[3] = 2 * slope(s->r[START][j], s->r[END][j], time);
+    x[4] = slope(s->l[MIDDLE][j], s->l[END][j], late);
+    worst = fmax(worst, fabs(x[3] - x[2]));
+    top = fmax(top, fabs(x[2]));
+    es_print("%5.0f %14.6g %14.6g %14.6g %14.6g", x[0], x[1], x[2], x[3], x[4]);
+  }
+  es_print("growth rates: amplitudes within %.1e of the prediction, over the largest",
+           worst / top);
+  const es_status st = es_traj_table(t, "/rates", "growth at the small start", field,
+                                     COLUMNS, s->modes, row);
+  es_free(&row);
+  return st;
+}
+
+static es_status check(const es_linear_params *p, const char *loss) {
+  ES_CHECK(strcmp(loss, "vicreg") == 0 || strcmp(loss, "simclr") == 0, ES_ECONFIG,
+           "loss.name: got %s, expected barlow, vicreg or simclr: eigenstep linear has "
+           "no theory for others",
+           loss);
+  ES_CHECK(p->steps != 1, ES_ECONFIG,
+           "linear.steps: got 1, expected 0 (automatic) or at least 2 to see a rate");
+  ES_CHECK(p->method == ES_LINEAR_GD && p->batch == 0 && p->weight_decay == 0, ES_ECONFIG,
+           "linear.method, batch or weight_decay: got a value other than gd, 0, 0, "
+           "expected these with loss.name = %s",
+           loss);
+  return ES_OK;
+}
+
+static es_status prepare(growth *s, es_config *cfg, const char *loss) {
+  ES_TRY(es_loss_create(cfg, loss, s->comm, (int) s->p->n, s->p->total, s->d, &s->loss));
+  ES_TRY(predict(s));
+  ES_TRY(es_comm_agree(s->comm, allocate(s)));
+  start(s);
+  ES_TRY(plan(s));
+  es_info("%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps", loss,
+          (long long) s->p->total, s->p->m, s->comm->size, s->lr, (long long) s->steps);
+  es_info("loss at the start: %.9g, predicted %.9g", s->value, s->start_loss);
+  return ES_OK;
+}
+
+es_status es_linear_rates(const es_job *job, es_config *cfg, const char *loss,
+                          const es_linear_params *par, uint64_t seed, const es_pairs *p,
+                          const char *dir) {
+  growth s = {.comm = job->comm,
+              .par = par,
+              .seed = seed,
+              .p = p,
+              .d = (int) par->dim,
+              .free = (int) par->dim};
+  es_run_folder o = {0};
+  ES_TRY(check(par, loss));
+  es_status st = prepare(&s, cfg, loss);
+  if (st == ES_OK) st = es_run_folder_open(job, cfg, dir, &o);
+  if (st == ES_OK) {
+    st = declare(&s, o.traj);
+    if (st == ES_OK) st = descend(&s, o.traj);
+    if (st == ES_OK) st = report(&s, o.traj);
+    st = es_run_folder_close(job, &o, st, s.steps);
+  }
+  release(&s);
+  return st;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file linear_model.c  eigenstep linear: f(x) = W x on pairs of views, solved and
+ *  simulated. Pairs -> eigenpairs of Gamma -> prediction -> simulation -> comparison. */
+#include "eigenstep/linear_model.h"
+
+#include <string.h>
+#include "eigenstep/clock.h"
+#include "eigenstep/linear.h"
+#include "eigenstep/loss.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/precondition.h"
+#include "linear_growth.h"
+#include "eigenstep/load_pairs.h"
+#include "eigenstep/run_folder.h"
+#include "eigenstep/settings.h"
+#include "schedule.h"
+#include "record.h"
+
+typedef es_linear_params par;
+const es_param es_linear_table[] = {
+    ES_INT(par, dim, "10", 1, 4096, "1", "outputs d of the model"),
+    ES_DOUBLE(par, alpha, "1e-7", 1e-150, 1e6, "1",
+              "standard deviation of the entries of W(0)"),
+    ES_DOUBLE(par, lr, "0", 0, ES_INF, "1",
+              "learning rate; 0 = 1 / (16 gamma_1); stable below 1 / (4 gamma_1)"),
+    ES_INT(par, steps, "0", 0, 1e12, "steps",
+           "length of gradient descent; 0 = until all modes are learned"),
+    ES_LIST(par, times, "", 0, ES_INF, "lr steps",
+            "rising effective times to record, the last ends the run; empty = automatic"),
+    ES_CHOICE(
+        par, method, "gd", "gd|flow|direct",
+        "gradient descent in the eigenvectors of Gamma, gradient flow by an adaptive "
+        "integrator, or gradient descent on the samples"),
+    ES_INT(par, sample, "500", 1, 1e9, "pairs", "pairs of views"),
+    ES_BOOL(par, center, "false", "subtract from each view its mean over the pairs"),
+    ES_INT(par, batch, "0", 0, 1e9, "pairs",
+           "minibatch of direct descent, drawn anew each step; 0 = all pairs"),
+    ES_DOUBLE(par, offdiag, "1", 0, 1e6, "1", "weight of the off-diagonal terms"),
+    ES_DOUBLE(par, weight_decay, "0", 0, 1e6, "1", "weight decay: gradient + wd W"),
+    ES_INT(par, modes, "0", 0, 1e6, "1",
+           "eigenpairs of Gamma to compute and simulate; 0 = all"),
+    ES_STRING(par, solver, "auto",
+              "eigenpairs: auto, samples (of the 2n x 2n matrix), or a spectrum.solver"),
+    ES_INT(par, rows, "2000", 4, 1000000, "1", "moments to record, about"),
+    ES_DOUBLE(par, tol, "1e-9", 1e-13, 1e-2, "1", "error of a step of the flow"),
+    ES_PARAM_END};
+
+/* All that a run works on. */
+typedef struct linear {
+  const es_comm *comm;
+  es_linear_params par;
+  uint64_t seed;
+  es_shape view;
+  es_pairs pairs;
+  es_grid *grid;
+  es_modes *modes;
+  double *w;     /* [d, k] or, direct, [d, m] */
+  double *gamma; /* [k], round-off set to zero */
+  double lr;     /* of gradient descent */
+  es_flow *flow;
+  es_watch *watch;
+  es_schedule plan;
+} linear;
+
+static void release(linear *l) {
+  es_watch_destroy(&l->watch);
+  es_flow_destroy(&l->flow);
+  es_free(&l->plan.at);
+  es_free(&l->gamma);
+  es_free(&l->w);
+  es_modes_destroy(&l->modes);
+  es_grid_destroy(&l->grid);
+  es_pairs_free(&l->pairs);
+}
+
+/* W(0): entry (i, j) is a function of the seed alone. */
+static double start_entry(void *ctx, int i, int j) {
+  const linear *l = ctx;
+  const uint64_t index = (uint64_t) i * (uint64_t) l->pairs.m + (uint64_t) j;
+  es_rng r = es_rng_at(l->seed, ES_STREAM_INIT, index, 0);
+  return l->par.alpha * es_rng_normal(&r);
+}
+
+static es_status check(const es_linear_params *p) {
+  ES_TRY(es_theory_check_times("linear", &p->times));
+  ES_CHECK(p->batch <= p->sample, ES_ECONFIG,
+           "linear.batch: got %lld pairs, expected at most linear.sample = %lld",
+           (long long) p->batch, (long long) p->sample);
+  ES_CHECK(p->batch == 0 || p->method == ES_LINEAR_DIRECT, ES_ECONFIG,
+           "linear.batch: got %lld, expected 0 unless linear.method = direct",
+           (long long) p->batch);
+  ES_CHECK(p->modes == 0 || p->modes >= p->dim, ES_ECONFIG,
+           "linear.modes: got %lld, expected 0 (all) or at least linear.dim = %lld",
+           (long long) p->modes, (long long) p->dim);
+  return ES_OK;
+}
+
+static es_status decompose(linear *l) {
+  const double began = es_now();
+  ES_TRY(es_grid_create(l->comm, 0, &l->grid));
+  ES_TRY(
+      es_modes_create(l->grid, &l->pairs, (int) l->par.modes, l->par.solver, &l->modes));
+  const es_modes *m = l->modes;
+  ES_TRY(es_comm_agree(l->comm, ES_NEW(m->k, &l->gamma)));
+  es_theory_gamma(m->k, m->gamma, l->gamma);
+  es_info("%lld pairs of views of %d values (%d x %d x %d)%s, %d ranks",
+          (long long) l->pairs.total, l->pairs.m, l->view.c, l->view.h, l->view.w,
+          l->par.center ? ", centred" : "", l->comm->size);
+  es_info("Gamma: %d eigenpairs %s in %.2f s, residual %.1e; gamma_1 = %.6g", m->k,
+          m->samples ? "from the samples" : "from the matrix", es_now() - began,
+          m->residual, l->gamma[0]);
+  return ES_OK;
+}
+
+/* W(0) in the eigenvectors, for the prediction and, unless direct, for the simulation. */
+static es_status prepare_start(linear *l) {
+  const size_t d = (size_t) l->par.dim, k = (size_t) l->modes->k, m = (size_t) l->pairs.m;
+  const es_flow_options opt = {.lr = l->par.method == ES_LINEAR_FLOW ? 0 : l->lr,
+                               .offdiag = l->par.offdiag,
+                               .decay = l->par.weight_decay};
+  double *w = NULL;
+  ES_TRY(es_comm_agree(l->comm, ES_NEW(d * k, &w)));
+  es_status st = es_modes_rotate(l->modes, (int) d, start_entry, l, w);
+  if (st == ES_OK)
+    st = es_theory_predict((int) d, (int) k, l->gamma, w, l->par.alpha, opt, &l->flow,
+                           &l->watch);
+  if (st == ES_OK && l->par.method == ES_LINEAR_DIRECT) {
+    es_free(&w);
+    st = ES_NEW(d * m, &w);
+    for (size_t i = 0; st == ES_OK && i < d * m; i++)
+      w[i] = start_entry(l, (int) (i / m), (int) (i % m));
+  }
+  l->w = w;
+  return es_comm_agree(l->comm, st);
+}
+
+static void announce(const linear *l) {
+  const int d = l->flow->d, growing = es_flow_growing(l->flow);
+  const double batch = (double) l->par.batch;
+  es_theory_announce(&l->plan);
+  if (l->par.batch > 0)
+    es_info("minibatches of %.0f: the loss on a batch stays near %.4g, eigenvalues near "
+            "%.4g (Gaussian embeddings)",
+            batch, es_flow_floor(d, growing, batch), es_flow_shrunk(growing, batch));
+}
+
+static es_status prepare(linear *l) {
+  const es_linear_params *p = &l->par;
+  ES_TRY(decompose(l));
+  l->lr = es_theory_rate(p->lr, l->gamma[0]);
+  ES_TRY(prepare_start(l));
+  l->plan = (es_schedule){.section = "linear",
+                          .flow = l->flow,
+                          .lr = l->lr,
+                          .alpha = p->alpha,
+                          .limit = es_theory_limit(l->gamma[0], p->weight_decay),
+                          .steps = p->steps,
+                          .rows = p->rows,
+                          .times = &p->times};
+  ES_TRY(es_comm_agree(l->comm, es_theory_moments(&l->plan)));
+  announce(l);
+  return ES_OK;
+}
+
+static es_status simulate(linear *l, const es_run_folder *out) {
+  es_record *record = NULL;
+  ES_TRY(es_record_create(l->comm, out->traj, l->flow, out->dir, &record));
+  es_descent o = {.comm = l->comm,
+                  .d = (int) l->par.dim,
+                  .m = l->par.method == ES_LINEAR_DIRECT ? l->pairs.m : l->modes->k,
+                  .w = l->w,
+                  .lr = l->lr,
+                  .offdiag = l->par.offdiag,
+                  .decay = l->par.weight_decay,
+                  .n = l->plan.n,
+                  .at = l->plan.at,
+                  .watch = l->watch,
+                  .see = es_record_see,
+                  .ctx = record};
+  const double began = es_now();
+  es_status st;
+  if (l->par.method == ES_LINEAR_GD)
+    st = es_descent_rotated(&o, l->gamma);
+  else if (l->par.method == ES_LINEAR_FLOW)
+    st = es_descent_flow(&o, l->gamma, l->par.tol);
+  else
+    st = es_descent_pairs(&o, &l->pairs, l->par.batch, l->seed);
+  ES_TRY(es_theory_finish(&l->plan, &o, st, es_now() - began, &record));
+  const es_linear_end end = {.comm = l->comm,
+                             .pairs = &l->pairs,
+                             .modes = l->modes,
+                             .flow = l->flow,
+                             .w = l->w,
+                             .direct = l->par.method == ES_LINEAR_DIRECT,
+                             .lr = l->lr,
+                             .time = o.at[o.n - 1] * (l->flow->opt.lr > 0 ? l->lr : 1)};
+  return es_linear_compare(&end, out->traj);
+}
+
+static es_status linear_into(const es_job *job, es_config *cfg, linear *l) {
+  es_run_params run;
+  es_output_params dir;
+  es_loss_params loss;
+  es_precondition_params plain;
+  es_run_folder o = {0};
+  ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof l->par, &l->par));
+  ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
+  ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof dir, &dir));
+  ES_TRY(es_config_get(cfg, "loss", es_loss_table, NULL, sizeof loss, &loss));
+  ES_TRY(es_config_get(cfg, "precondition", es_precondition_table, NULL, sizeof plain,
+                       &plain));
+  ES_CHECK(plain.eps == 0, ES_ECONFIG,
+           "precondition.eps: got %g, expected 0: eigenstep linear solves the plain flow",
+           plain.eps);
+  ES_TRY(check(&l->par));
+  ES_TRY(es_run_folder_check(job, dir.dir));
+  l->seed = (uint64_t) run.seed;
+  ES_TRY(es_pairs_defaults(cfg));
+  ES_TRY(es_pairs_load(l->comm, cfg, l->seed, l->par.sample, &l->pairs, &l->view));
+  if (l->par.center) ES_TRY(es_pairs_center(l->comm, &l->pairs));
+  if (strcmp(loss.name, "barlow") != 0)
+    return es_linear_rates(job, cfg, loss.name, &l->par, l->seed, &l->pairs, dir.dir);
+  ES_TRY(prepare(l));
+  ES_TRY(es_run_folder_open(job, cfg, dir.dir, &o));
+  const es_status st = simulate(l, &o);
+  return es_run_folder_close(job, &o, st, 0);
+}
+
+es_status es_linear_model_run(const es_job *job, es_config *cfg) {
+  linear l = {.comm = job->comm};
+  const es_status st = linear_into(job, cfg, &l);
+  release(&l);
+  return st;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file record.h  What a simulation with a prediction writes: /loss, /spectrum,
+ *  /theory, /steps, and the table of measured beside predicted steps. Shared by the
+ *  experiments that have an exact theory. */
+#ifndef ES_RECORD_H
+#define ES_RECORD_H
+
+#include "eigenstep/descent.h"
+#include "eigenstep/flow.h"
+#include "eigenstep/traj.h"
+
+typedef struct es_record es_record;
+
+/** What was found, for the summary. */
+typedef struct es_record_summary {
+  int learned, expected;    /**< modes; expected: with a predicted time within the run */
+  double median, separated; /**< relative error of step times: median; the worst of modes
+                                 whose gamma is separated from both neighbours by a ratio
+                                 of at most 0.75, 0 where it is within one step (NaN if
+                                 there is none) */
+  double between; /**< largest |lambda - predicted| of a mode while its predicted
+                                 value is outside 0.02 .. 0.98 */
+  double loss;    /**< the last */
+} es_record_summary;
+
+/** Collective. Declare the groups. All borrowed.
+ *  @param flow  the prediction; its opt.lr > 0 says that moments are steps, not times
+ *  @param dir   folder of timesteps.txt */
+es_status es_record_create(const es_comm *c, es_traj *t, const es_flow *flow,
+                           const char *dir, es_record **r);
+void es_record_destroy(es_record **r);
+
+/** Collective. One moment: for es_descent.see, ctx = es_record. */
+es_status es_record_see(void *record, double at, const double *c);
+
+/** Collective. /theory and /steps from what was seen; prints the table. */
+es_status es_record_finish(es_record *r, const es_watch *watch, es_record_summary *s);
+
+/** Print the summary of d outputs simulated in so many seconds. */
+void es_record_print(const es_record_summary *s, int d, double seconds);
+
+/** Moments from 0 to `end`: about half of `rows` evenly, half evenly in their logarithm
+ *  from `first` on; whole numbers if asked for. at: [rows + 2]. Returns how many. */
+int es_record_schedule(double first, double end, int rows, bool whole, double *at);
+
+#endif

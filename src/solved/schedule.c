@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file schedule.c  Prediction, moments and announcements of a simulation. */
+#include "schedule.h"
+
+#include <math.h>
+#include "eigenstep/mem.h"
+
+#define ROUND_OFF 1e-12 /* of the largest eigenvalue */
+
+es_status es_theory_predict(int d, int k, const double *gamma, const double *w,
+                            double alpha, es_flow_options opt, es_flow **flow,
+                            es_watch **watch) {
+  const int modes = d < k ? d : k;
+  double *leading = NULL, *threshold = NULL;
+  es_flow *f = NULL;
+  es_status st = ES_NEW((size_t) d * (size_t) modes, &leading);
+  if (st == ES_OK) st = ES_NEW(d, &threshold);
+  if (st == ES_OK) {
+    opt.next = modes < k ? fmax(gamma[modes], 0) : 0;
+    opt.next_start = alpha;
+    for (int i = 0; i < d; i++)
+      for (int j = 0; j < modes; j++)
+        leading[i * modes + j] = w[(size_t) i * (size_t) k + (size_t) j];
+    st = es_flow_create(d, modes, gamma, leading, &opt, &f);
+  }
+  for (int i = 0; i < d && st == ES_OK; i++) {
+    const double end = i < modes ? es_flow_final(f, f->order[i]) : 0;
+    threshold[i] = end > 0 ? 0.5 * end : INFINITY;
+  }
+  if (st == ES_OK) st = es_watch_create(d, threshold, watch);
+  if (st == ES_OK)
+    *flow = f;
+  else
+    es_flow_destroy(&f);
+  es_free(&threshold);
+  es_free(&leading);
+  return st;
+}
+
+void es_theory_gamma(int k, const double *eigenvalue, double *gamma) {
+  const double top = fmax(fabs(eigenvalue[0]), fabs(eigenvalue[k - 1]));
+  for (int j = 0; j < k; j++)
+    gamma[j] = fabs(eigenvalue[j]) > ROUND_OFF * top ? eigenvalue[j] : 0;
+}
+
+double es_theory_rate(double lr, double gamma) {
+  if (lr > 0) return lr;
+  return gamma > 0 ? 1 / (16 * gamma) : 1;
+}
+
+double es_theory_limit(double gamma, double decay) {
+  const double steepest = 4 * gamma - decay;
+  return steepest > 0 ? 1 / steepest : INFINITY;
+}
+
+es_status es_theory_check_times(const char *section, const es_list *times) {
+  for (int i = 1; i < times->n; i++)
+    ES_CHECK(times->v[i] > times->v[i - 1], ES_ECONFIG,
+             "%s.times: got %g after %g, expected rising times", section, times->v[i],
+             times->v[i - 1]);
+  ES_CHECK(times->n == 0 || times->v[times->n - 1] > 0, ES_ECONFIG,
+           "%s.times: got 0 alone, expected a time to run to", section);
+  return ES_OK;
+}
+
+/* The times given, in steps where moments are steps. */
+static void given_moments(es_schedule *p, bool whole) {
+  for (int i = 0; i < p->times->n; i++) {
+    const double at = whole ? round(p->times->v[i] / p->lr) : p->times->v[i];
+    if (p->n == 0 || at > p->at[p->n - 1]) p->at[p->n++] = at;
+  }
+}
+
+es_status es_theory_moments(es_schedule *p) {
+  const es_flow *f = p->flow;
+  const bool whole = f->opt.lr > 0;
+  const double unit = whole ? p->lr : 1;
+  double first = INFINITY, last = 0;
+  for (int j = 0; j < f->modes; j++) {
+    if (!isfinite(f->tau[j])) continue;
+    last = fmax(last, f->tau[j]);
+    if (f->tau[j] > 0) first = fmin(first, f->tau[j]);
+  }
+  double end = last > 0 ? 1.25 * last / unit : 1000;
+  if (p->steps > 0) end = (double) p->steps * (p->lr / unit);
+  if (whole) end = ceil(end);
+  ES_CHECK(end <= 1e12, ES_ECONFIG,
+           "%s.steps: got 0 (automatic), which would be %.3g steps; expected a number",
+           p->section, end);
+  ES_TRY(ES_NEW(p->rows + ES_LIST_MAX + 2, &p->at));
+  const double begin = isfinite(first) ? 0.03 * first / unit : 1;
+  if (p->times->n > 0)
+    given_moments(p, whole);
+  else
+    p->n = es_record_schedule(whole ? fmax(begin, 1) : begin, end, (int) p->rows, whole,
+                              p->at);
+  return ES_OK;
+}
+
+void es_theory_announce(const es_schedule *p) {
+  const es_flow *f = p->flow;
+  const bool descent = f->opt.lr > 0;
+  const int growing = es_flow_growing(f);
+  const double end = p->at[p->n - 1];
+  double of_time, of_value;
+  if (descent)
+    es_info("gradient descent: lr = %.6g (stable below %.6g), %.0f steps to t = %.6g",
+            p->lr, p->limit, end, end * p->lr);
+  else
+    es_info("gradient flow to t = %.6g", end);
+  if (growing < f->d)
+    es_warn("only %d of %d modes can grow (positive eigenvalues%s): expect the loss to "
+            "end on the plateau %.6g",
+            growing, f->d, f->opt.decay > 0 ? " above the weight decay" : "",
+            es_flow_plateau(f->d, growing, f->opt.offdiag));
+  es_flow_error(f, &of_time, &of_value);
+  es_info("estimated error of the small-start theory at alpha = %g: step times %.1e, "
+          "eigenvalues %.1e, embeddings %.1e",
+          p->alpha, of_time, of_value, sqrt(of_value));
+  if (of_time > 0.1)
+    es_warn("alpha = %g is too large for the small-start theory: estimated error of the "
+            "step times %.2g",
+            p->alpha, of_time);
+  if (descent && p->lr >= p->limit)
+    es_warn("lr = %g is above the stability limit 1 / (4 gamma_1) = %g: the run must "
+            "diverge",
+            p->lr, p->limit);
+}
+
+static bool is_stable(const es_schedule *p) {
+  return p->flow->opt.lr == 0 || p->lr < p->limit;
+}
+
+/* Collective. Why a simulation diverged at `at`. */
+static es_status explain(const es_schedule *p, const es_comm *c, double at) {
+  if (!is_stable(p))
+    es_error("diverged: lr = %g is above the stability limit 1 / (4 gamma_1) = %g (step "
+             "%.0f); choose %s.lr below it, 0 = automatic",
+             p->lr, p->limit, at, p->section);
+  else
+    es_error("diverged at %g: alpha = %g is too large a start for lr = %g", at, p->alpha,
+             p->lr);
+  return es_comm_agree(c, ES_EMATH);
+}
+
+/* Above the limit descent may stay finite and oscillate: nothing it ends on is a
+ * minimum. */
+static bool settled(const es_schedule *p, const es_descent *o,
+                    const es_record_summary *s) {
+  return is_stable(p) || s->learned == 0 || o->ended < 1;
+}
+
+es_status es_theory_finish(const es_schedule *p, const es_descent *o, es_status st,
+                           double seconds, es_record **record) {
+  es_record_summary s;
+  if (st == ES_EMATH) st = explain(p, o->comm, o->ended);
+  const es_status written = es_record_finish(*record, o->watch, &s);
+  if (st == ES_OK) st = written;
+  if (st == ES_OK && !settled(p, o, &s)) st = explain(p, o->comm, o->ended);
+  es_record_destroy(record);
+  if (st == ES_OK) es_record_print(&s, o->d, seconds);
+  return st;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file schedule.h  Around a simulation with a prediction: the prediction
+ *  itself, the moments to record, what the user should know before and after. */
+#ifndef ES_SCHEDULE_H
+#define ES_SCHEDULE_H
+
+#include "eigenstep/param.h"
+#include "record.h"
+
+/** A start w [d, k] in the modes gamma [k]: its prediction with at most d of them,
+ *  and a watch for half of each one's final value. Not collective.
+ *  @param opt  next and next_start are filled in: gamma_(d+1), alpha */
+es_status es_theory_predict(int d, int k, const double *gamma, const double *w,
+                            double alpha, es_flow_options opt, es_flow **flow,
+                            es_watch **watch);
+
+typedef struct es_schedule {
+  const char *section;  /**< "kernel", for messages */
+  const es_flow *flow;  /**< its opt.lr > 0: descent, moments are steps; else times */
+  double lr;            /**< to count steps in times */
+  double alpha, limit;  /**< size of the start; stability limit of lr */
+  int64_t steps, rows;  /**< 0 = until all modes are learned; moments to record,
+                             about */
+  const es_list *times; /**< empty = automatic */
+  double *at;           /**< out: [n] moments; owned by the caller (es_free) */
+  int n;                /**< out */
+} es_schedule;
+
+/** gamma [k] from sorted eigenvalues, 0 where those are zero to round-off. */
+void es_theory_gamma(int k, const double *eigenvalue, double *gamma);
+
+/** Learning rate for the largest eigenvalue gamma: lr, or where that is 0,
+ *  1 / (16 gamma). */
+double es_theory_rate(double lr, double gamma);
+/** Rate below which descent is stable, with weight decay. */
+double es_theory_limit(double gamma, double decay);
+
+/** Rising positive times. */
+es_status es_theory_check_times(const char *section, const es_list *times);
+
+/** Moments of the run, the last one its end. Not collective. */
+es_status es_theory_moments(es_schedule *p);
+
+/** Length, missing modes and the plateau to expect, error of the small-start theory,
+ *  a rate that must diverge. */
+void es_theory_announce(const es_schedule *p);
+
+/** Collective. After the simulation `o` with this status and so many seconds: write what
+ *  was recorded, print it, free the record.
+ *  @return st; ES_EMATH with the reason logged where descent diverged, or oscillates
+ *          about a minimum it never reaches */
+es_status es_theory_finish(const es_schedule *p, const es_descent *o, es_status st,
+                           double seconds, es_record **record);
+
+#endif

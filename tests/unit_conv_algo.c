@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file unit_conv_algo.c  Every way of the onednn backend to compute a convolution, each
+ *  pass, setting and adding, against the backend `blas`; only some are chosen on any one
+ *  machine. And how they pack weights, against its definition.
+ *
+ *  Tolerance of the largest difference: 1e-5 of the largest value in f32 (sums of up to
+ *  4000 terms in other orders err by 2e-6 of it); 5e-5 by Winograd, whose interpolation
+ *  multiplies rounding by about 10; 2e-2 in bf16, as in unit_ops. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+#include "backend/onednn/tune.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/rng.h"
+
+#ifdef HAVE_ONEDNN
+
+enum { N = 5, MOST = 1 << 19 };
+
+static const es_op_desc shapes[] = {
+    {.in = {16, 5, 4}, .out = {24, 5, 4}, .k = 1, .stride = 1, .pad = 0},
+    {.in = {16, 6, 6}, .out = {8, 3, 3}, .k = 1, .stride = 2, .pad = 0},
+    {.in = {7, 5, 5}, .out = {9, 5, 5}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {32, 8, 8}, .out = {32, 8, 8}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {64, 6, 6}, .out = {64, 6, 6}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {16, 7, 6}, .out = {24, 4, 3}, .k = 3, .stride = 2, .pad = 1},
+    {.in = {128, 2, 2}, .out = {64, 2, 2}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {32, 2, 2}, .out = {32, 1, 1}, .k = 3, .stride = 2, .pad = 1},
+    {.in = {32, 1, 1}, .out = {16, 1, 1}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {3, 15, 15}, .out = {16, 8, 8}, .k = 7, .stride = 2, .pad = 3},
+    /* more gathered rows than `unrolled` takes at a time, of either type; scattered */
+    {.in = {64, 28, 28}, .out = {64, 28, 28}, .k = 3, .stride = 1, .pad = 1},
+    {.in = {64, 40, 40}, .out = {64, 20, 20}, .k = 3, .stride = 2, .pad = 1},
+};
+
+/** Buffers of one problem in f32, [N, C, H, W]; with results by `blas`. */
+typedef struct problem {
+  es_op_desc d;
+  float *x, *dy, *dx, *w; /* given: dx and, as begin of dw, w are added to */
+  float *y;               /* results; the others are sums, and gradients alone */
+  float *dx_of[2], *dw_of[2];
+} problem;
+
+/** How often what is not everywhere to be had was tried. */
+typedef struct tries {
+  int winograd, packed_weights;
+} tries;
+
+static int64_t size_of(es_shape s) {
+  return (int64_t) N * s.c * s.h * s.w;
+}
+
+static int64_t weights_of(const es_op_desc *d) {
+  return (int64_t) d->out.c * d->in.c * d->k * d->k;
+}
+
+/** Numbers that bf16 has exactly, so that both sides begin with the same. */
+static float *numbers(uint64_t stream, int64_t n) {
+  float *p = NULL;
+  assert_int_equal(ES_NEW(n, &p), ES_OK);
+  es_rng r = es_rng_at(7, stream, 0, 0);
+  for (int64_t i = 0; i < n; i++)
+    p[i] = (float) (rint(64 * es_rng_range(&r, -1, 1)) / 64);
+  return p;
+}
+
+static void *room(es_backend *b, size_t bytes) {
+  void *p = NULL;
+  assert_int_equal(b->ops->alloc(b, bytes, "test", &p), ES_OK);
+  return p;
+}
+
+static es_act act(es_backend *b, es_shape s, const float *nchw) {
+  es_act a = room(b, b->ops->act_bytes(b, s, N));
+  assert_int_equal(b->ops->act_write(b, s, N, nchw, a), ES_OK);
+  return a;
+}
+
+static es_op_args arguments(es_backend *b, const problem *p, bool add) {
+  es_op_args a = {.n = N, .groups = 1, .add_dx = add, .set_dw = !add};
+  a.x = act(b, p->d.in, p->x);
+  a.dy = act(b, p->d.out, p->dy);
+  a.dx = act(b, p->d.in, p->dx);
+  a.y = act(b, p->d.out, p->dy);
+  a.w = room(b, (size_t) weights_of(&p->d) * sizeof(float));
+  a.dw = room(b, (size_t) weights_of(&p->d) * sizeof(float));
+  memcpy(a.w, p->w, (size_t) weights_of(&p->d) * sizeof(float));
+  memcpy(a.dw, p->w, (size_t) weights_of(&p->d) * sizeof(float)); /* added to */
+  return a;
+}
+
+static void release(es_backend *b, es_op_args *a) {
+  void *all[6] = {a->x, a->dy, a->dx, a->y, a->w, a->dw};
+  for (int i = 0; i < 6; i++) b->ops->release(b, &all[i]);
+}
+
+static problem solve(const es_op_desc *shape) {
+  problem p = {.d = *shape};
+  es_backend *b = NULL;
+  es_op *op = NULL;
+  p.d.kind = ES_OP_CONV;
+  p.d.max_n = N;
+  p.d.need_dx = true;
+  p.x = numbers(1, size_of(p.d.in));
+  p.dy = numbers(2, size_of(p.d.out));
+  p.dx = numbers(3, size_of(p.d.in));
+  p.w = numbers(4, weights_of(&p.d));
+  p.y = numbers(5, size_of(p.d.out));
+  assert_int_equal(es_backend_open("blas", NULL, 1, &b), ES_OK);
+  assert_int_equal(es_op_plan(b, &p.d, &op), ES_OK);
+  for (int add = 0; add < 2; add++) {
+    es_op_args a = arguments(b, &p, add);
+    p.dx_of[add] = numbers(5, size_of(p.d.in));
+    p.dw_of[add] = numbers(5, weights_of(&p.d));
+    if (!add) memset(a.dw, 0, (size_t) weights_of(&p.d) * sizeof(float));
+    assert_int_equal(op->forward(op, &a), ES_OK);
+    assert_int_equal(op->backward(op, &a), ES_OK);
+    assert_int_equal(b->ops->act_read(b, p.d.out, N, a.y, p.y), ES_OK);
+    assert_int_equal(b->ops->act_read(b, p.d.in, N, a.dx, p.dx_of[add]), ES_OK);
+    memcpy(p.dw_of[add], a.dw, (size_t) weights_of(&p.d) * sizeof(float));
+    release(b, &a);
+  }
+  es_op_destroy(&op);
+  es_backend_close(&b);
+  return p;
+}
+
+static void forget(problem *p) {
+  float **all[9] = {&p->x,        &p->dy,       &p->dx,       &p->w,       &p->y,
+                    &p->dx_of[0], &p->dx_of[1], &p->dw_of[0], &p->dw_of[1]};
+  for (int i = 0; i < 9; i++) es_free(all[i]);
+}
+
+static void compare(const es_backend *b, const es_conv_algo_ops *ops, int64_t n,
+                    const float *got, const float *want) {
+  double worst = 0, largest = 0;
+  for (int64_t i = 0; i < n; i++) {
+    worst = fmax(worst, fabs((double) got[i] - want[i]));
+    largest = fmax(largest, fabs((double) want[i]));
+  }
+  const double limit = b->bf16 ? 2e-2 : (ops == &es_conv_algo_winograd ? 5e-5 : 1e-5);
+  if (!(worst <= limit * largest))
+    fail_msg("%s: %g of the largest, expected at most %g", ops->name, worst / largest,
+             limit);
+}
+
+/** Run one way adding, setting and adding: it must not depend on what it left behind. */
+static bool try_algo(es_backend *b, const es_conv_algo_ops *ops, es_pass pass,
+                     const problem *p, tries *had) {
+  static float got[MOST];
+  es_conv_algo *w = NULL;
+  if (!ops->fits(&p->d, pass)) return false;
+  const es_status st = es_conv_algo_create(ops, b, &p->d, pass, N, &w);
+  if (st == ES_ENOTSUP) return false;
+  assert_int_equal(st, ES_OK);
+  had->winograd += ops == &es_conv_algo_winograd;
+  had->packed_weights += w->packed_weights.width > 0;
+  for (int turn = 0; turn < 3; turn++) {
+    const bool add = turn != 1;
+    es_op_args a = arguments(b, p, add);
+    assert_int_equal(es_conv_algo_ready(w, a.w, 0), ES_OK);
+    assert_int_equal(ops->run(w, &a), ES_OK);
+    if (pass == ES_FORWARD) {
+      assert_int_equal(b->ops->act_read(b, p->d.out, N, a.y, got), ES_OK);
+      compare(b, ops, size_of(p->d.out), got, p->y);
+    } else if (pass == ES_DATA) {
+      assert_int_equal(b->ops->act_read(b, p->d.in, N, a.dx, got), ES_OK);
+      compare(b, ops, size_of(p->d.in), got, p->dx_of[add]);
+    } else {
+      compare(b, ops, weights_of(&p->d), a.dw, p->dw_of[add]);
+    }
+    release(b, &a);
+  }
+  es_conv_algo_destroy(&w);
+  return true;
+}
+
+/** What this library and processor are known to have must have been tried. */
+static void expect(const es_backend *b, const tries *had) {
+  char name[96];
+  es_prim_engine_name(name, sizeof name);
+  print_message("%s: winograd %d times, weights in packed_weights %d times\n", name,
+                had->winograd, had->packed_weights);
+  if (strncmp(name, "oneDNN 2.", 9) != 0 || !es_prim_engine_bf16()) return;
+  if (!b->bf16) assert_true(had->winograd > 0);
+  if (strstr(name, "_bf16") != NULL || strstr(name, "_amx") != NULL)
+    assert_true(!b->bf16 || had->packed_weights > 0);
+}
+
+static void try_all(bool bf16) {
+  const es_backend_options o = {.name = "onednn", .threads = 1, .bf16 = bf16};
+  const es_conv_algo_ops *const *list;
+  const size_t algos = es_conv_algo_list(&list);
+  es_backend *b = NULL;
+  tries had = {0};
+  assert_int_equal(es_backend_open_with(&o, NULL, &b), ES_OK);
+  if (b->bf16 != bf16) print_message("bf16 is not to be had here\n");
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    problem p = solve(&shapes[i]);
+    for (int pass = 0; pass < ES_PASSES; pass++) {
+      int worked = 0;
+      for (size_t k = 0; k < algos; k++)
+        worked += try_algo(b, list[k], (es_pass) pass, &p, &had);
+      assert_true(worked >= 1);
+    }
+    forget(&p);
+  }
+  expect(b, &had);
+  es_backend_close(&b);
+}
+
+static void in_f32(void **state) {
+  (void) state;
+  try_all(false);
+}
+
+static void in_bf16(void **state) {
+  (void) state;
+  try_all(true);
+}
+
+/** Every element where packed.h says, and 0 around; of numbers that bf16 has exactly. */
+static void pack(const es_packed *p) {
+  const int64_t by = p->bf16 ? 2 : 1, high = (p->rows + 16 * by - 1) / (16 * by) * 16;
+  const int64_t packed_weights = (p->cols + p->width - 1) / p->width;
+  const int64_t words = packed_weights * high * p->width;
+  float *from = numbers(9, p->rows * p->cols);
+  uint32_t *to = NULL;
+  assert_int_equal(ES_NEW(words, &to), ES_OK);
+  memset(to, 0x55, (size_t) words * sizeof *to);
+  es_packed_pack(p, 1, from, to);
+  for (int64_t i = 0; i < words * by; i++) {
+    const int64_t w = i / by, c = w / (high * p->width) * p->width + w % p->width;
+    const int64_t r = w / p->width % high * by + i % by;
+    const bool in = r < p->rows && c < p->cols;
+    const float want =
+        !in ? 0.0f : (p->transposed ? from[c * p->rows + r] : from[r * p->cols + c]);
+    uint32_t bits = to[w];
+    if (p->bf16) bits = i % 2 == 0 ? bits << 16 : bits & 0xffff0000u;
+    float got;
+    memcpy(&got, &bits, sizeof got);
+    assert_true(got == want);
+  }
+  es_free(&from);
+  es_free(&to);
+}
+
+static void packing(void **state) {
+  (void) state;
+  static const int64_t sizes[][2] = {{64, 128}, {33, 70}, {1, 1}, {50, 16}, {31, 193}};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    for (int kind = 0; kind < 4; kind++)
+      for (int width = 16; width <= 64; width += 16)
+        pack(&(es_packed){.rows = sizes[i][0],
+                          .cols = sizes[i][1],
+                          .width = width,
+                          .bf16 = kind % 2,
+                          .transposed = kind / 2});
+}
+
+/** Candidates leave no memory behind, whatever they asked for. */
+static void tuning(void **state) {
+  (void) state;
+  const es_backend_options o = {.name = "onednn", .threads = 1, .tune = true};
+  es_op_desc d = shapes[3];
+  const es_op_desc *list = &d;
+  es_backend *b = NULL;
+  d.kind = ES_OP_CONV;
+  d.max_n = N;
+  d.need_dx = true;
+  assert_int_equal(es_backend_open_with(&o, NULL, &b), ES_OK);
+  const size_t before = b->allocated;
+  assert_int_equal(b->ops->tune(b, &list, 1), ES_OK);
+  assert_true(((const es_onednn *) b->impl)->tuned->n == ES_PASSES);
+  assert_true(b->allocated == before);
+  es_backend_close(&b);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(packing), cmocka_unit_test(in_f32),
+                                     cmocka_unit_test(in_bf16), cmocka_unit_test(tuning)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
+#else
+int main(void) {
+  return 77; /* this build has no onednn */
+}
+#endif
