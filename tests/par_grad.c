@@ -50,7 +50,8 @@ static es_status run(const es_comm *c, const loss_case *k, es_net *net, int firs
   es_status st = es_net_forward(net, 2 * count, 2, ES_BN_TRAIN, x, z);
   for (int i = 0; i < 2 * count * D; i++) zd[i] = z[i];
   if (st == ES_OK)
-    st = es_loss_eval(l, count, zd, zd + count * D, value, g, g + count * D);
+    st = es_loss_eval(
+        l, &(es_loss_batch){count, {zd, zd + count * D}, {g, g + count * D}}, value);
   for (int i = 0; i < 2 * count * D; i++) dz[i] = (float) g[i];
   if (st == ES_OK) st = es_net_backward(net, dz);
   if (st == ES_OK) st = b->ops->allreduce(b, c, p->grad, (size_t) p->n);

@@ -63,10 +63,14 @@ static void gradients_times_c_are_the_plain_ones(void **state) {
     for (int j = 0; j < D; j++) c[j][j] += eps;
     es_loss *l = loss_of(&table[t].k, comm, N, N, D);
     es_precondition *p = make(l, eps, true);
-    assert_int_equal(es_loss_eval(l, N, z, z + ND, &value, plain, plain + ND), ES_OK);
+    assert_int_equal(
+        es_loss_eval(l, &(es_loss_batch){N, {z, z + ND}, {plain, plain + ND}}, &value),
+        ES_OK);
     memcpy(g, plain, sizeof g);
     const int64_t before = es_mem_count();
-    assert_int_equal(es_precondition_apply(p, 0.1, N, g, g + ND), ES_OK);
+    assert_int_equal(
+        es_precondition_apply(p, 0.1, &(es_loss_batch){N, {NULL, NULL}, {g, g + ND}}),
+        ES_OK);
     assert_true(es_mem_count() == before);
     for (int i = 0; i < 2 * N; i++)
       for (int k = 0; k < D; k++) {
@@ -90,10 +94,14 @@ static void the_batch_before_divides(void **state) {
   es_precondition *p = make(l, eps, false);
   for (int b = 0; b < 2; b++) {
     loss_views(8 + b, N, D, z[b], z[b] + ND);
-    assert_int_equal(es_loss_eval(l, N, z[b], z[b] + ND, &value, plain, plain + ND),
-                     ES_OK);
+    assert_int_equal(
+        es_loss_eval(l, &(es_loss_batch){N, {z[b], z[b] + ND}, {plain, plain + ND}},
+                     &value),
+        ES_OK);
     memcpy(g, plain, sizeof g);
-    assert_int_equal(es_precondition_apply(p, 0.1, N, g, g + ND), ES_OK);
+    assert_int_equal(
+        es_precondition_apply(p, 0.1, &(es_loss_batch){N, {NULL, NULL}, {g, g + ND}}),
+        ES_OK);
   }
   add_moment(z[0], z[0] + ND, false, 1.0 / N, c);
   for (int j = 0; j < D; j++) c[j][j] += eps;
@@ -116,9 +124,12 @@ static void negative_eigenvalues_count_as_zero(void **state) {
   double g[8], plain[8], value;
   es_loss *l = loss_of(&k, comm, 2, 2, 2);
   es_precondition *p = make(l, 0.2, true);
-  assert_int_equal(es_loss_eval(l, 2, z1, z2, &value, plain, plain + 4), ES_OK);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){2, {z1, z2}, {plain, plain + 4}}, &value), ES_OK);
   memcpy(g, plain, sizeof g);
-  assert_int_equal(es_precondition_apply(p, 0.1, 2, g, g + 4), ES_OK);
+  assert_int_equal(
+      es_precondition_apply(p, 0.1, &(es_loss_batch){2, {NULL, NULL}, {g, g + 4}}),
+      ES_OK);
   assert_true(fabs(plain[0]) > 0.1);
   for (int i = 0; i < 8; i++)
     assert_true(fabs(g[i] - plain[i] / (i % 2 == 0 ? 0.2 : 1.2)) < 1e-14);
@@ -133,7 +144,9 @@ static void without_eps_nothing_changes(void **state) {
   double g[2] = {1, 2};
   es_precondition *p = make(l, 0, true);
   assert_null(p);
-  assert_int_equal(es_precondition_apply(p, 0.1, 1, g, g + 1), ES_OK);
+  assert_int_equal(
+      es_precondition_apply(p, 0.1, &(es_loss_batch){1, {NULL, NULL}, {g, g + 1}}),
+      ES_OK);
   assert_true(g[0] == 1 && g[1] == 2);
   es_precondition_destroy(&p);
   es_loss_destroy(&l);
@@ -162,10 +175,13 @@ static void what_is_not_finite_stays(void **state) {
   es_precondition *p = make(l, 0.1, true);
   loss_views(8, N, D, z, z + ND);
   z[3] = INFINITY;
-  assert_int_equal(es_loss_eval(l, N, z, z + ND, &value, g, g + ND), ES_OK);
+  assert_int_equal(es_loss_eval(l, &(es_loss_batch){N, {z, z + ND}, {g, g + ND}}, &value),
+                   ES_OK);
   assert_false(isfinite(value));
   memcpy(plain, g, sizeof g);
-  assert_int_equal(es_precondition_apply(p, 0.1, N, g, g + ND), ES_OK);
+  assert_int_equal(
+      es_precondition_apply(p, 0.1, &(es_loss_batch){N, {NULL, NULL}, {g, g + ND}}),
+      ES_OK);
   assert_memory_equal(g, plain, sizeof g);
   es_precondition_destroy(&p);
   es_loss_destroy(&l);
@@ -202,9 +218,13 @@ static void step(model *m, double lr) {
   double value;
   for (int i = 0; i < MM; i++)
     m->z[i] = sqrt(M * gammas[i / M]) * m->w[i % M * M + i / M];
-  assert_int_equal(es_loss_eval(m->loss, M, m->z, m->z, &value, m->dz, m->dz + MM),
+  assert_int_equal(es_loss_eval(m->loss,
+                                &(es_loss_batch){M, {m->z, m->z}, {m->dz, m->dz + MM}},
+                                &value),
                    ES_OK);
-  assert_int_equal(es_precondition_apply(m->p, lr, M, m->dz, m->dz + MM), ES_OK);
+  assert_int_equal(es_precondition_apply(
+                       m->p, lr, &(es_loss_batch){M, {NULL, NULL}, {m->dz, m->dz + MM}}),
+                   ES_OK);
   m->smallest = INFINITY;
   m->largest = 0;
   for (int j = 0; j < M; j++) {

@@ -12,6 +12,13 @@
 
 typedef struct es_loss es_loss;
 
+/** The pairs of embeddings on this rank. Borrowed. */
+typedef struct es_loss_batch {
+  int n;              /**< pairs here; may differ between ranks, may be 0 */
+  const double *z[2]; /**< [n, D] row-major: embeddings of view 1 and of view 2 */
+  double *dz[2];      /**< [n, D] out: their gradients; NULL both: not wanted */
+} es_loss_batch;
+
 /** How the spectrum shows what a loss learns, for the step detector. */
 typedef struct es_loss_growth {
   bool cross; /**< modes are eigenvalues of the cross-correlation of the views, not of the
@@ -34,8 +41,8 @@ typedef struct es_loss_ops {
    * optional
    *  (NULL: none). */
   size_t (*workspace)(const void *par, int n_max, int64_t all, int dim);
-  es_status (*eval)(es_loss *l, int n, const double *z1, const double *z2, double *value,
-                    double *dz1, double *dz2);
+  /** As es_loss_eval, with n <= n_max. */
+  es_status (*eval)(es_loss *l, const es_loss_batch *b, double *value);
   /** Does C in the trajectory use embeddings with the batch mean removed?
    * batch-normalised?
    *  Optional (NULL: neither). */
@@ -98,13 +105,10 @@ es_status es_loss_bytes(es_config *cfg, const char *name, int n_max, int64_t all
 /** How its modes grow. */
 es_loss_growth es_loss_growth_of(const es_loss *l);
 
-/** Collective. L and dL/dz of the global batch.
- *  @param n        pairs on this rank, 0 <= n <= n_max; may differ between ranks
- *  @param z1, z2   [n, D] embeddings of the two views
- *  @param value    L, the same on all ranks (may be infinite or NaN: the caller decides)
- *  @param dz1, dz2 [n, D] gradients of the global L; NULL both: value only
+/** Collective. L and dL/dz of the global batch: the pairs of all ranks.
+ *  @param b      0 <= b->n <= n_max; b->dz gets the gradient of the global L, or value only
+ *  @param value  L, the same on all ranks (may be infinite or NaN: the caller decides)
  *  @return ES_OK, ES_EARG */
-es_status es_loss_eval(es_loss *l, int n, const double *z1, const double *z2,
-                       double *value, double *dz1, double *dz2);
+es_status es_loss_eval(es_loss *l, const es_loss_batch *b, double *value);
 
 #endif

@@ -33,8 +33,8 @@ es_status es_precondition_create(const es_precondition_params *par, const es_los
                                  es_precondition **p);
 void es_precondition_destroy(es_precondition **p);
 
-/** After es_loss_eval with gradients, on all ranks: dz1, dz2 [n, D] <- dz (C + eps I)^-1
- *  in place. Negative eigenvalues of C, which a cross-correlation of a batch may have,
+/** After es_loss_eval with gradients, on all ranks: b->dz [n, D] <- dz (C + eps I)^-1 in
+ *  place, of both views; b->z is not read. Negative eigenvalues of C, which a cross-correlation of a batch may have,
  *  count as 0, so that no gain exceeds 1/eps. Communicates nothing: the loss has C of all
  *  ranks. About 10 D^3 + 4 n D^2 operations.
  *
@@ -44,8 +44,7 @@ void es_precondition_destroy(es_precondition **p);
  *  @param p   NULL: nothing happens
  *  @param lr  learning rate of the step this gradient is for
  *  @return ES_OK, also where C is not finite: then dz stays; ES_EMATH (LAPACK fails) */
-es_status es_precondition_apply(es_precondition *p, double lr, int n, double *dz1,
-                                double *dz2);
+es_status es_precondition_apply(es_precondition *p, double lr, const es_loss_batch *b);
 
 /** eps in force at learning rate lr. */
 double es_precondition_eps(const es_precondition *p, double lr);

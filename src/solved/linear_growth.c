@@ -130,7 +130,9 @@ static es_status differentiate(growth *s) {
   for (int v = 0; v < 2 && n > 0; v++)
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, d, m, 1, s->p->x[v], m, s->w,
                 m, 1, s->z + (size_t) v * half, d);
-  ES_TRY(es_loss_eval(s->loss, n, s->z, s->z + half, &s->value, s->dz, s->dz + half));
+  ES_TRY(es_loss_eval(s->loss,
+                      &(es_loss_batch){n, {s->z, s->z + half}, {s->dz, s->dz + half}},
+                      &s->value));
   memset(s->dw, 0, all * sizeof *s->dw);
   for (int v = 0; v < 2 && n > 0; v++)
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, m, n, 1,

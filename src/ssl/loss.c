@@ -121,14 +121,13 @@ es_loss_growth es_loss_growth_of(const es_loss *l) {
   return g;
 }
 
-es_status es_loss_eval(es_loss *l, int n, const double *z1, const double *z2,
-                       double *value, double *dz1, double *dz2) {
+es_status es_loss_eval(es_loss *l, const es_loss_batch *b, double *value) {
   es_status st = ES_OK;
-  ES_CHECK_GOTO(n >= 0 && n <= l->n_max, ES_EARG, agreed,
-                "got %d pairs, expected at most %d", n, l->n_max);
-  ES_CHECK_GOTO((dz1 == NULL) == (dz2 == NULL), ES_EARG, agreed,
+  ES_CHECK_GOTO(b->n >= 0 && b->n <= l->n_max, ES_EARG, agreed,
+                "got %d pairs, expected at most %d", b->n, l->n_max);
+  ES_CHECK_GOTO((b->dz[0] == NULL) == (b->dz[1] == NULL), ES_EARG, agreed,
                 "got a gradient of one view, expected both or none");
 agreed:
   ES_TRY(es_comm_agree(l->comm, st));
-  return l->ops->eval(l, n, z1, z2, value, dz1, dz2);
+  return l->ops->eval(l, b, value);
 }

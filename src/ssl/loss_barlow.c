@@ -141,26 +141,24 @@ static void normalise_backward(const view *v, int n, int d, double pairs, const 
   }
 }
 
-static void gradient(const es_loss *l, int n, double pairs, const parts *p, double *dz1,
-                     double *dz2) {
-  const int d = l->dim;
-  es_rows_times(n, d, 1.0 / pairs, p->v[1].u, p->g, true, 0.0, dz1);
-  es_rows_times(n, d, 1.0 / pairs, p->v[0].u, p->g, false, 0.0, dz2);
+static void gradient(const es_loss *l, double pairs, const parts *p,
+                     const es_loss_batch *b) {
+  const int n = b->n, d = l->dim;
+  es_rows_times_transposed(n, d, 1.0 / pairs, p->v[1].u, p->g, b->dz[0]);
+  es_rows_times(n, d, 1.0 / pairs, p->v[0].u, p->g, b->dz[1]);
   if (((const par *) l->par)->normalize != 1) return;
-  normalise_backward(&p->v[0], n, d, pairs, p, true, dz1);
-  normalise_backward(&p->v[1], n, d, pairs, p, false, dz2);
+  normalise_backward(&p->v[0], n, d, pairs, p, true, b->dz[0]);
+  normalise_backward(&p->v[1], n, d, pairs, p, false, b->dz[1]);
 }
 
-static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
-                      double *value, double *dz1, double *dz2) {
+static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
-  const double *const z[2] = {z1, z2};
   parts p = divide(l);
-  const double pairs = es_rows_average(l, n, z, p.count);
+  const double pairs = es_rows_average(l, b->n, b->z, p.count);
   ES_CHECK(pairs > 0, ES_EARG, "got no pairs on any rank, expected at least one");
-  correlate(l, n, pairs, z, &p);
+  correlate(l, b->n, pairs, b->z, &p);
   *value = contrast(o, l->dim, p.c, p.g);
-  if (dz1 != NULL) gradient(l, n, pairs, &p, dz1, dz2);
+  if (b->dz[0] != NULL) gradient(l, pairs, &p, b);
   return ES_OK;
 }
 

@@ -81,12 +81,11 @@ static void correlate(const es_loss *l, int n, double pairs, const double *const
     for (size_t j = 0; j < d; j++) p->c[i * d + j] = p->g[i * d + j] + p->g[j * d + i];
 }
 
-static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
-                      double *value, double *dz1, double *dz2) {
+static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
-  const int d = l->dim;
+  const int n = b->n, d = l->dim;
   const parts p = divide(l);
-  const double *u[2] = {z1, z2};
+  const double *u[2] = {b->z[0], b->z[1]};
   const double pairs = es_rows_average(l, n, u, p.count);
   ES_CHECK(pairs > 0, ES_EARG, "got no pairs on any rank, expected at least one");
   for (int a = 0; a < 2 && o->center; a++) {
@@ -102,9 +101,9 @@ static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
     for (int j = 0; j < d; j++) sum += h(p.value[j], o->eps);
   }
   *value = sum;
-  if (dz1 == NULL) return ES_OK;
-  es_rows_times(n, d, 1 / pairs, u[1], p.g, false, 0.0, dz1);
-  es_rows_times(n, d, 1 / pairs, u[0], p.g, false, 0.0, dz2);
+  if (b->dz[0] == NULL) return ES_OK;
+  es_rows_times(n, d, 1 / pairs, u[1], p.g, b->dz[0]);
+  es_rows_times(n, d, 1 / pairs, u[0], p.g, b->dz[1]);
   return ES_OK;
 }
 

@@ -85,27 +85,25 @@ static void gradient(const es_loss *l, int n, double pairs, const double *const 
   const parts own = divide(l);
   const int d = l->dim;
   es_rows_pull(n, d, 2 * o->inv / (pairs * d), x[a], x[1 - a], dz);
-  es_rows_times(n, d, -2 * o->cov / (pairs * d), p.u[a], p.c[a], false, 1.0, dz);
+  es_rows_add_times(n, d, -2 * o->cov / (pairs * d), p.u[a], p.c[a], dz);
   if (o->normalize) es_rows_unit_backward(n, d, own.unit[a], own.length[a], dz);
 }
 
-static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
-                      double *value, double *dz1, double *dz2) {
+static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   const es_covariances p = es_covariances_of(l);
   const parts own = divide(l);
-  const double *x[2] = {z1, z2};
+  const double *x[2] = {b->z[0], b->z[1]};
   double pairs, log_dets[2];
   for (int a = 0; a < 2 && o->normalize; a++) {
-    es_rows_unit(n, l->dim, x[a], own.unit[a], own.length[a]);
+    es_rows_unit(b->n, l->dim, x[a], own.unit[a], own.length[a]);
     x[a] = own.unit[a];
   }
-  ES_TRY(es_covariances_take(l, n, x, 0, &pairs));
+  ES_TRY(es_covariances_take(l, b->n, x, 0, &pairs));
   for (int a = 0; a < 2; a++) ES_TRY(log_det(l, a + 1, p.c[a], &log_dets[a]));
   *value = (o->inv * *p.apart / pairs - o->cov * (log_dets[0] + log_dets[1])) / l->dim;
-  if (dz1 == NULL) return ES_OK;
-  gradient(l, n, pairs, x, 0, dz1);
-  gradient(l, n, pairs, x, 1, dz2);
+  for (int a = 0; a < 2 && b->dz[a] != NULL; a++)
+    gradient(l, b->n, pairs, x, a, b->dz[a]);
   return ES_OK;
 }
 

@@ -157,21 +157,17 @@ static void gradient(const es_loss *l, const parts *p, int a, double factor, dou
                           dz);
 }
 
-static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
-                      double *value, double *dz1, double *dz2) {
+static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
-  const double *const z[2] = {z1, z2};
   int64_t first, total;
-  es_comm_scan(l->comm, n, &first, &total);
+  es_comm_scan(l->comm, b->n, &first, &total);
   ES_CHECK(total >= 2, ES_EARG, "got %lld pairs on all ranks, expected at least 2",
            (long long) total);
-  parts p = divide(l, n, first, total);
+  parts p = divide(l, b->n, first, total);
   const double factor = (o->doubled ? 2.0 : 1.0) / (2.0 * (double) total);
-  share_rows(l, z, &p);
+  share_rows(l, b->z, &p);
   *value = factor * sum_of_rows(l, &p);
-  if (dz1 == NULL) return ES_OK;
-  gradient(l, &p, 0, factor, dz1);
-  gradient(l, &p, 1, factor, dz2);
+  for (int a = 0; a < 2 && b->dz[a] != NULL; a++) gradient(l, &p, a, factor, b->dz[a]);
   return ES_OK;
 }
 

@@ -110,7 +110,7 @@ static void gradient(const es_loss *l, int n, const parts *p, int a, double *dz)
   const int d = l->dim;
   const double pairs = p->count[0], unit = o->mu > 0 ? 1 / o->mu : 1;
   const double apart = 2 * unit / (pairs * (pairs - 1));
-  es_rows_times(n, d, apart, p->u[a], p->moment[1 - a], false, 0.0, dz);
+  es_rows_times(n, d, apart, p->u[a], p->moment[1 - a], dz);
   for (int i = 0; i < n; i++) {
     const size_t row = (size_t) i * (size_t) d;
     const double s = cblas_ddot(d, p->u[0] + row, 1, p->u[1] + row, 1);
@@ -119,21 +119,17 @@ static void gradient(const es_loss *l, int n, const parts *p, int a, double *dz)
   leave_ball(o->mu, n, d, p->u[a], p->length[a], dz);
 }
 
-static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
-                      double *value, double *dz1, double *dz2) {
+static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
-  const double *const z[2] = {z1, z2};
   const parts p = divide(l);
-  accumulate(l, n, z, &p);
+  accumulate(l, b->n, b->z, &p);
   const double pairs = p.count[0];
   ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
            pairs);
   const double together = cblas_ddot(l->dim * l->dim, p.moment[0], 1, p.moment[1], 1);
   *value = -2 * p.count[1] / pairs + (together - p.count[2]) / (pairs * (pairs - 1));
   if (o->mu > 0) *value /= o->mu;
-  if (dz1 == NULL) return ES_OK;
-  gradient(l, n, &p, 0, dz1);
-  gradient(l, n, &p, 1, dz2);
+  for (int a = 0; a < 2 && b->dz[a] != NULL; a++) gradient(l, b->n, &p, a, b->dz[a]);
   return ES_OK;
 }
 

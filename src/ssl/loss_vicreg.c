@@ -67,21 +67,18 @@ static void gradient(const es_loss *l, int n, double pairs, const double *const 
   const es_covariances p = es_covariances_of(l);
   const int d = l->dim;
   es_rows_pull(n, d, 2.0 * o->inv / (pairs * d), z[a], z[1 - a], dz);
-  es_rows_times(n, d, 2.0 / (pairs - 1.0), p.u[a], p.c[a], false, 1.0, dz);
+  es_rows_add_times(n, d, 2.0 / (pairs - 1.0), p.u[a], p.c[a], dz);
 }
 
-static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
-                      double *value, double *dz1, double *dz2) {
+static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
-  const double *const z[2] = {z1, z2};
   const es_covariances p = es_covariances_of(l);
   double pairs;
-  ES_TRY(es_covariances_take(l, n, z, 1, &pairs));
+  ES_TRY(es_covariances_take(l, b->n, b->z, 1, &pairs));
   *value = o->inv * *p.apart / (pairs * l->dim);
   for (int a = 0; a < 2; a++) *value += spread(o, l->dim, p.c[a]);
-  if (dz1 == NULL) return ES_OK;
-  gradient(l, n, pairs, z, 0, dz1);
-  gradient(l, n, pairs, z, 1, dz2);
+  for (int a = 0; a < 2 && b->dz[a] != NULL; a++)
+    gradient(l, b->n, pairs, b->z, a, b->dz[a]);
   return ES_OK;
 }
 

@@ -172,29 +172,26 @@ static void gradient(const es_loss *l, int n, double pairs, const parts *p,
         q[(size_t) j * (size_t) d + (size_t) i] = q[(size_t) i * (size_t) d + (size_t) j];
     }
     es_rows_center(n, d, dz[a], p->sum[a], dz[a]);
-    es_rows_times(n, d, -spread, p->y[a], q, false, 1.0, dz[a]);
+    es_rows_add_times(n, d, -spread, p->y[a], q, dz[a]);
     divide_rows(n, d, p->k[a], false, dz[a]);
   }
 }
 
-static es_status eval(es_loss *l, int n, const double *z1, const double *z2,
-                      double *value, double *dz1, double *dz2) {
-  const double *const z[2] = {z1, z2};
-  double *const dz[2] = {dz1, dz2};
+static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const parts p = divide(l);
-  const double pairs = es_rows_average(l, n, z, p.count);
+  const double pairs = es_rows_average(l, b->n, b->z, p.count);
   bool finite;
   ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
            pairs);
-  ES_TRY(whiten(l, n, pairs, z, &p, &finite));
+  ES_TRY(whiten(l, b->n, pairs, b->z, &p, &finite));
   if (!finite) { /* the caller decides, on a value that says so */
     *value = NAN;
-    for (size_t i = 0; dz1 != NULL && i < (size_t) n * (size_t) l->dim; i++)
-      dz1[i] = dz2[i] = NAN;
+    for (int a = 0; a < 2 && b->dz[a] != NULL; a++)
+      for (size_t i = 0; i < (size_t) b->n * (size_t) l->dim; i++) b->dz[a][i] = NAN;
     return ES_OK;
   }
-  *value = distance(l, n, pairs, &p);
-  if (dz1 != NULL) gradient(l, n, pairs, &p, dz);
+  *value = distance(l, b->n, pairs, &p);
+  if (b->dz[0] != NULL) gradient(l, b->n, pairs, &p, b->dz);
   return ES_OK;
 }
 

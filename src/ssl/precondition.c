@@ -127,13 +127,12 @@ static void turn(const es_precondition *p, int n, const double *a, double *dz) {
   for (int i = 0; i < n; i += BLOCK) {
     const int count = n - i < BLOCK ? n - i : BLOCK;
     double *const block = dz + (size_t) i * (size_t) d;
-    es_rows_times(count, d, 1.0, block, a, false, 0.0, p->rows);
+    es_rows_times(count, d, 1.0, block, a, p->rows);
     memcpy(block, p->rows, (size_t) count * (size_t) d * sizeof *block);
   }
 }
 
-es_status es_precondition_apply(es_precondition *p, double lr, int n, double *dz1,
-                                double *dz2) {
+es_status es_precondition_apply(es_precondition *p, double lr, const es_loss_batch *b) {
   if (p == NULL) return ES_OK;
   const int d = p->loss->dim;
   p->loss->ops->matrix(p->loss, p->now);
@@ -146,8 +145,7 @@ es_status es_precondition_apply(es_precondition *p, double lr, int n, double *dz
   const bool own = p->state[STEPS] == 0 || eps > p->state[EPS];
   const double *const inverse = own ? p->now : p->before;
   p->state[DIVISOR] = own ? top + eps : p->state[TOP] + p->state[EPS];
-  turn(p, n, inverse, dz1);
-  turn(p, n, inverse, dz2);
+  for (int a = 0; a < 2; a++) turn(p, b->n, inverse, b->dz[a]);
   double *const spent = p->before;
   p->before = p->now;
   p->now = spent;

@@ -53,10 +53,24 @@ void es_rows_product(int n, int d, double factor, const double *a, const double 
 }
 
 void es_rows_times(int n, int d, double factor, const double *u, const double *g,
-                   bool transposed, double keep, double *to) {
-  if (n == 0) return;
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, n, d,
-              d, factor, u, d, g, d, keep, to, d);
+                   double *to) {
+  if (n > 0)
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, d, d, factor, u, d, g, d,
+                0.0, to, d);
+}
+
+void es_rows_times_transposed(int n, int d, double factor, const double *u,
+                              const double *g, double *to) {
+  if (n > 0)
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, d, d, factor, u, d, g, d, 0.0,
+                to, d);
+}
+
+void es_rows_add_times(int n, int d, double factor, const double *u, const double *g,
+                       double *to) {
+  if (n > 0)
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, d, d, factor, u, d, g, d,
+                1.0, to, d);
 }
 
 void es_rows_unit(int n, int d, const double *z, double *u, double *length) {

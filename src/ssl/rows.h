@@ -26,9 +26,13 @@ void es_rows_center(int n, int d, const double *z, const double *mean, double *u
 void es_rows_product(int n, int d, double factor, const double *a, const double *b,
                      double *c);
 
-/** to = factor u g + keep to, with g' for g if `transposed`. */
+/** to = factor u g; factor u g'; to += factor u g. g [D, D]. */
 void es_rows_times(int n, int d, double factor, const double *u, const double *g,
-                   bool transposed, double keep, double *to);
+                   double *to);
+void es_rows_times_transposed(int n, int d, double factor, const double *u,
+                              const double *g, double *to);
+void es_rows_add_times(int n, int d, double factor, const double *u, const double *g,
+                       double *to);
 
 /** u = z / length with the Euclidean length of each row, at least 1e-12. */
 void es_rows_unit(int n, int d, const double *z, double *u, double *length);

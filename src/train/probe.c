@@ -90,8 +90,8 @@ es_status es_probe_measure(es_probe *p, es_train *t, es_snapshot *s, double *los
   es_clock_mark(&t->clock);
   for (int pass = 0; 2 * pass < p->views; pass++)
     ES_TRY(embed_all(p, t, pass, n, p->z + 2 * pass * n * d));
-  const es_status st =
-      es_loss_eval(p->loss, (int) n, p->z, p->z + n * d, loss, NULL, NULL);
+  const es_status st = es_loss_eval(
+      p->loss, &(es_loss_batch){(int) n, {p->z, p->z + n * d}, {NULL, NULL}}, loss);
   ES_TRY(es_comm_agree(t->comm, st));
   es_clock_lap(&t->clock, ES_PHASE_PROBE);
   /* deterministic: each rank takes it by itself, and may fail by itself */

@@ -60,10 +60,9 @@ es_status es_train_gradient(es_train *t, const es_batch *b, double lr, double *l
   es_clock_lap(&t->clock, ES_PHASE_FORWARD);
 
   const size_t half = (size_t) n * (size_t) es_net_dim(t->net);
-  es_status st =
-      es_loss_eval(t->loss, n, t->zd, t->zd + half, loss, t->dzd, t->dzd + half);
-  if (st == ES_OK)
-    st = es_precondition_apply(t->precondition, lr, n, t->dzd, t->dzd + half);
+  const es_loss_batch pairs = {n, {t->zd, t->zd + half}, {t->dzd, t->dzd + half}};
+  es_status st = es_loss_eval(t->loss, &pairs, loss);
+  if (st == ES_OK) st = es_precondition_apply(t->precondition, lr, &pairs);
   ES_TRY(es_comm_abort_if_alone(t->comm,
                                 st)); /* deterministic: each rank has a loss by itself */
   es_skip_note(t, b, n, *loss);
