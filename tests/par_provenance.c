@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_provenance.c  Provenance: one description on all ranks, in text and in the file;
+/** @file par_provenance.c  Provenance: one description on all ranks, in text and in the
+ *  file;
  * and the output folder it goes to. */
 #include "par.h"
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file collective_error.h  How a failure on any one rank becomes one sentence and one status on
+/** @file collective_error.h  How a failure on any one rank becomes one sentence and one
+ *  status on
  * all.
  *
  *  Disk errors usually hit one rank. A rank writes what went wrong into its note and goes
- *  on to es_collective_error_agree, where all ranks meet: the note of the lowest failing rank is
+ *  on to es_collective_error_agree, where all ranks meet: the note of the lowest
+ *  failing rank is
  *  broadcast, rank 0 logs it (so that it is in log.txt and STATUS), everybody returns it.
  */
 #ifndef ES_IO_COLLECTIVE_ERROR_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file initial_prediction.h  What theory says of a training run before its first step. */
+/** @file initial_prediction.h  What theory says of a training run before its first
+ *  step. */
 #ifndef ES_INITIAL_PREDICTION_H
 #define ES_INITIAL_PREDICTION_H
 

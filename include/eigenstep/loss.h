@@ -106,7 +106,7 @@ es_status es_loss_bytes(es_config *cfg, const char *name, int n_max, int64_t all
 es_loss_growth es_loss_growth_of(const es_loss *l);
 
 /** Collective. L and dL/dz of the global batch: the pairs of all ranks.
- *  @param b      0 <= b->n <= n_max; b->dz gets the gradient of the global L, or value only
+ *  @param b      0 <= b->n <= n_max; b->dz gets the gradient of the global L
  *  @param value  L, the same on all ranks (may be infinite or NaN: the caller decides)
  *  @return ES_OK, ES_EARG */
 es_status es_loss_eval(es_loss *l, const es_loss_batch *b, double *value);

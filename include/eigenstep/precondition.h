@@ -34,9 +34,9 @@ es_status es_precondition_create(const es_precondition_params *par, const es_los
 void es_precondition_destroy(es_precondition **p);
 
 /** After es_loss_eval with gradients, on all ranks: b->dz [n, D] <- dz (C + eps I)^-1 in
- *  place, of both views; b->z is not read. Negative eigenvalues of C, which a cross-correlation of a batch may have,
- *  count as 0, so that no gain exceeds 1/eps. Communicates nothing: the loss has C of all
- *  ranks. About 10 D^3 + 4 n D^2 operations.
+ *  place, of both views; b->z is not read. Negative eigenvalues of C, which a
+ *  cross-correlation of a batch may have, count as 0, so that no gain exceeds 1/eps.
+ *  Communicates nothing: the loss has C of all ranks. About 10 D^3 + 4 n D^2 operations.
  *
  *  Where C's largest eigenvalue, while below 0.1 or eps, grows in a step so fast that
  *  2 lr gamma_1 > eps, a warning says so once, and with `clip` eps is raised to that from

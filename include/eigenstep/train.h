@@ -50,9 +50,8 @@ extern const es_param es_ckpt_table[];
 typedef struct es_train_options {
   const es_comm *comm;
   es_net *net;
-  es_net *
-      eval_net; /**< what measurements go through: shares the parameters of net, in another
-                    precision; NULL: net itself */
+  es_net *eval_net; /**< what measurements go through: shares the parameters of net, in
+                         another precision; NULL: net itself */
   es_loss *loss;
   es_optim *optim;
   int n_max;  /**< pairs of a batch on this rank, at most */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file command_spectrum.c  eigenstep spectrum FILE.h5:/DATASET: covariance, eigenvalues and
+/** @file command_spectrum.c  eigenstep spectrum FILE.h5:/DATASET: covariance,
+ *  eigenvalues and
  *  metrics of anybody's embeddings, read in parallel, each rank its rows. */
 #include "eigenstep/command.h"
 #include <math.h>

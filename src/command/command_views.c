@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file command_views.c  eigenstep views: pairs of views as training sees them, beside the
+/** @file command_views.c  eigenstep views: pairs of views as training sees them, beside
+ *  the
  *  images they were made from, in one HDF5 file; to look at and to compare.
  *
  *  /image [n, 3, h, w] u8, where all records are images of one size; /view1, /view2

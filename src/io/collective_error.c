@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file collective_error.c  One failing rank, one sentence, the same status everywhere (see collective_error.h).
+/** @file collective_error.c  One failing rank, one sentence, the same status everywhere
+ *  (see collective_error.h).
  */
 #include "eigenstep/collective_error.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file provenance.c  Provenance: facts of the code and of the job, to terminal, text, HDF5.
+/** @file provenance.c  Provenance: facts of the code and of the job, to terminal, text,
+ *  HDF5.
  *
  *  Root attributes are named as in openPMD (software, softwareVersion, ...). */
 #include "eigenstep/provenance.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file label_data.c  Bank and held-out records for the accuracies of section [probe]. */
+/** @file label_data.c  Bank and held-out records for the accuracies of section
+ *  [probe]. */
 #include "eigenstep/label_data.h"
 
 #include <stdio.h>

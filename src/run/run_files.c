@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file run_files.c  The output folder of a run (names in run_files.h). Never overwrites. */
+/** @file run_files.c  The output folder of a run (names in run_files.h). Never
+ *  overwrites. */
 #include "eigenstep/run_files.h"
 
 #include <dirent.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file conv_algo.h  Ways of computing a pass of a convolution; variants: conv_algo_list.h.
+/** @file conv_algo.h  Ways of computing a pass of a convolution; variants:
+ *  conv_algo_list.h.
  *
  *  Which is fastest depends on shape, pass, type and processor: they are timed (tune.h).
  *  A way is planned for one pass and exactly n images. M = positions of the output over

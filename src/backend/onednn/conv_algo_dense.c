@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file conv_algo_dense.c  A convolution on a map smaller than its kernel, as a layer that
+/** @file conv_algo_dense.c  A convolution on a map smaller than its kernel, as a layer
+ *  that
  *  connects every pixel to every position: most taps of a 3x3 kernel see only padding
  *  there, and a matrix has no room for padding.
  *

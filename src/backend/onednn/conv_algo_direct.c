@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file conv_algo_direct.c  The library's own convolution on channels-last activations. */
+/** @file conv_algo_direct.c  The library's own convolution on channels-last
+ *  activations. */
 #include "conv_algo.h"
 
 static bool fits(const es_op_desc *d, es_pass pass) {

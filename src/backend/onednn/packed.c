@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file packed.c  Packing: see packed.h. A word is what a column has at once: two elements
+/** @file packed.c  Packing: see packed.h. A word is what a column has at once: two
+ *  elements
  *  of bf16, the even row in the lower half, or one of f32. */
 #include "packed.h"
 
