@@ -15,10 +15,10 @@ static const model_spec spec = {
  * side would hide whether the sums are right. */
 static es_status set_apart(es_params *p) {
   float bias[64];
-  for (int v = 0; v < p->n_view; v++) {
-    const es_view *const view = &p->view[v];
-    if (view->ndim != 1 || view->state || view->init != ES_INIT_ZERO) continue;
-    for (int i = 0; i < view->count; i++) bias[i] = (i + v) % 3 == 0 ? -2.5f : 2.5f;
+  for (int v = 0; v < p->n_tensors; v++) {
+    const es_tensor_info *const info = &p->tensor[v];
+    if (info->ndim != 1 || info->state || info->init != ES_INIT_ZERO) continue;
+    for (int i = 0; i < info->count; i++) bias[i] = (i + v) % 3 == 0 ? -2.5f : 2.5f;
     ES_TRY(es_params_set(p, v, bias));
   }
   return ES_OK;

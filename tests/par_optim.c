@@ -11,12 +11,12 @@
 enum { SEED = 20230713, TENSORS = 6, COUNT = OPTIM_COUNT };
 enum { PAIRS = 12, INPUT = 48, D = 6 };
 
-static const es_view shapes[TENSORS] = {{.ndim = 2, .dim = {3, 4}},
-                                        {.ndim = 1, .dim = {4}, .excluded = true},
-                                        {.ndim = 2, .dim = {2, 3}},
-                                        {.ndim = 4, .dim = {2, 2, 2, 2}},
-                                        {.ndim = 1, .dim = {5}, .excluded = true},
-                                        {.ndim = 2, .dim = {1, 7}}};
+static const es_tensor_info shapes[TENSORS] = {{.ndim = 2, .dim = {3, 4}},
+                                               {.ndim = 1, .dim = {4}, .excluded = true},
+                                               {.ndim = 2, .dim = {2, 3}},
+                                               {.ndim = 4, .dim = {2, 2, 2, 2}},
+                                               {.ndim = 1, .dim = {5}, .excluded = true},
+                                               {.ndim = 2, .dim = {1, 7}}};
 
 static es_status set_all(es_config *cfg, const char *section, const char *const *set) {
   for (int i = 0; i < 6 && set[i] != NULL; i++) {
@@ -50,7 +50,7 @@ static double field(int k, int64_t i, double frequency, double phase) {
 
 /** x[COUNT] = the start; with t >= 0 the gradient at p[COUNT] in step t. */
 static void fill(int t, const float *p, float *x) {
-  const es_view *v = shapes;
+  const es_tensor_info *v = shapes;
   int at = 0;
   double size = 1;
   for (int k = 0; k < TENSORS; k++, v++, size *= 0.4) {
@@ -98,7 +98,7 @@ static es_status ten_steps(const es_comm *c, es_backend *b, int k, float *value)
   ES_TRY(es_params_create(b, &p));
   es_status st = ES_OK;
   for (int i = 0; i < TENSORS && st == ES_OK; i++) {
-    es_view v = shapes[i];
+    es_tensor_info v = shapes[i];
     snprintf(v.name, sizeof v.name, "t%d", i);
     st = es_params_add(p, &v, &index);
   }

@@ -77,14 +77,14 @@ static float *expected(const parity *k, const char *key, int64_t count) {
 /** Gains in [0.75, 1), biases in +-[2.25, 2.75). */
 static void set_batch_norms(es_params *p) {
   float x[2048];
-  for (int v = 0; v < p->n_view; v++) {
-    const es_view *const view = &p->view[v];
-    if (view->ndim != 1 || view->state) continue;
+  for (int v = 0; v < p->n_tensors; v++) {
+    const es_tensor_info *const info = &p->tensor[v];
+    if (info->ndim != 1 || info->state) continue;
     es_rng r = es_rng_at(SEED, ES_STREAM_TEST, INDEX_BN + (uint64_t) v, 0);
-    for (int64_t i = 0; i < view->count; i++) {
+    for (int64_t i = 0; i < info->count; i++) {
       const double u = es_rng_uniform(&r), s = 2 * u - 1;
       const double bias = 0.5 * s + (s < 0 ? -2.25 : 2.25);
-      x[i] = (float) (view->init == ES_INIT_ONE ? 0.75 + 0.25 * u : bias);
+      x[i] = (float) (info->init == ES_INIT_ONE ? 0.75 + 0.25 * u : bias);
     }
     assert_int_equal(es_params_set(p, v, x), ES_OK);
   }
@@ -164,16 +164,16 @@ static void compare(rig *t, const char *norms, const char *projections, bool sta
                     double tolerance) {
   int n = 0, i = 0;
   double worst = 0, sum = 0;
-  for (int v = 0; v < t->p->n_view; v++) n += t->p->view[v].state == state;
+  for (int v = 0; v < t->p->n_tensors; v++) n += t->p->tensor[v].state == state;
   float *norm = expected(t->k, norms, n), *proj = expected(t->k, projections, n * SIGNS);
   const double all = model_norm(n, norm);
-  for (int v = 0; v < t->p->n_view; v++) {
-    const es_view *const view = &t->p->view[v];
-    if (view->state != state) continue;
-    const double off = mismatch(v, view->count, t->host + view->offset, norm[i],
+  for (int v = 0; v < t->p->n_tensors; v++) {
+    const es_tensor_info *const info = &t->p->tensor[v];
+    if (info->state != state) continue;
+    const double off = mismatch(v, info->count, t->host + info->offset, norm[i],
                                 proj + (size_t) i * SIGNS) /
                        size_of(norm[i], all);
-    if (!(off < tolerance)) fail_msg("%s: %s is off by %g", norms, view->name, off);
+    if (!(off < tolerance)) fail_msg("%s: %s is off by %g", norms, info->name, off);
     worst = worse(worst, off);
     sum += off;
     i++;

@@ -41,18 +41,18 @@ static void look(es_net *net, float *z) {
   assert_int_equal(es_net_forward(net, N, 2, ES_BN_BATCH, x, z), ES_OK);
 }
 
-/** A view of the parameters changes: both networks see that, and the same. */
+/** A parameter tensor changes: both networks see that, and the same. */
 static void change(es_net *net, es_net *eval_net, const char *name) {
   es_params *p = es_net_params(net);
-  const int view = es_params_find(p, name);
-  const int64_t n = p->view[view].count, version = p->version;
+  const int tensor = es_params_find(p, name);
+  const int64_t n = p->tensor[tensor].count, version = p->version;
   float z[N * D], before[N * D], seen[N * D],
       *values = calloc((size_t) n, sizeof *values);
   look(net, before);
   look(eval_net, seen);
   assert_memory_equal(before, seen, sizeof before);
   model_normal(SEED, 2, n, values);
-  assert_int_equal(es_params_set(p, view, values), ES_OK);
+  assert_int_equal(es_params_set(p, tensor, values), ES_OK);
   free(values);
   assert_true(p->version > version);
   look(eval_net, seen);

@@ -62,7 +62,7 @@ static void operation_counts(void **state) {
 
 static void expect(es_net *net, const char *name, int ndim, int64_t d0, int64_t d1,
                    int64_t d2) {
-  const es_view *const v = es_net_view(net, name);
+  const es_tensor_info *const v = es_net_tensor(net, name);
   if (v == NULL) fail_msg("no parameter %s", name);
   assert_int_equal(v->ndim, ndim);
   assert_true(v->dim[0] == d0 && (ndim < 2 || v->dim[1] == d1) &&
@@ -86,16 +86,16 @@ static void names_are_torchvisions(void **state) {
   expect(net, "projector.0.bn.weight", 1, 16, 0, 0);
   expect(net, "projector.0.bn.running_mean", 1, 16, 0, 0);
   expect(net, "projector.1.weight", 2, 10, 16, 0);
-  assert_null(es_net_view(net, "projector.1.bn.weight"));
-  assert_null(es_net_view(net, "layer1.1.downsample.0.weight"));
+  assert_null(es_net_tensor(net, "projector.1.bn.weight"));
+  assert_null(es_net_tensor(net, "layer1.1.downsample.0.weight"));
   es_net_destroy(&net);
 }
 
-/** Mean square and largest magnitude of a view's values. */
+/** Mean square and largest magnitude of a tensor's values. */
 static void moments(es_params *p, const char *name, double *square, double *top) {
   const int v = es_params_find(p, name);
   assert_true(v >= 0);
-  const int64_t n = p->view[v].count;
+  const int64_t n = p->tensor[v].count;
   float *x;
   assert_int_equal(ES_NEW(n, &x), ES_OK);
   assert_int_equal(es_params_get(p, v, x), ES_OK);

@@ -40,17 +40,17 @@ static void run_once(es_net *net) {
 /** Are the views of both models that begin with `prefix` the same bits? */
 static bool equal(const es_params *p, const es_params *q, const char *prefix) {
   bool same = true;
-  for (int v = 0; v < p->n_view && same; v++) {
-    const es_view *const view = &p->view[v];
-    if (strncmp(view->name, prefix, strlen(prefix)) != 0) continue;
-    const int w = es_params_find(q, view->name);
+  for (int v = 0; v < p->n_tensors && same; v++) {
+    const es_tensor_info *const info = &p->tensor[v];
+    if (strncmp(info->name, prefix, strlen(prefix)) != 0) continue;
+    const int w = es_params_find(q, info->name);
     float *a, *b;
     assert_true(w >= 0);
-    assert_int_equal(ES_NEW(view->count, &a), ES_OK);
-    assert_int_equal(ES_NEW(view->count, &b), ES_OK);
+    assert_int_equal(ES_NEW(info->count, &a), ES_OK);
+    assert_int_equal(ES_NEW(info->count, &b), ES_OK);
     assert_int_equal(es_params_get(p, v, a), ES_OK);
     assert_int_equal(es_params_get(q, w, b), ES_OK);
-    same = memcmp(a, b, (size_t) view->count * sizeof *a) == 0;
+    same = memcmp(a, b, (size_t) info->count * sizeof *a) == 0;
     es_free(&a);
     es_free(&b);
   }
@@ -92,17 +92,17 @@ static es_status load_changed(es_params *p, const char *drop, const char *flatte
   es_st_tensor *t;
   float *zeros;
   size_t n = 0;
-  assert_int_equal(ES_NEW(p->n_view + 1, &t), ES_OK);
+  assert_int_equal(ES_NEW(p->n_tensors + 1, &t), ES_OK);
   assert_int_equal(ES_NEW(p->n, &zeros), ES_OK);
-  for (int v = 0; v < p->n_view; v++) {
-    const es_view *const view = &p->view[v];
-    if (drop != NULL && strcmp(view->name, drop) == 0) continue;
-    t[n] = (es_st_tensor){.ndim = view->ndim, .data = zeros};
-    memcpy(t[n].dim, view->dim, sizeof view->dim);
-    snprintf(t[n].name, sizeof t[n].name, "%s", view->name);
-    if (flatten != NULL && strcmp(view->name, flatten) == 0) {
+  for (int v = 0; v < p->n_tensors; v++) {
+    const es_tensor_info *const info = &p->tensor[v];
+    if (drop != NULL && strcmp(info->name, drop) == 0) continue;
+    t[n] = (es_st_tensor){.ndim = info->ndim, .data = zeros};
+    memcpy(t[n].dim, info->dim, sizeof info->dim);
+    snprintf(t[n].name, sizeof t[n].name, "%s", info->name);
+    if (flatten != NULL && strcmp(info->name, flatten) == 0) {
       t[n].ndim = 1;
-      t[n].dim[0] = view->count;
+      t[n].dim[0] = info->count;
     }
     n++;
   }

@@ -80,11 +80,11 @@ static void gradient(rig *t) {
   assert_int_equal(b->ops->download(b, t->grad, t->p->grad, (size_t) t->p->n), ES_OK);
 }
 
-/** L at the parameters of view v moved by h along dir. */
+/** L at the parameters of tensor v moved by h along dir. */
 static double moved(rig *t, int v, const float *dir, double h, float *work) {
-  const es_view *const view = &t->p->view[v];
-  for (int64_t i = 0; i < view->count; i++)
-    work[i] = (float) (t->value[view->offset + i] + h * dir[i]);
+  const es_tensor_info *const info = &t->p->tensor[v];
+  for (int64_t i = 0; i < info->count; i++)
+    work[i] = (float) (t->value[info->offset + i] + h * dir[i]);
   assert_int_equal(es_params_set(t->p, v, work), ES_OK);
   return forward(t, ES_BN_BATCH);
 }
@@ -94,19 +94,19 @@ static double moved(rig *t, int v, const float *dir, double h, float *work) {
  * gradient of rounding errors: a thousandth of the whole gradient's norm is allowed for.
  */
 static double slope_error(rig *t, int v, float *dir, float *work) {
-  const es_view *const view = &t->p->view[v];
-  const float *const g = t->grad + view->offset;
-  model_normal(SEED, 100 + (uint64_t) v, view->count, dir);
-  const double norm = model_norm(view->count, g), r = model_norm(view->count, dir);
-  const double size = model_norm(view->count, t->value + view->offset) + 0.1;
+  const es_tensor_info *const info = &t->p->tensor[v];
+  const float *const g = t->grad + info->offset;
+  model_normal(SEED, 100 + (uint64_t) v, info->count, dir);
+  const double norm = model_norm(info->count, g), r = model_norm(info->count, dir);
+  const double size = model_norm(info->count, t->value + info->offset) + 0.1;
   double along = 0;
-  for (int64_t i = 0; i < view->count; i++) {
+  for (int64_t i = 0; i < info->count; i++) {
     dir[i] = (float) (g[i] / norm + dir[i] / r);
     along += (double) dir[i] * g[i];
   }
   const double h = 2e-4 * size;
   const double slope = (moved(t, v, dir, h, work) - moved(t, v, dir, -h, work)) / (2 * h);
-  assert_int_equal(es_params_set(t->p, v, t->value + view->offset), ES_OK);
+  assert_int_equal(es_params_set(t->p, v, t->value + info->offset), ES_OK);
   return fabs(slope - along) / (norm + 1e-3 * model_norm(t->p->n, t->grad));
 }
 
@@ -114,10 +114,10 @@ static double slope_error(rig *t, int v, float *dir, float *work) {
  * few ReLUs switch within a step. */
 static void set_apart(es_params *p) {
   float bias[128];
-  for (int v = 0; v < p->n_view; v++) {
-    const es_view *const view = &p->view[v];
-    if (view->ndim != 1 || view->state || view->init != ES_INIT_ZERO) continue;
-    for (int i = 0; i < view->count; i++) bias[i] = (i + v) % 3 == 0 ? -4 : 4;
+  for (int v = 0; v < p->n_tensors; v++) {
+    const es_tensor_info *const info = &p->tensor[v];
+    if (info->ndim != 1 || info->state || info->init != ES_INIT_ZERO) continue;
+    for (int i = 0; i < info->count; i++) bias[i] = (i + v) % 3 == 0 ? -4 : 4;
     assert_int_equal(es_params_set(p, v, bias), ES_OK);
   }
 }
@@ -134,10 +134,10 @@ static void check_slopes(const char *backend, const model_spec *m, double averag
   set_apart(t.p);
   gradient(&t);
   assert_int_equal(t.b->ops->download(t.b, t.value, t.p->value, (size_t) t.p->n), ES_OK);
-  for (int v = 0; v < t.p->n_view; v++) {
-    if (t.p->view[v].state) continue;
+  for (int v = 0; v < t.p->n_tensors; v++) {
+    if (t.p->tensor[v].state) continue;
     const double error = slope_error(&t, v, dir, work);
-    if (!(error < 20 * average)) fail_msg("%s: error %g", t.p->view[v].name, error);
+    if (!(error < 20 * average)) fail_msg("%s: error %g", t.p->tensor[v].name, error);
     sum += error;
     n++;
   }
@@ -296,7 +296,7 @@ static void running_averages(void **state) {
   (void) state;
   rig t = rig_open("blas", &small50);
   const int v = es_params_find(t.p, "bn1.running_var");
-  assert_true(v >= 0 && t.p->view[v].state && t.p->view[v].count == 4);
+  assert_true(v >= 0 && t.p->tensor[v].state && t.p->tensor[v].count == 4);
   float before[4], after[4];
   assert_int_equal(es_params_get(t.p, v, before), ES_OK);
   assert_true(before[0] == 1 && before[1] == 1);

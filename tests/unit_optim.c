@@ -20,7 +20,7 @@ static const float slope[COUNT] = {0.1f, 1, -2, 0, 3, 0.25f};
 static es_params *make_params(void) {
   es_params *p;
   int index;
-  const es_view v = {.name = "w", .ndim = 1, .dim = {COUNT}, .scale = 1};
+  const es_tensor_info v = {.name = "w", .ndim = 1, .dim = {COUNT}, .scale = 1};
   assert_int_equal(es_params_create(backend, &p), ES_OK);
   assert_int_equal(es_params_add(p, &v, &index), ES_OK);
   assert_int_equal(es_params_alloc(p), ES_OK);

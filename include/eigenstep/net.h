@@ -59,8 +59,8 @@ es_status es_net_avgpool(es_net *net, int x, int *y);
 es_status es_net_flatten(es_net *net, int x, int *y);
 /** Shape of a value. */
 es_shape es_net_shape(const es_net *net, int value);
-/** Change the view declared last under `name` (init scale, zero gain); before alloc. */
-es_view *es_net_view(es_net *net, const char *name);
+/** Change the tensor declared last under `name` (init scale, zero gain); before alloc. */
+es_tensor_info *es_net_tensor(es_net *net, const char *name);
 
 /** Collective over the backend's communicator where the backend times its ops
  *  (es_backend.tune). Plan everything; the last value is the output and must be

@@ -38,7 +38,7 @@ typedef struct es_optim_ops {
                       0 it needs no moments, and `update` passes on those it has not */
   int sums;      /**< sums over each tensor that update reads (norms); 0: elementwise */
   /** Add what the elements of `r` contribute to the sums of their tensors,
-   *  sum [n_view, sums]. NULL where sums is 0. */
+   *  sum [n_tensors, sums]. NULL where sums is 0. */
   es_status (*gather)(es_optim *o, es_range r, double *sum);
   /** Update the elements of `r`, reading o->sum. */
   es_status (*update)(es_optim *o, double lr, es_range r);
@@ -51,7 +51,7 @@ struct es_optim {
   int moments;          /**< es_optim_moments */
   es_buf moment[2];     /* owned [n] each, as many as that; else NULL */
   es_shared *shared[2]; /* owned: where they lie if the ranks of a node share them */
-  double *sum;          /* owned [n_view, ops->sums], of the present update */
+  double *sum;          /* owned [n_tensors, ops->sums], of the present update */
   int64_t steps;        /**< updates done */
 };
 

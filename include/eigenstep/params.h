@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file params.h  All parameters of a model in flat buffers; tensors are named views.
+/** @file params.h  All parameters of a model in flat buffers, and the tensors in them.
  *
  *  Three flat f32 buffers on the backend: value and grad [n] (trainable), state
  *  [n_state] (BN running averages). Names are torchvision's. Optimisers, all-reduce,
@@ -25,8 +25,8 @@ typedef enum es_init {
   ES_INIT_NORMAL_FAN_IN    /**< normal, std = 1/sqrt(fan_in) */
 } es_init;
 
-/** One tensor: a view into `value`/`grad` (or `state`). */
-typedef struct es_view {
+/** One parameter tensor: a part of `value`/`grad` (or `state`). */
+typedef struct es_tensor_info {
   char name[ES_NAME_MAX]; /**< "layer1.0.conv1.weight" */
   int ndim;
   int64_t dim[4];
@@ -36,12 +36,12 @@ typedef struct es_view {
   double scale;  /**< initial values are multiplied by this */
   bool excluded; /**< 1-D: LARS and others may exclude it from decay and adaptation */
   bool state;    /**< lives in `state`, not trained */
-} es_view;
+} es_tensor_info;
 
 typedef struct es_params {
-  es_backend *backend; /* borrowed; must outlive */
-  es_view *view;       /* owned [n_view] */
-  int n_view, cap;
+  es_backend *backend;    /* borrowed; must outlive */
+  es_tensor_info *tensor; /* owned [n_tensors] */
+  int n_tensors, cap;
   int64_t n, n_state;        /**< elements of value/grad and of state */
   es_buf value, grad, state; /* owned; NULL until es_params_alloc */
   int64_t version;           /**< of value: raised by whoever changes it, from 1 */
@@ -52,7 +52,7 @@ typedef struct es_params {
 es_status es_params_create(es_backend *b, es_params **p);
 void es_params_destroy(es_params **p);
 /** Declare a tensor before allocation; returns its index. Names must be unique. */
-es_status es_params_add(es_params *p, const es_view *v, int *index);
+es_status es_params_add(es_params *p, const es_tensor_info *v, int *index);
 /** Allocate the three buffers. */
 es_status es_params_alloc(es_params *p);
 /** Collective. Move value and grad, contents kept, into memory that the ranks of a node
@@ -61,15 +61,15 @@ es_status es_params_alloc(es_params *p);
  *  node has no room.
  *  @return ES_OK, ES_ENOMEM: same on all ranks */
 es_status es_params_share(es_params *p, const es_comm *c);
-/** Fill with initial values: view i from (seed, ES_STREAM_INIT, i), times its scale:
+/** Fill with initial values: tensor i from (seed, ES_STREAM_INIT, i), times its scale:
  *  the same on every rank and any rank count. */
 es_status es_params_init(es_params *p, uint64_t seed);
 /** Index of a name, or -1. */
 int es_params_find(const es_params *p, const char *name);
-/** Host access to one view. */
-es_status es_params_get(const es_params *p, int view, float *out);
-es_status es_params_set(es_params *p, int view, const float *in);
-/** State visitor: one item per view, named "model/<name>". Loading uploads. */
+/** Host access to one tensor. */
+es_status es_params_get(const es_params *p, int tensor, float *out);
+es_status es_params_set(es_params *p, int tensor, const float *in);
+/** State visitor: one item per tensor, named "model/<name>". Loading uploads. */
 es_status es_params_visit(es_params *p, es_visitor *v);
 
 #endif

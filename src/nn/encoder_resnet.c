@@ -56,7 +56,7 @@ static es_status join(es_net *net, const block *b, int index, int x, int residua
   ES_TRY(es_net_bn(net, x, name, residual, true, y));
   if (!b->zero_gain) return ES_OK;
   snprintf(name, sizeof name, "%s.bn%d.weight", b->name, index);
-  es_net_view(net, name)->init = ES_INIT_ZERO;
+  es_net_tensor(net, name)->init = ES_INIT_ZERO;
   return ES_OK;
 }
 

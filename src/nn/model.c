@@ -36,11 +36,11 @@ static es_status project(es_net *net, const es_projector_params *p, int x) {
 /** Set the scales of all weights; the last linear layer is the last matrix declared, its
  *  bias, if it has one, comes right behind it. */
 static es_status set_init(es_params *p, const es_init_params *init) {
-  es_view *last = NULL, *bias = NULL;
-  for (int i = 0; i < p->n_view; i++) {
-    es_view *const v = &p->view[i];
+  es_tensor_info *last = NULL, *bias = NULL;
+  for (int i = 0; i < p->n_tensors; i++) {
+    es_tensor_info *const v = &p->tensor[i];
     if (v->ndim == 2) {
-      const bool with_bias = i + 1 < p->n_view && v[1].init == ES_INIT_UNIFORM_FAN_IN;
+      const bool with_bias = i + 1 < p->n_tensors && v[1].init == ES_INIT_UNIFORM_FAN_IN;
       last = v;
       bias = with_bias && v[1].ndim == 1 ? &v[1] : NULL;
     }

@@ -31,9 +31,9 @@ static const char *shape_text(int ndim, const int64_t *dim, char text[96]) {
   return text;
 }
 
-/** Find view i in the file: where[i] is the tensor's index, -1 for "not there". */
-static es_status match_view(const es_safetensors *f, const es_view *v, const char *path,
-                            int64_t *where) {
+/** Find tensor i in the file: where[i] is the tensor's index, -1 for "not there". */
+static es_status match_tensor(const es_safetensors *f, const es_tensor_info *v,
+                              const char *path, int64_t *where) {
   const int64_t at = es_safetensors_find(f, v->name);
   *where = at;
   if (at < 0) {
@@ -54,7 +54,8 @@ static es_status match_view(const es_safetensors *f, const es_view *v, const cha
 
 static es_status match(const es_safetensors *f, const es_params *p, const char *path,
                        int64_t *where) {
-  for (int i = 0; i < p->n_view; i++) ES_TRY(match_view(f, &p->view[i], path, &where[i]));
+  for (int i = 0; i < p->n_tensors; i++)
+    ES_TRY(match_tensor(f, &p->tensor[i], path, &where[i]));
   for (size_t i = 0; i < es_safetensors_count(f); i++) {
     es_st_tensor t;
     es_safetensors_info(f, i, &t);
@@ -64,15 +65,15 @@ static es_status match(const es_safetensors *f, const es_params *p, const char *
   return ES_OK;
 }
 
-/** Collective. Rank 0 reads the views found, all ranks set them. */
+/** Collective. Rank 0 reads the tensors found, all ranks set them. */
 static es_status load_views(es_params *p, const es_comm *c, const es_safetensors *f,
                             const int64_t *where, float *host) {
-  for (int i = 0; i < p->n_view; i++) {
+  for (int i = 0; i < p->n_tensors; i++) {
     if (where[i] < 0) continue;
     es_status st = ES_OK;
     if (c->rank == 0) st = es_safetensors_read(f, (size_t) where[i], host);
     ES_TRY(es_comm_agree(c, st));
-    es_comm_bcast(c, host, (size_t) p->view[i].count * sizeof *host, 0);
+    es_comm_bcast(c, host, (size_t) p->tensor[i].count * sizeof *host, 0);
     st = es_params_set(p, i, host);
     ES_TRY(es_comm_agree(c, st));
   }
@@ -84,9 +85,9 @@ es_status es_model_load(es_params *p, const es_comm *c, const char *path) {
   es_safetensors *f = NULL;
   int64_t *where = NULL, most = 0;
   float *host = NULL;
-  for (int i = 0; i < p->n_view; i++)
-    if (p->view[i].count > most) most = p->view[i].count;
-  ES_TRY_GOTO(ES_NEW(p->n_view, &where), agreed);
+  for (int i = 0; i < p->n_tensors; i++)
+    if (p->tensor[i].count > most) most = p->tensor[i].count;
+  ES_TRY_GOTO(ES_NEW(p->n_tensors, &where), agreed);
   ES_TRY_GOTO(ES_NEW(most, &host), agreed);
   if (c->rank != 0) goto agreed;
   ES_TRY_GOTO(es_safetensors_open(path, &f), agreed);
@@ -94,7 +95,7 @@ es_status es_model_load(es_params *p, const es_comm *c, const char *path) {
 agreed:
   st = es_comm_agree(c, st);
   if (st == ES_OK) {
-    es_comm_bcast(c, where, (size_t) p->n_view * sizeof *where, 0);
+    es_comm_bcast(c, where, (size_t) p->n_tensors * sizeof *where, 0);
     st = load_views(p, c, f, where, host);
   }
   if (f != NULL) es_safetensors_close(&f);
@@ -103,11 +104,11 @@ agreed:
   return st;
 }
 
-/** Fill the list of tensors: views into the two host copies. */
+/** Fill the list of tensors: parts of the two host copies. */
 static void list_tensors(const es_params *p, const float *value, const float *state,
                          es_st_tensor *t) {
-  for (int i = 0; i < p->n_view; i++) {
-    const es_view *const v = &p->view[i];
+  for (int i = 0; i < p->n_tensors; i++) {
+    const es_tensor_info *const v = &p->tensor[i];
     t[i] =
         (es_st_tensor){.ndim = v->ndim, .data = (v->state ? state : value) + v->offset};
     memcpy(t[i].dim, v->dim, sizeof t[i].dim);
@@ -123,11 +124,11 @@ es_status es_model_export(const es_params *p, const char *path,
   es_st_tensor *t = NULL;
   ES_TRY_GOTO(ES_NEW(p->n, &value), done);
   ES_TRY_GOTO(ES_NEW(p->n_state, &state), done);
-  ES_TRY_GOTO(ES_NEW(p->n_view, &t), done);
+  ES_TRY_GOTO(ES_NEW(p->n_tensors, &t), done);
   ES_TRY_GOTO(b->ops->download(b, value, p->value, (size_t) p->n), done);
   ES_TRY_GOTO(b->ops->download(b, state, p->state, (size_t) p->n_state), done);
   list_tensors(p, value, state, t);
-  st = es_safetensors_write(path, t, (size_t) p->n_view, metadata, n_meta);
+  st = es_safetensors_write(path, t, (size_t) p->n_tensors, metadata, n_meta);
 done:
   es_free(&t);
   es_free(&state);

@@ -106,21 +106,21 @@ static es_status append(es_net *net, es_net_node *node, int out, int *y) {
 }
 
 /** Declare the tensor "<prefix>.<part>". */
-static es_status declare(es_net *net, const char *prefix, const char *part, es_view view,
-                         int *index) {
-  const int length = snprintf(view.name, sizeof view.name, "%s.%s", prefix, part);
+static es_status declare(es_net *net, const char *prefix, const char *part,
+                         es_tensor_info info, int *index) {
+  const int length = snprintf(info.name, sizeof info.name, "%s.%s", prefix, part);
   ES_CHECK(length < ES_NAME_MAX, ES_EARG,
            "got the name '%s.%s', expected at most %d "
            "characters",
            prefix, part, ES_NAME_MAX - 1);
-  view.scale = 1.0;
-  view.excluded = view.ndim == 1;
-  if (net->options.params == NULL) return es_params_add(net->params, &view, index);
-  *index = es_params_find(net->params, view.name);
-  const es_view *const there = *index < 0 ? NULL : &net->params->view[*index];
-  ES_CHECK(there != NULL && there->ndim == view.ndim &&
-               memcmp(there->dim, view.dim, sizeof view.dim) == 0,
-           ES_EARG, "got parameters without a '%s' of this network's shape", view.name);
+  info.scale = 1.0;
+  info.excluded = info.ndim == 1;
+  if (net->options.params == NULL) return es_params_add(net->params, &info, index);
+  *index = es_params_find(net->params, info.name);
+  const es_tensor_info *const there = *index < 0 ? NULL : &net->params->tensor[*index];
+  ES_CHECK(there != NULL && there->ndim == info.ndim &&
+               memcmp(there->dim, info.dim, sizeof info.dim) == 0,
+           ES_EARG, "got parameters without a '%s' of this network's shape", info.name);
   return ES_OK;
 }
 
@@ -132,11 +132,11 @@ es_status es_net_conv(es_net *net, int x, const char *name, int out, int k, int 
   node.desc.k = k;
   node.desc.stride = stride;
   node.desc.pad = pad;
-  const es_view w = {.ndim = 4,
-                     .dim = {out, in, k, k},
-                     .fan_in = (int64_t) in * k * k,
-                     .fan_out = (int64_t) out * k * k,
-                     .init = ES_INIT_KAIMING_FAN_OUT};
+  const es_tensor_info w = {.ndim = 4,
+                            .dim = {out, in, k, k},
+                            .fan_in = (int64_t) in * k * k,
+                            .fan_out = (int64_t) out * k * k,
+                            .init = ES_INIT_KAIMING_FAN_OUT};
   ES_TRY(declare(net, name, "weight", w, &node.w));
   return append(net, &node, out, y);
 }
@@ -164,7 +164,8 @@ es_status es_net_bn(es_net *net, int x, const char *name, int residual, bool rel
   node.desc.momentum = bn_momentum;
   node.desc.sync = net->options.sync;
   node.desc.shards = net->options.shards;
-  es_view v = {.ndim = 1, .dim = {s.c}, .fan_in = 1, .fan_out = 1, .init = ES_INIT_ONE};
+  es_tensor_info v = {
+      .ndim = 1, .dim = {s.c}, .fan_in = 1, .fan_out = 1, .init = ES_INIT_ONE};
   ES_TRY(declare(net, name, "weight", v, &node.w));
   v.init = ES_INIT_ZERO;
   ES_TRY(declare(net, name, "bias", v, &node.b));
@@ -181,11 +182,11 @@ es_status es_net_linear(es_net *net, int x, const char *name, int out, bool bias
   const int in = net->value[x].shape.c;
   es_net_node node = blank(ES_OP_LINEAR, x, name);
   node.desc.bias = bias;
-  es_view v = {.ndim = 2,
-               .dim = {out, in},
-               .fan_in = in,
-               .fan_out = out,
-               .init = ES_INIT_UNIFORM_FAN_IN};
+  es_tensor_info v = {.ndim = 2,
+                      .dim = {out, in},
+                      .fan_in = in,
+                      .fan_out = out,
+                      .init = ES_INIT_UNIFORM_FAN_IN};
   ES_TRY(declare(net, name, "weight", v, &node.w));
   v.ndim = 1;
   if (bias) ES_TRY(declare(net, name, "bias", v, &node.b));
@@ -228,9 +229,9 @@ es_shape es_net_shape(const es_net *net, int value) {
   return net->value[value].shape;
 }
 
-es_view *es_net_view(es_net *net, const char *name) {
+es_tensor_info *es_net_tensor(es_net *net, const char *name) {
   const int i = es_params_find(net->params, name);
-  return i < 0 ? NULL : &net->params->view[i];
+  return i < 0 ? NULL : &net->params->tensor[i];
 }
 
 es_params *es_net_params(es_net *net) {

@@ -23,7 +23,7 @@ typedef struct es_net_value {
   size_t grad_at;  /**< passing: its gradient, or ES_NOWHERE */
 } es_net_value;
 
-/** An op between values; parameters are view indices, -1 where it has none. */
+/** An op between values; parameters are indices of tensors, -1 where it has none. */
 typedef struct es_net_node {
   es_op_desc desc;
   char name[ES_NAME_MAX];

@@ -28,9 +28,9 @@ static es_act grad_of(const es_net *net, int v, int first) {
   return at(net, net->passing, v, net->value[v].grad_at, first);
 }
 
-/** Where view i begins in its buffer; NULL for "none". */
+/** Where tensor i begins in its buffer; NULL for "none". */
 static es_buf part(const es_net *net, es_buf buffer, int i) {
-  return i < 0 ? NULL : buffer + net->params->view[i].offset;
+  return i < 0 ? NULL : buffer + net->params->tensor[i].offset;
 }
 
 /** What backward does not need is NULL: it may be overwritten already. */
@@ -99,11 +99,11 @@ static es_status replay(es_net *net, const es_net_node *node) {
   return from->op->replay(from->op, &a);
 }
 
-static es_status zero(const es_net *net, int view) {
+static es_status zero(const es_net *net, int tensor) {
   const es_params *const p = net->params;
-  if (view < 0) return ES_OK;
-  return p->backend->ops->zero(p->backend, p->grad + p->view[view].offset,
-                               (size_t) p->view[view].count);
+  if (tensor < 0) return ES_OK;
+  return p->backend->ops->zero(p->backend, p->grad + p->tensor[tensor].offset,
+                               (size_t) p->tensor[tensor].count);
 }
 
 static es_status backward(es_net *net, const es_net_node *node) {
@@ -150,7 +150,7 @@ static int64_t ready_from(const es_net *net, int i) {
   for (int j = 0; j < i; j++) {
     const int last = net->node[j].b >= 0 ? net->node[j].b : net->node[j].w;
     if (last < 0) continue;
-    const es_view *const v = &net->params->view[last];
+    const es_tensor_info *const v = &net->params->tensor[last];
     if (v->offset + v->count > end) end = v->offset + v->count;
   }
   return end;

@@ -9,8 +9,8 @@ bool es_net_in_shards(const es_net *net, const es_net_node *node) {
   return net->options.shards > 0 && node->w >= 0 && node->desc.kind != ES_OP_BN;
 }
 
-static int64_t count_of(const es_net *net, int view) {
-  return view < 0 ? 0 : net->params->view[view].count;
+static int64_t count_of(const es_net *net, int tensor) {
+  return tensor < 0 ? 0 : net->params->tensor[tensor].count;
 }
 
 int64_t es_net_tree_size(const es_net *net) {

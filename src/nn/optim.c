@@ -84,7 +84,7 @@ static es_status prepare(es_optim *o, es_config *cfg) {
     ES_TRY(es_alloc(ops->size, section, &o->own));
     ES_TRY(es_config_get(cfg, section, ops->params, NULL, ops->size, o->own));
   }
-  ES_TRY(ES_NEW(o->params->n_view * ops->sums, &o->sum));
+  ES_TRY(ES_NEW(o->params->n_tensors * ops->sums, &o->sum));
   for (o->moments = 0; o->moments < es_optim_moments(&o->par, ops); o->moments++) {
     void *p;
     ES_TRY(b->ops->alloc(b, (size_t) o->params->n * sizeof(float), "moments", &p));
@@ -127,8 +127,8 @@ bool es_optim_next(const es_optim *o, es_range in, es_optim_split split,
                    es_optim_run *r) {
   const es_params *const p = o->params;
   r->count = 0;
-  for (; r->next < p->n_view; r->next++) {
-    const es_view *const v = &p->view[r->next];
+  for (; r->next < p->n_tensors; r->next++) {
+    const es_tensor_info *const v = &p->tensor[r->next];
     const int64_t begin = v->offset > in.first ? v->offset : in.first;
     const int64_t end = v->offset + v->count, last = in.first + in.count;
     const int64_t count = (end < last ? end : last) - begin;
@@ -139,7 +139,7 @@ bool es_optim_next(const es_optim *o, es_range in, es_optim_split split,
     if (r->count == 0) {
       r->first = (size_t) begin;
       r->excluded = v->excluded;
-      r->view = r->next;
+      r->tensor = r->next;
     }
     r->count += (size_t) count;
   }
@@ -186,7 +186,7 @@ es_status es_optim_share(es_optim *o) {
 }
 
 es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {
-  const int sums = o->params->n_view * o->ops->sums;
+  const int sums = o->params->n_tensors * o->ops->sums;
   if (sums > 0) {
     memset(o->sum, 0, (size_t) sums * sizeof *o->sum);
     for (int i = 0; i < d->n; i++) ES_TRY(o->ops->gather(o, d->own[i], o->sum));

@@ -55,7 +55,7 @@ static es_status gather(es_optim *o, es_range in, double *sum) {
   while (es_optim_next(o, in, ES_SPLIT_TENSOR, &r)) {
     double part[SUMS];
     ES_TRY(b->ops->gram(b, r.count, p->value + r.first, p->grad + r.first, part));
-    for (int i = 0; i < SUMS; i++) sum[SUMS * r.view + i] += part[i];
+    for (int i = 0; i < SUMS; i++) sum[SUMS * r.tensor + i] += part[i];
   }
   return ES_OK;
 }
@@ -69,7 +69,7 @@ static es_status update(es_optim *o, double lr, es_range in) {
     const bool plain = r.excluded && l->exclude_1d;
     const double rate = es_optim_rate(o, &r, lr);
     const double decay = plain ? 0.0 : o->par.weight_decay;
-    const double q = plain ? 1.0 : adaptation(l, decay, rate, o->sum + SUMS * r.view);
+    const double q = plain ? 1.0 : adaptation(l, decay, rate, o->sum + SUMS * r.tensor);
     const es_sgd_args a = {.lr = l->buffer == 1 ? 1.0 : rate,
                            .scale = l->buffer == 1 ? rate * q : q,
                            .momentum = o->par.momentum,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file params.c  Flat parameter buffers with named views, and their initial values.
+/** @file params.c  Flat parameter buffers with named tensors, and their initial values.
  *
  *  Initial values are torchvision's distributions drawn from the counter-based generator:
- *  element e of view i is a function of (seed, i, e) alone.
+ *  element e of tensor i is a function of (seed, i, e) alone.
  *  Order of calls: create -> add ... -> alloc -> init. */
 #include "eigenstep/params.h"
 
@@ -38,11 +38,11 @@ void es_params_destroy(es_params **p) {
   es_shared_destroy(&(*p)->values);
   es_shared_destroy(&(*p)->grads);
   release((*p)->backend, &(*p)->state);
-  es_free(&(*p)->view);
+  es_free(&(*p)->tensor);
   es_free(p);
 }
 
-es_status es_params_add(es_params *p, const es_view *v, int *index) {
+es_status es_params_add(es_params *p, const es_tensor_info *v, int *index) {
   ES_CHECK(p->value == NULL, ES_EARG, "got '%s' after the buffers were allocated",
            v->name);
   ES_CHECK(es_params_find(p, v->name) < 0, ES_EARG,
@@ -56,14 +56,15 @@ es_status es_params_add(es_params *p, const es_view *v, int *index) {
              v->name, (long long) v->dim[i], i);
     count *= v->dim[i];
   }
-  ES_TRY(es_array_reserve(&p->view, p->n_view, &p->cap, sizeof *p->view, "views"));
-  es_view *const mine = &p->view[p->n_view];
+  ES_TRY(
+      es_array_reserve(&p->tensor, p->n_tensors, &p->cap, sizeof *p->tensor, "tensors"));
+  es_tensor_info *const mine = &p->tensor[p->n_tensors];
   int64_t *const end = v->state ? &p->n_state : &p->n;
   *mine = *v;
   mine->count = count;
   mine->offset = *end;
   *end += count;
-  *index = p->n_view++;
+  *index = p->n_tensors++;
   return ES_OK;
 }
 
@@ -104,36 +105,36 @@ es_status es_params_share(es_params *p, const es_comm *c) {
 }
 
 int es_params_find(const es_params *p, const char *name) {
-  for (int i = 0; i < p->n_view; i++)
-    if (strcmp(p->view[i].name, name) == 0) return i;
+  for (int i = 0; i < p->n_tensors; i++)
+    if (strcmp(p->tensor[i].name, name) == 0) return i;
   return -1;
 }
 
-/** Where a view lives. */
-static es_buf place(const es_params *p, const es_view *v) {
+/** Where a tensor lives. */
+static es_buf place(const es_params *p, const es_tensor_info *v) {
   return (v->state ? p->state : p->value) + v->offset;
 }
 
-es_status es_params_get(const es_params *p, int view, float *out) {
-  const es_view *const v = &p->view[view];
+es_status es_params_get(const es_params *p, int tensor, float *out) {
+  const es_tensor_info *const v = &p->tensor[tensor];
   return p->backend->ops->download(p->backend, out, place(p, v), (size_t) v->count);
 }
 
-es_status es_params_set(es_params *p, int view, const float *in) {
+es_status es_params_set(es_params *p, int tensor, const float *in) {
   p->version++;
-  const es_view *const v = &p->view[view];
+  const es_tensor_info *const v = &p->tensor[tensor];
   return p->backend->ops->upload(p->backend, place(p, v), in, (size_t) v->count);
 }
 
-/** Room on the host for the largest view. */
+/** Room on the host for the largest tensor. */
 static es_status staging(const es_params *p, float **buf) {
   int64_t most = 0;
-  for (int i = 0; i < p->n_view; i++)
-    if (p->view[i].count > most) most = p->view[i].count;
+  for (int i = 0; i < p->n_tensors; i++)
+    if (p->tensor[i].count > most) most = p->tensor[i].count;
   return ES_NEW(most, buf);
 }
 
-static void draw(const es_view *v, es_rng r, float *out) {
+static void draw(const es_tensor_info *v, es_rng r, float *out) {
   const double in = sqrt((double) v->fan_in), gain = sqrt(2.0 / (double) v->fan_out);
   for (int64_t e = 0; e < v->count; e++) {
     double x = 0.0;
@@ -161,8 +162,8 @@ es_status es_params_init(es_params *p, uint64_t seed) {
   es_status st = ES_OK;
   float *host;
   ES_TRY(staging(p, &host));
-  for (int i = 0; i < p->n_view && st == ES_OK; i++) {
-    draw(&p->view[i], es_rng_at(seed, ES_STREAM_INIT, (uint64_t) i, 0), host);
+  for (int i = 0; i < p->n_tensors && st == ES_OK; i++) {
+    draw(&p->tensor[i], es_rng_at(seed, ES_STREAM_INIT, (uint64_t) i, 0), host);
     st = es_params_set(p, i, host);
   }
   es_free(&host);
@@ -170,11 +171,11 @@ es_status es_params_init(es_params *p, uint64_t seed) {
 }
 
 static es_status visit_view(es_params *p, int i, float *host, es_visitor *v) {
-  const es_view *const view = &p->view[i];
+  const es_tensor_info *const tensor = &p->tensor[i];
   char name[ES_NAME_MAX + 8];
-  snprintf(name, sizeof name, "model/%s", view->name);
-  es_item item = {.name = name, .type = ES_ITEM_F32, .ndim = view->ndim, .data = host};
-  memcpy(item.dim, view->dim, sizeof item.dim);
+  snprintf(name, sizeof name, "model/%s", tensor->name);
+  es_item item = {.name = name, .type = ES_ITEM_F32, .ndim = tensor->ndim, .data = host};
+  memcpy(item.dim, tensor->dim, sizeof item.dim);
   if (!v->loading) ES_TRY(es_params_get(p, i, host));
   ES_TRY(v->item(v, &item));
   return v->loading ? es_params_set(p, i, host) : ES_OK;
@@ -184,7 +185,7 @@ es_status es_params_visit(es_params *p, es_visitor *v) {
   es_status st = ES_OK;
   float *host;
   ES_TRY(staging(p, &host));
-  for (int i = 0; i < p->n_view && st == ES_OK; i++) st = visit_view(p, i, host, v);
+  for (int i = 0; i < p->n_tensors && st == ES_OK; i++) st = visit_view(p, i, host, v);
   es_free(&host);
   return st;
 }

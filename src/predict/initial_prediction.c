@@ -225,13 +225,13 @@ es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settin
   const char *const why = obstacle(s, p);
   const int d = es_net_dim(p->net);
   const es_params *const par = es_net_params(p->net);
-  const int view = es_params_find(par, "projector.0.weight");
+  const int tensor = es_params_find(par, "projector.0.weight");
   es_pairs x = {0};
   float *w = NULL;
   double length = 0;
   f->series = -1;
   if (es_traj_resumed(t)) return es_prediction_read(c, s, p, t, f);
-  if (why != NULL || view < 0) {
+  if (why != NULL || tensor < 0) {
     es_info("no prediction from the features of the start: %s",
             why ? why : "no last layer");
     return ES_OK;
@@ -246,8 +246,8 @@ es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settin
   }
   es_status st = ES_NEW(d, &f->gamma);
   if (st == ES_OK) st = ES_NEW(d, &f->tau);
-  if (st == ES_OK) st = ES_NEW(par->view[view].count, &w);
-  if (st == ES_OK) st = es_params_get(par, view, w);
+  if (st == ES_OK) st = ES_NEW(par->tensor[tensor].count, &w);
+  if (st == ES_OK) st = es_params_get(par, tensor, w);
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   ES_TRY_GOTO(read_rows(c, s, p, p->features, &x), done);
   if (strcmp(p->loss->ops->name, "barlow") == 0)

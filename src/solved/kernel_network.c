@@ -92,7 +92,7 @@ static es_status add_layers(es_network *q, int width) {
   }
   es_params *p = es_net_params(q->net);
   for (int l = 0; l <= layers; l++) {
-    es_view *v = &p->view[l];
+    es_tensor_info *v = &p->tensor[l];
     v->init = ES_INIT_NORMAL_FAN_IN;
     v->scale = l == layers ? q->m->par.alpha : sqrt(l == 0 ? 2.0 * q->m->pairs.m : 2.0);
   }
@@ -105,8 +105,8 @@ static es_status mirror(const es_network *q, int width, uint64_t seed) {
   const size_t half = (size_t) width / 2 * (size_t) q->m->pairs.m;
   float *in = NULL, *out = NULL;
   es_status st;
-  ES_TRY_GOTO(ES_NEW(p->view[0].count, &in), done);
-  ES_TRY_GOTO(ES_NEW(p->view[1].count, &out), done);
+  ES_TRY_GOTO(ES_NEW(p->tensor[0].count, &in), done);
+  ES_TRY_GOTO(ES_NEW(p->tensor[1].count, &out), done);
   ES_TRY_GOTO(es_params_get(p, 0, in), done);
   ES_TRY_GOTO(es_params_get(p, 1, out), done);
   memcpy(in + half, in, half * sizeof *in);
@@ -114,7 +114,7 @@ static es_status mirror(const es_network *q, int width, uint64_t seed) {
     for (int u = 0; u < width / 2; u++) {
       float *v = out + (size_t) i * (size_t) width + u;
       es_rng r =
-          es_rng_at(seed, ES_STREAM_INIT, (uint64_t) (p->n_view + i), (uint32_t) u);
+          es_rng_at(seed, ES_STREAM_INIT, (uint64_t) (p->n_tensors + i), (uint32_t) u);
       const float large = (float) (sqrt(2) * es_rng_normal(&r));
       v[0] += large;
       v[width / 2] -= large;
