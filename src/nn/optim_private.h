@@ -16,10 +16,9 @@ typedef enum es_optim_split {
 /** Elements [first, first + count) of value, grad and moments. Begins as {0}. */
 typedef struct es_optim_run {
   size_t first, count;
-  bool
-      excluded; /**< es_tensor_info.excluded of its tensors (of the first, for SPLIT_NONE) */
-  int tensor; /**< its first tensor, which may begin before it */
-  int next;   /**< where to look for the next run */
+  bool excluded; /**< of its tensors (of the first, for SPLIT_NONE) */
+  int tensor;    /**< its first tensor, which may begin before it */
+  int next;      /**< where to look for the next run */
 } es_optim_run;
 
 /** The next run within `in`, or false. */
