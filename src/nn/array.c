@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file array.c  Growing arrays of tensors, values and nodes while a network is built. */
+/** @file array.c  Growing arrays, while a network is built. */
 #include "array.h"
 
 #include <string.h>
