@@ -55,8 +55,9 @@ static bool covariance_at(const es_grid *g, int d, int ddof, bool centred) {
   serial_mean(0, d, m);
   bool ok = es_cov_mean(g->comm, z, count, d, mean) == ES_OK;
   for (int j = 0; j < d; j++) ok = ok && near(mean[j], m[j], 10);
-  const double *about = centred ? mean : NULL;
-  ok = es_cov_covariance(g, z, count, d, about, ddof, &c) == ES_OK && ok;
+  const es_status st = centred ? es_cov_covariance(g, z, count, d, ddof, &c)
+                               : es_cov_moment(g, z, count, d, &c);
+  ok = st == ES_OK && ok;
   ok = es_dmat_gather(c, full) == ES_OK && c->m == d && c->n == d && ok;
   for (int a = 0; a < d; a++)
     for (int b = 0; b < d; b++) {
@@ -159,13 +160,15 @@ static void bad_rows_are_refused(void **state) {
   es_dmat *x = NULL;
   bool ok = es_grid_create(c, 0, &g) == ES_OK;
   if (c->rank == c->size - 1) z[count * D - 1] = NAN;
-  ok = es_cov_covariance(g, z, count, D, m, 1, &x) == ES_EMATH && ok;
+  ok = es_cov_covariance(g, z, count, D, 1, &x) == ES_EMATH && ok;
+  ok = es_cov_moment(g, z, count, D, &x) == ES_EMATH && ok;
   ok = es_cov_cross(g, y, z, count, D, &x) == ES_EMATH && ok;
   ok = es_cov_cross(g, z, y, count, D, &x) == ES_EMATH && ok;
   ok = es_cov_gram(g, z, count, D, 1, &x) == ES_EMATH && ok;
   ok = es_cov_gram(g, y, 0, D, 1, &x) == ES_EARG && ok;
-  ok = es_cov_covariance(g, y, 0, D, m, 0, &x) == ES_EARG && ok;
-  ok = es_cov_covariance(g, y, c->rank == c->size - 1, D, m, 1, &x) == ES_EARG && ok;
+  ok = es_cov_covariance(g, y, 0, D, 0, &x) == ES_EARG && ok;
+  ok = es_cov_covariance(g, y, c->rank == c->size - 1, D, 1, &x) == ES_EARG && ok;
+  ok = es_cov_moment(g, y, 0, D, &x) == ES_EARG && ok;
   ok = es_cov_mean(c, y, 0, D, m) == ES_EARG && !x && ok;
   es_grid_destroy(&g);
   free(z);

@@ -32,12 +32,13 @@ static void rows(void **state) {
   const es_comm *c = *state;
   const char *path = fresh(c, "rows");
   enum { N = 37, W = 5 };
-  const int64_t dim[2] = {-1, W}, workers = c->size > 1 ? c->size - 1 : 1;
+  const es_h5_dataset d = {"/a/x", ES_H5_F64, 2, {ES_H5_UNLIMITED, W}, 4, "m", "numbers"};
+  const int64_t workers = c->size > 1 ? c->size - 1 : 1;
   es_h5 *f = NULL;
   bool ok = es_h5_create(c, path, &f) == ES_OK;
   assert_true(par_all(c, ok));
   f->round_bytes = 3 * W * 8; /* several rounds of 3 rows */
-  assert_int_equal(es_h5_dataset(f, "/a/x", ES_H5_F64, 2, dim, 4, "m", "numbers"), ES_OK);
+  assert_int_equal(es_h5_declare(f, &d), ES_OK);
   double x[2 * N][W], y[2 * N][W];
   for (int i = 0; i < 2 * N * W; i++) (&x[0][0])[i] = i + 0.5;
   for (int part = 0; part < 2; part++) {
@@ -77,11 +78,11 @@ static void slabs(void **state) {
   const es_comm *c = *state;
   const char *path = fresh(c, "slabs");
   enum { D = 11, K = 3 };
-  const int64_t dim[3] = {-1, D, K};
+  const es_h5_dataset d = {"/v", ES_H5_I32, 3, {ES_H5_UNLIMITED, D, K}, 0, "1", "blocks"};
   es_h5 *f = NULL;
   assert_int_equal(es_h5_create(c, path, &f), ES_OK);
   f->round_bytes = 1;
-  assert_int_equal(es_h5_dataset(f, "/v", ES_H5_I32, 3, dim, 0, "1", "blocks"), ES_OK);
+  assert_int_equal(es_h5_declare(f, &d), ES_OK);
   int64_t first, mine;
   es_comm_share(c, D, &first, &mine);
   int32_t v[D][K], all[2][D][K];
@@ -105,7 +106,8 @@ static void slabs(void **state) {
 static void types_and_labels(void **state) {
   const es_comm *c = *state;
   const char *path = fresh(c, "labels");
-  const int64_t three = 3, none = 0;
+  const es_h5_dataset three = {"/p/u", ES_H5_U8, 1, {3}, 0, "1", "bytes"};
+  const es_h5_dataset none = {"/p/e", ES_H5_F64, 1, {0}, 0, "1", "empty"};
   const uint8_t u[3] = {1, 128, 255};
   es_h5 *f = NULL;
   assert_int_equal(es_h5_create(c, path, &f), ES_OK);
@@ -114,8 +116,8 @@ static void types_and_labels(void **state) {
   assert_true(es_h5_exists(f, "/p/q"));
   assert_false(es_h5_exists(f, "/p/x"));
   assert_false(es_h5_exists(f, "/none/x/y"));
-  assert_int_equal(es_h5_dataset(f, "/p/u", ES_H5_U8, 1, &three, 0, "1", "bytes"), ES_OK);
-  assert_int_equal(es_h5_dataset(f, "/p/e", ES_H5_F64, 1, &none, 0, "1", "empty"), ES_OK);
+  assert_int_equal(es_h5_declare(f, &three), ES_OK);
+  assert_int_equal(es_h5_declare(f, &none), ES_OK);
   assert_int_equal(es_h5_write_rows(f, "/p/e", ES_H5_F64, 0, 0, NULL), ES_OK);
   const bool last = c->rank == c->size - 1;
   assert_true(par_all(c, es_h5_write_rows(f, "/p/u", ES_H5_U8, 0, last ? 3 : 0,
@@ -169,7 +171,11 @@ static void types_and_labels(void **state) {
 static void refusals(void **state) {
   const es_comm *c = *state;
   const char *path = fresh(c, "refuse");
-  const int64_t dim[2] = {4, 2}, bad[2] = {4, -1};
+  const es_h5_dataset good = {"/x", ES_H5_F64, 2, {4, 2}, 0, "1", "text"};
+  es_h5_dataset bad[3] = {good, good, good};
+  bad[0].units = "";
+  bad[1].doc = "";
+  bad[2].dim[1] = ES_H5_UNLIMITED;
   const double x[8] = {0};
   es_h5 *f = NULL, *g = NULL;
   assert_int_equal(es_h5_open(c, path, false, &f), ES_EIO);
@@ -177,11 +183,9 @@ static void refusals(void **state) {
   assert_int_equal(es_h5_create(c, path, &f), ES_OK);
   assert_int_equal(es_h5_create(c, path, &g), ES_EIO); /* never overwritten */
   assert_null(g);
-  assert_int_equal(es_h5_dataset(f, "/x", ES_H5_F64, 2, dim, 0, "", "text"), ES_EARG);
-  assert_int_equal(es_h5_dataset(f, "/x", ES_H5_F64, 2, dim, 0, "1", ""), ES_EARG);
-  assert_int_equal(es_h5_dataset(f, "/x", ES_H5_F64, 2, bad, 0, "1", "text"), ES_EARG);
-  assert_int_equal(es_h5_dataset(f, "/x", ES_H5_F64, 2, dim, 0, "1", "text"), ES_OK);
-  assert_int_equal(es_h5_dataset(f, "/x", ES_H5_F64, 2, dim, 0, "1", "text"), ES_EIO);
+  for (int i = 0; i < 3; i++) assert_int_equal(es_h5_declare(f, &bad[i]), ES_EARG);
+  assert_int_equal(es_h5_declare(f, &good), ES_OK);
+  assert_int_equal(es_h5_declare(f, &good), ES_EIO);
   /* the last rank is out of range, the others are not */
   const bool last = c->rank == c->size - 1;
   assert_int_equal(es_h5_write_rows(f, "/x", ES_H5_F64, last ? 3 : 0, last ? 2 : 0, x),

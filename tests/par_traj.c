@@ -16,16 +16,16 @@
 enum { K = 5, D = 7, ROWS = 9 };
 
 static const es_traj_field spectrum[] = {
-    {"eigenvalues", 1, {K}, {"mode"}, "1", "eigenvalues in descending order"},
-    {"trace", 0, {0}, {0}, "1", "sum of all eigenvalues"},
-    {"overlap", 2, {D, K}, {"direction", "mode"}, "1", "overlap with directions"},
+    ES_TRAJ_VECTOR("eigenvalues", K, "mode", "1", "eigenvalues in descending order"),
+    ES_TRAJ_SCALAR("trace", "1", "sum of all eigenvalues"),
+    ES_TRAJ_MATRIX("overlap", D, "direction", K, "mode", "1", "overlap with directions"),
 };
-static const es_traj_field loss[] = {{"value", 0, {0}, {0}, "1", "training loss"}};
+static const es_traj_field loss[] = {ES_TRAJ_SCALAR("value", "1", "training loss")};
 static const es_traj_field vectors[] = {
-    {"eigenvectors", 2, {D, K}, {"row", "mode"}, "1", "columns are eigenvectors"}};
+    ES_TRAJ_MATRIX("eigenvectors", D, "row", K, "mode", "1", "columns are eigenvectors")};
 static const es_traj_field steps[] = {
-    {"mode", 0, {0}, {0}, "1", "number of the mode"},
-    {"step_measured", 0, {0}, {0}, "1", "training step at which it rose"}};
+    ES_TRAJ_SCALAR("mode", "1", "number of the mode"),
+    ES_TRAJ_SCALAR("step_measured", "1", "training step at which it rose")};
 
 static double entry(int64_t step, int i) {
   return 100.0 * (double) step + i;
@@ -60,7 +60,8 @@ static es_status append(const es_comm *c, es_traj *t, const ids *id, int64_t fro
     if (s % 2) continue;
     ES_TRY(es_traj_append(t, id->spectrum, s, 0.1 * (double) s, row));
     for (int i = 0; i < D * K; i++) mine[i] = entry(s, (int) first * K + i);
-    ES_TRY(es_traj_append_rows(t, id->vectors, s, 0.1 * (double) s, first, n, mine));
+    const es_traj_part part = {first, n, mine};
+    ES_TRY(es_traj_append_part(t, id->vectors, s, 0.1 * (double) s, &part));
   }
   return ES_OK;
 }
@@ -71,8 +72,11 @@ static es_status write_sample(const es_comm *c, const char *path, es_traj **t, i
   ES_TRY(declare(*t, id));
   ES_TRY(append(c, *t, id, 0, 4));
   ES_TRY(es_traj_flush(*t));
-  ES_TRY(es_traj_table(*t, "/steps", "when modes rose", steps, 2, 3, &few[0][0]));
-  ES_TRY(es_traj_table(*t, "/steps", "when modes rose", steps, 2, 1, &more[0][0]));
+  es_traj_table table = {"/steps", "when modes rose", steps, 2, 3, &few[0][0]};
+  ES_TRY(es_traj_write_table(*t, &table));
+  table.rows = 1;
+  table.values = &more[0][0];
+  ES_TRY(es_traj_write_table(*t, &table));
   ES_TRY(append(c, *t, id, 4, ROWS));
   return es_traj_flush(*t);
 }
@@ -159,10 +163,10 @@ static void many_rows(void **state) {
 static void refusals(void **state) {
   const es_comm *c = *state;
   const char *path = fresh(c, "bad");
-  const es_traj_field nameless = {"x", 1, {3}, {NULL}, "1", "text"};
-  const es_traj_field unitless = {"x", 0, {0}, {0}, "", "text"};
-  const es_traj_field other[] = {{"x", 1, {3}, {"mode"}, "1", "text"},
-                                 {"y", 1, {4}, {"mode"}, "1", "text"}};
+  const es_traj_field nameless = ES_TRAJ_VECTOR("x", 3, NULL, "1", "text");
+  const es_traj_field unitless = ES_TRAJ_SCALAR("x", "", "text");
+  const es_traj_field other[] = {ES_TRAJ_VECTOR("x", 3, "mode", "1", "text"),
+                                 ES_TRAJ_VECTOR("y", 4, "mode", "1", "text")};
   const double x[K + 1 + D * K] = {0};
   es_traj *t = NULL;
   int id = -1, none = -1;
@@ -174,10 +178,12 @@ static void refusals(void **state) {
   assert_int_equal(none, -1);
   assert_int_equal(es_traj_declare(t, "/e", "text", spectrum, 3, &id), ES_OK);
   assert_int_equal(es_traj_append(t, id + 1, 0, 0, x), ES_EARG);
-  assert_int_equal(es_traj_append_rows(t, id, 0, 0, 0, D, x), ES_EARG);
+  es_traj_part part = {0, D, x};
+  assert_int_equal(es_traj_append_part(t, id, 0, 0, &part), ES_EARG);
   assert_int_equal(es_traj_declare(t, "/f", "text", vectors, 1, &id), ES_OK);
   const bool last = c->rank == c->size - 1; /* its share reaches beyond the dimension */
-  assert_int_equal(es_traj_append_rows(t, id, 0, 0, D - 1, last ? 2 : 0, x), ES_EARG);
+  part = (es_traj_part){D - 1, last ? 2 : 0, x};
+  assert_int_equal(es_traj_append_part(t, id, 0, 0, &part), ES_EARG);
   es_h5_info info; /* no half row is left */
   assert_int_equal(es_h5_stat(es_traj_h5(t), "/f/step", &info), ES_OK);
   assert_int_equal(info.dim[0], 0);
@@ -192,7 +198,7 @@ static void refusals(void **state) {
 static void resumed(void **state) {
   const es_comm *c = *state;
   const char *path = fresh(c, "resumed");
-  const es_traj_field other = {"value", 1, {3}, {"mode"}, "1", "text"};
+  const es_traj_field other = ES_TRAJ_VECTOR("value", 3, "mode", "1", "text");
   es_traj *t = NULL;
   es_traj_rows r;
   es_h5 *f = NULL;
@@ -236,7 +242,7 @@ static void resumed(void **state) {
 
 /* Until the disk is full: the same error on all ranks, no hang, a file that closes. */
 static bool fill(const es_comm *c, const char *path) {
-  const es_traj_field wide[] = {{"x", 1, {4000}, {"mode"}, "1", "text"}};
+  const es_traj_field wide[] = {ES_TRAJ_VECTOR("x", 4000, "mode", "1", "text")};
   static double x[4000];
   es_traj *t = NULL;
   int id = -1;

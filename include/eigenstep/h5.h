@@ -17,11 +17,24 @@ typedef enum es_h5_type {
   ES_H5_U8
 } es_h5_type;
 
+enum { ES_H5_MAXDIM = 8 };
+enum { ES_H5_UNLIMITED = -1 }; /**< as dim[0]: grows from 0 rows on */
+
 typedef struct es_h5_info {
   es_h5_type type; /**< nearest of ours to the stored type */
   int ndim;
-  int64_t dim[8];
+  int64_t dim[ES_H5_MAXDIM];
 } es_h5_info;
+
+/** What a dataset to be created holds: what is written is declared. */
+typedef struct es_h5_dataset {
+  const char *path;
+  es_h5_type type; /**< on disk */
+  int ndim;
+  int64_t dim[ES_H5_MAXDIM]; /**< dim[0] may be ES_H5_UNLIMITED */
+  int64_t chunk_rows;        /**< of an unlimited one; 0: chunks of about 1 MiB */
+  const char *units, *doc;   /**< its attributes `units` and `description`, not empty */
+} es_h5_dataset;
 
 /** Create (exclusive: an existing file is an error), open for reading, open for
  *  writing. */
@@ -39,12 +52,10 @@ es_status es_h5_group(es_h5 *f, const char *path, const char *description);
 es_status es_h5_stat(es_h5 *f, const char *path, es_h5_info *info);
 bool es_h5_exists(es_h5 *f, const char *path);
 
-/** Create a dataset with description and units (must not be empty). dim[0] < 0:
- *  unlimited first dimension, starting at 0 rows, chunked about `chunk_rows` rows (0 =
- *  about 1 MiB). */
-es_status es_h5_dataset(es_h5 *f, const char *path, es_h5_type type, int ndim,
-                        const int64_t *dim, int64_t chunk_rows, const char *units,
-                        const char *description);
+/** Create a dataset; missing groups of its path are created too.
+ *  @return ES_OK; ES_EARG (no units or description, a dimension other than the first
+ *          unlimited); ES_EIO (it exists, the disk is full) */
+es_status es_h5_declare(es_h5 *f, const es_h5_dataset *d);
 
 /** Write / read rows [first, first + n) of the first dimension, each rank its own
  *  range (n may be 0). Extends an unlimited dataset to cover all ranks' rows. Data are

@@ -12,16 +12,32 @@
 
 #include "eigenstep/h5.h"
 
-enum { ES_TRAJ_DIMS = 3 };
-
-/** One declared series: value[T, dim...] in f64. */
+/** One declared series: value[T, dim...] in f64. What is written is declared: */
 typedef struct es_traj_field {
-  const char *name; /**< "eigenvalues"; may contain '/' */
-  int ndim;         /**< 0: scalar per row, else 1..2 further dimensions */
+  const char *name;        /**< "eigenvalues"; may contain '/' */
+  const char *units, *doc; /**< its attributes `units` and `description` */
+  int ndim;                /**< 0: a number a row, else 1..2 further dimensions */
   int64_t dim[2];
-  const char *dim_name[2]; /**< "mode", "sample", ...: named scales 1..dim (or 0..) */
-  const char *units, *description;
+  const char *dim_name[2]; /**< "mode", "sample", ...: named scales 1..dim */
 } es_traj_field;
+/** Initialisers: a number, n numbers or rows x columns numbers a row. */
+#define ES_TRAJ_SCALAR(name_, units_, doc_)                                              \
+  { .name = (name_), .units = (units_), .doc = (doc_) }
+#define ES_TRAJ_VECTOR(name_, n_, axis_, units_, doc_)                                   \
+  {                                                                                      \
+    .name = (name_), .units = (units_), .doc = (doc_), .ndim = 1, .dim = {(n_)},         \
+    .dim_name = {                                                                        \
+      (axis_)                                                                            \
+    }                                                                                    \
+  }
+#define ES_TRAJ_MATRIX(name_, m_, row_axis_, n_, column_axis_, units_, doc_)             \
+  {                                                                                      \
+    .name = (name_), .units = (units_), .doc = (doc_), .ndim = 2, .dim = {(m_), (n_)},   \
+    .dim_name = {                                                                        \
+      (row_axis_),                                                                       \
+      (column_axis_)                                                                     \
+    }                                                                                    \
+  }
 
 typedef struct es_traj es_traj;
 
@@ -71,19 +87,33 @@ es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
  *  flushes then needs no more than at its start. The same on all ranks. */
 bool es_traj_full(const es_traj *t);
 
-/** Collective. Append a row of a single-field group whose first further dimension is
- *  spread over ranks: rank r holds n_loc rows starting at `first`. Written at once. */
-es_status es_traj_append_rows(es_traj *t, int id, int64_t step, double time,
-                              int64_t first, int64_t n_loc, const double *values);
+/** This rank's share of a row of rows x columns numbers. */
+typedef struct es_traj_part {
+  int64_t first, n;     /**< rows first .. first + n - 1 of the field's first dimension */
+  const double *values; /**< [n, columns] */
+} es_traj_part;
+/** Collective. Append a row to a group of a single field whose first dimension is spread
+ *  over the ranks. Written at once. */
+es_status es_traj_append_part(es_traj *t, int id, int64_t step, double time,
+                              const es_traj_part *part);
 
 /** Collective. Write buffered rows and flush the file to disk. */
 es_status es_traj_flush(es_traj *t);
 
-/** Collective. (Re)write a table: n rows of named f64 columns under group `path`,
- *  replacing what is there (used for /steps). Column 0.. have units and descriptions
- *  in `fields` (ndim 0). */
-es_status es_traj_table(es_traj *t, const char *path, const char *description,
-                        const es_traj_field *fields, int ncol, int64_t nrow,
-                        const double *rows /* [nrow, ncol] */);
+/** A table of f64 columns, each a dataset of the group `path`, the first one the scale of
+ *  the others. */
+typedef struct es_traj_table {
+  const char *path, *doc;
+  const es_traj_field *column; /**< [columns] scalars */
+  int columns;
+  int64_t rows;
+  const double *values; /**< [rows, columns], rank 0's count */
+} es_traj_table;
+/** Collective. Write a table, replacing one that is there (/steps). */
+es_status es_traj_write_table(es_traj *t, const es_traj_table *table);
+
+/** Collective. Write a dataset of n numbers, rank 0's, that has no steps. */
+es_status es_traj_write_numbers(es_traj *t, const char *path, int64_t n,
+                                const double *value, const char *units, const char *doc);
 
 #endif

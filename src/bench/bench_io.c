@@ -39,11 +39,15 @@ enum { WAYS = 3 };
 static const char *const way_name[WAYS] = {"write", "HDF5", "HDF5 read"};
 
 static es_status write_h5(const share *s) {
-  const int64_t dim[] = {s->rows, s->columns};
+  const es_h5_dataset z = {.path = "/z",
+                           .type = ES_H5_F32,
+                           .ndim = 2,
+                           .dim = {s->rows, s->columns},
+                           .units = "1",
+                           .doc = "values of eigenstep bench io"};
   es_h5 *f = NULL;
   ES_TRY(es_h5_create(s->comm, s->path, &f));
-  es_status st =
-      es_h5_dataset(f, "/z", ES_H5_F32, 2, dim, 0, "1", "values of eigenstep bench io");
+  es_status st = es_h5_declare(f, &z);
   if (st == ES_OK) st = es_h5_write_rows(f, "/z", ES_H5_F32, s->first, s->n, s->data);
   const es_status closed = es_h5_close(&f);
   return st != ES_OK ? st : closed;

@@ -129,17 +129,17 @@ static es_status name_classes(const es_comm *c, es_h5 *f, const es_assembly *p) 
 static es_status declare(es_h5 *f, const rows *r) {
   const int64_t n = r->v->count;
   const es_shape s = r->p->view;
-  const int64_t image[4] = {n, 3, r->p->data->h, r->p->data->w};
-  const int64_t view[4] = {n, s.c, s.h, s.w};
   const char *units = r->v->normalized ? "1" : "full scale = 1";
-  if (r->images)
-    ES_TRY(es_h5_dataset(f, "/image", ES_H5_U8, 4, image, 0, "grey levels",
-                         "records, planes R, G, B"));
-  ES_TRY(es_h5_dataset(f, "/view1", ES_H5_F32, 4, view, 0, units, "first views"));
-  ES_TRY(es_h5_dataset(f, "/view2", ES_H5_F32, 4, view, 0, units, "second views"));
-  ES_TRY(es_h5_dataset(f, "/id", ES_H5_I64, 1, &n, 0, "1", "record numbers"));
-  return es_h5_dataset(f, "/label", ES_H5_I64, 1, &n, 0, "1",
-                       "classes, from 0 on; -1 = unlabelled");
+  const int h = r->p->data->h, w = r->p->data->w;
+  const es_h5_dataset set[] = {
+      {"/image", ES_H5_U8, 4, {n, 3, h, w}, 0, "grey levels", "records, planes R, G, B"},
+      {"/view1", ES_H5_F32, 4, {n, s.c, s.h, s.w}, 0, units, "first views"},
+      {"/view2", ES_H5_F32, 4, {n, s.c, s.h, s.w}, 0, units, "second views"},
+      {"/id", ES_H5_I64, 1, {n}, 0, "1", "record numbers"},
+      {"/label", ES_H5_I64, 1, {n}, 0, "1", "classes, from 0 on; -1 = unlabelled"}};
+  for (size_t i = r->images ? 0 : 1; i < sizeof set / sizeof *set; i++)
+    ES_TRY(es_h5_declare(f, &set[i]));
+  return ES_OK;
 }
 
 /* Collective. All rows, each rank its share. */

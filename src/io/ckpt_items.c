@@ -70,19 +70,20 @@ static es_status enter(const walker *w, const es_item *item, char *path) {
 /* Collective. */
 static es_status save(const walker *w, const es_item *item) {
   char path[PATH_BYTES];
-  int64_t dim[4], first, n;
+  int64_t first, n;
   ES_TRY(enter(w, item, path));
-  const int ndim = shape(item, dim);
+  es_h5_dataset d = {
+      .path = path, .type = stored[item->type], .units = "1", .doc = "item of the state"};
+  d.ndim = shape(item, d.dim);
   const int64_t count = es_item_count(item), size = es_item_size(item->type);
   const int64_t h = hash(item->data, count * size);
   ES_TRY(es_comm_assert_equal(w->comm, &h, sizeof h, item->name));
-  const es_h5_type type = stored[item->type];
-  ES_TRY(es_h5_dataset(w->file, path, type, ndim, dim, 0, "1", "item of the state"));
+  ES_TRY(es_h5_declare(w->file, &d));
   ES_TRY(es_h5_attr_i64(w->file, path, "hash64", h));
-  es_comm_share(w->comm, dim[0], &first, &n);
-  const int64_t row = dim[0] ? count / dim[0] * size : 0;
+  es_comm_share(w->comm, d.dim[0], &first, &n);
+  const int64_t row = d.dim[0] ? count / d.dim[0] * size : 0;
   const char *mine = (const char *) item->data + first * row;
-  return es_h5_write_rows(w->file, path, type, first, count ? n : 0, mine);
+  return es_h5_write_rows(w->file, path, d.type, first, count ? n : 0, mine);
 }
 
 /* "f32[64,3]" */

@@ -140,54 +140,52 @@ static hid_t creation_plist(es_h5_type type, int ndim, const int64_t *dim,
 }
 
 /* Create and label; HDF5 calls only, on all ranks. */
-static void create_dataset(es_h5 *f, const char *path, es_h5_type type, int ndim,
-                           const int64_t *dim, hid_t how, const char *units,
-                           const char *description, es_collective_error *n) {
-  hsize_t d[ES_H5_MAXDIM], most[ES_H5_MAXDIM];
-  for (int i = 0; i < ndim; i++) {
-    d[i] = dim[i] < 0 ? 0 : (hsize_t) dim[i];
-    most[i] = dim[i] < 0 ? H5S_UNLIMITED : d[i];
+static void create_dataset(es_h5 *f, const es_h5_dataset *d, hid_t how,
+                           es_collective_error *n) {
+  hsize_t dim[ES_H5_MAXDIM], most[ES_H5_MAXDIM];
+  for (int i = 0; i < d->ndim; i++) {
+    dim[i] = d->dim[i] < 0 ? 0 : (hsize_t) d->dim[i];
+    most[i] = d->dim[i] < 0 ? H5S_UNLIMITED : dim[i];
   }
-  const hid_t space = ndim ? H5Screate_simple(ndim, d, most) : H5Screate(H5S_SCALAR);
+  const hid_t space =
+      d->ndim ? H5Screate_simple(d->ndim, dim, most) : H5Screate(H5S_SCALAR);
   const hid_t link = es_h5_link_plist();
   const hid_t ds =
-      H5Dcreate2(f->id, path, es_h5_disk_type(type), space, link, how, H5P_DEFAULT);
+      H5Dcreate2(f->id, d->path, es_h5_disk_type(d->type), space, link, how, H5P_DEFAULT);
   if (ds < 0) {
-    es_h5_blame(n, f, "create dataset", path);
+    es_h5_blame(n, f, "create dataset", d->path);
   } else {
-    es_h5_put_string(f, path, ds, "description", description, n);
-    es_h5_put_string(f, path, ds, "units", units, n);
+    es_h5_put_string(f, d->path, ds, "description", d->doc, n);
+    es_h5_put_string(f, d->path, ds, "units", d->units, n);
     H5Dclose(ds);
   }
   if (space >= 0) H5Sclose(space);
   if (link >= 0) H5Pclose(link);
 }
 
-es_status es_h5_dataset(es_h5 *f, const char *path, es_h5_type type, int ndim,
-                        const int64_t *dim, int64_t chunk_rows, const char *units,
-                        const char *description) {
+es_status es_h5_declare(es_h5 *f, const es_h5_dataset *d) {
   es_collective_error n = {0};
-  int64_t bytes = es_h5_type_size(type);
-  if (!units || !*units || !description || !*description) {
+  int64_t bytes = es_h5_type_size(d->type);
+  if (!d->units || !*d->units || !d->doc || !*d->doc) {
     es_collective_error_set(&n, ES_EARG, "%s:%s: units and description must not be empty",
-                            f->path, path);
+                            f->path, d->path);
   }
-  if (ndim < 0 || ndim > ES_H5_MAXDIM) {
+  if (d->ndim < 0 || d->ndim > ES_H5_MAXDIM) {
     es_collective_error_set(&n, ES_EARG, "%s:%s: got %d dimensions, expected 0 to %d",
-                            f->path, path, ndim, ES_H5_MAXDIM);
+                            f->path, d->path, d->ndim, ES_H5_MAXDIM);
   }
-  for (int i = 0; i < ndim && n.status == ES_OK; i++) {
-    if (dim[i] < 0 && i > 0) {
+  for (int i = 0; i < d->ndim && n.status == ES_OK; i++) {
+    if (d->dim[i] < 0 && i > 0) {
       es_collective_error_set(&n, ES_EARG,
                               "%s:%s: dimension %d is %lld, only the first can grow",
-                              f->path, path, i, (long long) dim[i]);
+                              f->path, d->path, i, (long long) d->dim[i]);
     }
-    bytes *= dim[i] < 0 ? 0 : dim[i];
+    bytes *= d->dim[i] < 0 ? 0 : d->dim[i];
   }
   ES_TRY(es_collective_error_agree(f->comm, &n));
   ES_TRY(es_h5_reserve(f, bytes));
-  const hid_t how = creation_plist(type, ndim, dim, chunk_rows);
-  create_dataset(f, path, type, ndim, dim, how, units, description, &n);
+  const hid_t how = creation_plist(d->type, d->ndim, d->dim, d->chunk_rows);
+  create_dataset(f, d, how, &n);
   if (how >= 0) H5Pclose(how);
   return es_collective_error_agree(f->comm, &n);
 }

@@ -10,8 +10,6 @@
 #include "eigenstep/h5.h"
 #include "eigenstep/collective_error.h"
 
-enum { ES_H5_MAXDIM = 8 };
-
 struct es_h5 {
   const es_comm *comm; /**< borrowed */
   hid_t id;

@@ -185,8 +185,8 @@ es_status es_traj_flush(es_traj *t) {
   return st;
 }
 
-es_status es_traj_append_rows(es_traj *t, int id, int64_t step, double time,
-                              int64_t first, int64_t n_loc, const double *values) {
+es_status es_traj_append_part(es_traj *t, int id, int64_t step, double time,
+                              const es_traj_part *part) {
   ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
   es_traj_group *g = &t->group[id];
   const es_traj_series *s = g->series;
@@ -196,8 +196,9 @@ es_status es_traj_append_rows(es_traj *t, int id, int64_t step, double time,
   es_status st = flush_group(t, g);
   if (st == ES_OK) st = write_axis(t, g, 1, &step, &time);
   if (st == ES_OK) {
-    const int64_t start[3] = {g->written, first, 0}, count[3] = {1, n_loc, s->dim[1]};
-    st = es_h5_write_slab(t->file, s->path, ES_H5_F64, start, count, values);
+    const int64_t start[3] = {g->written, part->first, 0};
+    const int64_t count[3] = {1, part->n, s->dim[1]};
+    st = es_h5_write_slab(t->file, s->path, ES_H5_F64, start, count, part->values);
   }
   if (st == ES_OK) {
     g->written++;

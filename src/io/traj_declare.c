@@ -36,7 +36,12 @@ static es_status create_scale(es_traj *t, const char *group, const char *name,
   }
   char text[128];
   snprintf(text, sizeof text, "number of the %s, from 1", name);
-  ES_TRY(es_h5_dataset(t->file, path, ES_H5_I64, 1, &n, 0, "1", text));
+  ES_TRY(es_h5_declare(t->file, &(es_h5_dataset){.path = path,
+                                                 .type = ES_H5_I64,
+                                                 .ndim = 1,
+                                                 .dim = {n},
+                                                 .units = "1",
+                                                 .doc = text}));
   int64_t first = 0, mine = 0;
   es_comm_share(t->comm, n, &first, &mine);
   int64_t *index = NULL;
@@ -51,18 +56,33 @@ static es_status create_scale(es_traj *t, const char *group, const char *name,
   return es_h5_scale(t->file, path, name);
 }
 
+/* Collective. A dataset of the group that grows by rows. */
+static es_status declare_rows(es_traj *t, const char *path, es_h5_type type,
+                              const es_traj_field *field) {
+  es_h5_dataset d = {.path = path,
+                     .type = type,
+                     .ndim = 1 + field->ndim,
+                     .dim = {ES_H5_UNLIMITED, field->dim[0], field->dim[1]},
+                     .units = field->units,
+                     .doc = field->doc};
+  int64_t width = 1;
+  for (int i = 0; i < field->ndim; i++) width *= field->dim[i];
+  d.chunk_rows = chunk_rows(width);
+  return es_h5_declare(t->file, &d);
+}
+
 /* Collective. step and time of a group. */
 static es_status create_axis(es_traj *t, const char *group) {
-  char step[ES_TRAJ_PATH + 8], time[ES_TRAJ_PATH + 8];
-  snprintf(step, sizeof step, "%s/step", group);
-  snprintf(time, sizeof time, "%s/time", group);
-  const int64_t grows = -1;
-  ES_TRY(es_h5_dataset(t->file, step, ES_H5_I64, 1, &grows, CHUNK_ROWS, "1",
-                       "training step"));
-  ES_TRY(es_h5_scale(t->file, step, "step"));
-  ES_TRY(es_h5_dataset(t->file, time, ES_H5_F64, 1, &grows, CHUNK_ROWS, "1",
-                       "effective time t, the sum of the learning rates of the steps"));
-  return es_h5_attach(t->file, time, 0, step);
+  static const es_traj_field step = ES_TRAJ_SCALAR("step", "1", "training step");
+  static const es_traj_field time = ES_TRAJ_SCALAR(
+      "time", "1", "effective time t, the sum of the learning rates of the steps");
+  char step_path[ES_TRAJ_PATH + 8], time_path[ES_TRAJ_PATH + 8];
+  snprintf(step_path, sizeof step_path, "%s/step", group);
+  snprintf(time_path, sizeof time_path, "%s/time", group);
+  ES_TRY(declare_rows(t, step_path, ES_H5_I64, &step));
+  ES_TRY(es_h5_scale(t->file, step_path, "step"));
+  ES_TRY(declare_rows(t, time_path, ES_H5_F64, &time));
+  return es_h5_attach(t->file, time_path, 0, step_path);
 }
 
 /* Path and shape of a series in group g. */
@@ -87,9 +107,7 @@ static es_status describe(const es_traj_group *g, const es_traj_field *field,
 static es_status create_series(es_traj *t, const char *group, const es_traj_field *field,
                                const es_traj_series *s) {
   char scale[2 * ES_TRAJ_PATH];
-  const int64_t dim[ES_TRAJ_DIMS] = {-1, s->dim[0], s->dim[1]};
-  ES_TRY(es_h5_dataset(t->file, s->path, ES_H5_F64, 1 + field->ndim, dim,
-                       chunk_rows(s->width), field->units, field->description));
+  ES_TRY(declare_rows(t, s->path, ES_H5_F64, field));
   snprintf(scale, sizeof scale, "%s/step", group);
   ES_TRY(es_h5_attach(t->file, s->path, 0, scale));
   for (int i = 0; i < field->ndim; i++) {

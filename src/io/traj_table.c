@@ -1,56 +1,72 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file traj_table.c  A table in the trajectory that is replaced as a whole: one float64
- *  dataset a column, the first column being the dimension scale of the others. */
+/** @file traj_table.c  What a trajectory holds beside series: tables that are replaced as
+ *  a whole (one float64 dataset a column, the first column being the dimension scale of
+ *  the others) and single datasets of numbers. */
 #include "traj_private.h"
 
 #include <stdio.h>
 #include "eigenstep/mem.h"
 
+enum { CHUNK_ROWS = 256 };
+
 /* Collective. Create the columns that are not there yet. */
-static es_status create_columns(es_traj *t, const char *path, const es_traj_field *fields,
-                                int ncol) {
-  const int64_t grows = -1;
-  char column[2 * ES_TRAJ_PATH], scale[2 * ES_TRAJ_PATH];
-  snprintf(scale, sizeof scale, "%s/%s", path, fields[0].name);
-  for (int i = 0; i < ncol; i++) {
-    snprintf(column, sizeof column, "%s/%s", path, fields[i].name);
-    if (es_h5_exists(t->file, column)) continue;
-    ES_TRY(es_h5_dataset(t->file, column, ES_H5_F64, 1, &grows, 256, fields[i].units,
-                         fields[i].description));
-    if (i == 0) ES_TRY(es_h5_scale(t->file, column, fields[0].name));
-    if (i > 0) ES_TRY(es_h5_attach(t->file, column, 0, scale));
+static es_status create_columns(es_traj *t, const es_traj_table *table) {
+  char path[2 * ES_TRAJ_PATH], scale[2 * ES_TRAJ_PATH];
+  snprintf(scale, sizeof scale, "%s/%s", table->path, table->column[0].name);
+  for (int i = 0; i < table->columns; i++) {
+    const es_traj_field *const column = &table->column[i];
+    snprintf(path, sizeof path, "%s/%s", table->path, column->name);
+    if (es_h5_exists(t->file, path)) continue;
+    ES_TRY(es_h5_declare(t->file, &(es_h5_dataset){.path = path,
+                                                   .type = ES_H5_F64,
+                                                   .ndim = 1,
+                                                   .dim = {ES_H5_UNLIMITED},
+                                                   .chunk_rows = CHUNK_ROWS,
+                                                   .units = column->units,
+                                                   .doc = column->doc}));
+    if (i == 0) ES_TRY(es_h5_scale(t->file, path, column->name));
+    if (i > 0) ES_TRY(es_h5_attach(t->file, path, 0, scale));
   }
   return ES_OK;
 }
 
-/* Collective. Replace column i by rank 0's values. */
-static es_status write_column(es_traj *t, const char *path, const char *name, int i,
-                              int ncol, int64_t nrow, const double *rows,
+/* Collective. Replace column i by rank 0's values; `values` is room for them. */
+static es_status write_column(es_traj *t, const es_traj_table *table, int i,
                               double *values) {
-  char column[2 * ES_TRAJ_PATH];
-  snprintf(column, sizeof column, "%s/%s", path, name);
-  for (int64_t r = 0; r < nrow; r++) values[r] = rows[r * ncol + i];
-  ES_TRY(es_h5_resize(t->file, column, nrow));
-  return es_h5_write_rows(t->file, column, ES_H5_F64, 0, t->comm->rank ? 0 : nrow,
+  char path[2 * ES_TRAJ_PATH];
+  snprintf(path, sizeof path, "%s/%s", table->path, table->column[i].name);
+  for (int64_t r = 0; r < table->rows; r++)
+    values[r] = table->values[r * table->columns + i];
+  ES_TRY(es_h5_resize(t->file, path, table->rows));
+  return es_h5_write_rows(t->file, path, ES_H5_F64, 0, t->comm->rank ? 0 : table->rows,
                           values);
 }
 
-es_status es_traj_table(es_traj *t, const char *path, const char *description,
-                        const es_traj_field *fields, int ncol, int64_t nrow,
-                        const double *rows) {
-  ES_CHECK(ncol > 0 && nrow >= 0, ES_EARG, "%s: got %d columns, %lld rows", path, ncol,
-           (long long) nrow);
+es_status es_traj_write_table(es_traj *t, const es_traj_table *table) {
+  ES_CHECK(table->columns > 0 && table->rows >= 0, ES_EARG,
+           "%s: got %d columns, %lld rows", table->path, table->columns,
+           (long long) table->rows);
   double *values = NULL;
   es_collective_error n = {0};
-  if (ES_NEW(nrow, &values) != ES_OK)
+  if (ES_NEW(table->rows, &values) != ES_OK)
     es_collective_error_set(&n, ES_ENOMEM, "out of memory");
   es_status st = es_collective_error_agree(t->comm, &n);
-  if (st == ES_OK) st = es_h5_group(t->file, path, description);
-  if (st == ES_OK) st = create_columns(t, path, fields, ncol);
-  for (int i = 0; i < ncol && st == ES_OK; i++) {
-    st = write_column(t, path, fields[i].name, i, ncol, nrow, rows, values);
-  }
+  if (st == ES_OK) st = es_h5_group(t->file, table->path, table->doc);
+  if (st == ES_OK) st = create_columns(t, table);
+  for (int i = 0; i < table->columns && st == ES_OK; i++)
+    st = write_column(t, table, i, values);
   es_free(&values);
   t->failed = t->failed || st != ES_OK;
   return st;
+}
+
+es_status es_traj_write_numbers(es_traj *t, const char *path, int64_t n,
+                                const double *value, const char *units, const char *doc) {
+  ES_TRY(es_h5_declare(t->file, &(es_h5_dataset){.path = path,
+                                                 .type = ES_H5_F64,
+                                                 .ndim = 1,
+                                                 .dim = {n},
+                                                 .units = units,
+                                                 .doc = doc}));
+  return es_h5_write_rows(t->file, path, ES_H5_F64, 0, t->comm->rank ? 0 : n, value);
 }

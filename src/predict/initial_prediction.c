@@ -173,7 +173,7 @@ static es_status solve_barlow(const es_grid *g, const es_settings *s,
     f->tau[j] = isfinite(flow->tau[j]) ? flow->tau[j] / fast : NAN;
   }
   st = es_prediction_curves(g->comm, s, p, t, flow, &f->series);
-  if (st == ES_OK) st = es_prediction_write_start(g->comm, t, flow);
+  if (st == ES_OK) st = es_prediction_write_start(t, flow);
 done:
   es_flow_destroy(&flow);
   es_free(&start);
@@ -254,7 +254,7 @@ es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settin
     st = solve_barlow(g, s, p, &x, w, t, f);
   else
     st = solve_rates(g, p, length, &x, f);
-  if (st == ES_OK) st = es_prediction_write(c, t, f);
+  if (st == ES_OK) st = es_prediction_write(t, f);
   if (st == ES_OK) print(f, x.m);
 done:
   es_pairs_free(&x);

@@ -48,40 +48,28 @@ static es_status append_curves(const es_settings *s, const es_assembly *p, es_tr
 es_status es_prediction_curves(const es_comm *c, const es_settings *s,
                                const es_assembly *p, es_traj *t, const es_flow *flow,
                                int *series) {
-  const es_traj_field field[] = {
-      {"eigenvalues",
-       1,
-       {flow->d, 0},
-       {"mode", NULL},
-       "1",
-       "predicted eigenvalues of C, descending"},
-      {"loss", 0, {0, 0}, {NULL, NULL}, "1", "predicted loss"}};
+  const es_traj_field field[] = {ES_TRAJ_VECTOR("eigenvalues", flow->d, "mode", "1",
+                                                "predicted eigenvalues of C, descending"),
+                                 ES_TRAJ_SCALAR("loss", "1", "predicted loss")};
   ES_TRY(es_traj_declare(t, "/theory", group_doc, field, 2, series));
   if (es_traj_resumed(t)) ES_TRY(es_traj_keep(t, *series, -1));
   ES_TRY(es_comm_agree(c, append_curves(s, p, t, *series, flow)));
   return es_traj_flush(t);
 }
 
-/* Collective. A dataset of numbers that all ranks have. */
-static es_status write_column(const es_comm *c, es_traj *t, const char *path, int64_t n,
-                              const char *units, const char *doc, const double *value) {
-  es_h5 *const h = es_traj_h5(t);
-  ES_TRY(es_h5_dataset(h, path, ES_H5_F64, 1, &n, 0, units, doc));
-  return es_h5_write_rows(h, path, ES_H5_F64, 0, c->rank == 0 ? n : 0, value);
-}
-
-es_status es_prediction_write(const es_comm *c, es_traj *t, const es_prediction *f) {
+es_status es_prediction_write(es_traj *t, const es_prediction *f) {
   ES_TRY(es_h5_group(es_traj_h5(t), "/theory", group_doc));
-  ES_TRY(write_column(c, t, "/theory/gamma", f->modes, "1",
-                      "gamma_j of the features at the start, as /steps/gamma", f->gamma));
-  return write_column(c, t, "/theory/tau", f->modes, "learning rate x steps",
-                      "predicted time of half the final value; NaN: not known", f->tau);
+  ES_TRY(es_traj_write_numbers(t, "/theory/gamma", f->modes, f->gamma, "1",
+                               "gamma_j of the features at the start, as /steps/gamma"));
+  return es_traj_write_numbers(t, "/theory/tau", f->modes, f->tau,
+                               "learning rate x steps",
+                               "predicted time of half the final value; NaN: not known");
 }
 
-es_status es_prediction_write_start(const es_comm *c, es_traj *t, const es_flow *flow) {
-  return write_column(c, t, "/theory/start", flow->modes, "1",
-                      "effective start s_j(0): eigenvalue j is gamma_j s_j^2 then",
-                      flow->start);
+es_status es_prediction_write_start(es_traj *t, const es_flow *flow) {
+  return es_traj_write_numbers(
+      t, "/theory/start", flow->modes, flow->start, "1",
+      "effective start s_j(0): eigenvalue j is gamma_j s_j^2 then");
 }
 
 /* Collective. *n numbers, on all ranks; 0 where the file has none. */

@@ -16,8 +16,8 @@ es_status es_prediction_curves(const es_comm *c, const es_settings *s,
                                const es_assembly *p, es_traj *t, const es_flow *flow,
                                int *series);
 /** Collective. /theory/{gamma, tau}; /theory/start, from which curves are drawn anew. */
-es_status es_prediction_write(const es_comm *c, es_traj *t, const es_prediction *f);
-es_status es_prediction_write_start(const es_comm *c, es_traj *t, const es_flow *flow);
+es_status es_prediction_write(es_traj *t, const es_prediction *f);
+es_status es_prediction_write_start(es_traj *t, const es_flow *flow);
 
 /** Collective. What the first part of a resumed run found, its curves drawn out to the
  *  end it has now; nothing where that found nothing: the features are no longer those of

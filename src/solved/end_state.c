@@ -13,8 +13,8 @@ static es_status write_row(const es_theory_end *e, const char *path, const char 
                            const char *axis, int n, const double *measured,
                            const double *predicted) {
   const es_traj_field field[] = {
-      {"measured", 2, {e->d, n}, {"output", axis}, "1", "as simulated"},
-      {"predicted", 2, {e->d, n}, {"output", axis}, "1", "as predicted"}};
+      ES_TRAJ_MATRIX("measured", e->d, "output", n, axis, "1", "as simulated"),
+      ES_TRAJ_MATRIX("predicted", e->d, "output", n, axis, "1", "as predicted")};
   const size_t size = (size_t) e->d * (size_t) n;
   double *row = NULL;
   int id;
@@ -31,16 +31,15 @@ static es_status write_row(const es_theory_end *e, const char *path, const char 
 static es_status write_likeness(const es_theory_end *e, const char *path,
                                 const es_likeness *l, const double *angles) {
   es_h5 *f = es_traj_h5(e->traj);
-  const int64_t d = e->d;
   char name[128];
   ES_TRY(es_h5_attr_f64(f, path, "relative_error", l->error));
   ES_TRY(es_h5_attr_f64(f, path, "alignment", l->alignment));
   ES_TRY(es_h5_attr_f64(f, path, "alignment_chance", l->chance));
   ES_TRY(es_h5_attr_f64(f, path, "cka", l->cka));
   snprintf(name, sizeof name, "%s/principal_angles", path);
-  ES_TRY(es_h5_dataset(f, name, ES_H5_F64, 1, &d, 0, "rad",
-                       "between the spans of measured and predicted rows, rising"));
-  return es_h5_write_rows(f, name, ES_H5_F64, 0, e->comm->rank == 0 ? d : 0, angles);
+  return es_traj_write_numbers(
+      e->traj, name, e->d, angles, "rad",
+      "between the spans of measured and predicted rows, rising");
 }
 
 es_status es_theory_write_end(const es_theory_end *e, const char *path, const char *what,

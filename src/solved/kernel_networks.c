@@ -205,23 +205,16 @@ static es_status run_all(es_network *q, int64_t steps, double *rows) {
 
 es_status es_kernel_networks(const es_machine *m, int64_t steps, es_traj *traj) {
   static const es_traj_field column[COLUMNS] = {
-      {"width", 0, {0, 0}, {NULL, NULL}, "1", "units of each hidden layer"},
-      {"seed", 0, {0, 0}, {NULL, NULL}, "1", "seed of the weights"},
-      {"error_train",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1",
-       "relative distance of the final embeddings from the kernel machine's, training"},
-      {"error_held_out", 0, {0, 0}, {NULL, NULL}, "1", "the same on held-out points"},
-      {"error_steps",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1",
-       "median relative error of step times against the closed form"},
-      {"alignment", 0, {0, 0}, {NULL, NULL}, "1", "of final embeddings, training points"},
-      {"cka", 0, {0, 0}, {NULL, NULL}, "1", "linear CKA of final embeddings, training"}};
+      ES_TRAJ_SCALAR("width", "1", "units of each hidden layer"),
+      ES_TRAJ_SCALAR("seed", "1", "seed of the weights"),
+      ES_TRAJ_SCALAR("error_train", "1",
+                     "relative distance of the final embeddings from the kernel "
+                     "machine's, training"),
+      ES_TRAJ_SCALAR("error_held_out", "1", "the same on held-out points"),
+      ES_TRAJ_SCALAR("error_steps", "1",
+                     "median relative error of step times against the closed form"),
+      ES_TRAJ_SCALAR("alignment", "1", "of final embeddings, training points"),
+      ES_TRAJ_SCALAR("cka", "1", "linear CKA of final embeddings, training")};
   const int64_t n = m->par.widths.n * m->par.seeds;
   es_network q = {.m = m};
   double *rows = NULL;
@@ -232,8 +225,13 @@ es_status es_kernel_networks(const es_machine *m, int64_t steps, es_traj *traj) 
   if (st == ES_OK) st = es_network_open(&q);
   if (st == ES_OK) st = run_all(&q, steps, rows);
   if (st == ES_OK)
-    st = es_traj_table(traj, "/networks", "networks beside the kernel machine", column,
-                       COLUMNS, n, rows);
+    st = es_traj_write_table(traj,
+                             &(es_traj_table){.path = "/networks",
+                                              .doc = "networks beside the kernel machine",
+                                              .column = column,
+                                              .columns = COLUMNS,
+                                              .rows = n,
+                                              .values = rows});
   es_network_close(&q);
   es_free(&rows);
   return st;

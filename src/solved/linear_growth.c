@@ -216,14 +216,10 @@ static es_status plan(growth *s) {
 }
 
 static es_status declare(growth *s, es_traj *t) {
-  const es_traj_field loss = {"value", 0, {0, 0}, {NULL, NULL}, "1", "loss"};
-  const es_traj_field lambda = {
-      "eigenvalues",
-      1,
-      {s->d, 0},
-      {"mode", NULL},
-      "1",
-      "eigenvalues of the embedding covariance, both views, ddof 1, descending"};
+  const es_traj_field loss = ES_TRAJ_SCALAR("value", "1", "loss");
+  const es_traj_field lambda = ES_TRAJ_VECTOR(
+      "eigenvalues", s->d, "mode", "1",
+      "eigenvalues of the embedding covariance, both views, ddof 1, descending");
   ES_TRY(
       es_traj_declare(t, "/loss", "loss of the whole sample", &loss, 1, &s->series[0]));
   return es_traj_declare(t, "/spectrum/covariance", "covariance of the embeddings",
@@ -270,26 +266,14 @@ static double slope(double from, double to, double time) {
 static es_status report(const growth *s, es_traj *t) {
   enum { COLUMNS = 5 };
   const es_traj_field field[COLUMNS] = {
-      {"mode", 0, {0, 0}, {NULL, NULL}, "1", "number of the mode"},
-      {"g", 0, {0, 0}, {NULL, NULL}, "1", "eigenvalue of G, dW/dt = W G"},
-      {"predicted",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1",
-       "growth of an eigenvalue, 2 ln(1 + lr g) / lr"},
-      {"amplitude",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1",
-       "measured: of R_jj squared, W V = Q R, over the whole run"},
-      {"eigenvalue",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1",
-       "measured: of eigenvalue j of the embedding covariance, second half of the run"}};
+      ES_TRAJ_SCALAR("mode", "1", "number of the mode"),
+      ES_TRAJ_SCALAR("g", "1", "eigenvalue of G, dW/dt = W G"),
+      ES_TRAJ_SCALAR("predicted", "1", "growth of an eigenvalue, 2 ln(1 + lr g) / lr"),
+      ES_TRAJ_SCALAR("amplitude", "1",
+                     "measured: of R_jj squared, W V = Q R, over the whole run"),
+      ES_TRAJ_SCALAR("eigenvalue", "1",
+                     "measured: of eigenvalue j of the embedding covariance, second half "
+                     "of the run")};
   const double time = (double) s->steps * s->lr;
   const double late = (double) (s->steps - s->middle) * s->lr;
   double *row = NULL, worst = 0, top = 0;
@@ -309,8 +293,13 @@ static es_status report(const growth *s, es_traj *t) {
   }
   es_print("growth rates: amplitudes within %.1e of the prediction, over the largest",
            worst / top);
-  const es_status st = es_traj_table(t, "/rates", "growth at the small start", field,
-                                     COLUMNS, s->modes, row);
+  const es_traj_table table = {.path = "/rates",
+                               .doc = "growth at the small start",
+                               .column = field,
+                               .columns = COLUMNS,
+                               .rows = s->modes,
+                               .values = row};
+  const es_status st = es_traj_write_table(t, &table);
   es_free(&row);
   return st;
 }

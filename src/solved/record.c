@@ -24,15 +24,11 @@ struct es_record {
 };
 
 static es_status declare(es_record *r) {
-  const es_traj_field loss = {"value", 0, {0, 0}, {NULL, NULL}, "1", "loss ||C - I||^2"};
+  const es_traj_field loss = ES_TRAJ_SCALAR("value", "1", "loss ||C - I||^2");
   const es_traj_field spectrum[] = {
-      {"eigenvalues",
-       1,
-       {r->flow->d, 0},
-       {"mode", NULL},
-       "1",
-       "eigenvalues of C = W Gamma W', descending"},
-      {"trace", 0, {0, 0}, {NULL, NULL}, "1", "trace of C"}};
+      ES_TRAJ_VECTOR("eigenvalues", r->flow->d, "mode", "1",
+                     "eigenvalues of C = W Gamma W', descending"),
+      ES_TRAJ_SCALAR("trace", "1", "trace of C")};
   ES_TRY(
       es_traj_declare(r->traj, "/loss", "loss of the whole sample", &loss, 1, &r->loss));
   return es_traj_declare(r->traj, "/spectrum/cross_correlation",
@@ -158,27 +154,13 @@ es_status es_record_see(void *record, double at, const double *c) {
   return r->rows % FLUSH == 0 ? es_traj_flush(r->traj) : ES_OK;
 }
 
-/* A dataset of one row per mode. */
-static es_status write_modes(es_record *r, const char *path, const double *x,
-                             const char *units, const char *description) {
-  es_h5 *f = es_traj_h5(r->traj);
-  const int64_t n = r->flow->modes;
-  ES_TRY(es_h5_dataset(f, path, ES_H5_F64, 1, &n, 0, units, description));
-  return es_h5_write_rows(f, path, ES_H5_F64, 0, r->comm->rank == 0 ? n : 0, x);
-}
-
 /* The prediction at the moments that were seen. */
 static es_status write_theory(es_record *r) {
   const es_flow *f = r->flow;
   const int d = f->d;
-  const es_traj_field field[] = {
-      {"eigenvalues",
-       1,
-       {d, 0},
-       {"mode", NULL},
-       "1",
-       "predicted eigenvalues of C, descending"},
-      {"loss", 0, {0, 0}, {NULL, NULL}, "1", "predicted loss"}};
+  const es_traj_field field[] = {ES_TRAJ_VECTOR("eigenvalues", d, "mode", "1",
+                                                "predicted eigenvalues of C, descending"),
+                                 ES_TRAJ_SCALAR("loss", "1", "predicted loss")};
   int id;
   ES_TRY(
       es_traj_declare(r->traj, "/theory", "solution for a small start", field, 2, &id));
@@ -189,11 +171,13 @@ static es_status write_theory(es_record *r) {
         es_traj_append(r->traj, id, (int64_t) llround(step), r->time[k], r->predicted));
   }
   ES_TRY(es_traj_flush(r->traj));
-  ES_TRY(write_modes(r, "/theory/gamma", f->gamma, "1", "eigenvalues gamma_j of Gamma"));
-  ES_TRY(write_modes(r, "/theory/start", f->start, "1",
-                     "effective start s_j(0) = R_jj, Q R = W(0) V"));
-  return write_modes(r, "/theory/tau", f->tau, "lr steps",
-                     "predicted time at which lambda_j reaches half of its final value");
+  ES_TRY(es_traj_write_numbers(r->traj, "/theory/gamma", f->modes, f->gamma, "1",
+                               "eigenvalues gamma_j of Gamma"));
+  ES_TRY(es_traj_write_numbers(r->traj, "/theory/start", f->modes, f->start, "1",
+                               "effective start s_j(0) = R_jj, Q R = W(0) V"));
+  return es_traj_write_numbers(
+      r->traj, "/theory/tau", f->modes, f->tau, "lr steps",
+      "predicted time at which lambda_j reaches half of its final value");
 }
 
 /* Ratio to both neighbours at most 0.75. */
@@ -272,23 +256,13 @@ static void fill_rows(const es_record *r, const double *crossing, double *rows,
 
 es_status es_record_finish(es_record *r, const es_watch *watch, es_record_summary *s) {
   static const es_traj_field column[COLUMNS] = {
-      {"mode", 0, {0, 0}, {NULL, NULL}, "1", "order in which modes are learned, from 1"},
-      {"step_measured",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1",
-       "step of the crossing, as simulated"},
-      {"time_measured", 0, {0, 0}, {NULL, NULL}, "1", "time lr x step of the crossing"},
-      {"step_predicted", 0, {0, 0}, {NULL, NULL}, "1", "predicted step"},
-      {"time_predicted", 0, {0, 0}, {NULL, NULL}, "1", "predicted time"},
-      {"relative_error",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1",
-       "measured over predicted time - 1"},
-      {"gamma", 0, {0, 0}, {NULL, NULL}, "1", "eigenvalue of Gamma of the mode"}};
+      ES_TRAJ_SCALAR("mode", "1", "order in which modes are learned, from 1"),
+      ES_TRAJ_SCALAR("step_measured", "1", "step of the crossing, as simulated"),
+      ES_TRAJ_SCALAR("time_measured", "1", "time lr x step of the crossing"),
+      ES_TRAJ_SCALAR("step_predicted", "1", "predicted step"),
+      ES_TRAJ_SCALAR("time_predicted", "1", "predicted time"),
+      ES_TRAJ_SCALAR("relative_error", "1", "measured over predicted time - 1"),
+      ES_TRAJ_SCALAR("gamma", "1", "eigenvalue of Gamma of the mode")};
   const size_t n = (size_t) r->flow->modes;
   double *rows = NULL, *errors = NULL;
   *s = (es_record_summary){.separated = NAN, .between = r->between, .loss = r->last_loss};
@@ -299,9 +273,13 @@ es_status es_record_finish(es_record *r, const es_watch *watch, es_record_summar
   ES_TRY_GOTO(write_theory(r), done);
   fill_rows(r, es_watch_crossings(watch), rows, errors, s);
   s->learned = es_watch_count(watch);
-  ES_TRY_GOTO(es_traj_table(r->traj, "/steps", "modes learned: measured and predicted",
-                            column, COLUMNS, (int64_t) n, rows),
-              done);
+  const es_traj_table table = {.path = "/steps",
+                               .doc = "modes learned: measured and predicted",
+                               .column = column,
+                               .columns = COLUMNS,
+                               .rows = (int64_t) n,
+                               .values = rows};
+  ES_TRY_GOTO(es_traj_write_table(r->traj, &table), done);
   es_print("%s%5s %13s %14s %14s %14s %14s %10s", "\n", "mode", "gamma", "step",
            "predicted", "time", "predicted", "error");
   for (size_t k = 0; k < n; k++) print_row(rows + k * COLUMNS);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cov.c  Mean, covariance and symmetrised cross-correlation of samples
- *  spread over the ranks by rows.
+/** @file cov.c  Mean, covariance, symmetrised cross-correlation and Gram matrix of
+ *  samples spread over the ranks by rows.
  *
  *  The rows become one block-cyclic matrix Z and the product is one pdsyrk,
  *  pdsyr2k or pdgemm, so no rank ever holds a whole d x d matrix. */
-#include <math.h>
 #include "eigenstep/cov.h"
 
-/* Number of rows of all ranks; every entry finite, else ES_EMATH everywhere.
-   Collective. */
+#include <math.h>
+#include "eigenstep/mem.h"
+
+/* Collective. *total: rows of all ranks. ES_EMATH if an entry is not finite. */
 static es_status check_rows(const es_comm *comm, const double *z, int64_t n_loc, int d,
                             const char *name, int64_t *total) {
   es_status st = ES_OK;
@@ -39,26 +40,46 @@ es_status es_cov_mean(const es_comm *comm, const double *z, int64_t n_loc, int d
   return ES_OK;
 }
 
-es_status es_cov_covariance(const es_grid *g, double *z, int64_t n_loc, int d,
-                            const double *m, int ddof, es_dmat **c) {
-  int64_t total;
+/* Collective. Z'Z / divisor of rows that check_rows has seen. */
+static es_status moment(const es_grid *g, const double *z, int64_t n_loc, int d,
+                        double divisor, es_dmat **c) {
   es_dmat *rows = NULL, *out = NULL;
-  es_status st = ES_OK;
-  ES_TRY(check_rows(g->comm, z, n_loc, d, "the samples", &total));
-  ES_CHECK(total > ddof, ES_EARG, "got %lld rows in all, expected more than %d",
-           (long long) total, ddof);
-  if (m)
-    for (int64_t i = 0; i < n_loc; i++)
-      for (int j = 0; j < d; j++) z[i * d + j] -= m[j];
+  es_status st;
   ES_TRY_GOTO(es_dmat_from_rows(g, z, n_loc, d, &rows), done);
   ES_TRY_GOTO(es_dmat_create(g, d, d, 0, &out), done);
-  ES_TRY_GOTO(es_dmat_syrk(1 / (double) (total - ddof), rows, 0, out), done);
+  ES_TRY_GOTO(es_dmat_syrk(1 / divisor, rows, 0, out), done);
   *c = out;
   out = NULL;
 done:
   es_dmat_destroy(&rows);
   es_dmat_destroy(&out);
   return st;
+}
+
+es_status es_cov_covariance(const es_grid *g, double *z, int64_t n_loc, int d, int ddof,
+                            es_dmat **c) {
+  int64_t total;
+  double *mean = NULL;
+  es_status st;
+  ES_TRY(check_rows(g->comm, z, n_loc, d, "the samples", &total));
+  ES_CHECK(total > ddof, ES_EARG, "got %lld rows in all, expected more than %d",
+           (long long) total, ddof);
+  ES_TRY_GOTO(es_comm_agree(g->comm, ES_NEW(d, &mean)), done);
+  ES_TRY_GOTO(es_cov_mean(g->comm, z, n_loc, d, mean), done);
+  for (int64_t i = 0; i < n_loc; i++)
+    for (int j = 0; j < d; j++) z[i * d + j] -= mean[j];
+  st = moment(g, z, n_loc, d, (double) (total - ddof), c);
+done:
+  es_free(&mean);
+  return st;
+}
+
+es_status es_cov_moment(const es_grid *g, const double *z, int64_t n_loc, int d,
+                        es_dmat **c) {
+  int64_t total;
+  ES_TRY(check_rows(g->comm, z, n_loc, d, "the samples", &total));
+  ES_CHECK(total >= 1, ES_EARG, "got no rows on any rank, expected at least 1");
+  return moment(g, z, n_loc, d, (double) total, c);
 }
 
 es_status es_cov_cross(const es_grid *g, const double *a, const double *b, int64_t n_loc,

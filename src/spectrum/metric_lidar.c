@@ -29,17 +29,14 @@ static void split(const es_embedding *e, double *mean, double *within) {
 /* Collective. S_b and S_w. */
 static es_status scatter(const es_embedding *e, es_dmat **between, es_dmat **inside) {
   const size_t size = (size_t) e->n * (size_t) e->d;
-  double *mean = NULL, *within = NULL, *centre = NULL;
+  double *mean = NULL, *within = NULL;
   es_status st = ES_NEW(size, &mean);
   if (st == ES_OK) st = ES_NEW((size_t) e->views * size, &within);
-  if (st == ES_OK) st = ES_NEW(e->d, &centre);
   ES_TRY_GOTO(es_comm_agree(e->grid->comm, st), done);
   split(e, mean, within);
-  ES_TRY_GOTO(es_cov_mean(e->grid->comm, mean, e->n, e->d, centre), done);
-  ES_TRY_GOTO(es_cov_covariance(e->grid, mean, e->n, e->d, centre, 0, between), done);
-  st = es_cov_covariance(e->grid, within, e->views * e->n, e->d, NULL, 0, inside);
+  ES_TRY_GOTO(es_cov_covariance(e->grid, mean, e->n, e->d, 0, between), done);
+  st = es_cov_moment(e->grid, within, e->views * e->n, e->d, inside);
 done:
-  es_free(&centre);
   es_free(&within);
   es_free(&mean);
   return st;

@@ -293,8 +293,7 @@ static es_status take_unit(es_snapshot *s, int64_t step, double time, int64_t n,
   es_dmat *c = NULL;
   es_status st;
   ES_TRY_GOTO(es_metric_unit_rows(&view, s->shown, &unit), done);
-  ES_TRY_GOTO(es_cov_mean(s->grid->comm, unit, rows, d, s->moment), done);
-  ES_TRY_GOTO(es_cov_covariance(s->grid, unit, rows, d, s->moment, 1, &c), done);
+  ES_TRY_GOTO(es_cov_covariance(s->grid, unit, rows, d, 1, &c), done);
   ES_TRY_GOTO(solve(s, c, &s->of_unit), done);
   st = es_traj_append(s->traj, s->unit_series, step, time, s->row);
   lead(s, s->of_unit);
@@ -311,8 +310,7 @@ static es_status take_covariance(es_snapshot *s, int64_t step, double time, int6
   es_dmat *c = NULL;
   es_status st;
   ES_TRY_GOTO(singular_values(s, z, rows), done);
-  ES_TRY_GOTO(es_cov_mean(s->grid->comm, z, rows, s->opt.dim, s->moment), done);
-  ES_TRY_GOTO(es_cov_covariance(s->grid, z, rows, s->opt.dim, s->moment, 1, &c), done);
+  ES_TRY_GOTO(es_cov_covariance(s->grid, z, rows, s->opt.dim, 1, &c), done);
   if (values_only(s) && s->rows_total < s->opt.dim) {
     es_eigen *e = NULL; /* most of the matrix's eigenvalues are zeros */
     const double scale = 1 / (double) (s->rows_total - 1);

@@ -89,29 +89,21 @@ static es_status declare_matrix(es_snapshot *s, const char *path, const char *wh
   char doc[200];
   snprintf(doc, sizeof doc, "eigenvalues of the %s, descending", what);
   const es_traj_field field[] = {
-      {"eigenvalues", 1, {s->k, 0}, {"mode", NULL}, "1", doc},
-      {"trace", 0, {0, 0}, {NULL, NULL}, "1", "trace of the matrix"},
-      {"residual",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1",
-       "||A V - V diag(lambda)||_F / ||A||_F; without vectors (K = D >= 1024) the larger "
-       "error of sum lambda = trace A, sum lambda^2 = ||A||_F^2, over sqrt(D) ||A||_F, "
-       "||A||_F^2"},
-      {"orthogonality",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1",
-       "||V'V - I||_F / sqrt(K); NaN without vectors"},
-      {"invariance",
-       1,
-       {invariant, 0},
-       {invariant == s->k ? "mode" : "leading_mode", NULL},
-       "1",
-       "v'Cv / v'Sv of the eigenvectors v, S the covariance, C that of the two views; 1 "
-       "where the views agree"}};
+      ES_TRAJ_VECTOR("eigenvalues", s->k, "mode", "1", doc),
+      ES_TRAJ_SCALAR("trace", "1", "trace of the matrix"),
+      ES_TRAJ_SCALAR("residual", "1",
+                     "||A V - V diag(lambda)||_F / ||A||_F; without vectors (K = D >= "
+                     "1024) the larger "
+                     "error of sum lambda = trace A, sum lambda^2 = ||A||_F^2, over "
+                     "sqrt(D) ||A||_F, "
+                     "||A||_F^2"),
+      ES_TRAJ_SCALAR("orthogonality", "1",
+                     "||V'V - I||_F / sqrt(K); NaN without vectors"),
+      ES_TRAJ_VECTOR("invariance", invariant, invariant == s->k ? "mode" : "leading_mode",
+                     "1",
+                     "v'Cv / v'Sv of the eigenvectors v, S the covariance, C that of the "
+                     "two views; 1 "
+                     "where the views agree")};
   return es_traj_declare(s->traj, path, what, field, invariant > 0 ? 5 : 4, id);
 }
 
@@ -128,8 +120,7 @@ static es_status declare_metrics(es_snapshot *s) {
     s->metric_series[i] = -1;
     if (!wanted(s, list[i])) continue;
     snprintf(path, sizeof path, "/metrics/%s", list[i]->name);
-    const es_traj_field f = {"value",       0,           {0, 0}, {NULL, NULL},
-                             list[i]->unit, list[i]->doc};
+    const es_traj_field f = ES_TRAJ_SCALAR("value", list[i]->unit, list[i]->doc);
     ES_TRY(es_traj_declare(s->traj, path, list[i]->doc, &f, 1, &s->metric_series[i]));
   }
   return ES_OK;
@@ -141,13 +132,9 @@ static es_status declare_all(es_snapshot *s) {
                           "centred embedding covariance of the probe set (ddof 1)",
                           s->invariant, &s->covariance_series));
     ES_TRY(declare_metrics(s));
-    const es_traj_field pca = {
-        "pca",
-        2,
-        {s->opt.samples, 3},
-        {"sample", "axis"},
-        "1",
-        "probe embeddings (first view, centred) on their top three principal directions"};
+    const es_traj_field pca = ES_TRAJ_MATRIX(
+        "pca", s->opt.samples, "sample", 3, "axis", "1",
+        "probe embeddings (first view, centred) on their top three principal directions");
     ES_TRY(es_traj_declare(s->traj, "/embedding", "the probe set's embeddings", &pca, 1,
                            &s->pca_series));
   }
@@ -219,8 +206,13 @@ es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
   es_h5 *const f = es_traj_h5(s->traj);
   if (!s->covariance) return ES_OK;
   if (es_traj_resumed(s->traj) && es_h5_exists(f, path)) return ES_OK;
-  ES_TRY(es_h5_dataset(f, path, ES_H5_I64, 1, &s->opt.samples, 0, "1",
-                       "class of each sample, from 0 on; -1: none"));
+  ES_TRY(es_h5_declare(
+      f, &(es_h5_dataset){.path = path,
+                          .type = ES_H5_I64,
+                          .ndim = 1,
+                          .dim = {s->opt.samples},
+                          .units = "1",
+                          .doc = "class of each sample, from 0 on; -1: none"}));
   ES_TRY(es_h5_attach(f, path, 0, "/embedding/sample"));
   if (names != NULL) ES_TRY(es_h5_attr_string(f, path, "class_names", names));
   return es_h5_write_rows(f, path, ES_H5_I64, first, n, label);

@@ -5,18 +5,17 @@
 #include "eigenstep/mem.h"
 #include "snapshot_private.h"
 
-#define ES_SCALAR(name, units, doc)                                                      \
-  { name, 0, {0, 0}, {NULL, NULL}, units, doc }
-
 es_status es_snapshot_declare_forecast(es_snapshot *s) {
   static const es_traj_field field[] = {
-      ES_SCALAR("mode", "1", "the next mode to rise; 0: all have risen"),
-      ES_SCALAR("step_predicted", "steps",
-                "forecast of the step at which it reaches half of its final value"),
-      ES_SCALAR("time_predicted", "learning rate x steps", "effective time of that step"),
-      ES_SCALAR("gamma", "1 / (learning rate x steps)", "its growth rate so far, gamma"),
-      ES_SCALAR("gamma_error", "1 / (learning rate x steps)",
-                "standard error of that fit")};
+      ES_TRAJ_SCALAR("mode", "1", "the next mode to rise; 0: all have risen"),
+      ES_TRAJ_SCALAR("step_predicted", "steps",
+                     "forecast of the step at which it reaches half of its final value"),
+      ES_TRAJ_SCALAR("time_predicted", "learning rate x steps",
+                     "effective time of that step"),
+      ES_TRAJ_SCALAR("gamma", "1 / (learning rate x steps)",
+                     "its growth rate so far, gamma"),
+      ES_TRAJ_SCALAR("gamma_error", "1 / (learning rate x steps)",
+                     "standard error of that fit")};
   return es_traj_declare(
       s->traj, "/forecast",
       "the next step as foretold at each snapshot; NaN while it cannot", field,
@@ -65,22 +64,23 @@ int es_snapshot_steps(const es_snapshot *s, es_step_row *rows) {
 
 es_status es_snapshot_write_steps(es_snapshot *s) {
   static const es_traj_field col[] = {
-      ES_SCALAR("mode", "1", "number of the mode, largest eigenvalue first"),
-      ES_SCALAR(
+      ES_TRAJ_SCALAR("mode", "1", "number of the mode, largest eigenvalue first"),
+      ES_TRAJ_SCALAR(
           "step_measured", "steps",
           "step at which the eigenvalue crossed half of its final value, the median "
           "of the latest; dips of one snapshot aside"),
-      ES_SCALAR("time_measured", "learning rate x steps",
-                "effective time of that crossing"),
-      ES_SCALAR("step_predicted", "steps",
-                "crossing forecast from the exponential window"),
-      ES_SCALAR("time_predicted", "learning rate x steps",
-                "effective time of that forecast"),
-      ES_SCALAR("gamma", "1 / (learning rate x steps)",
-                "growth rate fitted in that window over the loss's factor (8 for Barlow "
-                "Twins)"),
-      ES_SCALAR("gamma_error", "1 / (learning rate x steps)",
-                "standard error of that fit")};
+      ES_TRAJ_SCALAR("time_measured", "learning rate x steps",
+                     "effective time of that crossing"),
+      ES_TRAJ_SCALAR("step_predicted", "steps",
+                     "crossing forecast from the exponential window"),
+      ES_TRAJ_SCALAR("time_predicted", "learning rate x steps",
+                     "effective time of that forecast"),
+      ES_TRAJ_SCALAR(
+          "gamma", "1 / (learning rate x steps)",
+          "growth rate fitted in that window over the loss's factor (8 for Barlow "
+          "Twins)"),
+      ES_TRAJ_SCALAR("gamma_error", "1 / (learning rate x steps)",
+                     "standard error of that fit")};
   enum { COLS = sizeof col / sizeof col[0] };
   es_step_row *row = NULL;
   double *v = NULL;
@@ -99,8 +99,13 @@ es_status es_snapshot_write_steps(es_snapshot *s) {
     r[5] = row[i].gamma;
     r[6] = row[i].gamma_error;
   }
-  st = es_traj_table(s->traj, "/steps", "the step detector's table, one row a mode", col,
-                     COLS, s->k, v);
+  st = es_traj_write_table(
+      s->traj, &(es_traj_table){.path = "/steps",
+                                .doc = "the step detector's table, one row a mode",
+                                .column = col,
+                                .columns = COLS,
+                                .rows = s->k,
+                                .values = v});
 done:
   es_free(&v);
   es_free(&row);

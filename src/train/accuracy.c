@@ -124,7 +124,7 @@ static es_status declare(es_accuracy *a) {
     char path[96];
     if (!a->on[k]) continue;
     snprintf(path, sizeof path, "/metrics/%s_accuracy", kinds[k]->name);
-    const es_traj_field f = {"value", 0, {0, 0}, {NULL, NULL}, "1", kinds[k]->doc};
+    const es_traj_field f = ES_TRAJ_SCALAR("value", "1", kinds[k]->doc);
     ES_TRY(es_traj_declare(a->traj, path, kinds[k]->doc, &f, 1, &a->series[k]));
   }
   return ES_OK;

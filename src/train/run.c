@@ -79,37 +79,20 @@ typedef struct loop {
 } loop;
 
 static es_status declare(loop *l) {
-  const es_traj_field loss = {"value", 0, {0, 0}, {NULL, NULL}, "1", "loss of the batch"};
-  const es_traj_field probe = {"value",      0,   {0, 0},
-                               {NULL, NULL}, "1", "loss on the probe set"};
-  const es_traj_field norm = {
-      "norm",
-      0,
-      {0, 0},
-      {NULL, NULL},
-      "1",
+  const es_traj_field loss = ES_TRAJ_SCALAR("value", "1", "loss of the batch");
+  const es_traj_field probe = ES_TRAJ_SCALAR("value", "1", "loss on the probe set");
+  const es_traj_field norm = ES_TRAJ_SCALAR(
+      "norm", "1",
       "root of the sum of squares of all parameters' gradients; where it or the loss is "
-      "not finite, the step made no update"};
+      "not finite, the step made no update");
   const es_traj_field timing[] = {
-      {"seconds", 0, {0, 0}, {NULL, NULL}, "s", "wall time since the start of the loop"},
-      {"images_per_second",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "1/s",
-       "views per second of training since the row before"},
-      {"resident",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "byte",
-       "resident memory of the process now, the largest of the ranks"},
-      {"allocated",
-       0,
-       {0, 0},
-       {NULL, NULL},
-       "byte",
-       "of it counted host memory now, the largest of the ranks"}};
+      ES_TRAJ_SCALAR("seconds", "s", "wall time since the start of the loop"),
+      ES_TRAJ_SCALAR("images_per_second", "1/s",
+                     "views per second of training since the row before"),
+      ES_TRAJ_SCALAR("resident", "byte",
+                     "resident memory of the process now, the largest of the ranks"),
+      ES_TRAJ_SCALAR("allocated", "byte",
+                     "of it counted host memory now, the largest of the ranks")};
   ES_TRY(es_traj_declare(l->traj, "/loss", "training loss, before the update of its step",
                          &loss, 1, &l->loss_series));
   ES_TRY(es_traj_declare(l->traj, "/probe_loss", "loss on the held-out probe pairs",
@@ -119,8 +102,7 @@ static es_status declare(loop *l) {
                          &norm, 1, &l->gradient_series));
   ES_TRY(es_traj_declare(l->traj, "/timing", "speed and memory", timing,
                          sizeof timing / sizeof timing[0], &l->timing_series));
-  const es_traj_field ranks = {"ranks",      0,   {0, 0},
-                               {NULL, NULL}, "1", "from this step on"};
+  const es_traj_field ranks = ES_TRAJ_SCALAR("ranks", "1", "from this step on");
   if (!es_traj_resumed(l->traj)) return ES_OK;
   return es_traj_declare(l->traj, "/resumes", "where the run was gone on with", &ranks, 1,
                          &l->resume_series);
