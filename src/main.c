@@ -133,7 +133,7 @@ int main(int argc, char **argv) {
   if (s == ES_OK) s = es_comm_agree(comm, dispatch(comm, argc, argv));
   es_comm_destroy(&comm);
 #ifdef ES_DEBUG
-  if (es_mem_now() != 0) es_warn_here("%zu bytes were not freed", es_mem_now());
+  if (es_mem_now() != 0) es_warn_local("%zu bytes were not freed", es_mem_now());
 #endif
   MPI_Finalize();
   return exit_code(s);

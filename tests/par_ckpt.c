@@ -53,7 +53,12 @@ static bool is_filled(const toy *s, int64_t step) {
 }
 
 static es_status write_set(const es_comm *c, const char *dir, toy *s, int keep) {
-  return es_ckpt_write(c, dir, s->step, 0.5 * (double) s->step, keep, "[run]\n", walk, s);
+  const es_ckpt_set set = {.dir = dir,
+                           .step = s->step,
+                           .time = 0.5 * (double) s->step,
+                           .keep = keep,
+                           .config_text = "[run]\n"};
+  return es_ckpt_write(c, &set, walk, s);
 }
 
 /* A folder name of this communicator's own; and the folder removed. */
@@ -165,12 +170,14 @@ static void failing_write(void **state) {
   s.fails = false;
   if (c->rank == c->size - 1) s.weight[N - 1][2] += 1; /* replicas that differ */
   if (c->size > 1) assert_int_equal(write_set(c, folder(c), &s, 1), ES_EINTERNAL);
-  assert_int_equal(es_ckpt_write(c, folder(c), -1, 0, 1, "", walk, &s), ES_EARG);
-  assert_int_equal(es_ckpt_write(c, folder(c), 2, 0, 0, "", walk, &s), ES_EARG);
+  s.step = -1;
+  assert_int_equal(write_set(c, folder(c), &s, 1), ES_EARG);
+  s.step = 2;
+  assert_int_equal(write_set(c, folder(c), &s, 0), ES_EARG);
   assert_false(there(c, "step_00000002") || there(c, "step_00000002.tmp"));
   assert_int_equal(es_ckpt_latest(c, folder(c), path, &step), ES_OK);
   assert_int_equal(step, 1);
-  assert_int_equal(es_ckpt_write(c, "/proc/none", 1, 0, 1, "", walk, &s), ES_EIO);
+  assert_int_equal(write_set(c, "/proc/none", &s, 1), ES_EIO);
   drop(c);
 }
 

@@ -35,7 +35,7 @@ static void shares_cover_everything_once(void **state) {
   bool ok = true;
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
     int64_t first, count, offset, total, span[2];
-    es_comm_share(c, sizes[s], &first, &count);
+    es_comm_local_range(c, sizes[s], &first, &count);
     es_comm_scan(c, count, &offset, &total);
     span[0] = count;
     span[1] = -count;

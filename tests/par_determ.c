@@ -32,7 +32,7 @@ typedef struct end {
 static es_comm *some_of(const es_comm *c) {
   MPI_Comm part;
   es_comm *made = NULL;
-  const int color = es_tree_fits(c->size) ? 0 : c->rank / 2;
+  const int color = es_tree_supports(c->size) ? 0 : c->rank / 2;
   MPI_Comm_split(c->mpi, color, c->rank, &part);
   const es_status st = es_comm_create(part, &made);
   MPI_Comm_free(&part);
@@ -157,7 +157,7 @@ static void sums_follow_the_tree(void **state) {
   static double d[SLOTS][MOST];
   static float f[MOST];
   es_comm *c = some_of(*state);
-  bool ok = c != NULL && es_tree_slots(LEAVES) == SLOTS;
+  bool ok = c != NULL && es_tree_stack_size(LEAVES) == SLOTS;
   assert_true(par_all(*state, ok));
   const int mine = LEAVES / c->size;
   for (size_t l = 0; l < sizeof length / sizeof length[0]; l++) {
@@ -165,7 +165,7 @@ static void sums_follow_the_tree(void **state) {
     for (int i = 0, top = 0; i < mine; i++) {
       for (int64_t j = 0; j < n; j++) d[top][j] = leaf(c->rank * mine + i, j);
       top++;
-      for (int carry = es_tree_carries(i); carry > 0; carry--, top--)
+      for (int carry = es_tree_merges(i); carry > 0; carry--, top--)
         for (int64_t j = 0; j < n; j++) d[top - 2][j] += d[top - 1][j];
     }
     for (int64_t j = 0; j < n; j++) f[j] = tree_f32(c->rank * mine, mine, j);

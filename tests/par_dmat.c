@@ -200,7 +200,7 @@ static bool products_at(const es_grid *g, int k, int n) {
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) ok = ok && got[i * n + j] == got[j * n + i];
   free(got);
-  ok = es_dmat_gemm('T', 'N', 1.5, a, b, 0.5, c) == ES_OK && ok;
+  ok = es_dmat_gemm("TN", 1.5, a, b, 0.5, c) == ES_OK && ok;
   product(n, n, k, 1.5, fa, fb, 0.5, fc);
   got = whole(c);
   ok = ok && gap(got, fc, (int64_t) n * n) <= 1e-13 * (k + 1);
@@ -242,7 +242,7 @@ static void view_of_first_columns(void **state) {
   es_dmat *a = filled(g, n, n, 2, 0), *out = NULL;
   const es_dmat first = es_dmat_first_cols(a, k);
   ok = es_dmat_create(g, k, k, 0, &out) == ES_OK && ok;
-  ok = es_dmat_gemm('T', 'N', 1, &first, &first, 0, out) == ES_OK && ok;
+  ok = es_dmat_gemm("TN", 1, &first, &first, 0, out) == ES_OK && ok;
   double *full = whole(a), *got = whole(out), want;
   for (int i = 0; i < k; i++)
     for (int j = 0; j < k; j++) {
@@ -250,7 +250,7 @@ static void view_of_first_columns(void **state) {
       for (int l = 0; l < n; l++) want += full[l * n + i] * full[l * n + j];
       ok = ok && fabs(got[i * k + j] - want) <= 1e-13;
     }
-  ok = es_dmat_gemm('N', 'N', 1, a, out, 0, out) == ES_EARG && ok;
+  ok = es_dmat_gemm("NN", 1, a, out, 0, out) == ES_EARG && ok;
   free(full);
   free(got);
   es_dmat_destroy(&a);

@@ -61,7 +61,7 @@ static void rows(void **state) {
   assert_int_equal(info.dim[0], 2 * N);
   assert_int_equal(info.dim[1], W);
   int64_t first, mine;
-  es_comm_share(c, 2 * N, &first, &mine);
+  es_comm_local_range(c, 2 * N, &first, &mine);
   ok = es_h5_read_rows(f, "/a/x", ES_H5_F64, first, mine, y) == ES_OK;
   ok = ok && memcmp(y, x[first], (size_t) mine * sizeof x[0]) == 0;
   assert_true(par_all(c, ok));
@@ -84,7 +84,7 @@ static void slabs(void **state) {
   f->round_bytes = 1;
   assert_int_equal(es_h5_declare(f, &d), ES_OK);
   int64_t first, mine;
-  es_comm_share(c, D, &first, &mine);
+  es_comm_local_range(c, D, &first, &mine);
   int32_t v[D][K], all[2][D][K];
   for (int i = 0; i < D * K; i++) (&v[0][0])[i] = (int32_t) (first * K) + i;
   const int64_t start[3] = {1, first, 0}, count[3] = {1, mine, K};

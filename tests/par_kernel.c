@@ -23,7 +23,7 @@ static double sample(int v, int i, int j) {
 static es_pairs spread(const es_comm *c, int total, int m,
                        double (*f)(int v, int i, int j)) {
   es_pairs p = {.total = total, .m = m};
-  es_comm_share(c, total, &p.first, &p.n);
+  es_comm_local_range(c, total, &p.first, &p.n);
   for (int v = 0; v < 2; v++) {
     if (es_alloc((size_t) (p.n * m) * sizeof(double), "views", (void **) &p.x[v]) !=
         ES_OK)
@@ -90,8 +90,8 @@ static void matrix_is_the_formula(void **state) {
         ok = ok && fabs(other[i * FRESH + j] - exp(-distance(i, j, true) / 1.5)) < 1e-14;
     }
     double got;
-    ok =
-        es_points_spread(c, &p, N, &got) == ES_OK && fabs(got - sqrt(root)) < 1e-13 && ok;
+    ok = es_points_rms_distance(c, &p, N, &got) == ES_OK &&
+         fabs(got - sqrt(root)) < 1e-13 && ok;
     es_dmat_destroy(&k_new);
     es_dmat_destroy(&k);
     es_grid_destroy(&g);
@@ -118,7 +118,7 @@ static bool identities(const es_dmat *k, const es_kernel_modes *modes) {
   double full[POINTS * POINTS], x[POINTS * POINTS], kx[POINTS * POINTS];
   double skx[POINTS * POINTS], xt[POINTS * POINTS], one[POINTS * POINTS];
   double gram[POINTS * POINTS], image[POINTS * POINTS], worst = 0;
-  bool ok = es_dmat_gather(k, full) == ES_OK && es_dmat_gather(modes->root, x) == ES_OK;
+  bool ok = es_dmat_gather(k, full) == ES_OK && es_dmat_gather(modes->dual, x) == ES_OK;
   times(n, n, r, full, x, kx);
   for (int i = 0; i < n; i++)
     for (int j = 0; j < r; j++) {
@@ -224,7 +224,7 @@ static es_status on_modes(const es_dmat *k, const es_dmat *k_new, es_descent o,
   memcpy(w, w0, sizeof w);
   o.m = modes->basis.k;
   o.w = w;
-  if (st == ES_OK) st = es_descent_rotated(&o, modes->basis.gamma);
+  if (st == ES_OK) st = es_descent_modes(&o, modes->basis.gamma);
   for (int i = 0; i < D * modes->basis.k; i++) w[i] -= w0[i];
   memcpy(f, start, D * ALL * sizeof *f);
   if (st == ES_OK) st = es_kernel_embed(modes, D, w, k, part);
@@ -244,50 +244,49 @@ static bool agree(const es_comm *c, int m, double (*feature)(int v, int i, int j
   double c1[D * D], c2[D * D], c3[D * D], most = 0;
   es_grid *g = NULL;
   es_dmat *k = NULL, *k_new = NULL;
-  es_watch *watch[3] = {NULL, NULL, NULL};
+  es_crossings *crossings[3] = {NULL, NULL, NULL};
   bool ok = es_grid_create(c, 0, &g) == ES_OK;
   ok = matrices(g, &raw, name, setting, &k, &k_new) == ES_OK && ok;
   for (int i = 0; i < D * m; i++) {
     es_rng r = es_rng_at(5, ES_STREAM_TEST, (uint64_t) i, 0);
     w[i] = 1e-2 * es_rng_normal(&r);
   }
-  for (int i = 0; i < 3; i++) ok = es_watch_create(D, never, &watch[i]) == ES_OK && ok;
+  for (int i = 0; i < 3; i++)
+    ok = es_crossings_create(D, never, &crossings[i]) == ES_OK && ok;
   embed(w, m, 0, N, ALL, feature, start);
   embed(w, m, N, NEW, ALL, feature, start + POINTS);
   memcpy(f, start, sizeof f);
-  es_descent o = {.comm = c,
-                  .d = D,
-                  .m = m,
-                  .w = w,
-                  .lr = 0.02,
-                  .offdiag = 1,
-                  .decay = 0.01,
-                  .n = 3,
-                  .at = at,
-                  .watch = watch[0],
-                  .see = look_away,
-                  .ctx = c1};
+  es_descent o = {
+      .comm = c,
+      .d = D,
+      .m = m,
+      .w = w,
+      .lr = 0.02,
+      .offdiag = 1,
+      .decay = 0.01,
+      .observer = {
+          .n = 3, .at = at, .crossings = crossings[0], .record = look_away, .ctx = c1}};
   ok = es_descent_pairs(&o, &p, 0, 1) == ES_OK && ok;
   embed(w, m, 0, N, ALL, feature, want);
   embed(w, m, N, NEW, ALL, feature, want + POINTS);
   o.m = ALL;
   o.w = f;
-  o.watch = watch[1];
-  o.ctx = c2;
-  ok = es_descent_kernel(&o, k, k_new) == ES_OK && o.ended == 1200 && ok;
+  o.observer.crossings = crossings[1];
+  o.observer.ctx = c2;
+  ok = es_descent_kernel(&o, k, k_new) == ES_OK && o.reached == 1200 && ok;
   o.decay = 0; /* weight decay moves the start too, which on_modes leaves alone */
-  o.watch = watch[2];
-  o.ctx = c3;
+  o.observer.crossings = crossings[2];
+  o.observer.ctx = c3;
   ok = apart(f, want) < 2e-8 && ok;
   for (int i = 0; i < D * D; i++) most = fmax(most, fabs(c1[i] - c2[i]));
   ok = most < 2e-8 && ok;
   memcpy(f, start, sizeof f);
-  es_watch_destroy(&watch[1]);
-  ok = es_watch_create(D, never, &watch[1]) == ES_OK && ok;
+  es_crossings_destroy(&crossings[1]);
+  ok = es_crossings_create(D, never, &crossings[1]) == ES_OK && ok;
   ok = on_modes(k, k_new, o, start, modes) == ES_OK && ok;
-  o.watch = watch[1];
+  o.observer.crossings = crossings[1];
   ok = es_descent_kernel(&o, k, k_new) == ES_OK && apart(modes, f) < 2e-8 && ok;
-  for (int i = 0; i < 3; i++) es_watch_destroy(&watch[i]);
+  for (int i = 0; i < 3; i++) es_crossings_destroy(&crossings[i]);
   es_dmat_destroy(&k_new);
   es_dmat_destroy(&k);
   es_grid_destroy(&g);

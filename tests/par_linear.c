@@ -28,7 +28,7 @@ static es_status see(void *ctx, double at, const double *c) {
     *(diagonal ? &on : &off) += e * e;
   }
   s->loss[s->n] = on + s->offdiag * off;
-  return es_small_eigenvalues(s->d, c, work, s->lambda[s->n++]);
+  return es_dense_eigenvalues(s->d, c, work, s->lambda[s->n++]);
 }
 
 static void random_weights(int n, double scale, double *w) {
@@ -45,28 +45,25 @@ static es_status simulate(const es_comm *c, int d, int m, const double *gamma, d
                           double offdiag, double tol, int n, const double *at, double *w,
                           seen *s, double *crossing) {
   double half[M];
-  es_watch *watch = NULL;
+  es_crossings *crossings = NULL;
   for (int i = 0; i < d; i++) half[i] = 0.5;
   memset(s, 0, sizeof *s);
   s->d = d;
   s->offdiag = offdiag;
-  if (es_watch_create(d, half, &watch) != ES_OK) return ES_ENOMEM;
-  es_descent o = {.comm = c,
-                  .d = d,
-                  .m = m,
-                  .w = w,
-                  .lr = lr,
-                  .offdiag = offdiag,
-                  .n = n,
-                  .at = at,
-                  .watch = watch,
-                  .see = see,
-                  .ctx = s};
+  if (es_crossings_create(d, half, &crossings) != ES_OK) return ES_ENOMEM;
+  es_descent o = {
+      .comm = c,
+      .d = d,
+      .m = m,
+      .w = w,
+      .lr = lr,
+      .offdiag = offdiag,
+      .observer = {.n = n, .at = at, .crossings = crossings, .record = see, .ctx = s}};
   const es_status st =
-      lr > 0 ? es_descent_rotated(&o, gamma) : es_descent_flow(&o, gamma, tol);
+      lr > 0 ? es_descent_modes(&o, gamma) : es_descent_flow(&o, gamma, tol);
   if (crossing != NULL)
-    memcpy(crossing, es_watch_crossings(watch), (size_t) d * sizeof *crossing);
-  es_watch_destroy(&watch);
+    memcpy(crossing, es_crossings_at(crossings), (size_t) d * sizeof *crossing);
+  es_crossings_destroy(&crossings);
   return st;
 }
 
@@ -228,7 +225,7 @@ static bool known_pairs(const es_comm *c, int n, int m, es_pairs *p, double *gam
   static double u[M * M];
   rotation(m, u);
   *p = (es_pairs){.total = n, .m = m};
-  es_comm_share(c, n, &p->first, &p->n);
+  es_comm_local_range(c, n, &p->first, &p->n);
   for (int v = 0; v < 2; v++)
     if (es_alloc_n((size_t) (p->n * m), sizeof(double), "pairs", (void **) &p->x[v]) !=
         ES_OK)
@@ -297,33 +294,30 @@ static void direct_descent_agrees(void **state) {
   es_pairs p;
   es_grid *g = NULL;
   es_modes *modes = NULL;
-  es_watch *watch = NULL;
+  es_crossings *crossings = NULL;
   bool ok = known_pairs(c, N, M, &p, gamma) && es_grid_create(c, 0, &g) == ES_OK;
   random_weights(OUT * M, 1e-2, w);
   ok = ok && es_modes_create(g, &p, 0, "syevd", &modes) == ES_OK;
-  ok = ok && es_modes_rotate(modes, OUT, entry, w, turned) == ES_OK;
-  ok = ok && es_watch_create(OUT, half, &watch) == ES_OK;
+  ok = ok && es_modes_project(modes, OUT, entry, w, turned) == ES_OK;
+  ok = ok && es_crossings_create(OUT, half, &crossings) == ES_OK;
   const double lr = 0.1 / modes->gamma[0];
   ok = ok &&
        simulate(c, OUT, M, modes->gamma, lr, 0.5, 0, 4, at, turned, &a, NULL) == ES_OK;
   b = (seen){.d = OUT, .offdiag = 0.5};
-  es_descent o = {.comm = c,
-                  .d = OUT,
-                  .m = M,
-                  .w = w,
-                  .lr = lr,
-                  .offdiag = 0.5,
-                  .n = 4,
-                  .at = at,
-                  .watch = watch,
-                  .see = see,
-                  .ctx = &b};
+  es_descent o = {
+      .comm = c,
+      .d = OUT,
+      .m = M,
+      .w = w,
+      .lr = lr,
+      .offdiag = 0.5,
+      .observer = {.n = 4, .at = at, .crossings = crossings, .record = see, .ctx = &b}};
   ok = ok && es_descent_pairs(&o, &p, 0, 1) == ES_OK;
   for (int k = 0; k < 4; k++)
     for (int j = 0; j < OUT; j++)
       ok = ok && fabs(a.lambda[k][j] - b.lambda[k][j]) < 1e-11;
-  ok = ok && a.lambda[3][0] > 0.9 && es_watch_count(watch) > 0;
-  es_watch_destroy(&watch);
+  ok = ok && a.lambda[3][0] > 0.9 && es_crossings_count(crossings) > 0;
+  es_crossings_destroy(&crossings);
   es_modes_destroy(&modes);
   es_grid_destroy(&g);
   es_pairs_free(&p);
@@ -336,10 +330,10 @@ static void minibatches_shrink(void **state) {
   enum { K = 4, N = 20000, B = 64, LATE = 30 };
   double half[K] = {.5, .5, .5, .5}, w[K * K] = {0}, at[LATE], mean = 0;
   static seen s;
-  es_watch *watch = NULL;
+  es_crossings *crossings = NULL;
   es_pairs p = {.total = N, .m = K};
-  es_comm_share(c, N, &p.first, &p.n);
-  bool ok = es_watch_create(K, half, &watch) == ES_OK;
+  es_comm_local_range(c, N, &p.first, &p.n);
+  bool ok = es_crossings_create(K, half, &crossings) == ES_OK;
   for (int v = 0; v < 2; v++)
     ok = es_alloc_n((size_t) p.n * K, sizeof(double), "x", (void **) &p.x[v]) == ES_OK &&
          ok;
@@ -350,22 +344,20 @@ static void minibatches_shrink(void **state) {
   for (int i = 0; i < K; i++) w[i * K + i] = 1;
   for (int k = 0; k < LATE; k++) at[k] = 300 + 20 * k;
   s = (seen){.d = K, .offdiag = 1};
-  es_descent o = {.comm = c,
-                  .d = K,
-                  .m = K,
-                  .w = w,
-                  .lr = 0.006,
-                  .offdiag = 1,
-                  .n = LATE,
-                  .at = at,
-                  .watch = watch,
-                  .see = see,
-                  .ctx = &s};
+  es_descent o = {
+      .comm = c,
+      .d = K,
+      .m = K,
+      .w = w,
+      .lr = 0.006,
+      .offdiag = 1,
+      .observer = {
+          .n = LATE, .at = at, .crossings = crossings, .record = see, .ctx = &s}};
   ok = ok && es_descent_pairs(&o, &p, B, 1) == ES_OK;
   for (int k = 0; k < LATE; k++)
     for (int j = 0; j < K; j++) mean += s.lambda[k][j] / (K * LATE);
-  ok = ok && fabs(mean - es_flow_shrunk(K, B)) < 0.01;
-  es_watch_destroy(&watch);
+  ok = ok && fabs(mean - es_flow_batch_eigenvalue(K, B)) < 0.01;
+  es_crossings_destroy(&crossings);
   es_pairs_free(&p);
   assert_true(par_all(c, ok));
 }

@@ -74,7 +74,7 @@ static void shards_make_up_the_batch_of_one_rank(void **state) {
   assert_true(par_all(c, es_comm_create(MPI_COMM_SELF, &self) == ES_OK));
   assert_int_equal(open_chain(c, "deadleaves", &o, &all), ES_OK);
   assert_true(par_all(c, open_chain(self, "deadleaves", &o, &one) == ES_OK));
-  es_comm_share(c, 10, &first, &n);
+  es_comm_local_range(c, 10, &first, &n);
   bool same = n <= es_loader_max(all.l) && es_loader_max(one.l) == 10;
   for (size_t k = 0; k < sizeof steps / sizeof steps[0] && same; k++)
     same = es_loader_get(all.l, steps[k], &part) == ES_OK &&
@@ -134,7 +134,7 @@ static void without_shuffle_records_follow_each_other(void **state) {
   int64_t first, n;
   o.shuffle = false;
   o.first = 100;
-  es_comm_share(c, 6, &first, &n);
+  es_comm_local_range(c, 6, &first, &n);
   assert_int_equal(open_chain(c, "deadleaves", &o, &x), ES_OK);
   bool good = true;
   for (int64_t step = 0; step < 5 && good; step++) {
@@ -241,7 +241,7 @@ static void nan_is_named(void **state) {
   good = good && es_augment_create(cfg, &ds, &a, &view) == ES_OK;
   assert_true(par_all(c, good));
   assert_int_equal(es_loader_create(c, &ds, a, view, &o, &l), ES_OK);
-  es_comm_share(c, 8, &first, &n);
+  es_comm_local_range(c, 8, &first, &n);
   const bool mine = first <= 5 && 5 < first + n;
   for (int i = 0; i < 2; i++) { /* the second time without the thread's batch */
     good = es_loader_get(l, 0, &b) == (mine ? ES_EMATH : ES_OK);
@@ -289,7 +289,7 @@ static void labels_are_those_of_the_batches(void **state) {
   good = good && es_augment_create(cfg, &ds, &a, &view) == ES_OK;
   assert_true(par_all(c, good));
   assert_int_equal(es_loader_create(c, &ds, a, view, &o, &l), ES_OK);
-  es_comm_share(c, 6, &first, &n);
+  es_comm_local_range(c, 6, &first, &n);
   for (int64_t step = 0; step < 8 && good; step++) { /* into the second epoch */
     good = es_loader_get(l, step, &b) == ES_OK &&
            es_loader_labels(l, 6 * step + first, n, label) == ES_OK;
@@ -329,7 +329,7 @@ static void early_errors_wait_for_their_turn(void **state) {
   good = good && es_augment_create(cfg, &ds, &a, &view) == ES_OK;
   assert_true(par_all(c, good));
   assert_int_equal(es_loader_create(c, &ds, a, view, &o, &l), ES_OK);
-  es_comm_share(c, 4, &first, &n);
+  es_comm_local_range(c, 4, &first, &n);
   const bool mine = first <= 1 && 1 < first + n; /* record 5 is the second of batch 1 */
   es_error("nothing yet");
   good = es_loader_get(l, 0, &b) == ES_OK;         /* the thread starts on batch 1 */

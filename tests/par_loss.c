@@ -11,7 +11,7 @@ enum { N = 13, D = 5 };
 /** How the pairs are dealt: even, in pieces that grow, all to the last rank. */
 static void share(const es_comm *c, int form, int *first, int *count) {
   int64_t begin, size;
-  es_comm_share(c, N, &begin, &size);
+  es_comm_local_range(c, N, &begin, &size);
   *first = (int) begin;
   *count = (int) size;
   const int p = c->size, r = c->rank, total = p * (p + 1) / 2;

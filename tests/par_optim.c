@@ -65,8 +65,8 @@ static void fill(int t, const float *p, float *x) {
  * order of ranks. They cut tensors. */
 static void own_ranges(const es_comm *c, es_range own[2]) {
   const es_comm mirror = {.rank = c->size - 1 - c->rank, .size = c->size};
-  es_comm_share(c, COUNT / 2, &own[0].first, &own[0].count);
-  es_comm_share(&mirror, COUNT - COUNT / 2, &own[1].first, &own[1].count);
+  es_comm_local_range(c, COUNT / 2, &own[0].first, &own[0].count);
+  es_comm_local_range(&mirror, COUNT - COUNT / 2, &own[1].first, &own[1].count);
   own[1].first += COUNT / 2;
 }
 
@@ -79,7 +79,7 @@ static es_status step(const es_comm *c, es_optim *o, int t, float *p) {
   own_ranges(c, own);
   fill(t, p, x);
   ES_TRY(ops->upload(q->backend, q->grad, x, COUNT));
-  const es_partition d = {.comm = c, .n = 2, .own = own, .counts = true};
+  const es_partition d = {.comm = c, .n = 2, .range = own, .contributes = true};
   ES_TRY(es_optim_update_part(o, 0.1 / (1 + 0.2 * t), &d));
   ES_TRY(ops->download(q->backend, x, q->value, COUNT));
   for (int r = 0; r < 2; r++)
@@ -136,7 +136,7 @@ static void updates_are_those_of_torch(void **state) {
 /** This rank's share of the pairs. */
 static void fill_batch(const es_comm *c, es_batch *b, float *x, int64_t *id) {
   int64_t first, count;
-  es_comm_share(c, PAIRS, &first, &count);
+  es_comm_local_range(c, PAIRS, &first, &count);
   *b = (es_batch){.n = (int) count, .x = x, .id = id};
   for (int i = 0; i < count; i++) {
     float noise[INPUT], *one = x + i * INPUT, *two = x + (count + i) * INPUT;
@@ -173,7 +173,7 @@ static es_status train(const es_comm *c, es_net *net, int k, double *worst) {
     *worst = worse(*worst, fabs(loss / optim_net_references[k].loss[i] - 1));
   }
   const es_range all = {0, p->n};
-  const es_partition whole = {.n = 1, .own = &all};
+  const es_partition whole = {.n = 1, .range = &all};
   double norm = NAN;
   if (st == ES_OK) st = es_optim_norm(o, &whole, &norm);
   *worst = worse(*worst, fabs(norm / optim_net_references[k].norm - 1));

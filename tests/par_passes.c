@@ -171,7 +171,7 @@ static void without_bn_passes_change_nothing(void **state) {
   assert_true(par_all(c, es_comm_create(MPI_COMM_SELF, &self) == ES_OK));
   double a = 0, b = 1;
   int64_t first, n;
-  es_comm_share(c, PAIRS, &first, &n);
+  es_comm_local_range(c, PAIRS, &first, &n);
   float *got = by_train(c, &mlp, MICRO, (int) first, (int) n, &a);
   float *want = by_train(self, &mlp, 0, 0, PAIRS, &b);
   const double worst = distance(&mlp, &got, &want, a, b);
@@ -211,7 +211,7 @@ static float *after_steps(const es_comm *c, bool share, int64_t *n) {
   rig r;
   es_optim *o = NULL;
   float *out = NULL;
-  es_comm_share(c, PAIRS / 2 * 2, &first, &count);
+  es_comm_local_range(c, PAIRS / 2 * 2, &first, &count);
   fill((int) first, (int) count, x);
   const es_batch b = {.n = (int) count, .x = x, .id = id};
   es_status st = rig_open(c, &resnet, (int) count, (int) (count + 1) / 2, &r);

@@ -57,7 +57,7 @@ static double length_of(const setting *s) {
 static void load(rig *r) {
   double all[2][N * M];
   loss_views(23, N, M, all[0], all[1]);
-  es_comm_share(r->c, N, &r->p.first, &r->p.n);
+  es_comm_local_range(r->c, N, &r->p.first, &r->p.n);
   r->p.total = N;
   r->p.m = M;
   for (int v = 0; v < 2; v++) {

@@ -40,14 +40,14 @@ static bool is_divided(const es_partition *d, const float *x, int64_t n, double 
   bool ok = true;
   memset(twice, 0, (size_t) (2 * n) * sizeof *twice);
   for (int k = 0; k < d->n; k++)
-    for (int64_t i = d->own[k].first; i < d->own[k].first + d->own[k].count; i++) {
+    for (int64_t i = d->range[k].first; i < d->range[k].first + d->range[k].count; i++) {
       twice[i] += 1;
       twice[n + i] = x[i];
     }
   es_partition_sum(d, twice, 2 * n);
   for (int64_t i = 0; i < n; i++) ok = ok && twice[i] == 1;
   for (int k = 0; k < d->n; k++)
-    for (int64_t i = d->own[k].first; i < d->own[k].first + d->own[k].count; i++)
+    for (int64_t i = d->range[k].first; i < d->range[k].first + d->range[k].count; i++)
       ok = ok && (float) twice[n + i] == x[i];
   return ok;
 }
@@ -74,7 +74,7 @@ static bool rounds(const es_comm *c, es_reduction *r, float *x, int64_t n,
     fill(c, r, x, n, numbers);
     es_reduction_finish(r, round == 1 ? NULL : vote, 2);
     if (round != 1) ok = ok && vote[0] == 7 && vote[1] == c->size - 1;
-    for (int k = 0; k < d->n; k++) ok = ok && is_sum(c, x, d->own[k], numbers);
+    for (int k = 0; k < d->n; k++) ok = ok && is_sum(c, x, d->range[k], numbers);
     ok = is_divided(d, x, n, twice) && ok;
     if (n <= 512 && round == 0) memcpy(first, twice, (size_t) (2 * n) * sizeof *twice);
     if (n <= 512 && round == 1) /* the same numbers: the same bits */

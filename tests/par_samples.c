@@ -12,7 +12,7 @@ enum { N = 7, M = 30 };
 /* Views of N pairs that share a part, each column a quarter of the last one. */
 static bool decaying_pairs(const es_comm *c, es_pairs *p) {
   *p = (es_pairs){.total = N, .m = M};
-  es_comm_share(c, N, &p->first, &p->n);
+  es_comm_local_range(c, N, &p->first, &p->n);
   for (int v = 0; v < 2; v++) {
     if (ES_NEW((size_t) (p->n * M), &p->x[v]) != ES_OK) return false;
     for (int64_t i = 0; i < p->n * M; i++) {

@@ -32,7 +32,7 @@ static es_status make(rig *r) {
   const es_optim_params adamw = {.name = "adamw", .lr = 0.01, .lr_1d = 1};
   es_config *cfg;
   int64_t first, count;
-  es_comm_share(r->c, PAIRS, &first, &count);
+  es_comm_local_range(r->c, PAIRS, &first, &count);
   r->batch = (es_batch){.n = (int) count, .x = r->x, .id = r->id};
   model_normal(5, (uint64_t) r->c->rank, 2 * count * INPUT, r->x);
   for (int i = 0; i < count; i++) r->id[i] = first + i;

@@ -29,7 +29,7 @@ typedef struct rig {
 
 static es_status rig_batch(const es_comm *c, rig *t) {
   int64_t first, count;
-  es_comm_share(c, PAIRS, &first, &count);
+  es_comm_local_range(c, PAIRS, &first, &count);
   ES_TRY(ES_NEW(2 * (count + 1) * IMAGE, &t->x));
   t->batch = (es_batch){.n = (int) count, .x = t->x, .id = t->id};
   for (int view = 0; view < 2; view++)

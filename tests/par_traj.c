@@ -53,7 +53,7 @@ static es_status append(const es_comm *c, es_traj *t, const ids *id, int64_t fro
                         int64_t to) {
   double row[K + 1 + D * K], mine[D * K];
   int64_t first, n;
-  es_comm_share(c, D, &first, &n);
+  es_comm_local_range(c, D, &first, &n);
   for (int64_t s = from; s < to; s++) {
     for (int i = 0; i < K + 1 + D * K; i++) row[i] = entry(s, i);
     ES_TRY(es_traj_append(t, id->loss, s, 0.1 * (double) s, row));

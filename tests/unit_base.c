@@ -115,27 +115,27 @@ static void speak_all(void) {
 }
 
 static void release_held(void) {
-  es_log_release(true);
+  es_log_flush_deferred(true);
 }
 
 static void ranks_print_what_they_should(void **state) {
   (void) state;
   char text[4096];
-  es_log_release(false); /* what earlier tests left */
+  es_log_flush_deferred(false); /* what earlier tests left */
   es_log_setup(3, ES_LOG_INFO, false);
   listen(stderr, speak_all, text, sizeof text);
   assert_string_equal(text, ""); /* held until the ranks have agreed */
-  assert_string_equal(es_log_held(), "broken");
+  assert_string_equal(es_log_deferred(), "broken");
   listen(stderr, release_held, text, sizeof text);
   assert_string_equal(text, "eigenstep: error: [rank 3] broken (speak_all)\n");
-  assert_string_equal(es_log_held(), "");
+  assert_string_equal(es_log_deferred(), "");
   listen(stderr, release_held, text, sizeof text);
   assert_string_equal(text, "");
   listen(stdout, speak_all, text, sizeof text);
   assert_string_equal(text, "");
-  es_log_release(false);
-  assert_string_equal(es_log_held(), "");
-  es_log_adopt("theirs");
+  es_log_flush_deferred(false);
+  assert_string_equal(es_log_deferred(), "");
+  es_log_set_error("theirs");
   assert_string_equal(es_log_last_error(), "theirs");
 
   es_log_setup(3, ES_LOG_PHASE, true);

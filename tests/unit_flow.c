@@ -81,9 +81,9 @@ static void plateaus_have_their_values(void **state) {
       for (int j = 0; j < k; j++) lambda[j] = es_flow_plateau_value(6, k, w);
       near(es_flow_loss(6, w, lambda), es_flow_plateau(6, k, w), 1e-12);
     }
-    near(es_flow_slowing(6, k, 1), 1, 1e-12);
+    near(es_flow_slowdown(6, k, 1), 1, 1e-12);
   }
-  near(es_flow_slowing(6, 2, 0.2), 0.2 * 3 / 1.4, 1e-12);
+  near(es_flow_slowdown(6, 2, 0.2), 0.2 * 3 / 1.4, 1e-12);
 }
 
 /* [d, modes] of normal numbers. */
@@ -131,7 +131,7 @@ static void the_start_is_enough(void **state) {
     const es_flow_options o = {.lr = 0.01, .offdiag = v ? 1 : 0.3, .decay = 0.1};
     es_flow *f = NULL, *g = NULL;
     assert_int_equal(es_flow_create(D, K, gamma, w, &o, &f), ES_OK);
-    assert_int_equal(es_flow_restore(D, K, gamma, f->start, &o, &g), ES_OK);
+    assert_int_equal(es_flow_from_start(D, K, gamma, f->start, &o, &g), ES_OK);
     for (int j = 0; j < K; j++)
       assert_true(g->tau[j] == f->tau[j] && g->order[j] == f->order[j]);
     for (int i = 0; i < 20; i++) {
@@ -142,7 +142,7 @@ static void the_start_is_enough(void **state) {
     }
     es_flow_destroy(&f);
     es_flow_destroy(&g);
-    assert_int_equal(es_flow_restore(2, 3, gamma, gamma, &o, &g), ES_EARG);
+    assert_int_equal(es_flow_from_start(2, 3, gamma, gamma, &o, &g), ES_EARG);
   }
 }
 
@@ -226,9 +226,9 @@ static double sampled_floor(int d, int k, int pairs, int batches) {
 
 static void minibatch_floor(void **state) {
   (void) state;
-  near(es_flow_floor(50, 50, 256), 9.9609375, 1e-12);
-  near(es_flow_floor(8, 4, 64), sampled_floor(8, 4, 64, 2000), 0.02);
-  near(es_flow_shrunk(4, 64), 1 / (1 + 5.0 / 64), 1e-15);
+  near(es_flow_batch_loss(50, 50, 256), 9.9609375, 1e-12);
+  near(es_flow_batch_loss(8, 4, 64), sampled_floor(8, 4, 64, 2000), 0.02);
+  near(es_flow_batch_eigenvalue(4, 64), 1 / (1 + 5.0 / 64), 1e-15);
 }
 
 int main(void) {

@@ -136,7 +136,7 @@ static void none_has_a_negative_eigenvalue(void **state) {
         k[a * POINTS + b] = value(&q, x[a], x[b]);
         assert_true(k[a * POINTS + b] == value(&q, x[b], x[a]));
       }
-    assert_int_equal(es_small_eigenvalues(POINTS, k, work, lambda), ES_OK);
+    assert_int_equal(es_dense_eigenvalues(POINTS, k, work, lambda), ES_OK);
     assert_true(lambda[0] > 0 && lambda[POINTS - 1] > -1e-12 * lambda[0]);
     es_free(&q.par);
   }
@@ -171,13 +171,15 @@ static void angles_are_found(void **state) {
       c[i] = b[i] + 2 * b[N + i];
       c[N + i] = b[i] - b[N + i];
     }
-    es_likeness l, m;
-    assert_int_equal(es_compare(N, 2, c, 2, a, &l, angle), ES_OK);
+    es_similarity l, m;
+    assert_int_equal(es_compare(N, (es_outputs){2, c}, (es_outputs){2, a}, &l, angle),
+                     ES_OK);
     close_to(l.alignment, (1 + cos(t) * cos(t)) / 2);
     close_to(l.chance, 2.0 / N);
     close_to(l.angle, t);
     assert_true(fabs(angle[0]) < 1e-7 && fabs(angle[1] - t) < 1e-11);
-    assert_int_equal(es_compare(N, 1, b, 2, a, &m, NULL), ES_OK);
+    assert_int_equal(es_compare(N, (es_outputs){1, b}, (es_outputs){2, a}, &m, NULL),
+                     ES_OK);
     close_to(m.alignment, cos(t) * cos(t));
     assert_true(isnan(m.error));
   }
@@ -195,16 +197,20 @@ static void cka_ignores_turns_shifts_and_scale(void **state) {
     b[2 * N + i] = 5 * a[2 * N + i];
     for (int j = 0; j < 3; j++) z[j * N + i] = es_rng_normal(&r);
   }
-  es_likeness l;
-  assert_int_equal(es_compare(N, 3, a, 3, b, &l, NULL), ES_OK);
+  es_similarity l;
+  assert_int_equal(es_compare(N, (es_outputs){3, a}, (es_outputs){3, b}, &l, NULL),
+                   ES_OK);
   close_to(l.cka, 1);
-  assert_int_equal(es_compare(N, 3, a, 3, a, &l, NULL), ES_OK);
+  assert_int_equal(es_compare(N, (es_outputs){3, a}, (es_outputs){3, a}, &l, NULL),
+                   ES_OK);
   assert_true(l.error == 0);
   close_to(l.alignment, 1);
-  assert_int_equal(es_compare(N, 3, a, 3, z, &l, NULL), ES_OK);
+  assert_int_equal(es_compare(N, (es_outputs){3, a}, (es_outputs){3, z}, &l, NULL),
+                   ES_OK);
   assert_true(l.cka < 0.3 && l.alignment < 0.5 && l.angle > 0.5);
   for (int i = 0; i < 3 * N; i++) b[i] = 1.1 * a[i];
-  assert_int_equal(es_compare(N, 3, b, 3, a, &l, NULL), ES_OK);
+  assert_int_equal(es_compare(N, (es_outputs){3, b}, (es_outputs){3, a}, &l, NULL),
+                   ES_OK);
   close_to(l.error, 0.1);
 }
 

@@ -157,9 +157,9 @@ static void unknown_eigenvalues_give_nan(void **state) {
 static void noise_levels(void **state) {
   (void) state;
   /* d/n = 1/4: edges at 1/4 and 9/4 of the level; d > n leaves null directions. */
-  assert_true(fabs(es_metric_flat_low(2, 25, 100) - 0.5) < 1e-15);
-  assert_true(fabs(es_metric_flat_high(2, 25, 100) - 4.5) < 1e-15);
-  assert_true(es_metric_flat_low(2, 200, 100) == 0);
+  assert_true(fabs(es_metric_mp_lower(2, 25, 100) - 0.5) < 1e-15);
+  assert_true(fabs(es_metric_mp_upper(2, 25, 100) - 4.5) < 1e-15);
+  assert_true(es_metric_mp_lower(2, 200, 100) == 0);
   double lambda[25];
   for (int i = 0; i < 25; i++) lambda[i] = i < 3 ? 2.8 : i < 5 ? 1.2 : 14.2 / 20;
   es_spectrum s = spectrum(lambda, NULL, 25, 25); /* trace 25: the edge is at 2.25 */

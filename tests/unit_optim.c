@@ -76,7 +76,7 @@ static void ranges_make_up_the_whole(void **state) {
   const es_optim_params par = {
       .name = "sgd", .lr_1d = 1, .momentum = 0.9, .weight_decay = 0.01};
   const es_range own[] = {{4, 2}, {0, 3}, {3, 1}, {6, 0}};
-  const es_partition d = {.comm = comm, .n = 4, .own = own, .counts = true};
+  const es_partition d = {.comm = comm, .n = 4, .range = own, .contributes = true};
   float whole[COUNT], parts[COUNT];
   es_params *p = make_params(), *q = make_params();
   es_optim *a, *b;

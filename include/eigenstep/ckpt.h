@@ -14,13 +14,21 @@
 /** Walks all persistent state with the given visitor. */
 typedef es_status (*es_state_walk)(void *state, es_visitor *v);
 
-/** Collective. Write set `step` under `dir` (created if missing); then remove older sets
- *  but the last `keep` (>= 1). On failure the older sets are untouched and the .tmp
- *  removed.
- *  @param config_text  effective run.ini, stored with it
- *  @param time         effective time t */
-es_status es_ckpt_write(const es_comm *c, const char *dir, int64_t step, double time,
-                        int keep, const char *config_text, es_state_walk walk,
+/** What is stored beside the state. All pointers are borrowed for the call. */
+typedef struct es_ckpt_set {
+  const char *dir;         /**< folder of all checkpoints of the run */
+  int64_t step;            /**< training steps done, 0 <= step < 10^15 */
+  double time;             /**< effective time t = sum of the learning rates */
+  int keep;                /**< number of newest checkpoints to keep, >= 1 */
+  const char *config_text; /**< effective run.ini, stored in the file */
+} es_ckpt_set;
+
+/** Collective. Write checkpoint set->dir/step_N (the folder is created if missing), then
+ *  remove all but the newest set->keep checkpoints. After a failure the older checkpoints
+ *  are untouched and the temporary folder is removed.
+ *  @return ES_OK, ES_EARG (step, keep, length of dir), ES_EIO, ES_ENOMEM, ES_EINTERNAL
+ *          (ranks hold different values): the same on all ranks */
+es_status es_ckpt_write(const es_comm *c, const es_ckpt_set *set, es_state_walk walk,
                         void *state);
 
 /** Collective. Newest complete set under `dir`: its path and step. ES_EIO if there is

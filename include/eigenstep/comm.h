@@ -16,11 +16,11 @@ typedef struct es_comm {
   int rank, size;
   int node_rank, node_size; /**< among the ranks that share this node's memory */
   int nodes;                /**< number of nodes */
-  int owners;      /**< size of the smallest node: all have ranks 0 to owners - 1 */
-  MPI_Comm node;   /**< owned: the ranks of this node, in the order of node_rank */
-  MPI_Comm across; /**< owned: one rank a node, those of this node_rank; MPI_COMM_NULL
+  int owners;          /**< size of the smallest node: all have ranks 0 to owners - 1 */
+  MPI_Comm node;       /**< owned: the ranks of this node, in the order of node_rank */
+  MPI_Comm inter_node; /**< owned: one rank a node, those of this node_rank; MPI_COMM_NULL
                         where node_rank >= owners */
-  MPI_Comm lost;   /**< owned duplicate: where ranks that fail look for each other */
+  MPI_Comm abort_comm; /**< owned duplicate: where ranks that fail look for each other */
 } es_comm;
 
 /** Collective. Duplicate `parent`. A node is what shares memory. */
@@ -52,7 +52,7 @@ es_status es_comm_assert_equal(const es_comm *c, const void *data, size_t bytes,
 
 /** This rank's contiguous share of n items: [*first, *first + *count). Shares differ
  *  by at most one, the larger first; n < size leaves ranks with none. Not collective. */
-void es_comm_share(const es_comm *c, int64_t n, int64_t *first, int64_t *count);
+void es_comm_local_range(const es_comm *c, int64_t n, int64_t *first, int64_t *count);
 
 /** Collective. Exclusive prefix sum: *offset = sum of `mine` over lower ranks,
  *  *total = over all ranks. Either may be NULL. */

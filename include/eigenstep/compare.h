@@ -6,21 +6,27 @@
 
 #include "eigenstep/status.h"
 
-typedef struct es_likeness {
+typedef struct es_similarity {
   double error;     /**< ||A - B||_F / ||B||_F, where p = q (else NaN) */
   double alignment; /**< ||Qa' Qb||_F^2 / min(rank a, rank b), orthonormal bases of the
                          column spaces */
   double chance;    /**< alignment of random subspaces, max(ranks) / n */
   double angle;     /**< largest principal angle, radians */
   double cka;       /**< linear CKA: ||A'B||^2 / (||A'A|| ||B'B||), columns centred */
-} es_likeness;
+} es_similarity;
 
-/** Not collective. A: p rows of n values, B: q rows of n values (row = one output on
- *  all points). Directions below 1e-12 of the largest count as zero.
- *  @param angles  NULL, or [min(p, q)]: principal angles, rising; those past the
- *  smaller rank are NaN
- *  @return ES_OK, ES_ENOMEM, ES_EMATH (not finite), ES_EARG */
-es_status es_compare(int n, int p, const double *a, int q, const double *b,
-                     es_likeness *out, double *angles);
+/** Values of d outputs on n points. */
+typedef struct es_outputs {
+  int d;
+  const double *f; /**< [d, n] row-major, borrowed */
+} es_outputs;
+
+/** Not collective. Compare the spans of the outputs, taken as vectors of n values.
+ *  Directions whose singular value is below 1e-12 of the largest count as zero.
+ *  @param angles  NULL, or [min(a.d, b.d)] principal angles in radians, ascending; NaN
+ *                 beyond the smaller rank
+ *  @return ES_OK, ES_ENOMEM, ES_EMATH (a value is not finite), ES_EARG (n or d < 1) */
+es_status es_compare(int n, es_outputs a, es_outputs b, es_similarity *out,
+                     double *angles);
 
 #endif

@@ -12,25 +12,36 @@
 #include "eigenstep/comm.h"
 
 /* --- when eigenvalues are learned --------------------------------------------------- */
-typedef struct es_watch es_watch;
+typedef struct es_crossings es_crossings;
 
 /** @param threshold  [d]: eigenvalue k counts as learned above threshold[k], in the order
  *                    in which they rise (half the final value of the k-th to rise) */
-es_status es_watch_create(int d, const double *threshold, es_watch **w);
-void es_watch_destroy(es_watch **w);
+es_status es_crossings_create(int d, const double *threshold, es_crossings **w);
+void es_crossings_destroy(es_crossings **w);
 /** C [d, d] at moment `at` (steps or time, rising); d^3 / 6 operations unless a threshold
  *  was crossed. @return ES_EMATH if the eigenvalues cannot be computed */
-es_status es_watch_see(es_watch *w, double at, const double *c);
+es_status es_crossings_update(es_crossings *w, double at, const double *c);
 /** [d] moments of crossing, interpolated in ln(lambda / (2 threshold - lambda)); NaN
  *  where there was none. */
-const double *es_watch_crossings(const es_watch *w);
+const double *es_crossings_at(const es_crossings *w);
 /** Number of crossings so far. */
-int es_watch_count(const es_watch *w);
+int es_crossings_count(const es_crossings *w);
 
 /** Eigenvalues of symmetric C [d, d], descending. work: [d d + 3 d]. */
-es_status es_small_eigenvalues(int d, const double *c, double *work, double *lambda);
+es_status es_dense_eigenvalues(int d, const double *c, double *work, double *lambda);
 
 /* --- simulations -------------------------------------------------------------------- */
+/** When and by whom C is recorded while a simulation runs. */
+typedef struct es_descent_observer {
+  int n;                   /**< number of recording points, >= 1 */
+  const double *at;        /**< [n] ascending: step numbers (descent) or times (flow); the
+                                simulation ends at the last */
+  es_crossings *crossings; /**< updated at every step on the whole sample */
+  /** Called with C [d, d] of the whole sample at each recording point. */
+  es_status (*record)(void *ctx, double at, const double *c);
+  void *ctx;
+} es_descent_observer;
+
 typedef struct es_descent {
   const es_comm *comm; /**< borrowed, as all pointers here */
   int d, m;            /**< rows and columns of W */
@@ -38,14 +49,8 @@ typedef struct es_descent {
   double lr;           /**< learning rate (descent) */
   double offdiag;      /**< w of the loss */
   double decay;        /**< weight decay */
-  int n;               /**< moments to see */
-  const double *at;    /**< [n] rising; whole steps (descent) or times (flow); the
-                            simulation ends with the last */
-  es_watch *watch;
-  /** Called with C [d, d] of the whole sample at each of these moments. */
-  es_status (*see)(void *ctx, double at, const double *c);
-  void *ctx;
-  double ended; /**< out: the moment that was reached */
+  es_descent_observer observer;
+  double reached; /**< out: last completed step (descent) or time (flow) */
 } es_descent;
 
 /** Collective. Descent in the eigenvectors of Gamma: column j of W multiplies gamma[j].
@@ -54,7 +59,7 @@ typedef struct es_descent {
  *  @param gamma  [m]
  *  @return ES_OK; ES_EMATH when it has diverged (d->ended says where): not logged, as the
  *          caller knows why */
-es_status es_descent_rotated(es_descent *d, const double *gamma);
+es_status es_descent_modes(es_descent *d, const double *gamma);
 
 /** Collective. Gradient flow, the same columns: Dormand and Prince's pair 5(4) with a
  *  step such that the error of each entry stays below tol (|entry| + largest of W(0)).

@@ -55,8 +55,10 @@ es_status es_dmat_syrk(double alpha, const es_dmat *a, double beta, es_dmat *c);
 es_status es_dmat_syr2k(double alpha, const es_dmat *a, const es_dmat *b, double beta,
                         es_dmat *c);
 
-/** Collective. C <- alpha op(A) op(B) + beta C; ta, tb: 'N' or 'T'. */
-es_status es_dmat_gemm(char ta, char tb, double alpha, const es_dmat *a, const es_dmat *b,
+/** Collective. C <- alpha op(A) op(B) + beta C.
+ *  @param op  "NN", "TN", "NT" or "TT": first letter for A, second for B; T transposes
+ *  @return ES_OK, ES_EARG (grids or shapes do not match): the same on all ranks */
+es_status es_dmat_gemm(const char *op, double alpha, const es_dmat *a, const es_dmat *b,
                        double beta, es_dmat *c);
 
 /** Collective. Trace of a square matrix; Frobenius norm; the whole matrix on every

@@ -60,8 +60,8 @@ es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e);
  *  iterative solver begins with the vectors of the `last` one. The result is as accurate
  *  as es_eig_solve's whatever the change, only sooner there.
  *  @param last  of the matrix before, or NULL; ignored where its order differs */
-es_status es_eig_follow(const char *name, const es_dmat *a, int k, const es_eigen *last,
-                        es_eigen **e);
+es_status es_eig_solve_warm(const char *name, const es_dmat *a, int k,
+                            const es_eigen *last, es_eigen **e);
 
 /** Collective. All eigenvalues, without vectors: about a third of the work. Verified by
  *  sum w = trace A and sum w^2 = ||A||_F^2; the larger of |sum w - trace A| /

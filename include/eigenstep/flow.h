@@ -40,8 +40,8 @@ es_status es_flow_create(int d, int modes, const double *gamma, const double *w,
                          const es_flow_options *opt, es_flow **f);
 /** The same from a flow's s_j(0), start[modes]: its eigenvalues, loss and times. Without
  *  q and r (NULL), so without its weights and es_flow_error. */
-es_status es_flow_restore(int d, int modes, const double *gamma, const double *start,
-                          const es_flow_options *opt, es_flow **f);
+es_status es_flow_from_start(int d, int modes, const double *gamma, const double *start,
+                             const es_flow_options *opt, es_flow **f);
 void es_flow_destroy(es_flow **f);
 
 /** Number of modes that grow: 4 gamma_j > wd and R_jj > 0. */
@@ -87,11 +87,11 @@ double es_flow_loss(int d, double offdiag, const double *lambda);
  *  other modes. k = 0: d, 0, 1. */
 double es_flow_plateau(int d, int k, double offdiag);
 double es_flow_plateau_value(int d, double k, double offdiag);
-double es_flow_slowing(int d, int k, double offdiag);
+double es_flow_slowdown(int d, int k, double offdiag);
 
 /** Minibatches of B pairs, k whitened modes: mean loss (d - k) + (k^2 + k) / B, and the
  *  eigenvalue 1 / (1 + (k + 1) / B) that minimises it (Gaussian embeddings). */
-double es_flow_floor(int d, int k, double pairs);
-double es_flow_shrunk(int k, double pairs);
+double es_flow_batch_loss(int d, int k, double pairs);
+double es_flow_batch_eigenvalue(int k, double pairs);
 
 #endif

@@ -55,8 +55,8 @@ typedef struct es_points {
 
 /** Collective. The root mean square distance between points of the first n pairs (both
  *  views), the same on all ranks; 0 where they are the same to round-off. */
-es_status es_points_spread(const es_comm *c, const es_pairs *p, int64_t n,
-                           double *spread);
+es_status es_points_rms_distance(const es_comm *c, const es_pairs *p, int64_t n,
+                                 double *spread);
 
 /** Collective. Subtract from every point the mean over those of the first n pairs, both
  *  views together. */
@@ -74,7 +74,7 @@ typedef struct es_kernel_modes {
   int dropped;    /**< directions of K below 1e-10 of its largest eigenvalue */
   es_modes basis; /**< m = 2n, gamma, vector = B [2n, k]; samples, residual of the
                        solver; owned */
-  es_dmat *root;  /**< [2n, >= k] K^(-1/2) B, pseudo-inverse; owned */
+  es_dmat *dual;  /**< [2n, >= k] K^(-1/2) B, pseudo-inverse; owned */
 } es_kernel_modes;
 
 /** Collective. @return ES_OK; ES_EMATH (K is zero, or has negative eigenvalues). */
@@ -96,7 +96,7 @@ es_status es_kernel_embed(const es_kernel_modes *modes, int d, const double *w,
  *  f(x) <- (1 - lr wd) f(x) - (4 lr / 2n) E F S k(x).
  *  A step takes 2 d 2n (2n + N) / ranks operations and a sum of d (2n + N) numbers.
  *  @param k_new  [2n, N], or NULL with N = 0
- *  @return as es_descent_rotated */
+ *  @return as es_descent_modes */
 es_status es_descent_kernel(es_descent *o, const es_dmat *k, const es_dmat *k_new);
 
 /** C [d, d] = F S F' / 2n of embeddings [d, 2n] whose rows are `stride` apart. */

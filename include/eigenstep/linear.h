@@ -32,12 +32,12 @@ es_status es_modes_create(const es_grid *g, const es_pairs *p, int k, const char
 void es_modes_destroy(es_modes **modes);
 
 /** Collective. out [d, k] = W V, replicated, row-major. W: f(ctx, i, j). */
-es_status es_modes_rotate(const es_modes *modes, int d,
-                          double (*f)(void *ctx, int i, int j), void *ctx, double *out);
+es_status es_modes_project(const es_modes *modes, int d,
+                           double (*f)(void *ctx, int i, int j), void *ctx, double *out);
 
 /** Collective. out [d, m] = w V', replicated, row-major; w: [d, k], the same on all
  *  ranks. */
-es_status es_modes_restore(const es_modes *modes, int d, const double *w, double *out);
+es_status es_modes_expand(const es_modes *modes, int d, const double *w, double *out);
 
 /** Collective. Subtract from each view its mean over all pairs. */
 es_status es_pairs_center(const es_comm *c, es_pairs *p);
@@ -46,6 +46,6 @@ es_status es_pairs_center(const es_comm *c, es_pairs *p);
 int64_t es_linear_bytes(int64_t m, int64_t n, int64_t d, int64_t k, bool samples,
                         int ranks);
 /** Would es_modes_create with "auto" go through the samples? */
-bool es_linear_samples(int64_t m, int64_t n);
+bool es_linear_uses_samples(int64_t m, int64_t n);
 
 #endif

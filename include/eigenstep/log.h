@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 typedef enum es_log_level {
-  ES_LOG_ERROR,   /**< stderr; on ranks other than 0 held back, see es_log_held */
+  ES_LOG_ERROR,   /**< stderr; on ranks other than 0 held back, see es_log_deferred */
   ES_LOG_LOCAL,   /**< any rank, stderr: a warning about what this rank alone knows */
   ES_LOG_WARNING, /**< rank 0, stderr */
   ES_LOG_INFO,    /**< rank 0, stdout: what a user wants to see by default */
@@ -45,15 +45,15 @@ const char *es_log_last_error(void);
  *  than 0 holds its first error back until es_comm_agree has seen who has one; only the
  *  lowest of these ranks releases it. The text of the first error since the last release,
  *  "" if none; with --all-ranks it has been printed at once. */
-const char *es_log_held(void);
+const char *es_log_deferred(void);
 /** Forget the held error, printing it first if told so and not done before. */
-void es_log_release(bool print);
+void es_log_flush_deferred(bool print);
 /** Rank 0: another rank's error becomes the last error here, and a line of the log
  *  file. */
-void es_log_adopt(const char *text);
+void es_log_set_error(const char *text);
 
 #define es_error(...) es_log(ES_LOG_ERROR, __func__, __VA_ARGS__)
-#define es_warn_here(...) es_log(ES_LOG_LOCAL, __func__, __VA_ARGS__)
+#define es_warn_local(...) es_log(ES_LOG_LOCAL, __func__, __VA_ARGS__)
 #define es_warn(...) es_log(ES_LOG_WARNING, __func__, __VA_ARGS__)
 #define es_info(...) es_log(ES_LOG_INFO, __func__, __VA_ARGS__)
 #define es_phase(...) es_log(ES_LOG_PHASE, __func__, __VA_ARGS__)

@@ -27,7 +27,7 @@ size_t es_mem_peak(void);
 int64_t es_mem_count(void);
 
 /** Let the peak begin again at what is allocated now. */
-void es_mem_peak_restart(void);
+void es_mem_peak_reset(void);
 
 /** Peak resident set size of this process in bytes (getrusage). */
 size_t es_mem_rss_peak(void);

@@ -49,8 +49,8 @@ typedef struct es_metric_ops {
  *  eigenvalues are all `level` lie, for large d and n, between level (1 - sqrt(d/n))^2 (0
  *  for d > n) and level (1 + sqrt(d/n))^2: a null level for what a spectrum seems to
  *  show. */
-double es_metric_flat_low(double level, int d, int64_t n);
-double es_metric_flat_high(double level, int d, int64_t n);
+double es_metric_mp_lower(double level, int d, int64_t n);
+double es_metric_mp_upper(double level, int d, int64_t n);
 
 size_t es_metric_list(const es_metric_ops *const **list);
 

@@ -16,8 +16,8 @@ typedef struct es_range {
 typedef struct es_partition {
   const es_comm *comm; /**< NULL: this rank has all of it, and is alone */
   int n;
-  const es_range *own; /**< [n] */
-  bool counts;         /**< is this rank heard in sums over the array? */
+  const es_range *range; /**< [n] */
+  bool contributes;      /**< is this rank heard in sums over the array? */
 } es_partition;
 
 /** Collective. x[n], sums over this rank's ranges, become sums over the array: the same

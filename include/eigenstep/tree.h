@@ -9,14 +9,14 @@
  *  y + x are the same bits.
  *
  *  A rank need not keep all its leaves. It puts each behind those it has, on a stack, and
- *  after leaf number i adds the last two es_tree_carries(i) times:
+ *  after leaf number i adds the last two es_tree_merges(i) times:
  *
  *    for (top = 0, i = 0; i < leaves; i++) {
  *      make leaf i in slot[top++];
- *      for (c = es_tree_carries(i); c > 0; c--, top--) slot[top - 2] += slot[top - 1];
+ *      for (c = es_tree_merges(i); c > 0; c--, top--) slot[top - 2] += slot[top - 1];
  *    }
  *
- *  slot[0] holds the sum in the end, and es_tree_slots(leaves) slots are enough. */
+ *  slot[0] holds the sum in the end, and es_tree_stack_size(leaves) slots are enough. */
 #ifndef ES_TREE_H
 #define ES_TREE_H
 
@@ -24,11 +24,11 @@
 #include "eigenstep/comm.h"
 
 /** A power of two, 1 included? */
-bool es_tree_fits(int64_t n);
+bool es_tree_supports(int64_t n);
 /** Additions due behind leaf number `leaf`, the first being 0: its trailing ones. */
-int es_tree_carries(int leaf);
+int es_tree_merges(int leaf);
 /** Slots that the stack of `leaves` leaves needs: log2(leaves) + 1. */
-int es_tree_slots(int leaves);
+int es_tree_stack_size(int leaves);
 
 /** Collective. x[n] <- the sum over ranks in tree order, the same bits on every rank.
  *  The size of `c` is a power of two; n must agree.

@@ -8,13 +8,13 @@
 #include "eigenstep/tree.h"
 
 size_t es_bn_stats_bytes(const es_op_desc *d) {
-  const size_t c = (size_t) d->in.c, slots = (size_t) es_tree_slots(d->shards);
+  const size_t c = (size_t) d->in.c, slots = (size_t) es_tree_stack_size(d->shards);
   return slots * (2 * c + 1) * ES_BN_GROUPS * sizeof(double) +
          (2 * ES_BN_GROUPS + 3) * c * sizeof(float);
 }
 
 void es_bn_stats_place(const es_op_desc *d, void *work, es_bn_stats *s) {
-  const size_t c = (size_t) d->in.c, slots = (size_t) es_tree_slots(d->shards);
+  const size_t c = (size_t) d->in.c, slots = (size_t) es_tree_stack_size(d->shards);
   s->sums = work;
   s->mean = (float *) (s->sums + slots * (2 * c + 1) * ES_BN_GROUPS);
   s->istd = s->mean + ES_BN_GROUPS * c;
@@ -72,7 +72,7 @@ static void sum_here(const es_op *op, const es_op_args *a, es_bn_sum *add, doubl
       add(op, a, &r, top + 2 * (int64_t) r.group * d->in.c);
       counts_of(op, a, top)[r.group] += (double) n;
     }
-    for (int carry = es_tree_carries(s); carry > 0; carry--, top -= width)
+    for (int carry = es_tree_merges(s); carry > 0; carry--, top -= width)
       for (int64_t i = 0; i < width; i++) top[i - width] += top[i];
   }
 }

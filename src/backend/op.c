@@ -100,7 +100,7 @@ es_status es_op_plan(es_backend *b, const es_op_desc *d, es_op **op) {
       d->kind != ES_OP_BN || (d->eps > 0.0 && d->momentum >= 0.0 && d->momentum <= 1.0),
       ES_EARG, "%s: got eps = %g, momentum = %g, expected eps > 0, 0 <= momentum <= 1",
       name, d->eps, d->momentum);
-  ES_CHECK(d->shards == 0 || es_tree_fits(d->shards), ES_EARG,
+  ES_CHECK(d->shards == 0 || es_tree_supports(d->shards), ES_EARG,
            "%s: got %d shards, expected 0 or a power of two", name, d->shards);
   ES_TRY(b->ops->plan[d->kind](b, d, op));
   es_layer("%s: %s, %d x %d x %d to %d x %d x %d, %.4f GFLOP an image, %.3f MB", name,

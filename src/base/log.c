@@ -24,7 +24,7 @@ static struct {
   bool all_ranks;
   FILE *file;
   char last_error[TEXT_SIZE];
-  char held[TEXT_SIZE], held_where[128]; /* see es_log_held */
+  char held[TEXT_SIZE], held_where[128]; /* see es_log_deferred */
   bool held_printed;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = ES_LOG_INFO};
 
@@ -141,11 +141,11 @@ void es_print(const char *fmt, ...) {
   errno = saved;
 }
 
-const char *es_log_held(void) {
+const char *es_log_deferred(void) {
   return state.held;
 }
 
-void es_log_release(bool print) {
+void es_log_flush_deferred(bool print) {
   pthread_mutex_lock(&state.lock);
   if (print && state.held[0] != '\0' && !state.held_printed)
     put_terminal(ES_LOG_ERROR, state.held_where, state.held);
@@ -153,7 +153,7 @@ void es_log_release(bool print) {
   pthread_mutex_unlock(&state.lock);
 }
 
-void es_log_adopt(const char *text) {
+void es_log_set_error(const char *text) {
   pthread_mutex_lock(&state.lock);
   snprintf(state.last_error, sizeof state.last_error, "%s", text);
   if (state.file != NULL) put_file(ES_LOG_ERROR, "another rank", text);

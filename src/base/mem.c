@@ -81,7 +81,7 @@ size_t es_mem_peak(void) {
   return atomic_load(&peak);
 }
 
-void es_mem_peak_restart(void) {
+void es_mem_peak_reset(void) {
   atomic_store(&peak, atomic_load(&now));
 }
 

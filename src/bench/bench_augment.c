@@ -37,7 +37,7 @@ static es_status workshop_open(const es_comm *c, const es_settings *s,
                                const es_assembly *p, workshop *w) {
   const size_t values = (size_t) p->view.c * (size_t) p->view.h * (size_t) p->view.w;
   *w = (workshop){.p = p, .seed = (uint64_t) s->run.seed};
-  es_comm_share(c, s->batch.pairs, &w->first, &w->n);
+  es_comm_local_range(c, s->batch.pairs, &w->first, &w->n);
   es_augment_profile_clear(p->augment, &w->profile);
   ES_TRY(es_alloc(p->data->scratch, "a record", &w->record));
   ES_TRY(es_alloc(es_augment_scratch(p->augment), "a view in the making", &w->scratch));

@@ -104,14 +104,14 @@ static void make_matrix(sequence *s, double t) {
 /* Collective. One solution, timed. */
 static es_status solve(contest *x, const sequence *s, int64_t i) {
   es_eigen *e = NULL;
-  es_mem_peak_restart();
+  es_mem_peak_reset();
   const size_t before = es_mem_now();
   es_comm_barrier(s->comm);
   const double start = es_now();
   if (x->values)
     ES_TRY(es_eig_values(x->solver, s->a, &e));
   else
-    ES_TRY(es_eig_follow(x->solver, s->a, x->k, x->tracked ? x->last : NULL, &e));
+    ES_TRY(es_eig_solve_warm(x->solver, s->a, x->k, x->tracked ? x->last : NULL, &e));
   double seconds = es_now() - start;
   es_comm_max_f64(s->comm, &seconds, 1);
   int64_t bytes = (int64_t) (es_mem_peak() - before);

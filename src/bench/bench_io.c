@@ -136,7 +136,7 @@ static void print(const share *s, double *const seconds[WAYS], int64_t repeats) 
 static es_status bench_io(const es_comm *c, const par *p, const es_bench_params *b) {
   share s = {.comm = c, .rows = p->rows, .columns = p->columns};
   double *seconds[WAYS] = {NULL};
-  es_comm_share(c, p->rows, &s.first, &s.n);
+  es_comm_local_range(c, p->rows, &s.first, &s.n);
   const int64_t fit = ((int64_t) 16 << 20) / (4 * p->columns), block = fit > 0 ? fit : 1;
   es_status st = ES_NEW(s.n * s.columns, &s.data);
   if (st == ES_OK) st = ES_NEW(block * s.columns, &s.back);

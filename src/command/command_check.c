@@ -129,7 +129,7 @@ static es_status print_linear(es_config *cfg, es_shape view, int ranks) {
   const int64_t m = (int64_t) view.c * view.h * view.w, n = p.sample;
   const bool automatic = strcmp(p.solver, "auto") == 0;
   const bool samples =
-      automatic ? es_linear_samples(m, n) : strcmp(p.solver, "samples") == 0;
+      automatic ? es_linear_uses_samples(m, n) : strcmp(p.solver, "samples") == 0;
   const int64_t order = samples && 2 * n < m ? 2 * n : m;
   const int64_t k = p.modes > 0 && p.modes < order ? p.modes : order;
   es_print("linear      experiment of %lld pairs: Gamma m x m with m = %lld%s, %.1f MB a "

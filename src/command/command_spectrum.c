@@ -64,7 +64,7 @@ static es_status read_rows(const es_comm *c, const char *address, rows *r) {
   if (info.ndim > 2)
     es_info("%s has %d dimensions: all but the first are one, of %d values", set,
             info.ndim, r->dim);
-  es_comm_share(c, r->total, &r->first, &r->n);
+  es_comm_local_range(c, r->total, &r->first, &r->n);
   st = ES_NEW((size_t) r->n * (size_t) r->dim, &r->z);
   if (st == ES_OK) st = ES_NEW(r->n, &r->number);
   ES_TRY_GOTO(es_comm_agree(c, st), done);
@@ -86,8 +86,8 @@ static void print_result(const es_snapshot *s, const rows *r) {
   for (int i = 0; i < k; i++) trace += w[i];
   if (k == r->dim)
     es_print("a flat spectrum of this trace would show %.4g to %.4g (Marchenko-Pastur)",
-             es_metric_flat_low(trace / k, k, r->total),
-             es_metric_flat_high(trace / k, k, r->total));
+             es_metric_mp_lower(trace / k, k, r->total),
+             es_metric_mp_upper(trace / k, k, r->total));
   const es_metric_ops *const *list;
   const size_t n = es_metric_list(&list);
   for (size_t i = 0; i < n; i++) {

@@ -145,7 +145,7 @@ static es_status declare(es_h5 *f, const rows *r) {
 /* Collective. All rows, each rank its share. */
 static es_status write_all(const es_comm *c, es_h5 *f, rows *r) {
   int64_t first, n;
-  es_comm_share(c, r->v->count, &first, &n);
+  es_comm_local_range(c, r->v->count, &first, &n);
   int64_t most = n;
   es_comm_max_i64(c, &most, 1);
   for (int64_t i = 0; i < most; i += BLOCK) {

@@ -280,8 +280,8 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
              "unreadable image '%s' (record %lld): %s (data.unreadable = skip would take "
              "another)",
              x->path, (long long) i, why);
-    es_warn_here("unreadable image '%s' is skipped, the next one taken: %s", x->path,
-                 why);
+    es_warn_local("unreadable image '%s' is skipped, the next one taken: %s", x->path,
+                  why);
   }
   es_error("got no readable image among %lld", (long long) ds->size);
   return ES_EFORMAT;

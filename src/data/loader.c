@@ -168,7 +168,7 @@ es_status es_loader_create(const es_comm *c, const es_dataset *ds, const es_augm
     *made = (es_loader){.o = *o, .ds = ds, .a = a};
     made->values = (size_t) view.c * (size_t) view.h * (size_t) view.w;
     made->max = (int) ((o->pairs + c->size - 1) / c->size);
-    es_comm_share(c, o->pairs, &made->first, &made->n);
+    es_comm_local_range(c, o->pairs, &made->first, &made->n);
     st = make(made);
   }
   st = es_comm_agree(c, st);

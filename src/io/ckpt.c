@@ -16,14 +16,14 @@ enum { PATH_BYTES = 1200, SCHEMA = 2 };
 #define STEP_END INT64_C(1000000000000000)
 
 /* Collective. Everything into a new file, closed and on disk at the end. */
-static es_status write_file(const es_comm *c, const char *path, int64_t step, double time,
-                            const char *config_text, es_state_walk walk, void *state) {
+static es_status write_file(const es_comm *c, const char *path, const es_ckpt_set *set,
+                            es_state_walk walk, void *state) {
   es_h5 *f = NULL;
   ES_TRY(es_h5_create(c, path, &f));
   es_status st = es_h5_attr_i64(f, "/", "schema", SCHEMA);
-  if (st == ES_OK) st = es_h5_attr_i64(f, "/", "step", step);
-  if (st == ES_OK) st = es_h5_attr_f64(f, "/", "time", time);
-  if (st == ES_OK) st = es_h5_text(f, "/parameters/text", config_text, "run.ini");
+  if (st == ES_OK) st = es_h5_attr_i64(f, "/", "step", set->step);
+  if (st == ES_OK) st = es_h5_attr_f64(f, "/", "time", set->time);
+  if (st == ES_OK) st = es_h5_text(f, "/parameters/text", set->config_text, "run.ini");
   if (st == ES_OK) st = es_h5_group(f, "/state", "state of the run, by name");
   if (st == ES_OK) st = es_ckpt_save_items(f, c, walk, state);
   const es_status closed = es_h5_close(&f);
@@ -41,9 +41,11 @@ static es_status settle(const es_comm *c, int err, const char *what, const char 
   return es_collective_error_agree(c, &n);
 }
 
-es_status es_ckpt_write(const es_comm *c, const char *dir, int64_t step, double time,
-                        int keep, const char *config_text, es_state_walk walk,
+es_status es_ckpt_write(const es_comm *c, const es_ckpt_set *set, es_state_walk walk,
                         void *state) {
+  const char *const dir = set->dir;
+  const int64_t step = set->step;
+  const int keep = set->keep;
   ES_CHECK(step >= 0 && step < STEP_END && keep >= 1 && strlen(dir) < PATH_BYTES - 100,
            ES_EARG, "got step %lld, keep %d, expected 0 <= step < 10^15 and keep >= 1",
            (long long) step, keep);
@@ -52,7 +54,7 @@ es_status es_ckpt_write(const es_comm *c, const char *dir, int64_t step, double 
   snprintf(path, sizeof path, "%s/state.h5", tmp);
   const bool first = c->rank == 0;
   ES_TRY(settle(c, first ? es_ckpt_begin(dir, step, tmp) : 0, "begin", dir, step));
-  es_status st = write_file(c, path, step, time, config_text, walk, state);
+  es_status st = write_file(c, path, set, walk, state);
   if (st == ES_OK) {
     st = settle(c, first ? es_ckpt_commit(dir, step) : 0, "complete", dir, step);
   }

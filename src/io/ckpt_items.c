@@ -80,7 +80,7 @@ static es_status save(const walker *w, const es_item *item) {
   ES_TRY(es_comm_assert_equal(w->comm, &h, sizeof h, item->name));
   ES_TRY(es_h5_declare(w->file, &d));
   ES_TRY(es_h5_attr_i64(w->file, path, "hash64", h));
-  es_comm_share(w->comm, d.dim[0], &first, &n);
+  es_comm_local_range(w->comm, d.dim[0], &first, &n);
   const int64_t row = d.dim[0] ? count / d.dim[0] * size : 0;
   const char *mine = (const char *) item->data + first * row;
   return es_h5_write_rows(w->file, path, d.type, first, count ? n : 0, mine);
@@ -122,7 +122,7 @@ static es_status gather(const walker *w, const es_item *item, const char *path,
                         int64_t rows, void *share) {
   int64_t first, n;
   const int64_t count = es_item_count(item);
-  es_comm_share(w->comm, rows, &first, &n);
+  es_comm_local_range(w->comm, rows, &first, &n);
   if (count == 0) return ES_OK;
   ES_TRY(es_h5_read_rows(w->file, path, stored[item->type], first, n, share));
   return es_comm_allgather(w->comm, share, n * (count / rows),
@@ -138,7 +138,7 @@ static es_status load(const walker *w, const es_item *item) {
   ES_TRY(check(w, item, path, ndim, dim));
   ES_TRY(es_h5_get_i64(w->file, path, "hash64", &expected));
   const int64_t bytes = es_item_count(item) * es_item_size(item->type);
-  es_comm_share(w->comm, dim[0], &first, &mine);
+  es_comm_local_range(w->comm, dim[0], &first, &mine);
   void *share = NULL;
   es_collective_error n = {0};
   const int64_t row = dim[0] ? bytes / dim[0] : 0;

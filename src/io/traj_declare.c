@@ -43,7 +43,7 @@ static es_status create_scale(es_traj *t, const char *group, const char *name,
                                                  .units = "1",
                                                  .doc = text}));
   int64_t first = 0, mine = 0;
-  es_comm_share(t->comm, n, &first, &mine);
+  es_comm_local_range(t->comm, n, &first, &mine);
   int64_t *index = NULL;
   es_collective_error note = {0};
   if (ES_NEW(mine, &index) != ES_OK)

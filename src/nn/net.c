@@ -16,7 +16,8 @@ static const double bn_eps = 1e-5, bn_momentum = 0.1;
 
 es_status es_net_create(es_backend *b, const es_net_options *o, es_net **net) {
   ES_CHECK(o->max_n >= 0, ES_EARG, "got at most %d images, expected >= 0", o->max_n);
-  ES_CHECK(o->shards == 0 || (es_tree_fits(o->shards) && o->max_n % (2 * o->shards) == 0),
+  ES_CHECK(o->shards == 0 ||
+               (es_tree_supports(o->shards) && o->max_n % (2 * o->shards) == 0),
            ES_EARG,
            "got %d images in %d shards, expected two views of so many equal shards, a "
            "power of two",

@@ -21,7 +21,7 @@ int64_t es_net_tree_size(const es_net *net) {
     const int64_t n = count_of(net, node->w) + count_of(net, node->b);
     if (n > most) most = n;
   }
-  return most * es_tree_slots(net->options.shards);
+  return most * es_tree_stack_size(net->options.shards);
 }
 
 es_status es_net_forward_shards(es_net *net, const es_net_node *node) {
@@ -55,7 +55,7 @@ es_status es_net_backward_shards(es_net *net, const es_net_node *node) {
   for (int s = 0; s < net->options.shards; s++, top += all) {
     ES_TRY(b->ops->zero(b, top, all));
     ES_TRY(back_one(net, node, s, top));
-    for (int carry = es_tree_carries(s); carry > 0; carry--, top -= all)
+    for (int carry = es_tree_merges(s); carry > 0; carry--, top -= all)
       ES_TRY(b->ops->add(b, all, top, top - all));
   }
   const es_op_args a = es_net_arguments(net, node, ES_NET_BACKWARD, 0, 0);

@@ -158,9 +158,9 @@ es_status es_optim_norm(const es_optim *o, const es_partition *d, double *norm) 
   const es_params *const p = o->params;
   double sum = 0.0;
   for (int i = 0; i < d->n; i++) {
-    const es_buf g = p->grad + d->own[i].first;
+    const es_buf g = p->grad + d->range[i].first;
     double part;
-    ES_TRY(p->backend->ops->dot(p->backend, (size_t) d->own[i].count, g, g, &part));
+    ES_TRY(p->backend->ops->dot(p->backend, (size_t) d->range[i].count, g, g, &part));
     sum += part;
   }
   es_partition_sum(d, &sum, 1);
@@ -189,18 +189,18 @@ es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {
   const int sums = o->params->n_tensors * o->ops->sums;
   if (sums > 0) {
     memset(o->sum, 0, (size_t) sums * sizeof *o->sum);
-    for (int i = 0; i < d->n; i++) ES_TRY(o->ops->gather(o, d->own[i], o->sum));
+    for (int i = 0; i < d->n; i++) ES_TRY(o->ops->gather(o, d->range[i], o->sum));
     es_partition_sum(d, o->sum, sums);
   }
   o->params->version++;
-  for (int i = 0; i < d->n; i++) ES_TRY(o->ops->update(o, lr, d->own[i]));
+  for (int i = 0; i < d->n; i++) ES_TRY(o->ops->update(o, lr, d->range[i]));
   o->steps++;
   return ES_OK;
 }
 
 es_status es_optim_update(es_optim *o, double lr) {
   const es_range all = {0, o->params->n};
-  const es_partition whole = {.n = 1, .own = &all};
+  const es_partition whole = {.n = 1, .range = &all};
   return es_optim_update_part(o, lr, &whole);
 }
 

@@ -25,7 +25,7 @@ static void find_nodes(es_comm *c, int per_node) {
   MPI_Allreduce(&first, &c->nodes, 1, MPI_INT, MPI_SUM, c->mpi);
   MPI_Allreduce(&c->node_size, &c->owners, 1, MPI_INT, MPI_MIN, c->mpi);
   const int colour = c->node_rank < c->owners ? c->node_rank : MPI_UNDEFINED;
-  MPI_Comm_split(c->mpi, colour, c->rank, &c->across);
+  MPI_Comm_split(c->mpi, colour, c->rank, &c->inter_node);
 }
 
 es_status es_comm_create(MPI_Comm parent, es_comm **c) {
@@ -41,7 +41,7 @@ es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c) {
     return (es_status) worst;
   }
   MPI_Comm_dup(parent, &n->mpi);
-  MPI_Comm_dup(parent, &n->lost);
+  MPI_Comm_dup(parent, &n->abort_comm);
   MPI_Comm_rank(n->mpi, &n->rank);
   MPI_Comm_size(n->mpi, &n->size);
   find_nodes(n, per_node);
@@ -51,9 +51,9 @@ es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c) {
 
 void es_comm_destroy(es_comm **c) {
   if (!*c) return;
-  if ((*c)->across != MPI_COMM_NULL) MPI_Comm_free(&(*c)->across);
+  if ((*c)->inter_node != MPI_COMM_NULL) MPI_Comm_free(&(*c)->inter_node);
   MPI_Comm_free(&(*c)->node);
-  MPI_Comm_free(&(*c)->lost);
+  MPI_Comm_free(&(*c)->abort_comm);
   MPI_Comm_free(&(*c)->mpi);
   es_free(c);
 }
@@ -63,14 +63,14 @@ void es_comm_destroy(es_comm **c) {
  * it. */
 static void release_errors(const es_comm *c) {
   char text[512];
-  snprintf(text, sizeof text, "%s", es_log_held());
+  snprintf(text, sizeof text, "%s", es_log_deferred());
   const int mine = text[0] != '\0' ? c->rank : c->size;
   int lowest;
   MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, c->mpi);
-  es_log_release(c->rank == lowest);
+  es_log_flush_deferred(c->rank == lowest);
   if (lowest == 0 || lowest == c->size) return;
   MPI_Bcast(text, sizeof text, MPI_CHAR, lowest, c->mpi);
-  if (c->rank == 0) es_log_adopt(text);
+  if (c->rank == 0) es_log_set_error(text);
 }
 
 es_status es_comm_agree(const es_comm *c, es_status s) {
@@ -89,7 +89,7 @@ static bool all_are_lost(const es_comm *c) {
   const double end = MPI_Wtime() + ES_ABORT_SECONDS;
   MPI_Request all;
   int done = 0;
-  MPI_Ibarrier(c->lost, &all);
+  MPI_Ibarrier(c->abort_comm, &all);
   while (!done && MPI_Wtime() < end) {
     MPI_Test(&all, &done, MPI_STATUS_IGNORE);
     if (!done) sched_yield();
@@ -99,9 +99,9 @@ static bool all_are_lost(const es_comm *c) {
 
 es_status es_comm_abort_if_alone(const es_comm *c, es_status s) {
   if (s >= ES_OK || all_are_lost(c)) return s;
-  es_log_release(true);
-  es_warn_here("rank %d failed alone (%s), and the others wait for it: the program ends",
-               c->rank, es_status_name(s));
+  es_log_flush_deferred(true);
+  es_warn_local("rank %d failed alone (%s), and the others wait for it: the program ends",
+                c->rank, es_status_name(s));
   MPI_Abort(c->mpi, 1);
   return s;
 }
@@ -132,7 +132,7 @@ es_status es_comm_assert_equal(const es_comm *c, const void *data, size_t bytes,
   return ES_EINTERNAL;
 }
 
-void es_comm_share(const es_comm *c, int64_t n, int64_t *first, int64_t *count) {
+void es_comm_local_range(const es_comm *c, int64_t n, int64_t *first, int64_t *count) {
   const int64_t each = n / c->size, more = n % c->size;
   *first = c->rank * each + (c->rank < more ? c->rank : more);
   *count = each + (c->rank < more ? 1 : 0);

@@ -7,6 +7,6 @@
 void es_partition_sum(const es_partition *d, double *x, int64_t n) {
   if (d->comm == NULL) return;
   /* One node's ranges are heard, not all divided by their number: no rounding. */
-  if (!d->counts) memset(x, 0, (size_t) n * sizeof *x);
+  if (!d->contributes) memset(x, 0, (size_t) n * sizeof *x);
   es_comm_sum_f64(d->comm, x, n);
 }

@@ -81,11 +81,11 @@ es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
   r->buckets = buckets;
   r->threads = threads;
   for (int i = 0; i < buckets && owner; i++) own[i] = range_of(r, i);
-  r->partition = (es_partition){.comm = c, .n = owner ? buckets : 0, .own = own};
+  r->partition = (es_partition){.comm = c, .n = owner ? buckets : 0, .range = own};
   if (owner) {
     int node;
-    MPI_Comm_rank(c->across, &node);
-    r->partition.counts = node == 0;
+    MPI_Comm_rank(c->inter_node, &node);
+    r->partition.contributes = node == 0;
   }
   for (int i = 0; i <= buckets; i++) r->request[i] = MPI_REQUEST_NULL;
   *out = r;
@@ -94,7 +94,7 @@ es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
 
 void es_reduction_destroy(es_reduction **r) {
   if (*r == NULL) return;
-  es_range *own = (es_range *) (*r)->partition.own;
+  es_range *own = (es_range *) (*r)->partition.range;
   es_shared_destroy(&(*r)->posts);
   es_free(&own);
   es_free(&(*r)->request);
@@ -143,11 +143,11 @@ static void advance(es_reduction *r) {
   const int there = filled_by_all(r);
   for (; r->added < there; r->added++) {
     if (r->partition.n == 0) continue;
-    const es_range own = r->partition.own[r->added];
+    const es_range own = r->partition.range[r->added];
     add(r, own);
     if (r->comm->nodes > 1 && own.count > 0)
       MPI_Iallreduce(MPI_IN_PLACE, r->x[r->comm->node_rank] + own.first, (int) own.count,
-                     MPI_FLOAT, MPI_SUM, r->comm->across, &r->request[r->added]);
+                     MPI_FLOAT, MPI_SUM, r->comm->inter_node, &r->request[r->added]);
   }
   int done = r->comm->nodes == 1;
   for (int i = 0; i < TESTS && !done; i++)

@@ -23,17 +23,17 @@ static void add_f64(int n, const void *from, void *to) {
   for (int i = 0; i < n; i++) y[i] += x[i];
 }
 
-bool es_tree_fits(int64_t n) {
+bool es_tree_supports(int64_t n) {
   return n >= 1 && (n & (n - 1)) == 0;
 }
 
-int es_tree_carries(int leaf) {
+int es_tree_merges(int leaf) {
   int n = 0;
   for (; leaf & 1; leaf >>= 1) n++;
   return n;
 }
 
-int es_tree_slots(int leaves) {
+int es_tree_stack_size(int leaves) {
   int n = 1;
   for (; leaves > 1; leaves >>= 1) n++;
   return n;

@@ -37,8 +37,8 @@ void es_prediction_print_loss(const es_settings *s, const es_assembly *p) {
       es_info("batches of %lld pairs lie (k^2 + k) / B above that with k modes learned: "
               "%.3g at k = 1, %.3g at k = %d",
               (long long) s->batch.pairs,
-              b->scale * (es_flow_floor(d, 1, (double) s->batch.pairs) - d + 1),
-              b->scale * es_flow_floor(d, d, (double) s->batch.pairs), d);
+              b->scale * (es_flow_batch_loss(d, 1, (double) s->batch.pairs) - d + 1),
+              b->scale * es_flow_batch_loss(d, d, (double) s->batch.pairs), d);
   } else if (strcmp(name, "simclr") == 0) {
     const es_simclr_params *const o = p->loss->par;
     es_info("loss to expect: ln(2N - 1) = %.4g at a small or collapsed start, less as "
@@ -89,7 +89,7 @@ static es_status read_rows(const es_comm *c, const es_settings *s, const es_asse
   const es_bn_mode mode = s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING;
   int64_t lo, mine;
   double *part = NULL;
-  es_comm_share(p->loss_comm, p->probe_chunk, &lo, &mine);
+  es_comm_local_range(p->loss_comm, p->probe_chunk, &lo, &mine);
   *x = (es_pairs){.total = p->probe_pairs, .n = chunks * mine, .m = width};
   es_comm_scan(p->loss_comm, x->n, &x->first, NULL);
   es_status st = ES_NEW(2 * mine * width, &part);
@@ -162,7 +162,7 @@ static es_status solve_barlow(const es_grid *g, const es_settings *s,
   const int wanted = d < x->m ? d : x->m;
   ES_TRY(es_modes_create(g, x, wanted, "auto", &modes));
   ES_TRY_GOTO(es_comm_agree(g->comm, ES_NEW(d * modes->k, &start)), done);
-  ES_TRY_GOTO(es_modes_rotate(modes, d, entry, &first, start), done);
+  ES_TRY_GOTO(es_modes_project(modes, d, entry, &first, start), done);
   const es_flow_options o = es_prediction_descent(s, p);
   ES_TRY_GOTO(
       es_comm_agree(g->comm, es_flow_create(d, modes->k, modes->gamma, start, &o, &flow)),

@@ -91,7 +91,7 @@ static es_status draw_out(const es_comm *c, const es_settings *s, const es_assem
   const es_flow_options o = es_prediction_descent(s, p);
   es_flow *flow = NULL;
   es_status st = es_comm_agree(
-      c, es_flow_restore(es_net_dim(p->net), f->modes, f->gamma, start, &o, &flow));
+      c, es_flow_from_start(es_net_dim(p->net), f->modes, f->gamma, start, &o, &flow));
   if (st == ES_OK) st = es_prediction_curves(c, s, p, t, flow, &f->series);
   es_flow_destroy(&flow);
   return st;

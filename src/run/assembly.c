@@ -244,7 +244,7 @@ static es_status write_labels(const es_comm *c, const es_assembly *p, es_snapsho
   int64_t first, n, *label = NULL;
   char *names = NULL;
   if (ds->labels == 0) return ES_OK;
-  es_comm_share(c, p->probe_pairs, &first, &n);
+  es_comm_local_range(c, p->probe_pairs, &first, &n);
   es_status st = ES_NEW(n, &label);
   if (st == ES_OK) st = es_loader_labels(p->probe_loader, first, n, label);
   if (st == ES_OK) st = es_assembly_class_names(ds, &names);

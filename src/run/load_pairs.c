@@ -18,7 +18,7 @@ es_status es_pairs_defaults(es_config *cfg) {
 /* A batch needs a pair on each rank; with fewer pairs the surplus is left out again. */
 static es_status copy_share(const es_comm *c, const es_batch *b, es_pairs *p) {
   const size_t m = (size_t) p->m;
-  es_comm_share(c, p->total, &p->first, &p->n);
+  es_comm_local_range(c, p->total, &p->first, &p->n);
   for (int v = 0; v < 2; v++) {
     ES_TRY(ES_NEW((size_t) p->n * m, &p->x[v]));
     const float *from = b->x + (size_t) v * (size_t) b->n * m;

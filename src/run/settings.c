@@ -110,9 +110,9 @@ int es_settings_dim(const es_settings *s) {
 static es_status check_deterministic(const es_settings *s, int ranks) {
   const int64_t shards = s->parallel.shards;
   if (!s->parallel.deterministic) return ES_OK;
-  ES_CHECK(es_tree_fits(shards), ES_ECONFIG,
+  ES_CHECK(es_tree_supports(shards), ES_ECONFIG,
            "parallel.shards: got %lld, expected a power of two", (long long) shards);
-  ES_CHECK(es_tree_fits(ranks) && ranks <= shards, ES_ECONFIG,
+  ES_CHECK(es_tree_supports(ranks) && ranks <= shards, ES_ECONFIG,
            "parallel.deterministic: got %d ranks, expected a power of two of at most "
            "parallel.shards = %lld",
            ranks, (long long) shards);

@@ -29,7 +29,7 @@ static es_status write_row(const es_theory_end *e, const char *path, const char 
 }
 
 static es_status write_likeness(const es_theory_end *e, const char *path,
-                                const es_likeness *l, const double *angles) {
+                                const es_similarity *l, const double *angles) {
   es_h5 *f = es_traj_h5(e->traj);
   char name[128];
   ES_TRY(es_h5_attr_f64(f, path, "relative_error", l->error));
@@ -46,10 +46,12 @@ es_status es_theory_write_end(const es_theory_end *e, const char *path, const ch
                               const char *axis, int n, const double *measured,
                               const double *predicted) {
   double *angles = NULL;
-  es_likeness l;
+  es_similarity l;
   ES_TRY(write_row(e, path, what, axis, n, measured, predicted));
   es_status st = ES_NEW(e->d, &angles);
-  if (st == ES_OK) st = es_compare(n, e->d, measured, e->d, predicted, &l, angles);
+  if (st == ES_OK)
+    st = es_compare(n, (es_outputs){e->d, measured}, (es_outputs){e->d, predicted}, &l,
+                    angles);
   st = es_comm_agree(e->comm, st);
   if (st == ES_OK) {
     es_print("%s: relative error %.2e; alignment %.6f (chance %.3f), largest angle %.2e, "

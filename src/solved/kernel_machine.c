@@ -53,13 +53,13 @@ typedef struct job {
   double *w0, *w; /* [d, k] start and end on the modes */
   double *f;      /* [d, 2n + 2 held-out] end, measured; direct: the simulation's */
   es_flow *flow;
-  es_watch *watch;
+  es_crossings *crossings;
   es_schedule plan;
 } job;
 
 static void release(job *j) {
   es_free(&j->plan.at);
-  es_watch_destroy(&j->watch);
+  es_crossings_destroy(&j->crossings);
   es_flow_destroy(&j->flow);
   es_free(&j->f);
   es_free(&j->w);
@@ -153,7 +153,7 @@ static es_status prepare_start(job *j) {
   if (st == ES_OK) st = ES_NEW(d * k, &j->w);
   if (st == ES_OK) st = ES_NEW(d * (size_t) es_machine_points(m), &j->f);
   ES_TRY(es_comm_agree(m->comm, st));
-  ES_TRY(es_modes_rotate(&m->modes->basis, (int) d, start_entry, m, j->w0));
+  ES_TRY(es_modes_project(&m->modes->basis, (int) d, start_entry, m, j->w0));
   memcpy(j->w, j->w0, d * k * sizeof *j->w);
   return ES_OK;
 }
@@ -169,7 +169,7 @@ static es_status prepare(job *j) {
                                .offdiag = p->offdiag,
                                .decay = p->weight_decay};
   es_status st = es_theory_predict((int) p->dim, m->modes->basis.k, m->gamma, j->w0,
-                                   p->alpha, opt, &j->flow, &j->watch);
+                                   p->alpha, opt, &j->flow, &j->crossings);
   j->plan = (es_schedule){.section = "kernel",
                           .flow = j->flow,
                           .lr = m->lr,
@@ -224,7 +224,7 @@ static es_status descend(job *j, es_descent *o) {
   o->m = m->modes->basis.k;
   o->w = j->w;
   if (m->par.method == ES_KERNEL_GD)
-    ES_TRY(es_descent_rotated(o, m->gamma));
+    ES_TRY(es_descent_modes(o, m->gamma));
   else
     ES_TRY(es_descent_flow(o, m->gamma, m->par.tol));
   return es_machine_embed(m, j->w, j->f);
@@ -239,11 +239,11 @@ static es_status simulate(job *j, const es_run_folder *out) {
                   .lr = m->lr,
                   .offdiag = m->par.offdiag,
                   .decay = m->par.weight_decay,
-                  .n = j->plan.n,
-                  .at = j->plan.at,
-                  .watch = j->watch,
-                  .see = es_record_see,
-                  .ctx = record};
+                  .observer = {.n = j->plan.n,
+                               .at = j->plan.at,
+                               .crossings = j->crossings,
+                               .record = es_record_see,
+                               .ctx = record}};
   const double began = es_now();
   es_status st = descend(j, &o);
   ES_TRY(es_theory_finish(&j->plan, &o, st, es_now() - began, &record));

@@ -49,13 +49,13 @@ static void correlate(const es_network *q, double *c) {
   es_comm_sum_f64(q->m->comm, c, (int64_t) d * d);
 }
 
-static es_status train(es_network *q, int64_t steps, es_watch *watch, double *c) {
+static es_status train(es_network *q, int64_t steps, es_crossings *crossings, double *c) {
   double loss;
   for (int64_t s = 0; s < steps; s++) {
     ES_TRY(es_comm_agree(q->m->comm, es_train_step(q->train, &q->batch[ES_SET_TRAIN],
                                                    q->optim->par.lr, &loss)));
     correlate(q, c);
-    ES_TRY(es_watch_see(watch, (double) s, c));
+    ES_TRY(es_crossings_update(crossings, (double) s, c));
   }
   return ES_OK;
 }
@@ -73,28 +73,26 @@ static es_status follow(es_network *q, int64_t steps) {
   const size_t size = (size_t) m->par.dim * (size_t) m->modes->basis.k;
   const size_t all = 2 * (size_t) m->par.dim * (size_t) (q->n[0] + q->n[1]);
   const double end = (double) steps;
-  es_watch *watch = NULL;
+  es_crossings *crossings = NULL;
   double *threshold = NULL;
   es_status st = ES_NEW(m->par.dim, &threshold);
   for (int64_t i = 0; st == ES_OK && i < m->par.dim; i++) threshold[i] = INFINITY;
-  if (st == ES_OK) st = es_watch_create((int) m->par.dim, threshold, &watch);
-  es_descent o = {.comm = m->comm,
-                  .d = (int) m->par.dim,
-                  .m = m->modes->basis.k,
-                  .w = q->w,
-                  .lr = m->lr,
-                  .offdiag = m->par.offdiag,
-                  .n = 1,
-                  .at = &end,
-                  .watch = watch,
-                  .see = look_away};
+  if (st == ES_OK) st = es_crossings_create((int) m->par.dim, threshold, &crossings);
+  es_descent o = {
+      .comm = m->comm,
+      .d = (int) m->par.dim,
+      .m = m->modes->basis.k,
+      .w = q->w,
+      .lr = m->lr,
+      .offdiag = m->par.offdiag,
+      .observer = {.n = 1, .at = &end, .crossings = crossings, .record = look_away}};
   st = es_comm_agree(m->comm, st);
   memcpy(q->w, q->w0, size * sizeof *q->w);
-  if (st == ES_OK) st = es_descent_rotated(&o, m->gamma);
+  if (st == ES_OK) st = es_descent_modes(&o, m->gamma);
   for (size_t i = 0; i < size; i++) q->w[i] -= q->w0[i];
   if (st == ES_OK) st = es_machine_embed(m, q->w, q->ref);
   for (size_t i = 0; i < all; i++) q->ref[i] += q->f0[i];
-  es_watch_destroy(&watch);
+  es_crossings_destroy(&crossings);
   es_free(&threshold);
   return st;
 }
@@ -105,9 +103,9 @@ static int ascending(const void *a, const void *b) {
 }
 
 /* Median relative error of step times; NaN if no step was seen. */
-static double step_error(const es_flow *f, const es_watch *watch, double lr) {
+static double step_error(const es_flow *f, const es_crossings *crossings, double lr) {
   double error[ES_LIST_MAX];
-  const double *seen = es_watch_crossings(watch);
+  const double *seen = es_crossings_at(crossings);
   int n = 0;
   for (int k = 0; k < f->modes && n < ES_LIST_MAX; k++) {
     const double tau = f->tau[f->order[k]];
@@ -126,34 +124,36 @@ static es_status measure(es_network *q, int64_t steps, double *row) {
   const size_t known = (size_t) d * (size_t) points;
   const es_flow_options opt = {.lr = m->lr, .offdiag = m->par.offdiag};
   es_flow *flow = NULL;
-  es_watch *watch = NULL;
+  es_crossings *crossings = NULL;
   double *c = NULL;
-  es_likeness l;
+  es_similarity l;
   es_status st;
   ES_TRY_GOTO(embed(q, q->f0), done);
   ES_TRY_GOTO(es_kernel_weights(m->modes, d, q->f0, q->w0), done);
   st = es_theory_predict(d, m->modes->basis.k, m->gamma, q->w0, m->par.alpha, opt, &flow,
-                         &watch);
+                         &crossings);
   if (st == ES_OK) st = ES_NEW(d * d, &c);
   ES_TRY_GOTO(es_comm_agree(m->comm, st), done);
-  ES_TRY_GOTO(train(q, steps, watch, c), done);
+  ES_TRY_GOTO(train(q, steps, crossings, c), done);
   ES_TRY_GOTO(embed(q, q->f), done);
   ES_TRY_GOTO(follow(q, steps), done);
-  ES_TRY_GOTO(es_compare(points, d, q->f, d, q->ref, &l, NULL), done);
+  ES_TRY_GOTO(
+      es_compare(points, (es_outputs){d, q->f}, (es_outputs){d, q->ref}, &l, NULL), done);
   row[0] = l.error;
   row[1] = NAN;
-  row[2] = step_error(flow, watch, m->lr);
+  row[2] = step_error(flow, crossings, m->lr);
   row[3] = l.alignment;
   row[4] = l.cka;
   if (q->n[ES_SET_HELD_OUT] > 0) {
-    ES_TRY_GOTO(es_compare((int) (2 * q->n[ES_SET_HELD_OUT]), d, q->f + known, d,
-                           q->ref + known, &l, NULL),
+    ES_TRY_GOTO(es_compare((int) (2 * q->n[ES_SET_HELD_OUT]),
+                           (es_outputs){d, q->f + known}, (es_outputs){d, q->ref + known},
+                           &l, NULL),
                 done);
     row[1] = l.error;
   }
 done:
   es_free(&c);
-  es_watch_destroy(&watch);
+  es_crossings_destroy(&crossings);
   es_flow_destroy(&flow);
   return st;
 }

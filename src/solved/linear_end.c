@@ -27,7 +27,7 @@ static es_status weights_of(const es_linear_end *e, const double *s, double *wor
     for (int j = 0; j < k; j++)
       work[(size_t) i * (size_t) k + (size_t) j] =
           j < f->modes ? f->q[i * f->modes + j] * s[j] : 0;
-  return es_modes_restore(e->modes, f->d, work, out);
+  return es_modes_expand(e->modes, f->d, work, out);
 }
 
 /* Amplitudes for t -> infinity. */
@@ -54,7 +54,7 @@ es_status es_linear_compare(const es_linear_end *e, es_traj *t) {
   if (st == ES_OK) st = ES_NEW(d * points, &a);
   if (st == ES_OK) st = ES_NEW(d * points, &b);
   ES_TRY_GOTO(es_comm_agree(e->comm, st), done);
-  if (!e->direct) ES_TRY_GOTO(es_modes_restore(e->modes, f->d, e->w, now), done);
+  if (!e->direct) ES_TRY_GOTO(es_modes_expand(e->modes, f->d, e->w, now), done);
   const double *measured = e->direct ? e->w : now;
   es_flow_amplitudes(f, e->time, s);
   ES_TRY_GOTO(weights_of(e, s, w, then), done);

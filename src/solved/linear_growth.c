@@ -153,7 +153,7 @@ static es_status eigenvalues(growth *s, double *lambda) {
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n, 1 / freedom, s->z, d,
                 s->z, d, 0, s->c, d);
   es_comm_sum_f64(s->comm, s->c, (int64_t) d * d);
-  return es_comm_agree(s->comm, es_small_eigenvalues(d, s->c, s->work, lambda));
+  return es_comm_agree(s->comm, es_dense_eigenvalues(d, s->c, s->work, lambda));
 }
 
 /* Collective. R_jj of W V = Q R. */
@@ -161,7 +161,7 @@ static es_status amplitudes(growth *s, double *amplitude) {
   const es_modes modes = {.m = s->p->m, .k = s->modes, .vector = s->e->vector};
   const es_flow_options none = {.offdiag = 1};
   es_flow *f = NULL;
-  ES_TRY(es_modes_rotate(&modes, s->d, entry, s, s->turned));
+  ES_TRY(es_modes_project(&modes, s->d, entry, s, s->turned));
   ES_TRY(es_comm_agree(
       s->comm, es_flow_create(s->d, s->modes, s->e->value, s->turned, &none, &f)));
   memcpy(amplitude, f->start, (size_t) s->modes * sizeof *amplitude);

@@ -58,12 +58,12 @@ typedef struct linear {
   double *gamma; /* [k], round-off set to zero */
   double lr;     /* of gradient descent */
   es_flow *flow;
-  es_watch *watch;
+  es_crossings *crossings;
   es_schedule plan;
 } linear;
 
 static void release(linear *l) {
-  es_watch_destroy(&l->watch);
+  es_crossings_destroy(&l->crossings);
   es_flow_destroy(&l->flow);
   es_free(&l->plan.at);
   es_free(&l->gamma);
@@ -120,10 +120,10 @@ static es_status prepare_start(linear *l) {
                                .decay = l->par.weight_decay};
   double *w = NULL;
   ES_TRY(es_comm_agree(l->comm, ES_NEW(d * k, &w)));
-  es_status st = es_modes_rotate(l->modes, (int) d, start_entry, l, w);
+  es_status st = es_modes_project(l->modes, (int) d, start_entry, l, w);
   if (st == ES_OK)
     st = es_theory_predict((int) d, (int) k, l->gamma, w, l->par.alpha, opt, &l->flow,
-                           &l->watch);
+                           &l->crossings);
   if (st == ES_OK && l->par.method == ES_LINEAR_DIRECT) {
     es_free(&w);
     st = ES_NEW(d * m, &w);
@@ -141,7 +141,8 @@ static void announce(const linear *l) {
   if (l->par.batch > 0)
     es_info("minibatches of %.0f: the loss on a batch stays near %.4g, eigenvalues near "
             "%.4g (Gaussian embeddings)",
-            batch, es_flow_floor(d, growing, batch), es_flow_shrunk(growing, batch));
+            batch, es_flow_batch_loss(d, growing, batch),
+            es_flow_batch_eigenvalue(growing, batch));
 }
 
 static es_status prepare(linear *l) {
@@ -172,15 +173,15 @@ static es_status simulate(linear *l, const es_run_folder *out) {
                   .lr = l->lr,
                   .offdiag = l->par.offdiag,
                   .decay = l->par.weight_decay,
-                  .n = l->plan.n,
-                  .at = l->plan.at,
-                  .watch = l->watch,
-                  .see = es_record_see,
-                  .ctx = record};
+                  .observer = {.n = l->plan.n,
+                               .at = l->plan.at,
+                               .crossings = l->crossings,
+                               .record = es_record_see,
+                               .ctx = record}};
   const double began = es_now();
   es_status st;
   if (l->par.method == ES_LINEAR_GD)
-    st = es_descent_rotated(&o, l->gamma);
+    st = es_descent_modes(&o, l->gamma);
   else if (l->par.method == ES_LINEAR_FLOW)
     st = es_descent_flow(&o, l->gamma, l->par.tol);
   else
@@ -193,7 +194,8 @@ static es_status simulate(linear *l, const es_run_folder *out) {
                              .w = l->w,
                              .direct = l->par.method == ES_LINEAR_DIRECT,
                              .lr = l->lr,
-                             .time = o.at[o.n - 1] * (l->flow->opt.lr > 0 ? l->lr : 1)};
+                             .time = o.observer.at[o.observer.n - 1] *
+                                     (l->flow->opt.lr > 0 ? l->lr : 1)};
   return es_linear_compare(&end, out->traj);
 }
 

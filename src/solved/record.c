@@ -137,7 +137,7 @@ es_status es_record_see(void *record, double at, const double *c) {
   const double time = steps ? at * f->opt.lr : at;
   const int64_t step = steps ? (int64_t) at : r->rows;
   es_status st = grow(r);
-  if (st == ES_OK) st = es_small_eigenvalues(d, c, r->work, r->values);
+  if (st == ES_OK) st = es_dense_eigenvalues(d, c, r->work, r->values);
   ES_TRY(es_comm_agree(r->comm, st));
   r->values[d] = 0;
   for (int i = 0; i < d; i++) r->values[d] += c[i * d + i];
@@ -254,7 +254,8 @@ static void fill_rows(const es_record *r, const double *crossing, double *rows,
   s->median = median(errors, n);
 }
 
-es_status es_record_finish(es_record *r, const es_watch *watch, es_record_summary *s) {
+es_status es_record_finish(es_record *r, const es_crossings *crossings,
+                           es_record_summary *s) {
   static const es_traj_field column[COLUMNS] = {
       ES_TRAJ_SCALAR("mode", "1", "order in which modes are learned, from 1"),
       ES_TRAJ_SCALAR("step_measured", "1", "step of the crossing, as simulated"),
@@ -271,8 +272,8 @@ es_status es_record_finish(es_record *r, const es_watch *watch, es_record_summar
   ES_TRY_GOTO(es_comm_agree(r->comm, st), done);
   ES_TRY_GOTO(es_traj_flush(r->traj), done);
   ES_TRY_GOTO(write_theory(r), done);
-  fill_rows(r, es_watch_crossings(watch), rows, errors, s);
-  s->learned = es_watch_count(watch);
+  fill_rows(r, es_crossings_at(crossings), rows, errors, s);
+  s->learned = es_crossings_count(crossings);
   const es_traj_table table = {.path = "/steps",
                                .doc = "modes learned: measured and predicted",
                                .column = column,

@@ -30,11 +30,12 @@ es_status es_record_create(const es_comm *c, es_traj *t, const es_flow *flow,
                            const char *dir, es_record **r);
 void es_record_destroy(es_record **r);
 
-/** Collective. One moment: for es_descent.see, ctx = es_record. */
+/** Collective. One moment: for es_descent_observer.record, ctx = es_record. */
 es_status es_record_see(void *record, double at, const double *c);
 
 /** Collective. /theory and /steps from what was seen; prints the table. */
-es_status es_record_finish(es_record *r, const es_watch *watch, es_record_summary *s);
+es_status es_record_finish(es_record *r, const es_crossings *crossings,
+                           es_record_summary *s);
 
 /** Print the summary of d outputs simulated in so many seconds. */
 void es_record_print(const es_record_summary *s, int d, double seconds);

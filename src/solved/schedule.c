@@ -9,7 +9,7 @@
 
 es_status es_theory_predict(int d, int k, const double *gamma, const double *w,
                             double alpha, es_flow_options opt, es_flow **flow,
-                            es_watch **watch) {
+                            es_crossings **crossings) {
   const int modes = d < k ? d : k;
   double *leading = NULL, *threshold = NULL;
   es_flow *f = NULL;
@@ -27,7 +27,7 @@ es_status es_theory_predict(int d, int k, const double *gamma, const double *w,
     const double end = i < modes ? es_flow_final(f, f->order[i]) : 0;
     threshold[i] = end > 0 ? 0.5 * end : INFINITY;
   }
-  if (st == ES_OK) st = es_watch_create(d, threshold, watch);
+  if (st == ES_OK) st = es_crossings_create(d, threshold, crossings);
   if (st == ES_OK)
     *flow = f;
   else
@@ -147,16 +147,16 @@ static es_status explain(const es_schedule *p, const es_comm *c, double at) {
  * minimum. */
 static bool settled(const es_schedule *p, const es_descent *o,
                     const es_record_summary *s) {
-  return is_stable(p) || s->learned == 0 || o->ended < 1;
+  return is_stable(p) || s->learned == 0 || o->reached < 1;
 }
 
 es_status es_theory_finish(const es_schedule *p, const es_descent *o, es_status st,
                            double seconds, es_record **record) {
   es_record_summary s;
-  if (st == ES_EMATH) st = explain(p, o->comm, o->ended);
-  const es_status written = es_record_finish(*record, o->watch, &s);
+  if (st == ES_EMATH) st = explain(p, o->comm, o->reached);
+  const es_status written = es_record_finish(*record, o->observer.crossings, &s);
   if (st == ES_OK) st = written;
-  if (st == ES_OK && !settled(p, o, &s)) st = explain(p, o->comm, o->ended);
+  if (st == ES_OK && !settled(p, o, &s)) st = explain(p, o->comm, o->reached);
   es_record_destroy(record);
   if (st == ES_OK) es_record_print(&s, o->d, seconds);
   return st;

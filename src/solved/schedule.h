@@ -8,11 +8,11 @@
 #include "record.h"
 
 /** A start w [d, k] in the modes gamma [k]: its prediction with at most d of them,
- *  and a watch for half of each one's final value. Not collective.
+ *  and the detector of crossings of half of each final value. Not collective.
  *  @param opt  next and next_start are filled in: gamma_(d+1), alpha */
 es_status es_theory_predict(int d, int k, const double *gamma, const double *w,
                             double alpha, es_flow_options opt, es_flow **flow,
-                            es_watch **watch);
+                            es_crossings **crossings);
 
 typedef struct es_schedule {
   const char *section;  /**< "kernel", for messages */

@@ -112,7 +112,7 @@ es_status es_cov_gram(const es_grid *g, const double *z, int64_t n_loc, int d, d
   ES_CHECK(total >= 1, ES_EARG, "got no rows on any rank, expected at least 1");
   ES_TRY_GOTO(es_dmat_from_rows(g, z, n_loc, d, &rows), done);
   ES_TRY_GOTO(es_dmat_create(g, rows->m, rows->m, 0, &out), done);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'T', c, rows, rows, 0, out), done);
+  ES_TRY_GOTO(es_dmat_gemm("NT", c, rows, rows, 0, out), done);
   *gram = out;
   out = NULL;
 done:

@@ -247,8 +247,8 @@ static es_status find(const char *name, const es_dmat *a, const es_eig_ops **ops
   return check_finite(a);
 }
 
-es_status es_eig_follow(const char *name, const es_dmat *a, int k, const es_eigen *last,
-                        es_eigen **e) {
+es_status es_eig_solve_warm(const char *name, const es_dmat *a, int k,
+                            const es_eigen *last, es_eigen **e) {
   ES_CHECK(k >= 0 && k <= a->n, ES_EARG, "got %d eigenpairs, expected 0 (all) to %d", k,
            a->n);
   if (k == 0) k = a->n;
@@ -268,7 +268,7 @@ es_status es_eig_follow(const char *name, const es_dmat *a, int k, const es_eige
 }
 
 es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e) {
-  return es_eig_follow(name, a, k, NULL, e);
+  return es_eig_solve_warm(name, a, k, NULL, e);
 }
 
 es_status es_eig_values(const char *name, const es_dmat *a, es_eigen **e) {

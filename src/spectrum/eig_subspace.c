@@ -339,7 +339,7 @@ static es_status iterate(const es_dmat *a, int k, const es_dmat *start, double *
   krylov q = {.a = a, .comm = c, .n = a->n, .k = k};
   q.most = 8 * k + 32 * BLOCK < a->n / 2 ? 8 * k + 32 * BLOCK : a->n / 2;
   if (a->n < SMALL || k > a->n / 8) return solve_in_full(a, k, w, v);
-  es_comm_share(c, a->n, &q.first, &q.rows);
+  es_comm_local_range(c, a->n, &q.first, &q.rows);
   int size = 0;
   es_status st = allocate(&q);
   if (st == ES_OK && start != NULL) begin(&q, start);

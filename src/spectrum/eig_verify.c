@@ -23,7 +23,7 @@ static es_status exact_residual(const es_dmat *a, const es_dmat *v, const double
                                 double *out) {
   es_dmat *r = NULL;
   ES_TRY(es_dmat_create(a->grid, a->n, v->n, v->nb, &r));
-  const es_status st = es_dmat_gemm('N', 'N', 1, a, v, 0, r);
+  const es_status st = es_dmat_gemm("NN", 1, a, v, 0, r);
   subtract_scaled_cols(r, v, w);
   *out = es_dmat_norm(r);
   es_dmat_destroy(&r);
@@ -33,7 +33,7 @@ static es_status exact_residual(const es_dmat *a, const es_dmat *v, const double
 static es_status exact_orthogonality(const es_dmat *v, double *out) {
   es_dmat *g = NULL;
   ES_TRY(es_dmat_create(v->grid, v->n, v->n, v->nb, &g));
-  const es_status st = es_dmat_gemm('T', 'N', 1, v, v, 0, g);
+  const es_status st = es_dmat_gemm("TN", 1, v, v, 0, g);
   for (int j = 0; j < g->ln; j++)
     for (int i = 0; i < g->lm; i++)
       if (es_dmat_row(g, i) == es_dmat_col(g, j)) g->a[(size_t) j * g->lld + i] -= 1;
@@ -69,12 +69,12 @@ static es_status estimate(const es_dmat *a, const es_dmat *v, const double *w, e
                           es_dmat *y, es_dmat *r, es_eig_errors *out) {
   const double share = 1 / sqrt(ES_EIG_PROBES);
   fill_probes(x, NULL);
-  ES_TRY(es_dmat_gemm('N', 'N', 1, v, x, 0, y));
-  ES_TRY(es_dmat_gemm('T', 'N', 1, v, y, -1, x));
+  ES_TRY(es_dmat_gemm("NN", 1, v, x, 0, y));
+  ES_TRY(es_dmat_gemm("TN", 1, v, y, -1, x));
   out->orthogonality = share * es_dmat_norm(x);
   fill_probes(x, w);
-  ES_TRY(es_dmat_gemm('N', 'N', 1, a, y, 0, r));
-  ES_TRY(es_dmat_gemm('N', 'N', -1, v, x, 1, r));
+  ES_TRY(es_dmat_gemm("NN", 1, a, y, 0, r));
+  ES_TRY(es_dmat_gemm("NN", -1, v, x, 1, r));
   out->residual = share * es_dmat_norm(r);
   return ES_OK;
 }

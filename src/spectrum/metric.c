@@ -20,12 +20,12 @@ size_t es_metric_list(const es_metric_ops *const **list) {
   return sizeof metrics / sizeof *metrics;
 }
 
-double es_metric_flat_low(double level, int d, int64_t n) {
+double es_metric_mp_lower(double level, int d, int64_t n) {
   const double ratio = sqrt((double) d / (double) n);
   return ratio < 1 ? level * (1 - ratio) * (1 - ratio) : 0;
 }
 
-double es_metric_flat_high(double level, int d, int64_t n) {
+double es_metric_mp_upper(double level, int d, int64_t n) {
   const double ratio = sqrt((double) d / (double) n);
   return level * (1 + ratio) * (1 + ratio);
 }

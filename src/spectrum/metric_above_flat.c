@@ -7,7 +7,7 @@
 
 static double eval(const es_spectrum *s) {
   if (s->k < 1 || s->independent < 1 || !(s->trace > 0)) return NAN;
-  const double edge = es_metric_flat_high(s->trace / s->d, s->d, s->independent);
+  const double edge = es_metric_mp_upper(s->trace / s->d, s->d, s->independent);
   int above = 0;
   while (above < s->k && s->lambda[above] > edge) above++;
   return above;

@@ -67,8 +67,8 @@ static es_status measure(const es_embedding *e, double *value) {
   add_ridge(inside);
   ES_TRY_GOTO(es_eig_solve("auto", inside, 0, &w), done);
   ES_TRY_GOTO(es_dmat_create(e->grid, e->d, e->d, 0, &half), done);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'N', 1, between, w->vector, 0, half), done);
-  ES_TRY_GOTO(es_dmat_gemm('T', 'N', 1, w->vector, half, 0, between), done);
+  ES_TRY_GOTO(es_dmat_gemm("NN", 1, between, w->vector, 0, half), done);
+  ES_TRY_GOTO(es_dmat_gemm("TN", 1, w->vector, half, 0, between), done);
   whiten(between, w->value);
   ES_TRY_GOTO(es_eig_solve("auto", between, 0, &l), done);
   *value = es_metric_entropy_rank(l->value, e->d, 1e-7);

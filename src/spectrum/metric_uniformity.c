@@ -27,7 +27,7 @@ static double uniformity(const es_embedding *e, const double *all, int64_t m,
   int64_t first, mine;
   double sum = 0;
   const int d = e->d, count = (int) m;
-  es_comm_share(e->grid->comm, m, &first, &mine);
+  es_comm_local_range(e->grid->comm, m, &first, &mine);
   for (int64_t i = first; i < first + mine; i += BLOCK) {
     const int rows = (int) (first + mine - i < BLOCK ? first + mine - i : BLOCK);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, count, d, 1, all + i * d,

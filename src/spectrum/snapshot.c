@@ -44,7 +44,7 @@ static es_status solve(es_snapshot *s, const es_dmat *a, es_eigen **last) {
   if (values_only(s))
     ES_TRY(es_eig_values(s->par.solver, a, &e));
   else
-    ES_TRY(es_eig_follow(s->par.solver, a, s->k, *last, &e));
+    ES_TRY(es_eig_solve_warm(s->par.solver, a, s->k, *last, &e));
   record(s, e, last);
   return ES_OK;
 }
@@ -147,7 +147,7 @@ static es_status append_metrics(es_snapshot *s, int64_t step, double time,
 static es_status find_axes(es_snapshot *s, const es_dmat *c) {
   es_eigen *e = NULL;
   if (!values_only(s)) return ES_OK;
-  ES_TRY(es_eig_follow("subspace", c, ES_AXES, s->axes, &e));
+  ES_TRY(es_eig_solve_warm("subspace", c, ES_AXES, s->axes, &e));
   es_eig_destroy(&s->axes);
   s->axes = e;
   return ES_OK;
@@ -164,7 +164,7 @@ static es_status project(const es_snapshot *s, const double *z, int64_t n,
   es_status st;
   ES_TRY_GOTO(es_dmat_from_rows(s->grid, z, n, s->opt.dim, &rows), done);
   ES_TRY_GOTO(es_dmat_create(s->grid, rows->m, s->invariant, 0, &made), done);
-  st = es_dmat_gemm('N', 'N', 1, rows, v, 0, made);
+  st = es_dmat_gemm("NN", 1, rows, v, 0, made);
 done:
   es_dmat_destroy(&rows);
   if (st == ES_OK)

@@ -60,8 +60,9 @@ es_status es_dmat_syr2k(double alpha, const es_dmat *a, const es_dmat *b, double
   return mirror(c);
 }
 
-es_status es_dmat_gemm(char ta, char tb, double alpha, const es_dmat *a, const es_dmat *b,
+es_status es_dmat_gemm(const char *op, double alpha, const es_dmat *a, const es_dmat *b,
                        double beta, es_dmat *c) {
+  const char ta = op[0], tb = op[1];
   ES_TRY(check_grids(a, c));
   ES_TRY(check_grids(a, b));
   const int m = ta == 'N' ? a->m : a->n, k = ta == 'N' ? a->n : a->m;

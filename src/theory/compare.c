@@ -6,6 +6,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 
@@ -31,26 +32,27 @@ static es_status decompose(bool vectors, int m, int n, double *a, double *s) {
   return ES_OK;
 }
 
-/* An orthonormal basis of the span of p rows of n values, in the first *rank columns. */
-static es_status basis(int n, int p, const double *a, double *u, double *s, int *rank) {
-  const int least = n < p ? n : p;
-  memcpy(u, a, (size_t) n * (size_t) p * sizeof *u);
-  ES_TRY(decompose(true, n, p, u, s));
+/* Orthonormal basis of the span of the outputs: the first *rank columns of u [n, d]
+   (column-major). s: workspace for the singular values. */
+static es_status basis(int n, es_outputs a, double *u, double *s, int *rank) {
+  const int least = n < a.d ? n : a.d;
+  memcpy(u, a.f, (size_t) n * (size_t) a.d * sizeof *u);
+  ES_TRY(decompose(true, n, a.d, u, s));
   *rank = 0;
   while (*rank < least && s[*rank] > SMALLEST * s[0]) ++*rank;
   return ES_OK;
 }
 
-static es_status compare_spans(int n, int p, const double *a, int q, const double *b,
-                               double *work, es_likeness *out, double *angles) {
-  const size_t np = (size_t) n * (size_t) p, nq = (size_t) n * (size_t) q;
-  double *u = work, *v = u + np, *m = v + nq, *s = m + (size_t) p * (size_t) q;
+static es_status compare_spans(int n, es_outputs a, es_outputs b, double *work,
+                               es_similarity *out, double *angles) {
+  const size_t np = (size_t) n * (size_t) a.d, nq = (size_t) n * (size_t) b.d;
+  double *u = work, *v = u + np, *m = v + nq, *s = m + (size_t) a.d * (size_t) b.d;
   int ra, rb;
-  ES_TRY(basis(n, p, a, u, s, &ra));
-  ES_TRY(basis(n, q, b, v, s, &rb));
+  ES_TRY(basis(n, a, u, s, &ra));
+  ES_TRY(basis(n, b, v, s, &rb));
   const int least = ra < rb ? ra : rb;
-  *out = (es_likeness){.chance = (double) (ra < rb ? rb : ra) / n, .angle = M_PI_2};
-  for (int i = 0; angles != NULL && i < (p < q ? p : q); i++) angles[i] = NAN;
+  *out = (es_similarity){.chance = (double) (ra < rb ? rb : ra) / n, .angle = M_PI_2};
+  for (int i = 0; angles != NULL && i < (a.d < b.d ? a.d : b.d); i++) angles[i] = NAN;
   if (least == 0) return ES_OK;
   cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, ra, rb, n, 1, u, n, v, n, 0, m,
               ra);
@@ -63,51 +65,67 @@ static es_status compare_spans(int n, int p, const double *a, int q, const doubl
   return ES_OK;
 }
 
-static void center(int n, int p, const double *a, double *out) {
-  for (int i = 0; i < p; i++) {
-    const double *row = a + (size_t) i * (size_t) n;
+/* Subtract from each output its mean over the points. */
+static void center(int n, es_outputs a, double *out) {
+  for (int i = 0; i < a.d; i++) {
+    const double *row = a.f + (size_t) i * (size_t) n;
     double mean = 0;
     for (int j = 0; j < n; j++) mean += row[j] / n;
     for (int j = 0; j < n; j++) out[(size_t) i * (size_t) n + (size_t) j] = row[j] - mean;
   }
 }
 
-/* ||A B'||_F of p and q rows. */
-static double cross(int n, int p, const double *a, int q, const double *b, double *work) {
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, p, q, n, 1, a, n, b, n, 0, work,
-              q);
-  return cblas_dnrm2(p * q, work, 1);
+/* ||A B'||_F */
+static double cross(int n, es_outputs a, es_outputs b, double *work) {
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, a.d, b.d, n, 1, a.f, n, b.f, n, 0,
+              work, b.d);
+  return cblas_dnrm2(a.d * b.d, work, 1);
 }
 
-static double cka(int n, int p, const double *a, int q, const double *b, double *work) {
-  const size_t np = (size_t) n * (size_t) p, nq = (size_t) n * (size_t) q;
-  double *x = work, *y = x + np, *m = y + nq;
-  center(n, p, a, x);
-  center(n, q, b, y);
-  const double own = cross(n, p, x, p, x, m) * cross(n, q, y, q, y, m);
-  const double both = cross(n, p, x, q, y, m);
+static double cka(int n, es_outputs a, es_outputs b, double *work) {
+  const size_t np = (size_t) n * (size_t) a.d, nq = (size_t) n * (size_t) b.d;
+  double *m = work + np + nq;
+  center(n, a, work);
+  center(n, b, work + np);
+  const es_outputs x = {a.d, work}, y = {b.d, work + np};
+  const double own = cross(n, x, x, m) * cross(n, y, y, m);
+  const double both = cross(n, x, y, m);
   return own > 0 ? both * both / own : NAN;
 }
 
-es_status es_compare(int n, int p, const double *a, int q, const double *b,
-                     es_likeness *out, double *angles) {
-  ES_CHECK(n >= 1 && p >= 1 && q >= 1, ES_EARG,
-           "got %d and %d outputs on %d points, expected at least one of each", p, q, n);
-  const size_t most = (size_t) (p > q ? p : q), np = (size_t) n * (size_t) (p + q);
-  double *work = NULL, apart = 0, size = 0, sum = 0;
-  for (size_t i = 0; i < (size_t) n * (size_t) p; i++) sum += fabs(a[i]);
-  for (size_t i = 0; i < (size_t) n * (size_t) q; i++) sum += fabs(b[i]);
-  ES_CHECK(isfinite(sum), ES_EMATH, "embeddings to compare: got one that is not finite");
-  ES_TRY(ES_NEW(np + most * most + most, &work));
-  es_likeness found;
-  const es_status st = compare_spans(n, p, a, q, b, work, &found, angles);
+/* ||A - B||_F / ||B||_F, NaN for different numbers of outputs. */
+static double relative_error(int n, es_outputs a, es_outputs b) {
+  double difference = 0, size = 0;
+  if (a.d != b.d) return NAN;
+  for (size_t i = 0; i < (size_t) n * (size_t) a.d; i++) {
+    difference = hypot(difference, a.f[i] - b.f[i]);
+    size = hypot(size, b.f[i]);
+  }
+  return difference / size;
+}
+
+static bool is_finite(int n, es_outputs a) {
+  double sum = 0;
+  for (size_t i = 0; i < (size_t) n * (size_t) a.d; i++) sum += fabs(a.f[i]);
+  return isfinite(sum);
+}
+
+es_status es_compare(int n, es_outputs a, es_outputs b, es_similarity *out,
+                     double *angles) {
+  ES_CHECK(n >= 1 && a.d >= 1 && b.d >= 1, ES_EARG,
+           "got %d and %d outputs on %d points, expected at least one of each", a.d, b.d,
+           n);
+  ES_CHECK(is_finite(n, a) && is_finite(n, b), ES_EMATH,
+           "embeddings to compare: got a NaN or infinite value, expected finite ones");
+  const size_t most = (size_t) (a.d > b.d ? a.d : b.d);
+  const size_t values = (size_t) n * (size_t) (a.d + b.d);
+  double *work = NULL;
+  ES_TRY(ES_NEW(values + most * most + most, &work));
+  es_similarity found;
+  const es_status st = compare_spans(n, a, b, work, &found, angles);
   if (st == ES_OK) {
-    for (size_t i = 0; p == q && i < (size_t) n * (size_t) p; i++) {
-      apart = hypot(apart, a[i] - b[i]);
-      size = hypot(size, b[i]);
-    }
-    found.error = p == q ? apart / size : NAN;
-    found.cka = cka(n, p, a, q, b, work);
+    found.error = relative_error(n, a, b);
+    found.cka = cka(n, a, b, work);
     *out = found;
   }
   es_free(&work);

@@ -123,27 +123,27 @@ static void unpack(const es_descent *o, rotated *r, int64_t first, int64_t count
 static es_status loop(es_descent *o, rotated *r) {
   int64_t now = 0;
   step(o, r, false);
-  ES_TRY(es_watch_see(o->watch, 0, r->sum));
-  for (int k = 0; k < o->n; k++) {
-    for (; now < (int64_t) o->at[k]; now++) {
+  ES_TRY(es_crossings_update(o->observer.crossings, 0, r->sum));
+  for (int k = 0; k < o->observer.n; k++) {
+    for (; now < (int64_t) o->observer.at[k]; now++) {
       step(o, r, true);
-      o->ended = (double) (now + 1);
+      o->reached = (double) (now + 1);
       if (es_descent_diverged(r->d, r->sum)) return ES_EMATH;
-      ES_TRY(es_watch_see(o->watch, o->ended, r->sum));
+      ES_TRY(es_crossings_update(o->observer.crossings, o->reached, r->sum));
     }
-    ES_TRY(o->see(o->ctx, o->at[k], r->sum));
+    ES_TRY(o->observer.record(o->observer.ctx, o->observer.at[k], r->sum));
   }
   return ES_OK;
 }
 
-es_status es_descent_rotated(es_descent *o, const double *gamma) {
+es_status es_descent_modes(es_descent *o, const double *gamma) {
   const size_t d = (size_t) o->d, square = d * d;
   int64_t first = 0, count = o->m;
   rotated r = {.d = o->d};
   es_status st = ES_OK;
   r.shared =
       o->comm->size > 1 && (double) o->d * o->d * o->m / o->comm->size >= WORTH_SHARING;
-  if (r.shared) es_comm_share(o->comm, o->m, &first, &count);
+  if (r.shared) es_comm_local_range(o->comm, o->m, &first, &count);
   r.groups = (int) ((count + TILE * LANES - 1) / (TILE * LANES)) * TILE;
   const size_t groups = (size_t) r.groups;
   st = es_alloc(sizeof(lanes) * groups * d, "columns of W", (void **) &r.w);
@@ -155,7 +155,7 @@ es_status es_descent_rotated(es_descent *o, const double *gamma) {
   if (st == ES_OK) {
     for (int64_t j = 0; j < count; j++) r.g[j / LANES][j % LANES] = gamma[first + j];
     pack(o, &r, first, count, false);
-    o->ended = 0;
+    o->reached = 0;
     st = es_comm_agree(o->comm, loop(o, &r));
     unpack(o, &r, first, count);
   }

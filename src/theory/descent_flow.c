@@ -107,9 +107,9 @@ static es_status advance(es_descent *o, flow *f, double *t, double until, double
     memcpy(o->w, f->y, f->size * sizeof *o->w);
     memcpy(f->k[0], f->k[STAGES - 1], f->size * sizeof *f->y);
     *t = step == until - *t ? until : *t + step;
-    o->ended = *t;
+    o->reached = *t;
     if (es_descent_diverged(o->d, f->c)) return ES_EMATH;
-    ES_TRY(es_watch_see(o->watch, *t, f->c));
+    ES_TRY(es_crossings_update(o->observer.crossings, *t, f->c));
     const double next = step * fmin(change, 5);
     if (!cut || next > *h) *h = next;
   }
@@ -121,11 +121,11 @@ static es_status integrate(es_descent *o, flow *f) {
   for (int j = 0; j < o->m; j++) top = fmax(top, fabs(f->gamma[j]));
   double h = top > 0 ? 0.01 / top : 1;
   derivative(f, o->w, f->k[0]);
-  ES_TRY(es_watch_see(o->watch, 0, f->c));
-  for (int k = 0; k < o->n; k++) {
-    ES_TRY(advance(o, f, &t, o->at[k], &h));
+  ES_TRY(es_crossings_update(o->observer.crossings, 0, f->c));
+  for (int k = 0; k < o->observer.n; k++) {
+    ES_TRY(advance(o, f, &t, o->observer.at[k], &h));
     correlate(f, o->w);
-    ES_TRY(o->see(o->ctx, o->at[k], f->c));
+    ES_TRY(o->observer.record(o->observer.ctx, o->observer.at[k], f->c));
   }
   return ES_OK;
 }
@@ -139,7 +139,7 @@ es_status es_descent_flow(es_descent *o, const double *gamma, double tol) {
   for (int s = 0; s < STAGES && st == ES_OK; s++) st = ES_NEW(size, &f.k[s]);
   if (st == ES_OK) st = ES_NEW(square, &f.c);
   if (st == ES_OK) st = ES_NEW(square, &f.e);
-  o->ended = 0;
+  o->reached = 0;
   if (st == ES_OK) st = integrate(o, &f);
   st = es_comm_agree(o->comm, st);
   es_comm_bcast(o->comm, o->w, size * sizeof *o->w, 0);

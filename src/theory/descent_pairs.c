@@ -86,21 +86,21 @@ static es_status step(es_descent *o, sampled *s, int64_t now) {
   double *const *x = whole ? p->x : s->x;
   correlate(o, s, x, n, s->batch);
   if (es_descent_diverged(o->d, s->c)) return ES_EMATH;
-  if (whole) ES_TRY(es_watch_see(o->watch, (double) now, s->c));
+  if (whole) ES_TRY(es_crossings_update(o->observer.crossings, (double) now, s->c));
   move(o, s, x, n, s->batch);
-  o->ended = (double) (now + 1);
+  o->reached = (double) (now + 1);
   return ES_OK;
 }
 
 static es_status loop(es_descent *o, sampled *s) {
   const es_pairs *p = s->p;
   int64_t now = 0;
-  for (int k = 0; k < o->n; k++) {
-    for (; now < (int64_t) o->at[k]; now++) ES_TRY(step(o, s, now));
+  for (int k = 0; k < o->observer.n; k++) {
+    for (; now < (int64_t) o->observer.at[k]; now++) ES_TRY(step(o, s, now));
     correlate(o, s, p->x, p->n, p->total);
     if (es_descent_diverged(o->d, s->c)) return ES_EMATH;
-    ES_TRY(es_watch_see(o->watch, (double) now, s->c));
-    ES_TRY(o->see(o->ctx, o->at[k], s->c));
+    ES_TRY(es_crossings_update(o->observer.crossings, (double) now, s->c));
+    ES_TRY(o->observer.record(o->observer.ctx, o->observer.at[k], s->c));
   }
   return ES_OK;
 }
@@ -120,7 +120,7 @@ es_status es_descent_pairs(es_descent *o, const es_pairs *p, int64_t batch,
   if (st == ES_OK) st = ES_NEW(d * d, &s.c);
   if (st == ES_OK) st = ES_NEW(d * d, &s.e);
   st = es_comm_agree(o->comm, st);
-  o->ended = 0;
+  o->reached = 0;
   if (st == ES_OK) st = loop(o, &s);
   double *owned[] = {s.x[0], s.x[1], s.z[0], s.z[1], s.g, s.t, s.c, s.e};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(&owned[i]);

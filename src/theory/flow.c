@@ -72,7 +72,7 @@ static void critical_times(es_flow *f, double *x) {
     x[j] = grows(f, j) ? distance(f, j) : 0;
   }
   for (int k = 0; k < growing; k++) {
-    const double g = es_flow_slowing(f->d, k, f->opt.offdiag);
+    const double g = es_flow_slowdown(f->d, k, f->opt.offdiag);
     double first = INFINITY;
     int next = -1;
     for (int j = 0; j < f->modes; j++) {
@@ -145,8 +145,8 @@ done:
   return st;
 }
 
-es_status es_flow_restore(int d, int modes, const double *gamma, const double *start,
-                          const es_flow_options *opt, es_flow **out) {
+es_status es_flow_from_start(int d, int modes, const double *gamma, const double *start,
+                             const es_flow_options *opt, es_flow **out) {
   es_flow *f = NULL;
   ES_TRY(allocate(d, modes, gamma, opt, &f));
   for (int j = 0; j < modes; j++) f->start[j] = start[j];
@@ -184,7 +184,7 @@ static double growth(const es_flow *f, int j, double t) {
     /* Past its own step a mode goes on as before: its curve is a logistic one. */
     const double to = next == j || !(f->tau[next] < t) ? t : f->tau[next];
     sum += (to - from) *
-           rate(&f->opt, f->gamma[j], es_flow_slowing(f->d, k, f->opt.offdiag));
+           rate(&f->opt, f->gamma[j], es_flow_slowdown(f->d, k, f->opt.offdiag));
     from = to;
   }
   return sum;

@@ -63,14 +63,14 @@ double es_flow_plateau_value(int d, double k, double offdiag) {
   return k > 0 ? d / k / (1 + excess(d, k, offdiag)) : 0;
 }
 
-double es_flow_slowing(int d, int k, double offdiag) {
+double es_flow_slowdown(int d, int k, double offdiag) {
   return k > 0 ? offdiag * es_flow_plateau_value(d, k, offdiag) : 1;
 }
 
-double es_flow_floor(int d, int k, double pairs) {
+double es_flow_batch_loss(int d, int k, double pairs) {
   return d - k + ((double) k * k + k) / pairs;
 }
 
-double es_flow_shrunk(int k, double pairs) {
+double es_flow_batch_eigenvalue(int k, double pairs) {
   return 1 / (1 + (k + 1) / pairs);
 }

@@ -53,7 +53,7 @@ es_status es_kernel_create(es_config *cfg, const char *name, const es_comm *c,
   double spread;
   ES_TRY(es_registry_find("kernel", name, (const void *const *) kernels,
                           sizeof kernels / sizeof kernels[0], &found));
-  ES_TRY(es_points_spread(c, p, n, &spread));
+  ES_TRY(es_points_rms_distance(c, p, n, &spread));
   es_status st = ES_NEW(1, &k);
   if (st == ES_OK) {
     k->ops = found;
@@ -88,8 +88,8 @@ static void mean_point(const es_comm *c, const es_pairs *p, int64_t n, double *m
   es_comm_sum_f64(c, mean, p->m);
 }
 
-es_status es_points_spread(const es_comm *c, const es_pairs *p, int64_t n,
-                           double *spread) {
+es_status es_points_rms_distance(const es_comm *c, const es_pairs *p, int64_t n,
+                                 double *spread) {
   double *mean = NULL, sum[2] = {0, 0}; /* of |x - mean|^2, |x|^2 */
   ES_TRY(es_comm_agree(c, ES_NEW(p->m, &mean)));
   mean_point(c, p, n, mean);

@@ -60,16 +60,16 @@ static void step(es_descent *o, values *v) {
 static es_status loop(es_descent *o, values *v) {
   int64_t now = 0;
   es_kernel_correlate(o->d, v->points, v->all, o->w, v->c);
-  ES_TRY(es_watch_see(o->watch, 0, v->c));
-  for (int k = 0; k < o->n; k++) {
-    for (; now < (int64_t) o->at[k]; now++) {
+  ES_TRY(es_crossings_update(o->observer.crossings, 0, v->c));
+  for (int k = 0; k < o->observer.n; k++) {
+    for (; now < (int64_t) o->observer.at[k]; now++) {
       step(o, v);
       es_kernel_correlate(o->d, v->points, v->all, o->w, v->c);
-      o->ended = (double) (now + 1);
+      o->reached = (double) (now + 1);
       if (es_descent_diverged(o->d, v->c)) return ES_EMATH;
-      ES_TRY(es_watch_see(o->watch, o->ended, v->c));
+      ES_TRY(es_crossings_update(o->observer.crossings, o->reached, v->c));
     }
-    ES_TRY(o->see(o->ctx, o->at[k], v->c));
+    ES_TRY(o->observer.record(o->observer.ctx, o->observer.at[k], v->c));
   }
   return ES_OK;
 }
@@ -91,7 +91,7 @@ es_status es_descent_kernel(es_descent *o, const es_dmat *k, const es_dmat *k_ne
   if (st == ES_OK) st = ES_NEW(d * block, &v.mine);
   if (st == ES_OK) st = ES_NEW(d * (size_t) v.all, &v.change);
   st = es_comm_agree(o->comm, st);
-  o->ended = 0;
+  o->reached = 0;
   if (st == ES_OK) st = es_comm_agree(o->comm, loop(o, &v));
   double *owned[] = {v.c, v.e, v.dual, v.mine, v.change};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(&owned[i]);

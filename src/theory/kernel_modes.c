@@ -55,9 +55,9 @@ static es_status decompose_a(work *w) {
   ES_TRY_GOTO(es_dmat_create(g, order, order, 0, &swap), done);
   es_dmat_fill(swap, exchange, &order);
   ES_TRY_GOTO(es_dmat_create(g, order, w->kept, 0, &swapped), done);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'N', 1, swap, &u, 0, swapped), done);
+  ES_TRY_GOTO(es_dmat_gemm("NN", 1, swap, &u, 0, swapped), done);
   ES_TRY_GOTO(es_dmat_create(g, w->kept, w->kept, 0, &a), done);
-  ES_TRY_GOTO(es_dmat_gemm('T', 'N', 1, &u, swapped, 0, a), done);
+  ES_TRY_GOTO(es_dmat_gemm("TN", 1, &u, swapped, 0, a), done);
   scale(a, w->of_k->value, true, 0.5, 1);
   scale(a, w->of_k->value, false, 0.5, 1.0 / order);
   st = es_eig_solve("syevd", a, 0, &w->of_a);
@@ -75,10 +75,10 @@ static es_status solve(work *w, es_kernel_modes *out) {
   ES_TRY(decompose_a(w));
   es_dmat u = es_dmat_first_cols(w->of_k->vector, w->kept);
   ES_TRY(es_dmat_create(g, order, w->kept, 0, &out->basis.vector));
-  ES_TRY(es_dmat_create(g, order, w->kept, 0, &out->root));
-  ES_TRY(es_dmat_gemm('N', 'N', 1, &u, w->of_a->vector, 0, out->basis.vector));
+  ES_TRY(es_dmat_create(g, order, w->kept, 0, &out->dual));
+  ES_TRY(es_dmat_gemm("NN", 1, &u, w->of_a->vector, 0, out->basis.vector));
   scale(&u, w->of_k->value, false, -0.5, 1);
-  ES_TRY(es_dmat_gemm('N', 'N', 1, &u, w->of_a->vector, 0, out->root));
+  ES_TRY(es_dmat_gemm("NN", 1, &u, w->of_a->vector, 0, out->dual));
   out->dropped = order - w->kept;
   out->basis.m = order;
   out->basis.k = w->kept;
@@ -109,7 +109,7 @@ void es_kernel_modes_destroy(es_kernel_modes **modes) {
   if (*modes == NULL) return;
   es_free(&(*modes)->basis.gamma);
   es_dmat_destroy(&(*modes)->basis.vector);
-  es_dmat_destroy(&(*modes)->root);
+  es_dmat_destroy(&(*modes)->dual);
   es_free(modes);
 }
 
@@ -128,8 +128,8 @@ es_status es_kernel_weights(const es_kernel_modes *modes, int d, const double *f
                             double *w) {
   rows r = {.x = f, .n = modes->basis.m};
   es_modes onto = modes->basis;
-  onto.vector = modes->root;
-  return es_modes_rotate(&onto, d, entry, &r, w);
+  onto.vector = modes->dual;
+  return es_modes_project(&onto, d, entry, &r, w);
 }
 
 es_status es_kernel_embed(const es_kernel_modes *modes, int d, const double *w,
@@ -141,9 +141,9 @@ es_status es_kernel_embed(const es_kernel_modes *modes, int d, const double *w,
   ES_TRY_GOTO(es_dmat_create(g, d, modes->basis.k, 0, &weights), done);
   es_dmat_fill(weights, entry, &r);
   ES_TRY_GOTO(es_dmat_create(g, d, modes->basis.m, 0, &dual), done);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'T', 1, weights, modes->root, 0, dual), done);
+  ES_TRY_GOTO(es_dmat_gemm("NT", 1, weights, modes->dual, 0, dual), done);
   ES_TRY_GOTO(es_dmat_create(g, d, k_x->n, 0, &out), done);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'N', 1, dual, k_x, 0, out), done);
+  ES_TRY_GOTO(es_dmat_gemm("NN", 1, dual, k_x, 0, out), done);
   st = es_dmat_gather(out, f);
 done:
   es_dmat_destroy(&out);

@@ -10,7 +10,7 @@
 #include "eigenstep/mem.h"
 #include "samples.h"
 
-bool es_linear_samples(int64_t m, int64_t n) {
+bool es_linear_uses_samples(int64_t m, int64_t n) {
   return 2 * n < m;
 }
 
@@ -65,7 +65,7 @@ es_status es_modes_create(const es_grid *g, const es_pairs *p, int k, const char
   ES_TRY(es_comm_agree(g->comm, ES_NEW(1, &made)));
   made->m = p->m;
   made->samples = strcmp(solver, "samples") == 0 ||
-                  (strcmp(solver, "auto") == 0 && es_linear_samples(p->m, p->total));
+                  (strcmp(solver, "auto") == 0 && es_linear_uses_samples(p->m, p->total));
   const es_status st = made->samples ? es_modes_from_samples(g, p, k, made)
                                      : from_matrix(g, p, k, solver, made);
   if (st == ES_OK)
@@ -82,8 +82,8 @@ void es_modes_destroy(es_modes **modes) {
   es_free(modes);
 }
 
-es_status es_modes_rotate(const es_modes *modes, int d,
-                          double (*f)(void *ctx, int i, int j), void *ctx, double *out) {
+es_status es_modes_project(const es_modes *modes, int d,
+                           double (*f)(void *ctx, int i, int j), void *ctx, double *out) {
   const es_grid *g = modes->vector->grid;
   es_dmat *w = NULL, *turned = NULL;
   es_status st;
@@ -91,7 +91,7 @@ es_status es_modes_rotate(const es_modes *modes, int d,
   ES_TRY_GOTO(es_dmat_create(g, d, modes->m, 0, &w), done);
   ES_TRY_GOTO(es_dmat_create(g, d, modes->k, 0, &turned), done);
   es_dmat_fill(w, f, ctx);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'N', 1, w, &v, 0, turned), done);
+  ES_TRY_GOTO(es_dmat_gemm("NN", 1, w, &v, 0, turned), done);
   st = es_dmat_gather(turned, out);
 done:
   es_dmat_destroy(&turned);
@@ -109,7 +109,7 @@ static double entry(void *ctx, int i, int j) {
   return r->x[(size_t) i * (size_t) r->n + (size_t) j];
 }
 
-es_status es_modes_restore(const es_modes *modes, int d, const double *w, double *out) {
+es_status es_modes_expand(const es_modes *modes, int d, const double *w, double *out) {
   const es_grid *g = modes->vector->grid;
   rows r = {.x = w, .n = modes->k};
   es_dmat *turned = NULL, *whole = NULL;
@@ -118,7 +118,7 @@ es_status es_modes_restore(const es_modes *modes, int d, const double *w, double
   ES_TRY_GOTO(es_dmat_create(g, d, modes->k, 0, &turned), done);
   ES_TRY_GOTO(es_dmat_create(g, d, modes->m, 0, &whole), done);
   es_dmat_fill(turned, entry, &r);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'T', 1, turned, &v, 0, whole), done);
+  ES_TRY_GOTO(es_dmat_gemm("NT", 1, turned, &v, 0, whole), done);
   st = es_dmat_gather(whole, out);
 done:
   es_dmat_destroy(&whole);

@@ -38,7 +38,7 @@ static double exchange(void *ctx, int i, int j) {
   es_comm other = *s->g->comm;
   int64_t first, n;
   other.rank = r;
-  es_comm_share(&other, s->p->total, &first, &n);
+  es_comm_local_range(&other, s->p->total, &first, &n);
   const int64_t at = i % tall;
   if (at >= 2 * n) return 0;
   return j == r * tall + (at < n ? at + n : at - n);
@@ -76,7 +76,7 @@ static es_status decompose_k(side *s) {
   es_dmat *k = NULL;
   const int order = s->y->m;
   ES_TRY(es_dmat_create(s->g, order, order, 0, &k));
-  es_status st = es_dmat_gemm('N', 'T', 1, s->y, s->y, 0, k);
+  es_status st = es_dmat_gemm("NT", 1, s->y, s->y, 0, k);
   if (st == ES_OK) st = es_eig_solve("syevd", k, 0, &s->of_k);
   es_dmat_destroy(&k);
   ES_TRY(st);
@@ -93,9 +93,9 @@ static es_status decompose_a(side *s, int k) {
   ES_TRY_GOTO(es_dmat_create(s->g, s->y->m, s->y->m, 0, &s->swap), done);
   es_dmat_fill(s->swap, exchange, s);
   ES_TRY_GOTO(es_dmat_create(s->g, s->y->m, s->rank, 0, &swapped), done);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'N', 1, s->swap, &u, 0, swapped), done);
+  ES_TRY_GOTO(es_dmat_gemm("NN", 1, s->swap, &u, 0, swapped), done);
   ES_TRY_GOTO(es_dmat_create(s->g, s->rank, s->rank, 0, &a), done);
-  ES_TRY_GOTO(es_dmat_gemm('T', 'N', 1, &u, swapped, 0, a), done);
+  ES_TRY_GOTO(es_dmat_gemm("TN", 1, &u, swapped, 0, a), done);
   scale_cols(a, s->kappa, 0.5, 0.5 / (double) s->p->total);
   scale_rows(a, s->kappa, 0.5);
   ES_TRY_GOTO(es_eig_solve("auto", a, k > 0 && k < s->rank ? k : 0, &s->of_a), done);
@@ -113,9 +113,9 @@ static es_status lift(side *s, es_modes *out) {
   es_status st;
   scale_cols(&u, s->kappa, -0.5, 1);
   ES_TRY_GOTO(es_dmat_create(s->g, s->y->m, b.n, 0, &ub), done);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'N', 1, &u, &b, 0, ub), done);
+  ES_TRY_GOTO(es_dmat_gemm("NN", 1, &u, &b, 0, ub), done);
   ES_TRY_GOTO(es_dmat_create(s->g, s->p->m, b.n, 0, &out->vector), done);
-  st = es_dmat_gemm('T', 'N', 1, s->y, ub, 0, out->vector);
+  st = es_dmat_gemm("TN", 1, s->y, ub, 0, out->vector);
 done:
   es_dmat_destroy(&ub);
   return st;
@@ -131,9 +131,9 @@ static es_status verify(const side *s, es_modes *out) {
   ES_TRY_GOTO(es_dmat_create(s->g, s->y->m, k, 0, &syv), done);
   ES_TRY_GOTO(es_dmat_create(s->g, s->p->m, k, 0, &gv), done);
   ES_TRY_GOTO(es_dmat_create(s->g, k, k, 0, &vv), done);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'N', 1, s->y, out->vector, 0, yv), done);
-  ES_TRY_GOTO(es_dmat_gemm('N', 'N', 1, s->swap, yv, 0, syv), done);
-  ES_TRY_GOTO(es_dmat_gemm('T', 'N', 0.5 / (double) s->p->total, s->y, syv, 0, gv), done);
+  ES_TRY_GOTO(es_dmat_gemm("NN", 1, s->y, out->vector, 0, yv), done);
+  ES_TRY_GOTO(es_dmat_gemm("NN", 1, s->swap, yv, 0, syv), done);
+  ES_TRY_GOTO(es_dmat_gemm("TN", 0.5 / (double) s->p->total, s->y, syv, 0, gv), done);
   for (int j = 0; j < gv->ln; j++) {
     const double w = out->gamma[es_dmat_col(gv, j)];
     for (int i = 0; i < gv->lm; i++) {
@@ -143,7 +143,7 @@ static es_status verify(const side *s, es_modes *out) {
   }
   for (int j = 0; j < k; j++) norm = hypot(norm, out->gamma[j]);
   out->residual = norm > 0 ? es_dmat_norm(gv) / norm : 0;
-  ES_TRY_GOTO(es_dmat_gemm('T', 'N', 1, out->vector, out->vector, 0, vv), done);
+  ES_TRY_GOTO(es_dmat_gemm("TN", 1, out->vector, out->vector, 0, vv), done);
   for (int j = 0; j < vv->ln; j++)
     for (int i = 0; i < vv->lm; i++)
       vv->a[(size_t) j * (size_t) vv->lld + i] -=

@@ -94,7 +94,7 @@ es_status es_accuracy_check(const es_accuracy_params *p, bool *wanted) {
 static es_status make_set(const es_comm *c, const es_accuracy_source *s, int64_t total,
                           int dim, es_labelled *set) {
   int64_t lo, mine;
-  es_comm_share(c, s->chunk, &lo, &mine);
+  es_comm_local_range(c, s->chunk, &lo, &mine);
   const int64_t room = (total + s->chunk - 1) / s->chunk * mine;
   *set = (es_labelled){.total = total, .dim = dim, .classes = s->classes};
   ES_TRY(ES_NEW(room * dim, &set->x));
@@ -113,7 +113,7 @@ static es_status prepare(es_config *cfg, es_accuracy *a, int dim) {
     ES_TRY(
         es_config_get(cfg, section, kinds[k]->params, NULL, kinds[k]->size, a->par[k]));
   }
-  es_comm_share(a->comm, a->source.chunk, &lo, &mine);
+  es_comm_local_range(a->comm, a->source.chunk, &lo, &mine);
   ES_TRY(ES_NEW(mine * dim, &a->chunk));
   ES_TRY(make_set(a->comm, &a->source, a->source.bank, dim, &a->bank));
   return make_set(a->comm, &a->source, a->source.test, dim, &a->test);
@@ -202,7 +202,7 @@ static es_status features(const es_accuracy *a, es_train *t, const es_batch *b) 
 static es_status embed(es_accuracy *a, es_train *t, es_loader *loader, es_labelled *set) {
   const int64_t chunk = a->source.chunk;
   int64_t lo, mine;
-  es_comm_share(a->comm, chunk, &lo, &mine);
+  es_comm_local_range(a->comm, chunk, &lo, &mine);
   set->n = 0;
   for (int64_t c = 0; c * chunk < set->total; c++) {
     es_batch *b = NULL;

@@ -121,7 +121,7 @@ static es_status classify(knn *s, const es_labelled *bank, double *value) {
     find_mine(s, bank, first, rows);
     ES_TRY(
         es_comm_allgather(s->c, s->mine, (int64_t) BLOCK * s->k, sizeof(near), s->all));
-    es_comm_share(s->c, rows, &lo, &share);
+    es_comm_local_range(s->c, rows, &lo, &share);
     for (int64_t r = lo; r < lo + share; r++)
       hits += vote(s, (int) r) == s->label[first + r];
   }

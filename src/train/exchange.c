@@ -71,7 +71,7 @@ static es_status update_or_skip(es_train *t, const es_partition *mine) {
 
 es_status es_exchange_update(es_train *t) {
   const es_range all = {0, es_net_params(t->net)->n};
-  const es_partition whole = {.n = 1, .own = &all};
+  const es_partition whole = {.n = 1, .range = &all};
   es_reduction *const r = t->reduction;
   es_clock_mark(&t->clock);
   ES_TRY(update_or_skip(t, r != NULL ? es_reduction_partition(r) : &whole));

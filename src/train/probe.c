@@ -68,7 +68,7 @@ static es_status embed_all(es_probe *p, es_train *t, int pass, int64_t n_total,
                            double *z) {
   const size_t d = (size_t) p->dim;
   int64_t n = 0, lo, mine;
-  es_comm_share(p->comm, p->per_chunk, &lo, &mine);
+  es_comm_local_range(p->comm, p->per_chunk, &lo, &mine);
   for (int64_t c = 0; c < p->chunks; c++) {
     es_batch *b = NULL;
     ES_TRY(es_comm_agree(t->comm, es_loader_get(p->loader, pass * p->chunks + c, &b)));
@@ -85,7 +85,7 @@ static es_status embed_all(es_probe *p, es_train *t, int pass, int64_t n_total,
 
 es_status es_probe_measure(es_probe *p, es_train *t, es_snapshot *s, double *loss) {
   int64_t lo, mine;
-  es_comm_share(p->comm, p->per_chunk, &lo, &mine);
+  es_comm_local_range(p->comm, p->per_chunk, &lo, &mine);
   const int64_t n = p->chunks * mine, d = p->dim;
   es_clock_mark(&t->clock);
   for (int pass = 0; 2 * pass < p->views; pass++)

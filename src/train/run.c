@@ -161,8 +161,12 @@ static es_status checkpoint(loop *l) {
   snprintf(dir, sizeof dir, "%s/ckpt", l->run->dir);
   ES_TRY(es_traj_flush(l->traj));
   ES_TRY(es_train_sync_bn(t));
-  ES_TRY(es_ckpt_write(t->comm, dir, t->step, t->time, (int) l->run->ckpt->keep,
-                       l->run->config_text, es_train_visit, t));
+  const es_ckpt_set set = {.dir = dir,
+                           .step = t->step,
+                           .time = t->time,
+                           .keep = (int) l->run->ckpt->keep,
+                           .config_text = l->run->config_text};
+  ES_TRY(es_ckpt_write(t->comm, &set, es_train_visit, t));
   l->window_paused += es_now() - start;
   t->clock.seconds[ES_PHASE_CKPT] += es_now() - start;
   return ES_OK;

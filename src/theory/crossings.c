@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file watch.c  When each eigenvalue of a small matrix crosses its threshold.
+/** @file crossings.c  When each eigenvalue of a small matrix crosses its threshold.
  *
  *  Sylvester's law of inertia: the number of eigenvalues above t is the number of
  *  positive pivots of C - t I. That costs less than a step, so every step is looked at
@@ -15,14 +15,14 @@
 void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda,
             double *w, double *work, const int *lwork, int *info);
 
-struct es_watch {
+struct es_crossings {
   int d, count;
   bool started;
   double before; /* the moment of `last` */
   double *threshold, *crossing, *last, *pivots, *work, *old_values, *new_values;
 };
 
-es_status es_small_eigenvalues(int d, const double *c, double *work, double *lambda) {
+es_status es_dense_eigenvalues(int d, const double *c, double *work, double *lambda) {
   double *a = work, *rest = work + (size_t) d * (size_t) d;
   const int lwork = 3 * d;
   int info = 0;
@@ -37,9 +37,9 @@ es_status es_small_eigenvalues(int d, const double *c, double *work, double *lam
   return ES_OK;
 }
 
-es_status es_watch_create(int d, const double *threshold, es_watch **out) {
+es_status es_crossings_create(int d, const double *threshold, es_crossings **out) {
   const size_t n = (size_t) d, square = n * n;
-  es_watch *w = NULL;
+  es_crossings *w = NULL;
   es_status st;
   ES_TRY(ES_NEW(1, &w));
   w->d = d;
@@ -55,11 +55,11 @@ es_status es_watch_create(int d, const double *threshold, es_watch **out) {
   *out = w;
   w = NULL;
 done:
-  es_watch_destroy(&w);
+  es_crossings_destroy(&w);
   return st;
 }
 
-void es_watch_destroy(es_watch **w) {
+void es_crossings_destroy(es_crossings **w) {
   if (*w == NULL) return;
   double **owned[] = {&(*w)->threshold, &(*w)->crossing, &(*w)->last,
                       &(*w)->pivots,    &(*w)->work,     &(*w)->old_values,
@@ -68,16 +68,16 @@ void es_watch_destroy(es_watch **w) {
   es_free(w);
 }
 
-const double *es_watch_crossings(const es_watch *w) {
+const double *es_crossings_at(const es_crossings *w) {
   return w->crossing;
 }
 
-int es_watch_count(const es_watch *w) {
+int es_crossings_count(const es_crossings *w) {
   return w->count;
 }
 
 /* Eigenvalues of C above t: positive pivots of C - t I = L D L'. */
-static int above(es_watch *w, const double *c, double t) {
+static int above(es_crossings *w, const double *c, double t) {
   const int d = w->d;
   double *a = w->pivots;
   int positive = 0;
@@ -106,14 +106,14 @@ static double interpolate(double from, double to, double x, double y, double t) 
   return from + (to - from) * (x < t && part > 0 && part < 1 ? part : 1);
 }
 
-es_status es_watch_see(es_watch *w, double at, const double *c) {
+es_status es_crossings_update(es_crossings *w, double at, const double *c) {
   const size_t square = (size_t) w->d * (size_t) w->d;
   bool known = false;
   while (w->count < w->d && above(w, c, w->threshold[w->count]) > w->count) {
     const int k = w->count;
     if (!known && w->started)
-      ES_TRY(es_small_eigenvalues(w->d, w->last, w->work, w->old_values));
-    if (!known) ES_TRY(es_small_eigenvalues(w->d, c, w->work, w->new_values));
+      ES_TRY(es_dense_eigenvalues(w->d, w->last, w->work, w->old_values));
+    if (!known) ES_TRY(es_dense_eigenvalues(w->d, c, w->work, w->new_values));
     known = true;
     w->crossing[k] = w->started ? interpolate(w->before, at, w->old_values[k],
                                               w->new_values[k], w->threshold[k])
