@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# build.sh  Bootstrap, configure and make in a build folder, where out of date.
+# build.sh  Bootstrap, configure and make in a build folder, where out of date:
+# configure again with other options, or where it would find something else (found.sh).
 # Usage: build.sh BUILDDIR [configure options]
 set -eu
 cd "$(dirname "$0")/.."
@@ -17,8 +18,11 @@ if [ -f config.status ]; then # a build in the source folder would get in the wa
 fi
 mkdir -p "$build"
 cd "$build"
-if [ ! -f Makefile ] || [ "$(cat configured.with 2>/dev/null)" != "$*" ]; then
+{ echo "$*"; sh "$root/autotools/found.sh"; } > configured.new
+if [ ! -f Makefile ] || ! cmp -s configured.new configured.with; then
+  rm -f configured.with
   "$root/configure" "$@"
-  echo "$*" > configured.with
+  mv configured.new configured.with
 fi
+rm -f configured.new
 make -j"$(nproc)"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # setup.sh  Install the Debian packages that are missing, as root or through sudo.
-# Usage: setup.sh [--tests]     --tests adds what only `make check` uses
+# Usage: setup.sh [--tests | --list]     --tests adds what only `make check` uses; --list
+# prints all names and installs nothing.
 # With nothing missing it only looks; elsewhere than on Debian it says what is needed.
 set -eu
 
@@ -9,9 +10,10 @@ packages="autoconf automake make gcc libc6-dev pkg-config git help2man
   libopenmpi-dev openmpi-bin libopenblas-dev libscalapack-openmpi-dev libdnnl-dev
   libhdf5-openmpi-dev libinih-dev libcjson-dev libjpeg-dev libpng-dev
   python3 python3-numpy python3-h5py python3-matplotlib"
-[ "${1-}" != --tests ] || packages="$packages
+[ $# = 0 ] || packages="$packages
   libcmocka-dev hdf5-tools clang-format cppcheck python3-xarray python3-h5netcdf
   python3-netcdf4 python3-torch python3-torchvision"
+if [ "${1-}" = --list ]; then echo $packages; exit 0; fi
 
 if ! command -v apt-get > /dev/null || ! command -v dpkg-query > /dev/null; then
   echo "setup: not Debian; what corresponds to these packages is needed:" $packages
