@@ -23,7 +23,7 @@ typedef struct pipeline {
   void *scratch;
 } pipeline;
 
-/** Settings end with NULL. @return the status of selecting the steps and of es_augment_create */
+/** Settings end with NULL. @return status of es_select_augment and es_augment_create */
 static es_status make(pipeline *p, const es_dataset *ds, const char *const *settings) {
   es_config *cfg;
   *p = (pipeline){0};
