@@ -6,6 +6,7 @@ class where the run stores /embedding/label, else, or asked for, the hue of its
 direction, seen from the centre, on the first two axes at the end.
 """
 import logging
+import re
 import shutil
 import subprocess
 
@@ -14,7 +15,8 @@ import numpy as np
 from matplotlib import animation
 from matplotlib.lines import Line2D
 
-import runs
+import eigenstep
+import script
 
 HEIGHT = 3.0  # of a row of clouds, inches
 NAMED = 20  # classes that colours can tell apart; beyond, neighbours look alike
@@ -39,19 +41,27 @@ def colors_of(run, last, wanted=None):
         label, names = classes
         return np.vstack([palette(len(names)), UNLABELLED])[label]  # -1 is the last
     if wanted == "class":
-        runs.give_up(f"the run in '{run.folder}' holds no labels (/embedding/label); "
+        script.give_up(f"the run in '{run.folder}' holds no labels (/embedding/label); "
                      "--colour hue does without")
     return hues(np.arctan2(last[:, 1], last[:, 0]) / (2 * np.pi) % 1)
 
 
+def natural(name):
+    """Sorting key: "class 2" before "class 10"."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
 def named(run, wanted):
-    """(name, colour) of the classes; empty where there is nothing to name."""
+    """(name, colour) of the classes present; empty where there is nothing to name."""
     classes = None if wanted == "hue" else run.classes()
     if classes is None or len(classes[1]) > NAMED:
         return []
     label, names = classes
-    shown = [(n.replace("_", " "), tuple(c)) for n, c in zip(names, palette(len(names)))]
-    return shown + [("unlabelled", UNLABELLED)] * bool(np.any(label < 0))
+    present = set(label.tolist())
+    shown = [(script.plain(n.replace("_", " ")), tuple(c))
+             for k, (n, c) in enumerate(zip(names, palette(len(names)))) if k in present]
+    shown.sort(key=lambda entry: natural(entry[0]))
+    return shown + [("unlabelled", UNLABELLED)] * (-1 in present)
 
 
 class Legend:
@@ -81,7 +91,7 @@ def limit_of(x):
     return np.percentile(np.abs(x).max(axis=2), 99.5, axis=1).max() * 1.05 or 1.0
 
 
-def steps_by(run, time):
+def learned_by(run, time):
     steps = run.steps()
     return int(np.sum(np.isfinite(steps) & (steps <= time)))
 
@@ -114,9 +124,9 @@ def bare(a, limit):
 
 
 def caption(run, time):
-    k = steps_by(run, time)
-    return f"t = {time:.3g}\n" + ("no step yet" if k == 0 else
-                                  "after 1 step" if k == 1 else f"after {k} steps")
+    k = learned_by(run, time)
+    count = "no mode" if k == 0 else "1 mode" if k == 1 else f"{k} modes"
+    return f"t = {time:.3g}\n{count} learned"
 
 
 def draw(all_runs, count, wanted=None):
@@ -135,7 +145,7 @@ def draw(all_runs, count, wanted=None):
     for strip, legend, (run, t, x, moments) in zip(strips, legends, rows):
         low, unit = np.array([legend.height, HEIGHT]) / (legend.height + HEIGHT)
         legend.draw(strip)
-        strip.suptitle(f"{run.title}, {run.subtitle}", x=0.02, y=low + 0.975 * unit,
+        strip.suptitle(script.plain(f"{run.title}, {run.subtitle}"), x=0.02, y=low + 0.975 * unit,
                        ha="left", fontsize=10)
         limit, color = limit_of(x), colors_of(run, x[-1], wanted)
         for i, at in enumerate(moments):
@@ -152,9 +162,9 @@ def writer_for(path):
     if path.endswith(".gif"):
         return animation.PillowWriter(fps=12)
     if not path.endswith(".mp4"):
-        runs.give_up(f"got --movie '{path}', expected a name that ends in .gif or .mp4")
+        script.give_up(f"got --movie '{path}', expected a name that ends in .gif or .mp4")
     if shutil.which("ffmpeg") is None:
-        runs.give_up(f"'{path}' needs the program ffmpeg, which is not installed; "
+        script.give_up(f"'{path}' needs the program ffmpeg, which is not installed; "
                      "a name that ends in .gif does without")
     return animation.FFMpegWriter(fps=12, bitrate=2400)
 
@@ -182,7 +192,7 @@ def movie(all_runs, path, frames, wanted=None):
         for k in range(values.shape[1] - 1, -1, -1):
             below.plot(times, values[:, k], color=shades[k], lw=1.2)
         below.set(xlim=(0, times[-1] or 1), xlabel="effective time t")
-        below.set_ylabel(rf"$\lambda_k({runs.SYMBOLS[run.matrix()]})$")
+        below.set_ylabel(rf"$\lambda_k({eigenstep.SYMBOLS[run.matrix()]})$")
         below.spines[["top", "right"]].set_visible(False)
         below.tick_params(labelsize=8)
         cursor = below.axvline(0, color="k", lw=0.9, clip_on=False)
@@ -202,14 +212,14 @@ def movie(all_runs, path, frames, wanted=None):
             said.set_text(caption(run, t[at]))
 
     try:
-        logging.getLogger("matplotlib.animation").setLevel(logging.ERROR)  # said once
+        logging.getLogger("matplotlib.animation").setLevel(logging.ERROR)
         moving = animation.FuncAnimation(fig, show, frames=frames)
         moving.save(path, writer=writer, dpi=90)
     except OSError as e:
-        runs.give_up(f"cannot write '{path}': {e}")
+        script.give_up(f"cannot write '{path}': {e}")
     except subprocess.CalledProcessError as e:
-        said = runs.text(e.stderr or b"").strip().splitlines()
-        runs.give_up(f"cannot write '{path}': ffmpeg ended with {e.returncode}"
+        said = eigenstep.text(e.stderr or b"").strip().splitlines()
+        script.give_up(f"cannot write '{path}': ffmpeg ended with {e.returncode}"
                      + (f", {said[-1]}" if said else ""))
     plt.close(fig)
     print(path)

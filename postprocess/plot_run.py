@@ -8,11 +8,12 @@
                                                    the cloud of embeddings growing
     plot_run.py --movie FILE.gif|.mp4 OUTDIR...    the same, moving, over the eigenvalues
 
-One column a run, three rows: the loss (batches in grey, probe set in black), the leading
-eigenvalues on a linear and on a logarithmic axis, of the matrix in which the loss lets
-its modes rise unless --matrix names one. Thin verticals: the step detector saw an
-eigenvalue cross half of its final value. Dashed: the prediction (/theory), where there
-is one. Triangles at the bottom: when a step was forecast while its eigenvalue was small.
+One column a run, at most four side by side, three rows: the loss (batches in grey, probe set in black), the leading
+eigenvalues on a linear and on a logarithmic axis, of the matrix in which the modes of the
+loss rise unless --matrix names one. Thin verticals: the eigenvalue crossed half of its
+final value (/steps). Dashed: the prediction (/theory), where there is one. Triangles at
+the bottom: the forecast made while the eigenvalue was small. Of several runs, those that
+failed or hold no snapshot yet are left out with a note.
 After Figures 1 and 3 of Simon et al., ICML 2023.
 
 Writes OUTDIR/figure.{png,svg,pdf} (--pca: OUTDIR/pca), of several runs ./figure, ./pca.
@@ -27,10 +28,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 
+import eigenstep
 import plot_pca
-import runs
+import script
 
 DASHES = (0, (3, 2))
+WIDEST = 4  # runs side by side
 LABEL_T = r"effective time  $t$ = learning rate $\times$ step"
 
 
@@ -58,13 +61,13 @@ def mark_steps(axes, run, colors, last):
 
 def mark_plateaus(a, run):
     """Light lines at d - k, where the unnormalised Barlow Twins loss rests (w = 1)."""
-    values = run.get("/spectrum/cross_correlation/eigenvalues")
+    values = run.series("/spectrum/cross_correlation", "eigenvalues")
     is_theory = (run.loss == "barlow" and run.parameter("loss.barlow.normalize") == "none"
-                 and float(run.parameter("loss.barlow.offdiag", 0)) == 1)
+                 and run.number("loss.barlow.offdiag", 0) == 1)
     if values is None or not is_theory:
         return
     low, high = a.get_ylim()
-    for level in range(values.shape[1] + 1):
+    for level in range(values[1].shape[1] + 1):
         if low < level < high:
             a.axhline(level, color="0.9", lw=0.7, zorder=0)
 
@@ -73,11 +76,11 @@ def collapsed_loss(run, group):
     """NT-Xent of N pairs at one point: larger for more views, as the probe set has."""
     if run.loss != "simclr":
         return 0.0
-    pairs = run.parameter("batch.pairs" if group == "/loss" else "spectrum.probe")
+    pairs = run.number("batch.pairs" if group == "/loss" else "spectrum.probe")
     if group == "/probe_loss" and "/embedding/pca" in run.f:
         pairs = run.f["/embedding/pca"].shape[1]  # less than asked for, in whole batches
     doubled = run.parameter("loss.simclr.doubled") == "true"
-    return (2 if doubled else 1) * np.log(2 * float(pairs) - 1)
+    return (2 if doubled else 1) * np.log(2 * pairs - 1)
 
 
 def draw_loss(a, run):
@@ -117,58 +120,74 @@ def draw_eigenvalues(a, run, t, values, log):
         a.set_yscale("log")
         a.set_ylim(floor * 0.7, (top if top > 0 else 1) * 1.8)
     else:
-        a.set_ylim(min(0, values.min()), top * 1.07 if top > 0 else 1)
+        a.set_ylim(min(0, np.nanmin(values)), top * 1.07 if top > 0 else 1)
     return colors
 
 
-def draw(all_runs, wanted=None, modes=12):
-    """The figure; one column a run."""
-    n = len(all_runs)
-    fig, grid = plt.subplots(3, n, figsize=(6.4 if n == 1 else 1 + 4.1 * n, 7.2),
-                             sharex="col", squeeze=False, layout="constrained")
-    most, theory, steps, forecast = 1, False, False, False
-    for column, run in zip(grid.T, all_runs):
-        matrix = run.matrix(wanted)
-        t, values = run.spectrum(matrix, modes)
-        last = t[-1] if t[-1] > 0 else 1.0
-        draw_loss(column[0], run)
-        for a, log in ((column[1], False), (column[2], True)):
-            colors = draw_eigenvalues(a, run, t, values, log)
-        column[2].set_xlim(0, last)
-        mark_steps(column, run, colors, last)
-        symbol = runs.SYMBOLS[matrix]
-        column[0].set_ylabel(r"loss $-$ ln(2N $-$ 1)" if run.loss == "simclr" else "loss")
-        column[1].set_ylabel(rf"eigenvalues $\lambda_k({symbol})$")
-        column[2].set_ylabel(rf"$\lambda_k({symbol})$, log")
-        column[2].set_xlabel(LABEL_T, fontsize=9)
+def draw(runs, wanted=None, modes=12):
+    """The figure; one column a run, bands of at most WIDEST columns."""
+    n = len(runs)
+    columns = n if n <= WIDEST else -(-n // -(-n // WIDEST))  # bands of equal length
+    bands = -(-n // columns)
+    width = 6.4 if n == 1 else 1 + 4.1 * columns
+    fig, grid = plt.subplots(3 * bands, columns, figsize=(width, 7.2 * bands),
+                             squeeze=False, layout="constrained")
+    titles = script.described(runs)
+    drawn, most = {"theory": False, "steps": False, "forecast": False}, 1
+    for i, (run, varied) in enumerate(zip(runs, titles)):
+        band, at = divmod(i, columns)
+        column = grid[3 * band:3 * band + 3, at]
+        most = max(most, draw_column(column, run, run.matrix(wanted), modes, drawn))
         column[0].set_title(f"{run.title}\n", fontsize=11, loc="left")
-        column[0].text(0, 1.03, run.subtitle, transform=column[0].transAxes, fontsize=8.5,
-                       color="0.4")
-        most = max(most, values.shape[1])
-        theory = theory or run.series("/theory", "eigenvalues") is not None
-        steps = steps or shown(run.steps(), last)
-        forecast = forecast or shown(run.steps("time_predicted"), last)
+        column[0].text(0, 1.03, script.plain(varied or run.subtitle), fontsize=8.5,
+                       transform=column[0].transAxes, color="0.4")
+    for i in range(n, bands * columns):
+        band, at = divmod(i, columns)
+        for a in grid[3 * band:3 * band + 3, at]:
+            a.set_axis_off()
     for a in grid.flat:
         a.spines[["top", "right"]].set_visible(False)
         a.tick_params(labelsize=8)
-    legend(fig, all(run.model for run in all_runs), theory, steps, forecast)
-    mode_bar(fig, grid[1:, -1], most)
+    legend(fig, all(run.model for run in runs), drawn)
+    mode_bar(fig, grid[1:3, -1] if bands == 1 else grid[:3, -1], most)
     return fig
 
 
-def legend(fig, models, theory, steps, forecast):
+def draw_column(column, run, matrix, modes, drawn):
+    """One run on three axes; returns how many eigenvalues are drawn."""
+    t, values = run.spectrum(matrix, modes)
+    last = t[-1] if t[-1] > 0 else 1.0
+    draw_loss(column[0], run)
+    for a, log in ((column[1], False), (column[2], True)):
+        colors = draw_eigenvalues(a, run, t, values, log)
+    for a in column:
+        a.set_xlim(0, last)
+        a.tick_params(labelbottom=a is column[2])
+    mark_steps(column, run, colors, last)
+    symbol = eigenstep.SYMBOLS[matrix]
+    column[0].set_ylabel(r"loss $-$ ln(2N $-$ 1)" if run.loss == "simclr" else "loss")
+    column[1].set_ylabel(rf"eigenvalues $\lambda_k({symbol})$")
+    column[2].set_ylabel(rf"$\lambda_k({symbol})$, log")
+    column[2].set_xlabel(LABEL_T, fontsize=9)
+    drawn["theory"] |= run.series("/theory", "eigenvalues") is not None
+    drawn["steps"] |= shown(run.steps(), last)
+    drawn["forecast"] |= shown(run.steps("time_predicted"), last)
+    return values.shape[1]
+
+
+def legend(fig, models, drawn):
     green = plt.cm.viridis(0.45)
     entries = [(Line2D([], [], color="0.75", lw=1), "loss of the batch"),
-               (Line2D([], [], color="k", lw=1.4), "of the probe set")]
+               (Line2D([], [], color="k", lw=1.4), "loss of the probe set")]
     if models:
         entries = [(Line2D([], [], color="k", lw=1.4), "loss")]
-    if theory:
+    if drawn["theory"]:
         entries.append((Line2D([], [], color="C3", lw=1.1, ls=DASHES), "predicted"))
-    if steps:
-        entries.append((Line2D([], [], color=green, lw=1, alpha=0.6), "step learned"))
-    if forecast:
+    if drawn["steps"]:
+        entries.append((Line2D([], [], color=green, lw=1, alpha=0.6), "mode learned"))
+    if drawn["forecast"]:
         entries.append((Line2D([], [], color=green, marker="^", ls="", ms=6),
-                        "forecast of a step"))
+                        "forecast"))
     handles, labels = zip(*entries)
     wide = fig.get_size_inches()[0] > 8
     fig.legend(handles, labels, frameon=False, fontsize=8.5,
@@ -192,7 +211,7 @@ def main():
     p.add_argument("outdir", nargs="+")
     p.add_argument("-o", "--output", help="path without ending")
     p.add_argument("--format", default="png,svg,pdf")
-    p.add_argument("--matrix", choices=runs.OTHERS)
+    p.add_argument("--matrix", choices=eigenstep.OTHERS)
     p.add_argument("--modes", type=int, default=12, help="leading eigenvalues drawn")
     p.add_argument("--pca", action="store_true",
                    help="the embeddings on three principal directions, at a few moments")
@@ -205,19 +224,19 @@ def main():
     p.add_argument("--partial", action="store_true", help="take failed runs too")
     a = p.parse_args()
     if min(a.modes, a.moments, a.frames) < 1:
-        runs.give_up("got --modes, --moments or --frames below 1")
-    all_runs = runs.open_all(a.outdir, a.partial)
+        script.give_up("got --modes, --moments or --frames below 1")
+    runs = script.open_all(a.outdir, a.partial)
     if a.movie:
-        plot_pca.movie(all_runs, a.movie, a.frames, a.colour)
+        plot_pca.movie(runs, a.movie, a.frames, a.colour)
         return
     if a.pca:
-        fig = plot_pca.draw(all_runs, a.moments, a.colour)
+        fig = plot_pca.draw(runs, a.moments, a.colour)
     else:
-        fig = draw(all_runs, a.matrix, a.modes)
+        fig = draw(runs, a.matrix, a.modes)
     folder = a.outdir[0] if len(a.outdir) == 1 else "."
     base = a.output or os.path.join(folder, "pca" if a.pca else "figure")
-    runs.save(fig, base, a.format)
+    script.save(fig, base, a.format)
 
 
 if __name__ == "__main__":
-    main()
+    script.main(main)

@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from runs import save
+from script import plain, save
 
 
 def parameter(f, key, default=""):
@@ -37,7 +37,7 @@ def title(f):
     alpha, center = parameter(f, f"{section}.alpha"), parameter(f, f"{section}.center")
     text = f"{model}, {parameter(f, 'data.name')}, {count} pairs, d = {dim}"
     if alpha:
-        text += rf", $\alpha$ = {float(alpha):g}"
+        text += f", \u03b1 = {float(alpha):g}"
     return text + (", centred" if center == "true" else "")
 
 
@@ -87,7 +87,7 @@ def draw(f, wanted):
         low.plot(run["theory_t"], run["theory"][:, k], color="k", lw=0.9, ls=(0, (3, 2)))
     low.set_ylabel(r"eigenvalues $\lambda_k(C)$")
     low.set_xlabel(r"effective time  $t$ = learning rate $\times$ step")
-    top.set_title(title(f), fontsize=10, loc="left")
+    top.set_title(plain(title(f)), fontsize=10, loc="left")
     handles = [plt.Line2D([], [], color="k", lw=1.6),
                plt.Line2D([], [], color="C3", lw=1.1, ls=(0, (3, 2))),
                plt.Line2D([], [], color="0.5", lw=0.8, ls=(0, (4, 3)))]

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One self-contained page about one or several runs: figures, steps, metrics, parameters.
 
-    report.py OUTDIR... [-o report.html] [--title TEXT] [--partial]
+    report.py OUTDIR... [-o FILE.html] [--title TEXT] [--partial]
 
-Images are inside the page; it loads nothing. With several runs the parameters in which
-they differ come first. --partial takes failed runs as far as they got.
+Writes OUTDIR/report.html, of several runs ./report.html. Images are inside the page; it
+loads nothing. With several runs the parameters in which they differ are in the first
+table; runs that failed or hold no snapshot are left out with a note. --partial takes
+failed runs as far as they got.
 """
 import argparse
 import base64
@@ -21,8 +23,10 @@ import numpy as np
 
 import plot_pca
 import plot_run
-import runs
+import script
 
+MANY = 3  # runs side by side in a table
+ACROSS = 6  # columns of differing values
 STYLE = """
 body { font: 16px/1.5 Georgia, 'DejaVu Serif', serif; color: #222; margin: 0 auto;
        max-width: 62rem; padding: 2rem 1.5rem 5rem; }
@@ -47,6 +51,8 @@ td.key { font-family: 'DejaVu Sans Mono', Menlo, monospace; font-size: .8rem;
 td.differs { background: #fff3c9; padding-left: .5rem; }
 .chip { font-size: .75rem; padding: .1rem .5rem; border-radius: .6rem;
         background: #e6e6e6; }
+table.whole th, table.whole td { overflow-wrap: normal; }
+.chip { white-space: nowrap; }
 .DONE { background: #d9efdc; } .FAILED { background: #f7d4d0; }
 .STOPPED, .RUNNING { background: #fdebc8; }
 summary { cursor: pointer; font-size: .9rem; color: #345; margin: .6rem 0; }
@@ -54,8 +60,27 @@ summary { cursor: pointer; font-size: .9rem; color: #345; margin: .6rem 0; }
 """
 
 
+class Cell(str):
+    """A table cell that is HTML already, <td> included; any other text is escaped."""
+
+
 def esc(value):
     return html.escape(str(value))
+
+
+def cell_of(value, attributes):
+    return value if isinstance(value, Cell) else f"<td{attributes}>{esc(value)}</td>"
+
+
+def with_error(value, error):
+    """250 ± 11: as many digits as the error gives meaning to."""
+    if not np.isfinite(value):
+        return "–"
+    if not np.isfinite(error) or error <= 0:
+        return number(value)
+    digits = 1 - int(np.floor(np.log10(error)))
+    places = min(max(digits, 0), 12)
+    return f"{round(value, digits):.{places}f} ± {round(error, digits):.{places}f}"
 
 
 def number(x, digits=4):
@@ -64,17 +89,16 @@ def number(x, digits=4):
     return f"{x:,.0f}" if 10**digits <= abs(x) < 1e7 else f"{x:.{digits}g}"
 
 
-def table(head, rows, align=""):
-    """align: a letter a column, n = number, k = name of a parameter, else text."""
+def table(head, rows, align="", kind=""):
+    """align: a letter a column, n = number, k = name of a parameter, else text;
+    kind: a class of the style sheet."""
     kinds = {"n": ' class="n"', "k": ' class="key"'}
     kinds = [kinds.get(c, "") for c in align.ljust(len(head))]
-    out = ["<table><thead><tr>"]
+    out = [f'<table{f" class={kind}" if kind else ""}><thead><tr>']
     out += [f"<th{k if 'n' in k[8:9] else ''}>{esc(h)}</th>" for h, k in zip(head, kinds)]
     out.append("</tr></thead><tbody>")
     for row in rows:
-        out.append("<tr>" + "".join(
-            cell if str(cell).startswith("<td") else f"<td{k}>{esc(cell)}</td>"
-            for cell, k in zip(row, kinds)) + "</tr>")
+        out.append("<tr>" + "".join(map(cell_of, row, kinds)) + "</tr>")
     return "".join(out) + "</tbody></table>"
 
 
@@ -94,26 +118,25 @@ def last_of(run, group):
 
 
 def overview(all_runs):
-    rows = []
-    for run, label in zip(all_runs, labels_of(all_runs)):
+    rows, differ = [], script.varied(all_runs, 3) if len(all_runs) > 1 else {}
+    for i, (run, label) in enumerate(zip(all_runs, script.labels_of(all_runs))):
         word = run.status.split(" ", maxsplit=1)[0]
-        chip = f'<td><span class="chip {esc(word)}">{esc(run.status)}</span></td>'
+        chip = Cell(f'<td><span class="chip {esc(word)}">{esc(run.status)}</span></td>')
         steps = run.get("/loss/step")
         learned = int(np.sum(np.isfinite(run.steps())))
         rate = run.series("/timing", "images_per_second")
-        rows.append([label, chip, run.title, run.subtitle,
+        rows.append([label, chip] + [values[i] for values in differ.values()]
+                    + [run.title, run.subtitle,
                      f"{steps[-1] + 1:,d}" if steps is not None and len(steps) else "–",
                      number(run.spectrum(run.matrix(), 1)[0][-1]), learned,
                      number(last_of(run, "/probe_loss")),
                      number(np.median(rate[1]) if rate else None)])
-    return table(["run", "status", "method", "setting", "steps", "time", "modes risen",
-                  "probe loss", "img/s"], rows, "    nnnnn")
-
-
-def labels_of(all_runs):
-    """Folder names, whole paths where two are the same."""
-    names = [run.name for run in all_runs]
-    return [r.name if names.count(r.name) == 1 else r.folder for r in all_runs]
+    head = ["run", "status", *(script.short(k, differ) for k in differ), "method",
+            "setting", "steps", "time", "modes learned", "probe loss", "img/s"]
+    if len({row[-6] for row in rows}) == 1 and len(rows) > 1:  # said above the table
+        head.remove("setting")
+        rows = [row[:-6] + row[-5:] for row in rows]
+    return table(head, rows, " " * (len(head) - 5) + "nnnnn", "whole")
 
 
 def step_table(run):
@@ -136,9 +159,7 @@ def step_table(run):
             hidden += 1
             continue
         off = 100 * (said / t - 1) if np.isfinite(t) and np.isfinite(said) else np.nan
-        gamma = number(columns["gamma"][k])
-        if np.isfinite(columns["gamma"][k]) and np.isfinite(columns["gamma_error"][k]):
-            gamma += f" ± {columns['gamma_error'][k]:.1g}"
+        gamma = with_error(columns["gamma"][k], columns["gamma_error"][k])
         rows.append([f"{int(columns['mode'][k])}", number(columns["step_measured"][k], 5),
                      number(t), number(said), "–" if np.isnan(off) else f"{off:+.0f} %",
                      number(at_start("tau", k)), gamma, number(at_start("gamma", k)),
@@ -157,11 +178,16 @@ def forecast_figure(all_runs):
             and np.any(np.isfinite(r.get("/forecast/time_predicted")))]
     if not have:
         return None, 0
-    fig, axes = plt.subplots(1, len(have), figsize=(4.1 * len(have) + 1, 3.1),
+    columns = min(len(have), plot_run.WIDEST)
+    rows = -(-len(have) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(4.1 * columns + 1, 3.1 * rows),
                              squeeze=False, layout="constrained")
-    for a, run in zip(axes[0], have):
+    for a in axes.flat[len(have):]:
+        a.set_axis_off()
+    for a, run, varied in zip(axes.flat, have, script.described(have)):
         t, said = run.series("/forecast", "time_predicted")
-        mode, measured = run.get("/forecast/mode").astype(int), run.steps()
+        mode = run.series("/forecast", "mode")[1].astype(int)
+        measured = run.steps()
         colors = plot_run.colors_of(max(len(measured), mode.max(), 1))
         for k in sorted(set(mode[np.isfinite(said)])):
             mine = (mode == k) & np.isfinite(said)
@@ -172,12 +198,12 @@ def forecast_figure(all_runs):
         a.plot([0, end], [0, end], color="0.8", lw=0.8, zorder=0)
         a.set(xlim=(0, end), ylim=(0, min(np.nanmax(said) * 1.08, 2 * end)))
         a.set_xlabel("effective time of the forecast", fontsize=9)
-        a.set_ylabel("forecast time of the step", fontsize=9)
-        a.set_title(run.title, fontsize=10, loc="left")
+        a.set_ylabel("forecast time of the transition", fontsize=9)
+        a.set_title(script.plain(varied or run.title), fontsize=10, loc="left")
         a.legend(title="mode", fontsize=8, title_fontsize=8, frameon=False)
         a.spines[["top", "right"]].set_visible(False)
         a.tick_params(labelsize=8)
-    return fig, len(have)
+    return fig, columns
 
 
 def metric_names(all_runs):
@@ -205,7 +231,7 @@ def panels(all_runs, groups):
             seen = y[np.isfinite(y)]
             if seen.min() > 0 and seen.max() > 1e3 * seen.min():
                 a.set_yscale("log")
-            a.plot(t if alone else t / (t[-1] or 1), y, color=f"C{i}", lw=1.1,
+            a.plot(t if alone else t / (t[-1] or 1), y, **script.style(i), lw=1.1,
                    marker="." if len(t) < 3 else None)
         a.set_title(title.replace("_", " "), fontsize=9, loc="left")
         a.tick_params(labelsize=7)
@@ -215,8 +241,9 @@ def panels(all_runs, groups):
     fig.supxlabel("effective time" if alone else "share of the run's effective time",
                   fontsize=9)
     if not alone:
-        fig.legend([plt.Line2D([], [], color=f"C{i}") for i in range(len(all_runs))],
-                   labels_of(all_runs), frameon=False, fontsize=8.5, ncol=6,
+        fig.legend([plt.Line2D([], [], **script.style(i)) for i in range(len(all_runs))],
+                   [script.plain(label) for label in script.labels_of(all_runs)],
+                   frameon=False, fontsize=8.5, ncol=6,
                    loc="upper center", bbox_to_anchor=(0.5, 0))
     return fig
 
@@ -226,17 +253,25 @@ def metrics(all_runs):
     if not names:
         return "<p>No metrics were recorded.</p>"
     groups = [(n, f"/metrics/{n}", "value", 1) for n in names]
-    rows = []
-    for n in names:
-        row = [n]
-        for run in all_runs:
-            found = run.series(f"/metrics/{n}")
-            row += [number(y) for y in (found[1][[0, -1]] if found else (None, None))]
-        rows.append(row)
-    head = ["metric"] + [f"{label}, {when}" for label in labels_of(all_runs)
-                         for when in ("start", "end")]
-    return picture(panels(all_runs, groups), "Metrics of the probe set.") + \
-        table(head, rows, "k" + "n" * (len(head) - 1))
+    found = {(run, n): run.series(f"/metrics/{n}") for run in all_runs for n in names}
+    ends = {key: series[1][[0, -1]] if series else (None, None)
+            for key, series in found.items()}
+    labels = script.labels_of(all_runs)
+    if len(all_runs) <= MANY:  # a row a metric
+        head = ["metric"] + [f"{label}, {when}" for label in labels
+                             for when in ("start", "end")]
+        rows = [[n] + [number(y) for run in all_runs for y in ends[run, n]]
+                for n in names]
+        listed = table(head, rows, "k" + "n" * (len(head) - 1))
+    else:  # a row a run
+        rows = [[label] + [number(ends[run, n][1]) for n in names]
+                for label, run in zip(labels, all_runs)]
+        listed = "<h3>At the end</h3>"
+        for first in range(0, len(names), ACROSS):
+            head = ["run"] + [n.replace("_", " ") for n in names[first:first + ACROSS]]
+            listed += table(head, [row[:1] + row[1 + first:1 + first + ACROSS]
+                                   for row in rows], " " + "n" * ACROSS, "whole")
+    return picture(panels(all_runs, groups), "Metrics of the probe set.") + listed
 
 
 def training(all_runs):
@@ -248,37 +283,43 @@ def training(all_runs):
     return picture(panels(all_runs, groups), "Training as it went.") if groups else ""
 
 
+def compared(all_runs, of, keys, what):
+    """Values that differ, a row a run; then those that are the same in all runs."""
+    values = {k: [a.get(k, "–") for a in of] for k in keys}
+    differ = [k for k in keys if len(set(values[k])) > 1]
+    same = [k for k in keys if k not in differ]
+    out = ""
+    if differ:
+        rows = [[label] + [Cell(f'<td class="differs">{esc(values[k][i])}</td>')
+                           for k in differ]
+                for i, label in enumerate(script.labels_of(all_runs))]
+        for first in range(0, len(differ), ACROSS):
+            part = [[row[0]] + row[1 + first:1 + first + ACROSS] for row in rows]
+            out += table(["run"] + differ[first:first + ACROSS], part, kind="whole")
+    listed = table([what, "value"], [[k, values[k][0]] for k in same], "k")
+    return differ, out, listed
+
+
 def parameters(all_runs):
     of = [run.attributes("/parameters") for run in all_runs]
     keys = sorted(set().union(*of))
-    rows = {k: [a.get(k, "–") for a in of] for k in keys}
-    head = ["parameter"] + labels_of(all_runs)
+    differ, table_of_differences, same = compared(all_runs, of, keys, "parameter")
     out = ""
-    differ = [k for k in keys if len(set(rows[k])) > 1]
     if len(all_runs) > 1:
-        marked = [[k] + [f'<td class="differs">{esc(v)}</td>' for v in rows[k]]
-                  for k in differ]
-        out += f"<h3>Where the runs differ ({len(differ)})</h3>"
-        out += table(head, marked, "k")
-    same = [[k] + [f'<td class="differs">{esc(v)}</td>' if k in differ else v
-                   for v in rows[k]] for k in keys]
-    return out + (f"<details><summary>All {len(keys)} parameters</summary>"
-                  + table(head, same, "k") + "</details>")
+        out = f"<h3>Where the runs differ ({len(differ)})</h3>" + table_of_differences
+    what = f"All {len(keys)} parameters" if len(all_runs) == 1 else \
+        f"The {len(keys) - len(differ)} parameters that are the same"
+    return out + f"<details><summary>{what}</summary>{same}</details>"
 
 
 def provenance(all_runs):
     of = [{**r.attributes("/code"), **r.attributes("/environment"),
            "schema": r.attributes("/schema").get("version", "–"),
-           "hdf5 file": os.path.abspath(r.f.filename)} for r in all_runs]
+           "hdf5 file": os.path.abspath(r.path)} for r in all_runs]
     first = "version git started hosts nodes ranks mpi hdf5 blas".split()
     keys = first + sorted(set().union(*of) - set(first))
-    rows = []
-    for k in keys:
-        values = [a.get(k, "–") for a in of]
-        if len(values) > 1 and len(set(values)) == 1:  # once for all
-            values = [f'<td colspan="{len(values)}">{esc(values[0])}</td>']
-        rows.append([k] + values)
-    return table([""] + labels_of(all_runs), rows, "k")
+    _, differences, same = compared(all_runs, of, keys, "")
+    return differences + same
 
 
 def pca(all_runs):
@@ -294,19 +335,21 @@ def pca(all_runs):
 
 def page(all_runs, title):
     wide = None if len(all_runs) > 1 else "34rem"
+    settings = list(dict.fromkeys(run.subtitle for run in all_runs))
+    setting = f" of {settings[0]}" if len(settings) == 1 and len(all_runs) > 1 else ""
     parts = [f"<h1>{esc(title)}</h1>",
              f'<p class="lead">Eigenstep, {len(all_runs)} run'
-             f'{"s" if len(all_runs) > 1 else ""}; time is effective time, '
+             f'{"s" if len(all_runs) > 1 else ""}{esc(setting)}; time is effective time, '
              "learning rate × step.</p>", overview(all_runs),
              "<h2>Loss and eigenvalues</h2>",
              picture(plot_run.draw(all_runs),
                      "Loss, and the leading eigenvalues on a linear and a logarithmic "
                      "axis. Verticals: learned steps. Dashed: predicted from the start. "
                      "Triangles: forecast while the eigenvalue was small.", wide),
-             "<h2>Steps</h2><p>Measured: where half of the final value was crossed for "
-             "good. Forecast: of that time, while the eigenvalue still grew "
-             "exponentially. Predicted: from what was known before the first step.</p>"]
-    for run, label in zip(all_runs, labels_of(all_runs)):
+             "<h2>Modes learned</h2><p>Measured: the last crossing of half the final "
+             "value. Forecast: extrapolated from the exponential phase, while training. "
+             "Predicted: from what was known before the first step.</p>"]
+    for run, label in zip(all_runs, script.labels_of(all_runs)):
         if len(all_runs) > 1:
             parts.append(f"<h3>{esc(label)}: {esc(run.title)}</h3>")
         parts.append(step_table(run))
@@ -329,20 +372,23 @@ def page(all_runs, title):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     p.add_argument("outdir", nargs="+")
-    p.add_argument("-o", "--output", default="report.html")
+    p.add_argument("-o", "--output",
+                   help="default: OUTDIR/report.html, of several runs ./report.html")
     p.add_argument("--title", help="default: the methods")
     p.add_argument("--partial", action="store_true", help="take failed runs too")
     a = p.parse_args()
-    all_runs = runs.open_all(a.outdir, a.partial)
+    all_runs = script.open_all(a.outdir, a.partial)
     title = a.title or ", ".join(dict.fromkeys(run.title for run in all_runs))
     text = page(all_runs, title)
+    folder = all_runs[0].folder if len(all_runs) == 1 else "."
+    output = a.output or os.path.join(folder, "report.html")
     try:
-        with open(a.output, "w", encoding="utf-8") as f:
+        with open(output, "w", encoding="utf-8") as f:
             f.write(text)
     except OSError as e:
-        runs.give_up(f"cannot write '{a.output}': {e.strerror}")
-    print(a.output)
+        script.give_up(f"cannot write '{output}': {e.strerror}")
+    print(output)
 
 
 if __name__ == "__main__":
-    main()
+    script.main(main)

@@ -35,7 +35,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-import runs
+import eigenstep
+import script
 
 # BN layers and their channels in all, at full width; the projector's are left out
 BN = {"resnet18": (20, 4800), "resnet34": (36, 8512), "resnet50": (53, 26560)}
@@ -51,12 +52,12 @@ def read_log(path, of):
         with open(path, encoding="utf-8") as f:
             text = f.read()
     except (OSError, UnicodeDecodeError) as e:
-        runs.give_up(f"cannot read '{path}': {e}")
+        script.give_up(f"cannot read '{path}': {e}")
     head = re.search(r"^(\w+) (\w+) (\d+)x\d+, (\d+) pairs, (\d+) ranks x", text, re.M)
     step = re.search(r"^step +([\d.]+) +([\d.]+) +([\d.]+)", text, re.M)
     count = re.search(r"^parameters (\d+)", text, re.M)
     if not (head and step and count):
-        runs.give_up(f"'{path}' is not what 'eigenstep bench step' prints")
+        script.give_up(f"'{path}' is not what 'eigenstep bench step' prints")
     found = re.findall(r"^(forward|backward|loss|optimiser) +([\d.]+)", text, re.M)
     phases = {k: float(v) / 1e3 for k, v in found}
     low, middle, high = (float(v) / 1e3 for v in step.groups())
@@ -68,10 +69,10 @@ def read_log(path, of):
 
 
 def read_run(folder):
-    run = runs.Run(folder)
+    run = eigenstep.open_run(folder)
     rate = run.series("/timing", "images_per_second")
     if rate is None or not run.parameter("batch.pairs"):
-        runs.give_up(f"the run in '{folder}' holds no /timing of a training")
+        script.give_up(f"the run in '{folder}' holds no /timing of a training")
     pairs, where = int(run.parameter("batch.pairs")), run.attributes("/environment")
     seconds = 2 * pairs / rate[1]
     return Point(run.name, run.parameter("encoder.name"), run.loss,
@@ -240,7 +241,7 @@ def options():
                    help="batch.sync_bn = false")
     o = p.parse_args()
     if min(o.ranks, o.global_pairs, o.dim) < 1 or not 0 <= o.overlap <= 1 or o.spread < 0:
-        runs.give_up("got --ranks, --global-pairs or --dim below 1, --overlap outside "
+        script.give_up("got --ranks, --global-pairs or --dim below 1, --overlap outside "
                      "0 to 1, or --spread below 0")
     return o
 
@@ -250,14 +251,14 @@ def main():
     points = [read_run(i) if os.path.isdir(i) else read_log(i, o.of) for i in o.input]
     base = [p for p in points if p.ranks == 1 and p.phases]
     if not base:
-        runs.give_up("got no log of 'eigenstep bench step' on one rank: the model starts "
+        script.give_up("got no log of 'eigenstep bench step' on one rank: the model starts "
                      "from its phases")
     kinds = {(p.encoder, p.loss, p.size) for p in points}
     if len(kinds) > 1:
-        runs.give_up(f"got different problems: {sorted(kinds)}, expected one encoder, "
+        script.give_up(f"got different problems: {sorted(kinds)}, expected one encoder, "
                      "loss and size")
     if base[0].encoder not in BN and o.sync_bn:
-        runs.give_up(f"the BN layers of '{base[0].encoder}' are not known here, expected "
+        script.give_up(f"the BN layers of '{base[0].encoder}' are not known here, expected "
                      f"one of {', '.join(BN)}, or --no-sync-bn")
     o.pairs = o.pairs or base[0].pairs
     first = base[0]
@@ -275,8 +276,8 @@ def main():
     print_table(f"model, weak: {o.pairs:g} pairs a rank", weak)
     print_table(f"model, strong: {o.global_pairs} pairs in all, as long as a rank has "
                 "one", strong)
-    runs.save(draw(points, base, o, weak, strong), o.output, o.format)
+    script.save(draw(points, base, o, weak, strong), o.output, o.format)
 
 
 if __name__ == "__main__":
-    main()
+    script.main(main)

@@ -5,7 +5,7 @@
 # read is one sentence.
 set -u
 . "$srcdir/tests/e2e.sh"
-need_python h5py numpy matplotlib PIL
+need_python h5py numpy matplotlib PIL xarray
 scripts=$(cd "$srcdir/postprocess" && pwd)
 PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR=$work/config
 export PYTHONDONTWRITEBYTECODE MPLCONFIGDIR
@@ -55,9 +55,9 @@ launch 1 train - $tiny run.steps=0 loss.name=simclr spectrum.probe=53 output.dir
 import sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
+import eigenstep
 import plot_run
-import runs
-run = runs.Run("odd")
+run = eigenstep.open_run("odd")
 got = [plot_run.collapsed_loss(run, group) for group in ("/loss", "/probe_loss")]
 assert np.allclose(got, np.log([2 * 24 - 1, 2 * 48 - 1])), got
 EOF
@@ -136,6 +136,7 @@ for word in ("DONE", "Provenance", "rankme", "batch.pairs", "time measured"):
 differ = bare.split("Where the runs differ")[1].split("</table>")[0]
 assert "loss.name" in differ and "batch.pairs" not in differ, differ
 assert 'class="differs">vicreg<' in differ, differ
+assert "resnet18, deadleaves, 24 pairs" in bare.split("</p>")[0], bare[:2000]
 
 class Balanced(HTMLParser):
     def __init__(self):
@@ -150,6 +151,71 @@ check = Balanced()
 check.feed(text)
 assert not check.open, check.open
 EOF
+
+# Hostile names: markup in a folder's name, in parameters and classes is text; dollars are
+# no mathematics; a STATUS in Latin-1 is read.
+bad='<td><img src=x onerror=alert(1)>$a_b$'
+cp -r class1 "$bad"
+printf 'DONE caf\351\n' > "$bad/STATUS"
+"$python" - "$bad" << 'EOF' || fail "cannot change the copy"
+import sys
+import h5py
+with h5py.File(sys.argv[1] + "/trajectory.h5", "a") as f:
+    f["/parameters"].attrs["data.path"] = "<td><script>alert(2)</script>"
+    f["/parameters"].attrs["data.name"] = "a$b$"
+    names = "<b>one</b> $two$ a\u3000b d\u00a0e 5 6 7 8 9 10"
+    f["/embedding/label"].attrs["class_names"] = names
+EOF
+draw report.py "$bad"
+[ -s "$bad/report.html" ] || fail "the report of one run is not in its folder"
+! grep -qE '<img src=x|<script|<b>one' "$bad/report.html" || fail "markup of names is executed"
+draw report.py "$bad" class1 -o hostile.html
+! grep -qE '<img src=x|<script|<b>one' hostile.html || fail "markup of names is executed"
+draw plot_run.py "$bad" class1 --format png -o hostile
+draw plot_run.py --pca "$bad" --format svg -o hostile
+grep -q '<!-- a.b -->' hostile.svg || fail "a class name with an ideographic space is cut"
+
+# A run that goes on: series of unequal lengths are cut to what all have; the module gives
+# xarray objects of what h5py reads.
+cp -r barlow live && echo RUNNING > live/STATUS
+"$python" - "$scripts" << 'EOF' || fail "a run that goes on"
+import sys
+import h5py
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import eigenstep
+import report
+with h5py.File("live/trajectory.h5", "a") as f:
+    for name in ("/loss/value", "/spectrum/cross_correlation/eigenvalues", "/probe_loss/time"):
+        f[name].resize(len(f[name]) - 1, axis=0)
+    want = f["/spectrum/cross_correlation/eigenvalues"][:]
+run = eigenstep.open_run("live")
+assert len(run.series("/loss")[1]) == 9 and len(run.series("/probe_loss")[0]) == 2
+values = run.eigenvalues()
+assert values.dims == ("time", "mode") and np.array_equal(values, want), values
+assert values.attrs["units"] == "1" and values.mode[0] == 1
+assert np.array_equal(values.time, run.get("/spectrum/cross_correlation/time")[:2])
+assert "gamma" in run.step_table() and "value" in run.dataset("/metrics/rankme")
+assert report.with_error(249.7, 11.2) == "250 ± 11", report.with_error(249.7, 11.2)
+assert report.with_error(0.01234, 0.00056) == "0.01234 ± 0.00056"
+assert report.with_error(2493, 120) == "2490 ± 120", report.with_error(2493, 120)
+try:
+    run.dataset("/nothing")
+    raise SystemExit("a missing group is not refused")
+except eigenstep.Unreadable as e:
+    assert "/nothing" in str(e)
+EOF
+draw plot_run.py live --format png
+draw report.py live
+
+# Many runs wrap into bands: not wider than four columns.
+for k in 1 2 3 4 5 6; do cp -r barlow many$k; done
+draw plot_run.py many? --format png -o many
+draw report.py many? -o many.html
+"$python" -c "
+from PIL import Image
+w, h = Image.open('many.png').size
+assert w < 4 * 160 * 4.6 and h > 160 * 12, (w, h)" || fail "six runs: not two bands"
 
 # The model: on one rank it is what was measured; a full node and what lies beyond it is
 # slower the slower the network, and a sum that takes no time leaves the compute.
@@ -195,9 +261,18 @@ for script in plot_run.py report.py; do
   refuse "no folder 'nowhere'" $script nowhere
   refuse "cannot open 'empty/trajectory.h5'" $script empty
   refuse "cannot open 'broken/trajectory.h5'" $script broken
-  refuse "FAILED loss is not finite" $script barlow failed
-  refuse "'bare' holds no spectrum" $script barlow bare
+  refuse "FAILED loss is not finite" $script failed
+  refuse "'bare' holds no spectrum" $script bare
 done
+# of several runs those that cannot be drawn are left out, each with a sentence
+for script in plot_run.py report.py; do
+  rm -f some*
+  "$python" "$scripts/$script" barlow failed bare empty vicreg -o some > out 2> err ||
+    { cat err; fail "$script with runs that cannot be drawn"; }
+  [ "$(grep -c "^$script: left out: " err)" = 3 ] && [ "$(wc -l < err)" = 3 ] ||
+    { cat err; fail "$script: expected three notes"; }
+done
+grep -q '>vicreg<' some || fail "report of the others"
 draw plot_run.py --partial failed --format png
 refuse "no /spectrum/unit_covariance" plot_run.py barlow --matrix unit_covariance
 refuse "expected a name that ends in .gif or .mp4" plot_run.py --movie move.avi barlow

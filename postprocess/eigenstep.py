@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Read Eigenstep's output folders from Python: one file, to be copied anywhere.
+
+    import eigenstep
+    run = eigenstep.open_run("out-first")
+    run.eigenvalues()                    # xarray.DataArray [time, mode], lambda_k(t)
+    run.dataset("/metrics/rankme")       # xarray.Dataset of any group with a time axis
+    run.step_table()                     # xarray.Dataset, one row a mode
+    run.parameter("optim.lr")            # effective parameter, as text
+
+Needs h5py and NumPy; what returns xarray objects needs xarray too. A run that cannot be
+read raises `Unreadable` with one sentence. A run that is still writing is read as it
+stands: every series is cut to the rows that all of its data sets have. The scripts beside
+this file are built on it.
+"""
+import io
+import os
+import time
+
+import h5py
+import numpy as np
+
+TITLES = {"barlow": "Barlow Twins", "vicreg": "VICReg", "simclr": "SimCLR",
+          "spectral": "spectral contrastive", "wmse": "W-MSE", "corinfomax": "CorInfoMax",
+          "barlow_logdet": "Barlow Twins, log-det"}
+# The matrix in which the modes of a loss rise, best first; the step detector follows it.
+MATRICES = {"vicreg": ("covariance", "cross_correlation"),
+            "simclr": ("unit_covariance", "covariance", "cross_correlation")}
+OTHERS = ("cross_correlation", "covariance", "unit_covariance")
+SYMBOLS = {"cross_correlation": "C", "covariance": r"\Sigma",
+           "unit_covariance": r"\Sigma_{z/|z|}"}
+
+
+class Unreadable(Exception):
+    """Why a folder cannot be read, in one sentence."""
+
+
+def text(value):
+    """An HDF5 attribute as text, whatever its type and encoding."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, np.ndarray):
+        return ".".join(text(v) for v in value.ravel())
+    return str(value)
+
+
+def first_line(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as f:
+            return f.readline().strip()
+    except OSError:
+        return f"no {os.path.basename(path)}"
+
+
+def open_file(path, live):
+    """The trajectory as h5py.File. That of a running program is copied to memory first
+    and read again while a copy was taken in the middle of a write.
+    """
+    attempts = 10 if live else 1
+    for attempt in range(attempts):
+        try:
+            if not live:
+                return h5py.File(path, "r")
+            with open(path, "rb") as f:
+                return h5py.File(io.BytesIO(f.read()), "r")
+        except (OSError, RuntimeError) as e:
+            if attempt + 1 == attempts:
+                raise Unreadable(f"cannot open '{path}': {e}") from e
+            time.sleep(0.3)
+    return None
+
+
+class Run:
+    """One output folder. With `partial` a failed run is taken as far as it got."""
+
+    def __init__(self, folder, partial=False):
+        self.folder = folder.rstrip("/") or "/"
+        self.name = os.path.basename(os.path.abspath(folder))
+        self.path = os.path.join(folder, "trajectory.h5")
+        if not os.path.isdir(folder):
+            raise Unreadable(f"no folder '{folder}'")
+        self.status = first_line(os.path.join(self.folder, "STATUS"))
+        if self.status.startswith("FAILED") and not partial:
+            raise Unreadable(f"the run in '{folder}' {self.status}; --partial takes what "
+                             "it left")
+        self.f = open_file(self.path, self.status.startswith("RUNNING"))
+
+    def get(self, path):
+        """A data set as an array, or None."""
+        try:
+            return np.asarray(self.f[path]) if path in self.f else None
+        except (OSError, RuntimeError) as e:
+            raise Unreadable(f"cannot read '{path}' of '{self.path}': {e}") from e
+
+    def attributes(self, path):
+        return {k: text(v) for k, v in self.f[path].attrs.items()
+                if k != "description"} if path in self.f else {}
+
+    def parameter(self, key, default=""):
+        return text(self.f["/parameters"].attrs.get(key, default)
+                    if "/parameters" in self.f else default)
+
+    def number(self, key, default=np.nan):
+        """A parameter as a number; default where it is missing or none."""
+        try:
+            return float(self.parameter(key))
+        except ValueError:
+            return default
+
+    def rows(self, group):
+        """Rows that all time-dependent data sets of a group have."""
+        if group not in self.f:
+            return 0
+        sets = [v for v in self.f[group].values() if isinstance(v, h5py.Dataset)]
+        growing = [v.shape[0] for v in sets if v.maxshape and v.maxshape[0] is None]
+        return min(growing, default=0)
+
+    def series(self, group, field="value"):
+        """(time, values), or None where nothing was recorded."""
+        t, y = self.get(f"{group}/time"), self.get(f"{group}/{field}")
+        if t is None or y is None:
+            return None
+        n = min(len(t), len(y), self.rows(group) or len(t))
+        return (t[:n], y[:n]) if n > 0 else None
+
+    @property
+    def loss(self):
+        return self.parameter("loss.name") or "run"
+
+    @property
+    def model(self):
+        """linear, kernel: written by these commands; else empty."""
+        if "/embeddings/train" not in self.f:
+            return ""
+        norm = "rkhs_norm" in self.f["/embeddings/train"].attrs
+        return "kernel" if norm else "linear"
+
+    @property
+    def title(self):
+        if self.model:
+            kind = self.parameter("kernel.name")
+            return "Linear model" if self.model == "linear" else f"Kernel {kind}"
+        return TITLES.get(self.loss, self.loss)
+
+    @property
+    def subtitle(self):
+        keys, pairs = ("encoder.name", "data.name"), self.parameter("batch.pairs")
+        if self.model:
+            keys, pairs = ("data.name",), self.parameter(f"{self.model}.sample")
+        what = [self.parameter(k) for k in keys] + ([f"{pairs} pairs"] if pairs else [])
+        return ", ".join(w for w in what if w)
+
+    def matrix(self, wanted=None):
+        order = MATRICES.get(self.loss, ()) + OTHERS
+        have = [m for m in order if f"/spectrum/{m}" in self.f]
+        if not have:
+            raise Unreadable(f"the run in '{self.folder}' holds no spectrum")
+        if wanted and wanted not in have:
+            raise Unreadable(f"no /spectrum/{wanted} in '{self.folder}', only "
+                             + ", ".join(dict.fromkeys(have)))
+        return wanted or have[0]
+
+    def spectrum(self, matrix, modes=None):
+        """(time, eigenvalues [T, modes])."""
+        found = self.series(f"/spectrum/{matrix}", "eigenvalues")
+        if found is None:
+            raise Unreadable(f"the run in '{self.folder}' holds no snapshot yet")
+        return found[0], found[1][:, :modes]
+
+    def steps(self, field="time_measured"):
+        """Of each mode, NaN where there is none."""
+        found = self.get(f"/steps/{field}")
+        if self.model and field == "time_predicted":
+            found = None  # the theory's, which is in /theory/tau
+        return np.array([]) if found is None else found
+
+    def classes(self):
+        """(label of each probe sample, names of the classes), or None without labels."""
+        label = self.get("/embedding/label")
+        if label is None or not np.any(label >= 0):
+            return None
+        stored = self.f["/embedding/label"].attrs.get("class_names", "")
+        if isinstance(stored, np.ndarray):
+            names = [text(v) for v in stored.ravel()]
+        else:  # one text, a blank between two names and none within
+            names = [n for n in text(stored).split(" ") if n]
+        names += [str(k) for k in range(len(names), int(label.max()) + 1)]
+        return label, names
+
+    def points(self):
+        """(time, [T, n, 3]) probe embeddings, each snapshot rotated or reflected (not
+        scaled) onto the next one: the axes are the last snapshot's principal directions.
+        """
+        found = self.series("/embedding", "pca")
+        if found is None or found[1].shape[2] < 3:
+            raise Unreadable(f"the run in '{self.folder}' holds no /embedding/pca of "
+                             "three directions")
+        x = np.nan_to_num(found[1].astype(float))
+        for i in range(len(x) - 2, -1, -1):
+            u, _, v = np.linalg.svd(x[i].T @ x[i + 1])
+            x[i] = x[i] @ (u @ v)
+        return found[0], x
+
+    # ---- as xarray objects
+    def dataset(self, group):
+        """A group with a time axis as xarray.Dataset: coordinates time and step, units
+        and description of each variable in its attributes.
+        """
+        import xarray
+        n = self.rows(group)
+        if n == 0 or f"{group}/time" not in self.f:
+            raise Unreadable(f"the run in '{self.folder}' holds no series '{group}'")
+        variables = {}
+        for name, item in self.f[group].items():
+            if not isinstance(item, h5py.Dataset) or item.shape[:1] < (n,):
+                continue
+            if name in ("time", "step") or item.maxshape[0] is not None:
+                continue
+            axes = ["time"] + [self.axis(item, i) for i in range(1, item.ndim)]
+            variables[name] = (axes, item[:n], self.described(item))
+        time_axis = self.f[f"{group}/time"]
+        coordinates = {"time": ("time", time_axis[:n], self.described(time_axis)),
+                       "step": ("time", self.f[f"{group}/step"][:n])}
+        return xarray.Dataset(variables, coordinates,
+                              {"run": self.folder, "group": group})
+
+    @staticmethod
+    def axis(item, i):
+        names = item.dims[i].keys()
+        return names[0] if names else f"axis{i}"
+
+    @staticmethod
+    def described(item):
+        return {k: text(item.attrs[k]) for k in ("units", "description")
+                if k in item.attrs}
+
+    def eigenvalues(self, matrix=None):
+        """lambda_k(t) of the followed matrix, or of the one named: xarray.DataArray
+        [time, mode], mode counted from 1.
+        """
+        values = self.dataset(f"/spectrum/{self.matrix(matrix)}")["eigenvalues"]
+        values = values.rename({values.dims[1]: "mode"})
+        return values.assign_coords(mode=np.arange(1, values.sizes["mode"] + 1))
+
+    def step_table(self):
+        """/steps as xarray.Dataset over mode."""
+        import xarray
+        if "/steps" not in self.f or "mode" not in self.f["/steps"]:
+            raise Unreadable(f"the run in '{self.folder}' holds no /steps yet")
+        mode = self.f["/steps/mode"][:].astype(int)
+        return xarray.Dataset({n: ("mode", v[:], self.described(v))
+                               for n, v in self.f["/steps"].items()
+                               if n != "mode" and v.shape == mode.shape},
+                              {"mode": mode})
+
+
+def open_run(folder, partial=False):
+    """Open an output folder. partial: also that of a failed run, as far as it got."""
+    return Run(folder, partial)
