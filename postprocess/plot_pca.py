@@ -145,8 +145,8 @@ def draw(all_runs, count, wanted=None):
     for strip, legend, (run, t, x, moments) in zip(strips, legends, rows):
         low, unit = np.array([legend.height, HEIGHT]) / (legend.height + HEIGHT)
         legend.draw(strip)
-        strip.suptitle(script.plain(f"{run.title}, {run.subtitle}"), x=0.02, y=low + 0.975 * unit,
-                       ha="left", fontsize=10)
+        strip.suptitle(script.plain(f"{run.title}, {run.subtitle}"), x=0.02,
+                       y=low + 0.975 * unit, ha="left", fontsize=10)
         limit, color = limit_of(x), colors_of(run, x[-1], wanted)
         for i, at in enumerate(moments):
             a = strip.add_axes([(i - 0.02) / columns, low, 1 / columns, 0.8 * unit],

@@ -58,7 +58,8 @@ def read(outdir):
     if len(run["mode"]) == 0:
         sys.exit(f"plot_rates.py: /rates in {path} has no modes")
     loss, data, alpha = (v.decode() if isinstance(v, bytes) else str(v) for v in values)
-    run["title"] = plain(f"{LOSSES.get(loss, loss)}, {data}, ") + rf"$\alpha$ = {power(alpha)}"
+    run["title"] = (plain(f"{LOSSES.get(loss, loss)}, {data}, ")
+                    + rf"$\alpha$ = {power(alpha)}")
     with np.errstate(divide="ignore", invalid="ignore"):
         for name, *_ in MEASURED:
             run[f"{name} error"] = run[name] / run["predicted"] - 1

@@ -8,8 +8,8 @@
                                                    the cloud of embeddings growing
     plot_run.py --movie FILE.gif|.mp4 OUTDIR...    the same, moving, over the eigenvalues
 
-One column a run, at most four side by side, three rows: the loss (batches in grey, probe set in black), the leading
-eigenvalues on a linear and on a logarithmic axis, of the matrix in which the modes of the
+One column a run, at most four side by side, three rows: the loss (batches in grey, probe
+set in black), the leading eigenvalues on a linear and on a logarithmic axis, of the matrix in which the modes of the
 loss rise unless --matrix names one. Thin verticals: the eigenvalue crossed half of its
 final value (/steps). Dashed: the prediction (/theory), where there is one. Triangles at
 the bottom: the forecast made while the eigenvalue was small. Of several runs, those that

@@ -251,15 +251,15 @@ def main():
     points = [read_run(i) if os.path.isdir(i) else read_log(i, o.of) for i in o.input]
     base = [p for p in points if p.ranks == 1 and p.phases]
     if not base:
-        script.give_up("got no log of 'eigenstep bench step' on one rank: the model starts "
-                     "from its phases")
+        script.give_up("got no log of 'eigenstep bench step' on one rank: the model "
+                       "starts from its phases")
     kinds = {(p.encoder, p.loss, p.size) for p in points}
     if len(kinds) > 1:
         script.give_up(f"got different problems: {sorted(kinds)}, expected one encoder, "
-                     "loss and size")
+                       "loss and size")
     if base[0].encoder not in BN and o.sync_bn:
-        script.give_up(f"the BN layers of '{base[0].encoder}' are not known here, expected "
-                     f"one of {', '.join(BN)}, or --no-sync-bn")
+        script.give_up(f"the BN layers of '{base[0].encoder}' are not known here, "
+                       f"expected one of {', '.join(BN)}, or --no-sync-bn")
     o.pairs = o.pairs or base[0].pairs
     first = base[0]
     print(f"{first.encoder}, {first.loss}, {first.size}x{first.size}, {first.parameters} "
