@@ -9,11 +9,12 @@
     plot_run.py --movie FILE.gif|.mp4 OUTDIR...    the same, moving, over the eigenvalues
 
 One column a run, at most four side by side, three rows: the loss (batches in grey, probe
-set in black), the leading eigenvalues on a linear and on a logarithmic axis, of the matrix in which the modes of the
-loss rise unless --matrix names one. Thin verticals: the eigenvalue crossed half of its
-final value (/steps). Dashed: the prediction (/theory), where there is one. Triangles at
-the bottom: the forecast made while the eigenvalue was small. Of several runs, those that
-failed or hold no snapshot yet are left out with a note.
+set in black), the leading eigenvalues on a linear and on a logarithmic axis, of the
+matrix in which the modes of the loss rise unless --matrix names one. Thin verticals: the
+eigenvalue crossed half of its final value (/steps). Dashed: the prediction (/theory),
+where there is one. Triangles at the bottom: the forecast made while the eigenvalue was
+small. Of several runs, those that failed or hold no snapshot yet are left out with a
+note.
 After Figures 1 and 3 of Simon et al., ICML 2023.
 
 Writes OUTDIR/figure.{png,svg,pdf} (--pca: OUTDIR/pca), of several runs ./figure, ./pca.
