@@ -45,7 +45,8 @@ static inline es_status model_build(es_backend *b, const es_net_options *o,
   if (init.scale == 0) init.scale = 1;
   if (init.scale_last == 0) init.scale_last = 1;
   if (init.bias_last == 0) init.bias_last = 1;
-  return es_model_build(b, o, m->input, &e, &p, &init, net, features);
+  const es_model_desc desc = {m->input, &e, &p, &init};
+  return es_model_build(b, o, &desc, net, features);
 }
 
 /** n standard normal numbers of a test's stream. */

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include "eigenstep/backend.h"
 
-/** One execution of an op. mean and var are the running averages, updated as asked. */
+/** One execution of an op. mean and var are the running averages, updated as asked,
+ *  or the constant statistics. */
 typedef struct problem {
   es_op_desc desc;
   int n, groups;
@@ -30,12 +31,13 @@ static inline void reference_conv(const problem *p) {
       for (int r = 0; r < d->out.h; r++)
         for (int q = 0; q < d->out.w; q++, y++) {
           *y = 0.0;
-          for (int t = 0; t < d->in.c * d->k * d->k; t++) {
-            const int c = t / (d->k * d->k);
-            const int iy = r * d->stride - d->pad + t / d->k % d->k;
-            const int ix = q * d->stride - d->pad + t % d->k;
+          for (int t = 0; t < d->in.c * d->window.k * d->window.k; t++) {
+            const int c = t / (d->window.k * d->window.k);
+            const int iy =
+                r * d->window.stride - d->window.pad + t / d->window.k % d->window.k;
+            const int ix = q * d->window.stride - d->window.pad + t % d->window.k;
             if (iy < 0 || iy >= d->in.h || ix < 0 || ix >= d->in.w) continue;
-            *y += p->w[o * d->in.c * d->k * d->k + t] *
+            *y += p->w[o * d->in.c * d->window.k * d->window.k + t] *
                   p->x[(((int64_t) n * d->in.c + c) * d->in.h + iy) * d->in.w + ix];
           }
         }
@@ -48,9 +50,9 @@ static inline void reference_maxpool(const problem *p) {
     for (int r = 0; r < d->out.h; r++)
       for (int q = 0; q < d->out.w; q++, y++) {
         *y = -INFINITY;
-        for (int t = 0; t < d->k * d->k; t++) {
-          const int iy = r * d->stride - d->pad + t / d->k;
-          const int ix = q * d->stride - d->pad + t % d->k;
+        for (int t = 0; t < d->window.k * d->window.k; t++) {
+          const int iy = r * d->window.stride - d->window.pad + t / d->window.k;
+          const int ix = q * d->window.stride - d->window.pad + t % d->window.k;
           if (iy < 0 || iy >= d->in.h || ix < 0 || ix >= d->in.w) continue;
           *y = fmax(*y, p->x[((int64_t) m * d->in.h + iy) * d->in.w + ix]);
         }
@@ -71,16 +73,16 @@ static inline void reference_bn_channel(const problem *p, int first, int count, 
   }
   if (p->mode == ES_BN_TRAIN) {
     const double unbiased = n > 1 ? var * (double) n / (double) (n - 1) : var;
-    p->mean[c] = (1.0 - d->momentum) * p->mean[c] + d->momentum * mean;
-    p->var[c] = (1.0 - d->momentum) * p->var[c] + d->momentum * unbiased;
+    p->mean[c] = (1.0 - d->bn.momentum) * p->mean[c] + d->bn.momentum * mean;
+    p->var[c] = (1.0 - d->bn.momentum) * p->var[c] + d->bn.momentum * unbiased;
   }
-  if (p->mode == ES_BN_RUNNING) mean = p->mean[c];
-  if (p->mode == ES_BN_RUNNING) var = p->var[c];
+  if (es_bn_is_constant(p->mode)) mean = p->mean[c];
+  if (es_bn_is_constant(p->mode)) var = p->var[c];
   for (int64_t i = 0; i < n; i++) {
     const int64_t at = ((first + i / pixels) * d->in.c + c) * pixels + i % pixels;
-    double y = (p->x[at] - mean) / sqrt(var + d->eps) * p->w[c] + p->b[c];
-    if (d->residual) y += p->residual[at];
-    p->y[at] = d->relu && y < 0.0 ? 0.0 : y;
+    double y = (p->x[at] - mean) / sqrt(var + d->bn.eps) * p->w[c] + p->b[c];
+    if (d->bn.residual) y += p->residual[at];
+    p->y[at] = d->bn.relu && y < 0.0 ? 0.0 : y;
   }
 }
 

@@ -49,14 +49,15 @@ static void fill(rig *r, int first, int count) {
 
 static void *there(es_backend *b, es_shape s, int n, const float *v) {
   void *p = NULL;
-  assert_int_equal(b->ops->alloc(b, b->ops->act_bytes(b, s, 2 * PAIRS), "act", &p),
+  const es_act_type t = {s, ES_F32};
+  assert_int_equal(b->ops->alloc(b, b->ops->act_bytes(b, t, 2 * PAIRS), "act", &p),
                    ES_OK);
-  assert_int_equal(b->ops->act_write(b, s, n, v, p), ES_OK);
+  assert_int_equal(b->ops->act_write(b, t, n, v, p), ES_OK);
   return p;
 }
 
 static void back(es_backend *b, es_shape s, int n, void *p, float *v) {
-  assert_int_equal(b->ops->act_read(b, s, n, p, v), ES_OK);
+  assert_int_equal(b->ops->act_read(b, (es_act_type){s, ES_F32}, n, p, v), ES_OK);
   b->ops->release(b, &p);
 }
 
@@ -67,45 +68,42 @@ static void run(rig *r, const es_comm *sync, const char *backend) {
   es_backend *b = NULL;
   es_op *op = NULL;
   assert_int_equal(es_backend_open(backend, sync, 1, &b), ES_OK);
-  const es_op_desc d = {.kind = ES_OP_BN,
-                        .in = s,
-                        .out = s,
-                        .max_n = 2 * PAIRS,
-                        .need_dx = true,
-                        .residual = true,
-                        .relu = true,
-                        .eps = 1e-5,
-                        .momentum = 0.1,
-                        .sync = sync};
+  const es_op_desc d = {
+      .kind = ES_OP_BN,
+      .in = s,
+      .out = s,
+      .max_n = 2 * PAIRS,
+      .need_dx = true,
+      .bn = {.residual = true, .relu = true, .eps = 1e-5, .momentum = 0.1, .sync = sync}};
   assert_int_equal(es_op_plan(b, &d, &op), ES_OK);
   const es_op_args a = {.n = r->n,
                         .groups = 2,
                         .x = there(b, s, r->n, r->x),
                         .y = there(b, s, r->n, r->y),
-                        .residual = there(b, s, r->n, r->residual),
+                        .bn.residual = there(b, s, r->n, r->residual),
                         .dx = there(b, s, r->n, r->dx),
                         .dy = there(b, s, r->n, r->dy),
-                        .dresidual = there(b, s, r->n, r->dresidual),
-                        .w = there(b, v, 1, r->gain),
-                        .b = there(b, v, 1, r->bias),
-                        .dw = there(b, v, 1, r->dgain),
-                        .db = there(b, v, 1, r->dbias),
-                        .mean = there(b, v, 1, r->mean),
-                        .var = there(b, v, 1, r->var)};
+                        .bn.dresidual = there(b, s, r->n, r->dresidual),
+                        .param.w = there(b, v, 1, r->gain),
+                        .param.b = there(b, v, 1, r->bias),
+                        .param.dw = there(b, v, 1, r->dgain),
+                        .param.db = there(b, v, 1, r->dbias),
+                        .bn.mean = there(b, v, 1, r->mean),
+                        .bn.var = there(b, v, 1, r->var)};
   for (int i = 0; i < 2; i++) assert_int_equal(op->forward(op, &a), ES_OK);
   assert_int_equal(op->backward(op, &a), ES_OK);
   back(b, s, r->n, a.x, r->x);
   back(b, s, r->n, a.y, r->y);
-  back(b, s, r->n, a.residual, r->residual);
+  back(b, s, r->n, a.bn.residual, r->residual);
   back(b, s, r->n, a.dx, r->dx);
   back(b, s, r->n, a.dy, r->dy);
-  back(b, s, r->n, a.dresidual, r->dresidual);
-  back(b, v, 1, a.w, r->gain);
-  back(b, v, 1, a.b, r->bias);
-  back(b, v, 1, a.dw, r->dgain);
-  back(b, v, 1, a.db, r->dbias);
-  back(b, v, 1, a.mean, r->mean);
-  back(b, v, 1, a.var, r->var);
+  back(b, s, r->n, a.bn.dresidual, r->dresidual);
+  back(b, v, 1, a.param.w, r->gain);
+  back(b, v, 1, a.param.b, r->bias);
+  back(b, v, 1, a.param.dw, r->dgain);
+  back(b, v, 1, a.param.db, r->dbias);
+  back(b, v, 1, a.bn.mean, r->mean);
+  back(b, v, 1, a.bn.var, r->var);
   es_op_destroy(&op);
   es_backend_close(&b);
 }

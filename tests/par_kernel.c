@@ -8,7 +8,6 @@
 #include "eigenstep/kernel.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/rng.h"
-#include "eigenstep/selected.h"
 #include "par.h"
 
 enum { N = 9, NEW = 4, M = 6, D = 3, POINTS = 2 * N, FRESH = 2 * NEW };
@@ -40,10 +39,7 @@ static es_status make(const es_comm *c, const es_pairs *p, const char *name,
   es_config *cfg = NULL;
   ES_TRY(es_config_create(&cfg));
   es_status st = es_config_set(cfg, setting);
-  es_kernel_choice which = {0};
-  if (st == ES_OK) st = es_select_kernel(cfg, name, &which);
-  if (st == ES_OK) st = es_kernel_create(&which, c, p, N, k);
-  es_free(&which.par);
+  if (st == ES_OK) st = es_kernel_create(cfg, name, c, p, N, k);
   es_config_destroy(&cfg);
   return st;
 }

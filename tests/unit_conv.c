@@ -37,13 +37,13 @@ static double *array(int64_t n, uint64_t seed) {
 static void element_back(const problem *p, int n, int o, int r, int q, double g,
                          const arrays *a) {
   const es_op_desc *d = &p->desc;
-  for (int t = 0; t < d->in.c * d->k * d->k; t++) {
-    const int c = t / (d->k * d->k);
-    const int iy = r * d->stride - d->pad + t / d->k % d->k;
-    const int ix = q * d->stride - d->pad + t % d->k;
+  for (int t = 0; t < d->in.c * d->window.k * d->window.k; t++) {
+    const int c = t / (d->window.k * d->window.k);
+    const int iy = r * d->window.stride - d->window.pad + t / d->window.k % d->window.k;
+    const int ix = q * d->window.stride - d->window.pad + t % d->window.k;
     if (iy < 0 || iy >= d->in.h || ix < 0 || ix >= d->in.w) continue;
     const int64_t x = (((int64_t) n * d->in.c + c) * d->in.h + iy) * d->in.w + ix;
-    const int64_t w = (int64_t) o * d->in.c * d->k * d->k + t;
+    const int64_t w = (int64_t) o * d->in.c * d->window.k * d->window.k + t;
     a->dx[x] += g * a->w[w];
     a->dw[w] += g * a->x[x];
   }
@@ -90,13 +90,13 @@ static void compare(const char *what, const test_case *t, double times,
 
 static void write_act(es_backend *b, es_shape s, int n, const double *v, es_act to) {
   float *f = host(v, n * size_of(s));
-  assert_int_equal(b->ops->act_write(b, s, n, f, to), ES_OK);
+  assert_int_equal(b->ops->act_write(b, (es_act_type){s, ES_F32}, n, f, to), ES_OK);
   free(f);
 }
 
 static float *read_act(es_backend *b, es_shape s, int n, const es_act from) {
   float *f = host(NULL, n * size_of(s));
-  assert_int_equal(b->ops->act_read(b, s, n, from, f), ES_OK);
+  assert_int_equal(b->ops->act_read(b, (es_act_type){s, ES_F32}, n, from, f), ES_OK);
   return f;
 }
 
@@ -109,10 +109,10 @@ static void run(es_backend *b, const test_case *t, const es_op_desc *d, const ar
                      .y = device(b, a->out),
                      .dx = device(b, a->in),
                      .dy = device(b, a->out),
-                     .w = device(b, a->weights),
-                     .dw = device(b, a->weights)};
+                     .param.w = device(b, a->weights),
+                     .param.dw = device(b, a->weights)};
   float *w = host(a->w, a->weights);
-  assert_int_equal(b->ops->upload(b, args.w, w, (size_t) a->weights), ES_OK);
+  assert_int_equal(b->ops->upload(b, args.param.w, w, (size_t) a->weights), ES_OK);
   free(w);
   write_act(b, d->in, t->n, a->x, args.x);
   write_act(b, d->out, t->n, a->dy, args.dy);
@@ -125,9 +125,9 @@ static void run(es_backend *b, const test_case *t, const es_op_desc *d, const ar
   compare("y", t, 1.0, a->y, read_act(b, d->out, t->n, args.y), a->out);
   compare("dx", t, 1.0, a->dx, read_act(b, d->in, t->n, args.dx), a->in);
   float *dw = host(NULL, a->weights);
-  assert_int_equal(b->ops->download(b, dw, args.dw, (size_t) a->weights), ES_OK);
+  assert_int_equal(b->ops->download(b, dw, args.param.dw, (size_t) a->weights), ES_OK);
   compare("dw", t, 2.0, a->dw, dw, a->weights); /* twice: gradients add up */
-  void *there[] = {args.x, args.y, args.dx, args.dy, args.w, args.dw};
+  void *there[] = {args.x, args.y, args.dx, args.dy, args.param.w, args.param.dw};
   for (size_t i = 0; i < sizeof there / sizeof *there; i++) b->ops->release(b, &there[i]);
   es_op_destroy(&op);
 }
@@ -136,9 +136,7 @@ static void one_case(const test_case *t) {
   es_op_desc d = {.kind = ES_OP_CONV,
                   .in = t->in,
                   .max_n = t->n,
-                  .k = t->k,
-                  .stride = t->stride,
-                  .pad = t->pad,
+                  .window = {t->k, t->stride, t->pad},
                   .need_dx = true};
   assert_int_equal(es_op_out_shape(&d, t->out_c, &d.out), ES_OK);
   arrays a = {.in = t->n * size_of(d.in),

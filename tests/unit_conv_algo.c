@@ -23,19 +23,19 @@
 enum { N = 5, MOST = 1 << 19 };
 
 static const es_op_desc shapes[] = {
-    {.in = {16, 5, 4}, .out = {24, 5, 4}, .k = 1, .stride = 1, .pad = 0},
-    {.in = {16, 6, 6}, .out = {8, 3, 3}, .k = 1, .stride = 2, .pad = 0},
-    {.in = {7, 5, 5}, .out = {9, 5, 5}, .k = 3, .stride = 1, .pad = 1},
-    {.in = {32, 8, 8}, .out = {32, 8, 8}, .k = 3, .stride = 1, .pad = 1},
-    {.in = {64, 6, 6}, .out = {64, 6, 6}, .k = 3, .stride = 1, .pad = 1},
-    {.in = {16, 7, 6}, .out = {24, 4, 3}, .k = 3, .stride = 2, .pad = 1},
-    {.in = {128, 2, 2}, .out = {64, 2, 2}, .k = 3, .stride = 1, .pad = 1},
-    {.in = {32, 2, 2}, .out = {32, 1, 1}, .k = 3, .stride = 2, .pad = 1},
-    {.in = {32, 1, 1}, .out = {16, 1, 1}, .k = 3, .stride = 1, .pad = 1},
-    {.in = {3, 15, 15}, .out = {16, 8, 8}, .k = 7, .stride = 2, .pad = 3},
+    {.in = {16, 5, 4}, .out = {24, 5, 4}, .window = {1, 1, 0}},
+    {.in = {16, 6, 6}, .out = {8, 3, 3}, .window = {1, 2, 0}},
+    {.in = {7, 5, 5}, .out = {9, 5, 5}, .window = {3, 1, 1}},
+    {.in = {32, 8, 8}, .out = {32, 8, 8}, .window = {3, 1, 1}},
+    {.in = {64, 6, 6}, .out = {64, 6, 6}, .window = {3, 1, 1}},
+    {.in = {16, 7, 6}, .out = {24, 4, 3}, .window = {3, 2, 1}},
+    {.in = {128, 2, 2}, .out = {64, 2, 2}, .window = {3, 1, 1}},
+    {.in = {32, 2, 2}, .out = {32, 1, 1}, .window = {3, 2, 1}},
+    {.in = {32, 1, 1}, .out = {16, 1, 1}, .window = {3, 1, 1}},
+    {.in = {3, 15, 15}, .out = {16, 8, 8}, .window = {7, 2, 3}},
     /* more gathered rows than `unrolled` takes at a time, of either type; scattered */
-    {.in = {64, 28, 28}, .out = {64, 28, 28}, .k = 3, .stride = 1, .pad = 1},
-    {.in = {64, 40, 40}, .out = {64, 20, 20}, .k = 3, .stride = 2, .pad = 1},
+    {.in = {64, 28, 28}, .out = {64, 28, 28}, .window = {3, 1, 1}},
+    {.in = {64, 40, 40}, .out = {64, 20, 20}, .window = {3, 2, 1}},
 };
 
 /** Buffers of one problem in f32, [N, C, H, W]; with results by `blas`. */
@@ -56,7 +56,7 @@ static int64_t size_of(es_shape s) {
 }
 
 static int64_t weights_of(const es_op_desc *d) {
-  return (int64_t) d->out.c * d->in.c * d->k * d->k;
+  return (int64_t) d->out.c * d->in.c * d->window.k * d->window.k;
 }
 
 /** Numbers that bf16 has exactly, so that both sides begin with the same. */
@@ -75,27 +75,28 @@ static void *room(es_backend *b, size_t bytes) {
   return p;
 }
 
-static es_act act(es_backend *b, es_shape s, const float *nchw) {
-  es_act a = room(b, b->ops->act_bytes(b, s, N));
-  assert_int_equal(b->ops->act_write(b, s, N, nchw, a), ES_OK);
+static es_act act(es_backend *b, const es_op_desc *d, es_shape s, const float *nchw) {
+  const es_act_type t = {s, d->precision};
+  es_act a = room(b, b->ops->act_bytes(b, t, N));
+  assert_int_equal(b->ops->act_write(b, t, N, nchw, a), ES_OK);
   return a;
 }
 
 static es_op_args arguments(es_backend *b, const problem *p, bool add) {
-  es_op_args a = {.n = N, .groups = 1, .add_dx = add, .set_dw = !add};
-  a.x = act(b, p->d.in, p->x);
-  a.dy = act(b, p->d.out, p->dy);
-  a.dx = act(b, p->d.in, p->dx);
-  a.y = act(b, p->d.out, p->dy);
-  a.w = room(b, (size_t) weights_of(&p->d) * sizeof(float));
-  a.dw = room(b, (size_t) weights_of(&p->d) * sizeof(float));
-  memcpy(a.w, p->w, (size_t) weights_of(&p->d) * sizeof(float));
-  memcpy(a.dw, p->w, (size_t) weights_of(&p->d) * sizeof(float)); /* added to */
+  es_op_args a = {.n = N, .groups = 1, .add_dx = add, .param.set_dw = !add};
+  a.x = act(b, &p->d, p->d.in, p->x);
+  a.dy = act(b, &p->d, p->d.out, p->dy);
+  a.dx = act(b, &p->d, p->d.in, p->dx);
+  a.y = act(b, &p->d, p->d.out, p->dy);
+  a.param.w = room(b, (size_t) weights_of(&p->d) * sizeof(float));
+  a.param.dw = room(b, (size_t) weights_of(&p->d) * sizeof(float));
+  memcpy(a.param.w, p->w, (size_t) weights_of(&p->d) * sizeof(float));
+  memcpy(a.param.dw, p->w, (size_t) weights_of(&p->d) * sizeof(float)); /* added to */
   return a;
 }
 
 static void release(es_backend *b, es_op_args *a) {
-  void *all[6] = {a->x, a->dy, a->dx, a->y, a->w, a->dw};
+  void *all[6] = {a->x, a->dy, a->dx, a->y, a->param.w, a->param.dw};
   for (int i = 0; i < 6; i++) b->ops->release(b, &all[i]);
 }
 
@@ -117,12 +118,14 @@ static problem solve(const es_op_desc *shape) {
     es_op_args a = arguments(b, &p, add);
     p.dx_of[add] = numbers(5, size_of(p.d.in));
     p.dw_of[add] = numbers(5, weights_of(&p.d));
-    if (!add) memset(a.dw, 0, (size_t) weights_of(&p.d) * sizeof(float));
+    if (!add) memset(a.param.dw, 0, (size_t) weights_of(&p.d) * sizeof(float));
     assert_int_equal(op->forward(op, &a), ES_OK);
     assert_int_equal(op->backward(op, &a), ES_OK);
-    assert_int_equal(b->ops->act_read(b, p.d.out, N, a.y, p.y), ES_OK);
-    assert_int_equal(b->ops->act_read(b, p.d.in, N, a.dx, p.dx_of[add]), ES_OK);
-    memcpy(p.dw_of[add], a.dw, (size_t) weights_of(&p.d) * sizeof(float));
+    assert_int_equal(b->ops->act_read(b, (es_act_type){p.d.out, ES_F32}, N, a.y, p.y),
+                     ES_OK);
+    assert_int_equal(
+        b->ops->act_read(b, (es_act_type){p.d.in, ES_F32}, N, a.dx, p.dx_of[add]), ES_OK);
+    memcpy(p.dw_of[add], a.param.dw, (size_t) weights_of(&p.d) * sizeof(float));
     release(b, &a);
   }
   es_op_destroy(&op);
@@ -136,14 +139,14 @@ static void forget(problem *p) {
   for (int i = 0; i < 9; i++) es_free(all[i]);
 }
 
-static void compare(const es_backend *b, const es_conv_algo_ops *ops, int64_t n,
-                    const float *got, const float *want) {
+static void compare(bool bf16, const es_conv_algo_ops *ops, int64_t n, const float *got,
+                    const float *want) {
   double worst = 0, largest = 0;
   for (int64_t i = 0; i < n; i++) {
     worst = fmax(worst, fabs((double) got[i] - want[i]));
     largest = fmax(largest, fabs((double) want[i]));
   }
-  const double limit = b->bf16 ? 2e-2 : (ops == &es_conv_algo_winograd ? 5e-5 : 1e-5);
+  const double limit = bf16 ? 2e-2 : (ops == &es_conv_algo_winograd ? 5e-5 : 1e-5);
   if (!(worst <= limit * largest))
     fail_msg("%s: %g of the largest, expected at most %g", ops->name, worst / largest,
              limit);
@@ -163,16 +166,21 @@ static bool try_algo(es_backend *b, const es_conv_algo_ops *ops, es_pass pass,
   for (int turn = 0; turn < 3; turn++) {
     const bool add = turn != 1;
     es_op_args a = arguments(b, p, add);
-    assert_int_equal(es_conv_algo_ready(w, a.w, 0), ES_OK);
+    assert_int_equal(es_conv_algo_ready(w, a.param.w, 0), ES_OK);
     assert_int_equal(ops->run(w, &a), ES_OK);
     if (pass == ES_FORWARD) {
-      assert_int_equal(b->ops->act_read(b, p->d.out, N, a.y, got), ES_OK);
-      compare(b, ops, size_of(p->d.out), got, p->y);
+      assert_int_equal(
+          b->ops->act_read(b, (es_act_type){p->d.out, p->d.precision}, N, a.y, got),
+          ES_OK);
+      compare(p->d.precision == ES_BF16, ops, size_of(p->d.out), got, p->y);
     } else if (pass == ES_DATA) {
-      assert_int_equal(b->ops->act_read(b, p->d.in, N, a.dx, got), ES_OK);
-      compare(b, ops, size_of(p->d.in), got, p->dx_of[add]);
+      assert_int_equal(
+          b->ops->act_read(b, (es_act_type){p->d.in, p->d.precision}, N, a.dx, got),
+          ES_OK);
+      compare(p->d.precision == ES_BF16, ops, size_of(p->d.in), got, p->dx_of[add]);
     } else {
-      compare(b, ops, weights_of(&p->d), a.dw, p->dw_of[add]);
+      compare(p->d.precision == ES_BF16, ops, weights_of(&p->d), a.param.dw,
+              p->dw_of[add]);
     }
     release(b, &a);
   }
@@ -181,27 +189,29 @@ static bool try_algo(es_backend *b, const es_conv_algo_ops *ops, es_pass pass,
 }
 
 /** What this library and processor are known to have must have been tried. */
-static void expect(const es_backend *b, const tries *had) {
+static void expect(bool bf16, const tries *had) {
   char name[96];
   es_prim_engine_name(name, sizeof name);
   print_message("%s: winograd %d times, weights in packed_weights %d times\n", name,
                 had->winograd, had->packed_weights);
   if (strncmp(name, "oneDNN 2.", 9) != 0 || !es_prim_engine_bf16()) return;
-  if (!b->bf16) assert_true(had->winograd > 0);
+  if (!bf16) assert_true(had->winograd > 0);
   if (strstr(name, "_bf16") != NULL || strstr(name, "_amx") != NULL)
-    assert_true(!b->bf16 || had->packed_weights > 0);
+    assert_true(!bf16 || had->packed_weights > 0);
 }
 
-static void try_all(bool bf16) {
-  const es_backend_options o = {.name = "onednn", .threads = 1, .bf16 = bf16};
+static void try_all(es_precision wanted) {
   const es_conv_algo_ops *const *list;
   const size_t algos = es_conv_algo_list(&list);
   es_backend *b = NULL;
   tries had = {0};
-  assert_int_equal(es_backend_open_with(&o, NULL, &b), ES_OK);
-  if (b->bf16 != bf16) print_message("bf16 is not to be had here\n");
+  es_precision got = ES_F32;
+  assert_int_equal(es_backend_open("onednn", NULL, 1, &b), ES_OK);
+  assert_int_equal(es_backend_precision(b, wanted, &got), ES_OK);
+  if (got != wanted) print_message("this processor has no bf16\n");
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     problem p = solve(&shapes[i]);
+    p.d.precision = got;
     for (int pass = 0; pass < ES_PASSES; pass++) {
       int worked = 0;
       for (size_t k = 0; k < algos; k++)
@@ -210,18 +220,18 @@ static void try_all(bool bf16) {
     }
     forget(&p);
   }
-  expect(b, &had);
+  expect(got == ES_BF16, &had);
   es_backend_close(&b);
 }
 
 static void in_f32(void **state) {
   (void) state;
-  try_all(false);
+  try_all(ES_F32);
 }
 
 static void in_bf16(void **state) {
   (void) state;
-  try_all(true);
+  try_all(ES_BF16);
 }
 
 /** Every element where packed.h says, and 0 around; of numbers that bf16 has exactly. */

@@ -109,11 +109,29 @@ static void ops(void **state) {
   es_backend_close(&b);
 }
 
+/** Only marks that were given out can be waited for. */
+static void marks(void **state) {
+  (void) state;
+  es_backend *b = NULL;
+  es_mark first = 0, second = 0;
+  assert_int_equal(es_backend_open("guard", NULL, 1, &b), ES_OK);
+  assert_int_equal(b->ops->wait(b, 0), ES_EARG);
+  assert_int_equal(b->ops->wait(b, 1), ES_EARG);
+  assert_int_equal(b->ops->record(b, &first), ES_OK);
+  assert_int_equal(b->ops->record(b, &second), ES_OK);
+  assert_true(second > first);
+  assert_int_equal(b->ops->wait(b, second), ES_OK);
+  assert_int_equal(b->ops->wait(b, first), ES_OK);
+  assert_int_equal(b->ops->wait(b, second + 1), ES_EARG);
+  es_backend_close(&b);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(buffers),
       cmocka_unit_test(end_of_buffer),
       cmocka_unit_test(ops),
+      cmocka_unit_test(marks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,9 +240,8 @@ static void refusals(void **state) {
   const es_encoder_params enc = {.name = "linear"};
   const es_projector_params half = {.widths = {.n = 1, .v = {2.5}}};
   const es_init_params init = {.scale = 1, .scale_last = 1, .bias_last = 1};
-  assert_int_equal(
-      es_model_build(backend, &o, (es_shape){3, 4, 4}, &enc, &half, &init, &net, NULL),
-      ES_ECONFIG);
+  const es_model_desc m = {{3, 4, 4}, &enc, &half, &init};
+  assert_int_equal(es_model_build(backend, &o, &m, &net, NULL), ES_ECONFIG);
   assert_null(net);
 }
 

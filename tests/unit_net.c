@@ -1,157 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file unit_net.c  Networks: gradients by differences, memory, BN modes, bad calls; on
  *  every backend of the build. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include "models.h"
+#include "net_rig.h"
 
-enum { N = 8, SIDE = 12, D = 6, IMAGE = 3 * SIDE * SIDE, SEED = 3 };
-
-static es_comm *comm; /* cmocka passes nothing else into a test */
-
-static const model_spec small50 = {.encoder = "resnet50",
-                                   .stem = 1,
-                                   .base_width = 4,
-                                   .widths = {10, D},
-                                   .input = {3, SIDE, SIDE}};
-static const model_spec small18 = {.encoder = "resnet18",
-                                   .base_width = 4,
-                                   .widths = {D},
-                                   .bias = true,
-                                   .input = {3, 3 * SIDE, 3 * SIDE}};
-static const model_spec small_mlp = {.encoder = "mlp",
-                                     .hidden = {9, 7},
-                                     .widths = {8, D},
-                                     .no_batchnorm = true,
-                                     .input = {3, 4, 4}};
-
-/** A model with what a test needs around it. */
-typedef struct rig {
-  es_backend *b;
-  es_net *net;
-  es_params *p;
-  float *x;            /**< [N, C, H, W] */
-  float z[N * D];      /**< output of the last forward */
-  float r[N * D];      /**< L = sum(z r) */
-  float *value, *grad; /**< host copies, [p->n] */
-  size_t held;         /**< memory in use before */
-} rig;
-
-static rig rig_open(const char *backend, const model_spec *m) {
-  rig t = {.held = es_mem_now()};
-  const es_net_options o = {.max_n = N};
-  const int64_t pixels = (int64_t) N * m->input.c * m->input.h * m->input.w;
-  assert_int_equal(es_backend_open(backend, comm, 1, &t.b), ES_OK);
-  assert_int_equal(model_build(t.b, &o, m, &t.net, NULL), ES_OK);
-  t.p = es_net_params(t.net);
-  assert_int_equal(es_params_init(t.p, SEED), ES_OK);
-  assert_int_equal(ES_NEW(pixels, &t.x), ES_OK);
-  assert_int_equal(ES_NEW(t.p->n, &t.value), ES_OK);
-  assert_int_equal(ES_NEW(t.p->n, &t.grad), ES_OK);
-  model_normal(SEED, 1, pixels, t.x);
-  model_normal(SEED, 2, (int64_t) N * D, t.r);
-  return t;
-}
-
-static void rig_close(rig *t) {
-  es_free(&t->x);
-  es_free(&t->value);
-  es_free(&t->grad);
-  es_net_destroy(&t->net);
-  es_backend_close(&t->b);
-  assert_true(es_mem_now() == t->held);
-}
-
-static double forward(rig *t, es_bn_mode mode) {
-  assert_int_equal(es_net_forward(t->net, N, 2, mode, t->x, t->z), ES_OK);
-  double loss = 0;
-  for (int i = 0; i < N * D; i++) loss += (double) t->z[i] * t->r[i];
-  return loss;
-}
-
-/** Forward and backward; the gradient is added to what is there. */
-static void gradient(rig *t) {
-  es_backend *const b = t->b;
-  forward(t, ES_BN_BATCH);
-  assert_int_equal(es_net_backward(t->net, t->r), ES_OK);
-  assert_int_equal(b->ops->download(b, t->grad, t->p->grad, (size_t) t->p->n), ES_OK);
-}
-
-/** L at the parameters of tensor v moved by h along dir. */
-static double moved(rig *t, int v, const float *dir, double h, float *work) {
-  const es_tensor_info *const info = &t->p->tensor[v];
-  for (int64_t i = 0; i < info->count; i++)
-    work[i] = (float) (t->value[info->offset + i] + h * dir[i]);
-  assert_int_equal(es_params_set(t->p, v, work), ES_OK);
-  return forward(t, ES_BN_BATCH);
-}
-
-/** Difference of slope and gradient along a direction that is half the gradient's, half
- * random, over the norm of the gradient. A bias that the next batch norm removes has a
- * gradient of rounding errors: a thousandth of the whole gradient's norm is allowed for.
- */
-static double slope_error(rig *t, int v, float *dir, float *work) {
-  const es_tensor_info *const info = &t->p->tensor[v];
-  const float *const g = t->grad + info->offset;
-  model_normal(SEED, 100 + (uint64_t) v, info->count, dir);
-  const double norm = model_norm(info->count, g), r = model_norm(info->count, dir);
-  const double size = model_norm(info->count, t->value + info->offset) + 0.1;
-  double along = 0;
-  for (int64_t i = 0; i < info->count; i++) {
-    dir[i] = (float) (g[i] / norm + dir[i] / r);
-    along += (double) dir[i] * g[i];
-  }
-  const double h = 2e-4 * size;
-  const double slope = (moved(t, v, dir, h, work) - moved(t, v, dir, -h, work)) / (2 * h);
-  assert_int_equal(es_params_set(t->p, v, t->value + info->offset), ES_OK);
-  return fabs(slope - along) / (norm + 1e-3 * model_norm(t->p->n, t->grad));
-}
-
-/** Batch norm's biases of +-4: a channel is on, or off, for nearly all pixels, so that
- * few ReLUs switch within a step. */
-static void set_apart(es_params *p) {
-  float bias[128];
-  for (int v = 0; v < p->n_tensors; v++) {
-    const es_tensor_info *const info = &p->tensor[v];
-    if (info->ndim != 1 || info->state || info->init != ES_INIT_ZERO) continue;
-    for (int i = 0; i < info->count; i++) bias[i] = (i + v) % 3 == 0 ? -4 : 4;
-    assert_int_equal(es_params_set(p, v, bias), ES_OK);
-  }
-}
-
-/** Single precision and the ReLUs that do switch bound the accuracy, of single tensors
- * more than on average; a gradient that misses a term is off by tens of percent. */
-static void check_slopes(const char *backend, const model_spec *m, double average) {
-  double sum = 0;
-  int n = 0;
-  rig t = rig_open(backend, m);
-  float *dir, *work;
-  assert_int_equal(ES_NEW(t.p->n, &dir), ES_OK);
-  assert_int_equal(ES_NEW(t.p->n, &work), ES_OK);
-  set_apart(t.p);
-  gradient(&t);
-  assert_int_equal(t.b->ops->download(t.b, t.value, t.p->value, (size_t) t.p->n), ES_OK);
-  for (int v = 0; v < t.p->n_tensors; v++) {
-    if (t.p->tensor[v].state) continue;
-    const double error = slope_error(&t, v, dir, work);
-    if (!(error < 20 * average)) fail_msg("%s: error %g", t.p->tensor[v].name, error);
-    sum += error;
-    n++;
-  }
-  assert_true(sum / n < average);
-  es_free(&dir);
-  es_free(&work);
+static void slopes_of(const model_spec *m, double average) {
+  rig t = rig_open("blas", m);
+  check_slopes(&t, average);
   rig_close(&t);
 }
 
 static void gradients_match_slopes(void **state) {
   (void) state;
-  check_slopes("blas", &small_mlp, 1e-4);
-  check_slopes("blas", &small18, 5e-3);
-  check_slopes("blas", &small50, 0.01);
+  slopes_of(&small_mlp, 1e-4);
+  slopes_of(&small18, 5e-3);
+  slopes_of(&small50, 0.01);
 }
 
 /** A gradient of the first's `times`, but for rounding: of itself, and of terms that
@@ -220,13 +82,14 @@ typedef struct heard {
   int calls;
 } heard;
 
-static es_status hear(void *ctx, int64_t from) {
+static es_status hear(void *ctx, int64_t from, es_mark mark) {
   heard *const h = ctx;
   es_backend *const b = h->t->b;
   h->calls++;
   if (from > h->from) return ES_EINTERNAL;
   const size_t count = (size_t) (h->from - from);
   h->from = from;
+  ES_TRY(b->ops->wait(b, mark));
   return b->ops->download(b, h->final + from, h->t->p->grad + from, count);
 }
 
@@ -249,6 +112,58 @@ static void backward_tells_what_is_final(void **state) {
 }
 
 /** A dry run tells what the real network takes; gradients share their memory. */
+/** A backend's table that counts the calls that wait. */
+static es_backend_ops counting;
+static int waited;
+
+static es_status count_sync(es_backend *b) {
+  (void) b;
+  waited++;
+  return ES_OK;
+}
+
+static es_status count_download(es_backend *b, float *dst, const es_buf src, size_t n) {
+  (void) b;
+  (void) dst;
+  (void) src;
+  (void) n;
+  waited++;
+  return ES_OK;
+}
+
+static es_status count_wait(es_backend *b, es_mark m) {
+  (void) b;
+  waited += m > 0;
+  return ES_OK;
+}
+
+static es_status hear_nothing(void *ctx, int64_t from, es_mark mark) {
+  int *const marks = ctx;
+  *marks += mark > 0 && from >= 0;
+  return ES_OK;
+}
+
+/** Backward waits for nothing: a device executes it while the host goes on. */
+static void backward_does_not_wait(void **state) {
+  (void) state;
+  rig t = rig_open("guard", &small50);
+  const es_backend_ops *const own = t.b->ops;
+  int marks = 0;
+  const es_net_listener to = {.ready = hear_nothing, .ctx = &marks};
+  forward(&t, ES_BN_TRAIN);
+  counting = *own;
+  counting.sync = count_sync;
+  counting.download = count_download;
+  counting.wait = count_wait;
+  t.b->ops = &counting;
+  waited = 0;
+  assert_int_equal(es_net_backward_tell(t.net, t.r, &to), ES_OK);
+  t.b->ops = own;
+  assert_int_equal(waited, 0);
+  assert_true(marks > 100); /* ops with parameters */
+  rig_close(&t);
+}
+
 static void dry_run_tells_the_sizes(void **state) {
   (void) state;
   const model_spec *const models[] = {&small50, &small18, &small_mlp};
@@ -309,7 +224,6 @@ static void running_averages(void **state) {
   assert_true(after[0] != before[0]);
   running = forward(&t, ES_BN_RUNNING);
   assert_true(running != batch && isfinite(running));
-  assert_int_equal(es_net_backward(t.net, t.r), ES_EARG);
   rig_close(&t);
 }
 
@@ -334,10 +248,8 @@ static void a_rank_may_have_no_images(void **state) {
   rig t = rig_open("blas", &small_mlp);
   assert_int_equal(es_net_forward(t.net, 0, 2, ES_BN_TRAIN, t.x, t.z), ES_OK);
   assert_int_equal(es_net_backward(t.net, t.r), ES_OK);
-  double norm;
-  assert_int_equal(t.b->ops->dot(t.b, (size_t) t.p->n, t.p->grad, t.p->grad, &norm),
-                   ES_OK);
-  assert_true(norm == 0);
+  assert_int_equal(t.b->ops->download(t.b, t.grad, t.p->grad, (size_t) t.p->n), ES_OK);
+  assert_true(model_norm(t.p->n, t.grad) == 0);
   rig_close(&t);
 }
 
@@ -354,13 +266,13 @@ static void bad_calls_are_refused(void **state) {
   assert_int_equal(es_net_input(net, (es_shape){3, 8, 8}, &x), ES_OK);
   assert_int_equal(es_net_input(net, (es_shape){3, 8, 8}, &y), ES_EARG);
   assert_int_equal(es_net_linear(net, x, "l", 4, false, &y), ES_EARG);
-  assert_int_equal(es_net_conv(net, x, "c", 4, 3, 2, 1, &y), ES_OK);
-  assert_int_equal(es_net_conv(net, x, "c", 4, 3, 2, 1, &y2), ES_EARG);
+  assert_int_equal(es_net_conv(net, x, "c", 4, (es_window){3, 2, 1}, &y), ES_OK);
+  assert_int_equal(es_net_conv(net, x, "c", 4, (es_window){3, 2, 1}, &y2), ES_EARG);
   assert_int_equal(es_net_bn(net, y, "b", x, true, &y2), ES_EARG);
   assert_int_equal(es_net_bn(net, y, "b", y, true, &y2), ES_EARG);
   assert_int_equal(es_net_bn(net, 99, "b", -1, true, &y2), ES_EARG);
   assert_int_equal(es_net_alloc(net), ES_EARG); /* the output is a map */
-  assert_int_equal(es_net_conv(net, x, "unused", 4, 3, 2, 1, &y2), ES_OK);
+  assert_int_equal(es_net_conv(net, x, "unused", 4, (es_window){3, 2, 1}, &y2), ES_OK);
   assert_int_equal(es_net_avgpool(net, y, &y), ES_OK);
   assert_int_equal(es_net_alloc(net), ES_EARG); /* "unused" is */
   es_net_destroy(&net);
@@ -374,6 +286,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(guard_agrees_with_blas),
       cmocka_unit_test(a_step_allocates_nothing),
       cmocka_unit_test(backward_tells_what_is_final),
+      cmocka_unit_test(backward_does_not_wait),
       cmocka_unit_test(dry_run_tells_the_sizes),
       cmocka_unit_test(groups_are_separate_batches),
       cmocka_unit_test(running_averages),
@@ -381,10 +294,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(a_rank_may_have_no_images),
       cmocka_unit_test(bad_calls_are_refused),
   };
-  MPI_Init(&argc, &argv);
-  if (es_comm_create(MPI_COMM_WORLD, &comm) != ES_OK) return 1;
-  const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  es_comm_destroy(&comm);
-  MPI_Finalize();
-  return failed;
+  return rig_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

@@ -32,12 +32,13 @@ typedef struct rig {
   float *grad; /**< of two passes [p->n] */
 } rig;
 
-static void rig_open(rig *t, const es_backend_options *o, const model_spec *m, int shards,
-                     bool stores) {
-  const es_net_options net = {.max_n = N, .shards = shards};
+static void rig_open(rig *t, const es_backend_options *o, const model_spec *m,
+                     es_precision wanted, int shards, bool stores) {
+  es_net_options net = {.max_n = N, .shards = shards};
   model_spec model = *m;
   model.input = (es_shape){3, SIDE, SIDE};
   assert_int_equal(es_backend_open_with(o, comm, &t->b), ES_OK);
+  assert_int_equal(es_backend_precision(t->b, wanted, &net.precision), ES_OK);
   t->plain = *t->b->ops;
   t->plain.needs = NULL;
   if (stores) t->b->ops = &t->plain;
@@ -54,20 +55,30 @@ static void rig_close(rig *t) {
 }
 
 /** Forward and back of n images; the gradient is added to what is there. */
-static void pass(rig *t, int n, int groups, uint64_t seed) {
+static void pass_in(rig *t, int n, int groups, uint64_t seed, es_bn_mode mode) {
   static float x[N * 3 * SIDE * SIDE];
   float r[N * D];
   model_normal(seed, 1, N * 3 * SIDE * SIDE, x);
   model_normal(seed, 2, N * D, r);
-  assert_int_equal(es_net_forward(t->net, n, groups, ES_BN_TRAIN, x, t->z), ES_OK);
+  assert_int_equal(es_net_forward(t->net, n, groups, mode, x, t->z), ES_OK);
   assert_int_equal(es_net_backward(t->net, r), ES_OK);
 }
 
-/** A batch, then a part of one, whose maps end elsewhere: as in micro-batching. */
+static void pass(rig *t, int n, int groups, uint64_t seed) {
+  pass_in(t, n, groups, seed, ES_BN_TRAIN);
+}
+
+/** A batch, then a part of one, whose maps end elsewhere: as in micro-batching;
+ *  and with constant statistics. */
 static void step(rig *t, int part) {
   memset(t->z, 0, sizeof t->z);
   pass(t, N, 2, 1);
   pass(t, part, 1, 2);
+  assert_int_equal(es_net_freeze_begin(t->net), ES_OK);
+  pass_in(t, N, 2, 3, ES_BN_COLLECT);
+  assert_int_equal(es_net_freeze_end(t->net, NULL), ES_OK);
+  pass_in(t, part, 1, 2, ES_BN_FROZEN);
+  pass_in(t, N, 2, 1, ES_BN_RUNNING);
   assert_int_equal(t->b->ops->download(t->b, t->grad, t->p->grad, (size_t) t->p->n),
                    ES_OK);
 }
@@ -78,11 +89,12 @@ static int64_t bytes(const rig *t) {
   return cost.activation_bytes + cost.passing_bytes;
 }
 
-static void compare(const es_backend_options *o, const model_spec *m, int shards) {
+static void compare(const es_backend_options *o, const model_spec *m,
+                    es_precision precision, int shards) {
   rig stored, replayed;
   const int part = shards > 0 ? 4 : 3;
-  rig_open(&stored, o, m, shards, true);
-  rig_open(&replayed, o, m, shards, false);
+  rig_open(&stored, o, m, precision, shards, true);
+  rig_open(&replayed, o, m, precision, shards, false);
   step(&stored, part);
   step(&replayed, part);
   assert_true(model_norm(D, replayed.z) > 0);
@@ -101,12 +113,11 @@ static void replayed_is_stored(void **state) {
   const es_backend_ops *const *list;
   const size_t n = es_backend_list(&list);
   for (size_t i = 0; i < n; i++)
-    for (int bf16 = 0; bf16 <= (list[i]->has_bf16 ? 1 : 0); bf16++)
+    for (int bf16 = 0; bf16 <= (list[i]->bf16 != NULL ? 1 : 0); bf16++)
       for (int m = 0; m < MODELS; m++)
         for (int shards = 0; shards <= 2; shards += 2) {
-          const es_backend_options o = {
-              .name = list[i]->name, .threads = 1, .bf16 = bf16 == 1};
-          compare(&o, &models[m], shards);
+          const es_backend_options o = {.name = list[i]->name, .threads = 1};
+          compare(&o, &models[m], bf16 ? ES_BF16 : ES_F32, shards);
         }
 }
 
@@ -117,7 +128,7 @@ static void reads_what_is_kept(void **state) {
   static float map[N * 64 * SIDE * SIDE];
   int kept = 0, passed = 0;
   rig t;
-  rig_open(&t, &o, &models[0], 0, false);
+  rig_open(&t, &o, &models[0], ES_F32, 0, false);
   pass(&t, N, 2, 1);
   const int first_bn = 2;
   assert_int_equal(es_net_read(t.net, first_bn - 1, map), ES_OK);

@@ -11,7 +11,8 @@ typedef struct es_assembly {
   const es_comm
       *loss_comm; /**< whose pairs loss and snapshots divide: all ranks, or self */
   es_backend *backend;
-  es_dataset *data;     /**< training records */
+  es_precision precision, eval_precision; /**< of activations of net and eval_net */
+  es_dataset *data;                       /**< training records */
   es_dataset *held_out; /**< the test split; NULL: the probe comes out of `data` */
   es_augment *augment;
   es_shape view; /**< of one view */
@@ -20,9 +21,8 @@ typedef struct es_assembly {
   int64_t probe_chunk; /**< pairs of a probe forward, over all ranks */
   int64_t probe_pairs;
   es_net *net;
-  es_backend *eval_backend; /**< f32 beside a bf16 `backend`, for measuring; else NULL */
-  es_net *eval_net; /**< what is measured through: net, or a network on eval_backend
-                                with the parameters of net */
+  es_net *eval_net; /**< for measurements: net, or another network with its parameters
+                         in eval_precision */
   int features;     /**< value of the network: the encoder's output */
   es_loss *loss, *probe_loss;
   es_precondition *precondition; /**< NULL: off */
@@ -33,11 +33,12 @@ typedef struct es_assembly {
 
 /** Refuse what can be refused before any data or memory: names and values of loss,
  *  optimiser, schedule and snapshots. */
-es_status es_assembly_check(const es_settings *s);
+es_status es_assembly_check(es_config *cfg, const es_settings *s);
 
 /** Collective. Everything up to the optimiser, ready for the first step.
  *  @return the same status on all ranks */
-es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly **p);
+es_status es_assembly_create(const es_comm *c, es_config *cfg, const es_settings *s,
+                             es_assembly **p);
 void es_assembly_destroy(es_assembly **p);
 
 /** Collective. The snapshots of its embeddings, appended to `t`, and the probe set they
@@ -46,14 +47,15 @@ es_status es_assembly_probe(const es_comm *c, const es_assembly *p, const es_set
                             const es_grid *g, es_traj *t, es_snapshot **snapshot,
                             es_probe **probe);
 
-/** Collective. Where training and, if apart from it, measuring are computed, into a
- *  zeroed pipeline. */
-es_status es_assembly_open_backends(const es_comm *c, const es_settings *s,
-                                    es_assembly *p);
+/** Collective. The backend, and in which precision it trains and measures, into a zeroed
+ *  assembly. */
+es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
+                                   es_assembly *p);
 
 /** Collective. Data set and views alone (dry runs), into a zeroed pipeline of the
  *  caller. */
-es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assembly *p);
+es_status es_assembly_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
+                                es_assembly *p);
 
 /** Refuse batches and probes larger than what the opened data hold for them. */
 es_status es_assembly_check_data(const es_settings *s, const es_assembly *p);

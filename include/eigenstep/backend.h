@@ -3,19 +3,22 @@
  *  network ops.
  *
  *  Conventions, in one place:
- *  - Plain buffers are f32, row-major as stated, in the backend's memory (`es_buf`).
- *  - Activations [N, C, H, W] are opaque: the backend chooses layout and dtype. They are
- *    written and read by the host only through act_write / act_read (f32 NCHW). Images
- *    lie one behind the other, so that a part of them is an activation again (es_act_at).
+ *  - Plain buffers are f32 (es_buf) or f64 (es_buf64), row-major as stated, in the
+ *    backend's memory. No host pointer is among the arguments of an op.
+ *  - Activations [N, C, H, W] are opaque: the backend chooses their layout, the network
+ *    their precision. The host writes and reads them only through act_write / act_read
+ *    (f32 NCHW). Images are stored one after another, so that a part of them is an
+ *    activation again (es_act_at).
  *  - Ops are planned once for a largest N and executed every step with any n <= N.
  *    conv and linear may be executed for several parts of a batch, all of them forward
- *    before the first goes backward: they keep nothing of the images in between.
+ *    before the first goes backward: they keep no images in between.
  *  - Backward *accumulates* parameter gradients (+=) and overwrites activation gradients
  *    (=), or the other way round where the args say so: set_dw, in the first backward of
  *    a step; add_dx and add_dresidual, for values with several consumers.
- *  - Ops allocate when they are planned, and may when they first meet a number of images
- *    smaller than that of the plan; never for one they have just had.
- *  - Calls are asynchronous until sync(); host-side reads imply it. */
+ *  - Ops allocate when they are planned, and may on the first execution with a number of
+ *    images smaller than that of the plan; never for a number they have just had.
+ *  - Calls are asynchronous, executed in the order of the calls. sync() waits for all of
+ *    them, wait() for those before a mark (record); host-side reads imply sync(). */
 #ifndef ES_BACKEND_H
 #define ES_BACKEND_H
 
@@ -30,7 +33,20 @@ typedef struct es_op es_op;
 
 /** Memory of a backend: an address only the backend may follow. */
 typedef float *es_buf; /* plain f32 buffers; pointer arithmetic in elements is allowed */
-typedef void *es_act;  /* activations, opaque */
+typedef double *es_buf64; /* the same in f64: sums and norms */
+typedef void *es_act;     /* activations, opaque */
+
+/** A point in the order of a backend's calls; from `record`, > 0. */
+typedef int64_t es_mark;
+
+/** Element type of activations. Parameters, their gradients and statistics are f32. */
+typedef enum es_precision { ES_F32, ES_BF16 } es_precision;
+
+/** What one image of an activation is. */
+typedef struct es_act_type {
+  es_shape shape;
+  es_precision precision;
+} es_act_type;
 
 typedef enum es_op_kind {
   ES_OP_CONV,    /**< y = conv2d(x, w), no bias */
@@ -43,63 +59,97 @@ typedef enum es_op_kind {
   ES_OP_KINDS
 } es_op_kind;
 
+/** Square window of a convolution or of maxpool. */
+typedef struct es_window {
+  int k, stride, pad;
+} es_window;
+
+/** Batch norm: what is fixed when it is planned. */
+typedef struct es_bn_desc {
+  bool residual, relu;
+  double eps, momentum;
+  const es_comm *sync; /**< statistics over these ranks; NULL = local. Borrowed. */
+  int shards; /**< 0 = sums in any order. Else a power of two: the images are two equal
+                   runs (views) of `shards` equal runs each; each shard is summed alone,
+                   the second view of a group after the first, and shards are added as
+                   tree.h says, here and over `sync`, so that no result depends on the
+                   number of ranks. The gradients of gain and bias are then complete on
+                   the first rank of `sync`, 0 on the others. */
+} es_bn_desc;
+
 /** Full description of an op, for planning. */
 typedef struct es_op_desc {
   es_op_kind kind;
-  const char *name;     /**< for messages: "layer1.0.conv1"; borrowed */
-  es_shape in, out;     /**< per image; see es_op_out_shape */
-  int max_n;            /**< largest number of images, >= 1 */
-  int k, stride, pad;   /**< conv (square kernel), maxpool */
-  bool bias;            /**< linear */
-  bool need_dx;         /**< false: the input layer, no gradient of x is computed */
-  bool forward_only;    /**< backward is never called */
-  bool residual, relu;  /**< bn */
-  double eps, momentum; /**< bn */
-  const es_comm *sync;  /**< bn: statistics over these ranks; NULL = local. Borrowed. */
-  int shards; /**< bn: 0 = sums in any order. Else a power of two: the images are two
-                   equal runs (views) of `shards` equal runs each; a shard is summed by
-                   itself, both views of a group in turn, and shards are added as tree.h
-                   says, here and over `sync`, so that no result depends on the number of
-                   ranks. The gradients of gain and bias are then whole on the first rank
-                   of `sync`, 0 on the others. */
+  const char *name;       /**< for messages: "layer1.0.conv1"; borrowed */
+  es_shape in, out;       /**< per image; see es_op_out_shape */
+  es_precision precision; /**< of input and output */
+  int max_n;              /**< largest number of images, >= 1 */
+  es_window window;       /**< conv, maxpool */
+  bool bias;              /**< linear */
+  bool need_dx;           /**< false: the input layer, no gradient of x is computed */
+  bool forward_only;      /**< backward is never called */
+  es_bn_desc bn;
 } es_op_desc;
 
-/** How BN takes its statistics. */
+/** Which statistics BN normalises with. With those of the batch, dx contains their
+ *  derivative; with constant ones, dx = gain / sqrt(var + eps) g, where g is dy where the
+ *  ReLU is active, and an image's output depends on no other image. */
 typedef enum es_bn_mode {
-  ES_BN_TRAIN,  /**< of the batch; running averages are updated */
-  ES_BN_BATCH,  /**< of the batch; running averages untouched (probe) */
-  ES_BN_RUNNING /**< the running averages (evaluation); no backward */
+  ES_BN_TRAIN,   /**< of the batch; running averages are updated */
+  ES_BN_BATCH,   /**< of the batch; running averages untouched (probe) */
+  ES_BN_COLLECT, /**< as ES_BN_BATCH, and their sums are added to `collected` */
+  ES_BN_RUNNING, /**< constant: the running averages, `mean` and `var` */
+  ES_BN_FROZEN   /**< constant: those of a set of images, `mean` and `var` */
 } es_bn_mode;
+
+static inline bool es_bn_is_constant(es_bn_mode mode) {
+  return mode == ES_BN_RUNNING || mode == ES_BN_FROZEN;
+}
 
 /** Most groups of one BN execution. */
 enum { ES_BN_GROUPS = 8 };
 
+/** Parameters of an op and their gradients. */
+typedef struct es_param_args {
+  es_buf w, b;   /**< conv: [O, I, k, k]; linear: [O, I]; bn: gain [C], b = bias */
+  es_buf dw, db; /**< gradients, accumulated */
+  bool set_dw;   /**< an op that `sets_gradients`: dw and db are overwritten */
+  int64_t
+      version; /**< of all parameters: a plan may keep packed weights until it changes;
+                        0 = not known */
+} es_param_args;
+
+/** What batch norm alone uses. */
+typedef struct es_bn_args {
+  es_bn_mode mode;
+  es_act residual;    /**< second input of the sum */
+  es_act dresidual;   /**< its gradient */
+  bool add_dresidual; /**< add to dresidual instead of overwriting */
+  es_buf mean, var;   /**< [C]: running averages, or the constant statistics */
+  es_buf64
+      collected; /**< ES_BN_COLLECT: [2 C + 1] sums and sums of squares of x and their
+                           number, over all groups and the ranks of `sync`, are added */
+} es_bn_args;
+
 /** Arguments of one execution. Pointers that an op kind does not use are NULL. */
 typedef struct es_op_args {
-  int n;           /**< images now, 0 <= n <= max_n (0: this rank has none, it still takes
-                        part in collective statistics) */
-  int groups;      /**< bn: statistics are taken separately over `groups` equal runs of
-                        n / groups images (one per view); running averages are updated
-                        group after group. 1 to ES_BN_GROUPS */
-  es_bn_mode mode; /**< bn */
-  es_act x, y;     /**< input, output */
-  es_act residual; /**< bn: second input of the sum */
-  es_act dx, dy;   /**< gradients; backward */
-  es_act dresidual;           /**< bn */
-  bool add_dx, add_dresidual; /**< add to dx / dresidual instead of overwriting */
-  es_buf w, b;      /**< conv: [O, I, k, k]; linear: [O, I]; bn: gain [C], b = bias */
-  int64_t version;  /**< of all parameters: a plan may keep packed weights while it stays;
-                         0 = not known */
-  es_buf dw, db;    /**< gradients, accumulated */
-  bool set_dw;      /**< an op that `sets_gradients`: dw and db are overwritten */
-  es_buf mean, var; /**< bn: running averages [C] */
-  double *moments;  /**< conv whose op `gives_moments`: if not NULL, sums and sums of
-                         squares of y by group, [groups][2 C], are set; bn forward: if not
-                         NULL, these of x, already gathered */
+  int n;         /**< images now, 0 <= n <= max_n (0: this rank has none, it still takes
+                         part in collective statistics) */
+  int groups;    /**< bn: statistics are taken separately over `groups` equal runs of
+                         n / groups images (one per view); running averages are updated
+                         group after group. 1 to ES_BN_GROUPS */
+  es_act x, y;   /**< input, output */
+  es_act dx, dy; /**< gradients; backward */
+  bool add_dx;   /**< add to dx instead of overwriting */
+  es_buf64 moments; /**< conv whose op `gives_moments`: if not NULL, sums and sums of
+                         squares of y by group, [groups][2 C], are set; bn forward with
+                         statistics of the batch: if not NULL, these of x */
+  es_param_args param;
+  es_bn_args bn;
 } es_op_args;
 
-/** What backward needs of forward's activations: the caller keeps them, or makes them
- *  again. A residual it never reads. */
+/** What backward needs of forward's activations: the caller keeps them, or computes them
+ *  again. The residual is never read. */
 typedef struct es_op_needs {
   bool x, y;   /**< backward reads it; else the argument may be NULL */
   bool replay; /**< the op has `replay`: y need not be kept where x is */
@@ -111,12 +161,12 @@ struct es_op {
   es_op_desc desc;
   es_status (*forward)(es_op *op, const es_op_args *a);
   es_status (*backward)(es_op *op, const es_op_args *a);
-  /** NULL where es_op_needs says so. After a forward with the same n and groups: y from x
-   *  once more, the same to the bit; changes nothing else and does not communicate. */
+  /** NULL where es_op_needs says so. After a forward with the same n and groups: computes
+   *  y from x again, equal to the bit; changes nothing else and does not communicate. */
   es_status (*replay)(es_op *op, const es_op_args *a);
   void (*destroy)(es_op *op);
   bool gives_moments;  /**< conv: obeys args.moments */
-  bool sets_gradients; /**< conv, linear: obeys args.set_dw */
+  bool sets_gradients; /**< conv, linear: obeys set_dw */
   size_t bytes;        /**< memory the plan owns */
   double flops; /**< of one forward per image (multiply and add counted separately) */
 };
@@ -141,8 +191,10 @@ typedef struct es_adamw_args {
 /* --- for authors of a backend: all pointers required but those marked optional ------ */
 typedef struct es_backend_ops {
   const char *name, *doc;
-  bool host;     /**< es_buf is host memory, and any that the host gives will do */
-  bool has_bf16; /**< obeys es_backend.bf16, as far as the processor can */
+  bool host;        /**< es_buf is host memory, and any that the host gives will do */
+  const char *bf16; /**< what activations in bf16 require of the processor, for messages;
+                         NULL: this backend has none */
+  bool (*has_bf16)(void); /**< with `bf16`: does this processor have it? */
   /** Non-collective except where a device must be shared out by node-local rank. */
   es_status (*open)(es_backend *b, const es_comm *comm);
   void (*close)(es_backend *b);
@@ -151,21 +203,32 @@ typedef struct es_backend_ops {
   void (*release)(es_backend *b, void **p);
   es_status (*upload)(es_backend *b, es_buf dst, const float *src, size_t n);
   es_status (*download)(es_backend *b, float *dst, const es_buf src, size_t n);
-  es_status (*zero)(es_backend *b, es_buf p, size_t n);
+  es_status (*download64)(es_backend *b, double *dst, const es_buf64 src, size_t n);
+  es_status (*zero)(es_backend *b, void *p, size_t bytes);
+  /** Wait for all calls so far. */
   es_status (*sync)(es_backend *b);
+  /** *m = the point behind all calls so far; does not wait. */
+  es_status (*record)(es_backend *b, es_mark *m);
+  /** Wait for the calls before m, which `record` gave.
+   *  @return ES_EARG where a backend can tell that it did not */
+  es_status (*wait)(es_backend *b, es_mark m);
   /* activations */
-  size_t (*act_bytes)(es_backend *b, es_shape s, int n);
-  es_status (*act_write)(es_backend *b, es_shape s, int n, const float *nchw, es_act dst);
-  es_status (*act_read)(es_backend *b, es_shape s, int n, const es_act src, float *nchw);
-  /* plain f32 vectors and matrices */
-  es_status (*dot)(es_backend *b, size_t n, const es_buf x, const es_buf y, double *r);
-  /** r = {x'x, x'y, y'y}, summed in double. */
-  es_status (*gram)(es_backend *b, size_t n, const es_buf x, const es_buf y, double r[3]);
+  size_t (*act_bytes)(es_backend *b, es_act_type t, int n);
+  es_status (*act_write)(es_backend *b, es_act_type t, int n, const float *nchw,
+                         es_act dst);
+  es_status (*act_read)(es_backend *b, es_act_type t, int n, const es_act src,
+                        float *nchw);
+  /* plain f32 vectors; sums are in double and stay in the backend's memory, so that many
+     of them are read at once */
+  /** *r += x'y */
+  es_status (*dot)(es_backend *b, size_t n, const es_buf x, const es_buf y, es_buf64 r);
+  /** r[3] += {x'x, x'y, y'y} */
+  es_status (*gram)(es_backend *b, size_t n, const es_buf x, const es_buf y, es_buf64 r);
   es_status (*scale)(es_backend *b, size_t n, double alpha, es_buf x);
   es_status (*sgd)(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
                    const es_buf g, es_buf m);
   es_status (*adamw)(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
-                     const es_buf g, es_buf m, es_buf v);
+                     const es_buf g, es_buf const moments[2]);         /* m, v */
   es_status (*add)(es_backend *b, size_t n, const es_buf x, es_buf y); /* y += x */
   /** Sum over ranks in place. */
   es_status (*allreduce)(es_backend *b, const es_comm *c, es_buf p, size_t n);
@@ -185,7 +248,6 @@ typedef struct es_backend_ops {
 typedef struct es_backend_options {
   const char *name;  /**< of the list, or "auto": the best in this build */
   int threads;       /**< per rank, >= 1 */
-  bool bf16;         /**< activations in bf16, where the backend and the processor can */
   bool tune;         /**< time alternatives before planning; else fixed rules, which give
                           the same numbers on every run and number of ranks */
   const char *plans; /**< file that keeps what was timed; "" or NULL: none. Borrowed */
@@ -195,27 +257,33 @@ struct es_backend {
   const es_backend_ops *ops;
   const es_comm *comm; /**< borrowed; NULL: this process alone */
   int threads;         /**< per rank */
-  bool bf16, tune;     /**< as in the options; bf16: whether it is so */
+  int lacks_bf16;      /**< ranks of comm that cannot compute in bf16 */
+  bool tune;           /**< as in the options */
   const char *plans;   /**< "" = none; borrowed */
   void *impl;          /* owned by the backend */
   size_t allocated;    /**< bytes now, in alloc'ed buffers and plans */
 };
 
-/** Collective. Open by name ("auto": the best in this build, and the log says which
- *  and why). A name that is known but not in this build is refused, and so is bf16 where
- *  the backend knows none. Checks that the ops table is complete.
+/** Collective. Open by name ("auto": the best in this build; the log names it). A name
+ *  that is known but not in this build is refused. Checks that the ops table is complete.
  *  @param comm  NULL: this process alone; must outlive */
 es_status es_backend_open_with(const es_backend_options *o, const es_comm *comm,
                                es_backend **b);
-/** The same in f32, by fixed rules. */
+/** The same, by fixed rules. */
 es_status es_backend_open(const char *name, const es_comm *comm, int threads,
                           es_backend **b);
 void es_backend_close(es_backend **b);
 /** Every pointer of the table is required: a NULL is found here, not in epoch 3.
  *  @return ES_EINTERNAL, logged with the first missing member */
 es_status es_backend_complete(const es_backend_ops *ops);
-/** Where image n of an activation of images of shape s begins. */
-es_act es_act_at(es_backend *b, es_shape s, es_act a, int n);
+/** The precision that activations get where `wanted` was asked for: bf16 if every rank's
+ *  processor has it, else f32 with a warning. The same on all ranks.
+ *  @return ES_ECONFIG for bf16 on a backend that has none */
+es_status es_backend_precision(const es_backend *b, es_precision wanted,
+                               es_precision *got);
+const char *es_precision_name(es_precision p);
+/** Where image n of an activation begins. */
+es_act es_act_at(es_backend *b, es_act_type t, es_act a, int n);
 /** The names in this build. */
 size_t es_backend_list(const es_backend_ops *const **list);
 

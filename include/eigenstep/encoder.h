@@ -42,14 +42,21 @@ typedef struct es_encoder_ops {
 size_t es_encoder_list(const es_encoder_ops *const **list);
 
 /* --- for users ---------------------------------------------------------------------- */
+/** What a model is built of; all borrowed. */
+typedef struct es_model_desc {
+  es_shape input;
+  const es_encoder_params *encoder;
+  const es_projector_params *projector;
+  const es_init_params *init;
+} es_model_desc;
+
 /** Build input -> encoder -> projector and allocate. Projector layers are named
  *  projector.N.weight / .bias (N counts the linear layers from 0) with projector.N.bn.*
  *  between where batchnorm.
  *  @param features  value index of the encoder's output, may be NULL
  *  @return ES_ECONFIG for unknown names or widths that do not fit */
-es_status es_model_build(es_backend *b, const es_net_options *o, es_shape input,
-                         const es_encoder_params *enc, const es_projector_params *proj,
-                         const es_init_params *init, es_net **net, int *features);
+es_status es_model_build(es_backend *b, const es_net_options *o, const es_model_desc *m,
+                         es_net **net, int *features);
 
 /** Collective: rank 0 reads, all ranks get the values. Load encoder.weights: every
  *  tensor of the encoder must be there with its shape; tensors under `projector.` are

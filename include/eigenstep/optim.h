@@ -27,7 +27,8 @@ extern const es_param es_sched_table[];
 
 /** Several ranks may share the work of one update: each updates ranges of the flat
  *  buffers, and what it needs of whole tensors is summed first, over all ranges of all
- *  ranks. An optimiser never asks where its ranges begin and end. */
+ *  ranks. An optimiser never asks where its ranges begin and end. Sums of one update are
+ *  collected in the backend's memory and read once. */
 typedef struct es_optim es_optim;
 typedef struct es_optim_ops {
   const char *name, *doc;
@@ -38,8 +39,8 @@ typedef struct es_optim_ops {
                       0 it needs no moments, and `update` passes on those it has not */
   int sums;      /**< sums over each tensor that update reads (norms); 0: elementwise */
   /** Add what the elements of `r` contribute to the sums of their tensors,
-   *  sum [n_tensors, sums]. NULL where sums is 0. */
-  es_status (*gather)(es_optim *o, es_range r, double *sum);
+   *  o->partial [n_tensors, sums]. NULL where sums is 0. */
+  es_status (*gather)(es_optim *o, es_range r);
   /** Update the elements of `r`, reading o->sum. */
   es_status (*update)(es_optim *o, double lr, es_range r);
 } es_optim_ops;
@@ -51,7 +52,8 @@ struct es_optim {
   int moments;          /**< es_optim_moments */
   es_buf moment[2];     /* owned [n] each, as many as that; else NULL */
   es_shared *shared[2]; /* owned: where they lie if the ranks of a node share them */
-  double *sum;          /* owned [n_tensors, ops->sums], of the present update */
+  es_buf64 partial;     /* owned [n_tensors, ops->sums], at least [1]: this rank's sums */
+  double *sum;          /* owned [n_tensors, ops->sums]: those of all ranks */
   int64_t steps;        /**< updates done */
 };
 
@@ -62,8 +64,8 @@ size_t es_optim_sections(es_section *s, size_t max);
 es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops);
 /** Flat buffers that an optimiser keeps with these parameters. */
 int es_optim_moments(const es_optim_params *par, const es_optim_ops *ops);
-/** @param own  values of section [optim.NAME], copied; NULL: its defaults */
-es_status es_optim_create(const es_optim_params *par, const void *own, es_params *params,
+/** @param cfg  holds section [optim.NAME]; NULL will do for one that has none */
+es_status es_optim_create(es_config *cfg, const es_optim_params *par, es_params *params,
                           es_optim **o);
 void es_optim_destroy(es_optim **o);
 /** Collective. Where the parameters are shared (es_params_share) hold one of each moment

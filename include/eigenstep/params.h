@@ -38,15 +38,22 @@ typedef struct es_tensor_info {
   bool state;    /**< lives in `state`, not trained */
 } es_tensor_info;
 
+/** Memory that the ranks of a node share (es_params_share). */
+typedef struct es_params_sharing {
+  const es_comm *comm;       /* borrowed; whose nodes share; NULL: all is private */
+  es_shared *values, *grads; /* owned: hold value and grad then */
+} es_params_sharing;
+
 typedef struct es_params {
   es_backend *backend;    /* borrowed; must outlive */
   es_tensor_info *tensor; /* owned [n_tensors] */
   int n_tensors, cap;
   int64_t n, n_state;        /**< elements of value/grad and of state */
   es_buf value, grad, state; /* owned; NULL until es_params_alloc */
-  int64_t version;           /**< of value: raised by whoever changes it, from 1 */
-  const es_comm *comm; /* borrowed; whose nodes share value and grad, NULL: private */
-  es_shared *values, *grads; /* owned: where they lie then */
+  es_buf frozen;   /**< constant statistics of BN, laid out as state; owned; NULL until
+                        es_net_freeze_end */
+  int64_t version; /**< of value: raised by whoever changes it, from 1 */
+  es_params_sharing shared;
 } es_params;
 
 es_status es_params_create(es_backend *b, es_params **p);
@@ -57,8 +64,8 @@ es_status es_params_add(es_params *p, const es_tensor_info *v, int *index);
 es_status es_params_alloc(es_params *p);
 /** Collective. Move value and grad, contents kept, into memory that the ranks of a node
  *  share: one value for all, and a grad for each. Values must be the same on all ranks.
- *  Leaves all as it is (p->comm NULL) where the backend's memory is not the host's, or a
- *  node has no room.
+ *  Changes nothing (p->shared.comm NULL) where the backend's memory is not the host's, or
+ *  where a node has not enough memory to share.
  *  @return ES_OK, ES_ENOMEM: same on all ranks */
 es_status es_params_share(es_params *p, const es_comm *c);
 /** Fill with initial values: tensor i from (seed, ES_STREAM_INIT, i), times its scale:

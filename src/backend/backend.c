@@ -43,8 +43,12 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"release", o->release != NULL},
       {"upload", o->upload != NULL},
       {"download", o->download != NULL},
+      {"download64", o->download64 != NULL},
       {"zero", o->zero != NULL},
       {"sync", o->sync != NULL},
+      {"record", o->record != NULL},
+      {"wait", o->wait != NULL},
+      {"has_bf16", o->bf16 == NULL || o->has_bf16 != NULL},
       {"act_bytes", o->act_bytes != NULL},
       {"act_write", o->act_write != NULL},
       {"act_read", o->act_read != NULL},
@@ -75,7 +79,7 @@ static bool listed(const char *name) {
 static es_status find(const char *name, const es_backend_ops **ops) {
   if (strcmp(name, "auto") == 0) {
     *ops = backends[0];
-    es_info("backend %s: the first choice of this build", (*ops)->name);
+    es_info("backend.name=auto: selected %s", (*ops)->name);
     return ES_OK;
   }
   for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)
@@ -97,15 +101,12 @@ static es_status open_here(const es_backend_options *o, const es_comm *comm,
   const es_backend_ops *ops = NULL;
   ES_TRY(find(o->name, &ops));
   ES_TRY(es_backend_complete(ops));
-  ES_CHECK(!o->bf16 || ops->has_bf16, ES_ECONFIG,
-           "backend.precision: got bf16 with backend '%s', which computes in f32 only",
-           ops->name);
   es_backend *made = NULL;
   ES_TRY(ES_NEW(1, &made));
   *made = (es_backend){.ops = ops,
                        .comm = comm,
                        .threads = o->threads,
-                       .bf16 = o->bf16,
+                       .lacks_bf16 = ops->bf16 == NULL || !ops->has_bf16(),
                        .tune = o->tune,
                        .plans = o->plans != NULL ? o->plans : ""};
   const es_status st = ops->open(made, comm);
@@ -121,18 +122,38 @@ es_status es_backend_open_with(const es_backend_options *o, const es_comm *comm,
   es_backend *made = NULL;
   es_status st = open_here(o, comm, &made);
   if (comm != NULL) st = es_comm_agree(comm, st);
-  if (comm != NULL && st == ES_OK) { /* one processor without it: none of them */
-    int64_t lacks = !made->bf16;
-    es_comm_max_i64(comm, &lacks, 1);
-    made->bf16 = lacks == 0;
+  if (comm != NULL && st == ES_OK) {
+    double lacks = made->lacks_bf16;
+    es_comm_sum_f64(comm, &lacks, 1);
+    made->lacks_bf16 = (int) lacks;
   }
   if (st != ES_OK) es_backend_close(&made);
   if (st == ES_OK) *b = made;
   return st;
 }
 
-es_act es_act_at(es_backend *b, es_shape s, es_act a, int n) {
-  return (char *) a + b->ops->act_bytes(b, s, n);
+const char *es_precision_name(es_precision p) {
+  return p == ES_BF16 ? "bf16" : "f32";
+}
+
+es_status es_backend_precision(const es_backend *b, es_precision wanted,
+                               es_precision *got) {
+  const es_backend_ops *const o = b->ops;
+  const bool bf16 = wanted == ES_BF16;
+  ES_CHECK(!bf16 || o->bf16 != NULL, ES_ECONFIG,
+           "backend.precision: got bf16 with backend '%s', which computes in f32 only",
+           o->name);
+  if (bf16 && b->lacks_bf16 > 0)
+    es_warn("backend.precision: bf16 needs %s, which the processors of %d of %d ranks "
+            "lack; all ranks compute in f32",
+            o->bf16, b->lacks_bf16, b->comm != NULL ? b->comm->size : 1);
+  *got = bf16 && b->lacks_bf16 == 0 ? ES_BF16 : ES_F32;
+  es_phase("backend %s: activations in %s", o->name, es_precision_name(*got));
+  return ES_OK;
+}
+
+es_act es_act_at(es_backend *b, es_act_type t, es_act a, int n) {
+  return (char *) a + b->ops->act_bytes(b, t, n);
 }
 
 es_status es_backend_open(const char *name, const es_comm *comm, int threads,

@@ -8,13 +8,13 @@
 #include "eigenstep/tree.h"
 
 size_t es_bn_stats_bytes(const es_op_desc *d) {
-  const size_t c = (size_t) d->in.c, slots = (size_t) es_tree_stack_size(d->shards);
+  const size_t c = (size_t) d->in.c, slots = (size_t) es_tree_stack_size(d->bn.shards);
   return slots * (2 * c + 1) * ES_BN_GROUPS * sizeof(double) +
          (2 * ES_BN_GROUPS + 3) * c * sizeof(float);
 }
 
 void es_bn_stats_place(const es_op_desc *d, void *work, es_bn_stats *s) {
-  const size_t c = (size_t) d->in.c, slots = (size_t) es_tree_stack_size(d->shards);
+  const size_t c = (size_t) d->in.c, slots = (size_t) es_tree_stack_size(d->bn.shards);
   s->sums = work;
   s->mean = (float *) (s->sums + slots * (2 * c + 1) * ES_BN_GROUPS);
   s->istd = s->mean + ES_BN_GROUPS * c;
@@ -31,12 +31,14 @@ es_status es_bn_check(const es_op *op, const es_op_args *a) {
   ES_CHECK(a->groups >= 1 && a->groups <= ES_BN_GROUPS && a->n % a->groups == 0, ES_EARG,
            "%s: got %d images in %d groups, expected 1 to %d groups of equal size", name,
            a->n, a->groups, ES_BN_GROUPS);
+  ES_CHECK(a->bn.mode != ES_BN_COLLECT || a->bn.collected != NULL, ES_EARG,
+           "%s: got nowhere to collect statistics", name);
   ES_CHECK(
-      op->desc.shards == 0 || (a->groups <= 2 && a->n % (2 * op->desc.shards) == 0),
+      op->desc.bn.shards == 0 || (a->groups <= 2 && a->n % (2 * op->desc.bn.shards) == 0),
       ES_EARG,
       "%s: got %d images in %d groups, expected two views of %d equal shards in 1 or "
       "2 groups",
-      name, a->n, a->groups, op->desc.shards);
+      name, a->n, a->groups, op->desc.bn.shards);
   return ES_OK;
 }
 
@@ -61,7 +63,8 @@ static double *counts_of(const es_op *op, const es_op_args *a, double *sums) {
  *  run; with them each view has one in every shard. */
 static void sum_here(const es_op *op, const es_op_args *a, es_bn_sum *add, double *sums) {
   const es_op_desc *d = &op->desc;
-  const int shards = d->shards > 0 ? d->shards : 1, views = d->shards > 0 ? 2 : a->groups;
+  const int shards = d->bn.shards > 0 ? d->bn.shards : 1,
+            views = d->bn.shards > 0 ? 2 : a->groups;
   const int64_t n = a->n / (views * shards) * pixels(op);
   const int64_t width = sums_width(op, a->groups);
   double *top = sums;
@@ -78,9 +81,9 @@ static void sum_here(const es_op *op, const es_op_args *a, es_bn_sum *add, doubl
 }
 
 static void sum_over_ranks(const es_op *op, const es_op_args *a, double *sums) {
-  const es_comm *c = op->desc.sync;
+  const es_comm *c = op->desc.bn.sync;
   if (c == NULL) return;
-  if (op->desc.shards > 0)
+  if (op->desc.bn.shards > 0)
     es_tree_sum_f64(c, sums, sums_width(op, a->groups));
   else
     es_comm_sum_f64(c, sums, sums_width(op, a->groups));
@@ -98,7 +101,7 @@ static void finish(const es_op *op, const es_op_args *a, int g, es_bn_stats *s) 
   const int c = op->desc.in.c;
   const double *sum = s->sums + 2 * (int64_t) g * c, n = s->count[g];
   const double unbiased = n > 1.0 ? n / (n - 1.0) : 1.0; /* one value has no spread */
-  const double rate = op->desc.momentum;
+  const double rate = op->desc.bn.momentum;
   float *mean = s->mean + (int64_t) g * c, *istd = s->istd + (int64_t) g * c;
   if (n == 0.0) return;
   for (int j = 0; j < c; j++) {
@@ -106,41 +109,52 @@ static void finish(const es_op *op, const es_op_args *a, int g, es_bn_stats *s) 
     const double spread = sum[c + j] / n - m * m; /* rounding may leave -0.0... */
     const double v = spread < 0.0 ? 0.0 : spread;
     mean[j] = (float) m;
-    istd[j] = (float) (1.0 / sqrt(v + op->desc.eps));
-    if (a->mode != ES_BN_TRAIN) continue;
-    a->mean[j] = (float) ((1.0 - rate) * a->mean[j] + rate * m);
-    a->var[j] = (float) ((1.0 - rate) * a->var[j] + rate * v * unbiased);
+    istd[j] = (float) (1.0 / sqrt(v + op->desc.bn.eps));
+    if (a->bn.mode != ES_BN_TRAIN) continue;
+    a->bn.mean[j] = (float) ((1.0 - rate) * a->bn.mean[j] + rate * m);
+    a->bn.var[j] = (float) ((1.0 - rate) * a->bn.var[j] + rate * v * unbiased);
   }
 }
 
-static void take_running(const es_op *op, const es_op_args *a, int g, es_bn_stats *s) {
+/** What the batch's sums, over all ranks of sync, add to the statistics of a set. */
+static void collect(const es_op *op, const es_op_args *a, const es_bn_stats *s) {
+  const int64_t c = op->desc.in.c;
+  for (int g = 0; g < a->groups; g++) {
+    for (int64_t j = 0; j < 2 * c; j++) a->bn.collected[j] += s->sums[2 * g * c + j];
+    a->bn.collected[2 * c] += s->count[g];
+  }
+}
+
+static void take_given(const es_op *op, const es_op_args *a, int g, es_bn_stats *s) {
   const int c = op->desc.in.c;
-  memcpy(s->mean + (int64_t) g * c, a->mean, (size_t) c * sizeof(float));
+  memcpy(s->mean + (int64_t) g * c, a->bn.mean, (size_t) c * sizeof(float));
   for (int j = 0; j < c; j++)
-    s->istd[(int64_t) g * c + j] = (float) (1.0 / sqrt(a->var[j] + op->desc.eps));
+    s->istd[(int64_t) g * c + j] = (float) (1.0 / sqrt(a->bn.var[j] + op->desc.bn.eps));
 }
 
 void es_bn_take(const es_op *op, const es_op_args *a, es_bn_sum *add, es_bn_stats *s) {
-  s->batch = a->mode != ES_BN_RUNNING;
-  if (s->batch) {
+  s->forwarded = true;
+  s->constant = es_bn_is_constant(a->bn.mode);
+  if (!s->constant) {
     if (a->moments != NULL)
       adopt(op, a, s->sums);
     else
       sum_here(op, a, add, s->sums);
     sum_over_ranks(op, a, s->sums);
     memcpy(s->count, counts_of(op, a, s->sums), (size_t) a->groups * sizeof *s->count);
+    if (a->bn.mode == ES_BN_COLLECT) collect(op, a, s);
   }
   for (int g = 0; g < a->groups; g++)
-    if (s->batch)
-      finish(op, a, g, s);
+    if (s->constant)
+      take_given(op, a, g, s);
     else
-      take_running(op, a, g, s);
+      finish(op, a, g, s);
 }
 
 void es_bn_scale(const es_op *op, const es_op_args *a, int g, es_bn_stats *s) {
   const int c = op->desc.in.c;
   const float *istd = s->istd + (int64_t) g * c;
-  for (int j = 0; j < c; j++) s->scale[j] = a->w[j] * istd[j];
+  for (int j = 0; j < c; j++) s->scale[j] = a->param.w[j] * istd[j];
 }
 
 /** Gradients of gain and bias from the sums. */
@@ -150,8 +164,8 @@ static void keep_gradients(const es_op *op, const es_op_args *a, const es_bn_sta
     const float *istd = s->istd + (int64_t) g * c;
     const double *sum = s->sums + 2 * (int64_t) g * c;
     for (int j = 0; j < c; j++) {
-      a->db[j] += (float) sum[j];
-      a->dw[j] += (float) (istd[j] * sum[c + j]);
+      a->param.db[j] += (float) sum[j];
+      a->param.dw[j] += (float) (istd[j] * sum[c + j]);
     }
   }
 }
@@ -160,10 +174,10 @@ void es_bn_gradients(const es_op *op, const es_op_args *a, es_bn_sum *add,
                      es_bn_stats *s) {
   sum_here(op, a, add, s->sums);
   /* in shards rounding to f32 before the last sum would tell where the ranks begin */
-  const es_comm *sync = op->desc.sync;
-  const bool ordered = op->desc.shards > 0, first = sync == NULL || sync->rank == 0;
+  const es_comm *sync = op->desc.bn.sync;
+  const bool ordered = op->desc.bn.shards > 0, first = sync == NULL || sync->rank == 0;
   if (!ordered) keep_gradients(op, a, s);
-  sum_over_ranks(op, a, s->sums);
+  if (ordered || !s->constant) sum_over_ranks(op, a, s->sums);
   if (ordered && first) keep_gradients(op, a, s);
 }
 
@@ -172,8 +186,10 @@ void es_bn_coefficients(const es_op *op, const es_op_args *a, int g, es_bn_stats
   const float *istd = s->istd + (int64_t) g * c;
   const double *sum = s->sums + 2 * (int64_t) g * c, n = s->count[g];
   for (int j = 0; j < c; j++) {
-    const double d = istd[j], scale = a->w[j] * d;
+    const double d = istd[j], scale = a->param.w[j] * d;
     s->scale[j] = (float) scale;
+    s->offset[j] = s->slope[j] = 0.0f;
+    if (s->constant) continue;
     s->offset[j] = (float) (scale * sum[j] / n);
     s->slope[j] = (float) (scale * d * d * sum[c + j] / n);
   }

@@ -8,9 +8,10 @@
  *  forward   y = [relu]((x - m) s gain + bias [+ residual])
  *  backward  g = dy where y > 0;  dbias += sum g;  dgain += s sum g (x - m)  (own);
  *            dx = gain s (g - mean g - (x - m) s^2 mean(g (x - m)))   (means over all)
- *  The only communication is one sum per pass of [groups, 2 C + 1] doubles; a rank
- *  without images contributes zeros. With desc.shards the sums are made shard by shard
- *  and added as tree.h says. */
+ *            and, with constant m and v (es_bn_is_constant), dx = gain s g
+ *  The only communication is one sum per pass of [groups, 2 C + 1] doubles, none with
+ *  constant statistics outside shards; a rank without images contributes zeros. With
+ *  desc.bn.shards the sums are made shard by shard and added as tree.h says. */
 #ifndef ES_BN_STATS_H
 #define ES_BN_STATS_H
 
@@ -23,7 +24,8 @@ typedef struct es_bn_stats {
   float *scale, *offset, *slope; /**< [C], of the group at hand: dx = scale g - offset -
                                       slope (x - mean) */
   double count[ES_BN_GROUPS];    /**< N of the last forward */
-  bool batch;                    /**< the last forward took the batch's statistics */
+  bool forwarded;                /**< there was a forward */
+  bool constant;                 /**< and it took given statistics, not the batch's */
 } es_bn_stats;
 
 /** Rows [first, first + n) of group `group`, summed in one go. */
@@ -44,7 +46,7 @@ es_status es_bn_check(const es_op *op, const es_op_args *a);
 int64_t es_bn_rows(const es_op *op, const es_op_args *a);
 
 /** Collective over desc.sync. m and s of all groups, from the batch (a->moments if
- *  given, else by `add`) or the running averages, as a->mode says. */
+ *  given, else by `add`) or as given, as the mode says. */
 void es_bn_take(const es_op *op, const es_op_args *a, es_bn_sum *add, es_bn_stats *s);
 /** scale = gain s of group g. */
 void es_bn_scale(const es_op *op, const es_op_args *a, int g, es_bn_stats *s);

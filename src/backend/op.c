@@ -21,22 +21,22 @@ static const char *name_of(const es_op_desc *d) {
 
 /** Positions of a window of k over `size` pixels and 2 pad: floor, as in PyTorch. */
 static int positions(const es_op_desc *d, int size) {
-  const int room = size + 2 * d->pad - d->k;
-  return room < 0 ? 0 : room / d->stride + 1;
+  const int room = size + 2 * d->window.pad - d->window.k;
+  return room < 0 ? 0 : room / d->window.stride + 1;
 }
 
 static es_status check_window(const es_op_desc *d) {
   const char *name = name_of(d);
-  ES_CHECK(d->k >= 1 && d->stride >= 1 && d->pad >= 0, ES_EARG,
+  ES_CHECK(d->window.k >= 1 && d->window.stride >= 1 && d->window.pad >= 0, ES_EARG,
            "%s: got k = %d, stride = %d, pad = %d, expected k, stride >= 1, pad >= 0",
-           name, d->k, d->stride, d->pad);
+           name, d->window.k, d->window.stride, d->window.pad);
   const bool pool = d->kind == ES_OP_MAXPOOL;
-  ES_CHECK(!pool || (d->pad <= d->k / 2 && d->k <= 15), ES_EARG,
-           "%s: got k = %d, pad = %d, expected k <= 15 and pad <= k / 2", name, d->k,
-           d->pad);
+  ES_CHECK(!pool || (d->window.pad <= d->window.k / 2 && d->window.k <= 15), ES_EARG,
+           "%s: got k = %d, pad = %d, expected k <= 15 and pad <= k / 2", name,
+           d->window.k, d->window.pad);
   ES_CHECK(positions(d, d->in.h) > 0 && positions(d, d->in.w) > 0, ES_EARG,
            "%s: a window of %d x %d does not fit a map of %d x %d with pad %d", name,
-           d->k, d->k, d->in.h, d->in.w, d->pad);
+           d->window.k, d->window.k, d->in.h, d->in.w, d->window.pad);
   return ES_OK;
 }
 
@@ -96,12 +96,16 @@ es_status es_op_plan(es_backend *b, const es_op_desc *d, es_op **op) {
   ES_CHECK(in_pixels <= INT_MAX && out_pixels <= INT_MAX, ES_EARG,
            "%s: %d images have more than 2^31 - 1 pixels; take a smaller batch per rank",
            name, d->max_n);
-  ES_CHECK(
-      d->kind != ES_OP_BN || (d->eps > 0.0 && d->momentum >= 0.0 && d->momentum <= 1.0),
-      ES_EARG, "%s: got eps = %g, momentum = %g, expected eps > 0, 0 <= momentum <= 1",
-      name, d->eps, d->momentum);
-  ES_CHECK(d->shards == 0 || es_tree_supports(d->shards), ES_EARG,
-           "%s: got %d shards, expected 0 or a power of two", name, d->shards);
+  ES_CHECK(d->kind != ES_OP_BN ||
+               (d->bn.eps > 0.0 && d->bn.momentum >= 0.0 && d->bn.momentum <= 1.0),
+           ES_EARG,
+           "%s: got eps = %g, momentum = %g, expected eps > 0, 0 <= momentum <= 1", name,
+           d->bn.eps, d->bn.momentum);
+  ES_CHECK(d->precision == ES_F32 || b->lacks_bf16 == 0, ES_ENOTSUP,
+           "%s: got activations in bf16, which backend '%s' does not compute in here",
+           name, b->ops->name);
+  ES_CHECK(d->bn.shards == 0 || es_tree_supports(d->bn.shards), ES_EARG,
+           "%s: got %d shards, expected 0 or a power of two", name, d->bn.shards);
   ES_TRY(b->ops->plan[d->kind](b, d, op));
   es_layer("%s: %s, %d x %d x %d to %d x %d x %d, %.4f GFLOP an image, %.3f MB", name,
            es_op_kind_name(d->kind), d->in.c, d->in.h, d->in.w, out.c, out.h, out.w,

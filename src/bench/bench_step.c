@@ -135,7 +135,7 @@ static es_status measure(const es_comm *c, es_assembly *p, const es_settings *s,
     keep_phase(c, clock, o->snapshots, ES_PHASE_PROBE, r);
     keep_phase(c, clock, o->snapshots, ES_PHASE_SNAPSHOT, r);
   }
-  return es_bench_ceiling(c, p->backend, &r->ceiling);
+  return es_bench_ceiling(c, p->backend, p->precision, &r->ceiling);
 }
 
 /* Milliseconds of one, and its share of a step where a snapshot counts once in many. */
@@ -187,7 +187,7 @@ static void print(const es_comm *c, const es_assembly *p, const es_settings *s,
   es_print("%s %s %dx%d, %lld pairs, %d ranks x %d threads, backend %s %s",
            s->encoder.name, s->loss.name, p->view.h, p->view.w,
            (long long) s->batch.pairs, c->size, p->backend->threads,
-           p->backend->ops->name, p->backend->bf16 ? "bf16" : "f32");
+           p->backend->ops->name, es_precision_name(p->precision));
   print_phases(r);
   es_print("parameters %lld, %.2f GFLOP a view (forward, backward counted twice that)",
            (long long) cost.parameters, 3e-9 * cost.flops);
@@ -208,14 +208,13 @@ static es_status run(const es_job *job, es_config *cfg) {
   par o;
   es_assembly *p = NULL;
   result r = {.ceiling = 0};
+  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
   ES_TRY(es_config_get(cfg, "bench", es_bench_table, NULL, sizeof b, &b));
   ES_TRY(es_config_get(cfg, "bench.step", table, NULL, sizeof o, &o));
-  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
-  es_status st = es_assembly_create(job->comm, &s, &p);
-  if (st == ES_OK) st = measure(job->comm, p, &s, &b, &o, &r);
+  ES_TRY(es_assembly_create(job->comm, cfg, &s, &p));
+  const es_status st = measure(job->comm, p, &s, &b, &o, &r);
   if (st == ES_OK) print(job->comm, p, &s, &r);
   es_assembly_destroy(&p);
-  es_settings_free(&s);
   return st;
 }
 

@@ -56,16 +56,22 @@ enum { CEILING = 2048 };
 /* Buffers and plan of the product, each rank's own. */
 typedef struct product {
   es_backend *b;
+  es_precision precision;
   es_op *op;
   void *x, *y, *w;
 } product;
 
 static es_status product_open(product *p) {
   const es_shape s = {CEILING, 1, 1};
-  const es_op_desc d = {
-      .kind = ES_OP_LINEAR, .name = "ceiling", .in = s, .out = s, .max_n = CEILING};
+  const es_op_desc d = {.kind = ES_OP_LINEAR,
+                        .name = "ceiling",
+                        .in = s,
+                        .out = s,
+                        .precision = p->precision,
+                        .max_n = CEILING};
+  const es_act_type t = {s, p->precision};
   const es_backend_ops *o = p->b->ops;
-  const size_t n = (size_t) CEILING * CEILING, act = o->act_bytes(p->b, s, CEILING);
+  const size_t n = (size_t) CEILING * CEILING, act = o->act_bytes(p->b, t, CEILING);
   float *ones = NULL;
   ES_TRY(es_op_plan(p->b, &d, &p->op));
   ES_TRY(o->alloc(p->b, act, "input of a product", &p->x));
@@ -73,7 +79,7 @@ static es_status product_open(product *p) {
   ES_TRY(o->alloc(p->b, n * sizeof(float), "weights of a product", &p->w));
   ES_TRY(ES_NEW(n, &ones));
   for (size_t i = 0; i < n; i++) ones[i] = 1;
-  es_status st = o->act_write(p->b, s, CEILING, ones, p->x);
+  es_status st = o->act_write(p->b, t, CEILING, ones, p->x);
   if (st == ES_OK) st = o->upload(p->b, p->w, ones, n);
   es_free(&ones);
   return st;
@@ -90,14 +96,14 @@ static void product_close(product *p) {
 static es_status product_run(void *ctx, int64_t i) {
   (void) i;
   const product *p = ctx;
-  const es_op_args a = {
-      .n = CEILING, .groups = 1, .mode = ES_BN_BATCH, .x = p->x, .y = p->y, .w = p->w};
+  const es_op_args a = {.n = CEILING, .groups = 1, .x = p->x, .y = p->y, .param.w = p->w};
   ES_TRY(p->op->forward(p->op, &a));
   return p->b->ops->sync(p->b);
 }
 
-es_status es_bench_ceiling(const es_comm *c, es_backend *b, double *flops) {
-  product p = {.b = b};
+es_status es_bench_ceiling(const es_comm *c, es_backend *b, es_precision precision,
+                           double *flops) {
+  product p = {.b = b, .precision = precision};
   const es_bench_params often = {.repeats = 5, .warmup = 1};
   es_bench_times t;
   es_status st = es_comm_agree(c, product_open(&p));

@@ -32,6 +32,7 @@ void es_bench_print_line(const char *name, const es_bench_times *t, double work,
 /** Collective. What the backend's matrix product reaches in its own arithmetic, all ranks
  *  at once: operations per second of 2048 x 2048 x 2048 through a planned linear layer,
  *  the sum over ranks, best of five. */
-es_status es_bench_ceiling(const es_comm *c, es_backend *b, double *flops);
+es_status es_bench_ceiling(const es_comm *c, es_backend *b, es_precision precision,
+                           double *flops);
 
 #endif

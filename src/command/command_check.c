@@ -34,17 +34,18 @@ static int sharers(const es_settings *s, int ranks) {
 
 /* The loss of the batch and of the probe: their workspace, and embeddings with gradients
  * in single and double precision. */
-static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) {
-  const int dim = es_settings_dim(s), sharing = sharers(s, ranks);
+static es_status loss_bytes(es_config *cfg, const es_settings *s, const es_assembly *p,
+                            int ranks, double *bytes) {
+  const int dim = es_settings_dim(s), seen = sharers(s, ranks);
   const int64_t all[] = {s->batch.pairs, p->probe_pairs};
-  double bytes = 0;
+  *bytes = 0;
   for (int i = 0; i < 2; i++) {
-    const int64_t n = (all[i] + sharing - 1) / sharing;
-    const es_loss_size size = {.n_max = (int) n, .pairs = all[i], .dim = dim};
-    const size_t work = es_loss_bytes(&s->selected.loss, &size, all[i]);
-    bytes += (double) work + (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
+    const int64_t n = (all[i] + seen - 1) / seen;
+    size_t work;
+    ES_TRY(es_loss_bytes(cfg, s->loss.name, (int) n, all[i], dim, &work));
+    *bytes += (double) work + (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
   }
-  return bytes;
+  return ES_OK;
 }
 
 /* What a run would take, beyond what settings and pipeline say. */
@@ -69,7 +70,8 @@ static void print_memory(const es_settings *s, const es_assembly *p, const bill 
   print_bytes("moments of the optimiser", moment);
   print_bytes("activations", (double) cost->activation_bytes);
   print_bytes("gradients and passing activations", (double) cost->passing_bytes);
-  if (p->eval_backend != NULL) print_bytes("activations of f32 snapshots", b->eval_net);
+  if (p->eval_precision != p->precision)
+    print_bytes("activations of f32 snapshots", b->eval_net);
   print_bytes("embeddings and loss", b->loss);
   if (s->precondition.eps > 0) print_bytes("preconditioner", turn);
   print_bytes("batches (current and next)", batch);
@@ -141,30 +143,30 @@ static es_status print_linear(es_config *cfg, es_shape view, int ranks) {
   return ES_OK;
 }
 
-/* Plan the network on a backend. */
-static es_status network_cost(es_backend *b, const es_settings *s, const es_assembly *p,
-                              int ranks, bool forward_only, es_net_cost *cost) {
+/* Plan the network: for training, or for measuring only. */
+static es_status network_cost(const es_settings *s, const es_assembly *p, int ranks,
+                              bool forward_only, es_net_cost *cost) {
   const int64_t most = s->batch.pairs > p->probe_chunk ? s->batch.pairs : p->probe_chunk;
   es_net_options o = es_settings_net(s, (most + ranks - 1) / ranks, ranks);
   es_net *net = NULL;
   o.plan_only = true;
   o.forward_only = forward_only;
-  ES_TRY(
-      es_model_build(b, &o, p->view, &s->encoder, &s->projector, &s->init, &net, NULL));
+  o.precision = forward_only ? p->eval_precision : p->precision;
+  const es_model_desc m = es_settings_model(s, p->view);
+  ES_TRY(es_model_build(p->backend, &o, &m, &net, NULL));
   es_net_cost_of(net, cost);
   es_net_destroy(&net);
   return ES_OK;
 }
 
-static es_status make_bill(const es_settings *s, const es_assembly *p, int ranks,
-                           bill *b) {
+static es_status make_bill(es_config *cfg, const es_settings *s, const es_assembly *p,
+                           int ranks, bill *b) {
   es_net_cost eval_net = {0};
-  ES_TRY(network_cost(p->backend, s, p, ranks, false, &b->net));
-  if (p->eval_backend != NULL)
-    ES_TRY(network_cost(p->eval_backend, s, p, ranks, true, &eval_net));
+  ES_TRY(network_cost(s, p, ranks, false, &b->net));
+  if (p->eval_precision != p->precision)
+    ES_TRY(network_cost(s, p, ranks, true, &eval_net));
   b->eval_net = (double) (eval_net.activation_bytes + eval_net.passing_bytes);
-  b->loss = loss_bytes(s, p, ranks);
-  return ES_OK;
+  return loss_bytes(cfg, s, p, ranks, &b->loss);
 }
 
 static es_status plan(const es_job *job, es_config *cfg, int ranks) {
@@ -173,12 +175,12 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   bill b;
   es_status st;
   ES_TRY(es_settings_read(cfg, ranks, &s));
-  ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check(&s)), done);
-  ES_TRY_GOTO(es_assembly_open_backends(job->comm, &s, &p), done);
-  ES_TRY_GOTO(es_assembly_open_data(job->comm, &s, &p), done);
+  ES_TRY(es_comm_agree(job->comm, es_assembly_check(cfg, &s)));
+  ES_TRY_GOTO(es_assembly_open_backend(job->comm, &s, &p), done);
+  ES_TRY_GOTO(es_assembly_open_data(job->comm, cfg, &s, &p), done);
   ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check_data(&s, &p)), done);
   ES_TRY_GOTO(es_label_data_check(job->comm, &s, &p), done);
-  st = make_bill(&s, &p, ranks, &b);
+  st = make_bill(cfg, &s, &p, ranks, &b);
   ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
   print_plan(&s, &p, &b, ranks);
   st = print_linear(cfg, p.view, ranks);
@@ -186,9 +188,7 @@ done:
   es_augment_destroy(&p.augment);
   es_dataset_close(&p.held_out);
   es_dataset_close(&p.data);
-  es_backend_close(&p.eval_backend);
   es_backend_close(&p.backend);
-  es_settings_free(&s);
   return st;
 }
 

@@ -26,11 +26,10 @@ static es_status build(const es_job *job, es_config *cfg, const char *checkpoint
   int64_t view[3] = {0, 0, 0};
   const es_net_options o = {.max_n = 1};
   ES_TRY(es_settings_read(cfg, 1, &s));
-  es_status st = es_ckpt_read(job->comm, checkpoint, walk_view, view, NULL, NULL);
+  ES_TRY(es_ckpt_read(job->comm, checkpoint, walk_view, view, NULL, NULL));
   const es_shape shape = {(int) view[0], (int) view[1], (int) view[2]};
-  if (st == ES_OK)
-    st = es_model_build(b, &o, shape, &s.encoder, &s.projector, &s.init, net, NULL);
-  es_settings_free(&s);
+  const es_model_desc m = es_settings_model(&s, shape);
+  const es_status st = es_model_build(b, &o, &m, net, NULL);
   return es_comm_agree(job->comm, st);
 }
 

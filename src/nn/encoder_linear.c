@@ -6,8 +6,10 @@
 
 static es_status build(es_net *net, const es_encoder_params *p, int x, int *y) {
   ES_TRY(es_net_flatten(net, x, &x));
-  for (int i = 0; i < p->hidden.n; i++)
-    ES_TRY(es_nn_linear(net, x, "encoder", i, p->hidden.v[i], false, &x));
+  for (int i = 0; i < p->hidden.n; i++) {
+    const es_nn_layer l = {"encoder", i, p->hidden.v[i], false};
+    ES_TRY(es_nn_linear(net, x, l, &x));
+  }
   *y = x;
   return ES_OK;
 }

@@ -7,7 +7,8 @@ static es_status build(es_net *net, const es_encoder_params *p, int x, int *y) {
            "got no widths in encoder.hidden, expected at least one for the encoder mlp");
   ES_TRY(es_net_flatten(net, x, &x));
   for (int i = 0; i < p->hidden.n; i++) {
-    ES_TRY(es_nn_linear(net, x, "encoder", i, p->hidden.v[i], true, &x));
+    const es_nn_layer l = {"encoder", i, p->hidden.v[i], true};
+    ES_TRY(es_nn_linear(net, x, l, &x));
     ES_TRY(es_net_relu(net, x, &x));
   }
   *y = x;

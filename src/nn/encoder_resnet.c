@@ -24,13 +24,13 @@ typedef struct resnet {
   int blocks[STAGES];
 } resnet;
 
-/** One convolution of a block and the batch norm behind it: "conv2" and "bn2" for
- * index 2. */
-static es_status conv_bn(es_net *net, const block *b, int index, int x, int out, int k,
-                         int stride, int *y) {
+/** One convolution of a block, of its width, and the batch norm behind it: "conv2" and
+ *  "bn2" for index 2. */
+static es_status conv_bn(es_net *net, const block *b, int index, int x, es_window window,
+                         int *y) {
   char name[ES_NAME_MAX];
   snprintf(name, sizeof name, "%s.conv%d", b->name, index);
-  ES_TRY(es_net_conv(net, x, name, out, k, stride, k / 2, &x));
+  ES_TRY(es_net_conv(net, x, name, b->width, window, &x));
   snprintf(name, sizeof name, "%s.bn%d", b->name, index);
   return es_net_bn(net, x, name, -1, true, y);
 }
@@ -43,7 +43,7 @@ static es_status shortcut(es_net *net, const block *b, int x, int out, int *y) {
     return ES_OK;
   }
   snprintf(name, sizeof name, "%s.downsample.0", b->name);
-  ES_TRY(es_net_conv(net, x, name, out, 1, b->stride, 0, &x));
+  ES_TRY(es_net_conv(net, x, name, out, (es_window){1, b->stride, 0}, &x));
   snprintf(name, sizeof name, "%s.downsample.1", b->name);
   return es_net_bn(net, x, name, -1, false, y);
 }
@@ -64,9 +64,9 @@ static es_status join(es_net *net, const block *b, int index, int x, int residua
 static es_status basic_block(es_net *net, const block *b, int x, int *y) {
   char name[ES_NAME_MAX];
   int h, residual;
-  ES_TRY(conv_bn(net, b, 1, x, b->width, 3, b->stride, &h));
+  ES_TRY(conv_bn(net, b, 1, x, (es_window){3, b->stride, 1}, &h));
   snprintf(name, sizeof name, "%s.conv2", b->name);
-  ES_TRY(es_net_conv(net, h, name, b->width, 3, 1, 1, &h));
+  ES_TRY(es_net_conv(net, h, name, b->width, (es_window){3, 1, 1}, &h));
   ES_TRY(shortcut(net, b, x, b->width, &residual));
   return join(net, b, 2, h, residual, y);
 }
@@ -75,10 +75,10 @@ static es_status basic_block(es_net *net, const block *b, int x, int *y) {
 static es_status bottleneck(es_net *net, const block *b, int x, int *y) {
   char name[ES_NAME_MAX];
   int h, residual;
-  ES_TRY(conv_bn(net, b, 1, x, b->width, 1, 1, &h));
-  ES_TRY(conv_bn(net, b, 2, h, b->width, 3, b->stride, &h));
+  ES_TRY(conv_bn(net, b, 1, x, (es_window){1, 1, 0}, &h));
+  ES_TRY(conv_bn(net, b, 2, h, (es_window){3, b->stride, 1}, &h));
   snprintf(name, sizeof name, "%s.conv3", b->name);
-  ES_TRY(es_net_conv(net, h, name, 4 * b->width, 1, 1, 0, &h));
+  ES_TRY(es_net_conv(net, h, name, 4 * b->width, (es_window){1, 1, 0}, &h));
   ES_TRY(shortcut(net, b, x, 4 * b->width, &residual));
   return join(net, b, 3, h, residual, y);
 }
@@ -86,10 +86,10 @@ static es_status bottleneck(es_net *net, const block *b, int x, int *y) {
 static es_status stem(es_net *net, const es_encoder_params *p, int x, int *y) {
   const bool cifar = p->stem == 1;
   const int width = (int) p->base_width;
-  ES_TRY(es_net_conv(net, x, "conv1", width, cifar ? 3 : 7, cifar ? 1 : 2, cifar ? 1 : 3,
-                     &x));
+  const es_window window = cifar ? (es_window){3, 1, 1} : (es_window){7, 2, 3};
+  ES_TRY(es_net_conv(net, x, "conv1", width, window, &x));
   ES_TRY(es_net_bn(net, x, "bn1", -1, true, y));
-  return cifar ? ES_OK : es_net_maxpool(net, *y, 3, 2, 1, y);
+  return cifar ? ES_OK : es_net_maxpool(net, *y, (es_window){3, 2, 1}, y);
 }
 
 static es_status build(es_net *net, const resnet *r, const es_encoder_params *p, int x,

@@ -5,9 +5,16 @@
 
 #include "eigenstep/encoder.h"
 
-/** Add the linear layer "<prefix>.<index>" of `width` outputs behind x.
+/** The linear layer "<prefix>.<index>" of `width` outputs. */
+typedef struct es_nn_layer {
+  const char *prefix;
+  int index;
+  double width;
+  bool bias;
+} es_nn_layer;
+
+/** Add a linear layer behind value x.
  *  @return ES_ECONFIG unless width is a whole number >= 1 */
-es_status es_nn_linear(es_net *net, int x, const char *prefix, int index, double width,
-                       bool bias, int *y);
+es_status es_nn_linear(es_net *net, int x, es_nn_layer l, int *y);
 
 #endif

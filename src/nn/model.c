@@ -10,18 +10,18 @@
 #include "eigenstep/registry.h"
 #include "layers.h"
 
-es_status es_nn_linear(es_net *net, int x, const char *prefix, int index, double width,
-                       bool bias, int *y) {
-  ES_CHECK(width >= 1 && width == floor(width), ES_ECONFIG,
-           "%s: got the width %g, expected a whole number >= 1", prefix, width);
+es_status es_nn_linear(es_net *net, int x, es_nn_layer l, int *y) {
+  ES_CHECK(l.width >= 1 && l.width == floor(l.width), ES_ECONFIG,
+           "%s: got the width %g, expected a whole number >= 1", l.prefix, l.width);
   char name[ES_NAME_MAX];
-  snprintf(name, sizeof name, "%s.%d", prefix, index);
-  return es_net_linear(net, x, name, (int) width, bias, y);
+  snprintf(name, sizeof name, "%s.%d", l.prefix, l.index);
+  return es_net_linear(net, x, name, (int) l.width, l.bias, y);
 }
 
 static es_status project(es_net *net, const es_projector_params *p, int x) {
   for (int i = 0; i < p->widths.n; i++) {
-    ES_TRY(es_nn_linear(net, x, "projector", i, p->widths.v[i], p->bias, &x));
+    const es_nn_layer l = {"projector", i, p->widths.v[i], p->bias};
+    ES_TRY(es_nn_linear(net, x, l, &x));
     if (i == p->widths.n - 1) break;
     char name[ES_NAME_MAX];
     snprintf(name, sizeof name, "projector.%d.bn", i);
@@ -60,31 +60,30 @@ static es_status set_init(es_params *p, const es_init_params *init) {
   return ES_OK;
 }
 
-static es_status assemble(es_net *net, const es_encoder_ops *ops, es_shape input,
-                          const es_encoder_params *enc, const es_projector_params *proj,
-                          const es_init_params *init, int *features) {
+static es_status assemble(es_net *net, const es_encoder_ops *ops, const es_model_desc *m,
+                          int *features) {
   int x, h;
-  ES_TRY(es_net_input(net, input, &x));
-  ES_TRY(ops->build(net, enc, x, &h));
-  ES_TRY(project(net, proj, h));
+  ES_TRY(es_net_input(net, m->input, &x));
+  ES_TRY(ops->build(net, m->encoder, x, &h));
+  ES_TRY(project(net, m->projector, h));
   es_params *const params = es_net_params(net);
   const bool theirs = params->value != NULL; /* another network's, with values */
-  if (!theirs) ES_TRY(set_init(params, init));
+  if (!theirs) ES_TRY(set_init(params, m->init));
   ES_TRY(es_net_alloc(net));
   if (features != NULL) *features = h;
   return ES_OK;
 }
 
-es_status es_model_build(es_backend *b, const es_net_options *o, es_shape input,
-                         const es_encoder_params *enc, const es_projector_params *proj,
-                         const es_init_params *init, es_net **net, int *features) {
+es_status es_model_build(es_backend *b, const es_net_options *o, const es_model_desc *m,
+                         es_net **net, int *features) {
   const es_encoder_ops *const *list;
   const size_t n = es_encoder_list(&list);
   const void *found;
-  ES_TRY(es_registry_find("encoder", enc->name, (const void *const *) list, n, &found));
+  const char *const name = m->encoder->name;
+  ES_TRY(es_registry_find("encoder", name, (const void *const *) list, n, &found));
   es_net *built;
   ES_TRY(es_net_create(b, o, &built));
-  const es_status st = assemble(built, found, input, enc, proj, init, features);
+  const es_status st = assemble(built, found, m, features);
   if (st != ES_OK) {
     es_net_destroy(&built);
     return st;

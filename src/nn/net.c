@@ -22,6 +22,8 @@ es_status es_net_create(es_backend *b, const es_net_options *o, es_net **net) {
            "got %d images in %d shards, expected two views of so many equal shards, a "
            "power of two",
            o->max_n, o->shards);
+  ES_CHECK(o->params == NULL || o->params->backend == b, ES_EARG,
+           "got parameters of another backend, expected those of this one");
   es_net *q;
   ES_TRY(ES_NEW(1, &q));
   q->backend = b;
@@ -42,13 +44,12 @@ void es_net_destroy(es_net **net) {
   if (q == NULL) return;
   for (int i = 0; i < q->n_node; i++)
     if (q->node[i].op != NULL) es_op_destroy(&q->node[i].op);
-  void *tree = q->tree;
-  if (tree != NULL) q->backend->ops->release(q->backend, &tree);
-  if (q->kept != NULL) q->backend->ops->release(q->backend, &q->kept);
-  if (q->passing != NULL) q->backend->ops->release(q->backend, &q->passing);
+  void *owned[] = {q->memory.kept, q->memory.passing, q->memory.tree, q->memory.moments,
+                   q->memory.collected};
+  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+    if (owned[i] != NULL) q->backend->ops->release(q->backend, &owned[i]);
   if (q->options.params == NULL) es_params_destroy(&q->params);
   es_free(&q->value);
-  es_free(&q->moments);
   es_free(&q->node);
   es_free(net);
 }
@@ -71,7 +72,7 @@ es_status es_net_input(es_net *net, es_shape shape, int *y) {
 
 /** A node without parameters, for a caller to complete. */
 static es_net_node blank(es_op_kind kind, int x, const char *name) {
-  es_net_node node = {.x = x, .residual = -1, .w = -1, .b = -1, .mean = -1, .var = -1};
+  es_net_node node = {.x = x, .residual = -1, .tensor = {-1, -1, -1, -1}};
   node.desc.kind = kind;
   snprintf(node.name, sizeof node.name, "%s", name);
   return node;
@@ -89,13 +90,14 @@ static es_status append(es_net *net, es_net_node *node, int out, int *y) {
   const es_net_value *const x = &net->value[node->x];
   node->desc.name = node->name;
   node->desc.in = x->shape;
+  node->desc.precision = net->options.precision;
   node->desc.max_n = net->options.max_n;
   if (es_net_in_shards(net, node)) node->desc.max_n /= 2 * net->options.shards;
   node->desc.need_dx = x->needs_grad;
   ES_TRY(es_op_out_shape(&node->desc, out, &node->desc.out));
   ES_TRY(es_array_reserve(&net->node, net->n_node, &net->cap_node, sizeof *net->node,
                           "net nodes"));
-  const bool trained = x->needs_grad || node->w >= 0;
+  const bool trained = x->needs_grad || node->tensor.w >= 0;
   int value;
   ES_TRY(add_value(net, node->desc.out, trained, &value));
   net->value[node->x].uses++;
@@ -125,20 +127,19 @@ static es_status declare(es_net *net, const char *prefix, const char *part,
   return ES_OK;
 }
 
-es_status es_net_conv(es_net *net, int x, const char *name, int out, int k, int stride,
-                      int pad, int *y) {
+es_status es_net_conv(es_net *net, int x, const char *name, int out, es_window window,
+                      int *y) {
   ES_TRY(check_value(net, x, name));
+  const int k = window.k;
   const int in = net->value[x].shape.c;
   es_net_node node = blank(ES_OP_CONV, x, name);
-  node.desc.k = k;
-  node.desc.stride = stride;
-  node.desc.pad = pad;
+  node.desc.window = window;
   const es_tensor_info w = {.ndim = 4,
                             .dim = {out, in, k, k},
                             .fan_in = (int64_t) in * k * k,
                             .fan_out = (int64_t) out * k * k,
                             .init = ES_INIT_KAIMING_FAN_OUT};
-  ES_TRY(declare(net, name, "weight", w, &node.w));
+  ES_TRY(declare(net, name, "weight", w, &node.tensor.w));
   return append(net, &node, out, y);
 }
 
@@ -159,21 +160,21 @@ es_status es_net_bn(es_net *net, int x, const char *name, int residual, bool rel
   }
   es_net_node node = blank(ES_OP_BN, x, name);
   node.residual = residual;
-  node.desc.residual = residual >= 0;
-  node.desc.relu = relu;
-  node.desc.eps = bn_eps;
-  node.desc.momentum = bn_momentum;
-  node.desc.sync = net->options.sync;
-  node.desc.shards = net->options.shards;
+  node.desc.bn = (es_bn_desc){.residual = residual >= 0,
+                              .relu = relu,
+                              .eps = bn_eps,
+                              .momentum = bn_momentum,
+                              .sync = net->options.sync,
+                              .shards = net->options.shards};
   es_tensor_info v = {
       .ndim = 1, .dim = {s.c}, .fan_in = 1, .fan_out = 1, .init = ES_INIT_ONE};
-  ES_TRY(declare(net, name, "weight", v, &node.w));
+  ES_TRY(declare(net, name, "weight", v, &node.tensor.w));
   v.init = ES_INIT_ZERO;
-  ES_TRY(declare(net, name, "bias", v, &node.b));
+  ES_TRY(declare(net, name, "bias", v, &node.tensor.b));
   v.state = true;
-  ES_TRY(declare(net, name, "running_mean", v, &node.mean));
+  ES_TRY(declare(net, name, "running_mean", v, &node.tensor.mean));
   v.init = ES_INIT_ONE;
-  ES_TRY(declare(net, name, "running_var", v, &node.var));
+  ES_TRY(declare(net, name, "running_var", v, &node.tensor.var));
   return append(net, &node, s.c, y);
 }
 
@@ -188,9 +189,9 @@ es_status es_net_linear(es_net *net, int x, const char *name, int out, bool bias
                       .fan_in = in,
                       .fan_out = out,
                       .init = ES_INIT_UNIFORM_FAN_IN};
-  ES_TRY(declare(net, name, "weight", v, &node.w));
+  ES_TRY(declare(net, name, "weight", v, &node.tensor.w));
   v.ndim = 1;
-  if (bias) ES_TRY(declare(net, name, "bias", v, &node.b));
+  if (bias) ES_TRY(declare(net, name, "bias", v, &node.tensor.b));
   return append(net, &node, out, y);
 }
 
@@ -200,12 +201,10 @@ es_status es_net_relu(es_net *net, int x, int *y) {
   return append(net, &node, net->value[x].shape.c, y);
 }
 
-es_status es_net_maxpool(es_net *net, int x, int k, int stride, int pad, int *y) {
+es_status es_net_maxpool(es_net *net, int x, es_window window, int *y) {
   ES_TRY(check_value(net, x, "maxpool"));
   es_net_node node = blank(ES_OP_MAXPOOL, x, "maxpool");
-  node.desc.k = k;
-  node.desc.stride = stride;
-  node.desc.pad = pad;
+  node.desc.window = window;
   return append(net, &node, net->value[x].shape.c, y);
 }
 

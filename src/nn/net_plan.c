@@ -43,12 +43,12 @@ static void keep(es_net *net, int v, bool replay) {
   const bool vector = value->shape.h == 1 && value->shape.w == 1;
   value->kept = vector || (value->reads > 0 && !replay);
   if (!value->kept) return;
-  value->at = net->kept_bytes;
-  net->kept_bytes += value->bytes;
+  value->at = net->memory.kept_bytes;
+  net->memory.kept_bytes += value->bytes;
 }
 
 static void place_kept(es_net *net) {
-  net->kept_bytes = 0;
+  net->memory.kept_bytes = 0;
   count_reads(net);
   keep(net, 0, false);
   for (int i = 0; i < net->n_node; i++) {
@@ -124,7 +124,7 @@ es_status es_net_place(es_net *net) {
     es_net_value *const value = &net->value[v];
     ES_CHECK(value->uses > 0 || v == net->n_value - 1, ES_EARG,
              "value %d of the network is never used, expected only the last to be", v);
-    value->bytes = aligned(b->ops->act_bytes(b, value->shape, net->options.max_n));
+    value->bytes = aligned(b->ops->act_bytes(b, es_net_type(net, v), net->options.max_n));
   }
   place_kept(net);
   es_arena passing;
@@ -132,7 +132,7 @@ es_status es_net_place(es_net *net) {
   place_forward(net, &passing);
   passing.n = 0; /* of forward's, nothing lives on */
   place_backward(net, &passing);
-  net->passing_bytes = passing.bytes;
+  net->memory.passing_bytes = passing.bytes;
   es_arena_close(&passing);
   return ES_OK;
 }
@@ -150,7 +150,13 @@ static es_status make_moments(es_net *net) {
     const es_op_desc *const d = &net->node[i].desc;
     if (d->kind == ES_OP_BN && (size_t) d->in.c > widest) widest = (size_t) d->in.c;
   }
-  return ES_NEW(2 * ES_BN_GROUPS * widest, &net->moments);
+  void *p = NULL;
+  if (widest == 0) return ES_OK;
+  ES_TRY(net->backend->ops->alloc(net->backend,
+                                  2 * ES_BN_GROUPS * widest * sizeof(double),
+                                  "moments of batch norm", &p));
+  net->memory.moments = p;
+  return ES_OK;
 }
 
 /** Collective where the backend times: the same status on all ranks before they meet. */
@@ -181,14 +187,14 @@ static es_status realise(es_net *net) {
   ES_TRY(tune(net));
   ES_TRY(make_moments(net));
   if (net->options.params == NULL) ES_TRY(es_params_alloc(net->params));
-  ES_TRY(b->ops->alloc(b, net->kept_bytes, "activations", &net->kept));
-  ES_TRY(b->ops->alloc(b, net->passing_bytes, "passing activations and gradients",
-                       &net->passing));
+  ES_TRY(b->ops->alloc(b, net->memory.kept_bytes, "activations", &net->memory.kept));
+  ES_TRY(b->ops->alloc(b, net->memory.passing_bytes, "passing activations and gradients",
+                       &net->memory.passing));
   const int64_t tree = es_net_tree_size(net);
   void *room = NULL;
   if (tree > 0)
     ES_TRY(b->ops->alloc(b, (size_t) tree * sizeof(float), "gradients of shards", &room));
-  net->tree = room;
+  net->memory.tree = room;
   for (int i = 0; i < net->n_node; i++) {
     es_net_node *const node = &net->node[i];
     ES_TRY(es_op_plan(b, &node->desc, &node->op));
@@ -213,7 +219,7 @@ es_status es_net_alloc(es_net *net) {
 /** Forward operations of one image; those that are not matrix products do not count. */
 static double flops(const es_op_desc *d) {
   const double outputs = (double) d->out.c * d->out.h * d->out.w;
-  if (d->kind == ES_OP_CONV) return 2.0 * outputs * d->in.c * d->k * d->k;
+  if (d->kind == ES_OP_CONV) return 2.0 * outputs * d->in.c * d->window.k * d->window.k;
   return d->kind == ES_OP_LINEAR ? 2.0 * outputs * d->in.c : 0.0;
 }
 
@@ -221,8 +227,8 @@ void es_net_cost_of(const es_net *net, es_net_cost *cost) {
   const es_params *const p = net->params;
   *cost =
       (es_net_cost){.parameters = p->n,
-                    .activation_bytes = (int64_t) net->kept_bytes,
-                    .passing_bytes = (int64_t) net->passing_bytes,
+                    .activation_bytes = (int64_t) net->memory.kept_bytes,
+                    .passing_bytes = (int64_t) net->memory.passing_bytes,
                     .parameter_bytes = (int64_t) sizeof(float) *
                                        (2 * p->n + p->n_state + es_net_tree_size(net))};
   for (int i = 0; i < net->n_node; i++) {

@@ -23,18 +23,40 @@ typedef struct es_net_value {
   size_t grad_at;  /**< passing: its gradient, or ES_NOWHERE */
 } es_net_value;
 
-/** An op between values; parameters are indices of tensors, -1 where it has none. */
+/** Tensors of an op: indices of params, -1 where it has none. */
+typedef struct es_net_tensors {
+  int w, b, mean, var;
+} es_net_tensors;
+
+/** An op between values. */
 typedef struct es_net_node {
   es_op_desc desc;
   char name[ES_NAME_MAX];
   int x, y, residual;
-  int w, b, mean, var;
+  es_net_tensors tensor;
   es_op_needs needs;
   bool add_dx, add_dresidual; /**< another consumer has written that gradient before */
   int replay;                 /**< the node to be replayed before this one goes backward;
                                    -1 for none */
   es_op *op;                  /* owned; NULL in a dry run */
 } es_net_node;
+
+/** Owned memory of the backend. */
+typedef struct es_net_memory {
+  size_t kept_bytes, passing_bytes; /**< of the arenas */
+  void *kept, *passing;
+  es_buf tree;        /**< with shards: es_net_tree_size */
+  es_buf64 moments;   /**< from a convolution to the BN right behind it */
+  es_buf64 collected; /**< of all BN, while statistics are collected: es_net_collected */
+} es_net_memory;
+
+/** The last forward, for backward. */
+typedef struct es_net_state {
+  int n, groups;
+  es_bn_mode mode;
+  bool forwarded;
+  bool set_gradients; /**< the next backward overwrites gradients of parameters */
+} es_net_state;
 
 struct es_net {
   es_backend *backend; /* borrowed */
@@ -44,17 +66,18 @@ struct es_net {
   int n_value, cap_value;
   es_net_node *node; /* owned [n_node], in the order of execution */
   int n_node, cap_node;
-  size_t kept_bytes, passing_bytes; /**< of the arenas */
-  void *kept, *passing;             /* owned, backend memory */
-  es_buf tree;                      /* owned, with shards: es_net_tree_size */
-  double *moments; /* owned: from a convolution to the BN right behind it */
+  es_net_memory memory;
   bool planned;
-  /* the last forward, for backward */
-  int n, groups;
-  es_bn_mode mode;
-  bool forwarded;
-  bool renewed; /**< the next backward overwrites gradients of parameters */
+  es_net_state state;
 };
+
+static inline es_act_type es_net_type(const es_net *net, int value) {
+  return (es_act_type){net->value[value].shape, net->options.precision};
+}
+
+/** Where the collected sums of a BN begin, [2 C + 1] each; of `end`, the end: their size.
+ */
+int64_t es_net_collected(const es_net *net, const es_net_node *end);
 
 /** Does node i, a convolution, give moments to a BN of its output that comes next? */
 bool es_net_hands_moments(const es_net *net, int i);

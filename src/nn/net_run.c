@@ -4,14 +4,15 @@
 #include "net_private.h"
 
 static es_act at(const es_net *net, void *arena, int v, size_t offset, int first) {
-  return es_act_at(net->backend, net->value[v].shape, (char *) arena + offset, first);
+  return es_act_at(net->backend, es_net_type(net, v), (char *) arena + offset, first);
 }
 
 /** Value v in forward, from image `first` on. */
 static es_act act_of(const es_net *net, int v, int first) {
   if (v < 0) return NULL;
   const es_net_value *const value = &net->value[v];
-  return at(net, value->kept ? net->kept : net->passing, v, value->at, first);
+  return at(net, value->kept ? net->memory.kept : net->memory.passing, v, value->at,
+            first);
 }
 
 /** The same in backward, kept or replayed; NULL if it is neither. */
@@ -19,13 +20,13 @@ static es_act again_of(const es_net *net, int v, int first) {
   const es_net_value *const value = &net->value[v];
   if (value->kept) return act_of(net, v, first);
   if (value->again_at == ES_NOWHERE) return NULL;
-  return at(net, net->passing, v, value->again_at, first);
+  return at(net, net->memory.passing, v, value->again_at, first);
 }
 
 /** NULL where no gradient is wanted. */
 static es_act grad_of(const es_net *net, int v, int first) {
   if (v < 0 || net->value[v].grad_at == ES_NOWHERE) return NULL;
-  return at(net, net->passing, v, net->value[v].grad_at, first);
+  return at(net, net->memory.passing, v, net->value[v].grad_at, first);
 }
 
 /** Where tensor i begins in its buffer; NULL for "none". */
@@ -40,7 +41,7 @@ static void add_activations(const es_net *net, const es_net_node *node, es_net_p
   case ES_NET_FORWARD:
     a->x = act_of(net, node->x, first);
     a->y = act_of(net, node->y, first);
-    a->residual = act_of(net, node->residual, first);
+    a->bn.residual = act_of(net, node->residual, first);
     break;
   case ES_NET_REPLAY:
     a->x = again_of(net, node->x, first);
@@ -51,7 +52,7 @@ static void add_activations(const es_net *net, const es_net_node *node, es_net_p
     if (node->needs.y) a->y = again_of(net, node->y, first);
     a->dx = grad_of(net, node->x, first);
     a->dy = grad_of(net, node->y, first);
-    a->dresidual = grad_of(net, node->residual, first);
+    a->bn.dresidual = grad_of(net, node->residual, first);
     break;
   }
 }
@@ -59,34 +60,39 @@ static void add_activations(const es_net *net, const es_net_node *node, es_net_p
 es_op_args es_net_arguments(const es_net *net, const es_net_node *node, es_net_pass pass,
                             int first, int n) {
   const es_params *const p = net->params;
+  const es_net_tensors *const t = &node->tensor;
+  const es_bn_mode mode = net->state.mode;
+  const es_buf statistics = mode == ES_BN_FROZEN ? p->frozen : p->state;
   es_op_args a = {.n = n,
-                  .groups = net->groups,
-                  .mode = net->mode,
+                  .groups = net->state.groups,
                   .add_dx = node->add_dx,
-                  .add_dresidual = node->add_dresidual,
-                  .w = part(net, p->value, node->w),
-                  .b = part(net, p->value, node->b),
-                  .version = p->version,
-                  .dw = part(net, p->grad, node->w),
-                  .db = part(net, p->grad, node->b),
-                  .mean = part(net, p->state, node->mean),
-                  .var = part(net, p->state, node->var)};
+                  .param = {.w = part(net, p->value, t->w),
+                            .b = part(net, p->value, t->b),
+                            .dw = part(net, p->grad, t->w),
+                            .db = part(net, p->grad, t->b),
+                            .version = p->version},
+                  .bn = {.mode = mode,
+                         .add_dresidual = node->add_dresidual,
+                         .mean = part(net, statistics, t->mean),
+                         .var = part(net, statistics, t->var)}};
+  if (mode == ES_BN_COLLECT && node->desc.kind == ES_OP_BN)
+    a.bn.collected = net->memory.collected + es_net_collected(net, node);
   add_activations(net, node, pass, first, &a);
   return a;
 }
 
 /** Where a convolution leaves the moments of its output for the BN that is its next
  *  node; NULL for all others. In shards, whose sums are a tree, there are none. */
-static double *moments_of(const es_net *net, int i) {
-  if (net->mode == ES_BN_RUNNING || net->options.shards > 0) return NULL;
+static es_buf64 moments_of(const es_net *net, int i) {
+  if (es_bn_is_constant(net->state.mode) || net->options.shards > 0) return NULL;
   const int conv = net->node[i].desc.kind == ES_OP_BN ? i - 1 : i;
-  return conv >= 0 && es_net_hands_moments(net, conv) ? net->moments : NULL;
+  return conv >= 0 && es_net_hands_moments(net, conv) ? net->memory.moments : NULL;
 }
 
 static es_status forward(es_net *net, int i) {
   const es_net_node *const node = &net->node[i];
   if (es_net_in_shards(net, node)) return es_net_forward_shards(net, node);
-  es_op_args a = es_net_arguments(net, node, ES_NET_FORWARD, 0, net->n);
+  es_op_args a = es_net_arguments(net, node, ES_NET_FORWARD, 0, net->state.n);
   a.moments = moments_of(net, i);
   return node->op->forward(node->op, &a);
 }
@@ -95,7 +101,7 @@ static es_status forward(es_net *net, int i) {
 static es_status replay(es_net *net, const es_net_node *node) {
   if (node->replay < 0) return ES_OK;
   const es_net_node *const from = &net->node[node->replay];
-  const es_op_args a = es_net_arguments(net, from, ES_NET_REPLAY, 0, net->n);
+  const es_op_args a = es_net_arguments(net, from, ES_NET_REPLAY, 0, net->state.n);
   return from->op->replay(from->op, &a);
 }
 
@@ -103,26 +109,35 @@ static es_status zero(const es_net *net, int tensor) {
   const es_params *const p = net->params;
   if (tensor < 0) return ES_OK;
   return p->backend->ops->zero(p->backend, p->grad + p->tensor[tensor].offset,
-                               (size_t) p->tensor[tensor].count);
+                               (size_t) p->tensor[tensor].count * sizeof(float));
 }
 
 static es_status backward(es_net *net, const es_net_node *node) {
   ES_TRY(replay(net, node));
   const bool shards = es_net_in_shards(net, node);
-  const bool set = net->renewed && node->op->sets_gradients && !shards;
-  if (net->renewed && !set) {
-    ES_TRY(zero(net, node->w));
-    ES_TRY(zero(net, node->b));
+  const bool set = net->state.set_gradients && node->op->sets_gradients && !shards;
+  if (net->state.set_gradients && !set) {
+    ES_TRY(zero(net, node->tensor.w));
+    ES_TRY(zero(net, node->tensor.b));
   }
   if (shards) return es_net_backward_shards(net, node);
-  es_op_args a = es_net_arguments(net, node, ES_NET_BACKWARD, 0, net->n);
-  a.set_dw = set;
+  es_op_args a = es_net_arguments(net, node, ES_NET_BACKWARD, 0, net->state.n);
+  a.param.set_dw = set;
   return node->op->backward(node->op, &a);
+}
+
+/** Is there what the mode reads or writes? */
+static es_status check_statistics(const es_net *net, es_bn_mode mode) {
+  ES_CHECK(mode != ES_BN_FROZEN || net->params->frozen != NULL, ES_EARG,
+           "got a forward with frozen statistics before es_net_freeze_end");
+  ES_CHECK(mode != ES_BN_COLLECT || net->memory.collected != NULL, ES_EARG,
+           "got a forward that collects statistics outside es_net_freeze_begin and _end");
+  return ES_OK;
 }
 
 es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const float *x,
                          float *z) {
-  ES_CHECK(net->kept != NULL, ES_EARG, "got a network that is not allocated");
+  ES_CHECK(net->memory.kept != NULL, ES_EARG, "got a network that is not allocated");
   ES_CHECK(n >= 0 && n <= net->options.max_n, ES_EARG,
            "got %d images, expected at most %d", n, net->options.max_n);
   ES_CHECK(groups >= 1 && groups <= ES_BN_GROUPS && n % groups == 0, ES_EARG,
@@ -133,14 +148,15 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
            net->options.shards);
   es_backend *const b = net->backend;
   const int last = net->n_value - 1;
-  net->n = n;
-  net->groups = groups;
-  net->mode = mode;
-  net->forwarded = false;
-  ES_TRY(b->ops->act_write(b, net->value[0].shape, n, x, act_of(net, 0, 0)));
+  ES_TRY(check_statistics(net, mode));
+  net->state.n = n;
+  net->state.groups = groups;
+  net->state.mode = mode;
+  net->state.forwarded = false;
+  ES_TRY(b->ops->act_write(b, es_net_type(net, 0), n, x, act_of(net, 0, 0)));
   for (int i = 0; i < net->n_node; i++) ES_TRY(forward(net, i));
-  ES_TRY(b->ops->act_read(b, net->value[last].shape, n, act_of(net, last, 0), z));
-  net->forwarded = true;
+  ES_TRY(b->ops->act_read(b, es_net_type(net, last), n, act_of(net, last, 0), z));
+  net->state.forwarded = true;
   return ES_OK;
 }
 
@@ -148,7 +164,8 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
 static int64_t ready_from(const es_net *net, int i) {
   int64_t end = 0;
   for (int j = 0; j < i; j++) {
-    const int last = net->node[j].b >= 0 ? net->node[j].b : net->node[j].w;
+    const int last =
+        net->node[j].tensor.b >= 0 ? net->node[j].tensor.b : net->node[j].tensor.w;
     if (last < 0) continue;
     const es_tensor_info *const v = &net->params->tensor[last];
     if (v->offset + v->count > end) end = v->offset + v->count;
@@ -157,26 +174,30 @@ static int64_t ready_from(const es_net *net, int i) {
 }
 
 es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listener *to) {
-  ES_CHECK(net->forwarded && net->mode != ES_BN_RUNNING && !net->options.forward_only,
-           ES_EARG, "got a backward without a forward on batch statistics before it");
+  ES_CHECK(net->state.forwarded && !net->options.forward_only, ES_EARG,
+           "got a backward %s",
+           net->options.forward_only ? "of a network that was built for forward only"
+                                     : "without a forward before it");
   es_backend *const b = net->backend;
   const int last = net->n_value - 1;
-  ES_TRY(b->ops->act_write(b, net->value[last].shape, net->n, dz, grad_of(net, last, 0)));
+  ES_TRY(b->ops->act_write(b, es_net_type(net, last), net->state.n, dz,
+                           grad_of(net, last, 0)));
   for (int i = net->n_node - 1; i >= 0; i--) {
     const es_net_node *const node = &net->node[i];
     if (!net->value[node->y].needs_grad) continue;
     ES_TRY(backward(net, node));
-    if (to != NULL && node->w >= 0) {
-      ES_TRY(b->ops->sync(b));
-      ES_TRY(to->ready(to->ctx, ready_from(net, i)));
+    if (to != NULL && node->tensor.w >= 0) {
+      es_mark mark = 0;
+      ES_TRY(b->ops->record(b, &mark));
+      ES_TRY(to->ready(to->ctx, ready_from(net, i), mark));
     }
   }
-  net->renewed = false;
-  return b->ops->sync(b);
+  net->state.set_gradients = false;
+  return ES_OK;
 }
 
 void es_net_zero_grad(es_net *net) {
-  net->renewed = true;
+  net->state.set_gradients = true;
 }
 
 es_status es_net_backward(es_net *net, const float *dz) {
@@ -184,7 +205,7 @@ es_status es_net_backward(es_net *net, const float *dz) {
 }
 
 es_status es_net_read(es_net *net, int value, float *nchw) {
-  ES_CHECK(value >= 0 && value < net->n_value && net->kept != NULL, ES_EARG,
+  ES_CHECK(value >= 0 && value < net->n_value && net->memory.kept != NULL, ES_EARG,
            "got value %d, expected 0 to %d of an allocated network", value,
            net->n_value - 1);
   es_backend *const b = net->backend;
@@ -194,5 +215,6 @@ es_status es_net_read(es_net *net, int value, float *nchw) {
       "got value %d of %d x %d x %d, expected one that is kept: of a single pixel, or "
       "stored for backward",
       value, s.c, s.h, s.w);
-  return b->ops->act_read(b, s, net->n, act_of(net, value, 0), nchw);
+  return b->ops->act_read(b, es_net_type(net, value), net->state.n, act_of(net, value, 0),
+                          nchw);
 }

@@ -6,7 +6,7 @@
 #include "net_private.h"
 
 bool es_net_in_shards(const es_net *net, const es_net_node *node) {
-  return net->options.shards > 0 && node->w >= 0 && node->desc.kind != ES_OP_BN;
+  return net->options.shards > 0 && node->tensor.w >= 0 && node->desc.kind != ES_OP_BN;
 }
 
 static int64_t count_of(const es_net *net, int tensor) {
@@ -18,14 +18,14 @@ int64_t es_net_tree_size(const es_net *net) {
   for (int i = 0; i < net->n_node; i++) {
     const es_net_node *const node = &net->node[i];
     if (!es_net_in_shards(net, node)) continue;
-    const int64_t n = count_of(net, node->w) + count_of(net, node->b);
+    const int64_t n = count_of(net, node->tensor.w) + count_of(net, node->tensor.b);
     if (n > most) most = n;
   }
   return most * es_tree_stack_size(net->options.shards);
 }
 
 es_status es_net_forward_shards(es_net *net, const es_net_node *node) {
-  const int parts = 2 * net->options.shards, n = net->n / parts;
+  const int parts = 2 * net->options.shards, n = net->state.n / parts;
   for (int i = 0; i < parts; i++) {
     const es_op_args a = es_net_arguments(net, node, ES_NET_FORWARD, i * n, n);
     ES_TRY(node->op->forward(node->op, &a));
@@ -36,12 +36,12 @@ es_status es_net_forward_shards(es_net *net, const es_net_node *node) {
 /** Gradients of shard s, both views, into dw [w, b]; those of activations to their place.
  */
 static es_status back_one(es_net *net, const es_net_node *node, int s, es_buf dw) {
-  const int shards = net->options.shards, n = net->n / (2 * shards);
+  const int shards = net->options.shards, n = net->state.n / (2 * shards);
   for (int view = 0; view < 2; view++) {
     es_op_args a =
         es_net_arguments(net, node, ES_NET_BACKWARD, (view * shards + s) * n, n);
-    a.dw = dw;
-    a.db = node->b < 0 ? NULL : dw + count_of(net, node->w);
+    a.param.dw = dw;
+    a.param.db = node->tensor.b < 0 ? NULL : dw + count_of(net, node->tensor.w);
     ES_TRY(node->op->backward(node->op, &a));
   }
   return ES_OK;
@@ -49,16 +49,16 @@ static es_status back_one(es_net *net, const es_net_node *node, int s, es_buf dw
 
 es_status es_net_backward_shards(es_net *net, const es_net_node *node) {
   es_backend *const b = net->backend;
-  const size_t w = (size_t) count_of(net, node->w);
-  const size_t bias = (size_t) count_of(net, node->b), all = w + bias;
-  es_buf top = net->tree;
+  const size_t w = (size_t) count_of(net, node->tensor.w);
+  const size_t bias = (size_t) count_of(net, node->tensor.b), all = w + bias;
+  es_buf top = net->memory.tree;
   for (int s = 0; s < net->options.shards; s++, top += all) {
-    ES_TRY(b->ops->zero(b, top, all));
+    ES_TRY(b->ops->zero(b, top, all * sizeof(float)));
     ES_TRY(back_one(net, node, s, top));
     for (int carry = es_tree_merges(s); carry > 0; carry--, top -= all)
       ES_TRY(b->ops->add(b, all, top, top - all));
   }
   const es_op_args a = es_net_arguments(net, node, ES_NET_BACKWARD, 0, 0);
-  ES_TRY(b->ops->add(b, w, net->tree, a.dw));
-  return bias > 0 ? b->ops->add(b, bias, net->tree + w, a.db) : ES_OK;
+  ES_TRY(b->ops->add(b, w, net->memory.tree, a.param.dw));
+  return bias > 0 ? b->ops->add(b, bias, net->memory.tree + w, a.param.db) : ES_OK;
 }

@@ -74,15 +74,27 @@ int es_optim_moments(const es_optim_params *par, const es_optim_ops *ops) {
   return ops->momentum && par->momentum == 0 ? 0 : ops->moments;
 }
 
-/** Keep the values of the optimiser's own section, make its moments. */
-static es_status prepare(es_optim *o, const void *own) {
+/** Elements of o->partial: at least the one of es_optim_norm. */
+static int sums_of(const es_optim *o) {
+  const int n = o->params->n_tensors * o->ops->sums;
+  return n > 0 ? n : 1;
+}
+
+/** Read the optimiser's own section, make its moments. */
+static es_status prepare(es_optim *o, es_config *cfg) {
   const es_optim_ops *const ops = o->ops;
   es_backend *const b = o->params->backend;
   if (ops->params != NULL) {
-    ES_TRY(es_config_get_new(NULL, ops->name, ops->params, NULL, ops->size, &o->own));
-    if (own != NULL) memcpy(o->own, own, ops->size);
+    char section[64];
+    snprintf(section, sizeof section, "optim.%s", ops->name);
+    ES_TRY(es_alloc(ops->size, section, &o->own));
+    ES_TRY(es_config_get(cfg, section, ops->params, NULL, ops->size, o->own));
   }
+  void *room = NULL;
   ES_TRY(ES_NEW(o->params->n_tensors * ops->sums, &o->sum));
+  ES_TRY(
+      b->ops->alloc(b, (size_t) sums_of(o) * sizeof(double), "sums of tensors", &room));
+  o->partial = room;
   for (o->moments = 0; o->moments < es_optim_moments(&o->par, ops); o->moments++) {
     void *p;
     ES_TRY(b->ops->alloc(b, (size_t) o->params->n * sizeof(float), "moments", &p));
@@ -91,7 +103,7 @@ static es_status prepare(es_optim *o, const void *own) {
   return ES_OK;
 }
 
-es_status es_optim_create(const es_optim_params *par, const void *own, es_params *params,
+es_status es_optim_create(es_config *cfg, const es_optim_params *par, es_params *params,
                           es_optim **o) {
   const es_optim_ops *ops;
   ES_TRY(es_optim_find(par, &ops));
@@ -100,7 +112,7 @@ es_status es_optim_create(const es_optim_params *par, const void *own, es_params
   q->ops = ops;
   q->par = *par;
   q->params = params;
-  const es_status st = prepare(q, own);
+  const es_status st = prepare(q, cfg);
   if (st == ES_OK)
     *o = q;
   else
@@ -116,6 +128,8 @@ void es_optim_destroy(es_optim **o) {
     if (p != NULL && (*o)->shared[i] == NULL) b->ops->release(b, &p);
     es_shared_destroy(&(*o)->shared[i]);
   }
+  void *partial = (*o)->partial;
+  if (partial != NULL) b->ops->release(b, &partial);
   es_free(&(*o)->sum);
   es_free(&(*o)->own);
   es_free(o);
@@ -154,20 +168,21 @@ double es_optim_rate(const es_optim *o, const es_optim_run *r, double lr) {
 
 es_status es_optim_norm(const es_optim *o, const es_partition *d, double *norm) {
   const es_params *const p = o->params;
+  es_backend *const b = p->backend;
   double sum = 0.0;
+  ES_TRY(b->ops->zero(b, o->partial, sizeof sum));
   for (int i = 0; i < d->n; i++) {
     const es_buf g = p->grad + d->range[i].first;
-    double part;
-    ES_TRY(p->backend->ops->dot(p->backend, (size_t) d->range[i].count, g, g, &part));
-    sum += part;
+    ES_TRY(b->ops->dot(b, (size_t) d->range[i].count, g, g, o->partial));
   }
+  ES_TRY(b->ops->download64(b, &sum, o->partial, 1));
   es_partition_sum(d, &sum, 1);
   *norm = sqrt(sum);
   return ES_OK;
 }
 
 es_status es_optim_share(es_optim *o) {
-  const es_comm *const c = o->params->comm;
+  const es_comm *const c = o->params->shared.comm;
   es_backend *const b = o->params->backend;
   const size_t bytes = (size_t) o->params->n * sizeof(float);
   for (int i = 0; i < o->moments && c != NULL; i++) {
@@ -186,8 +201,10 @@ es_status es_optim_share(es_optim *o) {
 es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {
   const int sums = o->params->n_tensors * o->ops->sums;
   if (sums > 0) {
-    memset(o->sum, 0, (size_t) sums * sizeof *o->sum);
-    for (int i = 0; i < d->n; i++) ES_TRY(o->ops->gather(o, d->range[i], o->sum));
+    es_backend *const b = o->params->backend;
+    ES_TRY(b->ops->zero(b, o->partial, (size_t) sums * sizeof(double)));
+    for (int i = 0; i < d->n; i++) ES_TRY(o->ops->gather(o, d->range[i]));
+    ES_TRY(b->ops->download64(b, o->sum, o->partial, (size_t) sums));
     es_partition_sum(d, o->sum, sums);
   }
   o->params->version++;

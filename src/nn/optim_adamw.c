@@ -36,8 +36,8 @@ static es_status update(es_optim *o, double lr, es_range in) {
                              .eps = w->eps,
                              .weight_decay = decays ? o->par.weight_decay : 0.0,
                              .step = o->steps + 1};
-    ES_TRY(b->ops->adamw(b, r.count, &a, p->value + r.first, p->grad + r.first,
-                         es_optim_moment(o, 0, &r), es_optim_moment(o, 1, &r)));
+    const es_buf moments[2] = {es_optim_moment(o, 0, &r), es_optim_moment(o, 1, &r)};
+    ES_TRY(b->ops->adamw(b, r.count, &a, p->value + r.first, p->grad + r.first, moments));
   }
   return ES_OK;
 }

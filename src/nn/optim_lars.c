@@ -48,15 +48,13 @@ static double adaptation(const lars_params *l, double decay, double lr,
   return q;
 }
 
-static es_status gather(es_optim *o, es_range in, double *sum) {
+static es_status gather(es_optim *o, es_range in) {
   es_params *const p = o->params;
   es_backend *const b = p->backend;
   es_optim_run r = {0};
-  while (es_optim_next(o, in, ES_SPLIT_TENSOR, &r)) {
-    double part[SUMS];
-    ES_TRY(b->ops->gram(b, r.count, p->value + r.first, p->grad + r.first, part));
-    for (int i = 0; i < SUMS; i++) sum[SUMS * r.tensor + i] += part[i];
-  }
+  while (es_optim_next(o, in, ES_SPLIT_TENSOR, &r))
+    ES_TRY(b->ops->gram(b, r.count, p->value + r.first, p->grad + r.first,
+                        o->partial + SUMS * r.tensor));
   return ES_OK;
 }
 

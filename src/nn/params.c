@@ -31,13 +31,14 @@ static void release(es_backend *b, es_buf *p) {
 
 void es_params_destroy(es_params **p) {
   if (*p == NULL) return;
-  if ((*p)->comm == NULL) {
+  if ((*p)->shared.comm == NULL) {
     release((*p)->backend, &(*p)->value);
     release((*p)->backend, &(*p)->grad);
   }
-  es_shared_destroy(&(*p)->values);
-  es_shared_destroy(&(*p)->grads);
+  es_shared_destroy(&(*p)->shared.values);
+  es_shared_destroy(&(*p)->shared.grads);
   release((*p)->backend, &(*p)->state);
+  release((*p)->backend, &(*p)->frozen);
   es_free(&(*p)->tensor);
   es_free(p);
 }
@@ -83,15 +84,17 @@ es_status es_params_alloc(es_params *p) {
 
 es_status es_params_share(es_params *p, const es_comm *c) {
   const size_t bytes = (size_t) p->n * sizeof(float);
-  if (!p->backend->ops->host || p->comm != NULL) return ES_OK;
-  ES_TRY(es_shared_create(c, bytes, false, "parameters", &p->values));
-  if (p->values == NULL) return ES_OK;
-  const es_status st = es_shared_create(c, bytes, true, "parameter gradients", &p->grads);
-  if (st != ES_OK || p->grads == NULL) {
-    es_shared_destroy(&p->values);
+  if (!p->backend->ops->host || p->shared.comm != NULL) return ES_OK;
+  ES_TRY(es_shared_create(c, bytes, false, "parameters", &p->shared.values));
+  if (p->shared.values == NULL) return ES_OK;
+  const es_status st =
+      es_shared_create(c, bytes, true, "parameter gradients", &p->shared.grads);
+  if (st != ES_OK || p->shared.grads == NULL) {
+    es_shared_destroy(&p->shared.values);
     return st;
   }
-  float *const value = p->values->part[0], *const grad = p->grads->part[c->node_rank];
+  float *const value = p->shared.values->part[0], *const grad =
+                                                      p->shared.grads->part[c->node_rank];
   if (c->node_rank == 0) memcpy(value, p->value, bytes);
   memcpy(grad, p->grad, bytes);
   es_comm_barrier(c);
@@ -99,7 +102,7 @@ es_status es_params_share(es_params *p, const es_comm *c) {
   release(p->backend, &p->grad);
   p->value = value; /* of the node's first rank, which may differ from what was packed */
   p->grad = grad;
-  p->comm = c;
+  p->shared.comm = c;
   p->version++;
   return ES_OK;
 }

@@ -16,15 +16,17 @@ es_status es_train_share(es_train *t) {
   es_params *const p = es_net_params(t->net);
   if (t->deterministic) return ES_OK; /* sums of parts know the ranks */
   ES_TRY(es_params_share(p, t->comm));
-  if (p->comm == NULL) return ES_OK;
+  if (p->shared.comm == NULL) return ES_OK;
   ES_TRY(es_optim_share(t->optim));
-  return es_reduction_create(t->comm, p->grads, p->n, BUCKET, p->backend->threads,
+  return es_reduction_create(t->comm, p->shared.grads, p->n, BUCKET, p->backend->threads,
                              &t->reduction);
 }
 
-/* Backward has come to element `from`. */
-static es_status pass_on(void *ctx, int64_t from) {
+/* Gradients from element `from` on are final once `mark` is reached. */
+static es_status pass_on(void *ctx, int64_t from, es_mark mark) {
   es_train *const t = ctx;
+  es_backend *const b = es_net_params(t->net)->backend;
+  ES_TRY(b->ops->wait(b, mark)); /* ranks of a node read each other's gradients */
   es_clock_lap(&t->clock, ES_PHASE_BACKWARD);
   es_reduction_ready(t->reduction, from);
   es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);

@@ -79,11 +79,11 @@ es_status es_blas_check(const es_op *op, const es_op_args *a) {
 }
 
 es_op_needs es_blas_needs(const es_op_desc *d) {
-  const bool bn = d->kind == ES_OP_BN, relu = d->kind == ES_OP_RELU || (bn && d->relu);
+  const bool bn = d->kind == ES_OP_BN, relu = d->kind == ES_OP_RELU || (bn && d->bn.relu);
   return (es_op_needs){
       .x = bn || d->kind == ES_OP_CONV || d->kind == ES_OP_LINEAR,
       .y = relu,
-      .replay = bn && !d->residual,
+      .replay = bn && !d->bn.residual,
   };
 }
 
@@ -92,8 +92,10 @@ void es_blas_set_threads(const es_backend *b) {
   openblas_set_num_threads(b->threads);
 #else
   if (b->threads > 1)
-    es_warn("threads = %d reach the loops only: this BLAS takes its own setting",
-            b->threads);
+    es_warn(
+        "backend.threads = %d applies to the loops; set the threads of this BLAS library "
+        "separately",
+        b->threads);
 #endif
 }
 
@@ -124,7 +126,10 @@ const es_backend_ops es_backend_blas = {
     .upload = es_blas_upload,
     .download = es_blas_download,
     .zero = es_blas_zero,
+    .download64 = es_blas_download64,
     .sync = es_blas_sync,
+    .record = es_blas_record,
+    .wait = es_blas_wait,
     .act_bytes = es_blas_act_bytes,
     .act_write = es_blas_act_write,
     .act_read = es_blas_act_read,

@@ -42,16 +42,20 @@ static inline int64_t es_blas_pixels(es_shape s) {
 /* Vectors (blas_vec.c) */
 es_status es_blas_upload(es_backend *b, es_buf dst, const float *src, size_t n);
 es_status es_blas_download(es_backend *b, float *dst, const es_buf src, size_t n);
-es_status es_blas_zero(es_backend *b, es_buf p, size_t n);
+es_status es_blas_download64(es_backend *b, double *dst, const es_buf64 src, size_t n);
+es_status es_blas_zero(es_backend *b, void *p, size_t bytes);
 es_status es_blas_sync(es_backend *b);
-es_status es_blas_dot(es_backend *b, size_t n, const es_buf x, const es_buf y, double *r);
+es_status es_blas_record(es_backend *b, es_mark *m);
+es_status es_blas_wait(es_backend *b, es_mark m);
+es_status es_blas_dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
+                      es_buf64 r);
 es_status es_blas_gram(es_backend *b, size_t n, const es_buf x, const es_buf y,
-                       double r[3]);
+                       es_buf64 r);
 es_status es_blas_scale(es_backend *b, size_t n, double alpha, es_buf x);
 es_status es_blas_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
                       const es_buf g, es_buf m);
 es_status es_blas_adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
-                        const es_buf g, es_buf m, es_buf v);
+                        const es_buf g, es_buf const moments[2]);
 es_status es_blas_add(es_backend *b, size_t n, const es_buf x, es_buf y);
 es_status es_blas_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n);
 es_status es_blas_treesum(es_backend *b, const es_comm *c, es_buf p, size_t n);
@@ -62,10 +66,10 @@ void es_blas_transpose(int64_t rows, int64_t cols, const float *src, bool add,
                        float *dst);
 
 /* Activations (blas_act.c) */
-size_t es_blas_act_bytes(es_backend *b, es_shape s, int n);
-es_status es_blas_act_write(es_backend *b, es_shape s, int n, const float *nchw,
+size_t es_blas_act_bytes(es_backend *b, es_act_type t, int n);
+es_status es_blas_act_write(es_backend *b, es_act_type t, int n, const float *nchw,
                             es_act dst);
-es_status es_blas_act_read(es_backend *b, es_shape s, int n, const es_act src,
+es_status es_blas_act_read(es_backend *b, es_act_type t, int n, const es_act src,
                            float *nchw);
 
 /* Windows of a convolution (blas_window.c) */

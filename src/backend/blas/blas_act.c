@@ -3,8 +3,9 @@
  *  the ops that only move or cut them: flatten and relu. */
 #include "blas.h"
 
-size_t es_blas_act_bytes(es_backend *b, es_shape s, int n) {
+size_t es_blas_act_bytes(es_backend *b, es_act_type t, int n) {
   (void) b;
+  const es_shape s = t.shape;
   return (size_t) n * (size_t) s.c * (size_t) s.h * (size_t) s.w * sizeof(float);
 }
 
@@ -18,15 +19,15 @@ static void transpose_images(const es_backend *b, int n, int64_t rows, int64_t c
     es_blas_transpose(rows, cols, src + i * size, add, dst + i * size);
 }
 
-es_status es_blas_act_write(es_backend *b, es_shape s, int n, const float *nchw,
+es_status es_blas_act_write(es_backend *b, es_act_type t, int n, const float *nchw,
                             es_act dst) {
-  transpose_images(b, n, s.c, es_blas_pixels(s), nchw, false, dst);
+  transpose_images(b, n, t.shape.c, es_blas_pixels(t.shape), nchw, false, dst);
   return ES_OK;
 }
 
-es_status es_blas_act_read(es_backend *b, es_shape s, int n, const es_act src,
+es_status es_blas_act_read(es_backend *b, es_act_type t, int n, const es_act src,
                            float *nchw) {
-  transpose_images(b, n, es_blas_pixels(s), s.c, src, false, nchw);
+  transpose_images(b, n, es_blas_pixels(t.shape), t.shape.c, src, false, nchw);
   return ES_OK;
 }
 

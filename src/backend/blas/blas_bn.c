@@ -24,15 +24,16 @@ static void apply(es_op *op, const es_op_args *a) {
   for (int g = 0; g < a->groups; g++) {
     es_bn_scale(op, a, g, s);
     const int64_t at = g * rows * c;
-    const float *residual = op->desc.residual ? (const float *) a->residual + at : NULL;
+    const float *residual =
+        op->desc.bn.residual ? (const float *) a->bn.residual + at : NULL;
     es_blas_bn_apply_rows(op->backend->threads, rows,
                           &(es_blas_bn_apply){.width = c,
                                               .x = (const float *) a->x + at,
                                               .residual = residual,
                                               .mean = s->mean + (int64_t) g * c,
                                               .scale = s->scale,
-                                              .bias = a->b,
-                                              .relu = op->desc.relu,
+                                              .bias = a->param.b,
+                                              .relu = op->desc.bn.relu,
                                               .y = (float *) a->y + at});
   }
 }
@@ -62,10 +63,10 @@ static es_blas_bn_grad grad_of_rows(const es_op *op, const es_op_args *a, int g,
       .width = c,
       .x = (const float *) a->x + at,
       .dy = dy,
-      .gate = d->relu ? (const float *) a->y + at : dy,
-      .relu = d->relu,
+      .gate = d->bn.relu ? (const float *) a->y + at : dy,
+      .relu = d->bn.relu,
       .add_dx = a->add_dx,
-      .add_dresidual = a->add_dresidual,
+      .add_dresidual = a->bn.add_dresidual,
       .mean = s->mean + (int64_t) g * c,
       .scale = s->scale,
       .offset = s->offset,
@@ -73,7 +74,7 @@ static es_blas_bn_grad grad_of_rows(const es_op *op, const es_op_args *a, int g,
       .sum = sum,
       .product = sum + c,
       .dx = d->need_dx ? (float *) a->dx + at : NULL,
-      .dresidual = d->residual ? (float *) a->dresidual + at : NULL,
+      .dresidual = d->bn.residual ? (float *) a->bn.dresidual + at : NULL,
   };
 }
 
@@ -86,7 +87,7 @@ static void add_gradients(const es_op *op, const es_op_args *a, const es_bn_run 
 static es_status backward(es_op *op, const es_op_args *a) {
   es_bn_stats *s = &((bn *) op)->stats;
   ES_TRY(es_bn_check(op, a));
-  ES_CHECK(s->batch, ES_EARG, "%s: backward needs a forward with the batch's statistics",
+  ES_CHECK(s->forwarded, ES_EARG, "%s: got a backward without a forward before it",
            es_blas_name(op));
   const int64_t rows = es_bn_rows(op, a);
   es_bn_gradients(op, a, add_gradients, s);
@@ -105,7 +106,7 @@ es_status es_blas_plan_bn(es_backend *b, const es_op_desc *d, es_op **op) {
   es_bn_stats_place(d, p->base.work, &p->stats);
   (*op)->forward = forward;
   (*op)->backward = backward;
-  (*op)->replay = d->residual ? NULL : replay;
+  (*op)->replay = d->bn.residual ? NULL : replay;
   (*op)->flops = 8.0 * (double) es_blas_pixels(d->in) * d->in.c;
   return ES_OK;
 }

@@ -77,8 +77,9 @@ static es_status forward(es_op *op, const es_op_args *a) {
   const int out = op->desc.out.c, k = c->x.kh * c->x.kw * op->desc.in.c;
   const int64_t rows = rows_out(c, a->n);
   if (!c->whole)
-    es_blas_pack(&op->desc, &c->x, c->k0, c->l0, op->backend->threads, a->w, c->packed);
-  const float *p = c->whole ? a->w : c->packed;
+    es_blas_pack(&op->desc, &c->x, c->k0, c->l0, op->backend->threads, a->param.w,
+                 c->packed);
+  const float *p = c->whole ? a->param.w : c->packed;
   if (c->direct) {
     product_nt(rows, out, k, a->x, p, 0.0f, a->y);
     return ES_OK;
@@ -97,7 +98,7 @@ static void gradient_of_weights(const conv *c, const es_op_args *a) {
   const int64_t rows = rows_out(c, a->n);
   float *dp = es_blas_scratch(c->base.op.backend), *col = dp + packed_size(c);
   const float *dy = a->dy;
-  float *sum = c->whole ? a->dw : dp;
+  float *sum = c->whole ? a->param.dw : dp;
   float beta = c->whole ? 1.0f : 0.0f;
   if (c->direct) product_tn(out, k, rows, dy, a->x, beta, sum);
   for (int64_t first = 0; first < rows && !c->direct; first += c->chunk_x) {
@@ -109,7 +110,7 @@ static void gradient_of_weights(const conv *c, const es_op_args *a) {
   }
   if (!c->whole)
     es_blas_unpack(&c->base.op.desc, &c->x, c->k0, c->l0, c->base.op.backend->threads, dp,
-                   true, a->dw);
+                   true, a->param.dw);
 }
 
 /** dX of stride 1 with more than one tap. */
@@ -119,7 +120,7 @@ static void gradient_by_turning(const conv *c, const es_op_args *a) {
   float *turned = es_blas_scratch(c->base.op.backend), *col = turned + packed_size(c);
   float *dx = a->dx;
   es_blas_turn(&c->base.op.desc, &c->x, c->base.op.backend->threads,
-               c->whole ? a->w : c->packed, turned);
+               c->whole ? a->param.w : c->packed, turned);
   for (int64_t first = 0; first < rows; first += c->chunk_dy) {
     const int count = (int) (rows - first < c->chunk_dy ? rows - first : c->chunk_dy);
     es_blas_gather(&c->dy, sizeof *col, c->base.op.backend->threads, a->dy, first, count,
@@ -132,7 +133,7 @@ static void gradient_by_scattering(const conv *c, const es_op_args *a) {
   const int in = c->base.op.desc.in.c, out = c->base.op.desc.out.c,
             k = c->x.kh * c->x.kw * in;
   const int64_t rows = rows_out(c, a->n);
-  const float *p = c->whole ? a->w : c->packed, *dy = a->dy;
+  const float *p = c->whole ? a->param.w : c->packed, *dy = a->dy;
   float *col = es_blas_scratch(c->base.op.backend), *dx = a->dx;
   if (!a->add_dx) memset(dx, 0, (size_t) (rows_in(c, a->n) * in) * sizeof *dx);
   for (int64_t first = 0; first < rows; first += c->chunk_x) {
@@ -150,8 +151,8 @@ static es_status backward(es_op *op, const es_op_args *a) {
   if (!op->desc.need_dx) return ES_OK;
   if (c->direct)
     product_nn(rows_out(c, a->n), op->desc.in.c, op->desc.out.c, a->dy,
-               c->whole ? a->w : c->packed, a->add_dx ? 1.0f : 0.0f, a->dx);
-  else if (op->desc.stride == 1)
+               c->whole ? a->param.w : c->packed, a->add_dx ? 1.0f : 0.0f, a->dx);
+  else if (op->desc.window.stride == 1)
     gradient_by_turning(c, a);
   else
     gradient_by_scattering(c, a);
@@ -162,8 +163,8 @@ static void set_windows(conv *c) {
   const es_op_desc *d = &c->base.op.desc;
   es_blas_windows(d, &c->x, &c->dy, &c->k0, &c->l0);
   const bool single = c->x.kh == 1 && c->x.kw == 1;
-  c->direct = single && d->stride == 1 && c->x.top == 0 && c->x.left == 0;
-  c->whole = single && d->k == 1;
+  c->direct = single && d->window.stride == 1 && c->x.top == 0 && c->x.left == 0;
+  c->whole = single && d->window.k == 1;
 }
 
 /** All but the packed weights, which the plan needs to be made. */
@@ -196,6 +197,6 @@ es_status es_blas_plan_conv(es_backend *b, const es_op_desc *d, es_op **op) {
   else
     es_layer("%s: %d x %d taps, unrolled %d rows at a time, gradient %s",
              es_blas_name(*op), c.x.kh, c.x.kw, c.chunk_x,
-             d->stride == 1 ? "by turned weights" : "scattered");
+             d->window.stride == 1 ? "by turned weights" : "scattered");
   return ES_OK;
 }

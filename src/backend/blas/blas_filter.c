@@ -8,13 +8,13 @@
 static int64_t tap_in_w(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
                         int o, int t) {
   const int i = k0 + t / x->kw, j = l0 + t % x->kw;
-  return ((int64_t) o * d->in.c * d->k + i) * d->k + j;
+  return ((int64_t) o * d->in.c * d->window.k + i) * d->window.k + j;
 }
 
 void es_blas_pack(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
                   int threads, const float *w, float *packed) {
   (void) threads; /* without OpenMP */
-  const int in = d->in.c, taps = x->kh * x->kw, apart = d->k * d->k;
+  const int in = d->in.c, taps = x->kh * x->kw, apart = d->window.k * d->window.k;
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (int o = 0; o < d->out.c; o++)
     for (int t = 0; t < taps; t++) {
@@ -27,7 +27,7 @@ void es_blas_pack(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
 void es_blas_unpack(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
                     int threads, const float *dp, bool add, float *dw) {
   (void) threads;
-  const int in = d->in.c, taps = x->kh * x->kw, apart = d->k * d->k;
+  const int in = d->in.c, taps = x->kh * x->kw, apart = d->window.k * d->window.k;
   const int64_t filter = (int64_t) in * apart;
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (int o = 0; o < d->out.c; o++) {

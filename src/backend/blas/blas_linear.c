@@ -11,9 +11,9 @@ static es_status forward(es_op *op, const es_op_args *a) {
   float *y = a->y;
   if (op->desc.bias)
     for (int i = 0; i < a->n; i++)
-      memcpy(y + (int64_t) i * out, a->b, (size_t) out * sizeof *y);
+      memcpy(y + (int64_t) i * out, a->param.b, (size_t) out * sizeof *y);
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, a->n, out, in, 1.0f, a->x, in,
-              a->w, in, op->desc.bias ? 1.0f : 0.0f, y, out);
+              a->param.w, in, op->desc.bias ? 1.0f : 0.0f, y, out);
   return ES_OK;
 }
 
@@ -22,16 +22,16 @@ static es_status backward(es_op *op, const es_op_args *a) {
   if (a->n == 0) return ES_OK;
   const int in = op->desc.in.c, out = op->desc.out.c;
   cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, a->n, 1.0f, a->dy, out,
-              a->x, in, 1.0f, a->dw, in);
+              a->x, in, 1.0f, a->param.dw, in);
   if (op->desc.bias) {
     double *sums = ((es_blas_op *) op)->work; /* [o] */
     memset(sums, 0, (size_t) out * sizeof *sums);
     es_blas_column_sums(a->n, out, a->dy, sums);
-    for (int o = 0; o < out; o++) a->db[o] += (float) sums[o];
+    for (int o = 0; o < out; o++) a->param.db[o] += (float) sums[o];
   }
   if (op->desc.need_dx)
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, a->n, in, out, 1.0f, a->dy,
-                out, a->w, in, a->add_dx ? 1.0f : 0.0f, a->dx, in);
+                out, a->param.w, in, a->add_dx ? 1.0f : 0.0f, a->dx, in);
   return ES_OK;
 }
 

@@ -9,8 +9,8 @@
 
 /** Visit the taps of output (y, x) inside the map: offset in pixels of image, or -1. */
 static int64_t tap_pixel(const es_op_desc *d, int y, int x, int tap) {
-  const int iy = y * d->stride - d->pad + tap / d->k;
-  const int ix = x * d->stride - d->pad + tap % d->k;
+  const int iy = y * d->window.stride - d->window.pad + tap / d->window.k;
+  const int ix = x * d->window.stride - d->window.pad + tap % d->window.k;
   if (iy < 0 || iy >= d->in.h || ix < 0 || ix >= d->in.w) return -1;
   return (int64_t) iy * d->in.w + ix;
 }
@@ -35,7 +35,7 @@ static void give_back(int c, const float *dy, unsigned char tap,
 static void max_of(const es_op_desc *d, const float *x, int oy, int ox, float *best,
                    unsigned char *winner) {
   bool first = true;
-  for (int tap = 0; tap < d->k * d->k; tap++) {
+  for (int tap = 0; tap < d->window.k * d->window.k; tap++) {
     const int64_t pixel = tap_pixel(d, oy, ox, tap);
     if (pixel < 0) continue;
     const float *from = x + pixel * d->in.c;
@@ -69,7 +69,7 @@ static void max_image_back(const es_op_desc *d, const float *dy,
                            const unsigned char *winner, float *dx) {
   for (int oy = 0; oy < d->out.h; oy++)
     for (int ox = 0; ox < d->out.w; ox++, dy += d->in.c, winner += d->in.c)
-      for (int tap = 0; tap < d->k * d->k; tap++) {
+      for (int tap = 0; tap < d->window.k * d->window.k; tap++) {
         const int64_t pixel = tap_pixel(d, oy, ox, tap);
         if (pixel >= 0)
           give_back(d->in.c, dy, (unsigned char) tap, winner, dx + pixel * d->in.c);
@@ -98,7 +98,7 @@ es_status es_blas_plan_maxpool(es_backend *b, const es_op_desc *d, es_op **op) {
   ES_TRY(es_blas_op_new(b, d, sizeof(es_blas_op), winners, op));
   (*op)->forward = max_forward;
   (*op)->backward = max_backward;
-  (*op)->flops = (double) out * d->k * d->k;
+  (*op)->flops = (double) out * d->window.k * d->window.k;
   return ES_OK;
 }
 

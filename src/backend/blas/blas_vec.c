@@ -26,19 +26,38 @@ es_status es_blas_download(es_backend *b, float *dst, const es_buf src, size_t n
   return ES_OK;
 }
 
-es_status es_blas_zero(es_backend *b, es_buf p, size_t n) {
+es_status es_blas_download64(es_backend *b, double *dst, const es_buf64 src, size_t n) {
   (void) b;
-  if (n > 0) memset(p, 0, n * sizeof(float));
+  if (n > 0) memcpy(dst, src, n * sizeof(double));
   return ES_OK;
 }
 
+es_status es_blas_zero(es_backend *b, void *p, size_t bytes) {
+  (void) b;
+  if (bytes > 0) memset(p, 0, bytes);
+  return ES_OK;
+}
+
+/* Each call has done its work when it returns: nothing to wait for. */
 es_status es_blas_sync(es_backend *b) {
   (void) b;
   return ES_OK;
 }
 
+es_status es_blas_record(es_backend *b, es_mark *m) {
+  (void) b;
+  *m = 1;
+  return ES_OK;
+}
+
+es_status es_blas_wait(es_backend *b, es_mark m) {
+  (void) b;
+  (void) m;
+  return ES_OK;
+}
+
 es_status es_blas_dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
-                      double *r) {
+                      es_buf64 r) {
   (void) b;
   double total = 0.0;
   for (size_t first = 0; first < n; first += BLOCK) {
@@ -48,12 +67,12 @@ es_status es_blas_dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
     for (size_t i = first; i < last; i++) sum += (double) x[i] * (double) y[i];
     total += sum;
   }
-  *r = total;
+  *r += total;
   return ES_OK;
 }
 
 es_status es_blas_gram(es_backend *b, size_t n, const es_buf x, const es_buf y,
-                       double r[3]) {
+                       es_buf64 r) {
   (void) b;
   double total[3] = {0};
   for (size_t first = 0; first < n; first += BLOCK) {
@@ -70,7 +89,7 @@ es_status es_blas_gram(es_backend *b, size_t n, const es_buf x, const es_buf y,
     total[1] += xy;
     total[2] += yy;
   }
-  memcpy(r, total, sizeof total);
+  for (int i = 0; i < 3; i++) r[i] += total[i];
   return ES_OK;
 }
 
@@ -103,12 +122,13 @@ es_status es_blas_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
 }
 
 es_status es_blas_adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
-                        const es_buf g, es_buf m, es_buf v) {
+                        const es_buf g, es_buf const moments[2]) {
   const float b1 = (float) a->beta1, new1 = (float) (1.0 - a->beta1);
   const float b2 = (float) a->beta2, new2 = (float) (1.0 - a->beta2);
   const float decay = (float) (a->lr * a->weight_decay), eps = (float) a->eps;
   const float rate = (float) (a->lr / (1.0 - pow(a->beta1, (double) a->step)));
   const float root = (float) (1.0 / sqrt(1.0 - pow(a->beta2, (double) a->step)));
+  float *const m = moments[0], *const v = moments[1];
 #pragma omp parallel for simd num_threads(b->threads) schedule(static)
   for (size_t i = 0; i < n; i++) {
     const float mi = b1 * m[i] + new1 * g[i];

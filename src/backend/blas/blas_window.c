@@ -8,10 +8,10 @@
 /** Taps [*first, *first + *count) of k see the map from some position. */
 static void live_taps(const es_op_desc *d, int size, int positions, int *first,
                       int *count) {
-  const int last_start = (positions - 1) * d->stride - d->pad;
+  const int last_start = (positions - 1) * d->window.stride - d->window.pad;
   const int lo = last_start < 0 ? -last_start : 0;
-  int hi = size - 1 + d->pad; /* seen by the first position */
-  if (hi > d->k - 1) hi = d->k - 1;
+  int hi = size - 1 + d->window.pad; /* seen by the first position */
+  if (hi > d->window.k - 1) hi = d->window.k - 1;
   *first = lo < hi ? lo : hi;
   *count = hi - *first + 1;
 }
@@ -23,11 +23,11 @@ void es_blas_windows(const es_op_desc *d, es_blas_window *x, es_blas_window *dy,
                         .w = d->in.w,
                         .oh = d->out.h,
                         .ow = d->out.w,
-                        .stride = d->stride};
+                        .stride = d->window.stride};
   live_taps(d, d->in.h, d->out.h, k0, &x->kh);
   live_taps(d, d->in.w, d->out.w, l0, &x->kw);
-  x->top = d->pad - *k0;
-  x->left = d->pad - *l0;
+  x->top = d->window.pad - *k0;
+  x->left = d->window.pad - *l0;
   *dy = (es_blas_window){.c = d->out.c,
                          .h = d->out.h,
                          .w = d->out.w,

@@ -29,6 +29,7 @@ typedef struct region {
 typedef struct guard {
   es_backend inner; /**< blas: ops, plans and their scratch */
   size_t page, mapped;
+  es_mark marks; /**< given out so far */
   int n;
   region regions[MAX_BUFFERS];
 } guard;
@@ -151,35 +152,52 @@ static es_status download(es_backend *b, float *dst, const es_buf src, size_t n)
   WITH(b, es_backend_blas.download(inner(b), dst, src, n), src);
 }
 
-static es_status zero(es_backend *b, es_buf p, size_t n) {
-  WITH(b, es_backend_blas.zero(inner(b), p, n), p);
+static es_status download64(es_backend *b, double *dst, const es_buf64 src, size_t n) {
+  WITH(b, es_backend_blas.download64(inner(b), dst, src, n), src);
+}
+
+static es_status zero(es_backend *b, void *p, size_t bytes) {
+  WITH(b, es_backend_blas.zero(inner(b), p, bytes), p);
 }
 
 static es_status sync_guard(es_backend *b) {
   return es_backend_blas.sync(inner(b));
 }
 
-static size_t act_bytes(es_backend *b, es_shape s, int n) {
-  return es_backend_blas.act_bytes(inner(b), s, n);
+static es_status record(es_backend *b, es_mark *m) {
+  *m = ++((guard *) b->impl)->marks;
+  return ES_OK;
 }
 
-static es_status act_write(es_backend *b, es_shape s, int n, const float *nchw,
+static es_status wait_guard(es_backend *b, es_mark m) {
+  const es_mark last = ((guard *) b->impl)->marks;
+  ES_CHECK(m >= 1 && m <= last, ES_EARG, "got mark %lld, expected one of 1 to %lld",
+           (long long) m, (long long) last);
+  return ES_OK;
+}
+
+static size_t act_bytes(es_backend *b, es_act_type t, int n) {
+  return es_backend_blas.act_bytes(inner(b), t, n);
+}
+
+static es_status act_write(es_backend *b, es_act_type t, int n, const float *nchw,
                            es_act dst) {
-  WITH(b, es_backend_blas.act_write(inner(b), s, n, nchw, dst), dst);
+  WITH(b, es_backend_blas.act_write(inner(b), t, n, nchw, dst), dst);
 }
 
-static es_status act_read(es_backend *b, es_shape s, int n, const es_act src,
+static es_status act_read(es_backend *b, es_act_type t, int n, const es_act src,
                           float *nchw) {
-  WITH(b, es_backend_blas.act_read(inner(b), s, n, src, nchw), src);
+  WITH(b, es_backend_blas.act_read(inner(b), t, n, src, nchw), src);
 }
 
-static es_status dot(es_backend *b, size_t n, const es_buf x, const es_buf y, double *r) {
-  WITH(b, es_backend_blas.dot(inner(b), n, x, y, r), x, y);
+static es_status dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
+                     es_buf64 r) {
+  WITH(b, es_backend_blas.dot(inner(b), n, x, y, r), x, y, r);
 }
 
 static es_status gram(es_backend *b, size_t n, const es_buf x, const es_buf y,
-                      double r[3]) {
-  WITH(b, es_backend_blas.gram(inner(b), n, x, y, r), x, y);
+                      es_buf64 r) {
+  WITH(b, es_backend_blas.gram(inner(b), n, x, y, r), x, y, r);
 }
 
 static es_status scale(es_backend *b, size_t n, double alpha, es_buf x) {
@@ -192,8 +210,8 @@ static es_status sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
 }
 
 static es_status adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
-                       const es_buf g, es_buf m, es_buf v) {
-  WITH(b, es_backend_blas.adamw(inner(b), n, a, p, g, m, v), p, g, m, v);
+                       const es_buf g, es_buf const m[2]) {
+  WITH(b, es_backend_blas.adamw(inner(b), n, a, p, g, m), p, g, m[0], m[1]);
 }
 
 static es_status add(es_backend *b, size_t n, const es_buf x, es_buf y) {
@@ -214,19 +232,19 @@ static es_op_needs needs(const es_op_desc *d) {
 
 static es_status forward(es_op *op, const es_op_args *a) {
   es_op *does = ((guard_op *) op)->inner;
-  WITH(op->backend, does->forward(does, a), a->x, a->y, a->residual, a->w, a->b, a->mean,
-       a->var);
+  WITH(op->backend, does->forward(does, a), a->x, a->y, a->moments, a->param.w,
+       a->param.b, a->bn.residual, a->bn.mean, a->bn.var, a->bn.collected);
 }
 
 static es_status backward(es_op *op, const es_op_args *a) {
   es_op *does = ((guard_op *) op)->inner;
-  WITH(op->backend, does->backward(does, a), a->x, a->y, a->dx, a->dy, a->dresidual, a->w,
-       a->b, a->dw, a->db);
+  WITH(op->backend, does->backward(does, a), a->x, a->y, a->dx, a->dy, a->bn.dresidual,
+       a->param.w, a->param.b, a->param.dw, a->param.db);
 }
 
 static es_status replay(es_op *op, const es_op_args *a) {
   es_op *does = ((guard_op *) op)->inner;
-  WITH(op->backend, does->replay(does, a), a->x, a->y, a->w, a->b);
+  WITH(op->backend, does->replay(does, a), a->x, a->y, a->param.w, a->param.b);
 }
 
 static void destroy(es_op *op) {
@@ -266,7 +284,10 @@ const es_backend_ops es_backend_guard = {
     .upload = upload,
     .download = download,
     .zero = zero,
+    .download64 = download64,
     .sync = sync_guard,
+    .record = record,
+    .wait = wait_guard,
     .act_bytes = act_bytes,
     .act_write = act_write,
     .act_read = act_read,

@@ -38,7 +38,7 @@ static bool in_packed_form(es_conv_algo *w, const es_prim_tensor *from) {
   static const int widths[] = {64, 48, 32, 16};
   if (from->n != 2) return false;
   es_prim_tensor t = *from;
-  t.bf16 = es_onednn_bf16(w->backend);
+  t.bf16 = es_onednn_bf16(&w->desc);
   for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
     t.panel = widths[i];
     if (!es_prim_takes(w->prim[0], 1, &t)) continue;
@@ -77,7 +77,7 @@ es_status es_conv_algo_pack(es_conv_algo *w, const float *from) {
 es_status es_conv_algo_products(es_conv_algo *w, int64_t rows, int64_t in, int64_t out,
                                 bool add) {
   es_prim_engine *e = es_conv_algo_engine(w->backend);
-  const bool bf16 = es_onednn_bf16(w->backend);
+  const bool bf16 = es_onednn_bf16(&w->desc);
   const es_prim_tensor x = es_conv_algo_matrix(rows, in, in, bf16);
   const es_prim_tensor y = es_conv_algo_matrix(rows, out, out, bf16);
   const es_prim_tensor plain = es_conv_algo_matrix(out, in, in, false);
@@ -153,18 +153,18 @@ es_prim_tensor es_conv_algo_activation(es_shape s, int n, bool bf16) {
 }
 
 es_prim_tensor es_conv_algo_weights(const es_op_desc *d) {
-  const int64_t o = d->out.c, i = d->in.c, k = d->k;
+  const int64_t o = d->out.c, i = d->in.c, k = d->window.k;
   return (es_prim_tensor){
       .n = 4, .dim = {o, i, k, k}, .stride = {i * k * k, k * k, k, 1}};
 }
 
 /** Padding below and to the right: what the last position needs, and no more. */
 static int behind(const es_op_desc *d, int size, int positions) {
-  return (positions - 1) * d->stride + d->k - size - d->pad;
+  return (positions - 1) * d->window.stride + d->window.k - size - d->window.pad;
 }
 
 void es_conv_algo_padding(const es_op_desc *d, int pad[4]) {
-  pad[0] = pad[1] = d->pad;
+  pad[0] = pad[1] = d->window.pad;
   pad[2] = behind(d, d->in.h, d->out.h);
   pad[3] = behind(d, d->in.w, d->out.w);
 }

@@ -14,7 +14,8 @@ enum { RUN = 512 }; /* channels summed at a time, on the stack */
 
 static bool fits(const es_op_desc *d, es_pass pass) {
   (void) pass;
-  return d->kind == ES_OP_CONV && d->k > 1 && d->in.h * d->in.w < d->k * d->k;
+  return d->kind == ES_OP_CONV && d->window.k > 1 &&
+         d->in.h * d->in.w < d->window.k * d->window.k;
 }
 
 static int64_t rows_of(const es_op_desc *d) {
@@ -35,15 +36,17 @@ static es_status make(es_conv_algo *w) {
 
 /** The tap that connects position p with pixel q, or -1. */
 static int tap(const es_op_desc *d, int p, int q) {
-  const int y = q / d->in.w - (p / d->out.w * d->stride - d->pad);
-  const int x = q % d->in.w - (p % d->out.w * d->stride - d->pad);
-  return y < 0 || y >= d->k || x < 0 || x >= d->k ? -1 : y * d->k + x;
+  const int y = q / d->in.w - (p / d->out.w * d->window.stride - d->window.pad);
+  const int x = q % d->in.w - (p % d->out.w * d->window.stride - d->window.pad);
+  return y < 0 || y >= d->window.k || x < 0 || x >= d->window.k ? -1
+                                                                : y * d->window.k + x;
 }
 
 /** Rows [first, end) of D. */
 static void connect(const es_op_desc *d, const float *weights, int64_t first, int64_t end,
                     float *to) {
-  const int in = d->in.c, taps = d->k * d->k, pixels = (int) es_blas_pixels(d->in);
+  const int in = d->in.c, taps = d->window.k * d->window.k,
+            pixels = (int) es_blas_pixels(d->in);
   for (int64_t r = first; r < end; r++)
     for (int q = 0; q < pixels; q++, to += in) {
       const int t = tap(d, (int) (r / d->out.c), q);
@@ -102,7 +105,7 @@ static void gather(const es_op_desc *d, const float *dense, int o, int t, int i,
 /** dw [+]= the adjoint of load */
 static void fold(const es_conv_algo *w, const float *dense, bool add, float *dw) {
   const es_op_desc *d = &w->desc;
-  const int in = d->in.c, taps = d->k * d->k;
+  const int in = d->in.c, taps = d->window.k * d->window.k;
 #pragma omp parallel for num_threads(w->backend->threads) schedule(static)
   for (int o = 0; o < d->out.c; o++)
     for (int i = 0; i < in; i += RUN) {
@@ -123,7 +126,7 @@ static es_status run(es_conv_algo *w, const es_op_args *a) {
     return es_prim_run(w->prim[a->add_dx], a->dy, es_conv_algo_packed(w), a->dx);
   float *dense = es_onednn_scratch(w->backend);
   ES_TRY(es_prim_run(w->prim[0], a->dy, a->x, dense));
-  fold(w, dense, !a->set_dw, a->dw);
+  fold(w, dense, !a->param.set_dw, a->param.dw);
   return ES_OK;
 }
 

@@ -11,13 +11,13 @@ static bool fits(const es_op_desc *d, es_pass pass) {
 static size_t input_bytes(const es_conv_algo *w) {
   const es_shape s = w->desc.in;
   return (size_t) w->n * (size_t) s.c * (size_t) s.h * (size_t) s.w *
-         es_onednn_size(w->backend);
+         es_onednn_size(&w->desc);
 }
 
 static es_status make(es_conv_algo *w) {
   const es_op_desc *d = &w->desc;
   es_prim_engine *e = es_conv_algo_engine(w->backend);
-  const bool bf16 = es_onednn_bf16(w->backend);
+  const bool bf16 = es_onednn_bf16(&w->desc);
   const es_prim_tensor x = es_conv_algo_activation(d->in, w->n, bf16);
   const es_prim_tensor plain = es_conv_algo_weights(d);
   const es_prim_tensor y = es_conv_algo_activation(d->out, w->n, bf16);
@@ -25,7 +25,7 @@ static es_status make(es_conv_algo *w) {
   es_conv_algo_padding(d, pad);
   es_prim_tensor packed = es_conv_algo_free(plain);
   packed.bf16 = bf16 && w->pass != ES_WEIGHTS;
-  ES_TRY(es_prim_conv(e, w->pass, ES_PRIM_DIRECT, &x, &packed, &y, d->stride, pad,
+  ES_TRY(es_prim_conv(e, w->pass, ES_PRIM_DIRECT, &x, &packed, &y, d->window.stride, pad,
                       &w->prim[0]));
   if (w->pass == ES_DATA) ES_TRY(es_onednn_reserve(w->backend, input_bytes(w)));
   if (w->pass != ES_WEIGHTS) return es_conv_algo_room(w, &plain);
@@ -42,11 +42,13 @@ static es_status run(es_conv_algo *w, const es_op_args *a) {
     return es_prim_run(w->prim[0], a->x, es_conv_algo_packed(w), a->y);
   if (w->pass == ES_WEIGHTS) {
     ES_TRY(es_prim_run(w->prim[0], a->x, a->dy, scratch));
-    return es_prim_run(a->set_dw ? w->pack : w->move[0], scratch, NULL, a->dw);
+    return es_prim_run(a->param.set_dw ? w->pack : w->move[0], scratch, NULL,
+                       a->param.dw);
   }
   if (!a->add_dx) return es_prim_run(w->prim[0], a->dy, es_conv_algo_packed(w), a->dx);
   ES_TRY(es_prim_run(w->prim[0], a->dy, es_conv_algo_packed(w), scratch));
-  es_onednn_add(b, (int64_t) (input_bytes(w) / es_onednn_size(b)), scratch, a->dx);
+  es_onednn_add(b->threads, es_onednn_bf16(&w->desc),
+                (int64_t) (input_bytes(w) / es_onednn_size(&w->desc)), scratch, a->dx);
   return ES_OK;
 }
 

@@ -38,12 +38,12 @@ static void set_sizes(unrolled *u) {
   es_blas_windows(d, &u->x, &u->dy, &u->k0, &u->l0);
   const int taps = u->x.kh * u->x.kw;
   const bool data = u->algo.pass == ES_DATA;
-  u->scattered = data && d->stride > 1;
+  u->scattered = data && d->window.stride > 1;
   const bool over_dy = data && !u->scattered;
   const es_shape at = over_dy ? d->in : d->out;
   const int64_t positions = es_blas_pixels(at);
   u->k = (int64_t) taps * (over_dy ? d->out.c : d->in.c);
-  const size_t size = u->scattered ? sizeof(float) : es_onednn_size(u->algo.backend);
+  const size_t size = u->scattered ? sizeof(float) : es_onednn_size(&u->algo.desc);
   const size_t an_image = (size_t) (positions * u->k) * size;
   u->images = divisor(u->algo.n, (int64_t) (COL_BYTES / an_image));
   u->rows = u->images * positions;
@@ -87,7 +87,7 @@ static es_status make(es_conv_algo *w) {
   unrolled *u = (unrolled *) w;
   set_sizes(u);
   es_prim_engine *e = es_conv_algo_engine(w->backend);
-  const bool bf16 = es_onednn_bf16(w->backend);
+  const bool bf16 = es_onednn_bf16(&w->desc);
   const int64_t out = w->desc.out.c;
   ES_TRY(es_onednn_reserve(w->backend, scratch_bytes(u)));
   if (w->pass == ES_DATA) return make_data(u, e, bf16);
@@ -120,7 +120,7 @@ static es_status load(es_conv_algo *w, const float *weights) {
 
 /** Element `i` of an activation. */
 static char *element(const es_conv_algo *w, es_act x, int64_t i) {
-  return (char *) x + (size_t) i * es_onednn_size(w->backend);
+  return (char *) x + (size_t) i * es_onednn_size(&w->desc);
 }
 
 static es_status run_weights(unrolled *u, const es_op_args *a) {
@@ -130,11 +130,11 @@ static es_status run_weights(unrolled *u, const es_op_args *a) {
   char *col = es_onednn_scratch(w->backend);
   float *dp = (float *) (void *) (col + u->col_bytes);
   for (int64_t first = 0; first < w->n / u->images * u->rows; first += u->rows) {
-    es_blas_gather(&u->x, es_onednn_size(w->backend), threads, a->x, first, (int) u->rows,
+    es_blas_gather(&u->x, es_onednn_size(&w->desc), threads, a->x, first, (int) u->rows,
                    col);
     ES_TRY(es_prim_run(w->prim[first > 0], element(w, a->dy, first * d->out.c), col, dp));
   }
-  es_blas_unpack(d, &u->x, u->k0, u->l0, threads, dp, !a->set_dw, a->dw);
+  es_blas_unpack(d, &u->x, u->k0, u->l0, threads, dp, !a->param.set_dw, a->param.dw);
   return ES_OK;
 }
 
@@ -146,12 +146,12 @@ static void scatter(unrolled *u, const es_op_args *a, int64_t image) {
   char *scratch = es_onednn_scratch(w->backend);
   const float *col = (const float *) (const void *) scratch;
   char *dx = element(w, a->dx, image * es_blas_pixels(s) * s.c);
-  const bool bf16 = es_onednn_bf16(w->backend);
+  const bool bf16 = es_onednn_bf16(&w->desc);
   float *to = (float *) (void *) (bf16 ? scratch + u->col_bytes : dx);
-  if (bf16 && a->add_dx) es_onednn_widen(w->backend, count, dx, to);
+  if (bf16 && a->add_dx) es_onednn_widen(w->backend->threads, bf16, count, dx, to);
   if (!a->add_dx) memset(to, 0, (size_t) count * sizeof *to);
   es_blas_scatter(&u->x, col, 0, (int) u->rows, to);
-  if (bf16) es_onednn_narrow(w->backend, count, to, dx);
+  if (bf16) es_onednn_narrow(w->backend->threads, bf16, count, to, dx);
 }
 
 static es_status run_data(unrolled *u, const es_op_args *a) {
@@ -166,7 +166,7 @@ static es_status run_data(unrolled *u, const es_op_args *a) {
       scatter(u, a, i);
       continue;
     }
-    es_blas_gather(&u->dy, es_onednn_size(w->backend), w->backend->threads, a->dy, first,
+    es_blas_gather(&u->dy, es_onednn_size(&w->desc), w->backend->threads, a->dy, first,
                    (int) u->rows, col);
     ES_TRY(es_prim_run(w->prim[a->add_dx], col, es_conv_algo_packed(w),
                        element(w, a->dx, first * d->in.c)));
@@ -180,7 +180,7 @@ static es_status run(es_conv_algo *w, const es_op_args *a) {
   if (w->pass == ES_DATA) return run_data(u, a);
   char *col = es_onednn_scratch(w->backend);
   for (int64_t first = 0; first < w->n / u->images * u->rows; first += u->rows) {
-    es_blas_gather(&u->x, es_onednn_size(w->backend), w->backend->threads, a->x, first,
+    es_blas_gather(&u->x, es_onednn_size(&w->desc), w->backend->threads, a->x, first,
                    (int) u->rows, col);
     ES_TRY(es_prim_run(w->prim[0], col, es_conv_algo_packed(w),
                        element(w, a->y, first * w->desc.out.c)));

@@ -11,7 +11,8 @@ enum { LINE = 64 };
 
 static bool fits(const es_op_desc *d, es_pass pass) {
   (void) pass;
-  return d->kind == ES_OP_CONV && d->k == 3 && d->stride == 1 && d->in.h >= 4;
+  return d->kind == ES_OP_CONV && d->window.k == 3 && d->window.stride == 1 &&
+         d->in.h >= 4;
 }
 
 static size_t lines(size_t bytes) {
@@ -34,7 +35,7 @@ static es_status move(es_conv_algo *w, es_prim_engine *e, int i,
 
 static es_status make(es_conv_algo *w) {
   const es_op_desc *d = &w->desc;
-  if (es_onednn_bf16(w->backend)) return ES_ENOTSUP;
+  if (es_onednn_bf16(&w->desc)) return ES_ENOTSUP;
   es_prim_engine *e = es_conv_algo_engine(w->backend);
   const es_prim_tensor x = es_conv_algo_activation(d->in, w->n, false);
   const es_prim_tensor y = es_conv_algo_activation(d->out, w->n, false);
@@ -68,7 +69,7 @@ static es_status run(es_conv_algo *w, const es_op_args *a) {
     ES_TRY(es_prim_run(w->move[0], a->x, NULL, first));
     ES_TRY(es_prim_run(w->move[1], a->dy, NULL, second));
     ES_TRY(es_prim_run(w->prim[0], first, second, third));
-    return es_prim_run(a->set_dw ? w->pack : w->move[2], third, NULL, a->dw);
+    return es_prim_run(a->param.set_dw ? w->pack : w->move[2], third, NULL, a->param.dw);
   }
   const bool forward = w->pass == ES_FORWARD;
   ES_TRY(es_prim_run(w->move[0], forward ? a->x : a->dy, NULL, first));

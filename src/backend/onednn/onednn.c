@@ -61,19 +61,14 @@ static es_status open_onednn(es_backend *b, const es_comm *comm) {
     es_free(&s);
     return st;
   }
-  const bool bf16 = b->bf16 && es_prim_engine_bf16();
   char name[96];
   es_prim_engine_name(name, sizeof name);
-  if (b->bf16 && !bf16)
-    es_warn("backend.precision = bf16 needs AVX-512, and this is %s: computing in f32",
-            name);
-  b->bf16 = bf16;
   b->impl = s;
   es_blas_set_threads(b); /* losses and spectra use it */
 #ifdef _OPENMP
   omp_set_num_threads(b->threads); /* the library takes what OpenMP has */
 #endif
-  es_phase("backend onednn: %s, activations in %s", name, bf16 ? "bf16" : "f32");
+  es_phase("backend onednn: %s", name);
   return ES_OK;
 }
 
@@ -97,7 +92,8 @@ const es_backend_ops es_backend_onednn = {
     .name = "onednn",
     .doc = "CPU: oneDNN and fused loops, channels last, f32 or bf16",
     .host = true,
-    .has_bf16 = true,
+    .bf16 = "AVX-512",
+    .has_bf16 = es_prim_engine_bf16,
     .open = open_onednn,
     .close = close_onednn,
     .alloc = es_blas_alloc,
@@ -105,7 +101,10 @@ const es_backend_ops es_backend_onednn = {
     .upload = es_blas_upload,
     .download = es_blas_download,
     .zero = es_blas_zero,
+    .download64 = es_blas_download64,
     .sync = es_blas_sync,
+    .record = es_blas_record,
+    .wait = es_blas_wait,
     .act_bytes = es_onednn_act_bytes,
     .act_write = es_onednn_act_write,
     .act_read = es_onednn_act_read,

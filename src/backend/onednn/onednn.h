@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file onednn.h  What the files of the `onednn` backend share.
  *
- *  Activations are channels last, [N, H, W, C], f32 or bf16 as the backend was opened;
+ *  Activations are channels last, [N, H, W, C], f32 or bf16 as the op's description says;
  *  parameters, their gradients, statistics and plain buffers are f32. Memory and plain
  *  vectors are those of `blas`. */
 #ifndef ES_ONEDNN_H
@@ -25,12 +25,12 @@ typedef struct es_onednn {
   const void *packed_by; /**< the algo whose weights these are; NULL: none's */
 } es_onednn;
 
-static inline bool es_onednn_bf16(const es_backend *b) {
-  return b->bf16;
+static inline bool es_onednn_bf16(const es_op_desc *d) {
+  return d->precision == ES_BF16;
 }
-/** Bytes of an element of an activation. */
-static inline size_t es_onednn_size(const es_backend *b) {
-  return es_onednn_bf16(b) ? 2 : 4;
+/** Bytes of an element of an op's activations. */
+static inline size_t es_onednn_size(const es_op_desc *d) {
+  return es_onednn_bf16(d) ? 2 : 4;
 }
 /** At plan time: make sure that the scratch has at least so many bytes. */
 es_status es_onednn_reserve(es_backend *b, size_t bytes);
@@ -41,23 +41,22 @@ es_status es_onednn_trim(es_backend *b, size_t scratch, size_t packed);
 void *es_onednn_scratch(const es_backend *b);
 
 /* Activations (onednn_act.c) */
-size_t es_onednn_act_bytes(es_backend *b, es_shape s, int n);
-es_status es_onednn_act_write(es_backend *b, es_shape s, int n, const float *nchw,
+size_t es_onednn_act_bytes(es_backend *b, es_act_type t, int n);
+es_status es_onednn_act_write(es_backend *b, es_act_type t, int n, const float *nchw,
                               es_act dst);
-es_status es_onednn_act_read(es_backend *b, es_shape s, int n, const es_act src,
+es_status es_onednn_act_read(es_backend *b, es_act_type t, int n, const es_act src,
                              float *nchw);
-/** Between f32 and the backend's element type, n elements in their order. */
-void es_onednn_narrow(const es_backend *b, int64_t n, const float *from, void *to);
-void es_onednn_widen(const es_backend *b, int64_t n, const void *from, float *to);
-/** to[n] += from[n], both of the backend's element type. */
-void es_onednn_add(const es_backend *b, int64_t n, const void *from, void *to);
+/** From f32 to bf16 or f32 and back, n elements in their order. */
+void es_onednn_narrow(int threads, bool bf16, int64_t n, const float *from, void *to);
+void es_onednn_widen(int threads, bool bf16, int64_t n, const void *from, float *to);
+/** to[n] += from[n], both bf16 or f32. */
+void es_onednn_add(int threads, bool bf16, int64_t n, const void *from, void *to);
 
 /* Moments of a convolution's output while it is in the cache (onednn_bn_loops.c) */
 
-/** moments[groups][2 C]: sum += column sums of x, square += column sums of x^2 of the
- *  `rows` rows [rows, C] of a group. */
-void es_onednn_moments(const es_backend *b, int64_t rows, int width, const void *x,
-                       double *sum, double *square);
+/** moments[2][width] += column sums of x and of x^2; x [rows, width]. */
+void es_onednn_moments(int threads, bool bf16, int64_t rows, int width, const void *x,
+                       double *moments);
 
 /* Planners */
 es_status es_onednn_plan_conv(es_backend *b, const es_op_desc *d, es_op **op);

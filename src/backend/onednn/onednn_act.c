@@ -13,9 +13,10 @@ static int64_t least(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-size_t es_onednn_act_bytes(es_backend *b, es_shape s, int n) {
-  const size_t pixels = (size_t) n * (size_t) es_blas_pixels(s);
-  return pixels * (size_t) s.c * es_onednn_size(b);
+size_t es_onednn_act_bytes(es_backend *b, es_act_type t, int n) {
+  (void) b;
+  const size_t pixels = (size_t) n * (size_t) es_blas_pixels(t.shape);
+  return pixels * (size_t) t.shape.c * (t.precision == ES_BF16 ? 2 : 4);
 }
 
 /* --- transposes --------------------------------------------------------------------- */
@@ -71,31 +72,31 @@ static void transpose_images(const es_backend *b, int n, const transpose *all) {
   }
 }
 
-es_status es_onednn_act_write(es_backend *b, es_shape s, int n, const float *nchw,
+es_status es_onednn_act_write(es_backend *b, es_act_type t, int n, const float *nchw,
                               es_act dst) {
   transpose_images(b, n,
-                   &(transpose){.rows = s.c,
-                                .cols = es_blas_pixels(s),
+                   &(transpose){.rows = t.shape.c,
+                                .cols = es_blas_pixels(t.shape),
                                 .src = nchw,
                                 .dst = dst,
-                                .to_bf16 = es_onednn_bf16(b)});
+                                .to_bf16 = t.precision == ES_BF16});
   return ES_OK;
 }
 
-es_status es_onednn_act_read(es_backend *b, es_shape s, int n, const es_act src,
+es_status es_onednn_act_read(es_backend *b, es_act_type t, int n, const es_act src,
                              float *nchw) {
   transpose_images(b, n,
-                   &(transpose){.rows = es_blas_pixels(s),
-                                .cols = s.c,
+                   &(transpose){.rows = es_blas_pixels(t.shape),
+                                .cols = t.shape.c,
                                 .src = src,
                                 .dst = nchw,
-                                .from_bf16 = es_onednn_bf16(b)});
+                                .from_bf16 = t.precision == ES_BF16});
   return ES_OK;
 }
 
 static es_status flatten_forward(es_op *op, const es_op_args *a) {
   ES_TRY(es_blas_check(op, a));
-  const bool bf16 = es_onednn_bf16(op->backend);
+  const bool bf16 = es_onednn_bf16(&op->desc);
   transpose_images(op->backend, a->n,
                    &(transpose){.rows = es_blas_pixels(op->desc.in),
                                 .cols = op->desc.in.c,
@@ -109,7 +110,7 @@ static es_status flatten_forward(es_op *op, const es_op_args *a) {
 static es_status flatten_backward(es_op *op, const es_op_args *a) {
   ES_TRY(es_blas_check(op, a));
   if (!op->desc.need_dx) return ES_OK;
-  const bool bf16 = es_onednn_bf16(op->backend);
+  const bool bf16 = es_onednn_bf16(&op->desc);
   transpose_images(op->backend, a->n,
                    &(transpose){.rows = op->desc.in.c,
                                 .cols = es_blas_pixels(op->desc.in),
@@ -130,28 +131,29 @@ es_status es_onednn_plan_flatten(es_backend *b, const es_op_desc *d, es_op **op)
 
 /* --- element by element ------------------------------------------------------------- */
 
-/** Call for every vector of n elements, on the backend's threads; `T` is the type. */
-#define BY_PARTS(b, n, call)                                                             \
+/** Call for every vector of n elements, on `threads` threads; `T` is bf16. */
+#define BY_PARTS(threads, bf16, n, call)                                                 \
   do {                                                                                   \
     const int64_t count_ = (n);                                                          \
-    const bool bf16_ = es_onednn_bf16(b);                                                \
-    PARALLEL((b)->threads)                                                               \
+    const bool bf16_ = (bf16);                                                           \
+    PARALLEL(threads)                                                                    \
     for (int64_t p_ = 0; p_ < count_; p_ += PART)                                        \
       ES_EITHER_TYPE(bf16_, ES_BY_VECTORS(p_, least(p_ + PART, count_), call));          \
   } while (0)
 #define PARALLEL(n) DIRECTIVE(omp parallel for num_threads(n) schedule(static))
 #define DIRECTIVE(text) _Pragma(#text)
 
-void es_onednn_narrow(const es_backend *b, int64_t n, const float *from, void *to) {
-  BY_PARTS(b, n, es_put(T, to, c, es_get(false, from, c, N), N));
+void es_onednn_narrow(int threads, bool bf16, int64_t n, const float *from, void *to) {
+  BY_PARTS(threads, bf16, n, es_put(T, to, c, es_get(false, from, c, N), N));
 }
 
-void es_onednn_widen(const es_backend *b, int64_t n, const void *from, float *to) {
-  BY_PARTS(b, n, es_put(false, to, c, es_get(T, from, c, N), N));
+void es_onednn_widen(int threads, bool bf16, int64_t n, const void *from, float *to) {
+  BY_PARTS(threads, bf16, n, es_put(false, to, c, es_get(T, from, c, N), N));
 }
 
-void es_onednn_add(const es_backend *b, int64_t n, const void *from, void *to) {
-  BY_PARTS(b, n, es_put(T, to, c, es_get(T, to, c, N) + es_get(T, from, c, N), N));
+void es_onednn_add(int threads, bool bf16, int64_t n, const void *from, void *to) {
+  BY_PARTS(threads, bf16, n,
+           es_put(T, to, c, es_get(T, to, c, N) + es_get(T, from, c, N), N));
 }
 
 static int64_t elements(const es_op *op, int n) {
@@ -162,7 +164,7 @@ static es_status relu_forward(es_op *op, const es_op_args *a) {
   ES_TRY(es_blas_check(op, a));
   const void *x = a->x;
   void *y = a->y;
-  BY_PARTS(op->backend, elements(op, a->n),
+  BY_PARTS(op->backend->threads, es_onednn_bf16(&op->desc), elements(op, a->n),
            es_put(T, y, c, es_relu(es_get(T, x, c, N)), N));
   return ES_OK;
 }
@@ -173,7 +175,7 @@ static es_status relu_backward(es_op *op, const es_op_args *a) {
   const void *y = a->y, *dy = a->dy;
   void *dx = a->dx;
   const bool add = a->add_dx;
-  BY_PARTS(op->backend, elements(op, a->n), {
+  BY_PARTS(op->backend->threads, es_onednn_bf16(&op->desc), elements(op, a->n), {
     const es_vec g = es_where(es_get(T, y, c, N) > 0.0f, es_get(T, dy, c, N));
     es_put(T, dx, c, add ? es_get(T, dx, c, N) + g : g, N);
   });

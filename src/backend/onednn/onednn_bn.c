@@ -22,13 +22,13 @@ static es_bn_pass pass_of(const es_op *op, const es_op_args *a, int g, int64_t f
   es_bn_stats *s = &p->stats;
   const es_op_desc *d = &op->desc;
   const int c = d->in.c;
-  const bool bf16 = es_onednn_bf16(op->backend);
+  const bool bf16 = es_onednn_bf16(&op->desc);
   const int64_t mask_bytes = (int64_t) es_onednn_bn_mask_bytes(c);
   es_bn_scale(op, a, g, s);
   return (es_bn_pass){.bf16 = bf16,
-                      .relu = d->relu,
-                      .gate = !d->relu ? ES_GATE_OPEN
-                                       : (d->residual ? ES_GATE_MASK : ES_GATE_X),
+                      .relu = d->bn.relu,
+                      .gate = !d->bn.relu ? ES_GATE_OPEN
+                                          : (d->bn.residual ? ES_GATE_MASK : ES_GATE_X),
                       .threads = op->backend->threads,
                       .width = c,
                       .rows = n,
@@ -36,7 +36,7 @@ static es_bn_pass pass_of(const es_op *op, const es_op_args *a, int g, int64_t f
                       .mask = p->mask != NULL ? p->mask + first * mask_bytes : NULL,
                       .mean = s->mean + (int64_t) g * c,
                       .scale = s->scale,
-                      .bias = a->b,
+                      .bias = a->param.b,
                       .offset = s->offset,
                       .slope = s->slope};
 }
@@ -44,8 +44,9 @@ static es_bn_pass pass_of(const es_op *op, const es_op_args *a, int g, int64_t f
 static void add_moments(const es_op *op, const es_op_args *a, const es_bn_run *r,
                         double *sum) {
   const int c = op->desc.in.c;
-  const void *x = es_from(es_onednn_bf16(op->backend), a->x, r->first * c);
-  es_onednn_moments(op->backend, r->n, c, x, sum, sum + c);
+  const bool bf16 = es_onednn_bf16(&op->desc);
+  const void *x = es_from(bf16, a->x, r->first * c);
+  es_onednn_moments(op->backend->threads, bf16, r->n, c, x, sum);
 }
 
 /** y from the statistics that are there. */
@@ -54,7 +55,7 @@ static void apply(const es_op *op, const es_op_args *a) {
   for (int g = a->groups - 1; g >= 0; g--) { /* the last one is still in the cache */
     es_bn_pass pass = pass_of(op, a, g, g * rows, rows);
     const int64_t at = g * rows * pass.width;
-    if (op->desc.residual) pass.residual = es_from(pass.bf16, a->residual, at);
+    if (op->desc.bn.residual) pass.residual = es_from(pass.bf16, a->bn.residual, at);
     pass.y = es_to(pass.bf16, a->y, at);
     es_onednn_bn_apply(&pass);
   }
@@ -79,10 +80,10 @@ static es_bn_pass grad_of(const es_op *op, const es_op_args *a, int g, int64_t f
   es_bn_pass pass = pass_of(op, a, g, first, n);
   const int64_t at = first * pass.width;
   pass.add_dx = a->add_dx;
-  pass.add_dresidual = a->add_dresidual;
+  pass.add_dresidual = a->bn.add_dresidual;
   pass.dy = es_from(pass.bf16, a->dy, at);
   if (op->desc.need_dx) pass.dx = es_to(pass.bf16, a->dx, at);
-  if (a->dresidual != NULL) pass.dresidual = es_to(pass.bf16, a->dresidual, at);
+  if (a->bn.dresidual != NULL) pass.dresidual = es_to(pass.bf16, a->bn.dresidual, at);
   return pass;
 }
 
@@ -97,7 +98,7 @@ static void add_gradients(const es_op *op, const es_op_args *a, const es_bn_run 
 static es_status backward(es_op *op, const es_op_args *a) {
   es_bn_stats *s = &((bn *) op)->stats;
   ES_TRY(es_bn_check(op, a));
-  ES_CHECK(s->batch, ES_EARG, "%s: backward needs a forward with the batch's statistics",
+  ES_CHECK(s->forwarded, ES_EARG, "%s: got a backward without a forward before it",
            es_blas_name(op));
   const int64_t rows = es_bn_rows(op, a);
   es_bn_gradients(op, a, add_gradients, s);
@@ -112,7 +113,7 @@ static es_status backward(es_op *op, const es_op_args *a) {
 es_status es_onednn_plan_bn(es_backend *b, const es_op_desc *d, es_op **op) {
   const size_t rows = (size_t) d->max_n * (size_t) es_blas_pixels(d->in);
   const size_t gates =
-      d->residual && d->relu ? rows * es_onednn_bn_mask_bytes(d->in.c) : 0;
+      d->bn.residual && d->bn.relu ? rows * es_onednn_bn_mask_bytes(d->in.c) : 0;
   const size_t stats = es_bn_stats_bytes(d);
   ES_TRY(es_blas_op_new(b, d, sizeof(bn), stats + gates, op));
   bn *p = (bn *) *op;
@@ -120,7 +121,7 @@ es_status es_onednn_plan_bn(es_backend *b, const es_op_desc *d, es_op **op) {
   p->mask = gates > 0 ? (unsigned char *) p->base.work + stats : NULL;
   (*op)->forward = forward;
   (*op)->backward = backward;
-  (*op)->replay = d->residual ? NULL : replay;
+  (*op)->replay = d->bn.residual ? NULL : replay;
   (*op)->flops = 8.0 * (double) es_blas_pixels(d->in) * d->in.c;
   return ES_OK;
 }

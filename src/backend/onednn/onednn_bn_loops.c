@@ -77,11 +77,11 @@ ES_BODY void moments_of_run(int64_t rows, int width, int n, const void *x, doubl
   }
 }
 
-void es_onednn_moments(const es_backend *b, int64_t rows, int width, const void *x,
-                       double *sum, double *square) {
-  const bool bf16 = es_onednn_bf16(b);
-  const int panel = b->threads > 1 ? NARROW : WIDE;
-#pragma omp parallel for num_threads(b->threads) schedule(static)
+void es_onednn_moments(int threads, bool bf16, int64_t rows, int width, const void *x,
+                       double *moments) {
+  double *sum = moments, *square = moments + width;
+  const int panel = threads > 1 ? NARROW : WIDE;
+#pragma omp parallel for num_threads(threads) schedule(static)
   for (int c = 0; c < width; c += panel)
     for (int64_t first = 0; first < rows; first += RUN) {
       const int n = (int) least(panel, width - c);

@@ -64,7 +64,7 @@ static size_plan *plan_of(conv *c, int n) {
 static es_status algo_of(conv *c, const es_op_args *a, es_pass pass, es_conv_algo **out) {
   es_conv_algo **w = &plan_of(c, a->n)->algo[pass];
   if (*w == NULL) ES_TRY(make_algo(c->op.backend, &c->op.desc, pass, a->n, w));
-  ES_TRY(es_conv_algo_ready(*w, a->w, a->version));
+  ES_TRY(es_conv_algo_ready(*w, a->param.w, a->param.version));
   *out = *w;
   return ES_OK;
 }
@@ -72,12 +72,13 @@ static es_status algo_of(conv *c, const es_op_args *a, es_pass pass, es_conv_alg
 /** y += bias, row by row in f32. */
 static void add_bias(const es_op *op, const es_op_args *a) {
   const int out = op->desc.out.c;
+  const bool bf16 = es_onednn_bf16(&op->desc);
   float *row = es_onednn_scratch(op->backend);
   for (int64_t i = 0; i < a->n; i++) {
-    char *y = (char *) a->y + (size_t) (i * out) * es_onednn_size(op->backend);
-    es_onednn_widen(op->backend, out, y, row);
-    for (int o = 0; o < out; o++) row[o] += a->b[o];
-    es_onednn_narrow(op->backend, out, row, y);
+    char *y = (char *) a->y + (size_t) (i * out) * es_onednn_size(&op->desc);
+    es_onednn_widen(op->backend->threads, bf16, out, y, row);
+    for (int o = 0; o < out; o++) row[o] += a->param.b[o];
+    es_onednn_narrow(op->backend->threads, bf16, out, row, y);
   }
 }
 
@@ -89,8 +90,8 @@ static void take_moments(const es_op *op, const es_op_args *a) {
   for (int g = 0; g < a->groups; g++) {
     double *sum = a->moments + 2 * (int64_t) g * out;
     const char *y =
-        (const char *) a->y + (size_t) (g * rows * out) * es_onednn_size(op->backend);
-    es_onednn_moments(op->backend, rows, out, y, sum, sum + out);
+        (const char *) a->y + (size_t) (g * rows * out) * es_onednn_size(&op->desc);
+    es_onednn_moments(op->backend->threads, es_onednn_bf16(&op->desc), rows, out, y, sum);
   }
 }
 
@@ -110,17 +111,20 @@ static es_status forward(es_op *op, const es_op_args *a) {
 static void gradient_of_bias(const conv *c, const es_op_args *a) {
   const int out = c->op.desc.out.c;
   memset(c->sums, 0, 2 * (size_t) out * sizeof *c->sums);
-  es_onednn_moments(c->op.backend, a->n, out, a->dy, c->sums, c->sums + out);
+  es_onednn_moments(c->op.backend->threads, es_onednn_bf16(&c->op.desc), a->n, out, a->dy,
+                    c->sums);
   for (int o = 0; o < out; o++)
-    a->db[o] = (a->set_dw ? 0.0f : a->db[o]) + (float) c->sums[o];
+    a->param.db[o] = (a->param.set_dw ? 0.0f : a->param.db[o]) + (float) c->sums[o];
 }
 
 /** Gradients of no images. */
 static es_status no_images(const es_op *op, const es_op_args *a) {
   const es_op_desc *d = &op->desc;
-  if (!a->set_dw) return ES_OK;
-  memset(a->dw, 0, (size_t) d->out.c * (size_t) (d->in.c * d->k * d->k) * sizeof *a->dw);
-  if (d->bias) memset(a->db, 0, (size_t) d->out.c * sizeof *a->db);
+  if (!a->param.set_dw) return ES_OK;
+  memset(a->param.dw, 0,
+         (size_t) d->out.c * (size_t) (d->in.c * d->window.k * d->window.k) *
+             sizeof *a->param.dw);
+  if (d->bias) memset(a->param.db, 0, (size_t) d->out.c * sizeof *a->param.db);
   return ES_OK;
 }
 
@@ -179,7 +183,7 @@ static es_status plan(es_backend *b, const es_op_desc *d, es_op **op) {
                   .gives_moments = true,
                   .sets_gradients = true,
                   .flops = 2.0 * (double) es_blas_pixels(d->out) * d->out.c * d->in.c *
-                           d->k * d->k};
+                           d->window.k * d->window.k};
   const es_status st = make(b, d, c);
   if (st == ES_OK)
     *op = &c->op;

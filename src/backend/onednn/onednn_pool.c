@@ -31,24 +31,29 @@ static void meet(meeting *m, int64_t pixel, int tap) {
 }
 
 static void taps_of_output(const es_op_desc *d, int y, int x, meeting *m) {
-  const int top = y * d->stride - d->pad, left = x * d->stride - d->pad;
+  const int top = y * d->window.stride - d->window.pad,
+            left = x * d->window.stride - d->window.pad;
   m->n = 0;
-  for (int ky = 0; ky < d->k; ky++)
-    for (int kx = 0; kx < d->k; kx++) {
+  for (int ky = 0; ky < d->window.k; ky++)
+    for (int kx = 0; kx < d->window.k; kx++) {
       const int iy = top + ky, ix = left + kx;
       if (iy < 0 || iy >= d->in.h || ix < 0 || ix >= d->in.w) continue;
-      meet(m, (int64_t) iy * d->in.w + ix, ky * d->k + kx);
+      meet(m, (int64_t) iy * d->in.w + ix, ky * d->window.k + kx);
     }
 }
 
 static void outputs_of_input(const es_op_desc *d, int y, int x, meeting *m) {
-  const int last_y = (y + d->pad) / d->stride, last_x = (x + d->pad) / d->stride;
+  const int last_y = (y + d->window.pad) / d->window.stride,
+            last_x = (x + d->window.pad) / d->window.stride;
   m->n = 0;
-  for (int oy = last_y; oy >= 0 && y + d->pad - oy * d->stride < d->k; oy--)
-    for (int ox = last_x; ox >= 0 && x + d->pad - ox * d->stride < d->k; ox--) {
+  for (int oy = last_y;
+       oy >= 0 && y + d->window.pad - oy * d->window.stride < d->window.k; oy--)
+    for (int ox = last_x;
+         ox >= 0 && x + d->window.pad - ox * d->window.stride < d->window.k; ox--) {
       if (oy >= d->out.h || ox >= d->out.w) continue;
-      const int ky = y + d->pad - oy * d->stride, kx = x + d->pad - ox * d->stride;
-      meet(m, (int64_t) oy * d->out.w + ox, ky * d->k + kx);
+      const int ky = y + d->window.pad - oy * d->window.stride,
+                kx = x + d->window.pad - ox * d->window.stride;
+      meet(m, (int64_t) oy * d->out.w + ox, ky * d->window.k + kx);
     }
 }
 
@@ -70,7 +75,7 @@ ES_BODY void max_vector(const meeting *m, int width, const void *x, int64_t c,
 static es_status max_forward(es_op *op, const es_op_args *a) {
   ES_TRY(es_blas_check(op, a));
   const es_op_desc *d = &op->desc;
-  const bool bf16 = es_onednn_bf16(op->backend);
+  const bool bf16 = es_onednn_bf16(&op->desc);
   const int c_all = d->in.c, rows = a->n * d->out.h;
   const int64_t in = es_blas_pixels(d->in) * c_all;
   unsigned char *winners = ((es_blas_op *) op)->work;
@@ -107,7 +112,7 @@ static es_status max_backward(es_op *op, const es_op_args *a) {
   ES_TRY(es_blas_check(op, a));
   const es_op_desc *d = &op->desc;
   if (!d->need_dx) return ES_OK;
-  const bool bf16 = es_onednn_bf16(op->backend), add = a->add_dx;
+  const bool bf16 = es_onednn_bf16(&op->desc), add = a->add_dx;
   const int c_all = d->in.c, rows = a->n * d->in.h;
   const int64_t out = es_blas_pixels(d->out);
   const unsigned char *winners = ((es_blas_op *) op)->work;
@@ -134,7 +139,7 @@ es_status es_onednn_plan_maxpool(es_backend *b, const es_op_desc *d, es_op **op)
   ES_TRY(es_blas_op_new(b, d, sizeof(es_blas_op), winners, op));
   (*op)->forward = max_forward;
   (*op)->backward = max_backward;
-  (*op)->flops = (double) out * d->in.c * d->k * d->k;
+  (*op)->flops = (double) out * d->in.c * d->window.k * d->window.k;
   return ES_OK;
 }
 
@@ -158,7 +163,7 @@ static es_status mean_forward(es_op *op, const es_op_args *a) {
   ES_TRY(es_blas_check(op, a));
   const int width = op->desc.in.c;
   const int64_t pixels = es_blas_pixels(op->desc.in);
-  const bool bf16 = es_onednn_bf16(op->backend);
+  const bool bf16 = es_onednn_bf16(&op->desc);
 #pragma omp parallel for num_threads(op->backend->threads) schedule(static)
   for (int i = 0; i < a->n; i++) {
     const void *x = es_from(bf16, a->x, i * pixels * width);
@@ -182,7 +187,7 @@ static es_status mean_backward(es_op *op, const es_op_args *a) {
   if (!op->desc.need_dx) return ES_OK;
   const int width = op->desc.in.c;
   const int64_t pixels = es_blas_pixels(op->desc.in);
-  const bool bf16 = es_onednn_bf16(op->backend), add = a->add_dx;
+  const bool bf16 = es_onednn_bf16(&op->desc), add = a->add_dx;
   const float share = 1.0f / (float) pixels;
 #pragma omp parallel for num_threads(op->backend->threads) schedule(static)
   for (int64_t p = 0; p < a->n * pixels; p++) {

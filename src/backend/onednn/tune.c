@@ -27,8 +27,7 @@ static const double least_flops = 1e6;
 es_op_desc es_onednn_as_conv(const es_op_desc *d) {
   es_op_desc c = *d;
   if (d->kind != ES_OP_LINEAR) return c;
-  c.k = c.stride = 1;
-  c.pad = 0;
+  c.window = (es_window){.k = 1, .stride = 1};
   return c;
 }
 
@@ -36,8 +35,8 @@ static void key_of(const es_backend *b, const es_op_desc *d, es_pass pass, char 
                    size_t size) {
   static const char *const names[ES_PASSES] = {"forward", "data", "weights"};
   snprintf(key, size, "%s t%d %dx%dx%d to %d k%d s%d p%d %s",
-           es_onednn_bf16(b) ? "bf16" : "f32", b->threads, d->in.c, d->in.h, d->in.w,
-           d->out.c, d->k, d->stride, d->pad, names[pass]);
+           es_precision_name(d->precision), b->threads, d->in.c, d->in.h, d->in.w,
+           d->out.c, d->window.k, d->window.stride, d->window.pad, names[pass]);
 }
 
 /** Without timings: products where they fit, few positions unrolled where weights are
@@ -70,14 +69,12 @@ static void trial_end(es_backend *b, trial *t) {
 }
 
 static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
-  const size_t weights =
-      (size_t) d->out.c * (size_t) d->in.c * (size_t) (d->k * d->k) * sizeof(float);
-  const size_t bytes[6] = {es_onednn_act_bytes(b, d->in, d->max_n),
-                           es_onednn_act_bytes(b, d->out, d->max_n),
-                           es_onednn_act_bytes(b, d->in, d->max_n),
-                           es_onednn_act_bytes(b, d->out, d->max_n),
-                           weights,
-                           weights};
+  const size_t weights = (size_t) d->out.c * (size_t) d->in.c *
+                         (size_t) (d->window.k * d->window.k) * sizeof(float);
+  const es_act_type types[2] = {{d->in, d->precision}, {d->out, d->precision}};
+  const size_t in = es_onednn_act_bytes(b, types[0], d->max_n);
+  const size_t out = es_onednn_act_bytes(b, types[1], d->max_n);
+  const size_t bytes[6] = {in, out, in, out, weights, weights};
   memset(t, 0, sizeof *t);
   for (int i = 0; i < 6; i++)
     ES_TRY(es_blas_alloc(b, bytes[i], "timing of convolutions", &t->buffer[i]));
@@ -85,13 +82,13 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
   for (int i = 0; i < 6; i++) memset(t->buffer[i], 0x3c, bytes[i]);
   t->args = (es_op_args){.n = d->max_n,
                          .groups = 1,
-                         .set_dw = true, /* as when a step is one pass */
                          .x = t->buffer[0],
                          .y = t->buffer[1],
                          .dx = t->buffer[2],
                          .dy = t->buffer[3],
-                         .w = t->buffer[4],
-                         .dw = t->buffer[5]};
+                         .param.w = t->buffer[4],
+                         .param.dw = t->buffer[5],
+                         .param.set_dw = true}; /* as when a step is one pass */
   return ES_OK;
 }
 
@@ -124,7 +121,7 @@ static es_status time_algo(es_backend *b, const es_op_desc *d, es_pass pass,
   if (st == ES_ENOTSUP || st == ES_ENOMEM) return ES_OK;
   for (int i = 0; i <= REPEATS && st == ES_OK; i++) { /* the first warms up */
     const double start = seconds_now(b);
-    st = es_conv_algo_ready(w, t->args.w, 0); /* weights change with every step */
+    st = es_conv_algo_ready(w, t->args.param.w, 0); /* weights change with every step */
     if (st == ES_OK) st = ops->run(w, &t->args);
     const double took = seconds_now(b) - start;
     if (i > 0 && took < *seconds) *seconds = took;
@@ -168,7 +165,7 @@ static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
 static bool worth_timing(const es_op_desc *d) {
   const bool product = d->kind == ES_OP_CONV || d->kind == ES_OP_LINEAR;
   return product && 2.0 * d->max_n * (double) es_blas_pixels(d->out) * d->out.c *
-                            d->in.c * d->k * d->k >
+                            d->in.c * d->window.k * d->window.k >
                         least_flops;
 }
 
@@ -193,9 +190,12 @@ static es_status tune_shape(es_backend *b, const es_op_desc *d, es_onednn_choice
   return st;
 }
 
-/** Collective. Rank 0's rows on every rank. */
-static es_status share(es_backend *b, es_onednn_choices *c) {
+/** Collective. The rows of the file, read by rank 0, on every rank. */
+static es_status known_before(es_backend *b, es_onednn_choices *c) {
   const es_comm *comm = b->comm;
+  const bool first = comm == NULL || comm->rank == 0;
+  /* a file that cannot be read has been a warning and costs time, no more */
+  if (first && b->plans[0] != '\0') (void) es_onednn_choices_read(b->plans, c);
   if (comm == NULL || comm->size == 1) return ES_OK;
   int n = c->n;
   es_comm_bcast(comm, &n, sizeof n, 0);
@@ -220,10 +220,6 @@ static es_status share(es_backend *b, es_onednn_choices *c) {
 static es_status tune_all(es_backend *b, const es_op_desc *const *desc, int n,
                           es_onednn_choices *c) {
   const bool first = b->comm == NULL || b->comm->rank == 0;
-  const char *path = b->plans;
-  /* what cannot be read or written has been a warning and costs time, no more */
-  if (first && path[0] != '\0') (void) es_onednn_choices_read(path, c);
-  ES_TRY(share(b, c));
   const double start = es_now();
   const int before = c->n;
   for (int i = 0; i < n; i++) {
@@ -235,16 +231,20 @@ static es_status tune_all(es_backend *b, const es_op_desc *const *desc, int n,
   }
   if (c->n == before) return ES_OK;
   es_info("timed %d passes of convolutions in %.1f s", c->n - before, es_now() - start);
-  if (first && path[0] != '\0') (void) es_onednn_choices_write(path, c);
+  if (first && b->plans[0] != '\0') (void) es_onednn_choices_write(b->plans, c);
   return ES_OK;
 }
 
 es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n) {
   es_onednn *s = b->impl;
   if (!b->tune) return ES_OK;
-  es_status st = s->tuned == NULL ? ES_NEW(1, &s->tuned) : ES_OK;
-  if (b->comm != NULL) st = es_comm_agree(b->comm, st);
-  ES_TRY(st);
+  es_status st = ES_OK;
+  if (s->tuned == NULL) { /* the first network of this backend */
+    st = ES_NEW(1, &s->tuned);
+    if (b->comm != NULL) st = es_comm_agree(b->comm, st);
+    ES_TRY(st);
+    ES_TRY(known_before(b, s->tuned));
+  }
   /* candidates that lost leave no memory behind, and those that won take theirs again */
   const size_t scratch = s->scratch_size, packed = s->packed_size;
   ES_TRY(tune_all(b, desc, n, s->tuned));
