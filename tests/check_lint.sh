@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # check_lint.sh  The house rules that a machine can check, file by file, and that no file
-# is missing from the build. Prints each breach, then the largest of everything.
+# is missing from the build; lint.py has those about functions, structs and includes.
+# Prints each breach, then the longest files.
 set -u
 cd "${srcdir:-.}"
 LC_ALL=C.UTF-8; export LC_ALL
@@ -29,13 +30,7 @@ for file in $code $rest; do
   esac
 done
 
-for file in $code; do # functions end with a brace in the first column
-  awk -v file="$file" '
-    /^[a-zA-Z].*\)? *{$/ && !/=/ { start = NR }
-    /^}$/ && start { if (NR - start + 1 > 70) {
-        print file ":" start ": a function of " NR - start + 1 " lines"; n++ } start = 0 }
-    END { exit n > 0 }' "$file" || bad=1
-done
+python3 tests/lint.py || bad=1
 
 for file in $(find src -name '*.[ch]' | sort); do
   grep -qF "$file" src/local.am src/*/local.am ||
