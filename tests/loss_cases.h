@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/loss.h"
+#include "eigenstep/mem.h"
 #include "eigenstep/rng.h"
+#include "eigenstep/selected.h"
 
 typedef struct loss_case {
   const char *name;   /**< of the loss */
@@ -56,7 +58,11 @@ static inline es_loss *loss_of(const loss_case *k, const es_comm *c, int n_max,
     snprintf(text, sizeof text, "loss.%s.%s", k->name, k->set[i]);
     st = es_config_set(cfg, text);
   }
-  if (st == ES_OK) st = es_loss_create(cfg, k->name, c, n_max, pairs, dim, &l);
+  const es_loss_size size = {.n_max = n_max, .pairs = pairs, .dim = dim};
+  es_loss_choice which = {0};
+  if (st == ES_OK) st = es_select_loss(cfg, k->name, &which);
+  if (st == ES_OK) st = es_loss_create(&which, &size, c, &l);
+  es_free(&which.par);
   es_config_destroy(&cfg);
   return st == ES_OK ? l : NULL;
 }

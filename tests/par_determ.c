@@ -79,7 +79,7 @@ static es_status run(const es_comm *c, const es_comm *self, const char *backend,
   es_status st = es_backend_open(backend, c, 1, &b);
   if (st == ES_OK) st = model_build(b, &o, m, &to.net, NULL);
   if (st == ES_OK) st = es_params_init(es_net_params(to.net), SEED);
-  if (st == ES_OK) st = es_optim_create(NULL, &sgd, es_net_params(to.net), &to.optim);
+  if (st == ES_OK) st = es_optim_create(&sgd, NULL, es_net_params(to.net), &to.optim);
   to.loss = loss_of(k, self, PAIRS, PAIRS, D);
   if (st == ES_OK && to.loss == NULL) st = ES_EARG;
   if (st == ES_OK) st = es_train_create(&to, &t);

@@ -8,6 +8,7 @@
 #include "eigenstep/kernel.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/rng.h"
+#include "eigenstep/selected.h"
 #include "par.h"
 
 enum { N = 9, NEW = 4, M = 6, D = 3, POINTS = 2 * N, FRESH = 2 * NEW };
@@ -39,7 +40,10 @@ static es_status make(const es_comm *c, const es_pairs *p, const char *name,
   es_config *cfg = NULL;
   ES_TRY(es_config_create(&cfg));
   es_status st = es_config_set(cfg, setting);
-  if (st == ES_OK) st = es_kernel_create(cfg, name, c, p, N, k);
+  es_kernel_choice which = {0};
+  if (st == ES_OK) st = es_select_kernel(cfg, name, &which);
+  if (st == ES_OK) st = es_kernel_create(&which, c, p, N, k);
+  es_free(&which.par);
   es_config_destroy(&cfg);
   return st;
 }

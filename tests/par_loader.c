@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "eigenstep/data.h"
+#include "eigenstep/selected.h"
 #include "eigenstep/mem.h"
 
 enum { SIDE = 32, VALUES = 3 * SIDE * SIDE };
@@ -30,7 +30,10 @@ static es_status open_chain(const es_comm *c, const char *name,
   if (st == ES_OK) st = es_config_set(cfg, text);
   if (st == ES_OK) st = es_config_get(cfg, "data", es_data_table, NULL, sizeof p, &p);
   if (st == ES_OK) st = es_dataset_open(c, &p, NULL, o->seed, &x->ds);
-  if (st == ES_OK) st = es_augment_create(cfg, x->ds, &x->a, &x->view);
+  es_augment_steps steps = {0};
+  if (st == ES_OK) st = es_select_augment(cfg, p.name, &steps);
+  if (st == ES_OK) st = es_augment_create(&steps, x->ds, &x->a, &x->view);
+  es_augment_steps_free(&steps);
   if (st == ES_OK) st = es_loader_create(c, x->ds, x->a, x->view, o, &x->l);
   es_config_destroy(&cfg);
   return st;
@@ -230,15 +233,14 @@ static void nan_is_named(void **state) {
   const es_dataset ds = {
       .ops = &ops, .size = 8, .c = 7, .h = 1, .w = 1, .scratch = 7 * sizeof(float)};
   es_loader_options o = options(8, 8);
-  es_config *cfg;
+  const es_augment_steps none = {0}; /* the set makes both views */
   es_augment *a;
   es_shape view;
   es_loader *l;
   es_batch *b;
   int64_t first, n;
   o.shuffle = false;
-  bool good = es_config_create(&cfg) == ES_OK;
-  good = good && es_augment_create(cfg, &ds, &a, &view) == ES_OK;
+  bool good = es_augment_create(&none, &ds, &a, &view) == ES_OK;
   assert_true(par_all(c, good));
   assert_int_equal(es_loader_create(c, &ds, a, view, &o, &l), ES_OK);
   es_comm_local_range(c, 8, &first, &n);
@@ -250,7 +252,6 @@ static void nan_is_named(void **state) {
   }
   es_loader_destroy(&l);
   es_augment_destroy(&a);
-  es_config_destroy(&cfg);
 }
 
 /** A set that can read every record but 5. */
@@ -278,15 +279,14 @@ static void labels_are_those_of_the_batches(void **state) {
   const es_dataset ds = {
       .ops = &ops, .size = 40, .c = 1, .h = 1, .w = 1, .scratch = sizeof(float)};
   es_loader_options o = options(6, 30);
-  es_config *cfg;
+  const es_augment_steps none = {0}; /* the set makes both views */
   es_augment *a;
   es_shape view;
   es_loader *l;
   es_batch *b;
   int64_t first, n, label[6];
   o.first = 10;
-  bool good = es_config_create(&cfg) == ES_OK;
-  good = good && es_augment_create(cfg, &ds, &a, &view) == ES_OK;
+  bool good = es_augment_create(&none, &ds, &a, &view) == ES_OK;
   assert_true(par_all(c, good));
   assert_int_equal(es_loader_create(c, &ds, a, view, &o, &l), ES_OK);
   es_comm_local_range(c, 6, &first, &n);
@@ -307,7 +307,6 @@ static void labels_are_those_of_the_batches(void **state) {
   assert_true(par_all(c, good));
   es_loader_destroy(&l);
   es_augment_destroy(&a);
-  es_config_destroy(&cfg);
 }
 
 /** The thread meets the error one batch early: it must be told when its batch is asked
@@ -318,15 +317,14 @@ static void early_errors_wait_for_their_turn(void **state) {
   const es_dataset ds = {
       .ops = &ops, .size = 16, .c = 1, .h = 1, .w = 1, .scratch = sizeof(float)};
   es_loader_options o = options(4, 16);
-  es_config *cfg;
+  const es_augment_steps none = {0}; /* the set makes both views */
   es_augment *a;
   es_shape view;
   es_loader *l;
   es_batch *b;
   int64_t first, n;
   o.shuffle = false;
-  bool good = es_config_create(&cfg) == ES_OK;
-  good = good && es_augment_create(cfg, &ds, &a, &view) == ES_OK;
+  bool good = es_augment_create(&none, &ds, &a, &view) == ES_OK;
   assert_true(par_all(c, good));
   assert_int_equal(es_loader_create(c, &ds, a, view, &o, &l), ES_OK);
   es_comm_local_range(c, 4, &first, &n);
@@ -342,7 +340,6 @@ static void early_errors_wait_for_their_turn(void **state) {
   assert_true(par_all(c, good));
   es_loader_destroy(&l);
   es_augment_destroy(&a);
-  es_config_destroy(&cfg);
 }
 
 int main(int argc, char **argv) {

@@ -39,7 +39,10 @@ static es_status make(const char *name, const char *const *set, const char *cons
   if (st == ES_OK)
     st = es_config_get(cfg, "optim", es_optim_table, NULL, sizeof *par, par);
   snprintf(par->name, sizeof par->name, "%s", name);
-  if (st == ES_OK) st = es_optim_create(cfg, par, p, o);
+  void *values = NULL;
+  if (st == ES_OK) st = es_select_optim(cfg, par, &values);
+  if (st == ES_OK) st = es_optim_create(par, values, p, o);
+  es_free(&values);
   es_config_destroy(&cfg);
   return st;
 }

@@ -215,7 +215,7 @@ static float *after_steps(const es_comm *c, bool share, int64_t *n) {
   fill((int) first, (int) count, x);
   const es_batch b = {.n = (int) count, .x = x, .id = id};
   es_status st = rig_open(c, &resnet, (int) count, (int) (count + 1) / 2, &r);
-  if (st == ES_OK) st = es_optim_create(NULL, &sgd, es_net_params(r.net), &o);
+  if (st == ES_OK) st = es_optim_create(&sgd, NULL, es_net_params(r.net), &o);
   if (es_comm_agree(c, st) == ES_OK) {
     double loss;
     es_params *p = es_net_params(r.net);

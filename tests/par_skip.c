@@ -30,7 +30,6 @@ static es_status make(rig *r) {
       .encoder = "mlp", .hidden = {16}, .widths = {12, D}, .input = {INPUT, 1, 1}};
   const es_net_options o = {.max_n = 2 * PAIRS, .sync = r->sync ? r->c : NULL};
   const es_optim_params adamw = {.name = "adamw", .lr = 0.01, .lr_1d = 1};
-  es_config *cfg;
   int64_t first, count;
   es_comm_local_range(r->c, PAIRS, &first, &count);
   r->batch = (es_batch){.n = (int) count, .x = r->x, .id = r->id};
@@ -43,10 +42,7 @@ static es_status make(rig *r) {
   r->fair = loss_of(&fair, r->c, PAIRS, PAIRS, D);
   r->huge = loss_of(&huge, r->c, PAIRS, PAIRS, D);
   if (r->fair == NULL || r->huge == NULL) return ES_EINTERNAL;
-  ES_TRY(es_config_create(&cfg));
-  const es_status st = es_optim_create(cfg, &adamw, r->p, &r->o);
-  es_config_destroy(&cfg);
-  ES_TRY(st);
+  ES_TRY(es_optim_create(&adamw, NULL, r->p, &r->o));
   ES_TRY(ES_NEW(3 * r->p->n + r->p->n_state, &r->before));
   ES_TRY(ES_NEW(3 * r->p->n + r->p->n_state, &r->after));
   const es_train_options t = {.comm = r->c,

@@ -48,7 +48,7 @@ static es_status rig_open(const es_comm *c, const char *backend, bool share, rig
   ES_TRY(es_backend_open(backend, c, 1, &t->b));
   ES_TRY(model_build(t->b, &o, &spec, &t->net, NULL));
   ES_TRY(es_params_init(es_net_params(t->net), SEED));
-  ES_TRY(es_optim_create(NULL, &par, es_net_params(t->net), &t->optim));
+  ES_TRY(es_optim_create(&par, NULL, es_net_params(t->net), &t->optim));
   t->loss = loss_of(&k, c, PAIRS, PAIRS, D);
   const es_train_options make = {.comm = c,
                                  .net = t->net,

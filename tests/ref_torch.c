@@ -226,7 +226,7 @@ static void losses_of_five_steps(void **state) {
   const es_optim_params par = {
       .name = "sgd", .lr = 2e-5, .lr_1d = 1, .momentum = 0.9, .weight_decay = 1e-3};
   es_optim *o;
-  assert_int_equal(es_optim_create(NULL, &par, t.p, &o), ES_OK);
+  assert_int_equal(es_optim_create(&par, NULL, t.p, &o), ES_OK);
   float *want = expected(k, "steps", STEPS);
   double worst = 0;
   for (int i = 0; i < STEPS; i++) {

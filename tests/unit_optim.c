@@ -41,7 +41,7 @@ static void check_sgd(double momentum, double decay, bool nesterov) {
   es_optim *o;
   double x[COUNT], m[COUNT] = {0};
   float got[COUNT];
-  assert_int_equal(es_optim_create(NULL, &par, p, &o), ES_OK);
+  assert_int_equal(es_optim_create(&par, NULL, p, &o), ES_OK);
   for (int i = 0; i < COUNT; i++) x[i] = start[i];
   for (int step = 0; step < 5; step++) {
     const double lr = 0.1 / (1 + step);
@@ -80,8 +80,8 @@ static void ranges_make_up_the_whole(void **state) {
   float whole[COUNT], parts[COUNT];
   es_params *p = make_params(), *q = make_params();
   es_optim *a, *b;
-  assert_int_equal(es_optim_create(NULL, &par, p, &a), ES_OK);
-  assert_int_equal(es_optim_create(NULL, &par, q, &b), ES_OK);
+  assert_int_equal(es_optim_create(&par, NULL, p, &a), ES_OK);
+  assert_int_equal(es_optim_create(&par, NULL, q, &b), ES_OK);
   for (int step = 0; step < 3; step++) {
     assert_int_equal(es_optim_update(a, 0.1), ES_OK);
     assert_int_equal(es_optim_update_part(b, 0.1, &d), ES_OK);
@@ -103,9 +103,9 @@ static void bad_parameters_are_refused(void **state) {
   const es_optim_params unknown = {.name = "sgdd"};
   const es_optim_params nesterov = {.name = "sgd", .nesterov = true};
   const es_optim_params momentum = {.name = "adamw", .momentum = 0.9};
-  assert_int_equal(es_optim_create(NULL, &unknown, p, &o), ES_ECONFIG);
-  assert_int_equal(es_optim_create(NULL, &nesterov, p, &o), ES_ECONFIG);
-  assert_int_equal(es_optim_create(NULL, &momentum, p, &o), ES_ECONFIG);
+  assert_int_equal(es_optim_create(&unknown, NULL, p, &o), ES_ECONFIG);
+  assert_int_equal(es_optim_create(&nesterov, NULL, p, &o), ES_ECONFIG);
+  assert_int_equal(es_optim_create(&momentum, NULL, p, &o), ES_ECONFIG);
   assert_null(o);
   const es_sched_params none = {.name = "cosinus"};
   const es_sched_ops *ops;
@@ -169,9 +169,7 @@ static void run(es_optim_params par, bool interrupted, float out[COUNT]) {
   es_visitor v = {.item = keep, .ctx = &s};
   es_params *p = make_params();
   es_optim *o;
-  es_config *cfg;
-  assert_int_equal(es_config_create(&cfg), ES_OK);
-  assert_int_equal(es_optim_create(cfg, &par, p, &o), ES_OK);
+  assert_int_equal(es_optim_create(&par, NULL, p, &o), ES_OK);
   assert_int_equal(es_optim_update(o, 0.1), ES_OK);
   if (interrupted) {
     assert_int_equal(es_params_visit(p, &v), ES_OK);
@@ -182,7 +180,7 @@ static void run(es_optim_params par, bool interrupted, float out[COUNT]) {
     es_optim_destroy(&o);
     es_params_destroy(&p);
     p = make_params();
-    assert_int_equal(es_optim_create(cfg, &par, p, &o), ES_OK);
+    assert_int_equal(es_optim_create(&par, NULL, p, &o), ES_OK);
     v.loading = 1;
     assert_int_equal(es_params_visit(p, &v), ES_OK);
     assert_int_equal(es_optim_visit(o, &v), ES_OK);
@@ -192,7 +190,6 @@ static void run(es_optim_params par, bool interrupted, float out[COUNT]) {
   assert_int_equal(es_params_get(p, 0, out), ES_OK);
   es_optim_destroy(&o);
   es_params_destroy(&p);
-  es_config_destroy(&cfg);
 }
 
 static void stored_state_continues_exactly(void **state) {

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "dataset_files.h"
+#include "eigenstep/selected.h"
 
 enum { SIDE = 32, VALUES = 3 * SIDE * SIDE };
 
@@ -22,14 +23,17 @@ typedef struct pipeline {
   void *scratch;
 } pipeline;
 
-/** Settings end with NULL. @return the status of es_augment_create */
+/** Settings end with NULL. @return status of es_select_augment and es_augment_create */
 static es_status make(pipeline *p, const es_dataset *ds, const char *const *settings) {
   es_config *cfg;
   *p = (pipeline){0};
   assert_int_equal(es_config_create(&cfg), ES_OK);
   for (; *settings != NULL; settings++)
     assert_int_equal(es_config_set(cfg, *settings), ES_OK);
-  const es_status st = es_augment_create(cfg, ds, &p->a, &p->out);
+  es_augment_steps steps = {0};
+  es_status st = es_select_augment(cfg, ds->ops->name, &steps);
+  if (st == ES_OK) st = es_augment_create(&steps, ds, &p->a, &p->out);
+  es_augment_steps_free(&steps);
   es_config_destroy(&cfg);
   if (st == ES_OK)
     assert_int_equal(es_alloc(es_augment_scratch(p->a), "scratch", &p->scratch), ES_OK);
@@ -48,7 +52,8 @@ static void view(const pipeline *p, int64_t id, uint64_t epoch, int which, float
   void *record;
   assert_int_equal(es_alloc(leaves->scratch, "record", &record), ES_OK);
   assert_int_equal(leaves->ops->get(leaves, id, 0, record, &s), ES_OK);
-  assert_int_equal(es_augment_apply(p->a, 3, id, epoch, which, &s, p->scratch, x), ES_OK);
+  const es_view_key key = {.seed = 3, .epoch = epoch, .sample = id, .view = which};
+  assert_int_equal(es_augment_apply(p->a, &key, &s, p->scratch, x), ES_OK);
   es_free(&record);
 }
 
@@ -239,7 +244,8 @@ static void pairs_pass_through(void **state) {
   assert_int_equal(none.out.h * none.out.w, 1);
   assert_int_equal(ES_NEW(50, &record), ES_OK);
   assert_int_equal(ds->ops->get(ds, 3, 1, record, &s), ES_OK);
-  assert_int_equal(es_augment_apply(none.a, 3, 3, 0, 1, &s, none.scratch, x), ES_OK);
+  const es_view_key key = {.seed = 3, .sample = 3, .view = 1};
+  assert_int_equal(es_augment_apply(none.a, &key, &s, none.scratch, x), ES_OK);
   assert_memory_equal(x, s.f32, sizeof x);
   es_free(&record);
   drop(&none);

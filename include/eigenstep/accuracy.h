@@ -39,8 +39,16 @@ extern const es_param es_accuracy_table[];
 /** Sections probe and probe.NAME, appended to s[max]; returns how many. */
 size_t es_accuracy_sections(es_section *s, size_t max);
 
-/** Is anything asked for, and is all of it known? */
-es_status es_accuracy_check(const es_accuracy_params *p, bool *wanted);
+/** The variants of accuracy.list, each with the values of its section; n = 0: nothing is
+ *  measured. */
+enum { ES_ACCURACY_MAX = 8 };
+typedef struct es_accuracy_choice {
+  int n;
+  const es_accuracy_ops *ops[ES_ACCURACY_MAX];
+  void *par[ES_ACCURACY_MAX]; /**< [ops->size] bytes each */
+} es_accuracy_choice;
+/** Find the variants of a list; par stays NULL. @return ES_OK; ES_ECONFIG (unknown) */
+es_status es_accuracy_find(const char *list, es_accuracy_choice *c);
 
 /** Where records come from. Loaders are borrowed; from each the first view of the first
  *  `bank` (`test`) records is taken. */
@@ -49,13 +57,14 @@ typedef struct es_accuracy_source {
   int64_t bank, test, chunk; /**< records; records of a forward, as the loaders have */
   int classes;
   int features; /**< value of the network that holds the features */
+  int dim;      /**< their width */
   const char *data_name;
 } es_accuracy_source;
 
-/** Collective. Declare /metrics/NAME_accuracy in the trajectory (borrowed). */
-es_status es_accuracy_create(es_config *cfg, const es_comm *c,
-                             const es_accuracy_params *p, const es_accuracy_source *s,
-                             const es_net *net, es_traj *traj, es_accuracy **a);
+/** Collective. Declare /metrics/NAME_accuracy in the trajectory. The trajectory and the
+ *  values of `which` are borrowed and must outlive it. */
+es_status es_accuracy_create(const es_comm *c, const es_accuracy_choice *which,
+                             const es_accuracy_source *s, es_traj *traj, es_accuracy **a);
 void es_accuracy_destroy(es_accuracy **a);
 /** Collective. Features of both sets as the network is now, accuracies, a row each. */
 es_status es_accuracy_measure(es_accuracy *a, es_train *t);

@@ -33,12 +33,11 @@ typedef struct es_assembly {
 
 /** Refuse what can be refused before any data or memory: names and values of loss,
  *  optimiser, schedule and snapshots. */
-es_status es_assembly_check(es_config *cfg, const es_settings *s);
+es_status es_assembly_check(const es_settings *s);
 
 /** Collective. Everything up to the optimiser, ready for the first step.
  *  @return the same status on all ranks */
-es_status es_assembly_create(const es_comm *c, es_config *cfg, const es_settings *s,
-                             es_assembly **p);
+es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly **p);
 void es_assembly_destroy(es_assembly **p);
 
 /** Collective. The snapshots of its embeddings, appended to `t`, and the probe set they
@@ -54,8 +53,7 @@ es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
 
 /** Collective. Data set and views alone (dry runs), into a zeroed pipeline of the
  *  caller. */
-es_status es_assembly_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
-                                es_assembly *p);
+es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assembly *p);
 
 /** Refuse batches and probes larger than what the opened data hold for them. */
 es_status es_assembly_check_data(const es_settings *s, const es_assembly *p);

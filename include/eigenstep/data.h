@@ -85,6 +85,10 @@ typedef struct es_augment_ops {
   const es_param *params;
   size_t size;
   bool last; /**< runs after all others, wherever the list names it (normalize) */
+  /** Optional: change the values so that nothing is random and the whole image remains
+   *  in the view (crop). NULL: views of whole images are made without this step, unless
+   *  it is one of the last. */
+  void (*whole)(void *par);
   /** Optional, NULL = nothing to prepare: check values against each other and complete
    *  them. *h, *w: size of the images that come in (0 = differs from record to record);
    *  changed to the size that goes out. section: for messages. */
@@ -102,27 +106,53 @@ typedef struct es_augment_params {
 } es_augment_params;
 extern const es_param es_augment_table[];
 
+enum { ES_VIEWS = 2, ES_AUGMENT_STEPS = 32 };
+/** A step and the values of its sections augment.NAME and view2.NAME. */
+typedef struct es_augment_step {
+  const es_augment_ops *ops;
+  void *par[ES_VIEWS]; /**< [ops->size] bytes each, owned */
+} es_augment_step;
+/** What a pipeline is made from: the steps in the order in which they run. */
+typedef struct es_augment_steps {
+  int n;
+  es_augment_step step[ES_AUGMENT_STEPS];
+} es_augment_steps;
+/** Find the steps that a list like that of [augment] names and put those that are `last`
+ *  at the end; par stays NULL. @return ES_OK; ES_ECONFIG (empty list, unknown step, a
+ *  step twice) */
+es_status es_augment_steps_find(const char *list, es_augment_steps *s);
+/** The steps that leave whole images, without anything random: see es_augment_ops.whole.
+ *  A copy, to be freed. */
+es_status es_augment_steps_whole(const es_augment_steps *from, es_augment_steps *to);
+/** Remove the steps that are `last` (normalize): views keep the colours of the image. */
+void es_augment_steps_drop_last(es_augment_steps *s);
+void es_augment_steps_free(es_augment_steps *s);
+
 typedef struct es_augment es_augment;
-/** The pipeline of augment.list with sections augment.NAME and, for view 2, view2.NAME
- *  overrides. With no crop in the list images must be square and of one size. Data sets
- *  of pairs pass through unchanged, whatever the list.
+/** A pipeline; the steps' values are copied. With no crop among them images must be
+ *  square and of one size. Data sets of pairs pass through unchanged, whatever the steps.
  *  @param ds   borrowed for the call
  *  @param out  shape of the views it makes: [3, side, side], or [dim, 1, 1]
  *  @return ES_OK, ES_ECONFIG, ES_ENOMEM */
-es_status es_augment_create(es_config *cfg, const es_dataset *ds, es_augment **a,
-                            es_shape *out);
+es_status es_augment_create(const es_augment_steps *steps, const es_dataset *ds,
+                            es_augment **a, es_shape *out);
 void es_augment_destroy(es_augment **a);
+/** Which view: all that its random numbers depend on. */
+typedef struct es_view_key {
+  uint64_t seed, epoch;
+  int64_t sample; /**< record */
+  int view;       /**< 0 or 1 */
+} es_view_key;
 /** Thread-safe: view of a record -> out [3, side, side] f32 (scaled to [0,1], then
- *  normalised if `normalize` is in the list). Random numbers from (seed, sample, epoch,
- *  view) only. scratch: es_augment_scratch bytes, 64-byte aligned, one per thread.
+ *  normalised if `normalize` is among the steps). scratch: es_augment_scratch bytes,
+ *  64-byte aligned, one per thread.
  *  @return ES_OK; ES_EINTERNAL if the record's size is not what the data set announced */
-es_status es_augment_apply(const es_augment *a, uint64_t seed, int64_t sample,
-                           uint64_t epoch, int view, const es_sample *s, void *scratch,
-                           float *out);
+es_status es_augment_apply(const es_augment *a, const es_view_key *which,
+                           const es_sample *s, void *scratch, float *out);
 size_t es_augment_scratch(const es_augment *a);
 
 /** Where the time of views goes: the parts of the pipeline in their order. */
-enum { ES_AUGMENT_PARTS = 34 };
+enum { ES_AUGMENT_PARTS = ES_AUGMENT_STEPS + 2 };
 typedef struct es_augment_profile {
   int n;
   const char *name[ES_AUGMENT_PARTS];
@@ -131,9 +161,9 @@ typedef struct es_augment_profile {
 void es_augment_profile_clear(const es_augment *a, es_augment_profile *p);
 /** es_augment_apply, adding to a cleared profile. Looking at the clock between the parts
  *  costs a microsecond or two a view. */
-es_status es_augment_measure(const es_augment *a, uint64_t seed, int64_t sample,
-                             uint64_t epoch, int view, const es_sample *s, void *scratch,
-                             float *out, es_augment_profile *p);
+es_status es_augment_measure(const es_augment *a, const es_view_key *which,
+                             const es_sample *s, void *scratch, float *out,
+                             es_augment_profile *p);
 
 /* --- loader ------------------------------------------------------------------------- */
 /** One batch on this rank: `n` pairs; rows 0..n-1 are view 1, rows n..2n-1 view 2. */

@@ -42,9 +42,17 @@ size_t es_kernel_list(const es_kernel_ops *const **list);
 /** Sections kernel.NAME of all variants, appended to s[max]; returns how many. */
 size_t es_kernel_sections(es_section *s, size_t max);
 
-/** Collective. Kernel `name` with the parameters of section [kernel.NAME]; automatic
- *  ones from the first n pairs of p. @return ES_OK, ES_ECONFIG, ES_ENOMEM */
-es_status es_kernel_create(es_config *cfg, const char *name, const es_comm *c,
+/** A kernel and the values of its section [kernel.NAME]. */
+typedef struct es_kernel_choice {
+  const es_kernel_ops *ops;
+  void *par; /**< [ops->size] bytes; NULL: the defaults */
+} es_kernel_choice;
+/** Look up by name, without values. @return ES_OK, ES_ECONFIG */
+es_status es_kernel_find(const char *name, const es_kernel_ops **ops);
+
+/** Collective. Make a kernel; the values are copied, automatic ones completed from the
+ *  first n pairs of p. @return ES_OK, ES_ECONFIG, ES_ENOMEM: the same on all ranks */
+es_status es_kernel_create(const es_kernel_choice *which, const es_comm *c,
                            const es_pairs *p, int64_t n, es_kernel **k);
 void es_kernel_destroy(es_kernel **k);
 

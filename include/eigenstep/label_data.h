@@ -19,8 +19,8 @@ typedef struct es_label_data {
  *  have no labels; the others out of what the pipeline holds out. Whole images (the
  *  largest central square), resized to a view, normalised if views are.
  *  @return ES_OK, also with nothing asked for; ES_ECONFIG: no labels */
-es_status es_label_data_open(const es_job *job, es_config *cfg, const es_settings *s,
-                             const es_assembly *p, es_label_data *set);
+es_status es_label_data_open(const es_comm *c, const es_settings *s, const es_assembly *p,
+                             es_label_data *set);
 /** Collective. Only whether there are labels to read (dry runs).
  *  @return ES_OK; ES_ECONFIG: no labels */
 es_status es_label_data_check(const es_comm *c, const es_settings *s,

@@ -6,16 +6,25 @@
 #include "eigenstep/data.h"
 #include "eigenstep/descent.h"
 
-/** The reference experiment's views, for what cfg does not give: augment.list = crop,
- *  augment.crop.mode = fixed, augment.crop.size = 20 pixels. */
-es_status es_pairs_defaults(es_config *cfg);
+/** Where pairs of views come from. */
+typedef struct es_pairs_source {
+  es_data_params data;
+  es_augment_steps augment; /**< owned */
+  uint64_t seed;            /**< of the order of records, of views and generated data */
+} es_pairs_source;
 
-/** Collective. The first n pairs of sections [data] and [augment] (in a random order of
- *  the records if data.shuffle is set), each rank its share; all views as doubles.
- *  @param seed  of the order, the views and generated data
+/** Sections [data] and [augment], and run.seed. Defaults of cfg become those of the
+ *  reference experiment: augment.list = crop, augment.crop.mode = fixed,
+ *  augment.crop.size = 20 pixels.
+ *  @return ES_OK; ES_ECONFIG, ES_ENOMEM: there is nothing to free */
+es_status es_pairs_source_read(es_config *cfg, es_pairs_source *s);
+void es_pairs_source_free(es_pairs_source *s);
+
+/** Collective. The first n pairs of the source (in a random order of the records if
+ *  data.shuffle is set), each rank its share; all views as doubles.
  *  @param view  shape of a view
  *  @return ES_OK; ES_ECONFIG (fewer records than n); errors of the data set */
-es_status es_pairs_load(const es_comm *c, es_config *cfg, uint64_t seed, int64_t n,
+es_status es_pairs_load(const es_comm *c, const es_pairs_source *s, int64_t n,
                         es_pairs *p, es_shape *view);
 
 #endif

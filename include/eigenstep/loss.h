@@ -91,16 +91,29 @@ typedef struct es_simclr_params {
 /** Sections loss and loss.NAME of all variants, appended to s[max]; returns how many. */
 size_t es_loss_sections(es_section *s, size_t max);
 
-/** Collective. Make loss `name` with the parameters of section [loss.NAME] in cfg, for at
- * most n_max pairs on this rank and dim-wide embeddings. pairs: of the global batch, for
- * checks. */
-es_status es_loss_create(es_config *cfg, const char *name, const es_comm *comm, int n_max,
-                         int64_t pairs, int dim, es_loss **l);
+/** A loss and the values of its section [loss.NAME]. */
+typedef struct es_loss_choice {
+  const es_loss_ops *ops;
+  void *par; /**< [ops->size] bytes; NULL: the defaults */
+} es_loss_choice;
+/** Look up by name, without values. @return ES_OK, ES_ECONFIG */
+es_status es_loss_find(const char *name, const es_loss_ops **ops);
+
+/** How many embeddings a loss is to be made for. */
+typedef struct es_loss_size {
+  int n_max;     /**< pairs on this rank, at most */
+  int64_t pairs; /**< of the global batch: for checks */
+  int dim;       /**< width of the embeddings */
+} es_loss_size;
+/** Collective. Make a loss; the values are copied, comm is borrowed and must outlive it.
+ *  @return ES_OK; ES_ECONFIG (values impossible with these sizes), ES_EARG, ES_ENOMEM:
+ *          the same on all ranks */
+es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
+                         const es_comm *comm, es_loss **l);
 void es_loss_destroy(es_loss **l);
-/** Bytes es_loss_create would take for n_max pairs on this rank and `all` on all ranks;
- *  for dry runs. */
-es_status es_loss_bytes(es_config *cfg, const char *name, int n_max, int64_t all, int dim,
-                        size_t *bytes);
+/** Bytes of workspace that es_loss_create would take where all ranks have `all` pairs
+ *  together (size->n_max of them here); for dry runs. which->par must be given. */
+size_t es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all);
 
 /** How its modes grow. */
 es_loss_growth es_loss_growth_of(const es_loss *l);

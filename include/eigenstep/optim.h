@@ -64,8 +64,8 @@ size_t es_optim_sections(es_section *s, size_t max);
 es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops);
 /** Flat buffers that an optimiser keeps with these parameters. */
 int es_optim_moments(const es_optim_params *par, const es_optim_ops *ops);
-/** @param cfg  holds section [optim.NAME]; NULL will do for one that has none */
-es_status es_optim_create(es_config *cfg, const es_optim_params *par, es_params *params,
+/** @param own  values of section [optim.NAME], copied; NULL: its defaults */
+es_status es_optim_create(const es_optim_params *par, const void *own, es_params *params,
                           es_optim **o);
 void es_optim_destroy(es_optim **o);
 /** Collective. Where the parameters are shared (es_params_share) hold one of each moment

@@ -88,17 +88,27 @@ es_status es_config_read_text(es_config *cfg, const char *text, const char *orig
  *  malformed. */
 es_status es_config_set(es_config *cfg, const char *assignment);
 
+/** A default of one command, in place of the table's, for "section.key" unless it is
+ *  given; part of the effective values. @return ES_OK, ES_ENOMEM */
+es_status es_config_default(es_config *cfg, const char *key, const char *value);
+
 /** Refuse keys that no section knows; offers the nearest known name. Also checks every
  *  given value against type, bounds and choices, selected or not. @return ES_OK or
  *  ES_ECONFIG */
 es_status es_config_check(const es_config *cfg, const es_section *sections, size_t n);
 
 /** Fill a struct from defaults and the given values of `section`, and mark those used.
+ *  cfg: NULL = the defaults alone.
  *  `base`: with a non-NULL base struct the values not given are copied from it instead
  *  of the defaults (used for view2.* overrides). @return ES_OK or ES_ECONFIG (range,
  *  type; got/expected) */
 es_status es_config_get(es_config *cfg, const char *section, const es_param *table,
                         const void *base, size_t size, void *out);
+
+/** The same into new memory of `size` bytes (free with es_free): for the sections of
+ *  variants, whose structs only they know. *out: NULL where size is 0. */
+es_status es_config_get_new(es_config *cfg, const char *section, const es_param *table,
+                            const void *base, size_t size, void **out);
 
 /** The text given for "section.key", NULL if not given. */
 const char *es_config_given(const es_config *cfg, const char *section, const char *key);

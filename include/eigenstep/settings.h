@@ -4,10 +4,9 @@
 #ifndef ES_SETTINGS_H
 #define ES_SETTINGS_H
 
-#include "eigenstep/accuracy.h"
 #include "eigenstep/encoder.h"
 #include "eigenstep/config_load.h"
-#include "eigenstep/train.h"
+#include "eigenstep/selected.h"
 
 /** Section [output]. */
 typedef struct es_output_params {
@@ -25,6 +24,7 @@ typedef struct es_backend_params {
 } es_backend_params;
 extern const es_param es_backend_table[];
 
+/** One member a section, and the variants that they name. */
 typedef struct es_settings {
   es_run_params run;
   es_output_params output;
@@ -42,6 +42,7 @@ typedef struct es_settings {
   es_spectrum_params spectrum;
   es_accuracy_params probe;
   es_ckpt_params ckpt;
+  es_selected selected; /**< owned */
 } es_settings;
 
 /** The sections of es_settings and of all variants, appended to s[max]; returns how
@@ -49,8 +50,11 @@ typedef struct es_settings {
 size_t es_settings_sections(es_section *s, size_t max);
 
 /** Fill from a configuration and check what concerns several sections at once (batch
- *  against ranks, modes against dimensions). @return ES_OK or ES_ECONFIG */
+ *  against ranks, modes against dimensions). After this nothing of a run asks the
+ *  configuration for a value.
+ *  @return ES_OK; ES_ECONFIG, ES_ENOMEM: there is nothing to free */
 es_status es_settings_read(es_config *cfg, int ranks, es_settings *s);
+void es_settings_free(es_settings *s);
 
 /** Sizes of a network for batches of up to `pairs` pairs on one of `ranks` ranks. */
 /** The model of the settings for images of this shape; borrows from s. */

@@ -68,6 +68,13 @@ es_status es_config_put(es_config *cfg, const char *key, const char *value, int 
   return ES_OK;
 }
 
+es_status es_config_default(es_config *cfg, const char *key, const char *value) {
+  if (es_config_find(cfg, key) != NULL) return ES_OK;
+  ES_TRY(es_config_put(cfg, key, value, 0));
+  es_config_find(cfg, key)->used = true; /* not the user's: never listed as unused */
+  return ES_OK;
+}
+
 const char *es_config_given(const es_config *cfg, const char *section, const char *key) {
   char full[ES_KEY_MAX];
   es_config_key(section, key, full);
@@ -154,7 +161,7 @@ static es_status fill(es_config *cfg, const char *section, const es_param *table
              row->name, size);
     char key[ES_KEY_MAX];
     es_config_key(section, row->name, key);
-    es_given *given = es_config_find(cfg, key);
+    es_given *given = cfg != NULL ? es_config_find(cfg, key) : NULL;
     if (given != NULL) given->used = true;
     if (given == NULL && has_base) continue;
     const char *text = given != NULL ? given->value : row->value;
@@ -171,5 +178,19 @@ es_status es_config_get(es_config *cfg, const char *section, const es_param *tab
   const es_status st = fill(cfg, section, table, base != NULL, size, filled);
   if (st == ES_OK) memcpy(out, filled, size);
   es_free(&filled);
+  return st;
+}
+
+es_status es_config_get_new(es_config *cfg, const char *section, const es_param *table,
+                            const void *base, size_t size, void **out) {
+  void *made = NULL;
+  *out = NULL;
+  if (size == 0) return ES_OK;
+  ES_TRY(es_alloc(size, section, &made));
+  const es_status st = es_config_get(cfg, section, table, base, size, made);
+  if (st == ES_OK)
+    *out = made;
+  else
+    es_free(&made);
   return st;
 }

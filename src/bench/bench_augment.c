@@ -61,10 +61,9 @@ static es_status make_views(workshop *w, const es_settings *s, int64_t i, bool s
       if (view == 0 || ds->ops->pairs)
         ES_TRY(ds->ops->get(ds, id, view, w->record, &sample));
       if (split) w->read += es_cpu_now() - start;
-      ES_TRY(split ? es_augment_measure(w->p->augment, w->seed, id, 0, view, &sample,
-                                        w->scratch, w->view, &w->profile)
-                   : es_augment_apply(w->p->augment, w->seed, id, 0, view, &sample,
-                                      w->scratch, w->view));
+      const es_view_key which = {.seed = w->seed, .sample = id, .view = view};
+      ES_TRY(es_augment_measure(w->p->augment, &which, &sample, w->scratch, w->view,
+                                split ? &w->profile : NULL));
     }
   }
   return ES_OK;
@@ -143,11 +142,11 @@ done:
   return st;
 }
 
-static es_status open_and_time(const es_comm *c, es_config *cfg, const es_settings *s,
+static es_status open_and_time(const es_comm *c, const es_settings *s,
                                const es_bench_params *b) {
   es_assembly *p = NULL;
   ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
-  es_status st = es_assembly_open_data(c, cfg, s, p);
+  es_status st = es_assembly_open_data(c, s, p);
   if (st == ES_OK) {
     es_print("%s, %lld records of at most %d x %d, views %d x %d; %d ranks", s->data.name,
              (long long) p->data->size, p->data->h_max, p->data->w_max, p->view.h,
@@ -160,13 +159,13 @@ static es_status open_and_time(const es_comm *c, es_config *cfg, const es_settin
 
 /* Collective. Steps of training as `train` makes them, at learning rate 0: the shares of
  * waiting, and the step, on the rank that waits longest. */
-static es_status wait_share(const es_comm *c, es_config *cfg, es_settings s,
-                            const es_bench_params *b, int64_t steps, bool prefetch) {
+static es_status wait_share(const es_comm *c, es_settings s, const es_bench_params *b,
+                            int64_t steps, bool prefetch) {
   es_assembly *p = NULL;
   es_batch *batch = NULL;
   double wait = 0, all = 0, loss;
   s.data.prefetch = prefetch;
-  ES_TRY(es_assembly_create(c, cfg, &s, &p));
+  ES_TRY(es_assembly_create(c, &s, &p));
   es_status st = ES_OK;
   for (int64_t i = -b->warmup; i < steps && st == ES_OK; i++) {
     es_comm_barrier(c);
@@ -191,14 +190,17 @@ static es_status run(const es_job *job, es_config *cfg) {
   es_settings s;
   es_bench_params b;
   par p;
-  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
   ES_TRY(es_config_get(cfg, "bench", es_bench_table, NULL, sizeof b, &b));
   ES_TRY(es_config_get(cfg, "bench.augment", table, NULL, sizeof p, &p));
-  ES_TRY(open_and_time(job->comm, cfg, &s, &b));
-  if (p.steps == 0) return ES_OK;
-  es_print("%s, %lld pairs:", s.encoder.name, (long long) s.batch.pairs);
-  ES_TRY(wait_share(job->comm, cfg, s, &b, p.steps, false));
-  return wait_share(job->comm, cfg, s, &b, p.steps, true);
+  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
+  es_status st = open_and_time(job->comm, &s, &b);
+  if (st == ES_OK && p.steps > 0) {
+    es_print("%s, %lld pairs:", s.encoder.name, (long long) s.batch.pairs);
+    st = wait_share(job->comm, s, &b, p.steps, false);
+    if (st == ES_OK) st = wait_share(job->comm, s, &b, p.steps, true);
+  }
+  es_settings_free(&s);
+  return st;
 }
 
 const es_bench_ops es_bench_augment = {.name = "augment",

@@ -34,18 +34,17 @@ static int sharers(const es_settings *s, int ranks) {
 
 /* The loss of the batch and of the probe: their workspace, and embeddings with gradients
  * in single and double precision. */
-static es_status loss_bytes(es_config *cfg, const es_settings *s, const es_assembly *p,
-                            int ranks, double *bytes) {
-  const int dim = es_settings_dim(s), seen = sharers(s, ranks);
+static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) {
+  const int dim = es_settings_dim(s), sharing = sharers(s, ranks);
   const int64_t all[] = {s->batch.pairs, p->probe_pairs};
-  *bytes = 0;
+  double bytes = 0;
   for (int i = 0; i < 2; i++) {
-    const int64_t n = (all[i] + seen - 1) / seen;
-    size_t work;
-    ES_TRY(es_loss_bytes(cfg, s->loss.name, (int) n, all[i], dim, &work));
-    *bytes += (double) work + (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
+    const int64_t n = (all[i] + sharing - 1) / sharing;
+    const es_loss_size size = {.n_max = (int) n, .pairs = all[i], .dim = dim};
+    const size_t work = es_loss_bytes(&s->selected.loss, &size, all[i]);
+    bytes += (double) work + (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
   }
-  return ES_OK;
+  return bytes;
 }
 
 /* What a run would take, beyond what settings and pipeline say. */
@@ -159,14 +158,15 @@ static es_status network_cost(const es_settings *s, const es_assembly *p, int ra
   return ES_OK;
 }
 
-static es_status make_bill(es_config *cfg, const es_settings *s, const es_assembly *p,
-                           int ranks, bill *b) {
+static es_status make_bill(const es_settings *s, const es_assembly *p, int ranks,
+                           bill *b) {
   es_net_cost eval_net = {0};
   ES_TRY(network_cost(s, p, ranks, false, &b->net));
   if (p->eval_precision != p->precision)
     ES_TRY(network_cost(s, p, ranks, true, &eval_net));
   b->eval_net = (double) (eval_net.activation_bytes + eval_net.passing_bytes);
-  return loss_bytes(cfg, s, p, ranks, &b->loss);
+  b->loss = loss_bytes(s, p, ranks);
+  return ES_OK;
 }
 
 static es_status plan(const es_job *job, es_config *cfg, int ranks) {
@@ -175,12 +175,12 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   bill b;
   es_status st;
   ES_TRY(es_settings_read(cfg, ranks, &s));
-  ES_TRY(es_comm_agree(job->comm, es_assembly_check(cfg, &s)));
+  ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check(&s)), done);
   ES_TRY_GOTO(es_assembly_open_backend(job->comm, &s, &p), done);
-  ES_TRY_GOTO(es_assembly_open_data(job->comm, cfg, &s, &p), done);
+  ES_TRY_GOTO(es_assembly_open_data(job->comm, &s, &p), done);
   ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check_data(&s, &p)), done);
   ES_TRY_GOTO(es_label_data_check(job->comm, &s, &p), done);
-  st = make_bill(cfg, &s, &p, ranks, &b);
+  st = make_bill(&s, &p, ranks, &b);
   ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
   print_plan(&s, &p, &b, ranks);
   st = print_linear(cfg, p.view, ranks);
@@ -189,6 +189,7 @@ done:
   es_dataset_close(&p.held_out);
   es_dataset_close(&p.data);
   es_backend_close(&p.backend);
+  es_settings_free(&s);
   return st;
 }
 

@@ -26,10 +26,11 @@ static es_status build(const es_job *job, es_config *cfg, const char *checkpoint
   int64_t view[3] = {0, 0, 0};
   const es_net_options o = {.max_n = 1};
   ES_TRY(es_settings_read(cfg, 1, &s));
-  ES_TRY(es_ckpt_read(job->comm, checkpoint, walk_view, view, NULL, NULL));
+  es_status st = es_ckpt_read(job->comm, checkpoint, walk_view, view, NULL, NULL);
   const es_shape shape = {(int) view[0], (int) view[1], (int) view[2]};
   const es_model_desc m = es_settings_model(&s, shape);
-  const es_status st = es_model_build(b, &o, &m, net, NULL);
+  if (st == ES_OK) st = es_model_build(b, &o, &m, net, NULL);
+  es_settings_free(&s);
   return es_comm_agree(job->comm, st);
 }
 

@@ -130,7 +130,7 @@ static es_status resume(const es_job *job, const char *dir, int argc, char *cons
   bool longer = false;
   int64_t step = 0;
   es_config *cfg = NULL;
-  es_settings s;
+  es_settings s = {.ckpt = {0}};
   es_status st;
   snprintf(file, sizeof file, "%s/ckpt", dir);
   ES_TRY(es_ckpt_latest(c, file, path, &step));
@@ -147,6 +147,7 @@ static es_status resume(const es_job *job, const char *dir, int argc, char *cons
   s.encoder.weights[0] = '\0'; /* the checkpoint has them all */
   st = es_training_run(job, cfg, &s, path, o);
 done:
+  es_settings_free(&s);
   es_free(&stored);
   es_config_destroy(&cfg);
   return st;

@@ -72,8 +72,8 @@ static void print_accuracies(const es_accuracy *a) {
   }
 }
 
-static es_status run_into(const es_job *job, es_config *cfg, const es_settings *s,
-                          es_run_folder *o, es_assembly *p, const es_label_data *set) {
+static es_status run_into(const es_job *job, const es_settings *s, es_run_folder *o,
+                          es_assembly *p, const es_label_data *set) {
   const es_comm *c = job->comm;
   es_run run = {.par = &s->run,
                 .ckpt = &s->ckpt,
@@ -98,7 +98,7 @@ static es_status run_into(const es_job *job, es_config *cfg, const es_settings *
   ES_TRY_GOTO(es_assembly_probe(c, p, s, grid, o->traj, &snap, &probe), done);
   if (set->wanted)
     ES_TRY_GOTO(
-        es_accuracy_create(cfg, c, &s->probe, &set->source, p->net, o->traj, &accuracy),
+        es_accuracy_create(c, &s->selected.accuracy, &set->source, o->traj, &accuracy),
         done);
   run.accuracy = accuracy;
   print_start(c, s, p);
@@ -126,8 +126,8 @@ es_status es_training_run(const es_job *job, es_config *cfg, const es_settings *
   const es_comm *const c = job->comm;
   es_assembly *p = NULL;
   es_label_data set = {0};
-  ES_TRY(es_assembly_create(c, cfg, s, &p));
-  es_status st = es_label_data_open(job, cfg, s, p, &set);
+  ES_TRY(es_assembly_create(c, s, &p));
+  es_status st = es_label_data_open(c, s, p, &set);
   if (st == ES_OK && checkpoint != NULL)
     st = es_ckpt_read(c, checkpoint, es_train_visit, p->train, NULL, NULL);
   es_stop_install(); /* what has a folder ends with a checkpoint and a STATUS in it */
@@ -136,7 +136,7 @@ es_status es_training_run(const es_job *job, es_config *cfg, const es_settings *
   if (st == ES_OK && checkpoint != NULL)
     st = es_run_folder_resume(job, cfg, p->train->step, o);
   if (st == ES_OK) {
-    st = run_into(job, cfg, s, o, p, &set);
+    st = run_into(job, s, o, p, &set);
     st = es_run_folder_close(job, o, st, p->train->step);
   }
   es_label_data_close(&set);
@@ -148,8 +148,10 @@ static es_status train(const es_job *job, es_config *cfg) {
   es_settings s;
   es_run_folder o = {.lock = -1};
   ES_TRY(es_settings_read(cfg, job->comm->size, &s));
-  ES_TRY(es_run_folder_check(job, s.output.dir));
-  return es_training_run(job, cfg, &s, NULL, &o);
+  es_status st = es_run_folder_check(job, s.output.dir);
+  if (st == ES_OK) st = es_training_run(job, cfg, &s, NULL, &o);
+  es_settings_free(&s);
+  return st;
 }
 
 static es_status run(const es_job *job, int argc, char *const *argv) {

@@ -27,7 +27,7 @@ const es_param es_views_table[] = {
         "views as the network gets them; false: without normalize, colours in [0, 1]"),
     ES_PARAM_END};
 
-enum { BLOCK = 64, STEPS_MAX = ES_AUGMENT_PARTS };
+enum { BLOCK = 64 };
 
 /* This rank's rows of the file, some at a time. */
 typedef struct rows {
@@ -41,27 +41,6 @@ typedef struct rows {
   float *view[2]; /* [BLOCK, values] */
   int64_t id[BLOCK], label[BLOCK];
 } rows;
-
-/* The list without the steps that are last (normalize): colours stay colours. */
-static es_status drop_last_steps(es_config *cfg) {
-  const es_augment_ops *const *ops;
-  const size_t count = es_augment_list(&ops);
-  es_augment_params a;
-  char name[STEPS_MAX][64], text[sizeof name + 2 * STEPS_MAX] = "augment.list=";
-  size_t n, kept = 0;
-  ES_TRY(es_config_get(cfg, "augment", es_augment_table, NULL, sizeof a, &a));
-  ES_TRY(es_split("augment.list", a.list, STEPS_MAX, name, &n));
-  if (n == 0) return ES_OK;
-  for (size_t i = 0; i < n; i++) {
-    bool last = false;
-    for (size_t k = 0; k < count; k++)
-      last = last || (ops[k]->last && strcmp(ops[k]->name, name[i]) == 0);
-    if (last) continue;
-    const size_t used = strlen(text);
-    snprintf(text + used, sizeof text - used, "%s%s", kept++ > 0 ? "," : "", name[i]);
-  }
-  return es_config_set(cfg, kept > 0 ? text : "augment.list=none");
-}
 
 static es_status rows_open(const es_settings *s, const es_assembly *p, const par *v,
                            rows *r) {
@@ -90,8 +69,10 @@ static es_status fill_row(rows *r, int64_t i, int64_t id) {
   es_sample s;
   for (int k = 0; k < 2; k++) {
     if (k == 0 || ds->ops->pairs) ES_TRY(ds->ops->get(ds, id, k, r->record, &s));
-    ES_TRY(es_augment_apply(r->p->augment, r->seed, id, (uint64_t) r->v->epoch, k, &s,
-                            r->scratch, r->view[k] + (size_t) i * r->values));
+    const es_view_key which = {
+        .seed = r->seed, .epoch = (uint64_t) r->v->epoch, .sample = id, .view = k};
+    ES_TRY(es_augment_apply(r->p->augment, &which, &s, r->scratch,
+                            r->view[k] + (size_t) i * r->values));
   }
   r->id[i] = id;
   r->label[i] = s.label;
@@ -187,17 +168,18 @@ static es_status views(const es_job *job, es_config *cfg) {
   es_settings s;
   par v;
   es_assembly *p = NULL;
-  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
   ES_TRY(es_config_get(cfg, "views", es_views_table, NULL, sizeof v, &v));
-  if (!v.normalized) ES_TRY(drop_last_steps(cfg));
-  ES_TRY(es_comm_agree(job->comm, ES_NEW(1, &p)));
-  es_status st = es_assembly_open_data(job->comm, cfg, &s, p);
+  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
+  if (!v.normalized) es_augment_steps_drop_last(&s.selected.augment);
+  es_status st = es_comm_agree(job->comm, ES_NEW(1, &p));
+  if (st == ES_OK) st = es_assembly_open_data(job->comm, &s, p);
   if (st == ES_OK) st = es_comm_agree(job->comm, check(p->data, &v));
   if (st == ES_OK) st = write_file(job, cfg, &s, p, &v);
   if (st == ES_OK)
     es_info("wrote %s: %lld pairs of views, %d x %d x %d, of %s", v.file,
             (long long) v.count, p->view.c, p->view.h, p->view.w, s.data.name);
   es_assembly_destroy(&p);
+  es_settings_free(&s);
   return st;
 }
 

@@ -51,6 +51,14 @@ static es_status prepare(void *par, const char *section, int *h, int *w) {
   return ES_OK;
 }
 
+/** The largest central square, resized. */
+static void whole(void *par) {
+  crop *c = par;
+  c->mode = RESIZED;
+  c->scale_min = c->scale_max = 1;
+  c->ratio = (es_list){.n = 2, .v = {1, 1}};
+}
+
 /** The largest central window with a ratio within bounds. */
 static es_window central(const crop *c, int h, int w) {
   const double ratio = (double) w / h;
@@ -144,4 +152,5 @@ const es_augment_ops es_augment_crop = {
     .params = table,
     .size = sizeof(crop),
     .prepare = prepare,
+    .whole = whole,
     .apply = apply};

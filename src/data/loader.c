@@ -53,7 +53,9 @@ static bool is_finite(const float *x, size_t n) {
 
 static es_status fill_view(es_loader *l, es_batch *b, int i, int view, es_sample *s) {
   float *x = b->x + (size_t) (view * b->n + i) * l->values;
-  ES_TRY(es_augment_apply(l->a, l->o.seed, b->id[i], b->epoch[i], view, s, l->view, x));
+  const es_view_key which = {
+      .seed = l->o.seed, .epoch = b->epoch[i], .sample = b->id[i], .view = view};
+  ES_TRY(es_augment_apply(l->a, &which, s, l->view, x));
   ES_CHECK(is_finite(x, l->values), ES_EMATH,
            "record %lld of data.name = %s: got a value that is not finite, expected "
            "numbers",

@@ -80,15 +80,13 @@ static int sums_of(const es_optim *o) {
   return n > 0 ? n : 1;
 }
 
-/** Read the optimiser's own section, make its moments. */
-static es_status prepare(es_optim *o, es_config *cfg) {
+/** Keep the values of the optimiser's own section, make its moments. */
+static es_status prepare(es_optim *o, const void *own) {
   const es_optim_ops *const ops = o->ops;
   es_backend *const b = o->params->backend;
   if (ops->params != NULL) {
-    char section[64];
-    snprintf(section, sizeof section, "optim.%s", ops->name);
-    ES_TRY(es_alloc(ops->size, section, &o->own));
-    ES_TRY(es_config_get(cfg, section, ops->params, NULL, ops->size, o->own));
+    ES_TRY(es_config_get_new(NULL, ops->name, ops->params, NULL, ops->size, &o->own));
+    if (own != NULL) memcpy(o->own, own, ops->size);
   }
   void *room = NULL;
   ES_TRY(ES_NEW(o->params->n_tensors * ops->sums, &o->sum));
@@ -103,7 +101,7 @@ static es_status prepare(es_optim *o, es_config *cfg) {
   return ES_OK;
 }
 
-es_status es_optim_create(es_config *cfg, const es_optim_params *par, es_params *params,
+es_status es_optim_create(const es_optim_params *par, const void *own, es_params *params,
                           es_optim **o) {
   const es_optim_ops *ops;
   ES_TRY(es_optim_find(par, &ops));
@@ -112,7 +110,7 @@ es_status es_optim_create(es_config *cfg, const es_optim_params *par, es_params 
   q->ops = ops;
   q->par = *par;
   q->params = params;
-  const es_status st = prepare(q, cfg);
+  const es_status st = prepare(q, own);
   if (st == ES_OK)
     *o = q;
   else

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
-#include "eigenstep/registry.h"
 
 /* Views of the probe belong to no epoch of training. */
 #define PROBE_EPOCH UINT32_MAX
@@ -28,8 +27,7 @@ static bool has_test_split(const es_dataset *ds, const char *split) {
          strstr(splits, "test") != NULL && strcmp(split, "test") != 0;
 }
 
-es_status es_assembly_open_data(const es_comm *c, es_config *cfg, const es_settings *s,
-                                es_assembly *p) {
+es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assembly *p) {
   const uint64_t seed = (uint64_t) s->run.seed;
   ES_TRY(es_dataset_open(c, &s->data, NULL, seed, &p->data));
   if (has_test_split(p->data, s->data.split)) {
@@ -37,7 +35,8 @@ es_status es_assembly_open_data(const es_comm *c, es_config *cfg, const es_setti
     test.limit = 0;
     ES_TRY(es_dataset_open(c, &test, "test", seed, &p->held_out));
   }
-  ES_TRY(es_comm_agree(c, es_augment_create(cfg, p->data, &p->augment, &p->view)));
+  ES_TRY(es_comm_agree(
+      c, es_augment_create(&s->selected.augment, p->data, &p->augment, &p->view)));
   const int64_t unit = s->parallel.deterministic ? s->parallel.shards : 1;
   p->probe_chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size, unit);
   p->probe_pairs = s->spectrum.probe / p->probe_chunk * p->probe_chunk;
@@ -118,8 +117,7 @@ static es_status build_eval_net(const es_comm *c, const es_settings *s, es_net_o
   return ES_OK;
 }
 
-static es_status build_model(const es_comm *c, es_config *cfg, const es_settings *s,
-                             es_assembly *p) {
+static es_status build_model(const es_comm *c, const es_settings *s, es_assembly *p) {
   const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
   const int n_max = batch > chunk ? batch : chunk;
   es_net_options o = es_settings_net(s, n_max, c->size);
@@ -130,21 +128,25 @@ static es_status build_model(const es_comm *c, es_config *cfg, const es_settings
   es_params *params = es_net_params(p->net);
   ES_TRY(es_comm_agree(c, es_params_init(params, (uint64_t) s->run.seed)));
   if (s->encoder.weights[0] != '\0') ES_TRY(es_model_load(params, c, s->encoder.weights));
-  ES_TRY(es_comm_agree(c, es_optim_create(cfg, &s->optim, params, &p->optim)));
+  ES_TRY(
+      es_comm_agree(c, es_optim_create(&s->optim, s->selected.optim, params, &p->optim)));
   ES_TRY(es_sched_find(&s->sched, &p->sched));
   return build_eval_net(c, s, o, p);
 }
 
 /* Losses of batch and probe; each rank sees its share of the pairs, or all. */
-static es_status make_losses(es_config *cfg, const es_settings *s, es_assembly *p) {
+static es_status make_losses(const es_settings *s, es_assembly *p) {
   const int ranks = p->loss_comm->size, dim = es_net_dim(p->net);
   const int64_t chunks = p->probe_pairs / p->probe_chunk;
-  const int batch = (int) ((s->batch.pairs + ranks - 1) / ranks);
-  const int probe = (int) (chunks * ((p->probe_chunk + ranks - 1) / ranks));
-  ES_TRY(es_loss_create(cfg, s->loss.name, p->loss_comm, batch, s->batch.pairs, dim,
-                        &p->loss));
-  ES_TRY(es_loss_create(cfg, s->loss.name, p->loss_comm, probe, p->probe_pairs, dim,
-                        &p->probe_loss));
+  const es_loss_size batch = {.n_max = (int) ((s->batch.pairs + ranks - 1) / ranks),
+                              .pairs = s->batch.pairs,
+                              .dim = dim};
+  const es_loss_size probe = {.n_max =
+                                  (int) (chunks * ((p->probe_chunk + ranks - 1) / ranks)),
+                              .pairs = p->probe_pairs,
+                              .dim = dim};
+  ES_TRY(es_loss_create(&s->selected.loss, &batch, p->loss_comm, &p->loss));
+  ES_TRY(es_loss_create(&s->selected.loss, &probe, p->loss_comm, &p->probe_loss));
   return es_precondition_create(&s->precondition, p->loss, &p->precondition);
 }
 
@@ -167,21 +169,11 @@ static es_status make_train(const es_comm *c, const es_settings *s, es_assembly 
   return es_train_share(p->train);
 }
 
-static es_status check_loss(es_config *cfg, const es_settings *s) {
-  const es_loss_ops *const *list;
-  const size_t n = es_loss_list(&list);
-  const void *found;
-  void *par = NULL;
-  char section[64];
-  ES_TRY(es_registry_find("loss", s->loss.name, (const void *const *) list, n, &found));
-  const es_loss_ops *ops = found;
-  snprintf(section, sizeof section, "loss.%s", ops->name);
-  ES_TRY(es_alloc(ops->size, section, &par));
-  es_status st = es_config_get(cfg, section, ops->params, NULL, ops->size, par);
-  if (st == ES_OK && ops->check != NULL)
-    st = ops->check(par, s->batch.pairs, es_settings_dim(s));
-  es_free(&par);
-  ES_TRY(st);
+static es_status check_loss(const es_settings *s) {
+  const es_loss_choice *const loss = &s->selected.loss;
+  const es_loss_ops *const ops = loss->ops;
+  if (ops->check != NULL)
+    ES_TRY(ops->check(loss->par, s->batch.pairs, es_settings_dim(s)));
   ES_TRY(es_precondition_check(&s->precondition, ops, es_settings_dim(s)));
   if (es_settings_dim(s) > s->batch.pairs)
     es_warn("embeddings of width %d, but batches of %lld pairs: C of a batch has at most "
@@ -190,35 +182,30 @@ static es_status check_loss(es_config *cfg, const es_settings *s) {
   return ES_OK;
 }
 
-es_status es_assembly_check(es_config *cfg, const es_settings *s) {
+es_status es_assembly_check(const es_settings *s) {
   const es_snapshot_options o = {
       .dim = es_settings_dim(s), .samples = s->spectrum.probe, .pairs = true};
-  const es_optim_ops *optim;
   const es_sched_ops *sched;
-  bool wanted;
   ES_CHECK(s->spectrum.precision <= s->backend.precision, ES_ECONFIG,
            "spectrum.precision: got bf16 with backend.precision = f32, expected f32");
-  ES_TRY(check_loss(cfg, s));
-  ES_TRY(es_accuracy_check(&s->probe, &wanted));
-  ES_TRY(es_optim_find(&s->optim, &optim));
+  ES_TRY(check_loss(s));
   ES_TRY(es_sched_find(&s->sched, &sched));
   return es_snapshot_check(&s->spectrum, &o);
 }
 
-es_status es_assembly_create(const es_comm *c, es_config *cfg, const es_settings *s,
-                             es_assembly **out) {
+es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly **out) {
   es_assembly *p = NULL;
   es_status st;
-  ES_TRY(es_comm_agree(c, es_assembly_check(cfg, s)));
+  ES_TRY(es_comm_agree(c, es_assembly_check(s)));
   ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
   ES_TRY_GOTO(es_assembly_open_backend(c, s, p), fail);
-  ES_TRY_GOTO(es_assembly_open_data(c, cfg, s, p), fail);
+  ES_TRY_GOTO(es_assembly_open_data(c, s, p), fail);
   ES_TRY_GOTO(es_comm_agree(c, open_loaders(c, s, p)), fail);
-  ES_TRY_GOTO(build_model(c, cfg, s, p), fail);
+  ES_TRY_GOTO(build_model(c, s, p), fail);
   if (s->parallel.deterministic)
     ES_TRY_GOTO(es_comm_agree(c, es_comm_create(MPI_COMM_SELF, &p->self)), fail);
   p->loss_comm = p->self != NULL ? p->self : c;
-  ES_TRY_GOTO(es_comm_agree(c, make_losses(cfg, s, p)), fail);
+  ES_TRY_GOTO(es_comm_agree(c, make_losses(s, p)), fail);
   ES_TRY_GOTO(make_train(c, s, p), fail);
   *out = p;
   return ES_OK;

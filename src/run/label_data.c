@@ -3,43 +3,7 @@
  *  [probe]. */
 #include "eigenstep/label_data.h"
 
-#include <stdio.h>
 #include <string.h>
-#include "eigenstep/mem.h"
-
-/* The configuration with views that are whole images without anything random. */
-static es_status plain_config(const es_job *job, es_config *cfg, es_config **plain) {
-  static const char *const whole[] = {"mode=resized", "scale_min=1", "scale_max=1",
-                                      "ratio=1, 1"};
-  char *text = NULL, item[64][64], set[256] = "augment.list=";
-  size_t steps = 0;
-  es_augment_params a;
-  es_config *made = NULL;
-  es_status st;
-  ES_TRY_GOTO(es_config_get(cfg, "augment", es_augment_table, NULL, sizeof a, &a), done);
-  ES_TRY_GOTO(es_split("augment.list", a.list, 64, item, &steps), done);
-  ES_TRY_GOTO(es_config_text(cfg, job->section, job->sections, false, &text), done);
-  ES_TRY_GOTO(es_config_create(&made), done);
-  ES_TRY_GOTO(es_config_read_text(made, text, "the effective parameters"), done);
-  for (size_t i = 0; i < steps; i++) {
-    if (strcmp(item[i], "crop") != 0 && strcmp(item[i], "normalize") != 0) continue;
-    const size_t used = strlen(set);
-    snprintf(set + used, sizeof set - used, "%s%s", set[used - 1] == '=' ? "" : ", ",
-             item[i]);
-  }
-  ES_TRY_GOTO(es_config_set(made, set), done);
-  for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-    for (int v = 0; v < 2; v++) {
-      snprintf(set, sizeof set, "%s.crop.%s", v ? "view2" : "augment", whole[i]);
-      ES_TRY_GOTO(es_config_set(made, set), done);
-    }
-  *plain = made;
-  made = NULL;
-done:
-  es_config_destroy(&made);
-  es_free(&text);
-  return st;
-}
 
 /* The data set of the bank, one with labels. */
 static es_status find_bank(const es_comm *c, const es_settings *s, const es_assembly *p,
@@ -63,8 +27,9 @@ static es_status find_bank(const es_comm *c, const es_settings *s, const es_asse
   return ES_OK;
 }
 
-static es_status open_loaders(const es_comm *c, es_config *plain, const es_settings *s,
-                              const es_assembly *p, es_label_data *set) {
+static es_status open_loaders(const es_comm *c, const es_augment_steps *plain,
+                              const es_settings *s, const es_assembly *p,
+                              es_label_data *set) {
   const es_dataset *bank = NULL;
   ES_TRY(find_bank(c, s, p, set, &bank));
   const es_dataset *const test = p->held_out != NULL ? p->held_out : p->data;
@@ -96,19 +61,19 @@ static es_status open_loaders(const es_comm *c, es_config *plain, const es_setti
       .chunk = s->batch.pairs,
       .classes = bank->labels > test->labels ? bank->labels : test->labels,
       .features = p->features,
+      .dim = es_net_shape(p->net, p->features).c,
       .data_name = s->data.name};
   return ES_OK;
 }
 
-es_status es_label_data_open(const es_job *job, es_config *cfg, const es_settings *s,
-                             const es_assembly *p, es_label_data *set) {
-  const es_comm *const c = job->comm;
-  es_config *plain = NULL;
-  ES_TRY(es_accuracy_check(&s->probe, &set->wanted));
+es_status es_label_data_open(const es_comm *c, const es_settings *s, const es_assembly *p,
+                             es_label_data *set) {
+  es_augment_steps plain = {0};
+  set->wanted = s->selected.accuracy.n > 0;
   if (!set->wanted) return ES_OK;
-  es_status st = es_comm_agree(c, plain_config(job, cfg, &plain));
-  if (st == ES_OK) st = open_loaders(c, plain, s, p, set);
-  es_config_destroy(&plain);
+  es_status st = es_comm_agree(c, es_augment_steps_whole(&s->selected.augment, &plain));
+  if (st == ES_OK) st = open_loaders(c, &plain, s, p, set);
+  es_augment_steps_free(&plain);
   if (st != ES_OK) es_label_data_close(set);
   return st;
 }
@@ -117,8 +82,8 @@ es_status es_label_data_check(const es_comm *c, const es_settings *s,
                               const es_assembly *p) {
   es_label_data set = {0};
   const es_dataset *bank;
-  ES_TRY(es_accuracy_check(&s->probe, &set.wanted));
-  const es_status st = set.wanted ? find_bank(c, s, p, &set, &bank) : ES_OK;
+  if (s->selected.accuracy.n == 0) return ES_OK;
+  const es_status st = find_bank(c, s, p, &set, &bank);
   es_label_data_close(&set);
   return st;
 }

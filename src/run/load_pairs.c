@@ -3,16 +3,21 @@
 #include "eigenstep/load_pairs.h"
 
 #include "eigenstep/mem.h"
+#include "eigenstep/selected.h"
 
-es_status es_pairs_defaults(es_config *cfg) {
-  static const char *const defaults[][3] = {
-      {"augment", "list", "augment.list=crop"},
-      {"augment.crop", "mode", "augment.crop.mode=fixed"},
-      {"augment.crop", "size", "augment.crop.size=20"}};
-  for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
-    if (es_config_given(cfg, defaults[i][0], defaults[i][1]) == NULL)
-      ES_TRY(es_config_set(cfg, defaults[i][2]));
-  return ES_OK;
+es_status es_pairs_source_read(es_config *cfg, es_pairs_source *s) {
+  es_run_params run;
+  ES_TRY(es_config_default(cfg, "augment.list", "crop"));
+  ES_TRY(es_config_default(cfg, "augment.crop.mode", "fixed"));
+  ES_TRY(es_config_default(cfg, "augment.crop.size", "20"));
+  ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
+  ES_TRY(es_config_get(cfg, "data", es_data_table, NULL, sizeof s->data, &s->data));
+  s->seed = (uint64_t) run.seed;
+  return es_select_augment(cfg, s->data.name, &s->augment);
+}
+
+void es_pairs_source_free(es_pairs_source *s) {
+  es_augment_steps_free(&s->augment);
 }
 
 /* A batch needs a pair on each rank; with fewer pairs the surplus is left out again. */
@@ -38,28 +43,26 @@ static es_status load(const es_comm *c, const es_dataset *ds, const es_augment *
   return st;
 }
 
-es_status es_pairs_load(const es_comm *c, es_config *cfg, uint64_t seed, int64_t n,
+es_status es_pairs_load(const es_comm *c, const es_pairs_source *s, int64_t n,
                         es_pairs *out, es_shape *view) {
-  es_data_params par;
   es_dataset *ds = NULL;
   es_augment *a = NULL;
   es_pairs p = {.total = n};
   es_status st;
-  ES_TRY(es_config_get(cfg, "data", es_data_table, NULL, sizeof par, &par));
-  ES_TRY_GOTO(es_dataset_open(c, &par, NULL, seed, &ds), done);
+  ES_TRY_GOTO(es_dataset_open(c, &s->data, NULL, s->seed, &ds), done);
   if (n > ds->size && !ds->endless) {
     if (c->rank == 0)
       es_error("sample: got %lld pairs, expected at most the %lld records of '%s'",
-               (long long) n, (long long) ds->size, par.name);
+               (long long) n, (long long) ds->size, s->data.name);
     st = ES_ECONFIG;
     goto done;
   }
-  ES_TRY_GOTO(es_comm_agree(c, es_augment_create(cfg, ds, &a, view)), done);
+  ES_TRY_GOTO(es_comm_agree(c, es_augment_create(&s->augment, ds, &a, view)), done);
   p.m = view->c * view->h * view->w;
-  const es_loader_options o = {.seed = seed,
+  const es_loader_options o = {.seed = s->seed,
                                .pairs = n > c->size ? n : c->size,
                                .count = ds->size,
-                               .shuffle = par.shuffle};
+                               .shuffle = s->data.shuffle};
   ES_TRY_GOTO(load(c, ds, a, *view, &o, &p), done);
   *out = p;
 done:

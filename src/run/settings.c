@@ -130,22 +130,16 @@ static es_status check_deterministic(const es_settings *s, int ranks) {
            "batch.micro: got %lld with parallel.deterministic, expected 0: which pairs "
            "pass together depends on the number of ranks",
            (long long) s->batch.micro);
-  bool accuracies;
-  ES_TRY(es_accuracy_check(&s->probe, &accuracies));
   ES_CHECK(
-      !accuracies, ES_ECONFIG,
+      s->selected.accuracy.n == 0, ES_ECONFIG,
       "probe.list: got '%s' with parallel.deterministic, expected none: accuracies are "
       "sums in the order of ranks",
       s->probe.list);
   return ES_OK;
 }
 
-es_status es_settings_read(es_config *cfg, int ranks, es_settings *s) {
-  for (size_t i = 0; i < FIXED; i++) {
-    void *at = (char *) s + fixed[i].offset;
-    ES_TRY(es_config_get(cfg, fixed[i].name, fixed[i].table, NULL, fixed[i].size, at));
-  }
-  locate_plans(s->backend.plans, sizeof s->backend.plans);
+/* What concerns several sections at once. */
+static es_status check(const es_settings *s, int ranks) {
   ES_CHECK(
       s->projector.widths.n >= 1, ES_ECONFIG,
       "projector.widths: got an empty list, expected at least the embedding's width");
@@ -159,6 +153,31 @@ es_status es_settings_read(es_config *cfg, int ranks, es_settings *s) {
            "spectrum.probe: got %lld pairs for %d ranks, expected at least one a rank",
            (long long) s->spectrum.probe, ranks);
   return check_deterministic(s, ranks);
+}
+
+/* Into members that are zero. */
+static es_status select_variants(es_config *cfg, es_settings *s) {
+  ES_TRY(es_select_loss(cfg, s->loss.name, &s->selected.loss));
+  ES_TRY(es_select_optim(cfg, &s->optim, &s->selected.optim));
+  ES_TRY(es_select_accuracy(cfg, s->probe.list, &s->selected.accuracy));
+  return es_select_augment(cfg, s->data.name, &s->selected.augment);
+}
+
+es_status es_settings_read(es_config *cfg, int ranks, es_settings *s) {
+  memset(s, 0, sizeof *s);
+  for (size_t i = 0; i < FIXED; i++) {
+    void *at = (char *) s + fixed[i].offset;
+    ES_TRY(es_config_get(cfg, fixed[i].name, fixed[i].table, NULL, fixed[i].size, at));
+  }
+  locate_plans(s->backend.plans, sizeof s->backend.plans);
+  es_status st = select_variants(cfg, s);
+  if (st == ES_OK) st = check(s, ranks);
+  if (st != ES_OK) es_settings_free(s);
+  return st;
+}
+
+void es_settings_free(es_settings *s) {
+  es_selected_free(&s->selected);
 }
 
 es_model_desc es_settings_model(const es_settings *s, es_shape input) {

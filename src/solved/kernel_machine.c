@@ -257,37 +257,52 @@ static es_status simulate(job *j, const es_run_folder *out) {
   return es_kernel_networks(m, (int64_t) end, out->traj);
 }
 
-static es_status load(const es_job *context, es_config *cfg, job *j) {
+/* What the configuration says of a run. */
+typedef struct settings {
+  es_output_params output;
+  es_pairs_source source;  /* owned */
+  es_kernel_choice kernel; /* owned */
+} settings;
+
+static void release_settings(settings *s) {
+  es_pairs_source_free(&s->source);
+  es_free(&s->kernel.par);
+}
+
+static es_status read_settings(es_config *cfg, es_kernel_params *values, settings *s) {
+  ES_TRY(es_config_get(cfg, "kernel", es_kernel_table, NULL, sizeof *values, values));
+  ES_TRY(
+      es_config_get(cfg, "output", es_output_table, NULL, sizeof s->output, &s->output));
+  ES_TRY(check(values));
+  ES_TRY(es_select_kernel(cfg, values->name, &s->kernel));
+  return es_pairs_source_read(cfg, &s->source);
+}
+
+static es_status load(job *j, const settings *s) {
   es_machine *m = &j->m;
   const int64_t total = m->par.sample + m->par.held_out;
-  ES_TRY(es_pairs_defaults(cfg));
-  ES_TRY(es_pairs_load(context->comm, cfg, m->seed, total, &m->pairs, &m->view));
-  ES_TRY(
-      es_kernel_create(cfg, m->par.name, m->comm, &m->pairs, m->par.sample, &m->kernel));
+  m->seed = s->source.seed;
+  ES_TRY(es_pairs_load(m->comm, &s->source, total, &m->pairs, &m->view));
+  ES_TRY(es_kernel_create(&s->kernel, m->comm, &m->pairs, m->par.sample, &m->kernel));
   return check_widths(m);
 }
 
-static es_status kernel_into(const es_job *context, es_config *cfg, job *j) {
-  es_machine *m = &j->m;
-  es_run_params run;
-  es_output_params dir;
+static es_status run(const es_job *context, es_config *cfg, job *j, settings *s) {
   es_run_folder o = {0};
-  ES_TRY(es_config_get(cfg, "kernel", es_kernel_table, NULL, sizeof m->par, &m->par));
-  ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
-  ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof dir, &dir));
-  ES_TRY(check(&m->par));
-  ES_TRY(es_run_folder_check(context, dir.dir));
-  m->seed = (uint64_t) run.seed;
-  ES_TRY(load(context, cfg, j));
+  ES_TRY(es_comm_agree(context->comm, read_settings(cfg, &j->m.par, s)));
+  ES_TRY(es_run_folder_check(context, s->output.dir));
+  ES_TRY(load(j, s));
   ES_TRY(prepare(j));
-  ES_TRY(es_run_folder_open(context, cfg, dir.dir, &o));
+  ES_TRY(es_run_folder_open(context, cfg, s->output.dir, &o));
   const es_status st = simulate(j, &o);
   return es_run_folder_close(context, &o, st, 0);
 }
 
 es_status es_kernel_machine_run(const es_job *context, es_config *cfg) {
   job j = {.m.comm = context->comm};
-  const es_status st = kernel_into(context, cfg, &j);
+  settings s = {.kernel = {0}};
+  const es_status st = run(context, cfg, &j, &s);
   release(&j);
+  release_settings(&s);
   return st;
 }

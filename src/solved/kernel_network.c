@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/selected.h"
 
 /* This rank's pairs of one set, as the network takes them. */
 static es_status fill_batch(es_network *q, int set, int64_t from, int64_t total) {
@@ -127,19 +128,18 @@ done:
   return st;
 }
 
-/* The loss of the theory, whatever the run's configuration says about losses. */
+/* The loss of the theory, whatever the run's configuration says about losses: the
+ * defaults of section [loss.barlow], with kernel.offdiag. */
 static es_status make_loss(es_network *q) {
   const es_machine *m = q->m;
-  char offdiag[64];
-  es_config *cfg = NULL;
-  snprintf(offdiag, sizeof offdiag, "loss.barlow.offdiag=%.17g", m->par.offdiag);
-  es_status st = es_config_create(&cfg);
-  if (st == ES_OK) st = es_config_set(cfg, offdiag);
-  st = es_comm_agree(m->comm, st);
-  if (st == ES_OK)
-    st = es_loss_create(cfg, "barlow", m->comm, q->batch[ES_SET_TRAIN].n,
-                        q->n[ES_SET_TRAIN], (int) m->par.dim, &q->loss);
-  es_config_destroy(&cfg);
+  es_loss_choice barlow = {0};
+  const es_loss_size size = {.n_max = q->batch[ES_SET_TRAIN].n,
+                             .pairs = q->n[ES_SET_TRAIN],
+                             .dim = (int) m->par.dim};
+  ES_TRY(es_comm_agree(m->comm, es_select_loss(NULL, "barlow", &barlow)));
+  ((es_barlow_params *) barlow.par)->offdiag = m->par.offdiag;
+  const es_status st = es_loss_create(&barlow, &size, m->comm, &q->loss);
+  es_free(&barlow.par);
   return st;
 }
 
@@ -152,7 +152,7 @@ es_status es_network_make(es_network *q, int width, uint64_t seed) {
   if (st == ES_OK) st = add_layers(q, width);
   if (st == ES_OK) st = es_params_init(es_net_params(q->net), seed);
   if (st == ES_OK && m->kernel->ops->tangent) st = mirror(q, width, seed);
-  if (st == ES_OK) st = es_optim_create(NULL, &sgd, es_net_params(q->net), &q->optim);
+  if (st == ES_OK) st = es_optim_create(&sgd, NULL, es_net_params(q->net), &q->optim);
   ES_TRY(es_comm_agree(m->comm, st));
   ES_TRY(make_loss(q));
   const es_train_options t = {.comm = m->comm,

@@ -318,19 +318,21 @@ static es_status check(const es_linear_params *p, const char *loss) {
   return ES_OK;
 }
 
-static es_status prepare(growth *s, es_config *cfg, const char *loss) {
-  ES_TRY(es_loss_create(cfg, loss, s->comm, (int) s->p->n, s->p->total, s->d, &s->loss));
+static es_status prepare(growth *s, const es_loss_choice *loss) {
+  const es_loss_size size = {.n_max = (int) s->p->n, .pairs = s->p->total, .dim = s->d};
+  ES_TRY(es_loss_create(loss, &size, s->comm, &s->loss));
   ES_TRY(predict(s));
   ES_TRY(es_comm_agree(s->comm, allocate(s)));
   start(s);
   ES_TRY(plan(s));
-  es_info("%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps", loss,
-          (long long) s->p->total, s->p->m, s->comm->size, s->lr, (long long) s->steps);
+  es_info("%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
+          loss->ops->name, (long long) s->p->total, s->p->m, s->comm->size, s->lr,
+          (long long) s->steps);
   es_info("loss at the start: %.9g, predicted %.9g", s->value, s->start_loss);
   return ES_OK;
 }
 
-es_status es_linear_rates(const es_job *job, es_config *cfg, const char *loss,
+es_status es_linear_rates(const es_job *job, es_config *cfg, const es_loss_choice *loss,
                           const es_linear_params *par, uint64_t seed, const es_pairs *p,
                           const char *dir) {
   growth s = {.comm = job->comm,
@@ -340,8 +342,8 @@ es_status es_linear_rates(const es_job *job, es_config *cfg, const char *loss,
               .d = (int) par->dim,
               .free = (int) par->dim};
   es_run_folder o = {0};
-  ES_TRY(check(par, loss));
-  es_status st = prepare(&s, cfg, loss);
+  ES_TRY(check(par, loss->ops->name));
+  es_status st = prepare(&s, loss);
   if (st == ES_OK) st = es_run_folder_open(job, cfg, dir, &o);
   if (st == ES_OK) {
     st = declare(&s, o.traj);

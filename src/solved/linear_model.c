@@ -199,38 +199,58 @@ static es_status simulate(linear *l, const es_run_folder *out) {
   return es_linear_compare(&end, out->traj);
 }
 
-static es_status linear_into(const es_job *job, es_config *cfg, linear *l) {
-  es_run_params run;
-  es_output_params dir;
+/* What the configuration says of a run. */
+typedef struct settings {
+  es_output_params output;
+  es_pairs_source source; /* owned */
+  bool growth;            /* rates of a loss other than Barlow Twins' ... */
+  es_loss_choice loss;    /* ... this one; owned */
+} settings;
+
+static void release_settings(settings *s) {
+  es_pairs_source_free(&s->source);
+  es_free(&s->loss.par);
+}
+
+static es_status read_settings(es_config *cfg, es_linear_params *values, settings *s) {
   es_loss_params loss;
   es_precondition_params plain;
-  es_run_folder o = {0};
-  ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof l->par, &l->par));
-  ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
-  ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof dir, &dir));
+  ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof *values, values));
+  ES_TRY(
+      es_config_get(cfg, "output", es_output_table, NULL, sizeof s->output, &s->output));
   ES_TRY(es_config_get(cfg, "loss", es_loss_table, NULL, sizeof loss, &loss));
   ES_TRY(es_config_get(cfg, "precondition", es_precondition_table, NULL, sizeof plain,
                        &plain));
   ES_CHECK(plain.eps == 0, ES_ECONFIG,
            "precondition.eps: got %g, expected 0: eigenstep linear solves the plain flow",
            plain.eps);
-  ES_TRY(check(&l->par));
-  ES_TRY(es_run_folder_check(job, dir.dir));
-  l->seed = (uint64_t) run.seed;
-  ES_TRY(es_pairs_defaults(cfg));
-  ES_TRY(es_pairs_load(l->comm, cfg, l->seed, l->par.sample, &l->pairs, &l->view));
+  ES_TRY(check(values));
+  s->growth = strcmp(loss.name, "barlow") != 0;
+  if (s->growth) ES_TRY(es_select_loss(cfg, loss.name, &s->loss));
+  return es_pairs_source_read(cfg, &s->source);
+}
+
+static es_status run(const es_job *job, es_config *cfg, linear *l, settings *s) {
+  es_run_folder o = {0};
+  ES_TRY(es_comm_agree(l->comm, read_settings(cfg, &l->par, s)));
+  ES_TRY(es_run_folder_check(job, s->output.dir));
+  l->seed = s->source.seed;
+  ES_TRY(es_pairs_load(l->comm, &s->source, l->par.sample, &l->pairs, &l->view));
   if (l->par.center) ES_TRY(es_pairs_center(l->comm, &l->pairs));
-  if (strcmp(loss.name, "barlow") != 0)
-    return es_linear_rates(job, cfg, loss.name, &l->par, l->seed, &l->pairs, dir.dir);
+  if (s->growth)
+    return es_linear_rates(job, cfg, &s->loss, &l->par, l->seed, &l->pairs,
+                           s->output.dir);
   ES_TRY(prepare(l));
-  ES_TRY(es_run_folder_open(job, cfg, dir.dir, &o));
+  ES_TRY(es_run_folder_open(job, cfg, s->output.dir, &o));
   const es_status st = simulate(l, &o);
   return es_run_folder_close(job, &o, st, 0);
 }
 
 es_status es_linear_model_run(const es_job *job, es_config *cfg) {
   linear l = {.comm = job->comm};
-  const es_status st = linear_into(job, cfg, &l);
+  settings s = {.growth = false};
+  const es_status st = run(job, cfg, &l, &s);
   release(&l);
+  release_settings(&s);
   return st;
 }

@@ -3,7 +3,7 @@
  *  Order of calls: create -> eval ... -> destroy. */
 #include "eigenstep/loss.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
@@ -48,40 +48,43 @@ size_t es_loss_sections(es_section *s, size_t max) {
   return n;
 }
 
-/** Read and check the parameters, make the workspace. */
-static es_status prepare(es_loss *l, es_config *cfg, int64_t pairs, int64_t all) {
-  char section[64];
-  snprintf(section, sizeof section, "loss.%s", l->ops->name);
-  ES_TRY(es_alloc(l->ops->size, section, &l->par));
-  ES_TRY(es_config_get(cfg, section, l->ops->params, NULL, l->ops->size, l->par));
-  if (l->ops->check != NULL) ES_TRY(l->ops->check(l->par, pairs, l->dim));
-  if (l->ops->workspace == NULL) return ES_OK;
-  const size_t bytes = l->ops->workspace(l->par, l->n_max, all, l->dim);
+es_status es_loss_find(const char *name, const es_loss_ops **ops) {
+  const void *found = NULL;
+  ES_TRY(es_registry_find("loss", name, (const void *const *) losses,
+                          sizeof losses / sizeof losses[0], &found));
+  *ops = found;
+  return ES_OK;
+}
+
+/** Keep and check the values, make the workspace. */
+static es_status prepare(es_loss *l, const void *par, int64_t pairs, int64_t all) {
+  const es_loss_ops *const ops = l->ops;
+  ES_TRY(es_config_get_new(NULL, ops->name, ops->params, NULL, ops->size, &l->par));
+  if (par != NULL) memcpy(l->par, par, ops->size);
+  if (ops->check != NULL) ES_TRY(ops->check(l->par, pairs, l->dim));
+  if (ops->workspace == NULL) return ES_OK;
+  const size_t bytes = ops->workspace(l->par, l->n_max, all, l->dim);
   void *work;
   ES_TRY(es_alloc(bytes, "workspace of the loss", &work));
   l->work = work;
   return ES_OK;
 }
 
-es_status es_loss_create(es_config *cfg, const char *name, const es_comm *comm, int n_max,
-                         int64_t pairs, int dim, es_loss **l) {
-  const void *found = NULL;
+es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
+                         const es_comm *comm, es_loss **l) {
   es_loss *q = NULL;
   es_status st;
-  int64_t all = n_max > 0 ? n_max : 0;
+  int64_t all = size->n_max > 0 ? size->n_max : 0;
   es_comm_sum_i64(comm, &all, 1);
-  ES_TRY_GOTO(es_registry_find("loss", name, (const void *const *) losses,
-                               sizeof losses / sizeof losses[0], &found),
-              agreed);
-  ES_CHECK_GOTO(n_max >= 0 && dim >= 1, ES_EARG, agreed,
-                "got %d pairs of width %d, expected >= 0 pairs of width >= 1", n_max,
-                dim);
+  ES_CHECK_GOTO(size->n_max >= 0 && size->dim >= 1, ES_EARG, agreed,
+                "got %d pairs of width %d, expected >= 0 pairs of width >= 1",
+                size->n_max, size->dim);
   ES_TRY_GOTO(ES_NEW(1, &q), agreed);
-  q->ops = found;
+  q->ops = which->ops;
   q->comm = comm;
-  q->n_max = n_max;
-  q->dim = dim;
-  st = prepare(q, cfg, pairs, all);
+  q->n_max = size->n_max;
+  q->dim = size->dim;
+  st = prepare(q, which->par, size->pairs, all);
 agreed:
   st = es_comm_agree(comm, st);
   if (st == ES_OK)
@@ -91,21 +94,10 @@ agreed:
   return st;
 }
 
-es_status es_loss_bytes(es_config *cfg, const char *name, int n_max, int64_t all, int dim,
-                        size_t *bytes) {
-  const void *found = NULL;
-  void *par = NULL;
-  char section[64];
-  ES_TRY(es_registry_find("loss", name, (const void *const *) losses,
-                          sizeof losses / sizeof losses[0], &found));
-  const es_loss_ops *const ops = found;
-  snprintf(section, sizeof section, "loss.%s", ops->name);
-  ES_TRY(es_alloc(ops->size, section, &par));
-  const es_status st = es_config_get(cfg, section, ops->params, NULL, ops->size, par);
-  if (st == ES_OK)
-    *bytes = ops->workspace != NULL ? ops->workspace(par, n_max, all, dim) : 0;
-  es_free(&par);
-  return st;
+size_t es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all) {
+  const es_loss_ops *const ops = which->ops;
+  if (ops->workspace == NULL) return 0;
+  return ops->workspace(which->par, size->n_max, all, size->dim);
 }
 
 void es_loss_destroy(es_loss **l) {

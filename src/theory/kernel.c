@@ -3,7 +3,7 @@
 #include "eigenstep/kernel.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <string.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
 
@@ -38,26 +38,30 @@ size_t es_kernel_sections(es_section *s, size_t max) {
   return n;
 }
 
-static es_status prepare(es_kernel *k, es_config *cfg, int m, double spread) {
-  char section[64];
-  snprintf(section, sizeof section, "kernel.%s", k->ops->name);
-  ES_TRY(es_alloc(k->ops->size, section, &k->par));
-  ES_TRY(es_config_get(cfg, section, k->ops->params, NULL, k->ops->size, k->par));
-  return k->ops->prepare != NULL ? k->ops->prepare(k->par, m, spread) : ES_OK;
-}
-
-es_status es_kernel_create(es_config *cfg, const char *name, const es_comm *c,
-                           const es_pairs *p, int64_t n, es_kernel **out) {
+es_status es_kernel_find(const char *name, const es_kernel_ops **ops) {
   const void *found = NULL;
-  es_kernel *k = NULL;
-  double spread;
   ES_TRY(es_registry_find("kernel", name, (const void *const *) kernels,
                           sizeof kernels / sizeof kernels[0], &found));
+  *ops = found;
+  return ES_OK;
+}
+
+static es_status prepare(es_kernel *k, const void *par, int m, double spread) {
+  const es_kernel_ops *const ops = k->ops;
+  ES_TRY(es_config_get_new(NULL, ops->name, ops->params, NULL, ops->size, &k->par));
+  if (par != NULL) memcpy(k->par, par, ops->size);
+  return ops->prepare != NULL ? ops->prepare(k->par, m, spread) : ES_OK;
+}
+
+es_status es_kernel_create(const es_kernel_choice *which, const es_comm *c,
+                           const es_pairs *p, int64_t n, es_kernel **out) {
+  es_kernel *k = NULL;
+  double spread;
   ES_TRY(es_points_rms_distance(c, p, n, &spread));
   es_status st = ES_NEW(1, &k);
   if (st == ES_OK) {
-    k->ops = found;
-    st = prepare(k, cfg, p->m, spread);
+    k->ops = which->ops;
+    st = prepare(k, which->par, p->m, spread);
   }
   st = es_comm_agree(c, st);
   if (st == ES_OK)

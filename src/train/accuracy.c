@@ -39,10 +39,9 @@ struct es_accuracy {
   const es_comm *comm; /* borrowed, as are the loaders of the source and the next */
   es_traj *traj;
   es_accuracy_source source;
-  bool on[KINDS];
-  void *par[KINDS]; /* owned */
-  int series[KINDS];
-  double value[KINDS];
+  es_accuracy_choice which; /* its values are borrowed */
+  int series[ES_ACCURACY_MAX];
+  double value[ES_ACCURACY_MAX];
   es_labelled bank, test;
   float *chunk; /* [rows of a forward, dim] owned */
 };
@@ -69,24 +68,23 @@ size_t es_accuracy_sections(es_section *s, size_t max) {
   return n;
 }
 
-static es_status parse(const es_accuracy_params *p, bool on[KINDS]) {
+_Static_assert((int) KINDS <= (int) ES_ACCURACY_MAX,
+               "room in es_accuracy_choice for all variants");
+
+es_status es_accuracy_find(const char *list, es_accuracy_choice *c) {
   char item[2 * KINDS][64];
+  bool on[KINDS] = {false};
   size_t n = 0;
-  ES_TRY(es_split("probe.list", p->list, 2 * KINDS, item, &n));
+  *c = (es_accuracy_choice){0};
+  ES_TRY(es_split("probe.list", list, 2 * KINDS, item, &n));
   for (size_t i = 0; i < n; i++) {
     const void *found;
     ES_TRY(es_registry_find("probe.list", item[i], (const void *const *) kinds, KINDS,
                             &found));
     for (int k = 0; k < KINDS; k++) on[k] = on[k] || kinds[k] == found;
   }
-  return ES_OK;
-}
-
-es_status es_accuracy_check(const es_accuracy_params *p, bool *wanted) {
-  bool on[KINDS] = {false};
-  ES_TRY(parse(p, on));
-  *wanted = false;
-  for (int k = 0; k < KINDS; k++) *wanted = *wanted || on[k];
+  for (int k = 0; k < KINDS; k++)
+    if (on[k]) c->ops[c->n++] = kinds[k];
   return ES_OK;
 }
 
@@ -102,17 +100,10 @@ static es_status make_set(const es_comm *c, const es_accuracy_source *s, int64_t
   return ES_NEW(room, &set->id);
 }
 
-static es_status prepare(es_config *cfg, es_accuracy *a, int dim) {
+static es_status prepare(es_accuracy *a) {
+  const int dim = a->source.dim;
   int64_t lo, mine;
-  for (int k = 0; k < KINDS; k++) {
-    char section[64];
-    a->value[k] = NAN;
-    if (!a->on[k]) continue;
-    snprintf(section, sizeof section, "probe.%s", kinds[k]->name);
-    ES_TRY(es_alloc(kinds[k]->size, section, &a->par[k]));
-    ES_TRY(
-        es_config_get(cfg, section, kinds[k]->params, NULL, kinds[k]->size, a->par[k]));
-  }
+  for (int k = 0; k < a->which.n; k++) a->value[k] = NAN;
   es_comm_local_range(a->comm, a->source.chunk, &lo, &mine);
   ES_TRY(ES_NEW(mine * dim, &a->chunk));
   ES_TRY(make_set(a->comm, &a->source, a->source.bank, dim, &a->bank));
@@ -120,27 +111,27 @@ static es_status prepare(es_config *cfg, es_accuracy *a, int dim) {
 }
 
 static es_status declare(es_accuracy *a) {
-  for (int k = 0; k < KINDS; k++) {
+  for (int k = 0; k < a->which.n; k++) {
+    const es_accuracy_ops *const ops = a->which.ops[k];
     char path[96];
-    if (!a->on[k]) continue;
-    snprintf(path, sizeof path, "/metrics/%s_accuracy", kinds[k]->name);
-    const es_traj_field f = ES_TRAJ_SCALAR("value", "1", kinds[k]->doc);
-    ES_TRY(es_traj_declare(a->traj, path, kinds[k]->doc, &f, 1, &a->series[k]));
+    snprintf(path, sizeof path, "/metrics/%s_accuracy", ops->name);
+    const es_traj_field f = ES_TRAJ_SCALAR("value", "1", ops->doc);
+    ES_TRY(es_traj_declare(a->traj, path, ops->doc, &f, 1, &a->series[k]));
   }
   return ES_OK;
 }
 
-es_status es_accuracy_create(es_config *cfg, const es_comm *c,
-                             const es_accuracy_params *p, const es_accuracy_source *s,
-                             const es_net *net, es_traj *traj, es_accuracy **out) {
+es_status es_accuracy_create(const es_comm *c, const es_accuracy_choice *which,
+                             const es_accuracy_source *s, es_traj *traj,
+                             es_accuracy **out) {
   es_accuracy *a = NULL;
   es_status st = ES_NEW(1, &a);
   if (st == ES_OK) {
     a->comm = c;
     a->traj = traj;
     a->source = *s;
-    st = parse(p, a->on);
-    if (st == ES_OK) st = prepare(cfg, a, es_net_shape(net, s->features).c);
+    a->which = *which;
+    st = prepare(a);
   }
   st = es_comm_agree(c, st);
   if (st == ES_OK) st = declare(a);
@@ -159,7 +150,6 @@ static void free_set(es_labelled *set) {
 
 void es_accuracy_destroy(es_accuracy **a) {
   if (*a == NULL) return;
-  for (int k = 0; k < KINDS; k++) es_free(&(*a)->par[k]);
   free_set(&(*a)->bank);
   free_set(&(*a)->test);
   es_free(&(*a)->chunk);
@@ -217,16 +207,16 @@ static es_status embed(es_accuracy *a, es_train *t, es_loader *loader, es_labell
 es_status es_accuracy_measure(es_accuracy *a, es_train *t) {
   ES_TRY(embed(a, t, a->source.bank_loader, &a->bank));
   ES_TRY(embed(a, t, a->source.test_loader, &a->test));
-  for (int k = 0; k < KINDS; k++) {
-    if (!a->on[k]) continue;
-    ES_TRY(kinds[k]->eval(a->comm, a->par[k], &a->bank, &a->test, &a->value[k]));
+  for (int k = 0; k < a->which.n; k++) {
+    ES_TRY(a->which.ops[k]->eval(a->comm, a->which.par[k], &a->bank, &a->test,
+                                 &a->value[k]));
     ES_TRY(es_traj_append(a->traj, a->series[k], t->step, t->time, &a->value[k]));
   }
   return ES_OK;
 }
 
 double es_accuracy_value(const es_accuracy *a, const char *name) {
-  for (int k = 0; a != NULL && k < KINDS; k++)
-    if (strcmp(kinds[k]->name, name) == 0) return a->value[k];
+  for (int k = 0; a != NULL && k < a->which.n; k++)
+    if (strcmp(a->which.ops[k]->name, name) == 0) return a->value[k];
   return NAN;
 }

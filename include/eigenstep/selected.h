@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file selected.h  Variants chosen by name, each with the values of its own section:
+ *  from a configuration to the plain structs that constructors take. */
+#ifndef ES_SELECTED_H
+#define ES_SELECTED_H
+
+#include "eigenstep/accuracy.h"
+#include "eigenstep/kernel.h"
+#include "eigenstep/train.h"
+
+/** The variants of a training run; all values owned. */
+typedef struct es_selected {
+  es_loss_choice loss;
+  void *optim;              /**< section [optim.NAME]; NULL: it has none */
+  es_augment_steps augment; /**< none where the data set makes both views itself */
+  es_accuracy_choice accuracy;
+} es_selected;
+
+/** Each reads the sections of the variants it finds, and those alone: the keys of others
+ *  count as unused. Free what they fill with es_free, es_augment_steps_free. cfg: NULL =
+ *  defaults. @return ES_OK; ES_ECONFIG (no such variant), ES_ENOMEM: nothing to free */
+es_status es_select_loss(es_config *cfg, const char *name, es_loss_choice *out);
+es_status es_select_kernel(es_config *cfg, const char *name, es_kernel_choice *out);
+es_status es_select_optim(es_config *cfg, const es_optim_params *par, void **own);
+es_status es_select_accuracy(es_config *cfg, const char *list, es_accuracy_choice *out);
+/** Steps of augment.list in cfg; none for a data set of pairs. */
+es_status es_select_augment(es_config *cfg, const char *data_name, es_augment_steps *out);
+
+void es_selected_free(es_selected *s);
+
+#endif
