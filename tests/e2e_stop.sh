@@ -63,8 +63,8 @@ wait $pid && fail "a killed run ended with 0"
 readable kill 3
 [ "$(cat "$work/kill/STATUS")" = RUNNING ] || fail "STATUS of a killed run"
 
-# one rank fails where the others cannot hear of it: its sentence, and no hang; all fail
-# there: one sentence, and the way out that errors take
+# one rank fails inside a collective step: its error is printed and all ranks are aborted;
+# all ranks fail there: one error is printed and the program ends normally
 alone() { # alone RANKS ARGUMENT...
   timeout 60 $MPIRUN $MPIRUN_FLAGS -n "$1" "$(dirname "$EIGENSTEP")/tests/lone_failure" \
     "${@:2}" > "$work/out" 2> "$work/err"
@@ -74,10 +74,11 @@ alone() { # alone RANKS ARGUMENT...
 }
 for n in 2 3; do
   alone $n
-  [ $got -ne 0 ] && grep -q "rank $((n - 1)) failed alone" "$work/err" ||
+  [ $got -ne 0 ] && grep -q "rank $((n - 1)) failed inside a collective step" "$work/err" ||
     { fail "rank $((n - 1)) alone: exit $got"; cat "$work/err"; }
   alone $n all
-  [ $got -eq 7 ] && ! grep -q "failed alone" "$work/err" || fail "all of $n: exit $got"
+  [ $got -eq 7 ] && ! grep -q "failed inside a collective step" "$work/err" ||
+    fail "all of $n: exit $got"
 done
 alone 1
 [ $got -eq 7 ] || fail "one rank of one: exit $got"

@@ -58,14 +58,14 @@ static void slurp(const char *path, char *text, size_t size) {
   fclose(in);
 }
 
-/** Redirect a stream into a file while `speak` runs, and read what came. */
-static void listen(FILE *stream, void (*speak)(void), char *text, size_t size) {
+/** Redirect a stream into a file while `log_lines` runs, and read the file. */
+static void capture(FILE *stream, void (*log_lines)(void), char *text, size_t size) {
   char path[] = "/tmp/es_out_XXXXXX";
   const int fd = mkstemp(path), saved = dup(fileno(stream));
   assert_true(fd >= 0 && saved >= 0);
   fflush(stream);
   dup2(fd, fileno(stream));
-  speak();
+  log_lines();
   fflush(stream);
   dup2(saved, fileno(stream));
   close(saved);
@@ -74,7 +74,7 @@ static void listen(FILE *stream, void (*speak)(void), char *text, size_t size) {
   unlink(path);
 }
 
-static void speak_long(void) {
+static void log_long_lines(void) {
   char big[8192];
   memset(big, 'x', sizeof big - 1);
   big[sizeof big - 1] = '\0';
@@ -92,21 +92,21 @@ static void log_file_has_whole_lines(void **state) {
   close(fd);
   assert_false(es_log_file("/no/such/folder/log.txt"));
   assert_true(es_log_file(path));
-  listen(stderr, speak_long, shown, sizeof shown);
+  capture(stderr, log_long_lines, shown, sizeof shown);
   assert_true(es_log_file(NULL));
   es_error("after the end");
 
   slurp(path, text, sizeof text);
   unlink(path);
-  assert_non_null(strstr(text, "Z error: first line (speak_long)\n"));
+  assert_non_null(strstr(text, "Z error: first line\n"));
   assert_non_null(strstr(text, "\nstep  loss\n"));
-  assert_non_null(strstr(text, "xxx... (speak_long)\n"));
-  assert_non_null(strstr(shown, "xxx... (speak_long)\n"));
+  assert_non_null(strstr(text, "xxx...\n"));
+  assert_non_null(strstr(shown, "xxx...\n"));
   assert_null(strstr(text, "not printed"));
   assert_null(strstr(text, "after the end"));
 }
 
-static void speak_all(void) {
+static void log_all_levels(void) {
   es_error("broken");
   es_warn("odd");
   es_info("progress");
@@ -114,24 +114,24 @@ static void speak_all(void) {
   es_print("table");
 }
 
-static void release_held(void) {
+static void flush_deferred(void) {
   es_log_flush_deferred(true);
 }
 
-static void ranks_print_what_they_should(void **state) {
+static void ranks_print_their_lines(void **state) {
   (void) state;
   char text[4096];
-  es_log_flush_deferred(false); /* what earlier tests left */
+  es_log_flush_deferred(false); /* errors of earlier tests */
   es_log_setup(3, ES_LOG_INFO, false);
-  listen(stderr, speak_all, text, sizeof text);
-  assert_string_equal(text, ""); /* held until the ranks have agreed */
+  capture(stderr, log_all_levels, text, sizeof text);
+  assert_string_equal(text, ""); /* deferred until the ranks have agreed */
   assert_string_equal(es_log_deferred(), "broken");
-  listen(stderr, release_held, text, sizeof text);
-  assert_string_equal(text, "eigenstep: error: [rank 3] broken (speak_all)\n");
+  capture(stderr, flush_deferred, text, sizeof text);
+  assert_string_equal(text, "eigenstep: error: [rank 3] broken\n");
   assert_string_equal(es_log_deferred(), "");
-  listen(stderr, release_held, text, sizeof text);
+  capture(stderr, flush_deferred, text, sizeof text);
   assert_string_equal(text, "");
-  listen(stdout, speak_all, text, sizeof text);
+  capture(stdout, log_all_levels, text, sizeof text);
   assert_string_equal(text, "");
   es_log_flush_deferred(false);
   assert_string_equal(es_log_deferred(), "");
@@ -139,14 +139,16 @@ static void ranks_print_what_they_should(void **state) {
   assert_string_equal(es_log_last_error(), "theirs");
 
   es_log_setup(3, ES_LOG_PHASE, true);
-  listen(stdout, speak_all, text, sizeof text);
+  capture(stdout, log_all_levels, text, sizeof text);
   assert_string_equal(text, "[rank 3] progress\n[rank 3] phase\n");
+  capture(stderr, log_all_levels, text, sizeof text);
+  assert_string_equal(text, "eigenstep: error: [rank 3] broken (log_all_levels)\n"
+                            "eigenstep: warning: [rank 3] odd (log_all_levels)\n");
 
   es_log_setup(0, ES_LOG_INFO, false);
-  listen(stderr, speak_all, text, sizeof text);
-  assert_string_equal(text, "eigenstep: error: broken (speak_all)\n"
-                            "eigenstep: warning: odd (speak_all)\n");
-  listen(stdout, speak_all, text, sizeof text);
+  capture(stderr, log_all_levels, text, sizeof text);
+  assert_string_equal(text, "eigenstep: error: broken\neigenstep: warning: odd\n");
+  capture(stdout, log_all_levels, text, sizeof text);
   assert_string_equal(text, "progress\ntable\n");
 }
 
@@ -312,7 +314,7 @@ int main(void) {
       cmocka_unit_test(status_names_differ),
       cmocka_unit_test(macros_return_and_log),
       cmocka_unit_test(log_file_has_whole_lines),
-      cmocka_unit_test(ranks_print_what_they_should),
+      cmocka_unit_test(ranks_print_their_lines),
       cmocka_unit_test(blocks_are_aligned_zero_and_counted),
       cmocka_unit_test(threads_may_allocate),
       cmocka_unit_test(impossible_sizes_are_refused),

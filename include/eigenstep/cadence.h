@@ -16,15 +16,17 @@ typedef struct es_cadence_range {
 typedef struct es_cadence {
   bool log2;                  /**< 0, 1, 2, 4, 8, ... instead of the ranges */
   int n;                      /**< 0: never */
-  es_cadence_range range[64]; /**< ascending, apart from each other */
+  es_cadence_range range[64]; /**< ascending, without overlap */
 } es_cadence;
 
-/** "100", "0" (never), "log2" or an ascending list of steps and of ranges FIRST:EVERY or
- *  FIRST:EVERY:LAST, as in "0, 10, 100" or "0:2:20, 30:10". `key` names the parameter in
- *  messages. @return ES_OK; ES_ECONFIG (none of these) */
+/** Parse "100" (every 100 steps), "0" (never), "log2", or an ascending list of steps and
+ *  ranges FIRST:EVERY or FIRST:EVERY:LAST, as in "0, 10, 100" or "0:2:20, 30:10".
+ *  @param key  name of the parameter, for messages
+ *  @return ES_OK; ES_ECONFIG (text is none of these): *c unchanged */
 es_status es_cadence_parse(const char *text, const char *key, es_cadence *c);
+/** Is the action due at this step? */
 bool es_cadence_due(const es_cadence *c, int64_t step);
-/** How many of the steps 0..steps are due. */
+/** Number of due steps in 0 .. steps. */
 int64_t es_cadence_count(const es_cadence *c, int64_t steps);
 
 #endif

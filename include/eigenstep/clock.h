@@ -8,14 +8,14 @@
 /** Seconds of a monotonic clock. */
 double es_now(void);
 
-/** Seconds that the calling thread has had a processor: what its work costs, however many
- *  others want the core. */
+/** CPU seconds of the calling thread (CLOCK_THREAD_CPUTIME_ID): independent of how many
+ *  other threads compete for the core. */
 double es_cpu_now(void);
 
 /** UTC date and time, ISO 8601, into buf[>= 24]. */
 void es_timestamp(char *buf, size_t size);
 
-/** Phases of a step. */
+/** Phases of a training step. */
 typedef enum es_phase_id {
   ES_PHASE_DATA, /**< waiting for the next batch */
   ES_PHASE_FORWARD,
@@ -23,15 +23,16 @@ typedef enum es_phase_id {
   ES_PHASE_BACKWARD,
   ES_PHASE_ALLREDUCE, /**< exposed gradient communication */
   ES_PHASE_OPTIM,
-  ES_PHASE_PROBE,    /**< embedding the probe, and its loss */
-  ES_PHASE_SNAPSHOT, /**< the spectrum of these embeddings, and writing it */
+  ES_PHASE_PROBE,    /**< embed the probe pairs and compute their loss */
+  ES_PHASE_SNAPSHOT, /**< compute and write the spectrum of these embeddings */
   ES_PHASE_CKPT,
   ES_PHASES
 } es_phase_id;
 
+/** Name of a phase for log lines; never NULL. */
 const char *es_phase_name(es_phase_id p);
 
-/** Seconds per phase; a plain struct owned by whoever measures. */
+/** Accumulated seconds per phase. */
 typedef struct es_clock {
   double seconds[ES_PHASES];
   double mark;
@@ -39,7 +40,7 @@ typedef struct es_clock {
 
 /** Start measuring from now. */
 void es_clock_mark(es_clock *c);
-/** Add the time since the last mark to phase p, and mark. */
+/** Add the time since the last mark to phase p and set a new mark. */
 void es_clock_lap(es_clock *c, es_phase_id p);
 
 #endif

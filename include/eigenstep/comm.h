@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file comm.h  A private duplicate of an MPI communicator, and the few collectives we
- *  use.
+/** @file comm.h  A private duplicate of an MPI communicator and the collectives used.
  *
- *  MPI errors stay fatal on it; what is checked is our own status (es_comm_agree). */
+ *  MPI errors stay fatal; errors of this program are agreed on by es_comm_agree. */
 #ifndef ES_COMM_H
 #define ES_COMM_H
 
@@ -16,30 +15,31 @@ typedef struct es_comm {
   int rank, size;
   int node_rank, node_size; /**< among the ranks that share this node's memory */
   int nodes;                /**< number of nodes */
-  int owners;          /**< size of the smallest node: all have ranks 0 to owners - 1 */
+  int owners; /**< size of the smallest node: every node has node ranks 0 .. owners - 1 */
   MPI_Comm node;       /**< owned: the ranks of this node, in the order of node_rank */
-  MPI_Comm inter_node; /**< owned: one rank a node, those of this node_rank; MPI_COMM_NULL
-                        where node_rank >= owners */
-  MPI_Comm abort_comm; /**< owned duplicate: where ranks that fail look for each other */
+  MPI_Comm inter_node; /**< owned: the ranks with this node_rank, one per node;
+                            MPI_COMM_NULL where node_rank >= owners */
+  MPI_Comm abort_comm; /**< owned duplicate for the barrier of failed ranks */
 } es_comm;
 
-/** Collective. Duplicate `parent`. A node is what shares memory. */
+/** Collective. Duplicate `parent`. A node is a set of ranks that share memory.
+ *  @return ES_OK, ES_ENOMEM: the same on all ranks; the caller destroys *c */
 es_status es_comm_create(MPI_Comm parent, es_comm **c);
-/** Collective. The same, with nodes of at most `per_node` ranks: what shares memory is
- *  divided further (by domains of memory, or to see several nodes on one). */
+/** Collective. The same, with nodes of at most `per_node` ranks: divides a shared-memory
+ *  node further, by NUMA domains or to test several nodes on one machine. */
 es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c);
-/** Collective. */
+/** Collective. Free the communicators and set *c to NULL. */
 void es_comm_destroy(es_comm **c);
 
-/** Collective. The worst status of all ranks, the same on every rank: errors beat
- *  ES_STOPPED beats ES_OK. Logs nothing. */
+/** Collective. The worst status of all ranks, the same on every rank: errors
+ *  before ES_STOPPED before ES_OK. Prints the deferred error of the lowest failed rank. */
 es_status es_comm_agree(const es_comm *c, es_status s);
 
-/** For work in which one rank may fail while the others are in a collective that it
- *  cannot reach any more, as between the layers of a network. Returns `s` where it is no
- *  error, and an error that all ranks come with within ES_ABORT_SECONDS of each other. A
- *  rank that fails without the others prints its sentence and ends the program
- *  (MPI_Abort): STATUS stays RUNNING, as after a kill. */
+/** Not collective for s >= ES_OK: returns s at once. With an error: wait up to
+ *  ES_ABORT_SECONDS until all ranks have failed too, then return s; otherwise print the
+ *  error and abort all ranks (MPI_Abort), since the others wait in a collective operation
+ *  that this rank cannot reach, as between the layers of a network. STATUS then stays
+ *  RUNNING, as after a kill. */
 es_status es_comm_abort_if_alone(const es_comm *c, es_status s);
 enum { ES_ABORT_SECONDS = 5 };
 
@@ -50,16 +50,16 @@ enum { ES_ABORT_SECONDS = 5 };
 es_status es_comm_assert_equal(const es_comm *c, const void *data, size_t bytes,
                                const char *what);
 
-/** This rank's contiguous share of n items: [*first, *first + *count). Shares differ
- *  by at most one, the larger first; n < size leaves ranks with none. Not collective. */
+/** Not collective. Block distribution of n items: this rank has [*first, *first + *count).
+ *  Counts differ by at most one, the larger ones on the lower ranks; 0 where n < size. */
 void es_comm_local_range(const es_comm *c, int64_t n, int64_t *first, int64_t *count);
 
 /** Collective. Exclusive prefix sum: *offset = sum of `mine` over lower ranks,
  *  *total = over all ranks. Either may be NULL. */
 void es_comm_scan(const es_comm *c, int64_t mine, int64_t *offset, int64_t *total);
 
-/** Collective. In place over all ranks, x[n]; the same bits on every rank. n must agree,
- *  0 is fine. */
+/** Collective. Reduce x[n] in place over all ranks; bitwise equal results on every rank. n
+ *  must agree between ranks and may be 0. */
 void es_comm_sum_f32(const es_comm *c, float *x, int64_t n);
 void es_comm_sum_f64(const es_comm *c, double *x, int64_t n);
 void es_comm_sum_i64(const es_comm *c, int64_t *x, int64_t n);
@@ -71,13 +71,13 @@ void es_comm_bcast(const es_comm *c, void *data, size_t bytes, int root);
 
 /** Collective. Concatenate every rank's `count` items of `size` bytes, in rank order, on
  *  every rank. Counts may differ between ranks and be 0; `size` must agree.
- *  @param all  room for the sum of counts (es_comm_scan gives it); a single rank's part
- *              stays below 2^31 items
+ *  @param all  [sum of counts] (see es_comm_scan); each rank contributes less than 2^31
+ *              items
  *  @return ES_OK, ES_EARG (a count < 0 or >= 2^31), ES_ENOMEM: same on all ranks */
 es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
                             size_t size, void *all);
 
-/** Collective. */
+/** Collective. MPI_Barrier. */
 void es_comm_barrier(const es_comm *c);
 
 #endif

@@ -9,13 +9,14 @@ typedef struct es_grid {
   const es_comm *comm; /**< borrowed; must outlive the grid */
   int context;         /**< BLACS context */
   int rows, cols;      /**< P, Q; rows * cols == comm->size */
-  int row, col;        /**< this rank's place */
+  int row, col;        /**< coordinates of this rank */
 } es_grid;
 
-/** Collective. The grid nearest to a square (rows <= cols); pass rows > 0 to choose P
- *  (must divide the size). Works on split communicators. @return ES_OK or ES_EARG */
+/** Collective. A grid as square as possible (rows <= cols), or with `rows` > 0 process
+ *  rows (a divisor of the size). Works on split communicators.
+ *  @return ES_OK, ES_EARG, ES_ENOMEM: the same on all ranks */
 es_status es_grid_create(const es_comm *comm, int rows, es_grid **g);
-/** Collective. */
+/** Collective. Release the BLACS context and set *g to NULL. */
 void es_grid_destroy(es_grid **g);
 
 #endif

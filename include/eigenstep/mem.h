@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file mem.h  Counted, 64-byte aligned host memory. Thread-safe. */
+/** @file mem.h  Counted, 64-byte aligned host memory. Thread-safe, not collective. */
 #ifndef ES_MEM_H
 #define ES_MEM_H
 
@@ -8,16 +8,15 @@
 #include "eigenstep/status.h"
 
 /** Allocate `bytes` zeroed bytes, 64-byte aligned (0 bytes gives a valid unique
- *  pointer). *p is written only on success. @return ES_OK or ES_ENOMEM (logged with
- *  size and `what`). */
+ *  pointer). *p is written only on success; the caller frees it with es_free.
+ *  @return ES_OK or ES_ENOMEM (logged with size and `what`) */
 es_status es_alloc(size_t bytes, const char *what, void **p);
 
 /** es_alloc for n elements of *ptr's type; checks the multiplication for overflow. */
 #define ES_NEW(n, ptr) es_alloc_n((size_t) (n), sizeof **(ptr), #ptr, (void **) (ptr))
 es_status es_alloc_n(size_t n, size_t size, const char *what, void **p);
 
-/** Free what es_alloc gave and null the pointer; NULL inside is fine. Use:
- *  es_free(&p). */
+/** es_free(&p): free memory from es_alloc and set the pointer to NULL; p may be NULL. */
 #define es_free(pp) es_free_((void **) (pp))
 void es_free_(void **p);
 
@@ -26,7 +25,7 @@ size_t es_mem_now(void);
 size_t es_mem_peak(void);
 int64_t es_mem_count(void);
 
-/** Let the peak begin again at what is allocated now. */
+/** Reset the peak to the number of bytes allocated now. */
 void es_mem_peak_reset(void);
 
 /** Peak resident set size of this process in bytes (getrusage). */
@@ -34,7 +33,7 @@ size_t es_mem_rss_peak(void);
 /** Resident set size now (/proc/self/statm; 0 where there is none). */
 size_t es_mem_rss_now(void);
 
-/** A private copy of a string in counted memory. */
+/** Copy a string into counted memory; the caller frees it. @return ES_OK, ES_ENOMEM */
 es_status es_strdup(const char *s, char **copy);
 
 #endif

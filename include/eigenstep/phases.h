@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file phases.h  Phase times over ranks: min, mean, max and the slowest rank. */
+/** @file phases.h  Statistics of phase times over ranks. */
 #ifndef ES_PHASES_H
 #define ES_PHASES_H
 
@@ -11,7 +11,7 @@ typedef struct es_phase_stats {
   int slowest[ES_PHASES];                                 /**< rank of the maximum */
 } es_phase_stats;
 
-/** Collective. */
+/** Collective. Minimum, mean, maximum and slowest rank of each phase, on all ranks. */
 void es_phases_reduce(const es_comm *c, const es_clock *clock, es_phase_stats *stats);
 
 #endif

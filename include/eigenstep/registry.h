@@ -13,7 +13,7 @@ typedef struct es_variant {
   const char *doc;  /**< one line, for --help and params */
 } es_variant;
 
-/** Find `name` among n variants. Logs "unknown <kind> 'x' (known: a, b, c); did you mean
+/** Not collective. Find `name` among n variants. Logs "unknown <kind> 'x' (known: a, b, c); did you mean
  *  'a'?".
  *  @param kind  e.g. "loss"; @param list  array of n pointers to structs that begin as
  *               es_variant
@@ -21,8 +21,8 @@ typedef struct es_variant {
 es_status es_registry_find(const char *kind, const char *name, const void *const *list,
                            size_t n, const void **found);
 
-/** The candidate nearest to `name` (Damerau-Levenshtein), NULL if none is near enough
- *  to offer. */
+/** The candidate nearest to `name` (Damerau-Levenshtein distance at most a third of its
+ *  length), NULL if there is none. Not collective. */
 const char *es_nearest(const char *name, const char *const *candidates, size_t n);
 
 #endif

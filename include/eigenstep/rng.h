@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file rng.h  Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC11). A
- *  value is a function of (seed, stream, counter) only; there is no hidden state
- *  beyond the visible struct, so results cannot depend on rank or thread counts. */
+ *  value is a function of (seed, stream, counter) only, so results do not depend on the
+ *  number of ranks or threads. Nothing here is collective. */
 #ifndef ES_RNG_H
 #define ES_RNG_H
 
 #include <stdint.h>
 
-/** What a stream is for; the top bits of the Philox counter, so that uses never
- *  collide. */
+/** Purpose of a stream: the top bits of the Philox counter, so that streams never
+ *  overlap. */
 typedef enum es_stream {
   ES_STREAM_INIT = 1,    /**< weights: index = parameter, counter = element */
   ES_STREAM_SHUFFLE = 2, /**< epoch permutation */
@@ -18,12 +18,12 @@ typedef enum es_stream {
   ES_STREAM_TEST = 6
 } es_stream;
 
-/** A sequence: copy it to replay it. */
+/** State of one sequence; a copy replays it. */
 typedef struct es_rng {
   uint32_t key[2]; /**< from the seed */
   uint32_t ctr[4]; /**< {position, index low, index high, stream and sub} */
   uint32_t buf[4]; /**< the current block of four */
-  int used;        /**< values of buf already given */
+  int used;        /**< values of buf already returned */
 } es_rng;
 
 /** One Philox 4x32-10 block: out = f(ctr, key). */
@@ -32,6 +32,7 @@ void es_philox(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4]);
 /** The sequence of (seed, stream, index, sub); index < 2^63, sub < 2^24. */
 es_rng es_rng_at(uint64_t seed, es_stream stream, uint64_t index, uint32_t sub);
 
+/** Uniform 32-bit integer. */
 uint32_t es_rng_u32(es_rng *r);
 /** Uniform in [0,1), 53 bits. */
 double es_rng_uniform(es_rng *r);
@@ -39,7 +40,7 @@ double es_rng_uniform(es_rng *r);
 double es_rng_range(es_rng *r, double lo, double hi);
 /** Uniform integer in [0, n), n >= 1, unbiased. */
 uint64_t es_rng_below(es_rng *r, uint64_t n);
-/** Standard normal (Box-Muller, takes two uniforms each call: no hidden second value). */
+/** Standard normal (Box-Muller; consumes two uniforms a call and stores none). */
 double es_rng_normal(es_rng *r);
 
 /** Position of `i` in a pseudo-random permutation of [0,n) keyed by (seed, epoch):

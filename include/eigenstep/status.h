@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file status.h  Status codes and the four macros every function that can fail uses. */
+/** @file status.h  Status codes, and the macros that check and propagate them. */
 #ifndef ES_STATUS_H
 #define ES_STATUS_H
 
@@ -7,23 +7,23 @@
 
 typedef enum es_status {
   ES_OK = 0,
-  ES_STOPPED = 1,   /**< asked to stop, a checkpoint was written: not an error */
-  ES_EARG = -1,     /**< a caller's argument is wrong */
-  ES_ECONFIG = -2,  /**< a parameter or the command line is wrong */
+  ES_STOPPED = 1,   /**< stopped early on request, checkpoint written: not an error */
+  ES_EARG = -1,     /**< invalid argument (a bug of the caller) */
+  ES_ECONFIG = -2,  /**< invalid parameter or command line */
   ES_ENOMEM = -3,   /**< out of memory */
   ES_EIO = -4,      /**< a file cannot be opened, read or written */
-  ES_EFORMAT = -5,  /**< a file does not hold what it should */
+  ES_EFORMAT = -5,  /**< a file has unexpected content */
   ES_EDEVICE = -6,  /**< an accelerator failed */
-  ES_EMATH = -7,    /**< a number is not finite, LAPACK info != 0 */
+  ES_EMATH = -7,    /**< a value is not finite, or LAPACK info != 0 */
   ES_ENOTSUP = -8,  /**< not in this build */
-  ES_EINTERNAL = -9 /**< a bug of ours */
+  ES_EINTERNAL = -9 /**< internal error (a bug of this program) */
 } es_status;
 
-/** Short English name of a status, e.g. "wrong parameter". Never NULL. */
+/** Short English name of a status, e.g. "invalid parameter". Never NULL. */
 const char *es_status_name(es_status s);
 
-/** Return a failure (or ES_STOPPED) to the caller. With something to undo, use a goto
- *  instead. */
+/** Return any status but ES_OK to the caller. Use ES_TRY_GOTO where resources must be
+ *  released. */
 #define ES_TRY(call)                                                                     \
   do {                                                                                   \
     const es_status es_try_ = (call);                                                    \
@@ -37,8 +37,8 @@ const char *es_status_name(es_status s);
     if (st != ES_OK) goto label;                                                         \
   } while (0)
 
-/** Always on. Unless cond: log one sentence ("got .../expected ...") and return
- *  `status`. */
+/** Unless cond holds: log one sentence ("got ..., expected ...") and return `status`. Always
+ *  enabled. */
 #define ES_CHECK(cond, status, ...)                                                      \
   do {                                                                                   \
     if (!(cond)) {                                                                       \
@@ -57,7 +57,8 @@ const char *es_status_name(es_status s);
     }                                                                                    \
   } while (0)
 
-/** Internal bug; only with --enable-debug. The condition must have no effect. */
+/** Internal consistency check, only with --enable-debug. The condition must have no side
+ *  effect. */
 #ifdef ES_DEBUG
 #include <assert.h>
 #define ES_ASSERT(cond) assert(cond)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file stop.h  Signals, wall-time budget and stop file -> one collective decision
- *  per step. */
+/** @file stop.h  Signals, wall-time limit and stop file: one collective decision per
+ *  step. */
 #ifndef ES_STOP_H
 #define ES_STOP_H
 
@@ -8,30 +8,31 @@
 
 typedef enum es_stop_cause {
   ES_STOP_NONE = 0,
-  ES_STOP_CHECKPOINT = 1, /**< SIGUSR2: write a checkpoint and go on */
+  ES_STOP_CHECKPOINT = 1, /**< SIGUSR2: write a checkpoint and continue */
   ES_STOP_FILE = 2,       /**< a file `stop` in the output folder */
   ES_STOP_WALLTIME = 3,
   ES_STOP_SIGNAL = 4 /**< SIGUSR1, SIGTERM, SIGINT */
 } es_stop_cause;
 
-/** Install the handlers (sigaction; they only store a flag). */
+/** Not collective. Install the signal handlers, which only set a flag. */
 void es_stop_install(void);
 
 typedef struct es_stop {
   double deadline; /**< es_now() by which to stop; 0 = none */
-  char file[1100]; /**< path looked up by rank 0 every `every` calls; "" = none */
+  char file[1100]; /**< path checked by rank 0 every `every` calls; "" = none */
   int every;
   int64_t calls;
-  es_stop_cause cause; /**< why the loop ended early, set by it */
+  es_stop_cause cause; /**< why the training loop ended early, set by the loop */
 } es_stop;
 
-/** This rank's own cause now (not collective); to be merged into another reduction
- *  (MAX) or given to es_stop_agree. Clears a pending ES_STOP_CHECKPOINT. */
+/** Not collective. The cause on this rank, to be reduced over ranks by MAX. Clears a
+ *  pending ES_STOP_CHECKPOINT. */
 es_stop_cause es_stop_poll(es_stop *s, const es_comm *comm);
 
-/** Collective. The largest cause over all ranks: the only value anybody may act on. */
+/** Collective. The largest cause over all ranks; act only on this value. */
 es_stop_cause es_stop_agree(es_stop *s, const es_comm *comm);
 
+/** Description of a cause, as written to STATUS. Never NULL. */
 const char *es_stop_name(es_stop_cause c);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file tree.h  Sums in the order of a fixed binary tree: the same bits however many
- *  ranks share the work.
+/** @file tree.h  Sums in the order of a fixed binary tree: bitwise equal for any
+ *  number of ranks.
  *
  *  S leaves in a fixed order, S a power of two; each of P ranks, a power of two too,
  *  holds S / P consecutive ones. Neighbours are added, then neighbouring pairs, and so
  *  on: (l0 + l1) + (l2 + l3). The lower log2(S/P) levels are a rank's own, the upper ones
- *  run across the ranks; where the cut lies does not show in the result, since x + y and
- *  y + x are the same bits.
+ *  run across the ranks; the result does not depend on the number of ranks, since x + y and
+ *  y + x are bitwise equal.
  *
- *  A rank need not keep all its leaves. It puts each behind those it has, on a stack, and
- *  after leaf number i adds the last two es_tree_merges(i) times:
+ *  A rank need not store all its leaves. It pushes each on a stack and, after leaf i,
+ *  merges the top two entries es_tree_merges(i) times:
  *
  *    for (top = 0, i = 0; i < leaves; i++) {
  *      make leaf i in slot[top++];
@@ -23,18 +23,18 @@
 #include <stdbool.h>
 #include "eigenstep/comm.h"
 
-/** A power of two, 1 included? */
+/** Not collective. Is n a supported number of ranks or leaves: a power of two, 1 included? */
 bool es_tree_supports(int64_t n);
-/** Additions due behind leaf number `leaf`, the first being 0: its trailing ones. */
+/** Number of merges after leaf `leaf` (from 0): the number of its trailing one bits. */
 int es_tree_merges(int leaf);
-/** Slots that the stack of `leaves` leaves needs: log2(leaves) + 1. */
+/** Stack entries needed for `leaves` leaves: log2(leaves) + 1. */
 int es_tree_stack_size(int leaves);
 
-/** Collective. x[n] <- the sum over ranks in tree order, the same bits on every rank.
- *  The size of `c` is a power of two; n must agree.
+/** Collective. x[n] <- sum over ranks in tree order, bitwise equal on every rank. The size
+ *  of `c` is a power of two; n must agree between ranks.
  *
- *  Recursive halving, then doubling (Rabenseifner 2004): 2 n (1 - 1/P) numbers sent by
- *  each rank, no memory. */
+ *  Recursive halving, then doubling (Rabenseifner 2004): each rank sends
+ *  2 n (1 - 1/P) numbers and allocates no memory. */
 void es_tree_sum_f32(const es_comm *c, float *x, int64_t n);
 void es_tree_sum_f64(const es_comm *c, double *x, int64_t n);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file version.h  What this binary is: one list, printed by --version and written to
- *  files. */
+/** @file version.h  Version and build facts of this binary, printed by --version and
+ *  written to output files. Not collective. */
 #ifndef ES_VERSION_H
 #define ES_VERSION_H
 
@@ -10,7 +10,7 @@ const char *es_version(void);
 const char *es_version_git(void);
 
 /** Facts fixed at build time (version, git, compiler, flags, configure line), n rows.
- *  Libraries' run-time facts are added by es_stamp (io/provenance.h). */
+ *  io/provenance.h adds the run-time versions of libraries. */
 typedef struct es_fact {
   const char *key, *value;
 } es_fact;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cadence.c  One rule for everything that happens every so often. */
+/** @file cadence.c  Parse and evaluate the steps at which an action is due. */
 #include "eigenstep/cadence.h"
 
 #include <ctype.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include "eigenstep/param.h"
 
-/* The whole number that *text begins with; *text moves behind it. */
+/* Parse the integer at the start of *text and advance *text past it. */
 static bool parse_number(const char **text, int64_t *v) {
   char *end = NULL;
   if (!isdigit((unsigned char) **text)) return false;
@@ -18,7 +18,7 @@ static bool parse_number(const char **text, int64_t *v) {
   return errno == 0;
 }
 
-/* A step, FIRST:EVERY or FIRST:EVERY:LAST. */
+/* Parse STEP, FIRST:EVERY or FIRST:EVERY:LAST. */
 static bool parse_range(const char *text, es_cadence_range *r) {
   if (!parse_number(&text, &r->first)) return false;
   *r = (es_cadence_range){r->first, 1, r->first};
@@ -47,11 +47,13 @@ es_status es_cadence_parse(const char *text, const char *key, es_cadence *c) {
              "'0, 10, 100' or '0:2:20, 30:10' (FIRST:EVERY:LAST)",
              key, item[i]);
     ES_CHECK(i == 0 || r->first > out.range[i - 1].last, ES_ECONFIG,
-             "%s: got '%s' after '%s', expected an ascending list, one after the other",
+             "%s: got '%s' after '%s', expected ascending steps and ranges that do not "
+             "overlap",
              key, item[i], item[i - 1]);
   }
   out.n = (int) n;
-  if (n == 1 && strchr(item[0], ':') == NULL) { /* a number alone: its multiples */
+  if (n == 1 &&
+      strchr(item[0], ':') == NULL) { /* a single number N means 0, N, 2N, ... */
     const int64_t every = out.range[0].first;
     out.range[0] = (es_cadence_range){0, every, INT64_MAX};
     out.n = every > 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file log.c  Log lines on stdout and stderr, and in the run's log file.
  *
- *  A line is put together in memory and leaves in one fwrite, so that the lines of
- * several ranks sharing a terminal stay whole. Only the file's lines carry the wall-clock
- * time: the terminal's stay the same from run to run and can be compared. */
+ *  A line is formatted in memory and written by one fwrite, so that lines of several
+ *  ranks on one terminal do not interleave. Only the log file has timestamps: terminal
+ *  output can be compared between runs. */
 #define _POSIX_C_SOURCE 200809L
 #include "eigenstep/log.h"
 
@@ -24,8 +24,8 @@ static struct {
   bool all_ranks;
   FILE *file;
   char last_error[TEXT_SIZE];
-  char held[TEXT_SIZE], held_where[128]; /* see es_log_deferred */
-  bool held_printed;
+  char deferred[TEXT_SIZE], deferred_where[128]; /* see es_log_deferred */
+  bool deferred_printed;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = ES_LOG_INFO};
 
 static _Thread_local bool muted; /**< see es_log_mute */
@@ -52,8 +52,8 @@ bool es_log_file(const char *path) {
   return true;
 }
 
-/** Format into text[TEXT_SIZE] without trailing newlines; what does not fit ends in
- * "...". */
+/** Format into text[TEXT_SIZE] without trailing newlines; longer text is truncated and
+ *  ends in "...". */
 static void format(char *text, const char *fmt, va_list args) {
   const int n = vsnprintf(text, TEXT_SIZE, fmt, args);
   if (n < 0) text[0] = '\0';
@@ -62,8 +62,7 @@ static void format(char *text, const char *fmt, va_list args) {
   while (end > 0 && text[end - 1] == '\n') text[--end] = '\0';
 }
 
-/** One fwrite for the whole line, on its way at once: a log is read while the run goes.
- */
+/** Write the line with one fwrite and flush, so that the log can be followed. */
 static void put_line(FILE *out, const char *line) {
   fwrite(line, 1, strlen(line), out);
   fflush(out);
@@ -74,14 +73,22 @@ static bool is_printed(es_log_level level) {
   return level <= state.level && mine;
 }
 
+/** " (function)" where -v or -vv asks for it, else "". */
+static const char *origin(const char *where, char buf[140]) {
+  buf[0] = '\0';
+  if (state.level >= ES_LOG_PHASE) snprintf(buf, 140, " (%.128s)", where);
+  return buf;
+}
+
 static void put_terminal(es_log_level level, const char *where, const char *text) {
   const char *prefix =
       level == ES_LOG_ERROR ? "eigenstep: error: " : "eigenstep: warning: ";
   const bool loud = level <= ES_LOG_WARNING;
-  char rank[32] = "", line[LINE_SIZE];
+  char rank[32] = "", function[140], line[LINE_SIZE];
   if (state.rank != 0) snprintf(rank, sizeof rank, "[rank %d] ", state.rank);
   if (loud)
-    snprintf(line, sizeof line, "%s%s%s (%.128s)\n", prefix, rank, text, where);
+    snprintf(line, sizeof line, "%s%s%s%s\n", prefix, rank, text,
+             origin(where, function));
   else
     snprintf(line, sizeof line, "%s%s\n", rank, text);
   put_line(loud ? stderr : stdout, line);
@@ -90,9 +97,10 @@ static void put_terminal(es_log_level level, const char *where, const char *text
 static void put_file(es_log_level level, const char *where, const char *text) {
   static const char *const name[] = {"error", "warning", "warning",
                                      "info",  "phase",   "layer"};
-  char stamp[32], line[LINE_SIZE];
+  char stamp[32], function[140], line[LINE_SIZE];
   es_timestamp(stamp, sizeof stamp);
-  snprintf(line, sizeof line, "%s %s: %s (%.128s)\n", stamp, name[level], text, where);
+  snprintf(line, sizeof line, "%s %s: %s%s\n", stamp, name[level], text,
+           origin(where, function));
   put_line(state.file, line);
 }
 
@@ -105,16 +113,17 @@ void es_log(es_log_level level, const char *where, const char *fmt, ...) {
   format(text, fmt, args);
   va_end(args);
   for (char *c = text; *c != '\0'; c++)
-    if (*c == '\n' || *c == '\r') *c = ' '; /* a quoted argument may hold line ends */
+    if (*c == '\n' || *c == '\r')
+      *c = ' '; /* a quoted argument may contain line breaks */
 
   pthread_mutex_lock(&state.lock);
   if (level == ES_LOG_ERROR) memcpy(state.last_error, text, strlen(text) + 1);
-  /* the first error of a chain is the one that knows */
-  const bool first = level == ES_LOG_ERROR && state.held[0] == '\0';
+  /* the first error of a chain names the cause */
+  const bool first = level == ES_LOG_ERROR && state.deferred[0] == '\0';
   if (first) {
-    memcpy(state.held, text, strlen(text) + 1);
-    snprintf(state.held_where, sizeof state.held_where, "%s", where);
-    state.held_printed = is_printed(level);
+    memcpy(state.deferred, text, strlen(text) + 1);
+    snprintf(state.deferred_where, sizeof state.deferred_where, "%s", where);
+    state.deferred_printed = is_printed(level);
   }
   if (is_printed(level)) {
     put_terminal(level, where, text);
@@ -142,21 +151,21 @@ void es_print(const char *fmt, ...) {
 }
 
 const char *es_log_deferred(void) {
-  return state.held;
+  return state.deferred;
 }
 
 void es_log_flush_deferred(bool print) {
   pthread_mutex_lock(&state.lock);
-  if (print && state.held[0] != '\0' && !state.held_printed)
-    put_terminal(ES_LOG_ERROR, state.held_where, state.held);
-  state.held[0] = '\0';
+  if (print && state.deferred[0] != '\0' && !state.deferred_printed)
+    put_terminal(ES_LOG_ERROR, state.deferred_where, state.deferred);
+  state.deferred[0] = '\0';
   pthread_mutex_unlock(&state.lock);
 }
 
 void es_log_set_error(const char *text) {
   pthread_mutex_lock(&state.lock);
   snprintf(state.last_error, sizeof state.last_error, "%s", text);
-  if (state.file != NULL) put_file(ES_LOG_ERROR, "another rank", text);
+  if (state.file != NULL) put_file(ES_LOG_ERROR, "reported by another rank", text);
   pthread_mutex_unlock(&state.lock);
 }
 

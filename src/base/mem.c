@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file mem.c  Counted, 64-byte aligned host memory.
  *
- *  Each block is preceded by a header in its own cache line. The memory comes from
- * calloc: large blocks arrive as untouched zero pages, so pages first belong to the
- * thread that uses them, and resident size means used size. */
+ *  Each block is preceded by a header in its own cache line. Memory comes from calloc:
+ *  large blocks are untouched zero pages, so a page is placed on the NUMA node of the
+ *  thread that first writes it, and the resident size is the size in use. */
 #define _POSIX_C_SOURCE 200809L
 #include "eigenstep/mem.h"
 
@@ -18,8 +18,8 @@
 enum { ALIGN = 64 };
 
 typedef struct header {
-  void *raw;    /**< what calloc gave */
-  size_t bytes; /**< what the caller asked for */
+  void *raw;    /**< pointer returned by calloc */
+  size_t bytes; /**< size requested */
 } header;
 
 static atomic_size_t now, peak;
@@ -32,7 +32,7 @@ static void count_in(size_t bytes) {
   atomic_fetch_add(&count, 1);
 }
 
-/** `what` may be an argument's text, "&name" (see ES_NEW): the name alone is wanted. */
+/** Strip the & of "&name" (ES_NEW passes the text of its argument). */
 static const char *plain(const char *what) {
   return *what == '&' ? what + 1 : what;
 }
@@ -41,13 +41,14 @@ es_status es_alloc(size_t bytes, const char *what, void **p) {
   const size_t most = PTRDIFF_MAX - 2 * ALIGN; /* an object cannot be larger */
   char *raw = bytes <= most ? calloc(1, bytes + 2 * ALIGN) : NULL;
   ES_CHECK(raw != NULL, ES_ENOMEM,
-           "out of memory: got no %zu bytes for %s (%zu bytes are in use)", bytes,
+           "out of memory: cannot allocate %zu bytes for %s (%zu bytes in use)", bytes,
            plain(what), es_mem_now());
   const size_t past = (size_t) ((uintptr_t) raw % ALIGN);
   char *block = raw + (ALIGN - past) + ALIGN; /* between ALIGN + 1 and 2 ALIGN later */
   const header h = {raw, bytes};
   memcpy(block - ALIGN, &h, sizeof h);
-  memcpy(p, &block, sizeof block); /* *p may be of any pointer type: no aliased store */
+  memcpy(p, &block,
+         sizeof block); /* *p may be of any pointer type: avoids an aliased store */
   count_in(bytes);
   return ES_OK;
 }

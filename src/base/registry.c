@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file registry.c  Variants by name, and the nearest name to a misspelt one.
+/** @file registry.c  Look up variants by name; suggest the nearest name for a misspelt one.
  *
- *  Distance: optimal string alignment (Damerau-Levenshtein with adjacent swaps), letters
- *  compared without case. */
+ *  Distance: optimal string alignment (Damerau-Levenshtein with adjacent transpositions),
+ *  case-insensitive. */
 #include "eigenstep/registry.h"
 
 #include <ctype.h>
@@ -20,7 +20,7 @@ static bool same(char a, char b) {
   return tolower((unsigned char) a) == tolower((unsigned char) b);
 }
 
-/** Number of insertions, deletions, replacements and swaps from a[n] to b[m]. */
+/** Number of insertions, deletions, replacements and transpositions from a[n] to b[m]. */
 static int distance(const char *a, int n, const char *b, int m) {
   int rows[3][LONGEST + 1];
   int *before = rows[0], *last = rows[1], *row = rows[2];
@@ -47,7 +47,7 @@ const char *es_nearest(const char *name, const char *const *candidates, size_t n
   if (length == 0 || length > LONGEST) return NULL;
   const char *best = NULL;
   int best_distance =
-      (int) length / 3 + (length < 3) + 1; /* a third of it may be wrong */
+      (int) length / 3 + (length < 3) + 1; /* up to a third of the letters may differ */
   for (size_t i = 0; i < n; i++) {
     const size_t other = strlen(candidates[i]);
     if (other > LONGEST) continue;

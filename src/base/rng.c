@@ -4,7 +4,7 @@
  *  J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy
  *  as 1, 2, 3", SC11. The key is the seed; the counter is laid out as
  *  {position, index low, index high, stream << 24 | sub}: a sequence is 2^32 blocks of
- * four values, and no two sequences share a block. */
+ *  four values, and no two sequences share a block. */
 #include "eigenstep/rng.h"
 
 #include <math.h>
@@ -66,7 +66,7 @@ double es_rng_range(es_rng *r, double lo, double hi) {
 
 uint64_t es_rng_below(es_rng *r, uint64_t n) {
   ES_ASSERT(n >= 1);
-  const uint64_t reject = (UINT64_MAX - n + 1) % n; /* 2^64 mod n values too many */
+  const uint64_t reject = (UINT64_MAX - n + 1) % n; /* 2^64 mod n: values to reject */
   uint64_t x = next_u64(r);
   while (x < reject) x = next_u64(r);
   return x % n;
@@ -101,8 +101,8 @@ uint64_t es_permute(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i) {
   const uint32_t key[2] = {(uint32_t) seed, (uint32_t) (seed >> 32)};
   int half = 1;
   while (half < 32 && (n - 1) >> (2 * half) != 0) half++;
-  /* Walk the cycle of i until it is back in [0, n): the domain is at most 4 n, so that
-   * takes fewer than four rounds on average, and distinct i stay distinct. */
+  /* Cycle walking: apply the permutation until the value is in [0, n). The domain is at
+   * most 4 n, so this takes fewer than four rounds on average; it remains a bijection. */
   uint64_t x = feistel(key, epoch, half, i);
   while (x >= n) x = feistel(key, epoch, half, x);
   return x;

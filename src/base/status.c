@@ -9,21 +9,21 @@ const char *es_status_name(es_status s) {
   case ES_STOPPED:
     return "stopped";
   case ES_EARG:
-    return "wrong argument";
+    return "invalid argument";
   case ES_ECONFIG:
-    return "wrong parameter";
+    return "invalid parameter";
   case ES_ENOMEM:
     return "out of memory";
   case ES_EIO:
-    return "input or output failed";
+    return "input/output error";
   case ES_EFORMAT:
-    return "wrong file content";
+    return "unexpected file content";
   case ES_EDEVICE:
-    return "accelerator failed";
+    return "accelerator error";
   case ES_EMATH:
     return "numerical failure";
   case ES_ENOTSUP:
-    return "not in this build";
+    return "not supported by this build";
   case ES_EINTERNAL:
     return "internal error";
   }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file visit.c  Sizes of the arrays a state visitor is shown. */
+/** @file visit.c  Sizes of the items of a state visitor. */
 #include "eigenstep/visit.h"
 
 int64_t es_item_size(es_item_type t) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file comm.c  Communicator duplicate and the collectives the code uses.
  *
- *  Reductions over large arrays go in pieces below 2^31 elements, the limit of MPI 3
- *  counts. MPI errors stay fatal: a failed MPI call cannot be recovered from here. */
+ *  Large arrays are reduced in pieces below 2^31 elements, the limit of MPI 3 counts.
+ *  MPI errors stay fatal: the code cannot recover from a failed MPI call. */
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -58,10 +58,9 @@ void es_comm_destroy(es_comm **c) {
   es_free(c);
 }
 
-/* Print the error that the lowest of the failed ranks holds: one sentence, also where a
- * thousand ranks have each their own. Rank 0, who writes the log file and STATUS, learns
- * it. */
-static void release_errors(const es_comm *c) {
+/* Print the deferred error of the lowest failed rank: one sentence, however many ranks
+ * failed. It is also sent to rank 0, which writes the log file and STATUS. */
+static void report_lowest_error(const es_comm *c) {
   char text[512];
   snprintf(text, sizeof text, "%s", es_log_deferred());
   const int mine = text[0] != '\0' ? c->rank : c->size;
@@ -79,13 +78,13 @@ es_status es_comm_agree(const es_comm *c, es_status s) {
   const int mine = s == ES_STOPPED ? -1 : 2 * (int) s;
   int worst;
   MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, c->mpi);
-  /* a rank by itself (MPI_COMM_SELF) keeps it until all agree: else each would tell it */
-  if (worst < -1 && c->size > 1) release_errors(c);
+  /* on MPI_COMM_SELF the error stays deferred until the parent communicator agrees */
+  if (worst < -1 && c->size > 1) report_lowest_error(c);
   return worst == -1 ? ES_STOPPED : (es_status) (worst / 2);
 }
 
-/* Have all ranks come here, within a time? */
-static bool all_are_lost(const es_comm *c) {
+/* Did all ranks reach this barrier within ES_ABORT_SECONDS? */
+static bool all_have_failed(const es_comm *c) {
   const double end = MPI_Wtime() + ES_ABORT_SECONDS;
   MPI_Request all;
   int done = 0;
@@ -98,9 +97,9 @@ static bool all_are_lost(const es_comm *c) {
 }
 
 es_status es_comm_abort_if_alone(const es_comm *c, es_status s) {
-  if (s >= ES_OK || all_are_lost(c)) return s;
+  if (s >= ES_OK || all_have_failed(c)) return s;
   es_log_flush_deferred(true);
-  es_warn_local("rank %d failed alone (%s), and the others wait for it: the program ends",
+  es_warn_local("rank %d failed inside a collective step (%s); aborting all ranks",
                 c->rank, es_status_name(s));
   MPI_Abort(c->mpi, 1);
   return s;
@@ -108,8 +107,7 @@ es_status es_comm_abort_if_alone(const es_comm *c, es_status s) {
 
 es_status es_comm_assert_equal(const es_comm *c, const void *data, size_t bytes,
                                const char *what) {
-  /* Rank 0's bytes travel in pieces of fixed size, so that no rank needs a second copy.
-   */
+  /* Rank 0 broadcasts its bytes in chunks, so that no rank needs a second copy. */
   enum { CHUNK = 1 << 16 };
   char piece[CHUNK];
   int64_t length = (int64_t) bytes;
@@ -133,9 +131,9 @@ es_status es_comm_assert_equal(const es_comm *c, const void *data, size_t bytes,
 }
 
 void es_comm_local_range(const es_comm *c, int64_t n, int64_t *first, int64_t *count) {
-  const int64_t each = n / c->size, more = n % c->size;
-  *first = c->rank * each + (c->rank < more ? c->rank : more);
-  *count = each + (c->rank < more ? 1 : 0);
+  const int64_t base = n / c->size, extra = n % c->size;
+  *first = c->rank * base + (c->rank < extra ? c->rank : extra);
+  *count = base + (c->rank < extra ? 1 : 0);
 }
 
 void es_comm_scan(const es_comm *c, int64_t mine, int64_t *offset, int64_t *total) {
@@ -187,8 +185,8 @@ es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
                             size_t size, void *all) {
   const bool fits = count >= 0 && count <= INT_MAX && size <= INT_MAX;
   if (!fits)
-    es_error("got %lld items of %zu bytes, expected 0 to %d", (long long) count, size,
-             INT_MAX);
+    es_error("all-gather: got %lld items of %zu bytes, expected 0 to %d of each",
+             (long long) count, size, INT_MAX);
   int64_t *counts = NULL;
   es_status st = fits ? ES_NEW(c->size, &counts) : ES_EARG;
   st = es_comm_agree(c, st);
@@ -200,7 +198,7 @@ es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
   MPI_Datatype item;
   MPI_Type_contiguous((int) size, MPI_BYTE, &item);
   MPI_Type_commit(&item);
-  /* One broadcast a rank instead of MPI_Allgatherv, whose displacements are ints. */
+  /* One broadcast per rank instead of MPI_Allgatherv, whose displacements are ints. */
   char *to = all;
   for (int r = 0; r < c->size; r++) {
     const size_t bytes = (size_t) counts[r] * size;

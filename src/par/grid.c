@@ -10,7 +10,7 @@ void Cblacs_gridinit(int *context, const char *order, int rows, int cols);
 void Cblacs_gridinfo(int context, int *rows, int *cols, int *row, int *col);
 void Cblacs_gridexit(int context);
 
-/* The divisor of `size` nearest below its square root: square grids send least. */
+/* Largest divisor of `size` up to its square root: square grids communicate least. */
 static int squarest(int size) {
   int rows = 1;
   for (int p = 1; p <= size / p; p++)
@@ -32,7 +32,7 @@ es_status es_grid_create(const es_comm *comm, int rows, es_grid **g) {
   n->rows = rows > 0 ? rows : squarest(comm->size);
   n->cols = comm->size / n->rows;
   /* gridinit over a handle of *this* communicator uses its ranks only, in row order;
-     the context keeps a duplicate of its own, so the handle can go at once. */
+     the context keeps its own duplicate, so the handle can be freed at once. */
   const int handle = Csys2blacs_handle(comm->mpi);
   n->context = handle;
   Cblacs_gridinit(&n->context, "Row", n->rows, n->cols);

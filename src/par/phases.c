@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file phases.c  Phase times over ranks: where the time goes and which rank is
-   slow. */
+/** @file phases.c  Statistics of phase times over ranks. */
 #include "eigenstep/phases.h"
 
 void es_phases_reduce(const es_comm *c, const es_clock *clock, es_phase_stats *stats) {

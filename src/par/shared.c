@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file shared.c  Memory shared by the ranks of a node: a POSIX segment.
+/** @file shared.c  Memory shared by the ranks of a node: a POSIX shared-memory segment.
  *
- *  Its name is gone as soon as all have mapped it, so that a killed run leaves nothing
- *  behind. Not a shared window of MPI: where there is no room, Open MPI 4.1 fails on one
- *  rank and hangs on the others. */
+ *  The segment is unlinked as soon as all ranks have mapped it, so that a killed run leaves
+ *  nothing behind. MPI_Win_allocate_shared is not used: when /dev/shm is full, Open MPI 4.1
+ *  fails on one rank and hangs on the others. */
 #define _POSIX_C_SOURCE 200809L
 #include "eigenstep/shared.h"
 
@@ -16,7 +16,7 @@
 
 enum { PAGE = 4096, NAME = 64 };
 
-/* Make a new segment of `bytes` bytes and give its name; "" if that fails. */
+/* Create a segment of `bytes` bytes; its name, or "" on failure. */
 static void make(int64_t bytes, char name[NAME]) {
   int fd = -1;
   for (int i = 0; fd < 0 && i < 1000; i++) {
@@ -30,8 +30,8 @@ static void make(int64_t bytes, char name[NAME]) {
   if (!made) name[0] = '\0';
 }
 
-/* Follow the named segment. What this rank will write first it also reserves: without
- * that, a full /dev/shm shows as a bus error in the middle of a run. */
+/* Map the named segment and reserve the pages [first, first + count) that this rank
+ * touches first: otherwise a full /dev/shm causes a bus error during the run. */
 static bool map(const char *name, int64_t first, int64_t count, es_shared *s) {
   const int fd = name[0] != '\0' ? shm_open(name, O_RDWR, 0600) : -1;
   if (fd < 0) return false;
@@ -44,12 +44,13 @@ static bool map(const char *name, int64_t first, int64_t count, es_shared *s) {
   return true;
 }
 
-/* Collective over the node. All parts, whole pages each; false: no room here. */
-static bool share(const es_comm *c, bool each, es_shared *s) {
+/* Collective over the node. Create and map all parts, rounded up to pages; false if the
+ * node lacks shared memory. */
+static bool map_node(const es_comm *c, bool per_rank, es_shared *s) {
   const int64_t pages = (int64_t) (s->bytes / PAGE + 1), size = pages * PAGE;
   const int64_t n = c->node_size, r = c->node_rank;
-  const int64_t first = each ? r * size : pages * r / n * PAGE;
-  const int64_t end = each ? first + size : pages * (r + 1) / n * PAGE;
+  const int64_t first = per_rank ? r * size : pages * r / n * PAGE;
+  const int64_t end = per_rank ? first + size : pages * (r + 1) / n * PAGE;
   char name[NAME];
   s->mapped = (size_t) (s->parts * size);
   if (r == 0) make(s->parts * size, name);
@@ -61,13 +62,13 @@ static bool share(const es_comm *c, bool each, es_shared *s) {
   return mapped;
 }
 
-es_status es_shared_create(const es_comm *c, size_t bytes, bool each, const char *what,
-                           es_shared **out) {
+es_status es_shared_create(const es_comm *c, size_t bytes, bool per_rank,
+                           const char *what, es_shared **out) {
   es_shared *s = NULL;
   es_status st = ES_NEW(1, &s);
   if (st == ES_OK) {
     s->bytes = bytes;
-    s->parts = each ? c->node_size : 1;
+    s->parts = per_rank ? c->node_size : 1;
     st = ES_NEW(s->parts, &s->part);
   }
   if (st == ES_OK && c->node_size == 1) st = es_alloc(bytes, what, &s->part[0]);
@@ -78,15 +79,15 @@ es_status es_shared_create(const es_comm *c, size_t bytes, bool each, const char
     es_free(&s);
     return st;
   }
-  int64_t lacking = c->node_size > 1 && !share(c, each, s);
-  es_comm_max_i64(c, &lacking, 1);
-  if (lacking == 0) {
+  int64_t failed = c->node_size > 1 && !map_node(c, per_rank, s);
+  es_comm_max_i64(c, &failed, 1);
+  if (failed == 0) {
     *out = s;
     return ES_OK;
   }
   es_shared_destroy(&s);
-  es_warn("no room for %zu bytes of %s a rank in memory shared by a node (/dev/shm): "
-          "ranks exchange copies instead",
+  es_warn("shared memory (/dev/shm): cannot allocate %zu bytes per rank for %s; ranks "
+          "exchange copies instead, which is slower",
           bytes, what);
   *out = NULL;
   return ES_OK;

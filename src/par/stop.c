@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file stop.c  Reasons to stop -> one collective decision.
+/** @file stop.c  Stop requests: signals, wall time and stop file.
  *
- *  Handlers store a number and nothing else. SIGUSR1 (Slurm's warning), SIGTERM
- *  (scancel, time limit) and SIGINT end the run after this step; SIGUSR2 asks for a
- *  checkpoint. A signal that reaches a single rank is enough: everybody acts on the
- *  maximum only. */
+ *  Signal handlers only set a flag. SIGUSR1 (Slurm's warning), SIGTERM
+ *  (scancel, time limit) and SIGINT end the run after the current step; SIGUSR2 requests a
+ *  checkpoint. A signal to a single rank is enough: all ranks act on the maximum. */
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,7 +27,7 @@ void es_stop_install(void) {
   struct sigaction sa;
   memset(&sa, 0, sizeof sa);
   sigemptyset(&sa.sa_mask);
-  sa.sa_flags = SA_RESTART; /* reads and writes in progress go on */
+  sa.sa_flags = SA_RESTART; /* restart interrupted reads and writes */
   sa.sa_handler = on_stop;
   sigaction(SIGUSR1, &sa, NULL);
   sigaction(SIGTERM, &sa, NULL);
@@ -37,9 +36,9 @@ void es_stop_install(void) {
   sigaction(SIGUSR2, &sa, NULL);
 }
 
-/* Only rank 0 asks the file system, and not at every step: metadata calls are slow on
-   parallel file systems. */
-static bool file_says_stop(es_stop *s, const es_comm *comm) {
+/* Does the stop file exist? Checked by rank 0 only and not at every step: metadata calls
+   are slow on parallel file systems. */
+static bool stop_file_exists(es_stop *s, const es_comm *comm) {
   const int every = s->every > 0 ? s->every : 1;
   const bool due = s->calls++ % every == 0;
   return due && comm->rank == 0 && s->file[0] && access(s->file, F_OK) == 0;
@@ -51,7 +50,7 @@ es_stop_cause es_stop_poll(es_stop *s, const es_comm *comm) {
     checkpoint_pending = 0;
     cause = ES_STOP_CHECKPOINT;
   }
-  if (file_says_stop(s, comm)) cause = ES_STOP_FILE;
+  if (stop_file_exists(s, comm)) cause = ES_STOP_FILE;
   if (s->deadline > 0 && es_now() >= s->deadline) cause = ES_STOP_WALLTIME;
   if (stop_pending) cause = ES_STOP_SIGNAL;
   return cause;
@@ -68,7 +67,7 @@ const char *es_stop_name(es_stop_cause c) {
   case ES_STOP_NONE:
     return "none";
   case ES_STOP_CHECKPOINT:
-    return "checkpoint asked for by SIGUSR2";
+    return "checkpoint requested by SIGUSR2";
   case ES_STOP_FILE:
     return "stop file found";
   case ES_STOP_WALLTIME:

@@ -4,7 +4,7 @@
 
 enum { PIECE_BYTES = 1 << 16 }; /* received at a time, on the stack */
 
-/** What differs between the two types. */
+/** Operations of an element type. */
 typedef struct kind {
   MPI_Datatype type;
   size_t size;
@@ -39,7 +39,7 @@ int es_tree_stack_size(int leaves) {
   return n;
 }
 
-/** A run of elements. */
+/** Elements [first, first + n). */
 typedef struct span {
   int64_t first, n;
 } span;
@@ -48,8 +48,8 @@ static int piece_of(int64_t left, int most) {
   return left <= 0 ? 0 : (int) (left < most ? left : most);
 }
 
-/** Send `give` to the partner and get its `keep`, which is added to ours or, without
- *  `add`, replaces it. Both in pieces; one side may have one piece more. */
+/** Send the elements `give` to the partner and receive its elements `keep`, which are
+ *  added to ours (`add`) or replace them. In pieces; one side may have one piece more. */
 static void exchange(const es_comm *c, const kind *k, int partner, bool add, char *x,
                      span give, span keep) {
   char piece[PIECE_BYTES];
@@ -69,8 +69,9 @@ static void halves(span s, bool upper, span *mine, span *other) {
   *other = upper ? low : high;
 }
 
-/** Nearest ranks first. Each level leaves a rank half of what it had; on the way back it
- *  gets the other half, complete. */
+/** Recursive halving over ranks at distance `mask`, nearest ranks first: each level halves
+ *  the elements of a rank. The way back is recursive doubling: it receives the other half,
+ *  completely summed. */
 static void sum(const es_comm *c, const kind *k, char *x, span s, int mask) {
   if (mask >= c->size) return;
   const int partner = c->rank ^ mask;
