@@ -31,8 +31,8 @@ es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c);
 /** Collective. Free the communicators and set *c to NULL. */
 void es_comm_destroy(es_comm **c);
 
-/** Collective. The worst status of all ranks, the same on every rank: errors
- *  before ES_STOPPED before ES_OK. Prints the deferred error of the lowest failed rank. */
+/** Collective. The worst status of all ranks, the same on every rank: errors before
+ *  ES_STOPPED before ES_OK. Prints the deferred error of the lowest failed rank. */
 es_status es_comm_agree(const es_comm *c, es_status s);
 
 /** Not collective for s >= ES_OK: returns s at once. With an error: wait up to
@@ -50,16 +50,17 @@ enum { ES_ABORT_SECONDS = 5 };
 es_status es_comm_assert_equal(const es_comm *c, const void *data, size_t bytes,
                                const char *what);
 
-/** Not collective. Block distribution of n items: this rank has [*first, *first + *count).
- *  Counts differ by at most one, the larger ones on the lower ranks; 0 where n < size. */
+/** Not collective. Block distribution of n items: this rank has items *first ..
+ *  *first + *count - 1. Counts differ by at most one, the larger ones on the lower ranks,
+ *  and are 0 on the last ranks for n < size. */
 void es_comm_local_range(const es_comm *c, int64_t n, int64_t *first, int64_t *count);
 
 /** Collective. Exclusive prefix sum: *offset = sum of `mine` over lower ranks,
  *  *total = over all ranks. Either may be NULL. */
 void es_comm_scan(const es_comm *c, int64_t mine, int64_t *offset, int64_t *total);
 
-/** Collective. Reduce x[n] in place over all ranks; bitwise equal results on every rank. n
- *  must agree between ranks and may be 0. */
+/** Collective. Reduce x[n] in place over all ranks; bitwise equal results on every rank.
+ *  n must agree between ranks and may be 0. */
 void es_comm_sum_f32(const es_comm *c, float *x, int64_t n);
 void es_comm_sum_f64(const es_comm *c, double *x, int64_t n);
 void es_comm_sum_i64(const es_comm *c, int64_t *x, int64_t n);

@@ -13,8 +13,8 @@ typedef struct es_variant {
   const char *doc;  /**< one line, for --help and params */
 } es_variant;
 
-/** Not collective. Find `name` among n variants. Logs "unknown <kind> 'x' (known: a, b, c); did you mean
- *  'a'?".
+/** Not collective. Find `name` among n variants. Logs "unknown <kind> 'x' (known: a, b,
+ *  c); did you mean 'a'?".
  *  @param kind  e.g. "loss"; @param list  array of n pointers to structs that begin as
  *               es_variant
  *  @param found written only on success. @return ES_OK or ES_ECONFIG */

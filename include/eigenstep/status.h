@@ -37,8 +37,8 @@ const char *es_status_name(es_status s);
     if (st != ES_OK) goto label;                                                         \
   } while (0)
 
-/** Unless cond holds: log one sentence ("got ..., expected ...") and return `status`. Always
- *  enabled. */
+/** Unless cond holds: log one sentence ("got ..., expected ...") and return `status`.
+ *  Always enabled. */
 #define ES_CHECK(cond, status, ...)                                                      \
   do {                                                                                   \
     if (!(cond)) {                                                                       \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file visit.h  The state visitor: one traversal of an object's persistent state that
- *  saves, loads, sizes or compares it, so that writing and reading cannot diverge. Whether
- *  a traversal is collective depends on its visitor. */
+ *  saves, loads, sizes or compares it, so that writing and reading cannot diverge.
+ *  Whether a traversal is collective depends on its visitor. */
 #ifndef ES_VISIT_H
 #define ES_VISIT_H
 
@@ -22,7 +22,7 @@ typedef struct es_item {
 typedef struct es_visitor es_visitor;
 struct es_visitor {
   es_status (*item)(es_visitor *v,
-                    es_item *item); /**< any other status than ES_OK ends the traversal */
+                    es_item *item); /**< not ES_OK: ends the traversal */
   int loading; /**< 1: item writes into data; objects in device memory upload afterwards */
   void *ctx;
 };

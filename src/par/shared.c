@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file shared.c  Memory shared by the ranks of a node: a POSIX shared-memory segment.
  *
- *  The segment is unlinked as soon as all ranks have mapped it, so that a killed run leaves
- *  nothing behind. MPI_Win_allocate_shared is not used: when /dev/shm is full, Open MPI 4.1
- *  fails on one rank and hangs on the others. */
+ *  The segment is unlinked as soon as all ranks have mapped it, so that a killed run
+ *  leaves nothing behind. MPI_Win_allocate_shared is not used: when /dev/shm is full,
+ *  Open MPI 4.1 fails on one rank and hangs on the others. */
 #define _POSIX_C_SOURCE 200809L
 #include "eigenstep/shared.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file stop.c  Stop requests: signals, wall time and stop file.
  *
- *  Signal handlers only set a flag. SIGUSR1 (Slurm's warning), SIGTERM
- *  (scancel, time limit) and SIGINT end the run after the current step; SIGUSR2 requests a
- *  checkpoint. A signal to a single rank is enough: all ranks act on the maximum. */
+ *  Signal handlers only set a flag. SIGUSR1 (Slurm's warning), SIGTERM (scancel, time
+ *  limit) and SIGINT end the run after the current step; SIGUSR2 requests a checkpoint. A
+ *  signal to a single rank is enough: all ranks act on the maximum. */
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
