@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file log.h  Log lines: errors and warnings to stderr (prefixed with the rank unless it
- *  is 0), information to stdout from rank 0 only; all lines of rank 0 also to the run's
- *  log file. With -v, lines end with the function that wrote them. Nothing here is
+/** @file log.h  Log lines: errors and warnings to stderr (prefixed with the rank unless
+ *  it is 0), information to stdout from rank 0 only; all lines of rank 0 also to the
+ *  run's log file. With -v, lines end with the function that wrote them. Nothing here is
  *  collective. */
 #ifndef ES_LOG_H
 #define ES_LOG_H
@@ -21,8 +21,8 @@ typedef enum es_log_level {
  *  (--all-ranks). Defaults before the call: rank 0, ES_LOG_INFO. */
 void es_log_setup(int rank, es_log_level level, bool all_ranks);
 
-/** Also append every printed line, with a timestamp, to this file (rank 0's log.txt); NULL
- *  closes the file.
+/** Also append every printed line, with a timestamp, to this file (rank 0's log.txt);
+ *  NULL closes the file.
  *  @return false if the file cannot be opened (errno set). */
 bool es_log_file(const char *path);
 

@@ -21,9 +21,8 @@ typedef struct es_item {
 
 typedef struct es_visitor es_visitor;
 struct es_visitor {
-  es_status (*item)(es_visitor *v,
-                    es_item *item); /**< not ES_OK: ends the traversal */
-  int loading; /**< 1: item writes into data; objects in device memory upload afterwards */
+  es_status (*item)(es_visitor *v, es_item *item); /**< not ES_OK: ends the traversal */
+  int loading; /**< 1: item writes into data; device memory is uploaded afterwards */
   void *ctx;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file registry.c  Look up variants by name; suggest the nearest name for a misspelt one.
+/** @file registry.c  Look up variants by name; suggest the nearest name for a misspelt
+ *  one.
  *
  *  Distance: optimal string alignment (Damerau-Levenshtein with adjacent transpositions),
  *  case-insensitive. */
