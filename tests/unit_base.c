@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file unit_base.c  Status names, log, memory, registry, clock, version, visitor sizes.
- */
+/** @file unit_base.c  Status names, log, memory, registry, clock, version, visitor
+ *  sizes. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file ckpt.h  Atomic checkpoint sets: DIR/step_N/state.h5 with a DONE marker,
+/** @file ckpt.h  Atomic checkpoints: DIR/step_N/state.h5 with a DONE marker, and the link
  *  DIR/latest.
  *
- *  Written to step_N.tmp, closed, synced, agreed on by all ranks, then renamed; a set
- *  without DONE does not exist. The content comes from state visitors, so it is the
- *  same at any rank count. */
+ *  A checkpoint is written to step_N.tmp, closed and synced; after all ranks have agreed
+ *  it is renamed. A folder without DONE is ignored. The content comes from state visitors
+ *  and is the same for any number of ranks. */
 #ifndef ES_CKPT_H
 #define ES_CKPT_H
 
 #include "eigenstep/comm.h"
 #include "eigenstep/visit.h"
 
-/** Walks all persistent state with the given visitor. */
+/** Traverse all persistent state with the visitor. */
 typedef es_status (*es_state_walk)(void *state, es_visitor *v);
 
-/** What is stored beside the state. All pointers are borrowed for the call. */
+/** A checkpoint to write: place and metadata. All pointers are borrowed for the call. */
 typedef struct es_ckpt_set {
   const char *dir;         /**< folder of all checkpoints of the run */
   int64_t step;            /**< training steps done, 0 <= step < 10^15 */
@@ -31,14 +31,17 @@ typedef struct es_ckpt_set {
 es_status es_ckpt_write(const es_comm *c, const es_ckpt_set *set, es_state_walk walk,
                         void *state);
 
-/** Collective. Newest complete set under `dir`: its path and step. ES_EIO if there is
- *  none. */
+/** Collective. Path and step of the newest complete checkpoint under `dir`.
+ *  @return ES_OK, ES_EIO (there is none): the same on all ranks */
 es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
                          int64_t *step);
 
-/** Collective. Read a set into the state: every item must be there with its type and
- *  shape (ES_EFORMAT: got/expected). `time` may be NULL. config_text (may be NULL) is
- *  freed with es_free. */
+/** Collective. Read the checkpoint folder `path` into the state: every item must exist
+ *  with its type and shape. A failure may leave the state partly loaded.
+ *  @param time         out, may be NULL: effective time
+ *  @param config_text  out, may be NULL: run.ini of the run; the caller frees it
+ *  @return ES_OK, ES_EIO, ES_EFORMAT (missing item, other type, shape or hash),
+ *          ES_ENOMEM: the same on all ranks */
 es_status es_ckpt_read(const es_comm *c, const char *path, es_state_walk walk,
                        void *state, double *time, char **config_text);
 

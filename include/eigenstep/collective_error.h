@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file collective_error.h  How a failure on any one rank becomes one sentence and one
- *  status on
- * all.
+/** @file collective_error.h  Agree on the failure of any rank: one message, one status.
  *
- *  Disk errors usually hit one rank. A rank writes what went wrong into its note and goes
- *  on to es_collective_error_agree, where all ranks meet: the note of the lowest
- *  failing rank is
- *  broadcast, rank 0 logs it (so that it is in log.txt and STATUS), everybody returns it.
- */
+ *  Disk errors usually affect one rank. A rank records its failure with
+ *  es_collective_error_set and continues to es_collective_error_agree, which all ranks
+ *  call: the record of the lowest failing rank is broadcast, logged by rank 0 (so that it
+ *  reaches log.txt and STATUS) and returned by all ranks. */
 #ifndef ES_IO_COLLECTIVE_ERROR_H
 #define ES_IO_COLLECTIVE_ERROR_H
 
@@ -18,18 +15,19 @@ typedef struct es_collective_error {
   char where[48], text[976];
 } es_collective_error;
 
-/** Take down a failure; the first one stays. Not collective. */
+/** Not collective. Record a failure, unless one is recorded already. */
 #define es_collective_error_set(n, st, ...)                                              \
   es_collective_error_set_(n, __func__, st, __VA_ARGS__)
 void es_collective_error_set_(es_collective_error *n, const char *where, es_status st,
                               const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-/** Collective. The status of the lowest failing rank, the same on all ranks; logged once.
- */
+/** Collective. The status of the lowest failing rank, the same on all ranks; ES_OK if
+ *  none failed. The message is logged once. */
 es_status es_collective_error_agree(const es_comm *c, const es_collective_error *n);
 
 enum { ES_AGREED_MAXIMA = 4 };
-/** The same, and in one reduction with it the maxima over ranks of wants[k], k <= 4. */
+/** Collective. The same; the reduction also replaces wants[k], k <= ES_AGREED_MAXIMA, by
+ *  maxima over ranks. */
 es_status es_collective_error_agree_max(const es_comm *c, const es_collective_error *n,
                                         int64_t *wants, int k);
 

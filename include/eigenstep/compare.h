@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file compare.h  How alike two sets of embeddings of the same points are,
- *  whatever the coordinates of either. */
+/** @file compare.h  Similarity of two sets of embeddings of the same points, independent
+ *  of the coordinates of either. */
 #ifndef ES_COMPARE_H
 #define ES_COMPARE_H
 
 #include "eigenstep/status.h"
 
 typedef struct es_similarity {
-  double error;     /**< ||A - B||_F / ||B||_F, where p = q (else NaN) */
+  double error;     /**< ||A - B||_F / ||B||_F; NaN if the numbers of outputs differ */
   double alignment; /**< ||Qa' Qb||_F^2 / min(rank a, rank b), orthonormal bases of the
                          column spaces */
   double chance;    /**< alignment of random subspaces, max(ranks) / n */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file dmat.h  Block-cyclic distributed matrix of doubles (ScaLAPACK layout), and the
- *  algebra on it. Local blocks are column-major with leading dimension lld, as ScaLAPACK
- *  wants.
+ *  algebra on it. Local blocks are column-major with leading dimension lld, as in
+ *  ScaLAPACK.
  *
  *  Memory per rank of an m x n matrix: about 8 m n / P bytes. */
 #ifndef ES_DMAT_H
@@ -18,34 +18,37 @@ typedef struct es_dmat {
   double *a;           /**< [ln][lld] owned local blocks */
 } es_dmat;
 
-/** Collective. A zeroed m x n matrix (m, n >= 1), square blocks of nb (0 = a good choice:
- *  at most 64, smaller for small matrices so that every rank gets a share).
+/** Collective. A zeroed m x n matrix (m, n >= 1), square blocks of nb (0 = automatic: at
+ *  most 64, smaller for small matrices so that every rank owns a part).
  *  @return ES_OK, ES_EARG, ES_ENOMEM: the same on all ranks */
 es_status es_dmat_create(const es_grid *g, int m, int n, int nb, es_dmat **a);
+/** Not collective. Free the local blocks and set *a to NULL. */
 void es_dmat_destroy(es_dmat **a);
 
-/** Local bytes that es_dmat_create would take on the fullest rank; for dry runs. */
+/** Not collective. Largest number of bytes es_dmat_create allocates on a rank of a rows x
+ *  cols grid; for dry runs. */
 int64_t es_dmat_bytes(int rows, int cols, int m, int n, int nb);
 
-/** The first k columns of A as a matrix that shares the blocks of A: valid as long as
- *  A is, never destroyed. */
+/** Not collective. The first k columns of A as a matrix that shares the blocks of A:
+ *  valid as long as A, not to be destroyed. */
 es_dmat es_dmat_first_cols(const es_dmat *a, int k);
 
-/** Global row (column) of local row i (column j). */
+/** Not collective. Global row (column) of local row i (column j). */
 int es_dmat_row(const es_dmat *a, int i);
 int es_dmat_col(const es_dmat *a, int j);
 
-/** Fill a(i,j) = f(ctx, i, j) (global indices); not collective. */
+/** Not collective. Fill a(i,j) = f(ctx, i, j), global indices. */
 void es_dmat_fill(es_dmat *a, double (*f)(void *ctx, int i, int j), void *ctx);
 
-/** Collective. The matrix whose rows are spread over the ranks, zero-padded: rank r holds
- *  n_loc rows x [n_loc, n] row-major; the result Z has P * max(n_loc) rows, rank r's rows
- *  first at r * max(n_loc), the rest zero (harmless in Z'Z). No rank ever holds Z whole.
+/** Collective. Matrix from rows distributed over the ranks: rank r holds x [n_loc, n],
+ *  row-major. The result Z has P * max(n_loc) rows: those of rank r start at row
+ *  r * max(n_loc), followed by zero rows, which do not change Z'Z. No rank holds Z whole.
  *  @return ES_OK, ES_EARG if n differs between ranks, ES_ENOMEM: same on all ranks */
 es_status es_dmat_from_rows(const es_grid *g, const double *x, int64_t n_loc, int n,
                             es_dmat **z);
 
-/** Collective. B <- A, any block sizes and grids over the same ranks (pdgemr2d). */
+/** Collective. B <- A, any block sizes and grids over the same ranks (pdgemr2d).
+ *  @return ES_OK, ES_EARG (sizes differ) */
 es_status es_dmat_copy(const es_dmat *a, es_dmat *b);
 
 /** Collective. C <- alpha A'A + beta C, both triangles valid. A is k x n, C n x n. */

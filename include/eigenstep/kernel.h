@@ -13,33 +13,35 @@
 #include "eigenstep/linear.h"
 #include "eigenstep/param.h"
 
-/* --- for authors of a kernel
- * ------------------------------------------------------------------------- */
+/* --- for authors of a kernel -------------------------------------------------------- */
 typedef struct es_kernel_ops {
   const char *name, *doc;
   const es_param *params; /**< table of section [kernel.NAME] */
   size_t size;            /**< of its parameter struct, > 0 */
-  /** Optional: complete automatic parameters for points of m values whose root mean
-   *  square distance is `spread`. @return ES_OK, ES_ECONFIG */
-  es_status (*prepare)(void *par, int m, double spread);
+  /** Optional: set automatic parameters, for points of m values and this root mean square
+   *  distance between them. @return ES_OK, ES_ECONFIG */
+  es_status (*prepare)(void *par, int m, double rms_distance);
   /** k(x, y) from x'x, x'y, y'y and |x - y|^2: symmetric, positive semi-definite. */
   double (*value)(const void *par, double xx, double xy, double yy, double d2);
-  /** Optional: hidden layers of the ReLU network whose wide limit this kernel is. */
+  /** Optional: number of hidden layers of the ReLU network whose infinite-width limit has
+   *  this kernel. */
   int (*layers)(const void *par);
-  bool tangent; /**< ... with all layers trained, from weights of variance 2; otherwise
-                     the kernel of its last features */
+  /** True: kernel of that network with all layers trained, weights of variance 2; false:
+   *  kernel of its last features. */
+  bool tangent;
 } es_kernel_ops;
 
 typedef struct es_kernel {
   const es_kernel_ops *ops;
-  void *par; /* owned */
+  void *par; /**< owned parameter struct of the kernel */
 } es_kernel;
 
-/* --- for users
- * ------------------------------------------------------------------------- */
+/* --- for users ---------------------------------------------------------------------- */
+/** Not collective. All registered kernels; returns their number. */
 size_t es_kernel_list(const es_kernel_ops *const **list);
 
-/** Sections kernel.NAME of all variants, appended to s[max]; returns how many. */
+/** Not collective. Store the sections kernel.NAME of all kernels in s[max]; returns their
+ *  number. */
 size_t es_kernel_sections(es_section *s, size_t max);
 
 /** A kernel and the values of its section [kernel.NAME]. */
@@ -56,58 +58,65 @@ es_status es_kernel_create(const es_kernel_choice *which, const es_comm *c,
                            const es_pairs *p, int64_t n, es_kernel **k);
 void es_kernel_destroy(es_kernel **k);
 
-/** Pairs first .. first + n - 1 as 2n points: all first views, then all second ones. */
+/** The 2n points of pairs first .. first + n - 1: all first views, then all second
+ *  ones. */
 typedef struct es_points {
   int64_t first, n;
 } es_points;
 
 /** Collective. The root mean square distance between points of the first n pairs (both
- *  views), the same on all ranks; 0 where they are the same to round-off. */
+ *  views), the same on all ranks; 0 if all points are equal to round-off.
+ *  @return ES_OK, ES_ENOMEM: the same on all ranks */
 es_status es_points_rms_distance(const es_comm *c, const es_pairs *p, int64_t n,
-                                 double *spread);
+                                 double *distance);
 
 /** Collective. Subtract from every point the mean over those of the first n pairs, both
  *  views together. */
 es_status es_points_center(const es_comm *c, es_pairs *p, int64_t n);
 
 /** Collective. K [2 rows.n, 2 cols.n], block-cyclic, of the values k(row, column).
- *  Views go round by broadcast; a rank keeps those of its own rows and columns,
- *  about 2n m (1 / grid rows + 1 / grid columns) doubles, until K is filled.
+ *  Views are broadcast; each rank stores those of its rows and columns, about
+ *  2n m (1 / grid rows + 1 / grid columns) doubles, until K is complete. The caller
+ *  destroys *out.
  *  @return ES_OK, ES_ENOMEM, ES_EMATH (a value is not finite): the same on all ranks */
 es_status es_kernel_matrix(const es_kernel *k, const es_grid *g, const es_pairs *p,
                            es_points rows, es_points cols, es_dmat **out);
 
 /** Modes of a kernel machine: K~ = K^(1/2) S K^(1/2) / 2n = B diag(gamma) B'. */
 typedef struct es_kernel_modes {
-  int dropped;    /**< directions of K below 1e-10 of its largest eigenvalue */
-  es_modes basis; /**< m = 2n, gamma, vector = B [2n, k]; samples, residual of the
-                       solver; owned */
+  int dropped;    /**< number of directions of K below 1e-10 of its largest eigenvalue */
+  es_modes basis; /**< m = 2n, gamma, vector = B [2n, k]; residual of the solver;
+                       owned */
   es_dmat *dual;  /**< [2n, >= k] K^(-1/2) B, pseudo-inverse; owned */
 } es_kernel_modes;
 
-/** Collective. @return ES_OK; ES_EMATH (K is zero, or has negative eigenvalues). */
+/** Collective. Modes of the symmetric kernel matrix K [2n, 2n]; the caller destroys
+ *  *modes.
+ *  @return ES_OK, ES_ENOMEM, ES_EMATH (K is zero, or has negative eigenvalues) */
 es_status es_kernel_modes_create(const es_dmat *k, es_kernel_modes **modes);
 void es_kernel_modes_destroy(es_kernel_modes **modes);
 
-/** Collective. w [d, k] = F K^(-1/2) B, replicated: the weights of embeddings F [d,
- *  2n] on the modes. */
+/** Collective. w [d, k] = F K^(-1/2) B, replicated: coordinates of the embeddings F [d,
+ *  2n] in the modes. @return ES_OK, ES_ENOMEM, ES_EARG */
 es_status es_kernel_weights(const es_kernel_modes *modes, int d, const double *f,
                             double *w);
 
-/** Collective. f [d, N] = w B' K^(-1/2) K(points, x): what weights w [d, k] give on
- *  the N points of the columns of k_x [2n, N]; all replicated but k_x. */
+/** Collective. f [d, N] = w B' K^(-1/2) K(points, x): embeddings of N points from
+ *  the coordinates w [d, k]. k_x [2n, N] is distributed, w and f are replicated.
+ *  @return ES_OK, ES_ENOMEM, ES_EARG */
 es_status es_kernel_embed(const es_kernel_modes *modes, int d, const double *w,
                           const es_dmat *k_x, double *f);
 
-/** Collective. Gradient descent on the values themselves: o->w = [d, 2n + N],
- *  embeddings of the training points, then of N new ones, replicated.
- *  f(x) <- (1 - lr wd) f(x) - (4 lr / 2n) E F S k(x).
- *  A step takes 2 d 2n (2n + N) / ranks operations and a sum of d (2n + N) numbers.
+/** Collective. Gradient descent in function space: o->w [d, 2n + N] holds the embeddings
+ *  of the training points, then of N new points, replicated. f(x) <- (1 - lr wd) f(x) -
+ *  (4 lr / 2n) E F S k(x). A step takes 4 d n (2n + N) / ranks operations and an
+ *  all-reduce of d (2n + N) numbers.
  *  @param k_new  [2n, N], or NULL with N = 0
  *  @return as es_descent_modes */
 es_status es_descent_kernel(es_descent *o, const es_dmat *k, const es_dmat *k_new);
 
-/** C [d, d] = F S F' / 2n of embeddings [d, 2n] whose rows are `stride` apart. */
+/** Not collective. C [d, d] = F S F' / 2n of embeddings F [d, points], points = 2n, with
+ *  leading dimension `stride`. */
 void es_kernel_correlate(int d, int points, int stride, const double *f, double *c);
 
 #endif

@@ -9,43 +9,48 @@
 
 typedef struct es_modes {
   int m, k;                       /**< values of a view; eigenpairs */
-  bool whole;                     /**< all eigenvalues that are not zero are among them */
-  bool samples;                   /**< found through the 2n x 2n matrix of the samples */
+  bool whole;                     /**< all non-zero eigenvalues are included */
+  bool samples;                   /**< computed from the 2n x 2n matrix of the samples */
   double *gamma;                  /**< [k] descending, replicated; owned */
   es_dmat *vector;                /**< [m, >= k] first k columns: V; owned */
   double residual, orthogonality; /**< as in es_eigen */
 } es_modes;
 
-/** Collective. Eigenpairs of Gamma, never gathered on a rank.
+/** Collective. Eigenpairs of Gamma, which is never gathered on a rank; the caller
+ *  destroys *modes.
  *
- *  From the m x m matrix (pdsyr2k, block-cyclic) or, where 2n < m or "samples" is named,
+ *  From the m x m matrix (pdsyr2k, block-cyclic) or, if 2n < m or solver = "samples",
  *  from the samples: with Y the 2n x m matrix of all views, K = Y Y' and S the exchange
  *  of the views, K^(1/2) S K^(1/2) / 2n has the same non-zero eigenvalues, and V = Y'
- *  K^(-1/2) B. Directions in which K is below 1e-10 of its largest eigenvalue are left
- *  out.
- *  @param p       centred by the caller if wanted; borrowed for the call
- *  @param k       leading pairs wanted; 0 = all that there are
- *  @param solver  "auto", "samples", or one of eig.h (then the m x m matrix)
+ *  K^(-1/2) B. Directions in which K is below 1e-14 of its largest eigenvalue are
+ *  omitted.
+ *  @param p       pairs, centred by the caller if needed; borrowed for the call
+ *  @param k       number of leading eigenpairs; 0 = all
+ *  @param solver  "auto", "samples", or a solver of eig.h for the m x m matrix
  *  @return ES_OK, ES_ECONFIG (unknown solver), ES_EMATH, ES_ENOMEM */
 es_status es_modes_create(const es_grid *g, const es_pairs *p, int k, const char *solver,
                           es_modes **modes);
+/** Not collective. Free the modes and set *modes to NULL. */
 void es_modes_destroy(es_modes **modes);
 
-/** Collective. out [d, k] = W V, replicated, row-major. W: f(ctx, i, j). */
+/** Collective. Coordinates in the modes: out [d, k] = W V, replicated, row-major; W [d,
+ *  m] is given by f(ctx, i, j). @return ES_OK, ES_ENOMEM */
 es_status es_modes_project(const es_modes *modes, int d,
                            double (*f)(void *ctx, int i, int j), void *ctx, double *out);
 
-/** Collective. out [d, m] = w V', replicated, row-major; w: [d, k], the same on all
- *  ranks. */
+/** Collective. Inverse of es_modes_project within the span of V: out [d, m] = w V',
+ *  replicated, row-major; w [d, k], the same on all ranks. @return ES_OK, ES_ENOMEM */
 es_status es_modes_expand(const es_modes *modes, int d, const double *w, double *out);
 
-/** Collective. Subtract from each view its mean over all pairs. */
+/** Collective. Subtract from each view its mean over all pairs.
+ *  @return ES_OK, ES_ENOMEM, ES_EMATH (not finite): the same on all ranks */
 es_status es_pairs_center(const es_comm *c, es_pairs *p);
 
-/** Bytes a rank takes at most: views, matrices and workspace, for a dry run. */
+/** Not collective. Largest number of bytes on a rank (views, matrices, workspace), for
+ *  dry runs. */
 int64_t es_linear_bytes(int64_t m, int64_t n, int64_t d, int64_t k, bool samples,
                         int ranks);
-/** Would es_modes_create with "auto" go through the samples? */
+/** Not collective. Does es_modes_create with "auto" use the matrix of the samples? */
 bool es_linear_uses_samples(int64_t m, int64_t n);
 
 #endif

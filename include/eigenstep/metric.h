@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric.h  Numbers computed from one spectrum snapshot: from the eigenvalues, or
- *  from the embeddings themselves. Variants: metric_list.h. */
+/** @file metric.h  Metrics of one snapshot, computed from the eigenvalues or from the
+ *  embeddings. Variants: metric_list.h. */
 #ifndef ES_METRIC_H
 #define ES_METRIC_H
 
@@ -45,13 +45,14 @@ typedef struct es_metric_ops {
   bool on_request;
 } es_metric_ops;
 
-/** Marchenko-Pastur: the covariance eigenvalues of n independent samples whose d true
- *  eigenvalues are all `level` lie, for large d and n, between level (1 - sqrt(d/n))^2 (0
- *  for d > n) and level (1 + sqrt(d/n))^2: a null level for what a spectrum seems to
- *  show. */
+/** Not collective. Marchenko-Pastur edges: for large d and n, the sample covariance
+ *  eigenvalues of n independent samples whose d true eigenvalues all equal `level` are
+ *  between level (1 - sqrt(d/n))^2 (0 for d > n) and level (1 + sqrt(d/n))^2. Eigenvalues
+ *  outside are not explained by sampling noise. */
 double es_metric_mp_lower(double level, int d, int64_t n);
 double es_metric_mp_upper(double level, int d, int64_t n);
 
+/** Not collective. All registered metrics; returns their number. */
 size_t es_metric_list(const es_metric_ops *const **list);
 
 #endif

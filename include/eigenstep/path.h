@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file path.h  Serial file-system steps with errno results: 0 or the errno value. */
+/** @file path.h  File-system operations, not collective. They return 0 or an errno
+ *  value. */
 #ifndef ES_PATH_H
 #define ES_PATH_H
 
 #include <stddef.h>
 
-/** mkdir -p. 0 if it is a folder afterwards. */
+/** Create a folder and its parents (mkdir -p); 0 if it exists already. */
 int es_path_make_dirs(const char *dir);
 
-/** Write a file so that readers see the old or the new content, never a part, also after
- *  a crash: temporary file beside it, fsync, rename. */
+/** Replace a file atomically (temporary file beside it, fsync, rename): readers find the
+ *  old or the new content, also after a crash. */
 int es_path_replace(const char *path, const void *bytes, size_t n);
 
 /** Write all n bytes to an open file. */
@@ -18,7 +19,7 @@ int es_path_write_all(int fd, const void *bytes, size_t n);
 /** fsync a folder (its entries) or a file. */
 int es_path_sync(const char *path);
 
-/** Remove a folder and the files in it; what is not there is fine. */
+/** Remove a folder and the files in it; 0 if it does not exist. */
 int es_path_remove_dir(const char *dir);
 
 #endif

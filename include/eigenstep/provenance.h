@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file provenance.h  Provenance: one list of facts, three sinks (terminal, text file,
- *  HDF5). */
+/** @file provenance.h  Provenance: facts about code and job, written to the terminal,
+ *  text files and HDF5. */
 #ifndef ES_PROVENANCE_H
 #define ES_PROVENANCE_H
 
@@ -8,7 +8,7 @@
 #include "eigenstep/h5.h"
 #include "eigenstep/param.h"
 
-/** What a process was started with; borrowed by everybody below main. */
+/** How this process was started. Owned by main, borrowed everywhere else. */
 typedef struct es_job {
   const es_comm *comm;
   int argc;
@@ -19,17 +19,19 @@ typedef struct es_job {
   size_t sections;
 } es_job;
 
-/** Print version, build facts and run-time library versions (MPI, HDF5, OpenBLAS,
- *  ...). */
+/** Not collective. Print version, build facts and run-time versions of libraries (MPI,
+ *  HDF5, OpenBLAS, ...). */
 void es_provenance_code(FILE *out);
 
-/** Collective. Host names, ranks, threads, argv, environment of the job (SLURM_*, OMP_*,
- *  passed in by main as envp), start time; on rank 0 to `out` (NULL on others). */
+/** Collective. Print start time, host names, ranks, argv and environment (SLURM_*, OMP_*,
+ *  ...) of the job to `out` on rank 0 (NULL on other ranks).
+ *  @return ES_OK, ES_ENOMEM: the same on all ranks */
 es_status es_provenance_job(const es_job *job, FILE *out);
 
-/** Collective. Write /code, /environment, /parameters (attributes per key and the INI
- *  text as dataset /parameters/text) and /schema (attribute version = {1, 0}; software
- *  attributes on /). */
+/** Collective. Write /code, /environment, /parameters (an attribute per key, and the INI
+ *  text as dataset /parameters/text), /schema (attribute version = {1, 0}) and the
+ *  software attributes of the root.
+ *  @return ES_OK, ES_EIO, ES_ENOMEM: the same on all ranks */
 es_status es_provenance_h5(es_h5 *f, const es_job *job, const es_config *cfg);
 
 #endif

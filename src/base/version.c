@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file version.c  Version and build facts. version_build.h is generated at build time.
- *  */
+/** @file version.c  Version and build facts. version_build.h is generated at build
+ *  time. */
 #include "eigenstep/version.h"
 
 #include "config.h"

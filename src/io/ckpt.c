@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file ckpt.c  Checkpoints: a set is written whole or not at all, and read.
+/** @file ckpt.c  Write a checkpoint atomically, find the newest one, read one.
  *
- *  state.h5 holds /state/... (ckpt_items.c), /parameters/text and, as attributes of the
- *  root, schema, step and time. Folders and DONE: ckpt_sets.c. */
+ *  state.h5 holds /state/... (ckpt_items.c), /parameters/text and the root attributes
+ *  schema, step and time. Folders and DONE markers: ckpt_sets.c. */
 #include "ckpt_private.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 enum { PATH_BYTES = 1200, SCHEMA = 2 };
 #define STEP_END INT64_C(1000000000000000)
 
-/* Collective. Everything into a new file, closed and on disk at the end. */
+/* Collective. Write the state into a new file, close it and flush it to disk. */
 static es_status write_file(const es_comm *c, const char *path, const es_ckpt_set *set,
                             es_state_walk walk, void *state) {
   es_h5 *f = NULL;
@@ -24,15 +24,16 @@ static es_status write_file(const es_comm *c, const char *path, const es_ckpt_se
   if (st == ES_OK) st = es_h5_attr_i64(f, "/", "step", set->step);
   if (st == ES_OK) st = es_h5_attr_f64(f, "/", "time", set->time);
   if (st == ES_OK) st = es_h5_text(f, "/parameters/text", set->config_text, "run.ini");
-  if (st == ES_OK) st = es_h5_group(f, "/state", "state of the run, by name");
+  if (st == ES_OK)
+    st = es_h5_group(f, "/state", "state of the run: one dataset per item, by name");
   if (st == ES_OK) st = es_ckpt_save_items(f, c, walk, state);
   const es_status closed = es_h5_close(&f);
   return st != ES_OK ? st : closed;
 }
 
-/* Collective. What rank 0 did in `dir` for set `step`: an errno value. */
-static es_status settle(const es_comm *c, int err, const char *what, const char *dir,
-                        int64_t step) {
+/* Collective. Turn the errno value of rank 0's action in `dir` into a common status. */
+static es_status agree_on_errno(const es_comm *c, int err, const char *what,
+                                const char *dir, int64_t step) {
   es_collective_error n = {0};
   if (err) {
     es_collective_error_set(&n, ES_EIO, "cannot %s checkpoint %s/step_%08lld: %s", what,
@@ -47,23 +48,25 @@ es_status es_ckpt_write(const es_comm *c, const es_ckpt_set *set, es_state_walk 
   const int64_t step = set->step;
   const int keep = set->keep;
   ES_CHECK(step >= 0 && step < STEP_END && keep >= 1 && strlen(dir) < PATH_BYTES - 100,
-           ES_EARG, "got step %lld, keep %d, expected 0 <= step < 10^15 and keep >= 1",
+           ES_EARG,
+           "checkpoint: got step %lld, keep %d, expected 0 <= step < 10^15 and keep >= 1",
            (long long) step, keep);
   char tmp[PATH_BYTES], path[PATH_BYTES + 16];
   es_ckpt_path(tmp, dir, step, ".tmp");
   snprintf(path, sizeof path, "%s/state.h5", tmp);
   const bool first = c->rank == 0;
-  ES_TRY(settle(c, first ? es_ckpt_begin(dir, step, tmp) : 0, "begin", dir, step));
+  ES_TRY(
+      agree_on_errno(c, first ? es_ckpt_begin(dir, step, tmp) : 0, "begin", dir, step));
   es_status st = write_file(c, path, set, walk, state);
   if (st == ES_OK) {
-    st = settle(c, first ? es_ckpt_commit(dir, step) : 0, "complete", dir, step);
+    st = agree_on_errno(c, first ? es_ckpt_commit(dir, step) : 0, "complete", dir, step);
   }
   if (st != ES_OK) {
     if (first) es_path_remove_dir(tmp);
     return st;
   }
-  return settle(c, first ? es_ckpt_prune(dir, step, keep) : 0, "remove sets before", dir,
-                step);
+  return agree_on_errno(c, first ? es_ckpt_prune(dir, step, keep) : 0,
+                        "remove checkpoints older than", dir, step);
 }
 
 es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
@@ -73,20 +76,24 @@ es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
   if (c->rank == 0) newest = es_ckpt_newest(dir);
   es_comm_bcast(c, &newest, sizeof newest, 0);
   if (newest < 0)
-    es_collective_error_set(&n, ES_EIO, "no complete checkpoint in %s", dir);
+    es_collective_error_set(
+        &n, ES_EIO,
+        "no complete checkpoint in %s: expected a folder step_N with a DONE file", dir);
   ES_TRY(es_collective_error_agree(c, &n));
   es_ckpt_path(path, dir, newest, "");
   *step = newest;
   return ES_OK;
 }
 
-/* Collective. Step, time and text of an open file, its schema checked. */
-static es_status read_labels(const es_comm *c, es_h5 *f, double *time, char **text) {
+/* Collective. Check the schema of an open file; read its time and configuration. */
+static es_status read_header(const es_comm *c, es_h5 *f, double *time, char **text) {
   int64_t schema = 0;
   es_collective_error n = {0};
   ES_TRY(es_h5_get_i64(f, "/", "schema", &schema));
   if (schema != SCHEMA) {
-    es_collective_error_set(&n, ES_EFORMAT, "checkpoint schema: got %lld, expected %d",
+    es_collective_error_set(&n, ES_EFORMAT,
+                            "checkpoint schema: got %lld, expected %d (written by "
+                            "another version of eigenstep)",
                             (long long) schema, SCHEMA);
   }
   ES_TRY(es_collective_error_agree(c, &n));
@@ -102,7 +109,7 @@ es_status es_ckpt_read(const es_comm *c, const char *path, es_state_walk walk,
   char *text = NULL;
   snprintf(file, sizeof file, "%s/state.h5", path);
   ES_TRY(es_h5_open(c, file, false, &f));
-  es_status st = read_labels(c, f, &t, &text);
+  es_status st = read_header(c, f, &t, &text);
   if (st == ES_OK) st = es_ckpt_load_items(f, c, walk, state);
   const es_status closed = es_h5_close(&f);
   if (st == ES_OK) st = closed;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file ckpt_items.c  Items of the state as datasets: /state/NAME in state.h5.
  *
- *  Items are replicated, so each rank writes and reads its share of the rows and the file
- *  is the same at any rank count. Attribute hash64 is the item's hash (FNV-1a of Fowler,
- *  Noll and Vo, over little-endian 64-bit words): verified at loading, and at saving the
- *  proof that the replicas agree.
+ *  Items are replicated. Each rank writes and reads a block of the rows, so the file is
+ *  the same for any number of ranks. Attribute hash64 is the hash of the item (FNV-1a by
+ *  Fowler, Noll and Vo, over little-endian 64-bit words): compared between ranks when
+ *  saving, and with the data when loading.
  *
- *  Every item begins with one es_comm_agree and the walk ends with one. A rank whose own
- *  part of the walk failed makes the last agreement while the others make the next
- *  item's: so they meet, and all stop. */
+ *  The traversal calls es_comm_agree before each item and at its end. If it fails on one
+ *  rank, that rank's final call matches the call before the next item on the others, so
+ *  all ranks stop. */
 #include "ckpt_private.h"
 
 #include <stdio.h>
@@ -21,7 +21,7 @@ enum { PATH_BYTES = 512 };
 typedef struct walker {
   es_h5 *file;
   const es_comm *comm;
-  bool agreed; /* all ranks know that the walk failed */
+  bool agreed; /* all ranks have agreed on the failure */
 } walker;
 
 static const es_h5_type stored[] = {
@@ -40,7 +40,7 @@ static int64_t hash(const void *data, int64_t bytes) {
     uint64_t word = 0;
     memcpy(&word, p + i, bytes - i < 8 ? (size_t) (bytes - i) : 8);
     h = (h ^ word) * 1099511628211u;
-    h ^= h >> 32; /* words are wider than bytes: let high bits reach low ones */
+    h ^= h >> 32; /* words are wider than bytes: mix high bits into low ones */
   }
   return (int64_t) h;
 }
@@ -54,13 +54,14 @@ static int shape(const es_item *item, int64_t *dim) {
 
 static void item_path(const es_item *item, char *path, es_collective_error *n) {
   if (snprintf(path, PATH_BYTES, "/state/%s", item->name) >= PATH_BYTES) {
-    es_collective_error_set(n, ES_EARG, "the name %.60s... of a state item is too long",
+    es_collective_error_set(n, ES_EARG,
+                            "checkpoint: the name %.60s... of a state item is too long",
                             item->name);
   }
 }
 
-/* Collective. Where each item begins: do all ranks still walk? */
-static es_status enter(const walker *w, const es_item *item, char *path) {
+/* Collective. Before each item: check that no rank has failed. */
+static es_status begin_item(const walker *w, const es_item *item, char *path) {
   es_collective_error n = {0};
   ES_TRY(es_comm_agree(w->comm, ES_OK));
   item_path(item, path, &n);
@@ -71,9 +72,11 @@ static es_status enter(const walker *w, const es_item *item, char *path) {
 static es_status save(const walker *w, const es_item *item) {
   char path[PATH_BYTES];
   int64_t first, n;
-  ES_TRY(enter(w, item, path));
-  es_h5_dataset d = {
-      .path = path, .type = stored[item->type], .units = "1", .doc = "item of the state"};
+  ES_TRY(begin_item(w, item, path));
+  es_h5_dataset d = {.path = path,
+                     .type = stored[item->type],
+                     .units = "1",
+                     .doc = "item of the state, see its name"};
   d.ndim = shape(item, d.dim);
   const int64_t count = es_item_count(item), size = es_item_size(item->type);
   const int64_t h = hash(item->data, count * size);
@@ -98,7 +101,7 @@ static const char *describe(es_h5_type type, int ndim, const int64_t *dim, char 
   return text;
 }
 
-/* Collective. Is the item there with its type and shape? */
+/* Collective. Check that the item exists with its type and shape. */
 static es_status check(const walker *w, const es_item *item, const char *path, int ndim,
                        const int64_t *dim) {
   es_h5_info info;
@@ -117,7 +120,7 @@ static es_status check(const walker *w, const es_item *item, const char *path, i
   return es_collective_error_agree(w->comm, &n);
 }
 
-/* Collective. Each rank reads its share of the rows; all get all. */
+/* Collective. Each rank reads a block of rows; the blocks are gathered on all ranks. */
 static es_status gather(const walker *w, const es_item *item, const char *path,
                         int64_t rows, void *share) {
   int64_t first, n;
@@ -133,7 +136,7 @@ static es_status gather(const walker *w, const es_item *item, const char *path,
 static es_status load(const walker *w, const es_item *item) {
   char path[PATH_BYTES];
   int64_t dim[4], first, mine, expected = 0;
-  ES_TRY(enter(w, item, path));
+  ES_TRY(begin_item(w, item, path));
   const int ndim = shape(item, dim);
   ES_TRY(check(w, item, path, ndim, dim));
   ES_TRY(es_h5_get_i64(w->file, path, "hash64", &expected));
@@ -153,7 +156,7 @@ static es_status load(const walker *w, const es_item *item) {
   const int64_t got = hash(item->data, bytes);
   if (got != expected) {
     es_collective_error_set(&n, ES_EFORMAT,
-                            "checkpoint item %s is damaged: got hash %016llx, "
+                            "checkpoint item %s is corrupted: got hash %016llx, "
                             "expected %016llx",
                             item->name, (unsigned long long) got,
                             (unsigned long long) expected);
@@ -161,7 +164,7 @@ static es_status load(const walker *w, const es_item *item) {
   return es_collective_error_agree(w->comm, &n);
 }
 
-/* The visitor's callback: what one item returns, all ranks return. */
+/* Callback of the visitor: returns the same status on all ranks. */
 static es_status visit(es_visitor *v, es_item *item) {
   walker *w = v->ctx;
   const es_status st = v->loading ? load(w, item) : save(w, item);

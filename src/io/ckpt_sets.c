@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file ckpt_sets.c  Checkpoint sets in a folder, as one process sees and changes them.
+/** @file ckpt_sets.c  The checkpoints in a folder (called on rank 0 only).
  *
  *    step_00000120/state.h5, DONE     complete
- *    step_00000130.tmp/               being written, or left by a killed run
- *    latest -> step_00000120          for people and job scripts; never read by us
+ *    step_00000130.tmp/               being written, or left over from a killed run
+ *    latest -> step_00000120          for users and job scripts; not read by this program
  *
- *  A folder without DONE is not a set. DONE is the last made and the first removed. */
+ *  A folder without DONE is incomplete. DONE is created last and removed first. */
 #include "ckpt_private.h"
 
 #include <dirent.h>
@@ -31,7 +31,7 @@ static bool is_complete(const char *dir, int64_t step) {
   return stat(path, &s) == 0;
 }
 
-/* Step of a folder named as a set (then *rest is what follows the number), or -1. */
+/* Parse "step_N...": returns N and sets *rest to the text after it, or returns -1. */
 static int64_t step_of(const char *name, const char **rest) {
   int64_t step = -1;
   int end = 0;
@@ -43,7 +43,7 @@ static int64_t step_of(const char *name, const char **rest) {
   return step;
 }
 
-/* Greatest step of a complete set that is below `bound`, or -1. */
+/* Largest step < bound of a complete checkpoint, or -1. */
 static int64_t newest_below(const char *dir, int64_t bound) {
   int64_t best = -1;
   DIR *d = opendir(dir);
@@ -70,7 +70,7 @@ int es_ckpt_begin(const char *dir, int64_t step, char tmp[1200]) {
   return err;
 }
 
-/* Replace the link `latest`: made beside it, then renamed. */
+/* Replace the link `latest` atomically (create a temporary link, rename). */
 static int point_latest(const char *dir, const char *set) {
   char link[PATH_BYTES], new[PATH_BYTES + 8];
   snprintf(link, sizeof link, "%s/latest", dir);
@@ -80,7 +80,7 @@ static int point_latest(const char *dir, const char *set) {
   return rename(new, link) != 0 ? errno : 0;
 }
 
-/* Remove one set, complete or not: first DONE, so that it is never half a set. */
+/* Remove a checkpoint. DONE goes first, so that a partly removed one is incomplete. */
 static int remove_set(const char *path) {
   char done[PATH_BYTES + 8];
   snprintf(done, sizeof done, "%s/DONE", path);
@@ -93,7 +93,7 @@ int es_ckpt_commit(const char *dir, int64_t step) {
   es_ckpt_path(tmp, dir, step, ".tmp");
   es_ckpt_path(set, dir, step, "");
   es_ckpt_path(done, dir, step, "/DONE");
-  int err = remove_set(set); /* of the same step: the same content */
+  int err = remove_set(set); /* an older checkpoint of the same step */
   if (!err) err = es_path_sync(tmp);
   if (!err && rename(tmp, set) != 0) err = errno;
   if (!err) err = es_path_replace(done, "", 0);

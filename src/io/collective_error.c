@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file collective_error.c  One failing rank, one sentence, the same status everywhere
- *  (see collective_error.h).
- */
+/** @file collective_error.c  Agree on the failure of any rank (see
+ *  collective_error.h). */
 #include "eigenstep/collective_error.h"
 
 #include <stdarg.h>
@@ -30,11 +29,11 @@ es_status es_collective_error_agree_max(const es_comm *c, const es_collective_er
   for (int i = 0; i < k; i++) wants[i] = all[1 + i];
   if (all[0] == 0) return ES_OK;
   const int who = c->size - (int) all[0];
-  es_collective_error said = *n;
-  es_comm_bcast(c, &said, sizeof said, who);
-  if (c->rank == 0 && who == 0) es_log(ES_LOG_ERROR, said.where, "%s", said.text);
+  es_collective_error first = *n;
+  es_comm_bcast(c, &first, sizeof first, who);
+  if (c->rank == 0 && who == 0) es_log(ES_LOG_ERROR, first.where, "%s", first.text);
   if (c->rank == 0 && who != 0) {
-    es_log(ES_LOG_ERROR, said.where, "rank %d: %s", who, said.text);
+    es_log(ES_LOG_ERROR, first.where, "rank %d: %s", who, first.text);
   }
-  return said.status;
+  return first.status;
 }

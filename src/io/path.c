@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file path.c  The few file-system steps behind output folder, checkpoints and exports.
- */
+/** @file path.c  File-system operations for output folders, checkpoints and exports. */
 #include "eigenstep/path.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file provenance.c  Provenance: facts of the code and of the job, to terminal, text,
- *  HDF5.
+/** @file provenance.c  Provenance: facts about code and job, written to the terminal,
+ *  text files and HDF5.
  *
  *  Root attributes are named as in openPMD (software, softwareVersion, ...). */
 #include "eigenstep/provenance.h"
@@ -12,7 +12,7 @@
 #include "eigenstep/collective_error.h"
 #include "provenance_private.h"
 
-/* OpenBLAS's own description; absent from other BLAS libraries. */
+/* Defined by OpenBLAS only. */
 char *openblas_get_config(void) __attribute__((weak));
 char *openblas_get_corename(void) __attribute__((weak));
 int openblas_get_num_threads(void) __attribute__((weak));
@@ -42,7 +42,7 @@ static void describe_blas(char *text, size_t size) {
   }
 }
 
-/* What this binary is and which libraries it found. Not collective. */
+/* Build facts and run-time versions of libraries. Not collective. */
 static es_status list_code(es_facts *l) {
   const es_fact *fact;
   const int n = es_version_facts(&fact);
@@ -70,7 +70,7 @@ es_status es_provenance_job(const es_job *job, FILE *out) {
   return st;
 }
 
-/* Collective. Each fact an attribute of group `path`. */
+/* Collective. Write each fact as an attribute of group `path`. */
 static es_status write_facts(es_h5 *f, const char *path, const char *description,
                              const es_facts *l) {
   const char *value = NULL;
@@ -87,22 +87,27 @@ static es_status write_code(es_h5 *f, const es_comm *c) {
   es_facts l = {0};
   es_collective_error n = {0};
   if (c->rank == 0 && list_code(&l) != ES_OK) {
-    es_collective_error_set(&n, ES_ENOMEM,
-                            "out of memory for the description of the code");
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory while listing the build facts");
   }
   es_status st = es_collective_error_agree(c, &n);
   if (st == ES_OK) st = es_facts_share(&l, c);
-  if (st == ES_OK) st = write_facts(f, "/code", "the program that wrote this file", &l);
+  if (st == ES_OK)
+    st = write_facts(f, "/code",
+                     "program that wrote this file: version, build, libraries", &l);
   es_facts_clear(&l);
   return st;
 }
 
-/* Collective. /environment, and the root's attributes of the same content. */
+/* Collective. /environment, and the root attributes date and machine. */
 static es_status write_job(es_h5 *f, const es_job *job) {
   es_facts l = {0};
   const char *value = NULL;
   es_status st = es_facts_job(&l, job);
-  if (st == ES_OK) st = write_facts(f, "/environment", "the job that ran it", &l);
+  if (st == ES_OK)
+    st = write_facts(
+        f, "/environment",
+        "job that wrote this file: start time, hosts, ranks, command line, environment",
+        &l);
   for (const char *key = es_facts_next(&l, NULL, &value); key && st == ES_OK;
        key = es_facts_next(&l, key, &value)) {
     if (!strcmp(key, "started")) st = es_h5_attr_string(f, "/", "date", value);
@@ -121,7 +126,7 @@ static es_status write_root(es_h5 *f) {
   ES_TRY(es_h5_attr_string(f, "/", "software", "eigenstep"));
   ES_TRY(es_h5_attr_string(f, "/", "softwareVersion", es_version()));
   ES_TRY(es_h5_attr_string(f, "/", "softwareDependencies", both));
-  ES_TRY(es_h5_group(f, "/schema", "layout of this file: version = major, minor"));
+  ES_TRY(es_h5_group(f, "/schema", "version of the layout of this file: major, minor"));
   return es_h5_attr_i64s(f, "/schema", "version", 2, schema_version);
 }
 
@@ -141,16 +146,17 @@ static es_status write_parameters(es_h5 *f, const es_job *job, const es_config *
   char *text = NULL;
   es_collective_error note = {0};
   parameters p = {f, ES_OK};
-  ES_TRY(es_h5_group(f, "/parameters", "effective parameters, as attributes and text"));
+  ES_TRY(es_h5_group(f, "/parameters",
+                     "effective parameters: one attribute per key, and run.ini as text"));
   es_config_each(cfg, job->section, job->sections, write_parameter, &p);
   ES_TRY(p.status);
   if (es_config_text(cfg, job->section, job->sections, false, &text) != ES_OK) {
     es_collective_error_set(&note, ES_ENOMEM,
-                            "out of memory for the text of the parameters");
+                            "out of memory while writing the parameters as text");
   }
   es_status st = es_collective_error_agree(job->comm, &note);
   if (st == ES_OK) {
-    st = es_h5_text(f, "/parameters/text", text, "run.ini, runnable as it is");
+    st = es_h5_text(f, "/parameters/text", text, "effective run.ini, can be run again");
   }
   es_free(&text);
   return st;

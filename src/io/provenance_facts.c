@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file provenance_facts.c  The list behind the provenance sinks. */
+/** @file provenance_facts.c  List of provenance facts (key, value). */
 #include "provenance_private.h"
 
 #include <string.h>
@@ -35,7 +35,7 @@ es_status es_facts_share(es_facts *l, const es_comm *c) {
     es_facts_clear(l);
     if (es_alloc((size_t) used, "facts", (void **) &l->text) != ES_OK) {
       es_collective_error_set(&n, ES_ENOMEM,
-                              "out of memory for the description of the job");
+                              "out of memory while sharing provenance facts");
     }
     l->used = l->room = used;
   }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file provenance_job.c  Facts of this job: when, where, how many, called how. */
+/** @file provenance_job.c  Facts about this job: start time, hosts, ranks, command line,
+ *  environment. */
 #include "provenance_private.h"
 
 #include <stdio.h>
@@ -35,7 +36,7 @@ static es_status add_hosts(es_facts *l, const char *name, int size) {
   return st;
 }
 
-/* Words with spaces are quoted. */
+/* The command line; arguments with spaces or shell characters are quoted. */
 static es_status add_argv(es_facts *l, int argc, char *const *argv) {
   char *text = NULL;
   size_t room = 1;
@@ -51,17 +52,17 @@ static es_status add_argv(es_facts *l, int argc, char *const *argv) {
   return st;
 }
 
-/* What schedulers and thread libraries were told. */
+/* Environment variables of the scheduler and of thread libraries. */
 static es_status add_environment(es_facts *l, char *const *envp) {
   static const char *const prefix[] = {"SLURM_", "OMP_", "OPENBLAS_", "ES_"};
   for (; envp && *envp; envp++) {
     const size_t len = strcspn(*envp, "=");
-    bool ours = false;
+    bool matches = false;
     for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++) {
-      ours = ours || !strncmp(*envp, prefix[i], strlen(prefix[i]));
+      matches = matches || !strncmp(*envp, prefix[i], strlen(prefix[i]));
     }
     char key[128];
-    if (!ours || len >= sizeof key || (*envp)[len] != '=') continue;
+    if (!matches || len >= sizeof key || (*envp)[len] != '=') continue;
     memcpy(key, *envp, len);
     key[len] = '\0';
     ES_TRY(es_facts_add(l, key, *envp + len + 1));
@@ -69,7 +70,7 @@ static es_status add_environment(es_facts *l, char *const *envp) {
   return ES_OK;
 }
 
-/* Rank 0's list; `host` is the names of all ranks' hosts. */
+/* Rank 0: list the facts; host: [ranks, HOST_BYTES] host names. */
 static es_status list_job(es_facts *l, const es_job *job, const char *host) {
   const time_t now = time(NULL);
   struct tm utc;
@@ -98,7 +99,7 @@ es_status es_facts_job(es_facts *l, const es_job *job) {
   if (st == ES_OK) st = es_comm_allgather(c, mine, 1, HOST_BYTES, all);
   if (st == ES_OK && c->rank == 0 && list_job(l, job, all) != ES_OK) {
     es_collective_error_set(&n, ES_ENOMEM,
-                            "out of memory for the description of the job");
+                            "out of memory while listing the facts of the job");
   }
   if (st == ES_OK) st = es_collective_error_agree(c, &n);
   if (st == ES_OK) st = es_facts_share(l, c);

@@ -5,20 +5,20 @@
 
 #include "eigenstep/safetensors.h"
 
-/** A stored type: its name, bytes of an element, and how n elements become f32. */
+/** A stored type: name, bytes per element, conversion of n elements to f32. */
 typedef struct es_st_type {
   const char *name;
   int64_t size;
   void (*convert)(const void *in, int64_t n, float *out);
 } es_st_type;
 
-/** NULL if the name is unknown. */
+/** Type by its name in the header; NULL if unknown. */
 const es_st_type *es_st_type_find(const char *name);
 
 typedef struct es_st_entry {
   es_st_tensor tensor;
   const es_st_type *type;
-  int64_t begin, end; /**< bytes behind the header */
+  int64_t begin, end; /**< byte offsets from the end of the header */
 } es_st_entry;
 
 struct es_safetensors {
@@ -30,7 +30,7 @@ struct es_safetensors {
   size_t *by_name;    /**< owned, sorted indices */
 };
 
-/** Parse the header text into f->entry and check it against `bytes` bytes of data. */
+/** Parse the header into f->entry and validate it against `bytes` bytes of data. */
 es_status es_safetensors_parse(es_safetensors *f, const char *header, int64_t bytes);
 
 #endif

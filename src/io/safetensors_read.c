@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "eigenstep/mem.h"
 
-enum { HEADER_MOST = 100000000 }; /* as in the reference implementation */
+enum { HEADER_MAX = 100000000 }; /* as in the reference implementation */
 
 /* Read n bytes at an offset; 0, an errno value, or -1 at the end of the file. */
 static int read_at(int fd, int64_t at, void *out, int64_t n) {
@@ -28,10 +28,10 @@ static int read_at(int fd, int64_t at, void *out, int64_t n) {
   return 0;
 }
 
-static es_status read_or_say(const es_safetensors *f, int64_t at, void *out, int64_t n) {
+static es_status read_checked(const es_safetensors *f, int64_t at, void *out, int64_t n) {
   const int err = read_at(f->fd, at, out, n);
   ES_CHECK(err == 0, err < 0 ? ES_EFORMAT : ES_EIO, "cannot read %s: %s", f->path,
-           err < 0 ? "it ends too early" : strerror(err));
+           err < 0 ? "unexpected end of file" : strerror(err));
   return ES_OK;
 }
 
@@ -40,13 +40,14 @@ static es_status read_header(es_safetensors *f) {
   uint64_t len = 0;
   char *header = NULL;
   ES_CHECK(fstat(f->fd, &s) == 0, ES_EIO, "cannot read %s: %s", f->path, strerror(errno));
-  ES_TRY(read_or_say(f, 0, &len, sizeof len));
-  ES_CHECK(len <= HEADER_MOST && (int64_t) len <= s.st_size - 8, ES_EFORMAT,
-           "%s: got a header of %" PRIu64 " bytes in a file of %" PRId64, f->path, len,
-           (int64_t) s.st_size);
+  ES_TRY(read_checked(f, 0, &len, sizeof len));
+  ES_CHECK(len <= HEADER_MAX && (int64_t) len <= s.st_size - 8, ES_EFORMAT,
+           "%s: got a header of %" PRIu64 " bytes in a file of %" PRId64
+           " bytes; is it a safetensors file?",
+           f->path, len, (int64_t) s.st_size);
   ES_TRY(es_alloc((size_t) len + 1, "safetensors header", (void **) &header));
   f->data = 8 + (int64_t) len;
-  es_status st = read_or_say(f, 8, header, (int64_t) len);
+  es_status st = read_checked(f, 8, header, (int64_t) len);
   if (st == ES_OK) st = es_safetensors_parse(f, header, (int64_t) s.st_size - f->data);
   es_free(&header);
   return st;
@@ -54,12 +55,12 @@ static es_status read_header(es_safetensors *f) {
 
 es_status es_safetensors_open(const char *path, es_safetensors **out) {
   struct stat s;
-  /* not blocking: a pipe would be waited for */
+  /* O_NONBLOCK: opening a pipe must not block */
   const int fd = open(path, O_RDONLY | O_NONBLOCK);
   ES_CHECK(fd >= 0, ES_EIO, "cannot open %s: %s", path, strerror(errno));
   if (fstat(fd, &s) != 0 || !S_ISREG(s.st_mode)) {
     close(fd);
-    es_error("cannot open %s: expected a file", path);
+    es_error("cannot open %s: expected a regular file", path);
     return ES_EIO;
   }
   es_safetensors *f = NULL;
@@ -111,12 +112,13 @@ int64_t es_safetensors_find(const es_safetensors *f, const char *name) {
 }
 
 es_status es_safetensors_read(const es_safetensors *f, size_t i, float *out) {
-  ES_CHECK(i < f->n, ES_EARG, "%s: got tensor %zu, expected below %zu", f->path, i, f->n);
+  ES_CHECK(i < f->n, ES_EARG, "%s: got tensor number %zu, expected a number below %zu",
+           f->path, i, f->n);
   const es_st_entry *e = &f->entry[i];
   const int64_t bytes = e->end - e->begin;
   void *raw = NULL;
   ES_TRY(es_alloc((size_t) bytes, e->tensor.name, &raw));
-  es_status st = read_or_say(f, f->data + e->begin, raw, bytes);
+  es_status st = read_checked(f, f->data + e->begin, raw, bytes);
   if (st == ES_OK) e->type->convert(raw, bytes / e->type->size, out);
   es_free(&raw);
   return st;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file safetensors_type.c  Types a safetensors file may hold, and their way to f32. */
+/** @file safetensors_type.c  Types of safetensors files and their conversion to f32. */
 #include "safetensors_private.h"
 
 #include <string.h>

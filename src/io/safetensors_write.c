@@ -57,7 +57,7 @@ static char *header_text(const es_st_tensor *t, size_t n,
   return text;
 }
 
-/* 0 or errno. */
+/* Returns 0 or an errno value. */
 static int write_file(int fd, const char *header, const es_st_tensor *t, size_t n) {
   const uint64_t len = strlen(header), padded = (len + 7) / 8 * 8;
   int err = es_path_write_all(fd, &padded, sizeof padded);
@@ -70,21 +70,22 @@ static int write_file(int fd, const char *header, const es_st_tensor *t, size_t 
   return err;
 }
 
-/* What a reader would refuse must not be written. */
+/* Check what a reader requires: names, number of dimensions, unique names. */
 static es_status check(const char *path, const es_st_tensor *t, size_t n) {
   for (size_t i = 0; i < n; i++) {
     ES_CHECK(memchr(t[i].name, '\0', sizeof t[i].name) && *t[i].name, ES_EARG,
-             "%s: tensor %zu has no name", path, i);
+             "%s: tensor number %zu: expected a name", path, i);
     ES_CHECK(t[i].ndim >= 0 && t[i].ndim <= 4, ES_EARG,
-             "%s: tensor %s has %d dimensions, expected 0 to 4", path, t[i].name,
+             "%s: tensor %s: got %d dimensions, expected 0 to 4", path, t[i].name,
              t[i].ndim);
     for (int d = 0; d < t[i].ndim; d++) {
-      ES_CHECK(t[i].dim[d] >= 0, ES_EARG, "%s: tensor %s has dimension %lld", path,
-               t[i].name, (long long) t[i].dim[d]);
+      ES_CHECK(t[i].dim[d] >= 0, ES_EARG,
+               "%s: tensor %s: got dimension %lld, expected at least 0", path, t[i].name,
+               (long long) t[i].dim[d]);
     }
     for (size_t j = 0; j < i; j++) {
       ES_CHECK(strcmp(t[i].name, t[j].name) != 0, ES_EARG,
-               "%s: two tensors are called %s", path, t[i].name);
+               "%s: got two tensors named %s, expected unique names", path, t[i].name);
     }
   }
   return ES_OK;
@@ -96,11 +97,11 @@ es_status es_safetensors_write(const char *path, const es_st_tensor *t, size_t n
   struct stat s;
   ES_TRY(check(path, t, n));
   ES_CHECK(stat(path, &s) != 0 || S_ISREG(s.st_mode), ES_EIO,
-           "cannot write %s: it exists and is no file", path);
+           "cannot write %s: it exists and is not a regular file", path);
   ES_CHECK(snprintf(tmp, sizeof tmp, "%s.tmp", path) < (int) sizeof tmp, ES_EARG,
-           "the path %s is too long", path);
+           "path %s: expected at most 4091 characters", path);
   char *header = header_text(t, n, metadata, n_meta);
-  ES_CHECK(header, ES_ENOMEM, "out of memory for the header of %s", path);
+  ES_CHECK(header, ES_ENOMEM, "out of memory while writing the header of %s", path);
   const int fd = open(tmp, O_CREAT | O_TRUNC | O_WRONLY, 0666);
   int err = fd < 0 ? errno : write_file(fd, header, t, n);
   if (fd >= 0 && close(fd) != 0 && !err) err = errno;

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file eig.c  Choose an eigensolver, run it on a copy, fix the signs, verify the
- *  result.
+/** @file eig.c  Select an eigensolver, run it on a copy, normalise signs, verify.
  *
- *  Every published spectrum carries its own error estimate: residual, orthogonality
- *  and, with all pairs, the sum of eigenvalues against the trace are computed from
- *  the caller's matrix (of a large one, estimated: eig_verify.h) and refused above a
- *  bound far over round-off (n eps) but far below any figure. */
+ *  Every result is verified against the caller's matrix: residual, loss of orthogonality
+ *  and, with all pairs, sum of eigenvalues against trace (estimated for large matrices,
+ *  see eig_verify.h). A result above WORST, far over round-off (n eps), is an error. */
 #include <math.h>
 #include <string.h>
 #include "eigenstep/eig.h"
@@ -25,7 +23,7 @@ static const es_eig_ops *const solvers[] = {
 
 #define SOLVERS (sizeof solvers / sizeof *solvers)
 
-/* Largest residual, loss of orthogonality and trace error that count as solved. */
+/* Largest accepted residual, loss of orthogonality and trace error. */
 #define WORST 1e-10
 
 /* Components within this of the largest one are ties, so that round-off in the
@@ -37,34 +35,34 @@ size_t es_eig_list(const es_eig_ops *const **list) {
   return SOLVERS;
 }
 
-/* Few pairs: leave the others uncomputed. On 2 ranks, n = 128 to 512, the two solvers
-   were equally fast between k = n / 10 and n / 2. Very few of a large matrix: iterate. */
+/* syevr computes only the wanted pairs: on 2 ranks, n = 128 to 512, as fast as syevd
+   between k = n / 10 and n / 2. Iterate for very few pairs of a large matrix. */
 static const char *automatic(int n, int k) {
   if (n >= 1024 && k <= n / 32) return "subspace";
   return k <= n / 4 ? "syevr" : "syevd";
 }
 
-/* Without vectors a second rank gains little before n = 2048: on 2 ranks pdsyev took 91
-   and 522 ms for n = 1024 and 2048, one of them alone 75 and 602. */
+/* Without vectors a second rank gains little below n = 2048: pdsyev took 91 and 522 ms on
+   2 ranks for n = 1024 and 2048, 75 and 602 ms on one. */
 static const char *automatic_values(const es_comm *c, int n) {
   return c->size == 1 || n <= 1024 ? "serial" : "syevd";
 }
 
-/* Every entry finite? Collective. */
+/* Collective. Check that all entries are finite. */
 static es_status check_finite(const es_dmat *a) {
   es_status st = ES_OK;
   for (int j = 0; st == ES_OK && j < a->ln; j++)
     for (int i = 0; st == ES_OK && i < a->lm; i++) {
       const double x = a->a[(size_t) j * a->lld + i];
       if (isfinite(x)) continue;
-      es_error("got matrix entry (%d, %d) = %g, expected a finite number",
+      es_error("eigensolver: got matrix entry (%d, %d) = %g, expected a finite number",
                es_dmat_row(a, i) + 1, es_dmat_col(a, j) + 1, x);
       st = ES_EMATH;
     }
   return es_comm_agree(a->grid->comm, st);
 }
 
-/* best[k] <- of each column, the largest magnitude over all rows. Collective. */
+/* Collective. best[j] <- largest magnitude in column j. */
 static void largest(const es_dmat *v, double *best) {
   for (int j = 0; j < v->n; j++) best[j] = 0;
   for (int j = 0; j < v->ln; j++) {
@@ -75,8 +73,8 @@ static void largest(const es_dmat *v, double *best) {
   es_comm_max_f64(v->grid->comm, best, v->n);
 }
 
-/* first[k] <- -(2 row + (component < 0)) of the first of the largest components: the
-   maximum over ranks is the lowest row, its parity the sign. Collective. */
+/* Collective. first[j] <- -(2 row + (component < 0)) of the first component of largest
+   magnitude: the maximum over ranks has the lowest row, and its parity is the sign. */
 static void first_of_largest(const es_dmat *v, const double *best, int64_t *first) {
   for (int j = 0; j < v->n; j++) first[j] = INT64_MIN;
   for (int j = 0; j < v->ln; j++) {
@@ -90,7 +88,7 @@ static void first_of_largest(const es_dmat *v, const double *best, int64_t *firs
   es_comm_max_i64(v->grid->comm, first, v->n);
 }
 
-/* Largest-magnitude component positive, the first one of ties. Collective. */
+/* Collective. Make the component of largest magnitude positive (the first of ties). */
 static es_status fix_signs(es_dmat *v) {
   double *best = NULL;
   int64_t *first = NULL;
@@ -111,7 +109,7 @@ static es_status fix_signs(es_dmat *v) {
   return st;
 }
 
-/* With all pairs: |sum w - trace| against sqrt(n) ||A||_F, which bounds both. */
+/* With all pairs: |sum w - trace| relative to sqrt(n) ||A||_F, which bounds both. */
 static double trace_error(const es_eigen *e, double norm) {
   const double bound = sqrt(e->n) * norm;
   double sum = 0;
@@ -120,12 +118,13 @@ static double trace_error(const es_eigen *e, double norm) {
   return fabs(sum - e->trace) / bound;
 }
 
-static es_status refuse(const char *solver, const char *what, double got) {
-  es_error("%s: got a %s of %.3g, expected at most %g", solver, what, got, WORST);
+static es_status reject(const char *solver, const char *what, double got) {
+  es_error("eigensolver %s: got a %s of %.3g, expected at most %g", solver, what, got,
+           WORST);
   return ES_EMATH;
 }
 
-/* Eigenvalues alone: their sum, and the sum of their squares. `norm`: of A. */
+/* Eigenvalues only: verify their sum and sum of squares. norm: ||A||_F. */
 static es_status verify_values(const char *solver, const es_dmat *a, double norm,
                                es_eigen *e) {
   double squares = 0;
@@ -136,17 +135,17 @@ static es_status verify_values(const char *solver, const es_dmat *a, double norm
     squares += x * x;
   }
   const double off = trace_error(e, norm), off2 = norm > 0 ? fabs(squares - 1) : 0;
-  if (!(off <= WORST)) return refuse(solver, "trace error", off);
-  if (!(off2 <= WORST)) return refuse(solver, "error of the sum of squares", off2);
+  if (!(off <= WORST)) return reject(solver, "trace error", off);
+  if (!(off2 <= WORST)) return reject(solver, "error of the sum of squares", off2);
   e->residual = fmax(off, off2);
   return ES_OK;
 }
 
-/* `norm`: of A. Exact where that costs little beside solving. */
+/* Verify eigenpairs; exactly where that is cheap compared to solving. norm: ||A||_F. */
 static es_status verify(const char *solver, const es_dmat *a, double norm, es_eigen *e) {
   const es_dmat v = es_dmat_first_cols(e->vector, e->k);
   es_eig_errors found;
-  if (e->n <= ES_EIG_EXACT || e->k <= ES_EIG_PROBES)
+  if (e->n <= ES_EIG_EXACT || e->k <= ES_EIG_SIGN_VECTORS)
     ES_TRY(es_eig_exact(a, &v, e->value, &found));
   else
     ES_TRY(es_eig_estimate(a, &v, e->value, &found));
@@ -154,15 +153,15 @@ static es_status verify(const char *solver, const es_dmat *a, double norm, es_ei
   e->orthogonality = found.orthogonality / sqrt(e->k);
   e->trace = es_dmat_trace(a);
   const double off = trace_error(e, norm);
-  /* Negated, so that NaN is refused too. */
-  if (!(e->residual <= WORST)) return refuse(solver, "residual", e->residual);
+  /* Negated, so that NaN is rejected too. */
+  if (!(e->residual <= WORST)) return reject(solver, "residual", e->residual);
   if (!(e->orthogonality <= WORST))
-    return refuse(solver, "loss of orthogonality", e->orthogonality);
-  if (!(off <= WORST)) return refuse(solver, "trace error", off);
+    return reject(solver, "loss of orthogonality", e->orthogonality);
+  if (!(off <= WORST)) return reject(solver, "trace error", off);
   return ES_OK;
 }
 
-/* Eigenvalues and vectors of the zero matrix, which some solvers divide by. */
+/* Eigenpairs of the zero matrix, for which some solvers would divide by zero. */
 static void solve_zero(es_eigen *e) {
   es_dmat *v = e->vector;
   for (int j = 0; j < v->ln; j++)
@@ -170,7 +169,7 @@ static void solve_zero(es_eigen *e) {
       v->a[(size_t) j * v->lld + i] = es_dmat_row(v, i) == es_dmat_col(v, j);
 }
 
-/* A copy for the solver to destroy: the same blocks on the same grid. Collective. */
+/* Collective. A copy for the solver to overwrite, with the same layout. */
 static es_status copy(const es_dmat *a, es_dmat **work) {
   es_dmat *c = NULL;
   ES_TRY(es_dmat_create(a->grid, a->n, a->n, a->nb, &c));
@@ -179,12 +178,12 @@ static es_status copy(const es_dmat *a, es_dmat **work) {
   return ES_OK;
 }
 
-/* What is asked of a solver. */
+/* Arguments of a solver run. */
 typedef struct task {
   const es_eig_ops *ops;
   const es_dmat *a;
   double norm;          /* of A */
-  const es_eigen *last; /* to begin with, or NULL */
+  const es_eigen *last; /* start vectors, or NULL */
 } task;
 
 static es_status iterate(const task *t, es_eigen *e) {
@@ -209,7 +208,7 @@ static es_status solve(const task *t, es_eigen *e) {
     const es_status st = e->vector ? t->ops->solve(work, e->k, e->value, e->vector)
                                    : t->ops->values(work, e->value);
     es_dmat_destroy(&work);
-    /* ScaLAPACK does not promise the same info on every rank. */
+    /* ScaLAPACK does not guarantee the same info on every rank. */
     ES_TRY(es_comm_agree(c, st));
   }
   if (e->vector == NULL) return ES_OK;
@@ -217,7 +216,7 @@ static es_status solve(const task *t, es_eigen *e) {
   return fix_signs(&v);
 }
 
-/* `columns` of the vectors: 0 = none. */
+/* columns: number of vector columns to allocate, 0 = none. */
 static es_status create(const es_dmat *a, int k, int columns, es_eigen **e) {
   es_eigen *n = NULL;
   es_status st = es_alloc(sizeof *n, "eigenpairs", (void **) &n);
@@ -238,9 +237,11 @@ static es_status create(const es_dmat *a, int k, int columns, es_eigen **e) {
 
 static es_status find(const char *name, const es_dmat *a, const es_eig_ops **ops) {
   const void *found = NULL;
-  ES_CHECK(a->m == a->n && a->mb == a->nb, ES_EARG,
-           "got a %d x %d matrix in %d x %d blocks, expected a square one in square ones",
-           a->m, a->n, a->mb, a->nb);
+  ES_CHECK(
+      a->m == a->n && a->mb == a->nb, ES_EARG,
+      "eigensolver: got a %d x %d matrix in %d x %d blocks, expected a square matrix "
+      "in square blocks",
+      a->m, a->n, a->mb, a->nb);
   ES_TRY(es_registry_find("eigensolver", name, (const void *const *) solvers, SOLVERS,
                           &found));
   *ops = found;
@@ -249,8 +250,8 @@ static es_status find(const char *name, const es_dmat *a, const es_eig_ops **ops
 
 es_status es_eig_solve_warm(const char *name, const es_dmat *a, int k,
                             const es_eigen *last, es_eigen **e) {
-  ES_CHECK(k >= 0 && k <= a->n, ES_EARG, "got %d eigenpairs, expected 0 (all) to %d", k,
-           a->n);
+  ES_CHECK(k >= 0 && k <= a->n, ES_EARG,
+           "eigensolver: got %d eigenpairs, expected 0 (all) to %d", k, a->n);
   if (k == 0) k = a->n;
   if (strcmp(name, "auto") == 0) name = automatic(a->n, k);
   task t = {.a = a, .last = last};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file eig_serial.c  LAPACK's dsyevd on one rank: the reference for the parallel
- *  solvers, and the faster choice for small matrices. Every rank holds 8 n^2 bytes.
+/** @file eig_serial.c  LAPACK's dsyevd on one rank: reference for the parallel solvers,
+ *  and faster for small matrices. Every rank allocates 8 n^2 bytes.
  *
- *  Rank 0 solves and sends its result, so that all ranks hold the same bits even
- *  where a node's LAPACK differs (degenerate vectors are only defined up to a
- *  rotation). */
+ *  Rank 0 solves and broadcasts, so that the result is bitwise equal on all ranks even if
+ *  the LAPACK libraries of nodes differ (vectors of equal eigenvalues are only defined up
+ *  to a rotation). */
 #include "eigenstep/eig.h"
 #include "eigenstep/mem.h"
 #include "eig_lapack.h"

@@ -2,19 +2,19 @@
 /** @file eig_subspace.c  Few leading pairs of a large matrix by block Krylov iteration
  *  (block Lanczos with full reorthogonalisation; Golub, Van Loan, section 10.3).
  *
- *  The basis V [n, s] is spread over the ranks by rows; one product of A with a block
- *  costs 2 n^2 b / P operations and two sums of n b numbers. T = V'AV is small and
- *  replicated.
- *  A pair (theta, V y) leaves the residual |R y_last|, with Q R the part of A times the
- *  last block that is outside V. A block of b vectors finds at most b copies of an
- *  eigenvalue: so after convergence a random block joins, and the values must stay as
- *  they were.
+ *  The rows of the basis V [n, s] are distributed over the ranks; a product of A with a
+ *  block costs 2 n^2 b / P operations and two all-reduces of n b numbers. T = V'AV is
+ *  small and replicated. The pair (theta, V y) has the residual |R y_last|, where Q R is
+ *  the part of A times the last block outside the span of V. A block of b vectors finds
+ *  at most b copies of an eigenvalue; therefore, after convergence, a random block is
+ *  added and the values must not change.
  *
- *  Of a sequence of matrices the vectors of the last one are a good start, though not a
- *  block as wide as they are: a Krylov space finds pairs with the fewest products from
- *  a narrow block. So the first block are random mixtures of them.
+ *  Warm start: the first block consists of random linear combinations of the previous
+ *  vectors. A block of all of them would be too wide: a Krylov space needs the fewest
+ *  products from a narrow block.
  *
- *  Where that would not pay (many pairs, a small matrix, no decay) pdsyevd solves. */
+ *  Where iterating does not pay (many pairs, a small matrix, no decay) pdsyevd is
+ *  used. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -27,25 +27,25 @@ extern const es_eig_ops es_eig_syevd;
 
 enum { SMALL = 256, BLOCK = 16, AFTER = 2 };
 
-/* Residual, and change after the random block, that count as converged; size of a new
-   vector that is round-off. Relative to the largest Ritz value. */
+/* Tolerances relative to the largest Ritz value: of the residual, of the change after the
+   random block, and of the norm of a new vector that counts as round-off. */
 #define CONVERGED 2e-14
 #define STEADY 1e-13
 #define SMALLEST 2e-14
 
-/* Random part of a start from given vectors: far above round-off, so that no Ritz vector
-   converges before what it lacks has shown; far below the change from one matrix to the
-   next, so that it costs nothing. */
-#define TRACE 1e-8
+/* Random part added to a warm start: far above round-off, so that no Ritz vector
+   converges before missing directions appear; far below the change between matrices, so
+   that it does not delay convergence. */
+#define PERTURBATION 1e-8
 
 typedef struct krylov {
   const es_dmat *a;
   const es_comm *comm;
-  int n, k, most;           /* most: columns that fit */
-  int64_t first, rows;      /* this rank's rows of the basis */
-  int s, b, last;           /* basis; last block; its first column */
-  double *v;                /* [most][rows] basis, by columns */
-  double *y;                /* [2 BLOCK][rows] A times the last block, then what is new */
+  int n, k, most;      /* most: largest number of basis columns */
+  int64_t first, rows; /* rows of the basis on this rank */
+  int s, b, last; /* columns of basis and last block; first column of the last block */
+  double *v;      /* [most][rows] basis, by columns */
+  double *y;      /* [2 BLOCK][rows] A times the last block, then its new part */
   double *full, *part, *in; /* [BLOCK 2][n] replicated; local product and its input */
   double *t, *ritz, *theta; /* [most][most] V'AV; its vectors; values */
   double *h, *r;            /* [2 BLOCK][most] coefficients; [2 BLOCK][2 BLOCK] Q R */
@@ -62,7 +62,7 @@ static int lead(const krylov *q) {
   return q->rows > 0 ? (int) q->rows : 1;
 }
 
-/* full <- the columns of `slice` [b][rows] on all ranks. */
+/* full <- columns of `slice` [b][rows], gathered on all ranks. */
 static void replicate(const krylov *q, const double *slice, int b) {
   memset(q->full, 0, sizeof(double) * (size_t) q->n * (size_t) b);
   for (int j = 0; j < b; j++)
@@ -71,7 +71,7 @@ static void replicate(const krylov *q, const double *slice, int b) {
   es_comm_sum_f64(q->comm, q->full, (int64_t) q->n * b);
 }
 
-/* y <- this rank's rows of M times the b columns of `full` [b][M's columns]. */
+/* y <- this rank's rows of M times the b columns of `full` [b][columns of M]. */
 static void times(krylov *q, const es_dmat *m, int b) {
   for (int j = 0; j < b; j++)
     for (int i = 0; i < m->ln; i++)
@@ -107,8 +107,8 @@ static void project(krylov *q, int b) {
   gemm('N', rows, b, q->s, -1, q->v, ld, q->h, q->s, 1, q->y, ld);
 }
 
-/* Columns of V'A times the last block into T. */
-static void keep_coefficients(krylov *q) {
+/* Store V'A times the last block in T. */
+static void store_coefficients(krylov *q) {
   for (int j = 0; j < q->b; j++)
     for (int i = 0; i < q->s; i++) {
       const double x = q->h[(size_t) j * (size_t) q->s + (size_t) i];
@@ -125,10 +125,11 @@ static double norm(const krylov *q, const double *a) {
   return sqrt(sum);
 }
 
-/* Columns of y to orthonormal columns behind the basis (not counted yet), without those
-   that are round-off beside `scale`. Column j of r [2 BLOCK][2 BLOCK], where not NULL:
-   coefficients of column j of y. Returns how many. */
-static int orthonormal(krylov *q, int b, double scale, double *r) {
+/* Orthonormalise the columns of y and store them after the basis (s is not changed),
+   omitting those that are round-off relative to `scale`. r [2 BLOCK][2 BLOCK] or NULL:
+   column j gets the coefficients of column j of y. Returns the number of columns
+   stored. */
+static int orthonormalise(krylov *q, int b, double scale, double *r) {
   const int ld = lead(q), rows = (int) q->rows;
   double *to = q->v + (size_t) q->s * (size_t) q->rows;
   int kept = 0;
@@ -151,20 +152,20 @@ static int orthonormal(krylov *q, int b, double scale, double *r) {
   return kept;
 }
 
-/* Append what is new in the b columns of y, which are orthogonal to the basis up to
-   round-off of `scale`: small ones have to be made so again once they are normalised. */
+/* Append the new directions of the b columns of y. These are orthogonal to the basis up
+   to round-off of `scale`; small ones are orthogonalised again once normalised. */
 static void append(krylov *q, int b, double scale) {
   memset(q->r, 0, sizeof(double) * 4 * BLOCK * BLOCK);
-  const int kept = orthonormal(q, b, scale, q->r);
+  const int kept = orthonormalise(q, b, scale, q->r);
   memcpy(q->y, q->v + (size_t) q->s * (size_t) q->rows,
          sizeof(double) * (size_t) kept * (size_t) q->rows);
   if (q->s > 0) project(q, kept);
-  q->b = orthonormal(q, kept, 1, NULL);
+  q->b = orthonormalise(q, kept, 1, NULL);
   q->last = q->s;
   q->s += q->b;
 }
 
-/* b random columns of y behind `at` others; entries depend on their global row only. */
+/* Random columns at .. at + b - 1 of y; entries depend on column and global row only. */
 static void randomise(krylov *q, int at, int b) {
   for (int j = 0; j < b; j++) {
     const uint64_t column = (uint64_t) (q->s + j);
@@ -176,16 +177,16 @@ static void randomise(krylov *q, int at, int b) {
   }
 }
 
-/* A block of random vectors, alone. */
-static void refill(krylov *q) {
+/* Append a block of random vectors. */
+static void append_random(krylov *q) {
   randomise(q, 0, BLOCK);
   if (q->s > 0) project(q, BLOCK);
   append(q, BLOCK, 1);
 }
 
-/* A first block of mixtures of given vectors, in equal shares, and a trace of everything:
-   a direction that is new, and orthogonal to them all, grows out of it. */
-static void begin(krylov *q, const es_dmat *start) {
+/* First block of a warm start: random combinations of the given vectors, plus a small
+   random part from which new directions, orthogonal to all of them, can grow. */
+static void warm_start(krylov *q, const es_dmat *start) {
   for (int j = 0; j < BLOCK; j++)
     for (int i = 0; i < start->n; i++) {
       es_rng r = es_rng_at(1, ES_STREAM_EIG, (uint64_t) i, (uint32_t) (q->most + j));
@@ -194,17 +195,17 @@ static void begin(krylov *q, const es_dmat *start) {
   times(q, start, BLOCK);
   randomise(q, BLOCK, BLOCK);
   for (size_t i = 0; i < (size_t) BLOCK * (size_t) q->rows; i++)
-    q->y[i] += TRACE * q->y[(size_t) BLOCK * (size_t) q->rows + i];
+    q->y[i] += PERTURBATION * q->y[(size_t) BLOCK * (size_t) q->rows + i];
   append(q, BLOCK, 1);
 }
 
-/* One block further; `fresh`: with random vectors besides. */
+/* Extend the basis by A times the last block; `fresh`: and by random vectors. */
 static void extend(krylov *q, bool fresh) {
   double scale = 0;
   int b = q->b;
   multiply(q);
   project(q, b);
-  keep_coefficients(q);
+  store_coefficients(q);
   for (int i = 0; i < q->s; i++)
     scale = fmax(scale, fabs(q->t[(size_t) i * (size_t) q->most + (size_t) i]));
   project(q, b);
@@ -216,7 +217,7 @@ static void extend(krylov *q, bool fresh) {
   append(q, b, scale);
 }
 
-/* Ritz pairs; descending order is ascending of -T. */
+/* Ritz pairs in descending order, from those of -T in ascending order. */
 static es_status decompose(krylov *q, int s) {
   double size = 0, *work = NULL;
   int isize = 0, *iwork = NULL, info = 0;
@@ -238,8 +239,8 @@ static es_status decompose(krylov *q, int s) {
   return es_comm_agree(q->comm, st);
 }
 
-/* Largest residual of the k leading pairs of the basis without its newest block, of
-   `before` columns, the last `width` of which gave the remainder. */
+/* Largest residual of the k leading pairs of a basis of `before` columns (without the
+   newest block), whose last `width` columns gave the remainder R. */
 static double residual(const krylov *q, int before, int width) {
   double worst = 0;
   for (int p = 0; p < q->k; p++) {
@@ -255,14 +256,14 @@ static double residual(const krylov *q, int before, int width) {
   return worst / fmax(fabs(q->theta[0]), fabs(q->theta[before - 1]));
 }
 
-/* Until the k leading pairs have converged, and stay as they are when random vectors have
-   joined. *size: columns of the basis they are made of; 0: the basis is full. */
+/* Iterate until the k leading pairs have converged and do not change when random vectors
+   are added. *size: number of basis columns used; 0 if the basis is full before that. */
 static es_status converge(krylov *q, double *values, int *size) {
   int due = 2 * q->k, wait = 0;
   bool before = false, fresh = false;
   *size = 0;
   while (q->s + 2 * BLOCK <= q->most) {
-    if (q->b == 0) refill(q);
+    if (q->b == 0) append_random(q);
     const int s = q->s, width = q->b;
     extend(q, fresh);
     fresh = false;
@@ -284,8 +285,8 @@ static es_status converge(krylov *q, double *values, int *size) {
   return ES_OK;
 }
 
-/* The first k columns of v <- V y, from this rank's rows to its blocks. */
-static void vectors(krylov *q, int size, es_dmat *v) {
+/* First k columns of v <- V y, converted from distributed rows to blocks. */
+static void compute_vectors(krylov *q, int size, es_dmat *v) {
   for (int from = 0; from < q->k; from += 2 * BLOCK) {
     const int b = q->k - from < 2 * BLOCK ? q->k - from : 2 * BLOCK;
     gemm('N', (int) q->rows, b, size, 1, q->v, lead(q),
@@ -317,7 +318,7 @@ static es_status allocate(krylov *q) {
   return es_comm_agree(q->comm, st);
 }
 
-/* All pairs by the direct solver, on copies: it destroys A and wants room for all. */
+/* All pairs by the direct solver, on copies: it overwrites A and needs all columns. */
 static es_status solve_in_full(const es_dmat *a, int k, double *w, es_dmat *v) {
   es_dmat *work = NULL, *all = NULL;
   es_status st = es_dmat_create(a->grid, a->n, a->n, a->nb, &work);
@@ -342,18 +343,18 @@ static es_status iterate(const es_dmat *a, int k, const es_dmat *start, double *
   es_comm_local_range(c, a->n, &q.first, &q.rows);
   int size = 0;
   es_status st = allocate(&q);
-  if (st == ES_OK && start != NULL) begin(&q, start);
+  if (st == ES_OK && start != NULL) warm_start(&q, start);
   if (st == ES_OK) st = converge(&q, w, &size);
   if (st == ES_OK && size > 0) {
     memcpy(w, q.theta, (size_t) k * sizeof *w);
-    vectors(&q, size, v);
+    compute_vectors(&q, size, v);
   }
   double *owned[] = {q.v, q.y, q.full, q.part, q.in, q.t, q.ritz, q.theta, q.h, q.r};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(&owned[i]);
   ES_TRY(st);
   if (size > 0) return ES_OK;
-  es_info("subspace: %d pairs of order %d did not converge in a basis of %d; pdsyevd "
-          "solves for all",
+  es_info("subspace: %d pairs of a matrix of order %d did not converge in a basis of %d "
+          "columns; using pdsyevd",
           k, a->n, q.most);
   return solve_in_full(a, k, w, v);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file eig_syevd.c  ScaLAPACK's divide and conquer (Tisseur and Dongarra, SIAM J.
- *  Sci. Comput. 20, 1999): all pairs, fastest where they are all wanted. Without
- *  vectors: pdsyev, which brings the matrix to the same tridiagonal form. */
+/** @file eig_syevd.c  ScaLAPACK's divide and conquer (Tisseur and Dongarra, SIAM J. Sci.
+ *  Comput. 20, 1999): the fastest solver for all pairs. Eigenvalues only: pdsyev, which
+ *  uses the same tridiagonal form. */
 #include "eigenstep/eig.h"
 #include "eigenstep/mem.h"
 #include "eig_lapack.h"

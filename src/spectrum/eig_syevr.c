@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file eig_syevr.c  ScaLAPACK's relatively robust representations (Vömel, ACM
- *  TOMS 37, 2010): only the k pairs that are wanted. */
+ *  TOMS 37, 2010): computes only the k leading pairs. */
 #include "eigenstep/eig.h"
 #include "eigenstep/mem.h"
 #include "eig_lapack.h"
@@ -24,10 +24,9 @@ static result call(es_dmat *a, int k, double *w, es_dmat *v, double *work, int l
   return r;
 }
 
-/* How many pairs to ask for. pdsyevr (2.2) sets aside max(18 n, rows cols + 2 nb^2)
-   elements for pdormtr, which takes (rows + cols + nb) nb, with `cols` the wanted
-   columns on the first process: too few if that is less than a block, and no larger
-   workspace helps. */
+/* Number of pairs to request. pdsyevr (ScaLAPACK 2.2) reserves max(18 n, rows cols + 2
+   nb^2) elements for pdormtr, which needs (rows + cols + nb) nb, `cols` being the wanted
+   columns on the first process: too few if cols < nb, whatever the workspace size. */
 static int pairs_to_ask(const es_dmat *a, int k) {
   return a->n > a->nb && k < a->nb ? a->nb : k;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file eig_verify.c  Residual and loss of orthogonality of eigenpairs: by matrix
- *  products, which cost as much as a solver does, or estimated from products with a
- *  few random vectors. */
+/** @file eig_verify.c  Residual and loss of orthogonality of eigenpairs, exactly by
+ *  matrix products (as expensive as solving) or estimated from products with random
+ *  vectors. */
 #include <math.h>
 #include "eig_verify.h"
 #include "eigenstep/rng.h"
 
-/* Apart from the start vectors of the subspace iteration, which have seed 1. */
+/* Differs from the seed of the start vectors of the subspace iteration, 1. */
 enum { SEED = 2 };
 
 /* Columns y_j <- y_j - w_j x_j. */
@@ -51,9 +51,9 @@ es_status es_eig_exact(const es_dmat *a, const es_dmat *v, const double *w,
   return ES_OK;
 }
 
-/* x(i, p) <- factor(i) times +1 or -1, bit p of a number that belongs to row i; factor
-   NULL: 1. */
-static void fill_probes(es_dmat *x, const double *factor) {
+/* x(i, p) <- factor(i) times +1 or -1, by bit p of a random number of row i; factor NULL:
+   1. */
+static void fill_random_signs(es_dmat *x, const double *factor) {
   for (int i = 0; i < x->lm; i++) {
     const int row = es_dmat_row(x, i);
     es_rng rng = es_rng_at(SEED, ES_STREAM_EIG, (uint64_t) row, 0);
@@ -64,15 +64,15 @@ static void fill_probes(es_dmat *x, const double *factor) {
   }
 }
 
-/* x [k, probes] and y, r [n, probes]: workspace, sized so by the caller. */
+/* Workspace: x [k, ES_EIG_SIGN_VECTORS] and y, r [n, ES_EIG_SIGN_VECTORS]. */
 static es_status estimate(const es_dmat *a, const es_dmat *v, const double *w, es_dmat *x,
                           es_dmat *y, es_dmat *r, es_eig_errors *out) {
-  const double share = 1 / sqrt(ES_EIG_PROBES);
-  fill_probes(x, NULL);
+  const double share = 1 / sqrt(ES_EIG_SIGN_VECTORS);
+  fill_random_signs(x, NULL);
   ES_TRY(es_dmat_gemm("NN", 1, v, x, 0, y));
   ES_TRY(es_dmat_gemm("TN", 1, v, y, -1, x));
   out->orthogonality = share * es_dmat_norm(x);
-  fill_probes(x, w);
+  fill_random_signs(x, w);
   ES_TRY(es_dmat_gemm("NN", 1, a, y, 0, r));
   ES_TRY(es_dmat_gemm("NN", -1, v, x, 1, r));
   out->residual = share * es_dmat_norm(r);
@@ -84,9 +84,9 @@ es_status es_eig_estimate(const es_dmat *a, const es_dmat *v, const double *w,
   const es_grid *g = a->grid;
   es_dmat *x = NULL, *y = NULL, *r = NULL;
   es_eig_errors found;
-  es_status st = es_dmat_create(g, v->n, ES_EIG_PROBES, v->nb, &x);
-  if (st == ES_OK) st = es_dmat_create(g, a->n, ES_EIG_PROBES, v->nb, &y);
-  if (st == ES_OK) st = es_dmat_create(g, a->n, ES_EIG_PROBES, v->nb, &r);
+  es_status st = es_dmat_create(g, v->n, ES_EIG_SIGN_VECTORS, v->nb, &x);
+  if (st == ES_OK) st = es_dmat_create(g, a->n, ES_EIG_SIGN_VECTORS, v->nb, &y);
+  if (st == ES_OK) st = es_dmat_create(g, a->n, ES_EIG_SIGN_VECTORS, v->nb, &r);
   if (st == ES_OK) st = estimate(a, v, w, x, y, r, &found);
   if (st == ES_OK) *out = found;
   es_dmat_destroy(&r);

@@ -5,8 +5,8 @@
 
 #include "eigenstep/dmat.h"
 
-/** Random vectors of an estimate: one bit each of a 32-bit number. */
-enum { ES_EIG_PROBES = 16 };
+/** Number of random vectors of an estimate: each takes one bit of a 32-bit number. */
+enum { ES_EIG_SIGN_VECTORS = 16 };
 
 typedef struct es_eig_errors {
   double residual;      /**< ||A V - V diag(w)||_F */
@@ -19,13 +19,14 @@ typedef struct es_eig_errors {
 es_status es_eig_exact(const es_dmat *a, const es_dmat *v, const double *w,
                        es_eig_errors *out);
 
-/** Collective. The same errors, each estimated with 2 n^2 + 6 n k operations per probe:
- *  E |M x|^2 = ||M||_F^2 for entries of x that are +1 or -1 alike (Hutchinson, Commun.
- *  Stat. Simul. Comput. 19, 1990). The relative standard deviation of the estimated
- *  norm is at most about 1 / sqrt(2 ES_EIG_PROBES) = 0.18. One wrong column of A V -
- *  V diag(w), or several orthogonal ones, count exactly: x_j^2 = 1. Any M other than 0
- *  escapes one probe with a probability of at most 1/2, all with at most 2^-16. The
- *  probes depend on k alone: results do not vary from run to run. */
+/** Collective. The same errors, estimated with 2 n^2 + 6 n k operations per random
+ *  vector: E |M x|^2 = ||M||_F^2 for entries of x that are +1 or -1 with equal
+ *  probability (Hutchinson, Commun. Stat. Simul. Comput. 19, 1990). The relative standard
+ *  deviation of the estimated norm is at most about 1 / sqrt(2 ES_EIG_SIGN_VECTORS) =
+ *  0.18. One wrong column of A V - V diag(w), or several orthogonal ones, count exactly,
+ *  since x_j^2 = 1. Any M other than 0 is missed by one vector with a probability of at
+ *  most 1/2, by all with at most 2^-16. The vectors depend on k only: results are the
+ *  same in every run. */
 es_status es_eig_estimate(const es_dmat *a, const es_dmat *v, const double *w,
                           es_eig_errors *out);
 

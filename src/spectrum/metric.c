@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric.c  The table of spectrum metrics, and what they share. Marchenko and
- *  Pastur, Math. USSR Sb. 1 (1967). */
+/** @file metric.c  The table of spectrum metrics and their common functions. Marchenko
+ *  and Pastur, Math. USSR Sb. 1 (1967). */
 #include "metric_private.h"
 
 #include <math.h>

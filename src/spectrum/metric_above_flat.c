@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_above_flat.c  Number of eigenvalues that sampling noise alone does not
- *  explain: those above the upper Marchenko-Pastur edge of a flat spectrum of the same
- *  trace. The two views of a sample count once. */
+/** @file metric_above_flat.c  Number of eigenvalues larger than sampling noise: above the
+ *  upper Marchenko-Pastur edge of a flat spectrum of the same trace. The two views of a
+ *  sample count as one. */
 #include <math.h>
 #include "metric_private.h"
 

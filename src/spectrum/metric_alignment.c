@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file metric_alignment.c  Mean squared distance of the two views' embeddings on the
  *  unit sphere (Wang and Isola, "Understanding Contrastive Representation Learning
- *  through Alignment and Uniformity on the Hypersphere", ICML 2020, alpha = 2): 0 where a
- *  pair coincides, 2 for independent ones. */
+ *  through Alignment and Uniformity on the Hypersphere", ICML 2020, alpha = 2): 0 if the
+ *  views of each pair coincide, 2 if they are independent. */
 #include <math.h>
 #include "eigenstep/mem.h"
 #include "metric_private.h"

@@ -2,7 +2,7 @@
 /** @file metric_alpha.c  Exponent of the eigenvalues' power law, lambda_k ~
  *  k^-alpha (alpha-ReQ: Agrawal, Mondal, Ghosh, Richards, NeurIPS 2022): weighted
  *  least squares of ln lambda_k on -ln k, weights 1/k, k = 11..100 or up to the last
- *  positive one. */
+ *  positive eigenvalue. */
 #include <math.h>
 #include "metric_private.h"
 
@@ -25,7 +25,7 @@ bool es_metric_power_law(const es_spectrum *s, double *slope, double *r2) {
   if (used < 3) return false;
   const double xy = w * wxy - wx * wy, xx = w * wxx - wx * wx, yy = w * wyy - wy * wy;
   *slope = xy / xx;
-  *r2 = yy > 0 ? xy / xx * xy / yy : NAN; /* a flat spectrum has nothing to explain */
+  *r2 = yy > 0 ? xy / xx * xy / yy : NAN; /* flat spectrum: R^2 is not defined */
   return true;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_alpha_r2.c  How well a power law describes the eigenvalues: weighted R^2
- *  of the fit behind metric_alpha.c. */
+/** @file metric_alpha_r2.c  Goodness of the power-law fit of metric_alpha.c: weighted
+ *  R^2. */
 #include <math.h>
 #include "metric_private.h"
 
@@ -11,7 +11,7 @@ static double eval(const es_spectrum *s) {
 
 const es_metric_ops es_metric_alpha_r2 = {
     .name = "alpha_r2",
-    .doc = "share of the variance of ln lambda_k that the power law of alpha explains",
+    .doc = "weighted R^2 of the power-law fit of alpha",
     .unit = "1",
     .eval = eval,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file metric_condition_number.c  lambda_1 / lambda_d: infinite for a singular
- *  covariance, not defined while lambda_d is not computed. */
+ *  covariance, NaN if lambda_d is not computed. */
 #include <math.h>
 #include "metric_private.h"
 

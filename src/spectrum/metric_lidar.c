@@ -16,7 +16,7 @@
 
 #define RIDGE 1e-4
 
-/* mean [n, d] over the views; within [views n, d]: what is left of each. */
+/* mean [n, d] over the views; within [views n, d]: deviations from it. */
 static void split(const es_embedding *e, double *mean, double *within) {
   const int64_t size = e->n * e->d;
   for (int v = 0; v < e->views; v++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_modes_learned.c  Number of eigenvalues above half of the value at which a
- *  learned mode settles (1 for Barlow Twins: Simon et al., ICML 2023), as the step
- *  detector counts them. At most the k that are known. */
+/** @file metric_modes_learned.c  Number of eigenvalues above half the value of a learned
+ *  mode (1 for Barlow Twins: Simon et al., ICML 2023), as counted by the step detector.
+ *  At most the k computed ones. */
 #include "metric_private.h"
 
 static double eval(const es_spectrum *s) {
@@ -13,8 +13,8 @@ static double eval(const es_spectrum *s) {
 const es_metric_ops es_metric_modes_learned = {
     .name = "modes_learned",
     .doc =
-        "number of eigenvalues above half of where a learned one settles, of the matrix "
-        "that steps are looked for in, among those computed",
+        "number of computed eigenvalues above half the value of a learned mode, of the "
+        "matrix in which steps are detected",
     .unit = "1",
     .eval = eval,
 };

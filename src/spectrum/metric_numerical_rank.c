@@ -10,7 +10,7 @@ static double eval(const es_spectrum *s) {
   const double floor = s->d * DBL_EPSILON * es_metric_positive(s->lambda[0]);
   int rank = 0;
   while (rank < s->k && s->lambda[rank] > floor) rank++;
-  /* All known ones are above: those not known may be too. */
+  /* If all computed ones are above, the others may be too. */
   return rank < s->k || s->k >= s->d ? rank : NAN;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file metric_rankme.c  RankMe (Garrido, Balestriero, Najman, LeCun, ICML 2023):
  *  exp(H(p)), p = sigma / ||sigma||_1 + 1e-7, sigma the singular values of the
- *  *uncentred* embeddings. Needs all min(N, d) of them. */
+ *  *uncentred* embeddings. Needs all min(N, d) singular values. */
 #include <math.h>
 #include "metric_private.h"
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file metric_uniformity.c  ln of the mean of exp(-2 |u - v|^2) over all pairs of
  *  different samples u, v on the unit sphere (Wang and Isola, ICML 2020, t = 2), mean of
- *  the views: 0 for a collapsed point, towards -4 for a wide and even spread. Of the
- *  first 1024 samples, since it costs their square. */
+ *  the views: 0 if all embeddings coincide, near -4 for a uniform distribution. Uses the
+ *  first 1024 samples, since the cost is quadratic. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "metric_private.h"
 
-enum { MOST = 1024, BLOCK = 64 };
+enum { SAMPLES_MAX = 1024, BLOCK = 64 };
 
-/* Collective. u [n, d] of this rank -> all [m, d], the first m samples, on every rank. */
+/* Collective. Gather the first m samples of u [n, d] into all [m, d] on every rank. */
 static void collect(const es_embedding *e, const double *u, int64_t m, double *all) {
   const size_t d = (size_t) e->d;
   memset(all, 0, (size_t) m * d * sizeof *all);
@@ -21,7 +21,7 @@ static void collect(const es_embedding *e, const double *u, int64_t m, double *a
   es_comm_sum_f64(e->grid->comm, all, m * e->d);
 }
 
-/* Collective. Each rank takes its share of the rows, by blocks; dot: [BLOCK, m]. */
+/* Collective. Each rank handles its block of rows. dot: workspace [BLOCK, m]. */
 static double uniformity(const es_embedding *e, const double *all, int64_t m,
                          double *dot) {
   int64_t first, mine;
@@ -42,7 +42,7 @@ static double uniformity(const es_embedding *e, const double *all, int64_t m,
 
 static es_status measure(const es_embedding *e, double *value) {
   const int views = e->views > 1 ? 2 : 1;
-  const int64_t m = e->samples < MOST ? e->samples : MOST;
+  const int64_t m = e->samples < SAMPLES_MAX ? e->samples : SAMPLES_MAX;
   double *u = NULL, *all = NULL, *dot = NULL;
   *value = NAN;
   if (m < 2) return ES_OK;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_unit.c  Embeddings divided by their length, for the metrics that look at
- *  directions. */
+/** @file metric_unit.c  Embeddings normalised to unit length. */
 #include <math.h>
 #include "eigenstep/mem.h"
 #include "metric_private.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file metric_unit_std.c  Standard deviation of the embeddings divided by their length,
- *  mean over dimensions (Chen and He, "Exploring Simple Siamese Representation Learning",
- *  CVPR 2021): 1/sqrt(d) for directions spread evenly, 0 for a collapsed point. Over all
- *  rows of a pair's views. */
+/** @file metric_unit_std.c  Standard deviation of unit-length embeddings, mean over
+ *  dimensions (Chen and He, "Exploring Simple Siamese Representation Learning", CVPR
+ *  2021): 1/sqrt(d) for a uniform distribution, 0 if all embeddings coincide. Over both
+ *  views of all samples. */
 #include <math.h>
 #include "eigenstep/cov.h"
 #include "eigenstep/mem.h"

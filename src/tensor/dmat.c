@@ -2,18 +2,18 @@
 /** @file dmat.c  Block-cyclic matrix: layout, creation, filling, gathering,
  * redistribution.
  *
- *  Global row i lies in block i / mb, owned by process row (i / mb) mod P, and so for
- *  columns; the first block is on process (0, 0). A rank may own nothing: then lld is 1
- * and the array is still a valid pointer, which ScaLAPACK requires. */
+ *  Global row i is in block i / mb, which process row (i / mb) mod P owns; columns
+ *  likewise. The first block is on process (0, 0). A rank may own nothing: then lld is 1
+ *  and the array is still a valid pointer, as ScaLAPACK requires. */
 #include <limits.h>
 #include "eigenstep/dmat.h"
 #include "eigenstep/mem.h"
 #include "scalapack.h"
 
-/* Block size that keeps level-3 BLAS busy; larger ones only worsen the balance. */
+/* Block size sufficient for level-3 BLAS; larger ones worsen the load balance. */
 #define BLOCK_MAX 64
 
-/* Rows (columns) of n that process `at` of `procs` owns in blocks of nb. */
+/* Number of n rows (columns) in blocks of nb that process `at` of `procs` owns. */
 static int local_count(int n, int nb, int at, int procs) {
   const int blocks = n / nb, extra = blocks % procs;
   int count = blocks / procs * nb;
@@ -22,7 +22,7 @@ static int local_count(int n, int nb, int at, int procs) {
   return count;
 }
 
-static int good_block(int rows, int cols, int m, int n) {
+static int block_size(int rows, int cols, int m, int n) {
   const int small = m < n ? m : n, procs = rows > cols ? rows : cols;
   const int share = (small + procs - 1) / procs;
   return share < BLOCK_MAX ? share : BLOCK_MAX;
@@ -36,18 +36,18 @@ static void describe(es_dmat *a) {
 }
 
 int64_t es_dmat_bytes(int rows, int cols, int m, int n, int nb) {
-  if (nb <= 0) nb = good_block(rows, cols, m, n);
+  if (nb <= 0) nb = block_size(rows, cols, m, n);
   const int64_t lm = local_count(m, nb, 0, rows), ln = local_count(n, nb, 0, cols);
   return (int64_t) sizeof(double) * lm * ln;
 }
 
-/* A matrix with chosen, not necessarily square, blocks. Collective. */
+/* Collective. A matrix with blocks of mb x nb, not necessarily square. */
 static es_status create(const es_grid *g, int m, int n, int mb, int nb, es_dmat **a) {
   const int64_t most =
       (int64_t) local_count(m, mb, 0, g->rows) * (int64_t) local_count(n, nb, 0, g->cols);
   ES_CHECK(most <= INT_MAX, ES_EARG,
-           "got a %d x %d matrix, %lld elements on one rank, expected at most %d: use "
-           "more ranks",
+           "distributed matrix: got %d x %d, %lld elements on one rank, expected at most "
+           "%d: use more ranks",
            m, n, (long long) most, INT_MAX);
   es_dmat *d = NULL;
   es_status st = es_alloc(sizeof *d, "distributed matrix", (void **) &d);
@@ -68,9 +68,9 @@ static es_status create(const es_grid *g, int m, int n, int mb, int nb, es_dmat 
 }
 
 es_status es_dmat_create(const es_grid *g, int m, int n, int nb, es_dmat **a) {
-  ES_CHECK(m >= 1 && n >= 1, ES_EARG, "got a %d x %d matrix, expected at least 1 x 1", m,
-           n);
-  if (nb <= 0) nb = good_block(g->rows, g->cols, m, n);
+  ES_CHECK(m >= 1 && n >= 1, ES_EARG,
+           "distributed matrix: got %d x %d, expected at least 1 x 1", m, n);
+  if (nb <= 0) nb = block_size(g->rows, g->cols, m, n);
   return create(g, m, n, nb, nb, a);
 }
 
@@ -81,10 +81,10 @@ void es_dmat_destroy(es_dmat **a) {
 }
 
 es_dmat es_dmat_first_cols(const es_dmat *a, int k) {
-  es_dmat view = *a;
-  view.n = k < a->n ? k : a->n;
-  describe(&view);
-  return view;
+  es_dmat leading = *a;
+  leading.n = k < a->n ? k : a->n;
+  describe(&leading);
+  return leading;
 }
 
 int es_dmat_row(const es_dmat *a, int i) {
@@ -105,7 +105,8 @@ void es_dmat_fill(es_dmat *a, double (*f)(void *ctx, int i, int j), void *ctx) {
 
 es_status es_dmat_copy(const es_dmat *a, es_dmat *b) {
   ES_CHECK(a->m == b->m && a->n == b->n, ES_EARG,
-           "got a target of %d x %d, expected %d x %d", b->m, b->n, a->m, a->n);
+           "matrix copy: got a target of %d x %d, expected %d x %d", b->m, b->n, a->m,
+           a->n);
   const int one = 1;
   pdgemr2d_(&a->m, &a->n, a->a, &one, &one, a->desc, b->a, &one, &one, b->desc,
             &a->grid->context);
@@ -125,22 +126,21 @@ es_status es_dmat_gather(const es_dmat *a, double *full) {
   return ES_OK;
 }
 
-/* Same columns everywhere, and the padded height fits ScaLAPACK's int. Collective. */
+/* Collective. Check that n is the same on all ranks and the padded height fits an int. */
 static es_status check_rows(const es_comm *c, int64_t n_loc, int n, int64_t *tallest) {
   int64_t most[3] = {n_loc, n, -n};
   es_comm_max_i64(c, most, 3);
   const bool root = c->rank == 0;
   if (most[1] != -most[2] || n < 1) {
     if (root)
-      es_error(
-          "got rows of %lld to %lld columns, expected one width of at least 1 on all "
-          "ranks",
-          (long long) -most[2], (long long) most[1]);
+      es_error("distributed rows: got %lld to %lld columns, expected the same number, at "
+               "least 1, on all ranks",
+               (long long) -most[2], (long long) most[1]);
     return ES_EARG;
   }
   if (most[0] > INT_MAX / c->size) {
     if (root)
-      es_error("got %lld rows on one of %d ranks, expected at most %d",
+      es_error("distributed rows: got %lld rows on one of %d ranks, expected at most %d",
                (long long) most[0], c->size, INT_MAX / c->size);
     return ES_EARG;
   }
@@ -152,7 +152,7 @@ es_status es_dmat_from_rows(const es_grid *g, const double *x, int64_t n_loc, in
                             es_dmat **z) {
   int64_t tallest;
   ES_TRY(check_rows(g->comm, n_loc, n, &tallest));
-  /* On a P x 1 grid with blocks of `tallest` rows, rank r owns exactly its own rows. */
+  /* On a P x 1 grid with blocks of `tallest` rows, each rank owns the rows it holds. */
   es_grid *column = NULL;
   es_dmat *tall = NULL, *out = NULL;
   es_status st = es_grid_create(g->comm, g->comm->size, &column);

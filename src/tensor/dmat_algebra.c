@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file dmat_algebra.c  Products, trace and norm of distributed matrices (PBLAS).
  *
- *  PBLAS fills one triangle of a symmetric result; `mirror` makes both valid, so
- *  that no caller has to know which. */
+ *  PBLAS fills one triangle of a symmetric result; `mirror` fills the other. */
 #include <math.h>
 #include "eigenstep/dmat.h"
 #include "eigenstep/mem.h"
@@ -11,13 +10,15 @@
 static const int one = 1;
 
 static es_status check_grids(const es_dmat *a, const es_dmat *b) {
-  ES_CHECK(a->grid == b->grid, ES_EARG,
-           "got matrices on two process grids (%d x %d and %d x %d), expected one",
-           a->grid->rows, a->grid->cols, b->grid->rows, b->grid->cols);
+  ES_CHECK(
+      a->grid == b->grid, ES_EARG,
+      "matrix product: got matrices on different process grids (%d x %d and %d x %d), "
+      "expected the same grid",
+      a->grid->rows, a->grid->cols, b->grid->rows, b->grid->cols);
   return ES_OK;
 }
 
-/* C <- strict upper triangle from the lower one. Collective. */
+/* Collective. Copy the lower triangle of C to the upper one. */
 static es_status mirror(es_dmat *c) {
   /* C := L + D/2, then C := C + C'; halving and doubling the diagonal are exact. */
   es_dmat *half = NULL;
@@ -40,8 +41,8 @@ static es_status mirror(es_dmat *c) {
 
 es_status es_dmat_syrk(double alpha, const es_dmat *a, double beta, es_dmat *c) {
   ES_TRY(check_grids(a, c));
-  ES_CHECK(c->m == a->n && c->n == a->n, ES_EARG, "got C of %d x %d, expected %d x %d",
-           c->m, c->n, a->n, a->n);
+  ES_CHECK(c->m == a->n && c->n == a->n, ES_EARG,
+           "matrix product: got C of %d x %d, expected %d x %d", c->m, c->n, a->n, a->n);
   pdsyrk_("L", "T", &c->n, &a->m, &alpha, a->a, &one, &one, a->desc, &beta, c->a, &one,
           &one, c->desc);
   return mirror(c);
@@ -51,10 +52,10 @@ es_status es_dmat_syr2k(double alpha, const es_dmat *a, const es_dmat *b, double
                         es_dmat *c) {
   ES_TRY(check_grids(a, c));
   ES_TRY(check_grids(a, b));
-  ES_CHECK(a->m == b->m && a->n == b->n, ES_EARG, "got B of %d x %d, expected %d x %d",
-           b->m, b->n, a->m, a->n);
-  ES_CHECK(c->m == a->n && c->n == a->n, ES_EARG, "got C of %d x %d, expected %d x %d",
-           c->m, c->n, a->n, a->n);
+  ES_CHECK(a->m == b->m && a->n == b->n, ES_EARG,
+           "matrix product: got B of %d x %d, expected %d x %d", b->m, b->n, a->m, a->n);
+  ES_CHECK(c->m == a->n && c->n == a->n, ES_EARG,
+           "matrix product: got C of %d x %d, expected %d x %d", c->m, c->n, a->n, a->n);
   pdsyr2k_("L", "T", &c->n, &a->m, &alpha, a->a, &one, &one, a->desc, b->a, &one, &one,
            b->desc, &beta, c->a, &one, &one, c->desc);
   return mirror(c);
@@ -67,9 +68,10 @@ es_status es_dmat_gemm(const char *op, double alpha, const es_dmat *a, const es_
   ES_TRY(check_grids(a, b));
   const int m = ta == 'N' ? a->m : a->n, k = ta == 'N' ? a->n : a->m;
   const int kb = tb == 'N' ? b->m : b->n, n = tb == 'N' ? b->n : b->m;
-  ES_CHECK(k == kb, ES_EARG, "got op(B) with %d rows, expected %d", kb, k);
-  ES_CHECK(c->m == m && c->n == n, ES_EARG, "got C of %d x %d, expected %d x %d", c->m,
-           c->n, m, n);
+  ES_CHECK(k == kb, ES_EARG, "matrix product: got op(B) with %d rows, expected %d", kb,
+           k);
+  ES_CHECK(c->m == m && c->n == n, ES_EARG,
+           "matrix product: got C of %d x %d, expected %d x %d", c->m, c->n, m, n);
   pdgemm_(&ta, &tb, &m, &n, &k, &alpha, a->a, &one, &one, a->desc, b->a, &one, &one,
           b->desc, &beta, c->a, &one, &one, c->desc);
   return ES_OK;
@@ -94,7 +96,7 @@ double es_dmat_norm(const es_dmat *a) {
       most = fmax(most, fabs(a->a[(size_t) j * a->lld + i]));
   es_comm_max_f64(a->grid->comm, &most, 1);
   if (!isfinite(most)) return most;
-  /* fmax passes over NaN: where nothing else is left, the sum must still see it. */
+  /* fmax ignores NaN: divide by 1 so that the sum below becomes NaN. */
   if (most == 0) most = 1;
   double sum = 0;
   for (int j = 0; j < a->ln; j++)

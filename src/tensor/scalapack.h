@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file scalapack.h  Fortran prototypes of the ScaLAPACK and PBLAS routines used
- *  here (they come without a header). INTEGER is 32 bits; hidden string lengths are
- *  left out, as all strings are single characters. Arguments: netlib.org/scalapack. */
+ *  here (the libraries have no C header). INTEGER is 32 bits; hidden string lengths are
+ *  omitted, as all strings are single characters. Arguments: netlib.org/scalapack. */
 #ifndef ES_TENSOR_SCALAPACK_H
 #define ES_TENSOR_SCALAPACK_H
 

@@ -17,8 +17,8 @@ void dgesvd_(const char *jobu, const char *jobvt, const int *m, const int *n, do
              const int *lda, double *s, double *u, const int *ldu, double *vt,
              const int *ldvt, double *work, const int *lwork, int *info);
 
-/* Singular values s of A [m, n] (column-major, destroyed), and in place of A the left
-   vectors where asked for. */
+/* Singular values s of A [m, n] (column-major, overwritten: with the left singular
+   vectors if `vectors`). */
 static es_status decompose(bool vectors, int m, int n, double *a, double *s) {
   const int least = m < n ? m : n, most = m < n ? n : m, one = 1;
   const int lwork = 5 * (3 * least + most);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file crossings.c  When each eigenvalue of a small matrix crosses its threshold.
+/** @file crossings.c  Times at which the eigenvalues of a small matrix cross thresholds.
  *
  *  Sylvester's law of inertia: the number of eigenvalues above t is the number of
- *  positive pivots of C - t I. That costs less than a step, so every step is looked at
- * and the
- *  moment is exact; eigenvalues are computed only around a crossing, and interpolated in
- *  ln(lambda / (2 t - lambda)), which grows linearly in a logistic rise. */
+ *  positive pivots of C - t I. That costs less than a step, so every step is checked;
+ *  eigenvalues are computed only before and after a crossing, and interpolated in
+ *  ln(lambda / (2 t - lambda)), which is linear in time for a logistic curve. */
 #include <math.h>
 #include <string.h>
 #include "eigenstep/descent.h"
@@ -18,7 +17,7 @@ void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const i
 struct es_crossings {
   int d, count;
   bool started;
-  double before; /* the moment of `last` */
+  double before; /* time of `last` */
   double *threshold, *crossing, *last, *pivots, *work, *old_values, *new_values;
 };
 
@@ -76,7 +75,7 @@ int es_crossings_count(const es_crossings *w) {
   return w->count;
 }
 
-/* Eigenvalues of C above t: positive pivots of C - t I = L D L'. */
+/* Number of eigenvalues of C above t: positive pivots of C - t I = L D L'. */
 static int above(es_crossings *w, const double *c, double t) {
   const int d = w->d;
   double *a = w->pivots;
@@ -99,7 +98,7 @@ static double logit(double x, double t) {
   return log(x / (2 * t - x));
 }
 
-/* Where between the moments of the two C the value goes through t. */
+/* Time between `from` (value x) and `to` (value y) at which the value crosses t. */
 static double interpolate(double from, double to, double x, double y, double t) {
   const double part =
       x > 0 && y < 2 * t ? logit(x, t) / (logit(x, t) - logit(y, t)) : (t - x) / (y - x);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file descent.c  Gradient descent in the eigenvectors of Gamma.
  *
- *  With W~ = W V column j of W~ is multiplied by I - 4 lr gamma_j E each step, and all
- *  columns meet only in C = sum_j gamma_j w_j w_j', E = C - I. One pass over W~ a step:
- *  each group of columns is moved with the old E and at once added to the new C. Columns
- *  are kept in groups of LANES, so that the inner operations are whole vectors. */
+ *  With W~ = W V, a step multiplies column j of W~ by I - 4 lr gamma_j E; columns are
+ *  coupled only by C = sum_j gamma_j w_j w_j', E = C - I. A step is one pass over W~:
+ *  each group of columns is updated with the old E and immediately added to the new C.
+ *  Columns are stored in groups of LANES, so that the inner operations are vector
+ *  operations. */
 #include <math.h>
 #include <string.h>
 #include "descent_private.h"
@@ -13,17 +14,18 @@
 enum { LANES = 8, TILE = 4 };
 typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
 
-/* Work of a step on each rank from which the all-reduce of C costs less than it saves. */
-#define WORTH_SHARING 1e6
+/* Operations per step and rank above which distributing the columns pays for the
+   all-reduce of C. */
+#define MIN_DISTRIBUTED_WORK 1e6
 
-typedef struct rotated {
-  int d, groups; /* groups: a multiple of TILE, the last ones padded with zeros */
-  bool shared;
+typedef struct columns {
+  int d, groups;      /* groups: a multiple of TILE, the last ones padded with zeros */
+  bool distributed;   /* each rank updates its own columns */
   lanes *w;           /* [groups][d] columns of W~, LANES at a time */
   lanes *g;           /* [groups] gamma */
-  lanes *c;           /* [d][d] lower triangle: C, a part in each lane */
+  lanes *c;           /* [d][d] lower triangle of C: a partial sum in each lane */
   double *move, *sum; /* [d, d] -4 lr E; C */
-} rotated;
+} columns;
 
 void es_descent_error(const es_descent *o, const double *c, double *e) {
   const int d = o->d;
@@ -39,7 +41,7 @@ bool es_descent_diverged(int d, const double *c) {
 }
 
 /* Add TILE groups of columns to C: one load and store of C for all of them. */
-static inline void accumulate(const rotated *r, const lanes *w, const lanes *gamma) {
+static inline void accumulate(const columns *r, const lanes *w, const lanes *gamma) {
   const int d = r->d;
   const lanes *w1 = w + d, *w2 = w1 + d, *w3 = w2 + d;
   for (int i = 0; i < d; i++) {
@@ -51,7 +53,7 @@ static inline void accumulate(const rotated *r, const lanes *w, const lanes *gam
 }
 
 /* One group: w <- keep w + move w gamma. */
-static inline void advance(const rotated *r, lanes *w, const lanes *gamma, double keep) {
+static inline void advance(const columns *r, lanes *w, const lanes *gamma, double keep) {
   const int d = r->d;
   lanes *tmp = r->c + (size_t) d * (size_t) d;
   for (int i = 0; i < d; i++) tmp[i] = w[i] * *gamma;
@@ -72,8 +74,8 @@ static inline void advance(const rotated *r, lanes *w, const lanes *gamma, doubl
   w[i] = sum;
 }
 
-/* C over lanes, and over ranks where they share the columns. */
-static void gather_c(const es_descent *o, rotated *r) {
+/* Sum C over lanes, and over ranks if the columns are distributed. */
+static void gather_c(const es_descent *o, columns *r) {
   const int d = r->d;
   for (int i = 0; i < d; i++)
     for (int j = 0; j <= i; j++) {
@@ -81,10 +83,10 @@ static void gather_c(const es_descent *o, rotated *r) {
       for (int k = 0; k < LANES; k++) sum += r->c[i * d + j][k];
       r->sum[i * d + j] = r->sum[j * d + i] = sum;
     }
-  if (r->shared) es_comm_sum_f64(o->comm, r->sum, (int64_t) d * d);
+  if (r->distributed) es_comm_sum_f64(o->comm, r->sum, (int64_t) d * d);
 }
 
-static void step(const es_descent *o, rotated *r, bool move) {
+static void step(const es_descent *o, columns *r, bool move) {
   const double keep = 1 - o->lr * o->decay;
   const int d = r->d;
   es_descent_error(o, r->sum, r->move);
@@ -98,29 +100,29 @@ static void step(const es_descent *o, rotated *r, bool move) {
   gather_c(o, r);
 }
 
-/* Columns first .. first + count of W to groups, or back. */
-static void pack(const es_descent *o, rotated *r, int64_t first, int64_t count,
+/* Copy columns first .. first + count - 1 of W to groups, or (out) back. */
+static void pack(const es_descent *o, columns *r, int64_t first, int64_t count,
                  bool out) {
   double *to = (double *) r->w;
   for (int64_t j = 0; j < count; j++)
     for (int i = 0; i < o->d; i++) {
-      double *theirs = &o->w[(int64_t) i * o->m + first + j];
-      double *ours = &to[(j / LANES * o->d + i) * LANES + j % LANES];
+      double *outside = &o->w[(int64_t) i * o->m + first + j];
+      double *packed = &to[(j / LANES * o->d + i) * LANES + j % LANES];
       if (out)
-        *theirs = *ours;
+        *outside = *packed;
       else
-        *ours = *theirs;
+        *packed = *outside;
     }
 }
 
-/* Every rank's columns on all ranks: what a rank does not hold is zero in the sum. */
-static void unpack(const es_descent *o, rotated *r, int64_t first, int64_t count) {
-  if (r->shared) memset(o->w, 0, sizeof *o->w * (size_t) o->d * (size_t) o->m);
+/* Copy the columns of all ranks to every rank: sum with zeros for those not held. */
+static void unpack(const es_descent *o, columns *r, int64_t first, int64_t count) {
+  if (r->distributed) memset(o->w, 0, sizeof *o->w * (size_t) o->d * (size_t) o->m);
   pack(o, r, first, count, true);
-  if (r->shared) es_comm_sum_f64(o->comm, o->w, (int64_t) o->d * o->m);
+  if (r->distributed) es_comm_sum_f64(o->comm, o->w, (int64_t) o->d * o->m);
 }
 
-static es_status loop(es_descent *o, rotated *r) {
+static es_status loop(es_descent *o, columns *r) {
   int64_t now = 0;
   step(o, r, false);
   ES_TRY(es_crossings_update(o->observer.crossings, 0, r->sum));
@@ -139,11 +141,11 @@ static es_status loop(es_descent *o, rotated *r) {
 es_status es_descent_modes(es_descent *o, const double *gamma) {
   const size_t d = (size_t) o->d, square = d * d;
   int64_t first = 0, count = o->m;
-  rotated r = {.d = o->d};
+  columns r = {.d = o->d};
   es_status st = ES_OK;
-  r.shared =
-      o->comm->size > 1 && (double) o->d * o->d * o->m / o->comm->size >= WORTH_SHARING;
-  if (r.shared) es_comm_local_range(o->comm, o->m, &first, &count);
+  r.distributed = o->comm->size > 1 &&
+                  (double) o->d * o->d * o->m / o->comm->size >= MIN_DISTRIBUTED_WORK;
+  if (r.distributed) es_comm_local_range(o->comm, o->m, &first, &count);
   r.groups = (int) ((count + TILE * LANES - 1) / (TILE * LANES)) * TILE;
   const size_t groups = (size_t) r.groups;
   st = es_alloc(sizeof(lanes) * groups * d, "columns of W", (void **) &r.w);

@@ -9,7 +9,7 @@
 
 enum { STAGES = 7 };
 
-/* Rows: coefficients of the stages in stage i + 1; the last row is the result itself. */
+/* Row i: coefficients of the stages 0 .. i in stage i + 1; the last row is the result. */
 static const double stage[STAGES - 1][STAGES - 1] = {
     {1.0 / 5},
     {3.0 / 40, 9.0 / 40},
@@ -44,7 +44,7 @@ static void correlate(const flow *f, const double *w) {
     }
 }
 
-/* out <- -4 E w diag(gamma) - wd w; leaves C(w) behind. */
+/* out <- -4 E w diag(gamma) - wd w; also computes C(w). */
 static void derivative(const flow *f, const double *w, double *out) {
   const int d = f->o->d;
   const size_t m = (size_t) f->o->m;
@@ -75,7 +75,7 @@ static void combine(const flow *f, const double *a, int n, double h, double *to)
   }
 }
 
-/* A step of h from w to y; its error over what is allowed. */
+/* Step h from w to y; returns its error relative to the tolerance. */
 static double attempt(flow *f, double h) {
   for (int s = 0; s < STAGES - 1; s++) {
     combine(f, stage[s], s + 1, h, f->y);
@@ -87,12 +87,12 @@ static double attempt(flow *f, double h) {
     for (int s = 0; s < STAGES; s++) error += difference[s] * f->k[s][l];
     const double allowed = f->atol + f->rtol * fmax(fabs(f->y[l]), fabs(f->o->w[l]));
     const double ratio = fabs(h * error) / allowed;
-    if (!(ratio <= worst)) worst = ratio; /* takes NaN over */
+    if (!(ratio <= worst)) worst = ratio; /* also true for NaN */
   }
   return worst;
 }
 
-/* From t to `until`, with the step size *h carried on. */
+/* Integrate from t to `until`; *h: step size, in and out. */
 static es_status advance(es_descent *o, flow *f, double *t, double until, double *h) {
   while (*t < until) {
     const double step = *h < until - *t ? *h : until - *t;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file descent_pairs.c  Gradient descent on the samples: what the fast descent in the
- *  eigenvectors must reproduce, and minibatches.
+/** @file descent_pairs.c  Gradient descent on the samples themselves, full-batch or in
+ *  minibatches: the reference for the faster descent in the eigenvectors (descent.c).
  *
  *  Z = X W', Z' = X' W' (this rank's pairs), C = sum over ranks of (Z'Z' + its
  *  transpose) / 2B, gradient 4 E (Z'X' + Z''X) / 2B, summed over ranks. Neither Gamma nor
- *  its eigenvectors enter. */
+ *  its eigenvectors are used. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -16,7 +16,7 @@ typedef struct sampled {
   const es_pairs *p;
   int64_t batch;
   uint64_t seed;
-  double *x[2];          /* [n, m] this rank's part of a minibatch; NULL: the whole */
+  double *x[2];          /* [n, m] this rank's part of the minibatch; NULL: full batch */
   double *z[2];          /* [n, d] embeddings */
   double *g, *c, *e, *t; /* [d, m] Z'X; [d, d]; [d, m] 4 E g */
 } sampled;
@@ -35,8 +35,8 @@ static void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha
               lda > 0 ? lda : 1, b, ldb, beta, c, (int) n);
 }
 
-/* Copy this rank's pairs of the minibatch of `step`: a random subset, the same whatever
-   the number of ranks. Returns their number. */
+/* Copy this rank's pairs of the minibatch of `step`, a random subset independent of the
+   number of ranks; returns their number. */
 static int64_t draw(sampled *s, int64_t step) {
   const es_pairs *p = s->p;
   const size_t m = (size_t) p->m;
@@ -53,7 +53,7 @@ static int64_t draw(sampled *s, int64_t step) {
   return n;
 }
 
-/* C of n pairs here and their like elsewhere, `pairs` in all; embeddings in s->z. */
+/* C of n pairs on this rank, `pairs` on all ranks; stores the embeddings in s->z. */
 static void correlate(const es_descent *o, sampled *s, double *const x[2], int64_t n,
                       int64_t pairs) {
   const int d = o->d;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file flow.c  Predicted trajectories: effective start, critical times, curves.
+/** @file flow.c  Predicted trajectories: effective initialisation, critical times,
+ *  curves.
  *
  *  Simon et al., ICML 2023, section 4; off-diagonal weight, weight decay and discrete
  *  steps follow from the same reduction (each mode grows at rate r_j g, g = 1 while no
- *  mode is learned). Order of calls: es_flow_create does the start and the times, then
- *  es_flow_at for any t. */
+ *  mode is learned). es_flow_create computes effective initialisation and times,
+ *  es_flow_at evaluates the curves. */
 #include "eigenstep/flow.h"
 
 #include <float.h>
@@ -12,8 +13,8 @@
 #include <stdlib.h>
 #include "eigenstep/mem.h"
 
-/* Growth rate of the amplitude of a mode of eigenvalue gamma, all rates slowed by g: per
-   unit of time so that descent over t / lr steps ends where the flow does. */
+/* Growth rate of the amplitude of a mode with eigenvalue gamma, slowed by the factor g.
+   For descent: the rate per unit of time that gives the growth of t / lr steps. */
 static double rate(const es_flow_options *o, double gamma, double g) {
   const double r = 4 * gamma * g - o->decay, step = o->lr * r;
   if (step == 0) return r;
@@ -38,7 +39,7 @@ double es_flow_steps(const es_flow *f, int j) {
   return f->tau[j] / f->opt.lr;
 }
 
-/* ln of the amplitude over the one at which the mode is half learned, at t = 0. */
+/* ln of the initial amplitude relative to the amplitude at half the final value. */
 static double distance(const es_flow *f, int j) {
   return log(f->start[j]) + 0.5 * log(f->gamma[j] / es_flow_final(f, j));
 }
@@ -61,9 +62,9 @@ static void effective_start(es_flow *f, const double *w) {
   }
 }
 
-/* Times at which modes are learned, one after the other: the next is the one that gets
-   there first; from then on the others grow at the rates of the new plateau. x: [modes]
-   distances, overwritten. */
+/* Times at which modes are learned, in sequence: the next mode is the one that reaches
+   half its final value first; from then on the others grow at the rates of the new
+   plateau. x: [modes] workspace. */
 static void critical_times(es_flow *f, double *x) {
   const int growing = es_flow_growing(f);
   double now = 0;
@@ -84,7 +85,7 @@ static void critical_times(es_flow *f, double *x) {
         next = j;
       }
     }
-    if (next < 0) return; /* weight decay beats what is left of the rates */
+    if (next < 0) return; /* weight decay exceeds the remaining growth rates */
     for (int j = 0; j < f->modes; j++)
       if (grows(f, j)) x[j] += first * rate(&f->opt, f->gamma[j], g);
     f->tau[next] = now += first;
@@ -119,8 +120,8 @@ done:
   return st;
 }
 
-/* What follows from gamma and start. */
-static es_status find_times(es_flow *f) {
+/* Critical times and order of the modes, from gamma and start. */
+static es_status compute_times(es_flow *f) {
   double *x = NULL;
   ES_TRY(ES_NEW(f->modes, &x));
   critical_times(f, x);
@@ -137,7 +138,7 @@ es_status es_flow_create(int d, int modes, const double *gamma, const double *w,
   ES_TRY_GOTO(ES_NEW((size_t) d * (size_t) modes, &f->q), done);
   ES_TRY_GOTO(ES_NEW((size_t) modes * (size_t) modes, &f->r), done);
   effective_start(f, w);
-  ES_TRY_GOTO(find_times(f), done);
+  ES_TRY_GOTO(compute_times(f), done);
   *out = f;
   f = NULL;
 done:
@@ -150,7 +151,7 @@ es_status es_flow_from_start(int d, int modes, const double *gamma, const double
   es_flow *f = NULL;
   ES_TRY(allocate(d, modes, gamma, opt, &f));
   for (int j = 0; j < modes; j++) f->start[j] = start[j];
-  const es_status st = find_times(f);
+  const es_status st = compute_times(f);
   if (st == ES_OK)
     *out = f;
   else
@@ -169,19 +170,20 @@ void es_flow_destroy(es_flow **f) {
   es_free(f);
 }
 
-/* Mode j alone: the flow's curve at the time by which descent has grown as far. */
-static double alone(const es_flow *f, int j, double t) {
+/* w = 1, uncoupled mode j: the curve of the flow, at the time at which the flow has grown
+   as much as descent. */
+static double uncoupled(const es_flow *f, int j, double t) {
   const double r = 4 * f->gamma[j] - f->opt.decay;
   const double same = r != 0 ? t * rate(&f->opt, f->gamma[j], 1) / r : t;
   return es_flow_lambda(f->gamma[j], f->start[j], f->opt.decay, same);
 }
 
-/* Growth since t = 0 of ln s_j, through the plateaus up to time t or its own step. */
+/* Growth of ln s_j from 0 to t at the rates of successive plateaus. */
 static double growth(const es_flow *f, int j, double t) {
   double sum = 0, from = 0;
   for (int k = 0; k < f->modes && from < t; k++) {
     const int next = f->order[k];
-    /* Past its own step a mode goes on as before: its curve is a logistic one. */
+    /* After its own critical time a mode keeps its rate: its curve is logistic. */
     const double to = next == j || !(f->tau[next] < t) ? t : f->tau[next];
     sum += (to - from) *
            rate(&f->opt, f->gamma[j], es_flow_slowdown(f->d, k, f->opt.offdiag));
@@ -190,7 +192,8 @@ static double growth(const es_flow *f, int j, double t) {
   return sum;
 }
 
-/* w != 1: logistic curves, raised together to the plateau of as many modes. */
+/* w != 1: logistic curves, scaled to the plateau value for the current number of
+  modes. */
 static void coupled(const es_flow *f, double t, double *lambda) {
   double learned = 0;
   for (int j = 0; j < f->modes; j++) {
@@ -211,7 +214,7 @@ static int descending(const void *a, const void *b) {
 
 void es_flow_at(const es_flow *f, double t, double *lambda, double *loss) {
   if (f->opt.offdiag == 1)
-    for (int j = 0; j < f->modes; j++) lambda[j] = alone(f, j, t);
+    for (int j = 0; j < f->modes; j++) lambda[j] = uncoupled(f, j, t);
   else
     coupled(f, t, lambda);
   for (int j = f->modes; j < f->d; j++) lambda[j] = 0;
@@ -222,14 +225,14 @@ void es_flow_at(const es_flow *f, double t, double *lambda, double *loss) {
 void es_flow_amplitudes(const es_flow *f, double t, double *s) {
   if (f->opt.offdiag != 1) coupled(f, t, s);
   for (int j = 0; j < f->modes; j++) {
-    const double lambda = f->opt.offdiag == 1 ? alone(f, j, t) : s[j];
+    const double lambda = f->opt.offdiag == 1 ? uncoupled(f, j, t) : s[j];
     s[j] = f->gamma[j] != 0 ? sqrt(lambda / f->gamma[j])
                             : f->start[j] * exp(rate(&f->opt, 0, 1) * t);
   }
 }
 
-/* What mode k adds to output direction j by the time tau_j, over what is mode j's own:
-   gamma_k R_jk^2 e^(8 gamma_k tau) over gamma_j R_jj^2 e^(8 gamma_j tau). */
+/* Contribution of mode k to output direction j at tau_j relative to that of mode j:
+   gamma_k R_jk^2 e^(8 gamma_k tau) / (gamma_j R_jj^2 e^(8 gamma_j tau)). */
 static double leak(const es_flow *f, int j, double gamma, double r_jk, double grown) {
   if (gamma <= 0 || r_jk == 0) return 0;
   const double x = log(fabs(r_jk) / f->start[j]) + 0.5 * log(gamma / f->gamma[j]);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file flow_mode.c  Formulas of a single mode, of plateaus and of the minibatch floor.
+/** @file flow_mode.c  Formulas for a single mode, for plateaus and for finite batches.
  *
- *  Logarithms of the start instead of its square: alpha may be as small as a double. */
+ *  Uses the logarithm of the initial amplitude, not its square, which could underflow. */
 #include <math.h>
 #include "eigenstep/flow.h"
 
-/* e = 1 - wd / (4 gamma), the value a mode ends at if positive. */
+/* e = 1 - wd / (4 gamma): the final value of a mode, if positive. */
 static double end_value(double gamma, double decay) {
   return 1 - decay / (4 * gamma);
 }

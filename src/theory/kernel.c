@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file kernel.c  The kernels known, their parameters and what these may depend on. */
+/** @file kernel.c  Table of kernels; their parameters, including automatic length
+ *  scales. */
 #include "eigenstep/kernel.h"
 
 #include <math.h>
@@ -7,7 +8,7 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
 
-/* Points this close to their mean, over their length, are the same to round-off. */
+/* Relative distance to the mean below which points are equal to round-off. */
 #define SAME 1e-12
 
 #define ES_KERNEL(n) extern const es_kernel_ops es_kernel_##n;
@@ -46,22 +47,22 @@ es_status es_kernel_find(const char *name, const es_kernel_ops **ops) {
   return ES_OK;
 }
 
-static es_status prepare(es_kernel *k, const void *par, int m, double spread) {
+static es_status prepare(es_kernel *k, const void *par, int m, double rms_distance) {
   const es_kernel_ops *const ops = k->ops;
   ES_TRY(es_config_get_new(NULL, ops->name, ops->params, NULL, ops->size, &k->par));
   if (par != NULL) memcpy(k->par, par, ops->size);
-  return ops->prepare != NULL ? ops->prepare(k->par, m, spread) : ES_OK;
+  return ops->prepare != NULL ? ops->prepare(k->par, m, rms_distance) : ES_OK;
 }
 
 es_status es_kernel_create(const es_kernel_choice *which, const es_comm *c,
                            const es_pairs *p, int64_t n, es_kernel **out) {
   es_kernel *k = NULL;
-  double spread;
-  ES_TRY(es_points_rms_distance(c, p, n, &spread));
+  double rms_distance;
+  ES_TRY(es_points_rms_distance(c, p, n, &rms_distance));
   es_status st = ES_NEW(1, &k);
   if (st == ES_OK) {
     k->ops = which->ops;
-    st = prepare(k, which->par, p->m, spread);
+    st = prepare(k, which->par, p->m, rms_distance);
   }
   st = es_comm_agree(c, st);
   if (st == ES_OK)
@@ -77,15 +78,15 @@ void es_kernel_destroy(es_kernel **k) {
   es_free(k);
 }
 
-/* This rank's pairs among the first n. */
-static int64_t among(const es_pairs *p, int64_t n) {
+/* Number of pairs on this rank among the first n. */
+static int64_t local_count(const es_pairs *p, int64_t n) {
   const int64_t left = n - p->first;
   return left < 0 ? 0 : left < p->n ? left : p->n;
 }
 
 /* Collective. mean [m] over the points of the first n pairs. */
 static void mean_point(const es_comm *c, const es_pairs *p, int64_t n, double *mean) {
-  const int64_t mine = among(p, n);
+  const int64_t mine = local_count(p, n);
   for (int v = 0; v < 2; v++)
     for (int64_t i = 0; i < mine; i++)
       for (int j = 0; j < p->m; j++) mean[j] += p->x[v][i * p->m + j] / (2 * (double) n);
@@ -93,11 +94,11 @@ static void mean_point(const es_comm *c, const es_pairs *p, int64_t n, double *m
 }
 
 es_status es_points_rms_distance(const es_comm *c, const es_pairs *p, int64_t n,
-                                 double *spread) {
+                                 double *distance) {
   double *mean = NULL, sum[2] = {0, 0}; /* of |x - mean|^2, |x|^2 */
   ES_TRY(es_comm_agree(c, ES_NEW(p->m, &mean)));
   mean_point(c, p, n, mean);
-  const int64_t mine = among(p, n);
+  const int64_t mine = local_count(p, n);
   for (int v = 0; v < 2; v++)
     for (int64_t i = 0; i < mine; i++)
       for (int j = 0; j < p->m; j++) {
@@ -107,8 +108,8 @@ es_status es_points_rms_distance(const es_comm *c, const es_pairs *p, int64_t n,
       }
   es_comm_sum_f64(c, sum, 2);
   if (sum[0] <= SAME * SAME * sum[1]) sum[0] = 0;
-  /* over ordered pairs of different points: 2 (2n) sum / (2n (2n - 1)) */
-  *spread = sqrt(2 * sum[0] / (2 * (double) n - 1));
+  /* mean over ordered pairs of different points: 2 (2n) sum / (2n (2n - 1)) */
+  *distance = sqrt(2 * sum[0] / (2 * (double) n - 1));
   es_free(&mean);
   return ES_OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file kernel_descent.c  Gradient descent of a kernel machine in function space: what
- *  the descent on its modes must reproduce. Embeddings are replicated; each rank adds
- *  what its blocks of the kernel matrices give. Neither the modes nor K^(1/2) enter. */
+/** @file kernel_descent.c  Gradient descent of a kernel machine in function space: the
+ *  reference for descent in its modes. Embeddings are replicated; each rank computes the
+ *  contribution of its blocks of the kernel matrices. Neither modes nor K^(1/2) are
+ *  used. */
 #include <cblas.h>
 #include <string.h>
 #include "descent_private.h"
@@ -10,7 +11,7 @@
 
 typedef struct values {
   int points, all;       /* 2n; 2n + N, columns of o->w */
-  const es_dmat *k[2];   /* of training points, of new ones */
+  const es_dmat *k[2];   /* kernel matrices of training points and of new points */
   double *c, *e;         /* [d, d] */
   double *dual;          /* [d, 2n] -(4 lr / 2n) E F S */
   double *mine, *change; /* [d, rows of a block here]; [d, 2n + N] */
@@ -25,7 +26,7 @@ void es_kernel_correlate(int d, int points, int stride, const double *f, double 
       c[i * d + j] = c[j * d + i] = c[i * d + j] + c[j * d + i];
 }
 
-/* change += dual K at the columns of K, which begin at column `first` of change. */
+/* change += dual K for the columns of K, which start at column `first` of change. */
 static void apply(const es_descent *o, values *v, const es_dmat *k, int first) {
   const int d = o->d;
   if (k == NULL || k->lm == 0 || k->ln == 0) return;
@@ -83,8 +84,8 @@ es_status es_descent_kernel(es_descent *o, const es_dmat *k, const es_dmat *k_ne
   const size_t d = (size_t) o->d;
   const size_t block = most(k) > most(k_new) ? most(k) : most(k_new);
   ES_CHECK(o->m == k->n + (k_new != NULL ? k_new->n : 0), ES_EARG,
-           "got embeddings of %d points, expected those of the columns of the kernels",
-           o->m);
+           "kernel descent: got embeddings of %d points, expected %d", o->m,
+           k->n + (k_new != NULL ? k_new->n : 0));
   es_status st = ES_NEW(d * d, &v.c);
   if (st == ES_OK) st = ES_NEW(d * d, &v.e);
   if (st == ES_OK) st = ES_NEW(d * (size_t) v.points, &v.dual);

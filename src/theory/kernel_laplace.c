@@ -12,13 +12,14 @@ static const es_param params[] = {
               "length scale; 0 = root mean square distance between the training points"),
     ES_PARAM_END};
 
-static es_status prepare(void *p, int m, double spread) {
+static es_status prepare(void *p, int m, double rms_distance) {
   par *o = p;
   (void) m;
-  if (o->width == 0) o->width = spread;
-  ES_CHECK(o->width > 0, ES_ECONFIG,
-           "kernel.laplace.width: got 0 (automatic) for points that are all the same, "
-           "expected a width");
+  if (o->width == 0) o->width = rms_distance;
+  ES_CHECK(
+      o->width > 0, ES_ECONFIG,
+      "kernel.laplace.width: got 0 (automatic), but all points are equal; expected a "
+      "width above 0");
   return ES_OK;
 }
 

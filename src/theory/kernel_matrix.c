@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file kernel_matrix.c  The kernel matrix, block-cyclic: each rank computes its own
- *  entries from the views of its rows and columns, which go round by broadcast. */
+/** @file kernel_matrix.c  The kernel matrix, block-cyclic: each rank computes its entries
+ *  from the views of its rows and columns, which it receives by broadcast. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 #include "eigenstep/kernel.h"
 #include "eigenstep/mem.h"
 
-/* Values in one broadcast, about; squared distances below this of the squared lengths are
-   computed again from the difference, as little is left of their digits. */
+/* PIECE: approximate number of values in a broadcast. CLOSE: squared distances below this
+   fraction of the squared lengths are recomputed from the difference, because of
+   cancellation. */
 enum { PIECE = 1 << 18 };
 #define CLOSE 1e-2
 
@@ -16,7 +17,7 @@ enum { PIECE = 1 << 18 };
 typedef struct side {
   es_points points;
   int count;
-  int *local;       /* [2 points.n] place of each point here, -1: not needed */
+  int *local;       /* [2 points.n] local index of each point, -1: not needed here */
   double *x, *norm; /* [count, m]; [count] x'x */
 } side;
 
@@ -38,7 +39,7 @@ static void release(side *s) {
   es_free(&s->norm);
 }
 
-static void take(side *s, int view, int64_t pair, int m, const double *x) {
+static void store_point(side *s, int view, int64_t pair, int m, const double *x) {
   const int64_t at = pair - s->points.first;
   if (at < 0 || at >= s->points.n) return;
   const int here = s->local[at + view * s->points.n];
@@ -47,9 +48,10 @@ static void take(side *s, int view, int64_t pair, int m, const double *x) {
   s->norm[here] = cblas_ddot(m, x, 1, x, 1);
 }
 
-/* Collective. Everybody's pairs past everybody. piece: [rows, m]. */
-static void go_round(const es_comm *c, const es_pairs *p, int64_t rows, double *piece,
-                     side *s) {
+/* Collective. Broadcast all pairs, piece by piece; each rank stores the points it needs.
+   piece: [rows, m]. */
+static void broadcast_points(const es_comm *c, const es_pairs *p, int64_t rows,
+                             double *piece, side *s) {
   for (int src = 0; src < c->size; src++) {
     int64_t range[2] = {p->first, p->n};
     es_comm_bcast(c, range, sizeof range, src);
@@ -61,7 +63,7 @@ static void go_round(const es_comm *c, const es_pairs *p, int64_t rows, double *
         es_comm_bcast(c, piece, bytes, src);
         for (int64_t j = 0; j < n; j++)
           for (int k = 0; k < 2; k++)
-            take(&s[k], v, range[0] + i + j, p->m, piece + j * p->m);
+            store_point(&s[k], v, range[0] + i + j, p->m, piece + j * p->m);
       }
   }
 }
@@ -72,7 +74,7 @@ static double distance(int m, const double *x, const double *y) {
   return sum;
 }
 
-/* Inner products of all rows and columns, then their values. */
+/* Inner products of rows and columns, then kernel values. */
 static es_status evaluate(const es_kernel *k, int m, const side *s, es_dmat *a) {
   const side *r = &s[0], *c = &s[1];
   if (r->count == 0 || c->count == 0) return ES_OK;
@@ -105,7 +107,7 @@ es_status es_kernel_matrix(const es_kernel *k, const es_grid *g, const es_pairs 
   if (st == ES_OK) st = ES_NEW(fit * p->m, &piece);
   st = es_comm_agree(g->comm, st);
   if (st == ES_OK) {
-    go_round(g->comm, p, fit, piece, s);
+    broadcast_points(g->comm, p, fit, piece, s);
     st = es_comm_agree(g->comm, evaluate(k, p->m, s, a));
   }
   es_free(&piece);

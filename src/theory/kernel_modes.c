@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file kernel_modes.c  Modes of a kernel machine.
  *
- *  K = U diag(kappa) U', directions with kappa below SMALLEST of the largest left out
+ *  K = U diag(kappa) U', omitting directions with kappa below SMALLEST of the largest
  *  (pseudo-inverse). K~ = K^(1/2) S K^(1/2) / 2n has, in the basis U, the matrix
  *  diag(kappa)^(1/2) U' S U diag(kappa)^(1/2) / 2n = b diag(gamma) b'; B = U b and
  *  K^(-1/2) B = U diag(kappa)^(-1/2) b. (Simon et al., ICML 2023, section 4.4.) */
@@ -36,10 +36,10 @@ static es_status decompose_k(work *w) {
   const double *kappa = w->of_k->value;
   const int order = w->k->m;
   ES_CHECK(kappa[0] > 0, ES_EMATH,
-           "kernel matrix: got %g as its largest eigenvalue, expected a positive one",
-           kappa[0]);
+           "kernel matrix: got largest eigenvalue %g, expected a positive one", kappa[0]);
   ES_CHECK(kappa[order - 1] > -1e-8 * kappa[0], ES_EMATH,
-           "kernel matrix: got eigenvalues from %g to %g, expected none below 0",
+           "kernel matrix: got eigenvalues from %g to %g, expected none below 0 (not a "
+           "positive semi-definite kernel)",
            kappa[order - 1], kappa[0]);
   while (w->kept < order && kappa[w->kept] > SMALLEST * kappa[0]) w->kept++;
   return ES_OK;
@@ -113,7 +113,7 @@ void es_kernel_modes_destroy(es_kernel_modes **modes) {
   es_free(modes);
 }
 
-/* A replicated row-major matrix as the callback of a distributed one. */
+/* A replicated row-major matrix, for es_dmat_fill. */
 typedef struct rows {
   const double *x;
   int n;
@@ -127,9 +127,9 @@ static double entry(void *ctx, int i, int j) {
 es_status es_kernel_weights(const es_kernel_modes *modes, int d, const double *f,
                             double *w) {
   rows r = {.x = f, .n = modes->basis.m};
-  es_modes onto = modes->basis;
-  onto.vector = modes->dual;
-  return es_modes_project(&onto, d, entry, &r, w);
+  es_modes target = modes->basis;
+  target.vector = modes->dual;
+  return es_modes_project(&target, d, entry, &r, w);
 }
 
 es_status es_kernel_embed(const es_kernel_modes *modes, int d, const double *w,

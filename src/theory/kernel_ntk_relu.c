@@ -32,10 +32,11 @@ static int layers(const void *p) {
   return (int) ((const par *) p)->depth;
 }
 
-const es_kernel_ops es_kernel_ntk_relu = {.name = "ntk_relu",
-                                          .doc = "tangent kernel of wide ReLU layers",
-                                          .params = params,
-                                          .size = sizeof(par),
-                                          .value = value,
-                                          .layers = layers,
-                                          .tangent = true};
+const es_kernel_ops es_kernel_ntk_relu = {
+    .name = "ntk_relu",
+    .doc = "neural tangent kernel of infinitely wide ReLU layers",
+    .params = params,
+    .size = sizeof(par),
+    .value = value,
+    .layers = layers,
+    .tangent = true};

@@ -10,12 +10,12 @@ typedef struct par {
 static const es_param params[] = {
     ES_INT(par, degree, "2", 1, 100, "1", "degree"),
     ES_DOUBLE(par, scale, "0", 0, ES_INF, "1",
-              "factor of x'y; 0 = one over the number of values of a view"),
-    ES_DOUBLE(par, offset, "1", 0, ES_INF, "1", "constant, at least 0"), ES_PARAM_END};
+              "factor of x'y; 0 = 1 / (number of values of a view)"),
+    ES_DOUBLE(par, offset, "1", 0, ES_INF, "1", "constant term"), ES_PARAM_END};
 
-static es_status prepare(void *p, int m, double spread) {
+static es_status prepare(void *p, int m, double rms_distance) {
   par *o = p;
-  (void) spread;
+  (void) rms_distance;
   if (o->scale == 0) o->scale = 1.0 / m;
   return ES_OK;
 }

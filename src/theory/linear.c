@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file linear.c  Eigenpairs of Gamma, from the m x m matrix or from the samples.
  *
- *  All matrices are block-cyclic; what is replicated is [k] eigenvalues and the [d, k]
- *  start in their vectors. */
+ *  All matrices are block-cyclic; only the k eigenvalues and the [d, k] coordinates of W
+ *  are replicated. */
 #include "eigenstep/linear.h"
 
 #include <string.h>
@@ -20,7 +20,7 @@ int64_t es_linear_bytes(int64_t m, int64_t n, int64_t d, int64_t k, bool samples
   const int64_t order = samples ? 2 * n : m;
   /* Gamma (or K), the solver's copy, its vectors and its workspace. */
   const int64_t square = 4 * (order * order / ranks + order);
-  /* Twice: as rows and as the block-cyclic copy of them. */
+  /* Twice: rows, and their block-cyclic copy. */
   const int64_t views = 2 * 2 * mine * m;
   const int64_t vectors = samples ? k * m / ranks + 3 * order * order / ranks : 0;
   return word * (square + views + vectors + 3 * d * k);
@@ -85,16 +85,16 @@ void es_modes_destroy(es_modes **modes) {
 es_status es_modes_project(const es_modes *modes, int d,
                            double (*f)(void *ctx, int i, int j), void *ctx, double *out) {
   const es_grid *g = modes->vector->grid;
-  es_dmat *w = NULL, *turned = NULL;
+  es_dmat *w = NULL, *projected = NULL;
   es_status st;
   const es_dmat v = es_dmat_first_cols(modes->vector, modes->k);
   ES_TRY_GOTO(es_dmat_create(g, d, modes->m, 0, &w), done);
-  ES_TRY_GOTO(es_dmat_create(g, d, modes->k, 0, &turned), done);
+  ES_TRY_GOTO(es_dmat_create(g, d, modes->k, 0, &projected), done);
   es_dmat_fill(w, f, ctx);
-  ES_TRY_GOTO(es_dmat_gemm("NN", 1, w, &v, 0, turned), done);
-  st = es_dmat_gather(turned, out);
+  ES_TRY_GOTO(es_dmat_gemm("NN", 1, w, &v, 0, projected), done);
+  st = es_dmat_gather(projected, out);
 done:
-  es_dmat_destroy(&turned);
+  es_dmat_destroy(&projected);
   es_dmat_destroy(&w);
   return st;
 }
@@ -112,16 +112,16 @@ static double entry(void *ctx, int i, int j) {
 es_status es_modes_expand(const es_modes *modes, int d, const double *w, double *out) {
   const es_grid *g = modes->vector->grid;
   rows r = {.x = w, .n = modes->k};
-  es_dmat *turned = NULL, *whole = NULL;
+  es_dmat *coordinates = NULL, *whole = NULL;
   es_status st;
   const es_dmat v = es_dmat_first_cols(modes->vector, modes->k);
-  ES_TRY_GOTO(es_dmat_create(g, d, modes->k, 0, &turned), done);
+  ES_TRY_GOTO(es_dmat_create(g, d, modes->k, 0, &coordinates), done);
   ES_TRY_GOTO(es_dmat_create(g, d, modes->m, 0, &whole), done);
-  es_dmat_fill(turned, entry, &r);
-  ES_TRY_GOTO(es_dmat_gemm("NT", 1, turned, &v, 0, whole), done);
+  es_dmat_fill(coordinates, entry, &r);
+  ES_TRY_GOTO(es_dmat_gemm("NT", 1, coordinates, &v, 0, whole), done);
   st = es_dmat_gather(whole, out);
 done:
   es_dmat_destroy(&whole);
-  es_dmat_destroy(&turned);
+  es_dmat_destroy(&coordinates);
   return st;
 }

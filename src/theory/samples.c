@@ -1,37 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file samples.c  Eigenpairs of Gamma = Y'S Y / 2n through the 2n x 2n side.
+/** @file samples.c  Eigenpairs of Gamma = Y'S Y / 2n from the 2n x 2n matrix of samples.
  *
  *  K = Y Y' = U diag(kappa) U'. With A = diag(kappa)^(1/2) U' S U diag(kappa)^(1/2) / 2n
  *  = B diag(gamma) B', the vectors of Gamma are V = Y' U diag(kappa)^(-1/2) B:
- *  orthonormal, and Gamma V = V diag(gamma). Rows of Y are ordered as the ranks hold
- * them: a rank's
- *  first views, its second ones, and zeros up to the tallest rank's height; S exchanges
- *  the first two parts. */
+ *  orthonormal, and Gamma V = V diag(gamma). Rows of Y are ordered by rank: its first
+ *  views, its second views, then zero rows up to the largest row count of a rank; S
+ *  exchanges first and second views. */
 #include "samples.h"
 
 #include <math.h>
 #include "eigenstep/mem.h"
 
-/* Directions with less than this of the largest kappa are round-off. */
+/* Directions with kappa below this fraction of the largest are omitted as round-off. */
 #define SMALLEST 1e-14
 
-/* Largest loss of orthogonality that counts as solved, and residual: what is dropped
- * couples to what is kept by up to the root of SMALLEST, and more where the views agree
- * so little that gamma is small beside kappa. The gammas' own error is of second order.
- */
+/* Largest accepted loss of orthogonality and residual. The omitted directions couple to
+ * the others by up to the square root of SMALLEST, and more if the views differ so much
+ * that gamma is small compared to kappa. The error of the gammas is of second order. */
 #define WORST 1e-8
 #define WORST_RESIDUAL 1e-6
 
 typedef struct side {
   const es_pairs *p;
   const es_grid *g;
-  int rank; /* directions kept */
+  int rank; /* number of directions used */
   es_dmat *y, *swap;
-  const double *kappa; /* of `of_k` */
+  const double *kappa; /* eigenvalues of of_k */
   es_eigen *of_k, *of_a;
 } side;
 
-/* S in the padded order of rows: 1 where j is the other view of i. */
+/* S in the padded row order: 1 if j is the other view of i. */
 static double exchange(void *ctx, int i, int j) {
   const side *s = ctx;
   const int tall = s->y->m / s->g->comm->size, r = i / tall;
@@ -71,7 +69,7 @@ static es_status stack_views(side *s) {
   return st;
 }
 
-/* K, its eigenpairs, and how many of them are kept. */
+/* K, its eigenpairs, and the number of them used. */
 static es_status decompose_k(side *s) {
   es_dmat *k = NULL;
   const int order = s->y->m;
@@ -161,7 +159,7 @@ static es_status solve(side *s, int k, es_modes *out) {
   const es_comm *c = s->g->comm;
   ES_TRY(stack_views(s));
   ES_TRY(decompose_k(s));
-  if (s->rank == 0) { /* all views are zero: a single mode that cannot grow */
+  if (s->rank == 0) { /* all views are zero: one mode with gamma = 0 */
     ES_TRY(es_comm_agree(c, ES_NEW(1, &out->gamma)));
     out->k = 1;
     out->whole = true;
@@ -175,7 +173,7 @@ static es_status solve(side *s, int k, es_modes *out) {
   ES_TRY(lift(s, out));
   ES_TRY(verify(s, out));
   ES_CHECK(out->residual <= WORST_RESIDUAL && out->orthogonality <= WORST, ES_EMATH,
-           "eigenpairs through the samples: got a residual of %.3g and a loss of "
+           "eigenpairs from the samples: got a residual of %.3g and a loss of "
            "orthogonality of %.3g, expected at most %g and %g",
            out->residual, out->orthogonality, WORST_RESIDUAL, WORST);
   return ES_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file samples.h  Eigenpairs of Gamma through the matrix of the samples. */
+/** @file samples.h  Eigenpairs of Gamma from the 2n x 2n matrix of the samples. */
 #ifndef ES_THEORY_SAMPLES_H
 #define ES_THEORY_SAMPLES_H
 
