@@ -118,7 +118,7 @@ weights "truncated" truncated
 weights "no-such" no-such
 mkfifo "$work/pipe.safetensors"
 weights "pipe" pipe
-refuse 1 "no file" export "$work/start" "$work/pipe.safetensors"
+refuse 1 "not a regular file" export "$work/start" "$work/pipe.safetensors"
 launch 2 train - $tiny run.steps=2 encoder.weights="$work/start.safetensors" \
   output.dir="$work/warm" > "$work/out" 2>&1 || { cat "$work/out"; fail "start from weights"; }
 

@@ -118,7 +118,7 @@ refuse() {
     { cat "$work/err"; fail "not one sentence: $*"; }
 }
 refuse 2 "unknown kernel 'rbd'.*did you mean 'rbf'" kernel.name=rbd
-refuse 2 "kernel.rbf.width.*all the same" data.path="$work/flat.h5"
+refuse 2 "kernel.rbf.width.*points are equal" data.path="$work/flat.h5"
 refuse 2 "width: got -1|width.*-1" kernel.rbf.width=-1
 refuse 2 "depht.*depth" kernel.ntk_relu.depht=2
 refuse 2 "times: got 1 after 2" kernel.times=2,1
