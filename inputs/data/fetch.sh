@@ -2,7 +2,7 @@
 # fetch.sh  Download, verify and unpack an archive once; sourced by the fetch scripts.
 
 # fetch URL MD5 FOLDER UNPACKED: afterwards the working folder, FOLDER, holds UNPACKED.
-# An interrupted download is resumed; what fails the check is not unpacked.
+# An interrupted download is resumed; an archive with a wrong sum is not unpacked.
 fetch() {
   mkdir -p "$3"
   cd "$3"
@@ -12,16 +12,16 @@ fetch() {
     has_md5 "$archive.part" "$2" || download "$1" "$archive.part"
     has_md5 "$archive.part" "$2" || {
       mv "$archive.part" "$archive.bad"
-      echo "fetch: what came from $1 has not the MD5 sum $2; see $archive.bad" >&2
+      echo "fetch: what came from $1 does not have MD5 sum $2; kept as $archive.bad" >&2
       return 1
     }
     mv "$archive.part" "$archive"
   fi
   has_md5 "$archive" "$2" || {
-    echo "fetch: $3/$archive has not the MD5 sum $2; remove it and try again" >&2
+    echo "fetch: $3/$archive does not have MD5 sum $2; remove it and try again" >&2
     return 1
   }
-  rm -rf unpack.tmp # left by an interrupted call
+  rm -rf unpack.tmp # left over from an interrupted call
   mkdir unpack.tmp
   tar -xzf "$archive" -C unpack.tmp
   mv "unpack.tmp/$4" "$4"
@@ -36,7 +36,7 @@ download() { # download URL FILE
   if command -v curl > /dev/null; then curl -fL --retry 5 -C - -o "$2" "$1"
   elif command -v wget > /dev/null; then wget -c --tries=5 -O "$2" "$1"
   else
-    echo "fetch: neither curl nor wget is here; download $1 by hand" >&2
+    echo "fetch: neither curl nor wget found; download $1 manually" >&2
     return 1
   fi
 }
