@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# build.sh  Bootstrap, configure and make in a build folder, where out of date:
-# configure again with other options, or where it would find something else (found.sh).
+# build.sh  Bootstrap, configure and make in a build folder, each only if out of date.
+# configure runs again if its options or the installed libraries change (found.sh).
 # Usage: build.sh BUILDDIR [configure options]
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ if [ ! -f configure ] || [ ! -f Makefile.in ] || [ ! -f tests/generated.am ] ||
    [ -n "$(find configure.ac autotools/m4 -newer configure)" ]; then
   sh autotools/bootstrap
 fi
-if [ -f config.status ]; then # a build in the source folder would get in the way
+if [ -f config.status ]; then # an in-source build conflicts with one in a build folder
   echo "build: cleaning the build in the source folder (make distclean)"
   make distclean > /dev/null
 fi

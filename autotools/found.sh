@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# found.sh  Print what configure would find here: build.sh configures again when this
-# differs from what it was, as when cmocka or oneDNN was installed since.
-# Usage: found.sh     environment: CC and the others that configure reads
+# found.sh  Print what configure would find on this machine. build.sh configures again
+# when this output changes, e.g. after cmocka or oneDNN was installed.
+# Usage: found.sh     environment: CC and other variables read by configure
 cd "$(dirname "$0")" || exit 1
 for name in CC CFLAGS CPPFLAGS LDFLAGS LIBS MPIRUN MPIRUN_FLAGS PKG_CONFIG_PATH; do
   eval "echo \"$name=\${$name-}\""
 done
 for tool in "${CC:-mpicc}" "${MPIRUN:-mpirun}" help2man h5pcc; do
-  echo "$tool: $($tool --version 2>/dev/null | sed 1q)" # words of CC are words of a command
+  echo "$tool: $($tool --version 2>/dev/null | sed 1q)" # CC may contain arguments
 done
 # Libraries: by the modules that the macros ask pkg-config for, by the headers that they
 # include (found without pkg-config, too), and by Debian's packages where it knows any.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# lists.sh  Write the Makefile fragments whose content is a list of files, as automake
-# does not glob: headers, test programs (from tests/*.list), files that are only shipped.
+# lists.sh  Write the Makefile fragments that list files, since automake has no wildcards:
+# headers, test programs (from tests/*.list), files that are only distributed.
 # Called by bootstrap, and by make when a test list changes.
 set -eu
 cd "$(dirname "$0")/.."
@@ -30,5 +30,5 @@ names() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "tests/$1.list"; }
            "$name" "$name" "$name" "$name" "$name"
     printf '\t@touch $@\n'
   done
-} > tests/generated.am.$$ # two builds of one source folder may get here at once
+} > tests/generated.am.$$ # two builds of one source folder may run this at the same time
 mv -f tests/generated.am.$$ tests/generated.am

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# setup.sh  Install the Debian packages that are missing, as root or through sudo.
+# setup.sh  Install missing Debian packages, as root or with sudo.
 # Usage: setup.sh [--tests | --list]     --tests adds what only `make check` uses; --list
 # prints all names and installs nothing.
-# With nothing missing it only looks; elsewhere than on Debian it says what is needed.
+# Does nothing if all packages are installed; on other systems it prints what is needed.
 set -eu
 
 packages="autoconf automake make gcc libc6-dev pkg-config git help2man
@@ -16,7 +16,7 @@ packages="autoconf automake make gcc libc6-dev pkg-config git help2man
 if [ "${1-}" = --list ]; then echo $packages; exit 0; fi
 
 if ! command -v apt-get > /dev/null || ! command -v dpkg-query > /dev/null; then
-  echo "setup: not Debian; what corresponds to these packages is needed:" $packages
+  echo "setup: not a Debian system; install the equivalents of these packages:" $packages
   exit 0
 fi
 
@@ -30,13 +30,13 @@ done
 if [ "$(id -u)" = 0 ]; then as_root=env
 elif command -v sudo > /dev/null; then as_root="sudo env"
 else
-  echo "setup: root or sudo is needed to install:$missing" >&2
+  echo "setup: run as root or install sudo; missing packages:$missing" >&2
   exit 1
 fi
 echo "setup: installing$missing"
 apt="$as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Acquire::Retries=3
      -o DPkg::Lock::Timeout=300"
-$apt update || echo "setup: apt-get update failed; trying with the old lists" >&2
+$apt update || echo "setup: apt-get update failed; using the existing package lists" >&2
 $apt install --no-install-recommends $missing || {
   echo "setup: could not install:$missing" >&2
   exit 1

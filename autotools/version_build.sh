@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# version_build.sh  Write version_build.h if what it says has changed.
+# version_build.sh  Write version_build.h if its content has changed.
 # Usage: CC=... CFLAGS=... version_build.sh SRCDIR     (in the build folder)
-# The hash is that of the source folder itself, never of a repository around it.
+# The hash is that of the source folder, not of an enclosing repository.
 set -eu
 srcdir=$1
 out=version_build.h

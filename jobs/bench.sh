@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# bench.sh  All benchmarks, and the training step beside PyTorch's, alternating in one run.
+# bench.sh  All benchmarks; the training step alternates with that of PyTorch in one run.
 #   jobs/bench.sh [PEERS]
 # PEERS (or $PEERS): a folder with torch_ssl_step.py, which prints "best N img/s" for
 # --size --pairs --dim --dtype --threads --steps; by default ../shared/peers beside the
@@ -15,10 +15,10 @@ EIGENSTEP=${EIGENSTEP:-$top/build/eigenstep}
 MPIRUN=${MPIRUN:-mpirun} MPIRUN_FLAGS=${MPIRUN_FLAGS:---bind-to none}
 RANKS=${RANKS:-2} ROUNDS=${ROUNDS:-3} STEPS=${STEPS:-5}
 CASES=${CASES:-96:16 96:32 32:128} OURS=${OURS:-auto:f32 auto:bf16}
-cores=$(env -u OMP_NUM_THREADS nproc) # which else says 1
+cores=$(env -u OMP_NUM_THREADS nproc) # nproc reads OMP_NUM_THREADS
 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export OMP_NUM_THREADS OPENBLAS_NUM_THREADS
-if [ "$(id -u)" = 0 ]; then # Open MPI wants to be told twice
+if [ "$(id -u)" = 0 ]; then # Open MPI requires both variables
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
 fi
@@ -26,7 +26,7 @@ python=/usr/bin/python3
 work=$(mktemp -d)
 trap 'rm -rf "$work" eigenstep-bench-dd' EXIT
 
-ranks() { # ranks N ARGUMENT...: the program on N ranks
+ranks() { # ranks N ARGUMENT...: run the program on N ranks
   n=$1; shift
   $MPIRUN $MPIRUN_FLAGS -n "$n" "$EIGENSTEP" "$@"
 }
@@ -40,9 +40,9 @@ else
   peers=yes
 fi
 
-# One line "CASE NAME IMG/S MB" a measurement; MB: peak resident of the largest process.
+# One line "CASE NAME IMG/S MB" per measurement; MB: peak resident size of a process.
 peer() { # peer SIZE PAIRS DTYPE
-  unset OMP_NUM_THREADS # its own --threads holds
+  unset OMP_NUM_THREADS # --threads sets the number
   "$python" -c '
 import resource, subprocess, sys
 print(subprocess.run(sys.argv[1:], check=True, capture_output=True, text=True).stdout)
@@ -65,7 +65,7 @@ ours() { # ours SIZE PAIRS BACKEND PRECISION
     /^median/ { r = $2 } END { print k, r, m }' "$work/out" >> "$work/steps"
 }
 
-# The middle of the rates, with its ratio to the best peer of the case.
+# The median rate of each case, and its ratio to the best peer.
 table() {
   sort -k1,1 -k2,2 -k3,3n "$work/steps" | awk '
     { k = $1 " " $2; if (!(k in n)) key[++keys] = k; v[k, ++n[k]] = $3
@@ -77,8 +77,8 @@ table() {
         if (p[2] ~ /^torch/ && med[k] > best[p[1]]) best[p[1]] = med[k]
         if (p[2] == "torch-f32") best32[p[1]] = med[k]
       }
-      printf "%-8s %-14s %9s %9s %9s %9s %9s %9s\n", "case", "who", "min", "median", "max",
-        "x peer", "x f32", "MB"
+      printf "%-8s %-14s %9s %9s %9s %9s %9s %9s\n", "case", "program", "min", "median",
+        "max", "x peer", "x f32", "MB"
       for (i = 1; i <= keys; i++) {
         k = key[i]; split(k, p, " "); b = best[p[1]]; f = best32[p[1]]
         printf "%-8s %-14s %9.1f %9.1f %9.1f %9s %9s %9.0f\n", p[1], p[2], v[k, 1], med[k],
@@ -100,7 +100,8 @@ for round in $(seq "$ROUNDS"); do
   done
 done
 echo "training step, img/s, $RANKS ranks x 1 thread (peers: 1 process, $RANKS threads)," \
-  "$ROUNDS rounds alternating; case = size:pairs; x peer: to the best peer; MB: a process"
+  "$ROUNDS rounds alternating; case = size:pairs; x peer: ratio to the best peer; MB: per" \
+  "process"
 table
 
 echo; ranks "$RANKS" bench step
@@ -109,7 +110,7 @@ echo; ranks 1 bench augment
 if "$python" -c 'import h5py, torch, torchvision' 2> /dev/null; then
   "$python" "$top/jobs/peer_augment.py" "$EIGENSTEP"
 else
-  echo "views beside torchvision's SKIPPED: $python has no h5py, torch and torchvision"
+  echo "comparison with torchvision SKIPPED: $python has no h5py, torch and torchvision"
 fi
 for n in 2 4; do
   if [ "$n" -gt "$cores" ]; then

@@ -88,7 +88,7 @@ static void unknown_keys_are_refused(void **state) {
        "unknown parameter 'los.tiny.width'; did you mean 'loss.tiny.width'?"},
       {"toy.steps.x=1", "unknown parameter 'toy.steps.x'; did you mean 'toy.steps'?"},
       {"completely.different=1", "unknown parameter 'completely.different'; 'eigenstep "
-                                 "params' lists those known"},
+                                 "params' lists all parameters"},
   };
   (void) state;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

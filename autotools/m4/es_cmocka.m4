@@ -10,7 +10,7 @@ AC_DEFUN([ES_CMOCKA], [
   AS_IF([test $es_have_cmocka = no],
     [AS_CASE([$with_cmocka],
        [default|no], [es_cmocka_note="no: make check skips the unit tests"],
-       [AC_MSG_ERROR([--with-cmocka was asked for, and cmocka was not found])])])
+       [AC_MSG_ERROR([--with-cmocka was given, but cmocka was not found])])])
   AC_SUBST([CMOCKA_CPPFLAGS], [$es_cmocka_cppflags])
   AC_SUBST([CMOCKA_LIBS], [$es_cmocka_libs])
   AM_CONDITIONAL([HAVE_CMOCKA], [test $es_have_cmocka = yes])

@@ -32,7 +32,7 @@ AC_DEFUN([ES_DEBUG], [
     [ES_CFLAG([-march=native],
        [ES_CFLAGS="$ES_CFLAGS -march=native" enable_native=yes],
        [AS_IF([test "x$enable_native" = xyes],
-          [AC_MSG_ERROR([--enable-native was asked for, and $CC has no -march=native])])
+          [AC_MSG_ERROR([--enable-native was given, but $CC lacks -march=native])])
         enable_native=no])])
   AS_IF([test "x$enable_debug" != xno],
     [ES_CPPFLAGS="$ES_CPPFLAGS -DES_DEBUG=1"])

@@ -31,7 +31,7 @@ AC_DEFUN([ES_HDF5], [
     [AS_IF([test -x "$with_hdf5" && test ! -d "$with_hdf5"],
        [ES_HDF5_FROM_WRAPPER([$with_hdf5])],
        [test ! -d "$with_hdf5/include"],
-       [AC_MSG_ERROR([--with-hdf5=$with_hdf5: there is no folder $with_hdf5/include])],
+       [AC_MSG_ERROR([--with-hdf5=$with_hdf5: no folder $with_hdf5/include])],
        [es_hdf5_cppflags="-I$with_hdf5/include" es_hdf5_note=$with_hdf5
         es_hdf5_libs="-L$with_hdf5/lib -Wl,-rpath,$with_hdf5/lib -lhdf5"])])
   AS_IF([test -z "$es_hdf5_libs"], [es_hdf5_libs=-lhdf5 es_hdf5_note="default paths"])
@@ -40,7 +40,7 @@ AC_DEFUN([ES_HDF5], [
   ES_TRY_LINK([#include <hdf5.h>], [H5open], [$es_hdf5_cppflags], [$es_hdf5_libs],
     [AC_MSG_RESULT([yes])],
     [AC_MSG_RESULT([no])
-     AC_MSG_ERROR([no HDF5 there; give --with-hdf5=DIR (Debian: libhdf5-openmpi-dev)])])
+     AC_MSG_ERROR([HDF5 not found; give --with-hdf5=DIR (Debian: libhdf5-openmpi-dev)])])
   AC_MSG_CHECKING([whether it is parallel])
   ES_TRY_LINK([#include <hdf5.h>
 #ifndef H5_HAVE_PARALLEL
@@ -48,7 +48,7 @@ AC_DEFUN([ES_HDF5], [
 #endif], [H5Pset_fapl_mpio], [$es_hdf5_cppflags], [$es_hdf5_libs],
     [AC_MSG_RESULT([yes])],
     [AC_MSG_RESULT([no])
-     AC_MSG_ERROR([this HDF5 is serial, and eigenstep writes one file from all ranks: dnl
+     AC_MSG_ERROR([this HDF5 is serial, but eigenstep needs parallel HDF5: dnl
 give a parallel one, configured with --enable-parallel, by --with-hdf5=DIR dnl
 (Debian: libhdf5-openmpi-dev)])])
   AC_MSG_CHECKING([for its dimension scales (hdf5_hl)])

@@ -27,7 +27,7 @@ AC_DEFUN([ES_LIBRARY], [
                es_$1_note=`$PKG_CONFIG --modversion $2`])],
     [no],  [],
     [AS_IF([test ! -d "$with_$1/include"],
-       [AC_MSG_ERROR([--with-$1=$with_$1: there is no folder $with_$1/include])])
+       [AC_MSG_ERROR([--with-$1=$with_$1: no folder $with_$1/include])])
      es_$1_cppflags="-I$with_$1/include"
      es_$1_libs="-L$with_$1/lib -Wl,-rpath,$with_$1/lib $5"
      es_$1_note=$with_$1])
@@ -41,7 +41,7 @@ AC_DEFUN([ES_LIBRARY], [
 AC_DEFUN([ES_LIBRARY_REQUIRED], [
   ES_LIBRARY([$1], [$2], [$3], [$4], [$5], [$6])
   AS_IF([test $es_have_$1 = no],
-    [AC_MSG_ERROR([$1 is required and was not found; give --with-$1=DIR (Debian: $6)])])
+    [AC_MSG_ERROR([$1 is required but was not found; give --with-$1=DIR (Debian: $6)])])
   ES_CPPFLAGS="$ES_CPPFLAGS $es_$1_cppflags"
   LIBS="$es_$1_libs $LIBS"
 ])

@@ -7,7 +7,7 @@ AC_DEFUN([ES_ONEDNN], [
   AS_IF([test $es_have_onednn = no],
     [AS_CASE([$with_onednn],
        [default|no], [es_onednn_note="no: backend blas only (--with-onednn)"],
-       [AC_MSG_ERROR([--with-onednn was asked for, and oneDNN was not found dnl
+       [AC_MSG_ERROR([--with-onednn was given, but oneDNN was not found dnl
 (Debian: libdnnl-dev)])])])
   es_onednn_major=
   AS_IF([test $es_have_onednn = yes], [

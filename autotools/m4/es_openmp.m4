@@ -5,7 +5,7 @@
 AC_DEFUN([ES_OPENMP], [
   AC_OPENMP
   AS_IF([test "x$enable_openmp" = xyes && test "x$ac_cv_prog_c_openmp" = xunsupported],
-    [AC_MSG_ERROR([--enable-openmp was asked for, and $CC cannot link OpenMP programs])])
+    [AC_MSG_ERROR([--enable-openmp was given, but $CC cannot link OpenMP programs])])
   AS_IF([test -n "$OPENMP_CFLAGS"], [es_openmp_note="yes ($OPENMP_CFLAGS)"],
     [es_openmp_note="no"
      ES_CFLAG([-fopenmp-simd], [ES_CFLAGS="$ES_CFLAGS -fopenmp-simd"])])

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file param.h  Parameters: declared once in a table, read from INI text and overrides.
+/** @file param.h  Parameters: declared in tables, read from INI text and overrides. Not
+ *  collective: every rank calls these functions with the same text.
  *
  *  A module declares a struct and a table of rows {name, type, default, bounds, unit,
- *  doc, offset}; everything else (parsing, range checks, help, reference.ini, the
- *  effective run.ini, the provenance in the trajectory) follows from the table. Keys are
+ *  doc, offset}; parsing, range checks, help, reference.ini, the effective run.ini
+ *  and the provenance in the trajectory are derived from the table. Keys are
  *  "section.name", where the section may contain dots ("augment.crop.size" is `size` of
  *  section "augment.crop").
  *
  *  Order of calls: es_config_create
- *  -> es_config_read_text (rank 0's bytes, on every rank)
+ *  -> es_config_read_text (text read by rank 0, on every rank)
  *  -> es_config_set for each override -> es_config_check against all known sections
  *  -> es_config_get section by section -> es_config_write. */
 #ifndef ES_PARAM_H
@@ -66,16 +67,18 @@ typedef struct es_param {
   { NULL, ES_P_INT, NULL, 0, 0, NULL, NULL, NULL, 0 }
 #define ES_INF INFINITY
 
-/** One section known to the program: its name, table and where it is documented. */
+/** A section of parameters: name, table and documentation. */
 typedef struct es_section {
   const char *name;      /**< "loss.barlow" */
   const es_param *table; /**< ends with ES_PARAM_END */
   const char *doc;       /**< heading in params / reference.ini */
-  const char *base; /**< section whose values hold for keys not given here, or NULL */
+  const char
+      *base; /**< section that provides the values of keys not given here, or NULL */
 } es_section;
 
 typedef struct es_config es_config;
 
+/** An empty configuration; destroyed by the caller. @return ES_OK, ES_ENOMEM */
 es_status es_config_create(es_config **cfg);
 void es_config_destroy(es_config **cfg);
 
@@ -84,29 +87,28 @@ void es_config_destroy(es_config **cfg);
  *  @return ES_ECONFIG with the line number on a syntax error or a key given twice. */
 es_status es_config_read_text(es_config *cfg, const char *text, const char *origin);
 
-/** Apply one override "section.key=value" (later ones win). @return ES_ECONFIG if
- *  malformed. */
+/** Apply one override "section.key=value"; later ones replace earlier ones.
+ *  @return ES_OK, ES_ECONFIG (malformed), ES_ENOMEM */
 es_status es_config_set(es_config *cfg, const char *assignment);
 
 /** A default of one command, in place of the table's, for "section.key" unless it is
  *  given; part of the effective values. @return ES_OK, ES_ENOMEM */
 es_status es_config_default(es_config *cfg, const char *key, const char *value);
 
-/** Refuse keys that no section knows; offers the nearest known name. Also checks every
- *  given value against type, bounds and choices, selected or not. @return ES_OK or
- *  ES_ECONFIG */
+/** Check that all keys are known (the message suggests the nearest name) and all values
+ *  have the right type, bounds and choices, also in sections that are not used. @return
+ *  ES_OK or ES_ECONFIG */
 es_status es_config_check(const es_config *cfg, const es_section *sections, size_t n);
 
-/** Fill a struct from defaults and the given values of `section`, and mark those used.
- *  cfg: NULL = the defaults alone.
- *  `base`: with a non-NULL base struct the values not given are copied from it instead
- *  of the defaults (used for view2.* overrides). @return ES_OK or ES_ECONFIG (range,
- *  type; got/expected) */
+/** Fill out[size] from the given values of `section`, marking them as used; the other
+ *  fields from the struct `base`, or from the defaults if it is NULL.
+ *  @param cfg  NULL: defaults only
+ *  @return ES_OK, ES_ECONFIG (type or range of a value), ES_ENOMEM */
 es_status es_config_get(es_config *cfg, const char *section, const es_param *table,
                         const void *base, size_t size, void *out);
 
-/** The same into new memory of `size` bytes (free with es_free): for the sections of
- *  variants, whose structs only they know. *out: NULL where size is 0. */
+/** The same into new memory of `size` bytes, freed by the caller: for variants, whose
+ *  structs are private. *out: NULL if size is 0. */
 es_status es_config_get_new(es_config *cfg, const char *section, const es_param *table,
                             const void *base, size_t size, void **out);
 
@@ -122,8 +124,8 @@ void es_config_write(const es_config *cfg, const es_section *sections, size_t n,
 es_status es_config_text(const es_config *cfg, const es_section *sections, size_t n,
                          bool annotated, char **text);
 
-/** Call visit(ctx, "section.key", value) for each given key never asked for by
- *  es_config_get. */
+/** Call visit(ctx, "section.key", value) for each given key that es_config_get has not
+ *  read. */
 void es_config_unused(const es_config *cfg,
                       void (*visit)(void *ctx, const char *key, const char *value),
                       void *ctx);
@@ -133,8 +135,8 @@ void es_config_each(const es_config *cfg, const es_section *sections, size_t n,
                     void (*visit)(void *ctx, const char *key, const char *value),
                     void *ctx);
 
-/** Split "a, b,c" into at most `max` trimmed items stored in `items`. "" and "none" give
- *  0. key: whose value the text is, for the message.
+/** Split "a, b,c" into at most `max` trimmed items; "" and "none" give 0 items.
+ *  @param key  name of the parameter, for messages
  *  @return ES_ECONFIG if too many or an item is longer than 63 characters */
 es_status es_split(const char *key, const char *text, size_t max, char items[][64],
                    size_t *n);

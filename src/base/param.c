@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file param.c  The configuration: given values by key, checked against the tables and
- *  put into the structs of the modules.
+/** @file param.c  The configuration: values by key, checked against the tables of
+ *  parameters and stored in the structs of their sections.
  *
- *  Values stay text until their owner asks for them, because a section may be read before
- *  the module that knows its table is chosen. */
+ *  Values stay text until es_config_get, because input is read before the variants (loss,
+ *  encoder, ...) are selected. */
 #include "eigenstep/param.h"
 
 #include <string.h>
@@ -36,7 +36,7 @@ es_given *es_config_find(const es_config *cfg, const char *key) {
   return NULL;
 }
 
-static es_status make_room(es_config *cfg) {
+static es_status reserve(es_config *cfg) {
   if (cfg->n < cfg->room) return ES_OK;
   const size_t room = 2 * cfg->room + 32;
   es_given *wider;
@@ -58,7 +58,7 @@ es_status es_config_put(es_config *cfg, const char *key, const char *value, int 
     old->source = source;
     return ES_OK;
   }
-  es_status st = make_room(cfg);
+  es_status st = reserve(cfg);
   if (st == ES_OK) st = es_strdup(key, &name);
   if (st != ES_OK) {
     es_free(&text);
@@ -82,7 +82,7 @@ const char *es_config_given(const es_config *cfg, const char *section, const cha
   return given != NULL ? given->value : NULL;
 }
 
-/** The row of a full key among all sections, NULL if unknown; *section is its owner. */
+/** The table row of a full key, NULL if unknown; *section: the section it belongs to. */
 static const es_param *find_row(const es_section *sections, size_t n, const char *key,
                                 const es_section **section) {
   for (size_t i = 0; i < n; i++) {
@@ -104,14 +104,14 @@ static size_t count_rows(const es_section *sections, size_t n) {
   return rows;
 }
 
-static void refuse(const char *key, const char *near) {
+static void log_unknown(const char *key, const char *near) {
   if (near != NULL)
     es_error("unknown parameter '%s'; did you mean '%s'?", key, near);
   else
-    es_error("unknown parameter '%s'; 'eigenstep params' lists those known", key);
+    es_error("unknown parameter '%s'; 'eigenstep params' lists all parameters", key);
 }
 
-/** Log that no section knows the key, with the nearest that one does. */
+/** Log that the key is unknown, with the nearest known key. */
 static es_status refuse_unknown(const char *key, const es_section *sections, size_t n) {
   char(*text)[ES_KEY_MAX] = NULL;
   const char **names = NULL;
@@ -125,7 +125,7 @@ static es_status refuse_unknown(const char *key, const es_section *sections, siz
         es_config_key(sections[i].name, row->name, text[k]);
         names[k] = text[k];
       }
-    refuse(key, es_nearest(key, names, rows));
+    log_unknown(key, es_nearest(key, names, rows));
     st = ES_ECONFIG;
   }
   es_free(&names);
@@ -152,12 +152,13 @@ es_status es_config_check(const es_config *cfg, const es_section *sections, size
   return ES_OK;
 }
 
-/** Fill the fields of `out` (already base's copy, or zero) and mark the values used. */
+/** Fill the fields of `out` (a copy of the base struct, or zero) and mark the values as
+ *  used. */
 static es_status fill(es_config *cfg, const char *section, const es_param *table,
                       bool has_base, size_t size, char *out) {
   for (const es_param *row = table; row->name != NULL; row++) {
     ES_CHECK(row->offset + es_param_size(row->type) <= size, ES_EINTERNAL,
-             "%s.%s: got a struct of %zu bytes, expected its field inside", section,
+             "%s.%s: got a struct of %zu bytes, too small for this field", section,
              row->name, size);
     char key[ES_KEY_MAX];
     es_config_key(section, row->name, key);

@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file param_private.h  What the param_*.c files share: the table of given values. */
+/** @file param_private.h  Shared by the param_*.c files: the table of given values. */
 #ifndef ES_PARAM_PRIVATE_H
 #define ES_PARAM_PRIVATE_H
 
 #include "eigenstep/param.h"
 
-/** Room for "section.name" and its final zero. */
+/** Size of "section.name" including the final zero. */
 enum { ES_KEY_MAX = 128 };
 
-/** One value as it was given. */
+/** One value as given by the user. */
 typedef struct es_given {
   char *key;   /**< "section.name", owned */
   char *value; /**< trimmed text, owned */
-  int source;  /**< number of the text it came from, 0 for an override */
-  bool used;   /**< es_config_get has asked for it */
+  int source;  /**< number of the input file, 0 for an override */
+  bool used;   /**< read by es_config_get */
 } es_given;
 
 struct es_config {
-  es_given *given; /**< in the order of first appearance */
+  es_given *given; /**< owned, in order of first appearance */
   size_t n, room;
-  int sources; /**< texts read so far */
+  int sources; /**< number of input files read */
 };
 
 /** The value given for a full key, NULL if none. */
 es_given *es_config_find(const es_config *cfg, const char *key);
 
-/** Add a value, or replace the one that the key has. The texts are copied. */
+/** Add a value, or replace the existing one. The strings are copied. */
 es_status es_config_put(es_config *cfg, const char *key, const char *value, int source);
 
 /** "section.name" into key[ES_KEY_MAX]. */
@@ -43,7 +43,7 @@ void es_param_expected(const es_param *row, char *text, size_t size);
 /** Bytes of a field of this type. */
 size_t es_param_size(es_param_type type);
 
-/** Cut blanks at both ends in place; returns the first other character. */
+/** Strip blanks at both ends in place; returns the first other character. */
 char *es_trim(char *text);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file param_read.c  Values from INI text (libinih) and from overrides.
  *
- *  libinih decides what is a section and what is a key; the lines reach it through our
- * own reader, which keeps the line number, cuts comments (the library's own rules for
- * them depend on how it was built), removes indentation (the library would join an
- * indented line to the one before) and refuses lines that are too long. The library cuts
- * a line to its buffer (200 bytes where not built otherwise) without a word, so the value
- * is taken from our line, and section and key are checked to fit its buffers. */
+ *  libinih parses sections and keys. The lines are passed to it by a reader that counts
+ *  lines, strips comments (libinih's rules for them depend on how it was built) and
+ *  indentation (libinih would join an indented line to the previous one), and rejects
+ *  long lines. libinih silently truncates a line to its buffer (200 bytes by default);
+ *  therefore the value is taken from the reader's line, and section and key are checked
+ *  to fit the buffers of libinih. */
 #include <ctype.h>
 #include <ini.h>
 #include <string.h>
@@ -18,7 +18,7 @@ enum { LINE_SIZE = 4096, NAME_SIZE = 50 /* libinih's buffer for a section */ };
 typedef struct reader {
   es_config *cfg;
   const char *origin;
-  const char *next; /**< the text not yet read */
+  const char *next; /**< text not yet read */
   int line;
   char text[LINE_SIZE]; /**< the current line, without comment and indentation */
   es_status status;
@@ -35,16 +35,15 @@ static bool is_blank(char c) {
   return isspace((unsigned char) c) != 0;
 }
 
-/** The start of a comment: '#' or ';' in front or after a blank. NULL if there is none.
- */
+/** The start of a comment, '#' or ';' at the start of a line or after a blank; NULL if
+ *  there is none. */
 static char *find_comment(char *text) {
   for (char *c = text; *c != '\0'; c++)
     if ((*c == '#' || *c == ';') && (c == text || is_blank(c[-1]))) return c;
   return NULL;
 }
 
-/** Can an INI line carry this value? All must, so that run.ini can always be read again.
- */
+/** Can an INI line hold this value? Required, so that run.ini can be read again. */
 static bool is_storable(char *value) {
   return strpbrk(value, "\n\r") == NULL && find_comment(value) == NULL;
 }
@@ -55,7 +54,7 @@ static bool is_name(const char *name) {
   return *name != '\0';
 }
 
-/** A section line is "[name]" and nothing more. */
+/** Check a section line, "[name]". */
 static es_status check_section(const reader *r) {
   char name[LINE_SIZE];
   const size_t n = strlen(r->text);
@@ -72,7 +71,7 @@ static es_status check_section(const reader *r) {
   return ES_OK;
 }
 
-/** Bring the next line of the text into r->text. */
+/** Copy the next line of the text to r->text. */
 static es_status load_line(reader *r) {
   const size_t n = strcspn(r->next, "\n");
   r->line++;
@@ -89,7 +88,7 @@ static es_status load_line(reader *r) {
   return r->text[0] == '[' ? check_section(r) : ES_OK;
 }
 
-/** The fgets that libinih reads with: one of our lines, cut to its buffer. */
+/** fgets for libinih: the next line, truncated to its buffer. */
 static char *next_line(char *buffer, int size, void *stream) {
   reader *r = stream;
   if (*r->next == '\0' || r->status != ES_OK) return NULL;
@@ -116,15 +115,16 @@ static es_status store(reader *r, const char *section, const char *name) {
   ES_CHECK(
       is_storable(value), ES_ECONFIG,
       "%s:%d: got '%.80s', expected a blank before the comment, or a value that does "
-      "not begin with '#' or ';'",
+      "not start with '#' or ';'",
       r->origin, r->line, r->text);
   return es_config_put(r->cfg, key, value, r->cfg->sources);
 }
 
-/** libinih's callback: 1 goes on, 0 is an error. */
-static int take(void *user, const char *section, const char *name, const char *value) {
+/** Callback of libinih: returns 1 to continue, 0 on error. */
+static int on_value(void *user, const char *section, const char *name,
+                    const char *value) {
   reader *r = user;
-  (void) value; /* possibly cut: store() reads r->text */
+  (void) value; /* possibly truncated: store() reads r->text */
   r->status = store(r, section, name);
   return r->status == ES_OK;
 }
@@ -134,9 +134,9 @@ es_status es_config_read_text(es_config *cfg, const char *text, const char *orig
   reader r = {.cfg = cfg, .origin = origin, .next = text};
   if (strncmp(text, bom, sizeof bom - 1) == 0) r.next += sizeof bom - 1;
   cfg->sources++;
-  const int rc = ini_parse_stream(next_line, &r, take, &r);
+  const int rc = ini_parse_stream(next_line, &r, on_value, &r);
   if (r.status != ES_OK) return r.status;
-  ES_CHECK(rc >= 0, ES_ENOMEM, "%s: got no memory for its lines (libinih)", origin);
+  ES_CHECK(rc >= 0, ES_ENOMEM, "%s: out of memory while parsing (libinih)", origin);
   ES_CHECK(rc == 0, ES_ECONFIG, "%s:%d: expected [section] or key = value", origin, rc);
   return ES_OK;
 }
@@ -158,8 +158,8 @@ es_status es_config_set(es_config *cfg, const char *assignment) {
   char *value = es_trim(text + (equals - assignment) + 1);
   ES_CHECK(
       is_storable(value), ES_ECONFIG,
-      "override '%.200s': got a value with a line end, or with '#' or ';' in front or "
-      "after a blank, expected none of these (a comment would begin there)",
+      "override '%.200s': got a value with a line break, or with '#' or ';' at its start "
+      "or after a blank, expected none of these (a comment would start there)",
       assignment);
   return es_config_put(cfg, key, value, 0);
 }

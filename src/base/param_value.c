@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file param_value.c  Text to value for each parameter type, with bounds and choices.
- */
+/** @file param_value.c  Convert text to values of each parameter type; check bounds and
+ *  choices. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ size_t es_param_size(es_param_type type) {
   return size[type];
 }
 
-/** " in [lo, hi]", open where infinite; nothing when both are. */
+/** " in [lo, hi]", open if infinite; "" if both bounds are. */
 static void interval(const es_param *row, char *text, size_t size) {
   const bool below = isinf(row->min), above = isinf(row->max);
   text[0] = '\0';
@@ -76,13 +76,13 @@ static bool parse_double(const es_param *row, const char *text, double *v) {
   return end != text && *end == '\0' && in_bounds(row, *v);
 }
 
-/** Whole numbers; "1e6" is one. */
+/** Integers; "1e6" is accepted. */
 static bool parse_int(const es_param *row, const char *text, int64_t *v) {
   char *end;
   errno = 0;
   *v = strtoll(text, &end, 10);
   if (end == text || *end != '\0') {
-    const double exact = 0x1p53; /* above, doubles are no longer all whole numbers */
+    const double exact = 0x1p53; /* integers above are not all exact as doubles */
     const double d = strtod(text, &end);
     if (end == text || *end != '\0' || !(fabs(d) <= exact) || d != trunc(d)) return false;
     *v = (int64_t) d;
@@ -125,7 +125,7 @@ static bool copy_item(const char *text, size_t n, char item[ITEM_SIZE]) {
   return true;
 }
 
-/** es_split without a message. */
+/** es_split without an error message. */
 static bool split(const char *text, size_t max, char items[][ITEM_SIZE], size_t *n) {
   text += strspn(text, " \t\r\n");
   *n = 0;

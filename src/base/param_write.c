@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file param_write.c  The configuration as INI text, key by key, and what was not used.
- */
+/** @file param_write.c  Write the configuration as INI text; list keys and unused
+ *  keys. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static const es_section *find_section(const es_section *sections, size_t n,
   return NULL;
 }
 
-/** The value that holds for a row: given here, or in the sections it is based on, or the
+/** Effective value of a row: given in its section, or in its base sections, or the
  *  default. */
 static const char *effective(const es_config *cfg, const es_section *sections, size_t n,
                              const es_section *section, const es_param *row) {
@@ -36,8 +36,8 @@ static void annotate(const es_param *row, FILE *out) {
   fputc('\n', out);
 }
 
-/** A key not given in a section with a base is written as a comment: as an assignment it
- *  would cut the key off from its base when the file is read again. */
+/** In a section with a base, a key that was not given is written as a comment: as an
+ *  assignment it would no longer follow its base when the file is read again. */
 static void write_row(const es_config *cfg, const es_section *sections, size_t n,
                       const es_section *section, const es_param *row, FILE *out) {
   const bool inherits =
@@ -69,14 +69,14 @@ es_status es_config_text(const es_config *cfg, const es_section *sections, size_
   size_t size = 0;
   FILE *out = open_memstream(&written, &size);
   ES_CHECK(out != NULL, ES_ENOMEM,
-           "out of memory: got none for the configuration's text");
+           "out of memory while writing the configuration as text");
   es_config_write(cfg, sections, n, annotated, out);
   const bool complete = ferror(out) == 0;
   es_status st = ES_ENOMEM;
   if (fclose(out) == 0 && complete)
     st = es_strdup(written, text);
   else
-    es_error("out of memory: got no room for the configuration's text");
+    es_error("out of memory while writing the configuration as text");
   free(written);
   return st;
 }
