@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# e2e_bad_input.sh  Wrong input on 2 and 3 ranks: one clear sentence, said once; the
-# same non-zero
-# exit code everywhere; no hang; nothing overwritten.
+# e2e_bad_input.sh  Wrong input on 2 and 3 ranks: one error message, printed once; the
+# same non-zero exit code on all ranks; no hang; nothing overwritten.
 set -u
 . "$srcdir/tests/e2e.sh"
 

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # e2e_full_disk.sh  A disk too small for the checkpoint (here: a limit on file sizes,
-# which needs
-# no root) ends the run with one sentence, exit 1 on all ranks and STATUS FAILED; no
-# hang; the
-# trajectory and earlier results stay readable. tests/full_disk.sh fills a real disk.
+# which needs no root) ends the run with one error, exit 1 on all ranks and STATUS FAILED,
+# without a hang; trajectory and earlier results stay readable. tests/full_disk.sh fills a
+# real disk.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # e2e_ranks.sh  The same training run on 1, 2, 3 and 4 ranks: losses of the first ten
-# steps within
-# 1e-5 relative, spectra within 1e-6 of the top eigenvalue, the folder complete.
+# steps within 1e-5 relative, spectra within 1e-6 of the top eigenvalue, complete folder.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# e2e_stop.sh  A run that is asked to stop ends after its step with a checkpoint, exit
-# 75 and
-# STATUS STOPPED; one that is killed leaves a trajectory readable up to the last flush.
+# e2e_stop.sh  A run that is asked to stop ends after its step with a checkpoint, exit code
+# 75 and STATUS STOPPED; a killed run leaves a trajectory readable up to the last flush.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py
@@ -55,7 +54,7 @@ kill -USR1 "$(pgrep -f "train - .*output.dir=$work/signal" | tail -n 1)"
 wait $pid
 stopped signal $? "signal" 3
 
-# killed hard: no end, but all that was flushed
+# SIGKILL: STATUS stays RUNNING, all flushed rows are readable
 launch 2 train - $long output.dir="$work/kill" > "$work/log" 2>&1 & pid=$!
 wait_for kill
 pkill -KILL -f "train - .*output.dir=$work/kill"

@@ -37,12 +37,12 @@ es_blas_adamw es_blas_gather es_blas_pack es_blas_unpack es_blas_bn_grad es_bn_p
 es_prim_conv es_prim_pd_conv src/data/augment.c es_nn_linear es_net_node src/nn/optim.c
 src/predict/initial_prediction.c es_theory_write_end es_network
 src/solved/linear_growth.c es_linear_rates src/solved/linear_model.c es_theory_predict
-src/ssl/loss.c src/theory/kernel.c src/train/accuracy.c types_and_labels hostile
-conv_algo+onednn+tune linear_growth+linear_model linear+samples
+src/ssl/loss.c src/theory/kernel.c src/train/accuracy.c types_and_labels
+conv_algo+onednn+tune linear_growth+linear_model
 initial_prediction+prediction_record gradient_reduction+nonfinite+train
 run_loop+run_report src/backend/README.md src/bench/README.md
 src/command/README.md src/predict/README.md src/run/README.md src/solved/README.md
-src/theory/README.md src/train/README.md
+src/train/README.md
 """.split()
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file lone_failure.c  A forward pass that the last rank fails in while the others are
- *  in batch norm's sums, or, called with an argument, that all fail in; what that looks
- *  like to the user: e2e_stop.sh. */
+/** @file lone_failure.c  A forward pass that fails on the last rank while the others wait
+ *  in the reductions of batch norm, or, with an argument, fails on all ranks. Run by
+ *  e2e_stop.sh, which checks what the user sees. */
 #include "eigenstep/train.h"
 #include "models.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file par_ckpt.c  Checkpoints: written whole or not at all, by any number of ranks,
- * read by any other; what is damaged or does not fit is refused by all ranks. */
+ * read by any other; corrupted or non-matching files are rejected on all ranks. */
 #include "par.h"
 
 #include <stdio.h>
@@ -78,7 +78,7 @@ static void drop(const es_comm *c) {
   es_comm_barrier(c);
 }
 
-/* Does DIR/name exist? Asked by rank 0, told to all. */
+/* Collective. Does DIR/name exist? Checked by rank 0. */
 static bool there(const es_comm *c, const char *name) {
   char path[256];
   struct stat s;

@@ -116,7 +116,7 @@ static bool solved(const char *name, const es_dmat *a, int k, const double *want
   return ok && !e;
 }
 
-/* All eigenvalues without vectors, of every solver that has a way to them. */
+/* All eigenvalues without vectors. */
 static bool values_solved(const char *name, const es_dmat *a, const double *want) {
   es_eigen *e = NULL;
   if (!par_all(a->grid->comm, es_eig_values(name, a, &e) == ES_OK)) return false;
@@ -294,7 +294,7 @@ static bool within(double estimate, double exact, double factor) {
   return estimate < factor * exact && exact < factor * estimate;
 }
 
-/* The wrong vectors seen by the estimate as by the exact computation. */
+/* The estimated errors of wrong vectors agree with the exact ones. */
 static bool estimated(const es_grid *g, const es_dmat *a, const double *w, int k) {
   es_dmat *v = NULL;
   es_eig_errors exact, guess;

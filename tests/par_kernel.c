@@ -186,8 +186,8 @@ static double quadratic(int v, int i, int j) {
   return j < M * M + M ? sample(v, i, j - M * M) : 1;
 }
 
-/* w [D, m] on the features of n pairs from `first` on -> f [D, 2n], rows `stride`
-   apart. */
+/* w [D, m] on the features of n pairs from `first` on -> f [D, 2n], leading
+   dimension `stride`. */
 static void embed(const double *w, int m, int first, int n, int stride,
                   double (*feature)(int v, int i, int j), double *f) {
   for (int a = 0; a < D; a++)
@@ -198,7 +198,7 @@ static void embed(const double *w, int m, int first, int n, int stride,
     }
 }
 
-static es_status look_away(void *ctx, double at, const double *c) {
+static es_status copy_c(void *ctx, double at, const double *c) {
   (void) at;
   memcpy(ctx, c, D * D * sizeof *c);
   return ES_OK;
@@ -207,7 +207,7 @@ static es_status look_away(void *ctx, double at, const double *c) {
 enum { ALL = POINTS + FRESH };
 
 /* Largest difference over the norm. */
-static double apart(const double *a, const double *b) {
+static double difference(const double *a, const double *b) {
   double most = 0, size = 0;
   for (int i = 0; i < D * ALL; i++) {
     most = fmax(most, fabs(a[i] - b[i]));
@@ -269,7 +269,7 @@ static bool agree(const es_comm *c, int m, double (*feature)(int v, int i, int j
       .offdiag = 1,
       .decay = 0.01,
       .observer = {
-          .n = 3, .at = at, .crossings = crossings[0], .record = look_away, .ctx = c1}};
+          .n = 3, .at = at, .crossings = crossings[0], .record = copy_c, .ctx = c1}};
   ok = es_descent_pairs(&o, &p, 0, 1) == ES_OK && ok;
   embed(w, m, 0, N, ALL, feature, want);
   embed(w, m, N, NEW, ALL, feature, want + POINTS);
@@ -281,7 +281,7 @@ static bool agree(const es_comm *c, int m, double (*feature)(int v, int i, int j
   o.decay = 0; /* weight decay moves the start too, which on_modes leaves alone */
   o.observer.crossings = crossings[2];
   o.observer.ctx = c3;
-  ok = apart(f, want) < 2e-8 && ok;
+  ok = difference(f, want) < 2e-8 && ok;
   for (int i = 0; i < D * D; i++) most = fmax(most, fabs(c1[i] - c2[i]));
   ok = most < 2e-8 && ok;
   memcpy(f, start, sizeof f);
@@ -289,7 +289,7 @@ static bool agree(const es_comm *c, int m, double (*feature)(int v, int i, int j
   ok = es_crossings_create(D, never, &crossings[1]) == ES_OK && ok;
   ok = on_modes(k, k_new, o, start, modes) == ES_OK && ok;
   o.observer.crossings = crossings[1];
-  ok = es_descent_kernel(&o, k, k_new) == ES_OK && apart(modes, f) < 2e-8 && ok;
+  ok = es_descent_kernel(&o, k, k_new) == ES_OK && difference(modes, f) < 2e-8 && ok;
   for (int i = 0; i < 3; i++) es_crossings_destroy(&crossings[i]);
   es_dmat_destroy(&k_new);
   es_dmat_destroy(&k);

@@ -12,14 +12,14 @@
 
 enum { D = 6, M = 30, MOST = 64 };
 
-/* What a simulation showed: eigenvalues and loss at each moment. */
-typedef struct seen {
+/* Recorded by a simulation: eigenvalues and loss at each recording point. */
+typedef struct curves {
   int d, n;
   double offdiag, lambda[MOST][M], loss[MOST];
-} seen;
+} curves;
 
-static es_status see(void *ctx, double at, const double *c) {
-  seen *s = ctx;
+static es_status record(void *ctx, double at, const double *c) {
+  curves *s = ctx;
   double work[M * M + 3 * M], on = 0, off = 0;
   (void) at;
   for (int i = 0; i < s->d * s->d; i++) {
@@ -43,7 +43,7 @@ static void geometric(int m, double ratio, double *gamma) {
 /* Run from w [d, m] with thresholds of 1/2; lr = 0: the flow with tolerance tol. */
 static es_status simulate(const es_comm *c, int d, int m, const double *gamma, double lr,
                           double offdiag, double tol, int n, const double *at, double *w,
-                          seen *s, double *crossing) {
+                          curves *s, double *crossing) {
   double half[M];
   es_crossings *crossings = NULL;
   for (int i = 0; i < d; i++) half[i] = 0.5;
@@ -58,7 +58,7 @@ static es_status simulate(const es_comm *c, int d, int m, const double *gamma, d
       .w = w,
       .lr = lr,
       .offdiag = offdiag,
-      .observer = {.n = n, .at = at, .crossings = crossings, .record = see, .ctx = s}};
+      .observer = {.n = n, .at = at, .crossings = crossings, .record = record, .ctx = s}};
   const es_status st =
       lr > 0 ? es_descent_modes(&o, gamma) : es_descent_flow(&o, gamma, tol);
   if (crossing != NULL)
@@ -97,7 +97,7 @@ static void rotation(int n, double *u) {
 static void aligned_start_stays_aligned(void **state) {
   const es_comm *c = *state;
   double gamma[M], w[D * M] = {0}, u[D * D], at[20], s0[D], lambda[D], loss;
-  static seen s;
+  static curves s;
   bool ok = true;
   geometric(M, 0.7, gamma);
   rotation(D, u);
@@ -125,7 +125,7 @@ static void aligned_start_stays_aligned(void **state) {
    weights from the predicted ones. */
 static bool random_start(const es_comm *c, double alpha, double *times, double *weights) {
   double gamma[M], w[D * M], crossing[D], far = 0, norm = 0, s[D];
-  static seen shown;
+  static curves shown;
   geometric(M, 0.7, gamma);
   random_weights(D * M, alpha, w);
   es_flow *f = predict(D, M, gamma, w, 0, 1);
@@ -168,7 +168,7 @@ static void plateaus_of_offdiagonal_weights(void **state) {
   bool ok = true;
   for (int i = 0; i < 3; i++) {
     double w[D * 10], at[D - 1];
-    static seen s;
+    static curves s;
     random_weights(D * 10, 1e-20, w);
     es_flow *f = predict(D, 10, gamma, w, 0, weights[i]);
     for (int k = 1; k < D; k++)
@@ -192,7 +192,7 @@ static void too_few_positive_eigenvalues(void **state) {
   const es_comm *c = *state;
   const double gamma[8] = {1, .6, .3, -.05, -.1, -.2, -.3, -.5}, end = 60;
   double w[D * 8];
-  static seen s;
+  static curves s;
   random_weights(D * 8, 1e-5, w);
   bool ok = simulate(c, D, 8, gamma, 0, 1, 1e-9, 1, &end, w, &s, NULL) == ES_OK;
   ok = ok && fabs(s.loss[0] - 3) < 1e-6;
@@ -203,7 +203,7 @@ static void stability_limit(void **state) {
   const es_comm *c = *state;
   double gamma[M], w[D * M], crossing[D];
   const double end = 4000;
-  static seen s;
+  static curves s;
   geometric(M, 0.7, gamma);
   random_weights(D * M, 1e-4, w);
   bool ok =
@@ -289,8 +289,8 @@ static void direct_descent_agrees(void **state) {
   const es_comm *c = *state;
   enum { N = 20, OUT = 4 };
   const double at[] = {0, 10, 40, 200};
-  double gamma[M], w[OUT * M], half[OUT] = {.5, .5, .5, .5}, turned[OUT * M];
-  static seen a, b;
+  double gamma[M], w[OUT * M], half[OUT] = {.5, .5, .5, .5}, projected[OUT * M];
+  static curves a, b;
   es_pairs p;
   es_grid *g = NULL;
   es_modes *modes = NULL;
@@ -298,12 +298,12 @@ static void direct_descent_agrees(void **state) {
   bool ok = known_pairs(c, N, M, &p, gamma) && es_grid_create(c, 0, &g) == ES_OK;
   random_weights(OUT * M, 1e-2, w);
   ok = ok && es_modes_create(g, &p, 0, "syevd", &modes) == ES_OK;
-  ok = ok && es_modes_project(modes, OUT, entry, w, turned) == ES_OK;
+  ok = ok && es_modes_project(modes, OUT, entry, w, projected) == ES_OK;
   ok = ok && es_crossings_create(OUT, half, &crossings) == ES_OK;
   const double lr = 0.1 / modes->gamma[0];
   ok = ok &&
-       simulate(c, OUT, M, modes->gamma, lr, 0.5, 0, 4, at, turned, &a, NULL) == ES_OK;
-  b = (seen){.d = OUT, .offdiag = 0.5};
+       simulate(c, OUT, M, modes->gamma, lr, 0.5, 0, 4, at, projected, &a, NULL) == ES_OK;
+  b = (curves){.d = OUT, .offdiag = 0.5};
   es_descent o = {
       .comm = c,
       .d = OUT,
@@ -311,7 +311,8 @@ static void direct_descent_agrees(void **state) {
       .w = w,
       .lr = lr,
       .offdiag = 0.5,
-      .observer = {.n = 4, .at = at, .crossings = crossings, .record = see, .ctx = &b}};
+      .observer = {
+          .n = 4, .at = at, .crossings = crossings, .record = record, .ctx = &b}};
   ok = ok && es_descent_pairs(&o, &p, 0, 1) == ES_OK;
   for (int k = 0; k < 4; k++)
     for (int j = 0; j < OUT; j++)
@@ -329,7 +330,7 @@ static void minibatches_shrink(void **state) {
   const es_comm *c = *state;
   enum { K = 4, N = 20000, B = 64, LATE = 30 };
   double half[K] = {.5, .5, .5, .5}, w[K * K] = {0}, at[LATE], mean = 0;
-  static seen s;
+  static curves s;
   es_crossings *crossings = NULL;
   es_pairs p = {.total = N, .m = K};
   es_comm_local_range(c, N, &p.first, &p.n);
@@ -343,7 +344,7 @@ static void minibatches_shrink(void **state) {
   }
   for (int i = 0; i < K; i++) w[i * K + i] = 1;
   for (int k = 0; k < LATE; k++) at[k] = 300 + 20 * k;
-  s = (seen){.d = K, .offdiag = 1};
+  s = (curves){.d = K, .offdiag = 1};
   es_descent o = {
       .comm = c,
       .d = K,
@@ -352,7 +353,7 @@ static void minibatches_shrink(void **state) {
       .lr = 0.006,
       .offdiag = 1,
       .observer = {
-          .n = LATE, .at = at, .crossings = crossings, .record = see, .ctx = &s}};
+          .n = LATE, .at = at, .crossings = crossings, .record = record, .ctx = &s}};
   ok = ok && es_descent_pairs(&o, &p, B, 1) == ES_OK;
   for (int k = 0; k < LATE; k++)
     for (int j = 0; j < K; j++) mean += s.lambda[k][j] / (K * LATE);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file par_metric.c  Metrics of embeddings spread over the ranks, against their
- *  formulas on all rows (LiDAR: LAPACK's generalised eigenvalues, another way than
+ *  formulas on all rows (LiDAR: LAPACK's generalised eigenvalues, a different method than
  *  metric_lidar.c), and on sets whose value is known. */
 #include <math.h>
 #include <stdlib.h>

@@ -50,7 +50,7 @@ static bool attribute_is(const es_h5 *f, const char *path, const char *key,
 
 static void file(void **state) {
   const es_comm *c = *state;
-  const char *path = fresh(c, "stamp.h5");
+  const char *path = fresh(c, "provenance.h5");
   char *const argv[] = {"eigenstep", "train", "a b.ini"};
   char mine[64]; /* environments differ between ranks: rank 0's is the one */
   snprintf(mine, sizeof mine, "SLURM_PROCID=%d%.*s", c->rank, c->rank, "xxxxxxxx");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_samples.c  Eigenpairs of Gamma through the samples, where these have
- *  directions too small for that way. */
+/** @file par_samples.c  Eigenpairs of Gamma from the samples if these have
+ *  directions too small for that method. */
 #include <math.h>
 #include "eigenstep/linear.h"
 #include "eigenstep/mem.h"

@@ -42,30 +42,30 @@ static void look(es_net *net, float *z) {
   assert_int_equal(es_net_forward(net, N, 2, ES_BN_BATCH, x, z), ES_OK);
 }
 
-/** A parameter tensor changes: both networks see that, and the same. */
+/** A parameter tensor changes: both networks use the new value. */
 static void change(es_net *net, es_net *eval_net, const char *name) {
   es_params *p = es_net_params(net);
   const int tensor = es_params_find(p, name);
   const int64_t n = p->tensor[tensor].count, version = p->version;
-  float z[N * D], before[N * D], seen[N * D],
+  float z[N * D], before[N * D], evaluated[N * D],
       *values = calloc((size_t) n, sizeof *values);
   look(net, before);
-  look(eval_net, seen);
-  assert_memory_equal(before, seen, sizeof before);
+  look(eval_net, evaluated);
+  assert_memory_equal(before, evaluated, sizeof before);
   model_normal(SEED, 2, n, values);
   assert_int_equal(es_params_set(p, tensor, values), ES_OK);
   free(values);
   assert_true(p->version > version);
-  look(eval_net, seen);
-  assert_memory_not_equal(before, seen, sizeof seen);
+  look(eval_net, evaluated);
+  assert_memory_not_equal(before, evaluated, sizeof evaluated);
   look(net, z);
-  assert_memory_equal(z, seen, sizeof z);
+  assert_memory_equal(z, evaluated, sizeof z);
 }
 
-static void sees_the_same(void **state) {
+static void gives_the_same(void **state) {
   (void) state;
   es_backend *b = NULL;
-  float z[N * D], seen[N * D];
+  float z[N * D], evaluated[N * D];
   assert_int_equal(es_backend_open("auto", comm, 1, &b), ES_OK);
   es_net *net = build(b, &small, NULL, ES_F32, false);
   es_params *p = es_net_params(net);
@@ -73,8 +73,8 @@ static void sees_the_same(void **state) {
   es_net *eval_net = build(b, &small, p, ES_F32, true);
   assert_ptr_equal(es_net_params(eval_net), p);
   look(net, z);
-  look(eval_net, seen);
-  assert_memory_equal(z, seen, sizeof z);
+  look(eval_net, evaluated);
+  assert_memory_equal(z, evaluated, sizeof z);
   change(net, eval_net, "bn1.weight");
   change(net, eval_net, "layer1.0.conv1.weight"); /* 1 x 1 */
   change(net, eval_net, "layer1.0.conv2.weight"); /* 3 x 3 */
@@ -86,33 +86,33 @@ static void sees_the_same(void **state) {
   es_net_cost_of(eval_net, &part);
   assert_true(2 * (part.activation_bytes + part.passing_bytes) < whole.activation_bytes);
   es_net_destroy(&eval_net);
-  look(net, seen); /* its parameters are still there */
-  assert_memory_equal(z, seen, sizeof z);
+  look(net, evaluated); /* its parameters are still there */
+  assert_memory_equal(z, evaluated, sizeof z);
   es_net_destroy(&net);
   es_backend_close(&b);
 }
 
 /** bf16 rounds each value to 8 bits; through 18 layers that is percents. Other parameters
  * would be off by 1.4. */
-static void sees_more_than_bf16(void **state) {
+static void is_more_accurate_than_bf16(void **state) {
   (void) state;
   es_backend *b = NULL;
   es_precision rough = ES_F32;
-  float z[N * D], seen[N * D];
+  float z[N * D], evaluated[N * D];
   if (es_backend_open("onednn", comm, 1, &b) == ES_ENOTSUP) skip();
   assert_int_equal(es_backend_precision(b, ES_BF16, &rough), ES_OK);
   es_net *net = build(b, &shallow, NULL, rough, false);
   assert_int_equal(es_params_init(es_net_params(net), SEED), ES_OK);
   es_net *eval_net = build(b, &shallow, es_net_params(net), ES_F32, true);
   look(net, z);
-  look(eval_net, seen);
-  double apart = 0, size = 0;
+  look(eval_net, evaluated);
+  double error = 0, size = 0;
   for (int i = 0; i < N * D; i++) {
-    apart += (z[i] - seen[i]) * (z[i] - seen[i]);
-    size += seen[i] * seen[i];
+    error += (z[i] - evaluated[i]) * (z[i] - evaluated[i]);
+    size += evaluated[i] * evaluated[i];
   }
-  if (!(sqrt(apart / size) < 0.1)) fail_msg("%g apart", sqrt(apart / size));
-  assert_true(rough == ES_F32 || apart > 0);
+  if (!(sqrt(error / size) < 0.1)) fail_msg("relative error %g", sqrt(error / size));
+  assert_true(rough == ES_F32 || error > 0);
   es_net_destroy(&eval_net);
   es_net_destroy(&net);
   es_backend_close(&b);
@@ -165,7 +165,7 @@ static void others_are_refused(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(sees_the_same), cmocka_unit_test(sees_more_than_bf16),
+      cmocka_unit_test(gives_the_same), cmocka_unit_test(is_more_accurate_than_bf16),
       cmocka_unit_test(reads_what_is_kept), cmocka_unit_test(others_are_refused)};
   MPI_Init(&argc, &argv);
   if (es_comm_create(MPI_COMM_WORLD, &comm) != ES_OK) return 1;

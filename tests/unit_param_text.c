@@ -180,13 +180,13 @@ static void annotation_documents_each_row(void **state) {
   es_free(&text);
 }
 
-typedef struct seen {
+typedef struct collected {
   int n;
   char text[2048];
-} seen;
+} collected;
 
-static void note(void *ctx, const char *key, const char *value) {
-  seen *s = ctx;
+static void collect(void *ctx, const char *key, const char *value) {
+  collected *s = ctx;
   s->n++;
   strcat(strcat(strcat(strcat(s->text, key), "="), value), "\n");
 }
@@ -194,13 +194,13 @@ static void note(void *ctx, const char *key, const char *value) {
 static void unused_and_effective_values(void **state) {
   es_config *cfg = config(state);
   toy t;
-  seen unused = {0}, each = {0};
+  collected unused = {0}, each = {0};
   assert_int_equal(es_config_set(cfg, "toy.lr=7"), ES_OK);
   assert_int_equal(es_config_set(cfg, "loss.tiny.width=0.5"), ES_OK);
   assert_int_equal(get_toy(cfg, "toy", NULL, &t), ES_OK);
-  es_config_unused(cfg, note, &unused);
+  es_config_unused(cfg, collect, &unused);
   assert_string_equal(unused.text, "loss.tiny.width=0.5\n");
-  es_config_each(cfg, sections, N_SECTIONS, note, &each);
+  es_config_each(cfg, sections, N_SECTIONS, collect, &each);
   assert_int_equal(each.n, 13);
   assert_non_null(strstr(each.text, "toy.lr=7\ntoy.center=false\n"));
   assert_non_null(strstr(each.text, "view2.toy.steps=100\nview2.toy.lr=7\n"));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file unit_safetensors.c  The exchange format: what is written is read, by us and by
- * the format's definition; hostile files are refused. */
+ * the format's definition; malformed files are rejected. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -118,7 +118,7 @@ static void other_types(void **state) {
   "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"                     \
   "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,16]}}"
 
-static void hostile(void **state) {
+static void malformed_headers_are_rejected(void **state) {
   (void) state;
   static const char *const bad[] = {
       "",
@@ -128,18 +128,18 @@ static void hostile(void **state) {
       "{\"a\":1}",
       A("F32", "[4]", "[0,16]") "}",
       A("F32", "[4]", "[0,20]"),                       /* beyond the file */
-      A("F32", "[3]", "[0,16]"),                       /* shape says less */
-      A("F32", "[2]", "[0,8]"),                        /* bytes behind the last */
-      A("F32", "[2]", "[8,16]"),                       /* bytes before the first */
+      A("F32", "[3]", "[0,16]"),                       /* shape is smaller */
+      A("F32", "[2]", "[0,8]"),                        /* bytes after the last tensor */
+      A("F32", "[2]", "[8,16]"),                       /* bytes before the first tensor */
       A("F32", "[-4]", "[0,16]"),                      /* negative dimension */
-      A("F32", "[-2,-2]", "[0,16]"),                   /* whose product is right */
+      A("F32", "[-2,-2]", "[0,16]"),                   /* with the right product */
       A("F32", "[4]", "[16,0]"),                       /* backwards */
       A("F32", "[4]", "[-16,0]"),                      /* negative */
-      A("F32", "[4]", "[0]"),                          /* half a range */
-      A("F32", "[4]", "[0,16,16]"),                    /* more than a range */
-      A("F32", "[4.5]", "[0,16]"),                     /* no integer */
-      A("F32", "[\"4\"]", "[0,16]"),                   /* no number */
-      A("F32", "4", "[0,16]"),                         /* no list */
+      A("F32", "[4]", "[0]"),                          /* one offset */
+      A("F32", "[4]", "[0,16,16]"),                    /* three offsets */
+      A("F32", "[4.5]", "[0,16]"),                     /* not an integer */
+      A("F32", "[\"4\"]", "[0,16]"),                   /* not a number */
+      A("F32", "4", "[0,16]"),                         /* not a list */
       A("F32", "[4611686018427387904,4,4]", "[0,16]"), /* 2^62: overflow */
       A("F32", "[4503599627370496,4503599627370496,4]", "[0,0]"),
       A("F32", "[1e300]", "[0,16]"),
@@ -159,6 +159,12 @@ static void hostile(void **state) {
     if (es_safetensors_open(path, &f) != ES_EFORMAT) fail_msg("accepted: %s", bad[i]);
     assert_null(f);
   }
+}
+
+static void truncated_files_are_rejected(void **state) {
+  (void) state;
+  const float data[4] = {1, 2, 3, 4};
+  es_safetensors *f = NULL;
   const char *good = A("F32", "[4]", "[0,16]");
   write_raw(strlen(good), good, data, sizeof data);
   assert_int_equal(es_safetensors_open(path, &f), ES_OK);
@@ -177,7 +183,7 @@ static void hostile(void **state) {
   assert_null(f);
   char name[200] = "{\"";
   memset(name + 2, 'n', 150);
-  strcpy(name + 152, "\":{}}"); /* longer than ours may be */
+  strcpy(name + 152, "\":{}}"); /* longer than a name may be */
   write_raw(strlen(name), name, data, sizeof data);
   assert_int_equal(es_safetensors_open(path, &f), ES_EFORMAT);
 }
@@ -195,7 +201,7 @@ static void refused_writes(void **state) {
   assert_int_equal(access(path, F_OK), -1);
 }
 
-/* A reader of ten lines that knows the format and not our code. */
+/* An independent reader of ten lines of Python. */
 static void python(void **state) {
   (void) state;
   if (system("python3 -c 'import numpy' 2> /dev/null") != 0) skip();
@@ -232,7 +238,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(round_trip, cleanup),
       cmocka_unit_test_teardown(other_types, cleanup),
-      cmocka_unit_test_teardown(hostile, cleanup),
+      cmocka_unit_test_teardown(malformed_headers_are_rejected, cleanup),
+      cmocka_unit_test_teardown(truncated_files_are_rejected, cleanup),
       cmocka_unit_test_teardown(refused_writes, cleanup),
       cmocka_unit_test_teardown(python, cleanup),
   };

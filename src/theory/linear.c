@@ -8,7 +8,7 @@
 #include <string.h>
 #include "eigenstep/cov.h"
 #include "eigenstep/mem.h"
-#include "samples.h"
+#include "linear_private.h"
 
 bool es_linear_uses_samples(int64_t m, int64_t n) {
   return 2 * n < m;

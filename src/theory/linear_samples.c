@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file samples.c  Eigenpairs of Gamma = Y'S Y / 2n from the 2n x 2n matrix of samples.
+/** @file linear_samples.c  Eigenpairs of Gamma = Y'S Y / 2n from the 2n x 2n matrix of
+ *  samples.
  *
  *  K = Y Y' = U diag(kappa) U'. With A = diag(kappa)^(1/2) U' S U diag(kappa)^(1/2) / 2n
  *  = B diag(gamma) B', the vectors of Gamma are V = Y' U diag(kappa)^(-1/2) B:
  *  orthonormal, and Gamma V = V diag(gamma). Rows of Y are ordered by rank: its first
  *  views, its second views, then zero rows up to the largest row count of a rank; S
  *  exchanges first and second views. */
-#include "samples.h"
+#include "linear_private.h"
 
 #include <math.h>
 #include "eigenstep/mem.h"

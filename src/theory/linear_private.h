@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file samples.h  Eigenpairs of Gamma from the 2n x 2n matrix of the samples. */
-#ifndef ES_THEORY_SAMPLES_H
-#define ES_THEORY_SAMPLES_H
+/** @file linear_private.h  Eigenpairs of Gamma from the 2n x 2n matrix of the samples. */
+#ifndef ES_THEORY_LINEAR_PRIVATE_H
+#define ES_THEORY_LINEAR_PRIVATE_H
 
 #include "eigenstep/linear.h"
 
