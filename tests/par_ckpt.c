@@ -147,11 +147,39 @@ static void sets(void **state) {
   fill(&s, 4); /* again, over itself */
   assert_int_equal(write_set(c, folder(c), &s, 1), ES_OK);
   assert_true(there(c, "step_00000004/DONE") && there(c, "notes"));
+  assert_false(there(c, "step_00000004.tmp") || there(c, "step_00000004.old"));
   assert_false(there(c, "step_00000003") || there(c, "step_00000009"));
   assert_false(there(c, "step_00000005.tmp"));
   fill(&s, 2); /* an earlier step, after a resume from it: the newer one is not touched */
   assert_int_equal(write_set(c, folder(c), &s, 1), ES_OK);
   assert_true(there(c, "step_00000004/DONE") && there(c, "step_00000002/DONE"));
+  drop(c);
+}
+
+/* What a kill leaves where two names cannot be exchanged: the former set is found until
+ * the new one stands, and removed then. A damaged set: the one before it. */
+static void interrupted(void **state) {
+  const es_comm *c = *state;
+  toy s;
+  char path[1200];
+  int64_t step = -1;
+  drop(c);
+  for (int64_t i = 3; i <= 4; i++) {
+    fill(&s, i);
+    assert_int_equal(write_set(c, folder(c), &s, 2), ES_OK);
+  }
+  shell(c, "cp -r step_00000004 step_00000004.tmp && mv step_00000004 step_00000004.old");
+  assert_int_equal(es_ckpt_latest(c, folder(c), path, &step), ES_OK);
+  assert_true(step == 4 && strstr(path, "step_00000004.old") != NULL);
+  toy got = {.width = 3};
+  assert_int_equal(es_ckpt_read(c, path, walk, &got, NULL, NULL), ES_OK);
+  assert_true(par_all(c, is_filled(&got, 4)));
+  assert_int_equal(es_ckpt_before(c, folder(c), step, path, &step), ES_OK);
+  assert_int_equal(step, 3);
+  assert_int_equal(es_ckpt_before(c, folder(c), step, path, &step), ES_EIO);
+  assert_int_equal(write_set(c, folder(c), &s, 2), ES_OK);
+  assert_true(there(c, "step_00000004/DONE") && there(c, "step_00000003/DONE"));
+  assert_false(there(c, "step_00000004.old") || there(c, "step_00000004.tmp"));
   drop(c);
 }
 
@@ -222,9 +250,8 @@ static void refused_reads(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(round_trip),
-      cmocka_unit_test(sets),
-      cmocka_unit_test(failing_write),
+      cmocka_unit_test(round_trip),    cmocka_unit_test(sets),
+      cmocka_unit_test(interrupted),   cmocka_unit_test(failing_write),
       cmocka_unit_test(refused_reads),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);

@@ -3,8 +3,10 @@
  *  DIR/latest.
  *
  *  A checkpoint is written to step_N.tmp, closed and synced; after all ranks have agreed
- *  it is renamed. A folder without DONE is ignored. The content comes from state visitors
- *  and is the same for any number of ranks. */
+ *  it is renamed, or exchanged atomically with an older checkpoint of the same step:
+ *  after the first one, a complete checkpoint exists at any instant. A folder without
+ *  DONE is ignored. The content comes from state visitors and is the same for any number
+ *  of ranks. */
 #ifndef ES_CKPT_H
 #define ES_CKPT_H
 
@@ -35,6 +37,11 @@ es_status es_ckpt_write(const es_comm *c, const es_ckpt_set *set, es_state_walk 
  *  @return ES_OK, ES_EIO (there is none): the same on all ranks */
 es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
                          int64_t *step);
+
+/** Collective. The same among the checkpoints whose step is below `bound`, for callers
+ *  that found a newer one damaged. */
+es_status es_ckpt_before(const es_comm *c, const char *dir, int64_t bound,
+                         char path[1200], int64_t *step);
 
 /** Collective. Read the checkpoint folder `path` into the state: every item must exist
  *  with its type and shape. A failure may leave the state partly loaded.

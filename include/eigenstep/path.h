@@ -6,11 +6,12 @@
 
 #include <stddef.h>
 
-/** Create a folder and its parents (mkdir -p); 0 if it exists already. */
+/** Create a folder and its parents (mkdir -p) and sync the new entries to disk; 0 if it
+ *  exists already. */
 int es_path_make_dirs(const char *dir);
 
-/** Replace a file atomically (temporary file beside it, fsync, rename): readers find the
- *  old or the new content, also after a crash. */
+/** Replace a file atomically (temporary file beside it, fsync, rename, fsync of the
+ *  folder): readers find the old or the new content, also after a crash. */
 int es_path_replace(const char *path, const void *bytes, size_t n);
 
 /** Write all n bytes to an open file. */
@@ -18,6 +19,14 @@ int es_path_write_all(int fd, const void *bytes, size_t n);
 
 /** fsync a folder (its entries) or a file. */
 int es_path_sync(const char *path);
+
+/** fsync the folder that contains `path`, so that a new or renamed entry survives a
+ *  crash. */
+int es_path_sync_parent(const char *path);
+
+/** Exchange two existing names atomically. EINVAL or ENOSYS where the file system cannot
+ *  (NFS before 4.2, for one): nothing has changed then. */
+int es_path_exchange(const char *a, const char *b);
 
 /** Remove a folder and the files in it; 0 if it does not exist. */
 int es_path_remove_dir(const char *dir);

@@ -69,20 +69,31 @@ es_status es_ckpt_write(const es_comm *c, const es_ckpt_set *set, es_state_walk 
                         "remove checkpoints older than", dir, step);
 }
 
-es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
-                         int64_t *step) {
+es_status es_ckpt_before(const es_comm *c, const char *dir, int64_t bound,
+                         char path[1200], int64_t *step) {
+  struct {
+    int64_t step;
+    char path[PATH_BYTES];
+  } newest = {.step = -1};
   es_collective_error n = {0};
-  int64_t newest = -1;
-  if (c->rank == 0) newest = es_ckpt_newest(dir);
+  if (c->rank == 0) newest.step = es_ckpt_newest(dir, bound);
+  if (newest.step >= 0) es_ckpt_complete_path(newest.path, dir, newest.step);
   es_comm_bcast(c, &newest, sizeof newest, 0);
-  if (newest < 0)
+  if (newest.step < 0)
     es_collective_error_set(
         &n, ES_EIO,
-        "no complete checkpoint in %s: expected a folder step_N with a DONE file", dir);
+        "no complete checkpoint in %s%s: expected a folder step_N with a "
+        "DONE file",
+        dir, bound < INT64_MAX ? " before the damaged one" : "");
   ES_TRY(es_collective_error_agree(c, &n));
-  es_ckpt_path(path, dir, newest, "");
-  *step = newest;
+  memcpy(path, newest.path, PATH_BYTES);
+  *step = newest.step;
   return ES_OK;
+}
+
+es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
+                         int64_t *step) {
+  return es_ckpt_before(c, dir, INT64_MAX, path, step);
 }
 
 /* Collective. Check the schema of an open file; read its time and configuration. */

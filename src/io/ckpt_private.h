@@ -15,13 +15,17 @@ es_status es_ckpt_load_items(es_h5 *f, const es_comm *c, es_state_walk walk, voi
 /** The functions below are called on rank 0 only; they return errno values, 0 on
  *  success. */
 
-/** Step of the newest complete checkpoint under `dir`, or -1. */
-int64_t es_ckpt_newest(const char *dir);
+/** Step of the newest complete checkpoint under `dir` that is below `bound`, or -1. */
+int64_t es_ckpt_newest(const char *dir, int64_t bound);
+
+/** Path of the complete checkpoint of this step: step_N, or step_N.old where a kill left
+ *  only that. */
+void es_ckpt_complete_path(char path[1200], const char *dir, int64_t step);
 
 /** Create an empty DIR/step_N.tmp, replacing an existing one. */
 int es_ckpt_begin(const char *dir, int64_t step, char tmp[1200]);
 
-/** Rename step_N.tmp to step_N, add DONE, and point the link `latest` to it. */
+/** Add DONE to step_N.tmp, make it step_N, and point the link `latest` to it. */
 int es_ckpt_commit(const char *dir, int64_t step);
 
 /** Remove all checkpoints up to `step` except the newest `keep`, and incomplete ones. */

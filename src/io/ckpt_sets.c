@@ -3,9 +3,14 @@
  *
  *    step_00000120/state.h5, DONE     complete
  *    step_00000130.tmp/               being written, or left over from a killed run
+ *    step_00000120.old/               the checkpoint being replaced by another one of the
+ *                                     same step, where the file system cannot exchange
+ *                                     two names atomically
  *    latest -> step_00000120          for users and job scripts; not read by this program
  *
- *  A folder without DONE is incomplete. DONE is created last and removed first. */
+ *  A folder without DONE is incomplete. DONE is created before step_N.tmp is renamed and
+ *  is removed first, and no complete checkpoint is removed before another one is
+ *  complete. */
 #include "ckpt_private.h"
 
 #include <dirent.h>
@@ -24,10 +29,12 @@ void es_ckpt_path(char path[1200], const char *dir, int64_t step, const char *su
   snprintf(path, PATH_BYTES, "%s/step_%08" PRId64 "%s", dir, step, suffix);
 }
 
-static bool is_complete(const char *dir, int64_t step) {
-  char path[PATH_BYTES];
+/* suffix: "" or ".old" */
+static bool is_complete(const char *dir, int64_t step, const char *suffix) {
+  char path[PATH_BYTES + 8];
   struct stat s;
-  es_ckpt_path(path, dir, step, "/DONE");
+  es_ckpt_path(path, dir, step, suffix);
+  strcat(path, "/DONE");
   return stat(path, &s) == 0;
 }
 
@@ -43,23 +50,21 @@ static int64_t step_of(const char *name, const char **rest) {
   return step;
 }
 
-/* Largest step < bound of a complete checkpoint, or -1. */
-static int64_t newest_below(const char *dir, int64_t bound) {
+int64_t es_ckpt_newest(const char *dir, int64_t bound) {
   int64_t best = -1;
   DIR *d = opendir(dir);
   for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
     const char *rest;
     const int64_t step = step_of(e->d_name, &rest);
-    if (*rest == '\0' && step > best && step < bound && is_complete(dir, step)) {
-      best = step;
-    }
+    const bool named = *rest == '\0' || strcmp(rest, ".old") == 0;
+    if (named && step > best && step < bound && is_complete(dir, step, rest)) best = step;
   }
   if (d) closedir(d);
   return best;
 }
 
-int64_t es_ckpt_newest(const char *dir) {
-  return newest_below(dir, INT64_MAX);
+void es_ckpt_complete_path(char path[1200], const char *dir, int64_t step) {
+  es_ckpt_path(path, dir, step, is_complete(dir, step, "") ? "" : ".old");
 }
 
 int es_ckpt_begin(const char *dir, int64_t step, char tmp[1200]) {
@@ -88,30 +93,47 @@ static int remove_set(const char *path) {
   return es_path_remove_dir(path);
 }
 
+/* Replace the checkpoint `set` by the complete one `tmp` of the same step. On file
+ * systems that cannot exchange names, `old` is the complete checkpoint of this step
+ * between the two renames, and es_ckpt_newest finds it. */
+static int replace_set(const char *tmp, const char *set, const char *old) {
+  int err = es_path_exchange(tmp, set);
+  if (err == 0) return remove_set(tmp);
+  if (err != EINVAL && err != ENOSYS) return err;
+  err = remove_set(old);
+  if (!err && rename(set, old) != 0) err = errno;
+  if (!err && rename(tmp, set) != 0) err = errno;
+  return err ? err : remove_set(old);
+}
+
 int es_ckpt_commit(const char *dir, int64_t step) {
-  char tmp[PATH_BYTES], set[PATH_BYTES], done[PATH_BYTES];
+  char tmp[PATH_BYTES], set[PATH_BYTES], old[PATH_BYTES], done[PATH_BYTES];
+  struct stat s;
   es_ckpt_path(tmp, dir, step, ".tmp");
   es_ckpt_path(set, dir, step, "");
-  es_ckpt_path(done, dir, step, "/DONE");
-  int err = remove_set(set); /* an older checkpoint of the same step */
-  if (!err) err = es_path_sync(tmp);
-  if (!err && rename(tmp, set) != 0) err = errno;
-  if (!err) err = es_path_replace(done, "", 0);
-  if (!err) err = es_path_sync(set);
+  es_ckpt_path(old, dir, step, ".old");
+  es_ckpt_path(done, dir, step, ".tmp/DONE");
+  int err = es_path_replace(done, "", 0); /* syncs the folder tmp, too */
+  if (!err && stat(set, &s) == 0)
+    err = replace_set(tmp, set, old);
+  else if (!err && rename(tmp, set) != 0)
+    err = errno;
   if (!err) err = point_latest(dir, set);
   return err ? err : es_path_sync(dir);
 }
 
 int es_ckpt_prune(const char *dir, int64_t step, int keep) {
   int64_t oldest = step + 1;
-  for (int i = 0; i < keep && oldest >= 0; i++) oldest = newest_below(dir, oldest);
+  for (int i = 0; i < keep && oldest >= 0; i++) oldest = es_ckpt_newest(dir, oldest);
   int err = 0;
   DIR *d = opendir(dir);
   if (!d) return errno;
   for (struct dirent *e = readdir(d); e && !err; e = readdir(d)) {
     const char *rest;
     const int64_t its = step_of(e->d_name, &rest);
-    const bool left = !strcmp(rest, ".tmp") || (*rest == '\0' && !is_complete(dir, its));
+    const bool whole = is_complete(dir, its, "");
+    const bool left = !strcmp(rest, ".tmp") || (!strcmp(rest, ".old") && whole) ||
+                      (*rest == '\0' && !whole);
     if (its < 0 || (!left && (*rest != '\0' || its >= oldest))) continue;
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/%.200s", dir, e->d_name);

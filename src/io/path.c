@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file path.c  File-system operations for output folders, checkpoints and exports. */
+#define _GNU_SOURCE /* renameat2 */
 #include "eigenstep/path.h"
 
 #include <dirent.h>
@@ -12,6 +13,17 @@
 
 enum { PATH_BYTES = 4096 };
 
+int es_path_sync_parent(const char *path) {
+  char parent[PATH_BYTES];
+  const size_t len = strlen(path);
+  if (len >= sizeof parent) return ENAMETOOLONG;
+  memcpy(parent, path, len + 1);
+  char *slash = strrchr(parent, '/');
+  if (slash == NULL) return es_path_sync(".");
+  slash[slash == parent] = '\0'; /* the parent of "/x" is "/" */
+  return es_path_sync(parent);
+}
+
 int es_path_make_dirs(const char *dir) {
   char part[PATH_BYTES];
   const size_t len = strlen(dir);
@@ -21,8 +33,12 @@ int es_path_make_dirs(const char *dir) {
     memcpy(part, dir, i);
     part[i] = '\0';
     struct stat s;
-    if (mkdir(part, 0777) == 0 || (stat(part, &s) == 0 && S_ISDIR(s.st_mode))) continue;
-    return errno == EEXIST ? ENOTDIR : errno;
+    if (mkdir(part, 0777) == 0) {
+      const int err = es_path_sync_parent(part);
+      if (err) return err;
+    } else if (stat(part, &s) != 0 || !S_ISDIR(s.st_mode)) {
+      return errno == EEXIST ? ENOTDIR : errno;
+    }
   }
   return 0;
 }
@@ -49,7 +65,11 @@ int es_path_replace(const char *path, const void *bytes, size_t n) {
   if (close(fd) != 0 && !err) err = errno;
   if (!err && rename(tmp, path) != 0) err = errno;
   if (err) unlink(tmp);
-  return err;
+  return err ? err : es_path_sync_parent(path);
+}
+
+int es_path_exchange(const char *a, const char *b) {
+  return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) != 0 ? errno : 0;
 }
 
 int es_path_sync(const char *path) {

@@ -107,6 +107,7 @@ es_status es_safetensors_write(const char *path, const es_st_tensor *t, size_t n
   if (fd >= 0 && close(fd) != 0 && !err) err = errno;
   if (!err && rename(tmp, path) != 0) err = errno;
   if (err && fd >= 0) unlink(tmp);
+  if (!err) err = es_path_sync_parent(path);
   cJSON_free(header);
   ES_CHECK(!err, ES_EIO, "cannot write %s: %s", path, strerror(err));
   return ES_OK;
