@@ -11,7 +11,7 @@ bad=0
 layers='
 0 base       cadence clock log mem param registry rng status version visit
 1 par        comm grid partition phases reduction shared stop tree
-2 io         ckpt collective_error h5 path provenance safetensors table traj
+2 io         ckpt collective_error h5 path provenance safetensors table traj traj_read
 3 backend    backend shape
 4 tensor     dmat
 5a data      data

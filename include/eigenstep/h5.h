@@ -52,6 +52,14 @@ es_status es_h5_group(es_h5 *f, const char *path, const char *description);
 es_status es_h5_stat(es_h5 *f, const char *path, es_h5_info *info);
 bool es_h5_exists(es_h5 *f, const char *path);
 
+/** Paths of all datasets, in alphabetical order. */
+typedef struct es_h5_names {
+  int n;
+  char **name; /**< [n] owned, each "/group/dataset" */
+} es_h5_names;
+es_status es_h5_list(es_h5 *f, es_h5_names *names);
+void es_h5_names_free(es_h5_names *names);
+
 /** Create a dataset; missing groups of its path are created too.
  *  @return ES_OK; ES_EARG (no units or description, a dimension other than the first
  *          unlimited); ES_EIO (it exists, the disk is full) */
@@ -75,6 +83,8 @@ es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows);
  *  `dim` of `path`. */
 es_status es_h5_scale(es_h5 *f, const char *path, const char *name);
 es_status es_h5_attach(es_h5 *f, const char *path, int dim, const char *scale);
+/** Is it attached there? false also where one of them does not exist. */
+bool es_h5_is_attached(es_h5 *f, const char *path, int dim, const char *scale);
 
 /** Attributes on a group or dataset ("/" for the root), and a string as a scalar
  *  dataset. */
@@ -84,10 +94,15 @@ es_status es_h5_attr_f64(es_h5 *f, const char *path, const char *key, double val
 es_status es_h5_attr_i64(es_h5 *f, const char *path, const char *key, int64_t value);
 es_status es_h5_attr_i64s(es_h5 *f, const char *path, const char *key, int n,
                           const int64_t *values); /**< n > 0 */
-/** Read a scalar numeric attribute. @return ES_EFORMAT naming file, path and key if it
- *  is not there. */
+/** Does `path` exist and have the attribute? */
+bool es_h5_has_attr(es_h5 *f, const char *path, const char *key);
+/** Read an attribute: a number, n integers, or a string (free with es_free).
+ *  @return ES_EFORMAT naming file, path and key if there is none of this kind */
 es_status es_h5_get_f64(es_h5 *f, const char *path, const char *key, double *value);
 es_status es_h5_get_i64(es_h5 *f, const char *path, const char *key, int64_t *value);
+es_status es_h5_get_i64s(es_h5 *f, const char *path, const char *key, int n,
+                         int64_t *values);
+es_status es_h5_get_string(es_h5 *f, const char *path, const char *key, char **value);
 /** A text that is there is replaced. */
 es_status es_h5_text(es_h5 *f, const char *path, const char *text,
                      const char *description);

@@ -28,6 +28,10 @@ void es_provenance_code(FILE *out);
  *  @return ES_OK, ES_ENOMEM: the same on all ranks */
 es_status es_provenance_job(const es_job *job, FILE *out);
 
+/** Layout of the files, /schema:version: the minor number grows with what is added, the
+ *  major one with what a reader of older files has to know. */
+enum { ES_SCHEMA_MAJOR = 1, ES_SCHEMA_MINOR = 0 };
+
 /** Collective. Write /code, /environment, /parameters (an attribute per key, and the INI
  *  text as dataset /parameters/text), /schema (attribute version = {1, 0}) and the
  *  software attributes of the root.

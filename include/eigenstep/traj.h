@@ -10,7 +10,7 @@
 #ifndef ES_TRAJ_H
 #define ES_TRAJ_H
 
-#include "eigenstep/h5.h"
+#include "eigenstep/traj_read.h"
 
 /** One declared series: value[T, dim...] in f64. What is written is declared: */
 typedef struct es_traj_field {
@@ -54,17 +54,9 @@ int es_traj_groups(const es_traj *t);
 /** Collective. Of a group of a resumed trajectory only the rows up to step `last`. */
 es_status es_traj_keep(es_traj *t, int id, int64_t last);
 
-/** What a group holds: its first field alone. */
-typedef struct es_traj_rows {
-  int64_t n, width;
-  int64_t *step;         /**< [n] owned */
-  double *time, *values; /**< [n], [n, width] owned */
-} es_traj_rows;
-/** Collective. The rows in the file, the same on all ranks; without those that wait for
- *  a flush. The caller frees them. */
+/** Collective. The rows of a group's first field that are in the file, the same on all
+ *  ranks; rows that wait for a flush are not among them. */
 es_status es_traj_history(es_traj *t, int id, es_traj_rows *rows);
-/** Its three arrays; what is NULL stays so. */
-void es_traj_rows_free(es_traj_rows *rows);
 
 /** Collective. Flush what is buffered and close. */
 es_status es_traj_close(es_traj **t);

@@ -77,36 +77,98 @@ es_status es_h5_attr_i64s(es_h5 *f, const char *path, const char *key, int n,
                 (size_t) n * sizeof *values);
 }
 
-/* Collective. Read a scalar attribute of `path`. */
-static es_status get_at(es_h5 *f, const char *path, const char *key, hid_t memory,
-                        void *value) {
-  es_collective_error n = {0};
-  const hid_t o = es_h5_exists(f, path) ? H5Oopen(f->id, path, H5P_DEFAULT) : -1;
-  const hid_t a = o >= 0 && H5Aexists(o, key) > 0 ? H5Aopen(o, key, H5P_DEFAULT) : -1;
-  const hid_t space = a >= 0 ? H5Aget_space(a) : -1;
-  if (a < 0 || H5Sget_simple_extent_npoints(space) != 1 ||
-      H5Aread(a, memory, value) < 0) {
-    es_collective_error_set(&n, ES_EFORMAT, "%s:%s: no number in attribute '%s'", f->path,
-                            path, key);
-  }
-  if (space >= 0) H5Sclose(space);
+/* Open attribute `key` of `path`; < 0: there is none. */
+static hid_t open_attr(es_h5 *f, const char *path, const char *key) {
+  if (!es_h5_exists(f, path) || H5Aexists_by_name(f->id, path, key, H5P_DEFAULT) <= 0)
+    return -1;
+  return H5Aopen_by_name(f->id, path, key, H5P_DEFAULT, H5P_DEFAULT);
+}
+
+bool es_h5_has_attr(es_h5 *f, const char *path, const char *key) {
+  const hid_t a = open_attr(f, path, key);
   if (a >= 0) H5Aclose(a);
-  if (o >= 0) H5Oclose(o);
+  return a >= 0;
+}
+
+/* Is it `count` numbers? */
+static bool is_numbers(hid_t a, int count) {
+  const hid_t space = H5Aget_space(a), type = H5Aget_type(a);
+  const H5T_class_t class = H5Tget_class(type);
+  const bool fits = H5Sget_simple_extent_npoints(space) == count &&
+                    (class == H5T_INTEGER || class == H5T_FLOAT);
+  H5Tclose(type);
+  H5Sclose(space);
+  return fits;
+}
+
+/* Collective. Read `count` numbers of an attribute. */
+static es_status get_numbers(es_h5 *f, const char *path, const char *key, int count,
+                             hid_t memory, void *value) {
+  es_collective_error n = {0};
+  const hid_t a = open_attr(f, path, key);
+  if (a < 0 || !is_numbers(a, count) || H5Aread(a, memory, value) < 0) {
+    es_collective_error_set(&n, ES_EFORMAT, "%s:%s: attribute '%s' is not %d number%s",
+                            f->path, path, key, count, count == 1 ? "" : "s");
+  }
+  if (a >= 0) H5Aclose(a);
   return es_collective_error_agree(f->comm, &n);
 }
 
 es_status es_h5_get_f64(es_h5 *f, const char *path, const char *key, double *value) {
   double got = 0;
-  ES_TRY(get_at(f, path, key, H5T_NATIVE_DOUBLE, &got));
+  ES_TRY(get_numbers(f, path, key, 1, H5T_NATIVE_DOUBLE, &got));
   *value = got;
   return ES_OK;
 }
 
 es_status es_h5_get_i64(es_h5 *f, const char *path, const char *key, int64_t *value) {
   int64_t got = 0;
-  ES_TRY(get_at(f, path, key, H5T_NATIVE_INT64, &got));
+  ES_TRY(get_numbers(f, path, key, 1, H5T_NATIVE_INT64, &got));
   *value = got;
   return ES_OK;
+}
+
+es_status es_h5_get_i64s(es_h5 *f, const char *path, const char *key, int n,
+                         int64_t *values) {
+  return get_numbers(f, path, key, n, H5T_NATIVE_INT64, values);
+}
+
+/* A string of variable or of fixed length -> es_strdup; NULL: it is not a string. */
+static es_status copy_string(hid_t a, char **value) {
+  const hid_t type = H5Aget_type(a), space = H5Aget_space(a);
+  const bool text =
+      H5Tget_class(type) == H5T_STRING && H5Sget_simple_extent_npoints(space) == 1;
+  es_status st = ES_OK;
+  if (text && H5Tis_variable_str(type) > 0) {
+    char *got = NULL;
+    if (H5Aread(a, type, &got) >= 0 && got) st = es_strdup(got, value);
+    H5free_memory(got);
+  } else if (text) {
+    st = es_alloc(H5Tget_size(type) + 1, "attribute", (void **) value);
+    if (st == ES_OK && H5Aread(a, type, *value) < 0) es_free(value);
+  }
+  H5Sclose(space);
+  H5Tclose(type);
+  return st;
+}
+
+es_status es_h5_get_string(es_h5 *f, const char *path, const char *key, char **value) {
+  es_collective_error n = {0};
+  char *got = NULL;
+  const hid_t a = open_attr(f, path, key);
+  if (a >= 0 && copy_string(a, &got) != ES_OK) {
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory for %s:%s", f->path, path);
+  } else if (!got) {
+    es_collective_error_set(&n, ES_EFORMAT, "%s:%s: attribute '%s' is not a string",
+                            f->path, path, key);
+  }
+  if (a >= 0) H5Aclose(a);
+  const es_status st = es_collective_error_agree(f->comm, &n);
+  if (st == ES_OK)
+    *value = got;
+  else
+    es_free(&got);
+  return st;
 }
 
 /* Rank 0's bytes, the others take part with nothing. */
@@ -204,4 +266,14 @@ es_status es_h5_attach(es_h5 *f, const char *path, int dim, const char *scale) {
   if (sc >= 0) H5Dclose(sc);
   if (ds >= 0) H5Dclose(ds);
   return es_collective_error_agree(f->comm, &n);
+}
+
+bool es_h5_is_attached(es_h5 *f, const char *path, int dim, const char *scale) {
+  if (!es_h5_exists(f, path) || !es_h5_exists(f, scale)) return false;
+  const hid_t ds = H5Dopen2(f->id, path, H5P_DEFAULT);
+  const hid_t sc = H5Dopen2(f->id, scale, H5P_DEFAULT);
+  const bool yes = ds >= 0 && sc >= 0 && H5DSis_attached(ds, sc, (unsigned) dim) > 0;
+  if (sc >= 0) H5Dclose(sc);
+  if (ds >= 0) H5Dclose(ds);
+  return yes;
 }

@@ -17,8 +17,6 @@ char *openblas_get_config(void) __attribute__((weak));
 char *openblas_get_corename(void) __attribute__((weak));
 int openblas_get_num_threads(void) __attribute__((weak));
 
-static const int64_t schema_version[2] = {1, 0};
-
 static void describe_mpi(char *text, size_t size) {
   char all[MPI_MAX_LIBRARY_VERSION_STRING];
   int len = 0;
@@ -123,11 +121,12 @@ static es_status write_root(es_h5 *f) {
   describe_mpi(mpi, sizeof mpi);
   describe_hdf5(hdf5, sizeof hdf5);
   snprintf(both, sizeof both, "%s;%s", mpi, hdf5);
+  const int64_t version[2] = {ES_SCHEMA_MAJOR, ES_SCHEMA_MINOR};
   ES_TRY(es_h5_attr_string(f, "/", "software", "eigenstep"));
   ES_TRY(es_h5_attr_string(f, "/", "softwareVersion", es_version()));
   ES_TRY(es_h5_attr_string(f, "/", "softwareDependencies", both));
   ES_TRY(es_h5_group(f, "/schema", "version of the layout of this file: major, minor"));
-  return es_h5_attr_i64s(f, "/schema", "version", 2, schema_version);
+  return es_h5_attr_i64s(f, "/schema", "version", 2, version);
 }
 
 typedef struct parameters {

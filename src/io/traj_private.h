@@ -4,6 +4,7 @@
 #define ES_TRAJ_PRIVATE_H
 
 #include "eigenstep/traj.h"
+#include "eigenstep/traj_read.h"
 #include "eigenstep/collective_error.h"
 
 enum { ES_TRAJ_PATH = 256 };
@@ -49,6 +50,18 @@ void es_traj_group_clear(es_traj_group *g);
 /** Collective. The same for datasets that a resumed file has (traj_resume.c). g->path and
  *  g->series are set. */
 es_status es_traj_group_reopen(es_traj *t, es_traj_group *g);
+
+/** Collective. Rows [first, first + n) of a dataset, on all ranks: memory for
+ *  n x (further dimensions) values of `type`, owned by the caller. */
+es_status es_traj_read_block(es_h5 *f, const char *path, es_h5_type type, int64_t first,
+                             int64_t n, void **values);
+
+/** How many of the n steps, from the first on, are each after the one before. */
+int64_t es_traj_ascending(const int64_t *step, int64_t n);
+
+/** Collective. Rows [first, first + n) of series `path` in `group`. */
+es_status es_traj_read_range(es_h5 *f, const char *group, const char *path, int64_t first,
+                             int64_t n, es_traj_rows *rows);
 
 /** Collective. So many rows in all series of a group, step and time. */
 es_status es_traj_group_resize(es_traj *t, const es_traj_group *g, int64_t rows);

@@ -29,27 +29,14 @@ es_status es_traj_group_resize(es_traj *t, const es_traj_group *g, int64_t rows)
   return ES_OK;
 }
 
-/* Collective. All ranks read rows [0, rows) of a dataset. */
-static es_status read_all(es_traj *t, const char *path, es_h5_type type, int64_t rows,
-                          int64_t width, void **values) {
-  es_collective_error n = {0};
-  if (es_alloc_n((size_t) (rows * width), 8, path, values) != ES_OK)
-    es_collective_error_set(&n, ES_ENOMEM, "out of memory for %lld rows of %s",
-                            (long long) rows, path);
-  ES_TRY(es_collective_error_agree(t->comm, &n));
-  const es_status st = es_h5_read_rows(t->file, path, type, 0, rows, *values);
-  if (st != ES_OK) es_free(values);
-  return st;
-}
-
 /* Collective. Keep of g's first `rows` rows those up to `last`, in all series. */
 static es_status cut(es_traj *t, es_traj_group *g, int64_t rows, int64_t last) {
   char path[ES_TRAJ_PATH + 8];
   int64_t *step = NULL;
-  ES_TRY(read_all(t, dataset(g, -2, path), ES_H5_I64, rows, 1, (void **) &step));
-  int64_t kept = 0;
-  while (kept < rows && step[kept] <= last && (kept == 0 || step[kept] > step[kept - 1]))
-    kept++;
+  ES_TRY(es_traj_read_block(t->file, dataset(g, -2, path), ES_H5_I64, 0, rows,
+                            (void **) &step));
+  int64_t kept = es_traj_ascending(step, rows);
+  while (kept > 0 && step[kept - 1] > last) kept--;
   es_free(&step);
   ES_TRY(es_traj_group_resize(t, g, kept));
   g->written = kept;
@@ -106,26 +93,8 @@ es_status es_traj_keep(es_traj *t, int id, int64_t last) {
   return cut(t, &t->group[id], t->group[id].written, last);
 }
 
-es_status es_traj_history(es_traj *t, int id, es_traj_rows *out) {
+es_status es_traj_history(es_traj *t, int id, es_traj_rows *rows) {
   ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
   const es_traj_group *const g = &t->group[id];
-  const es_traj_series *const s = &g->series[0];
-  char path[ES_TRAJ_PATH + 8];
-  es_traj_rows r = {.n = g->written, .width = s->width};
-  es_status st = read_all(t, dataset(g, -2, path), ES_H5_I64, r.n, 1, (void **) &r.step);
-  if (st == ES_OK)
-    st = read_all(t, dataset(g, -1, path), ES_H5_F64, r.n, 1, (void **) &r.time);
-  if (st == ES_OK)
-    st = read_all(t, s->path, ES_H5_F64, r.n, s->width, (void **) &r.values);
-  if (st == ES_OK)
-    *out = r;
-  else
-    es_traj_rows_free(&r);
-  return st;
-}
-
-void es_traj_rows_free(es_traj_rows *r) {
-  es_free(&r->step);
-  es_free(&r->time);
-  es_free(&r->values);
+  return es_traj_read_range(t->file, g->path, g->series[0].path, 0, g->written, rows);
 }

@@ -73,16 +73,10 @@ es_status es_prediction_write_start(es_traj *t, const es_flow *flow) {
 }
 
 /* Collective. *n numbers, on all ranks; 0 where the file has none. */
-static es_status read_column(const es_comm *c, es_traj *t, const char *path, int64_t *n,
-                             double **value) {
-  es_h5 *const h = es_traj_h5(t);
-  es_h5_info info;
+static es_status read_numbers(es_traj *t, const char *path, int64_t *n, double **value) {
+  es_h5 *const f = es_traj_h5(t);
   *n = 0;
-  if (!es_h5_exists(h, path)) return ES_OK;
-  ES_TRY(es_h5_stat(h, path, &info));
-  ES_TRY(es_comm_agree(c, ES_NEW(info.dim[0], value)));
-  *n = info.dim[0];
-  return es_h5_read_rows(h, path, ES_H5_F64, 0, *n, *value);
+  return es_h5_exists(f, path) ? es_traj_read_numbers(f, path, n, value) : ES_OK;
 }
 
 /* Collective. The curves again, as far as the run goes now. */
@@ -101,11 +95,11 @@ es_status es_prediction_read(const es_comm *c, const es_settings *s, const es_as
                              es_traj *t, es_prediction *f) {
   int64_t gammas, taus, starts;
   double *start = NULL;
-  ES_TRY(read_column(c, t, "/theory/gamma", &gammas, &f->gamma));
-  ES_TRY(read_column(c, t, "/theory/tau", &taus, &f->tau));
+  ES_TRY(read_numbers(t, "/theory/gamma", &gammas, &f->gamma));
+  ES_TRY(read_numbers(t, "/theory/tau", &taus, &f->tau));
   if (gammas != taus) return ES_OK;
   f->modes = (int) gammas;
-  es_status st = read_column(c, t, "/theory/start", &starts, &start);
+  es_status st = read_numbers(t, "/theory/start", &starts, &start);
   if (st == ES_OK && gammas > 0 && starts == gammas) st = draw_out(c, s, p, t, start, f);
   es_free(&start);
   return st;
