@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file traj_rows.c  Rows of a series into memory: what reading a trajectory and resuming
- *  one share. */
+/** @file traj_rows.c  Rows of a series into memory: shared by reading a trajectory and
+ *  by resuming one. */
 #include <stdio.h>
 #include "eigenstep/mem.h"
 #include "h5_private.h"
