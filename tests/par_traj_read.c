@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file par_traj_read.c  Reading trajectories: what any number of ranks wrote, any other
- *  number reads; what is damaged or another program's is refused with the same status on
- *  all ranks. With arguments it follows a run for tests/e2e_live_read.sh:
+ *  number reads; all ranks refuse a damaged or foreign file. For tests/e2e_live_read.sh:
  *
  *    par_traj_read follow FILE ROWS   read again and again until there are ROWS losses */
 #include "par.h"
@@ -25,7 +24,7 @@ static const es_traj_field spectrum[] = {
     ES_TRAJ_MATRIX("overlap", D, "direction", K, "mode", "1", "overlap with directions")};
 static const es_traj_field loss = ES_TRAJ_SCALAR("value", "1", "training loss");
 static const es_traj_field pca =
-    ES_TRAJ_MATRIX("pca", SAMPLES, "sample", 3, "axis", "1", "coordinates");
+    ES_TRAJ_MATRIX("pca", SAMPLES, "sample", 3, "axis", "1", "axes");
 static const es_traj_field column[] = {ES_TRAJ_SCALAR("mode", "1", "number of the mode"),
                                        ES_TRAJ_SCALAR("time", "1", "when it rose")};
 
@@ -375,8 +374,7 @@ static int follow(const es_comm *c, const char *path, int64_t want) {
     es_traj_rows_free(&r);
     (void) es_h5_close(&f);
   }
-  if (c->rank == 0)
-    printf("%lld losses in %lld reads\n", (long long) seen, (long long) reads);
+  es_print("%lld losses in %lld reads", (long long) seen, (long long) reads);
   return same && seen >= want ? 0 : 1;
 }
 
@@ -394,6 +392,7 @@ int main(int argc, char **argv) {
   es_comm *c = NULL;
   MPI_Init(&argc, &argv);
   const es_status st = es_comm_create(MPI_COMM_WORLD, &c);
+  if (st == ES_OK) es_log_setup(c->rank, ES_LOG_ERROR, false);
   const int rc = st == ES_OK ? follow(c, argv[2], atoll(argv[3])) : 99;
   es_comm_destroy(&c);
   MPI_Finalize();
