@@ -23,15 +23,15 @@ typedef struct es_spectrum {
   double settled;         /**< about where a learned one of them settles */
 } es_spectrum;
 
-/** The embeddings behind it, for metrics that need them. Spread over the ranks. */
+/** The embeddings behind it. Spread over the ranks by samples; arrays are borrowed. */
 typedef struct es_embedding {
   const es_grid *grid;
   int views;          /**< of each sample: 1, a pair, or more for LiDAR */
-  int d;              /**< embedding width */
+  int d;              /**< embedding width D */
   int64_t samples;    /**< N, on all ranks */
   int64_t n;          /**< on this rank */
   const int64_t *row; /**< [n] their numbers, 0 .. N-1 */
-  const double *z;    /**< [views][n][d], not centred */
+  const double *z;    /**< [views n, D], not centred: view 1 of all n, then view 2, ... */
 } es_embedding;
 
 typedef struct es_metric_ops {

@@ -6,6 +6,7 @@
 #define ES_SNAPSHOT_H
 
 #include "eigenstep/eig.h"
+#include "eigenstep/metric.h"
 #include "eigenstep/param.h"
 #include "eigenstep/steps.h"
 #include "eigenstep/traj.h"
@@ -25,15 +26,15 @@ extern const es_param es_spectrum_table[];
 
 /** What the embeddings mean. */
 typedef struct es_snapshot_options {
-  int dim;                /**< D */
-  int64_t samples;        /**< rows of one view over all ranks */
-  bool pairs;             /**< two views: cross-correlation is possible */
-  bool center, normalize; /**< the loss's convention for the cross-correlation */
-  bool unit;              /**< the loss sees embeddings divided by their length: their
-                               covariance is measured too */
-  bool cross_modes;       /**< modes are eigenvalues of the cross-correlation */
-  double rate, settled, alone; /**< of their growth, as in es_steps_options; 0 = 8, 1 and
-                                    where the others settle */
+  int dim;                     /**< D */
+  int64_t samples;             /**< rows of one view over all ranks */
+  bool pairs;                  /**< two views: cross-correlation is possible */
+  bool center, normalize;      /**< the loss's convention for the cross-correlation */
+  const char *followed;        /**< the matrix whose eigenvalues are the loss's modes:
+                               "covariance" (NULL), "cross", or "unit", of embeddings
+                               divided by their length, which is then measured too */
+  double rate, settled, alone; /**< of the modes' growth, as in es_steps_options; 0 = 8, 1
+                                    and where the others settle */
 } es_snapshot_options;
 
 /** Views of each sample that es_snapshot_take wants: 1, 2, or as many as LiDAR does. */
@@ -65,16 +66,16 @@ es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
 es_status es_snapshot_recall(es_snapshot *s);
 
 /** Collective. Take one: append to the trajectory and the step detector.
- *  @param n       rows of a view on this rank
- *  @param row     [n] global number of each row (0 .. samples-1), for /embedding/pca
- *  @param z       [views n, D] embeddings: view 1 of all rows, then view 2, ...
- *            Overwritten (centred).
- *  @return ES_OK; ES_EMATH if an embedding is not finite or the solver failed */
-es_status es_snapshot_take(es_snapshot *s, int64_t step, double time, int64_t n,
-                           const int64_t *row, double *z);
+ *  @param e  as many views as es_snapshot_views says, of the options' dim and samples; e
+ *            and its arrays are borrowed and unchanged; e->grid is not read (the
+ *            snapshot's own is)
+ *  @return ES_OK; ES_EARG (another shape); ES_EMATH if an embedding is not finite or the
+ *          solver failed; ES_ENOMEM; ES_EIO */
+es_status es_snapshot_take(es_snapshot *s, int64_t step, double time,
+                           const es_embedding *e);
 
-/** Eigenvalues of the matrix whose steps are followed, in the last snapshot, [k]: the
- *  cross-correlation or the covariance, as the options say, or what there is of them. */
+/** Eigenvalues of the followed matrix in the last snapshot, [k] descending: the one that
+ *  the options name or, where it is not measured, the first that is. */
 const double *es_snapshot_values(const es_snapshot *s, int *k);
 /** Modes with eigenvalue > settled / 2 in that matrix. */
 int es_snapshot_learned(const es_snapshot *s);

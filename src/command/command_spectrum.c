@@ -103,12 +103,18 @@ static void print_result(const es_snapshot *s, const rows *r) {
 static es_status analyse(const es_job *job, const es_settings *s, es_run_folder *o,
                          rows *r) {
   const es_snapshot_options opt = {.dim = r->dim, .samples = r->total, .pairs = false};
+  const es_embedding e = {.views = 1,
+                          .d = r->dim,
+                          .samples = r->total,
+                          .n = r->n,
+                          .row = r->number,
+                          .z = r->z};
   es_grid *grid = NULL;
   es_snapshot *snap = NULL;
   es_status st;
   ES_TRY_GOTO(es_grid_create(job->comm, 0, &grid), done);
   ES_TRY_GOTO(es_snapshot_create(grid, o->traj, &s->spectrum, &opt, &snap), done);
-  ES_TRY_GOTO(es_snapshot_take(snap, 0, 0, r->n, r->number, r->z), done);
+  ES_TRY_GOTO(es_snapshot_take(snap, 0, 0, &e), done);
   print_result(snap, r);
 done:
   es_snapshot_destroy(&snap);

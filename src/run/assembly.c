@@ -251,8 +251,7 @@ es_status es_assembly_probe(const es_comm *c, const es_assembly *p, const es_set
       .dim = es_net_dim(p->net), .samples = p->probe_pairs, .pairs = true};
   es_snapshot *snap = NULL;
   const es_loss_growth growth = es_loss_growth_of(p->loss);
-  o.unit = growth.unit;
-  o.cross_modes = growth.cross;
+  o.followed = growth.unit ? "unit" : growth.cross ? "cross" : "covariance";
   o.rate = growth.rate; /* a preconditioned eigenvalue below eps grows 1/eps as fast */
   if (s->precondition.eps > 0) o.rate /= s->precondition.eps;
   o.settled = growth.settled;

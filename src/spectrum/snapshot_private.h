@@ -1,50 +1,139 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file snapshot_private.h  The snapshot object, shared by snapshot.c (taking one),
- *  snapshot_setup.c (declaring what it writes) and snapshot_steps.c (steps, forecast). */
+/** @file snapshot_private.h  Parts of the snapshot object. snapshot.c takes a snapshot;
+ *  snapshot_matrices.c is the table of matrices; snapshot_spectrum.c solves one;
+ *  snapshot_axes.c and snapshot_metrics.c describe the covariance; snapshot_steps.c
+ *  follows the modes; snapshot_setup.c declares what is written. */
 #ifndef ES_SNAPSHOT_PRIVATE_H
 #define ES_SNAPSHOT_PRIVATE_H
 
-#include "eigenstep/metric.h"
 #include "eigenstep/snapshot.h"
-
-/** nn.BatchNorm1d's eps, as the batch-normalised loss uses it. */
-#define ES_LOSS_BN_EPS 1e-5
 
 /** From ES_WIDE on vectors cost more than everything else: where all eigenvalues are
  *  kept, only the ES_AXES leading ones have vectors. Otherwise the invariance of up to
  *  ES_INVARIANT modes is recorded. */
 enum { ES_WIDE = 1024, ES_AXES = 3, ES_INVARIANT = 64 };
 
+/** A kind of matrix: a row of the table in snapshot_matrices.c. */
+typedef struct es_matrix_ops {
+  const char *name;
+  const char *path, *doc; /**< group of its eigenvalues in the trajectory */
+  bool listed;            /**< spectrum.matrices may name it */
+  /** Is it measured with these options and this list in spectrum.matrices? */
+  bool (*wanted)(const es_snapshot_options *o, const char *list);
+  /** Collective. The matrix [D, D] of these embeddings, and the rows it is made of: a
+   *  copy of the embeddings' views, [views n, D], centred or scaled as the matrix wants
+   *  them. Both are new and the caller's. */
+  es_status (*build)(const es_snapshot *s, const es_embedding *e, double **rows,
+                     es_dmat **a);
+  /** It is rows' rows / (N - 1): its eigenvalues may come from rows rows'. */
+  bool of_rows;
+  /** Metrics, invariance and the axes of /embedding/pca are of this one. */
+  bool described;
+} es_matrix_ops;
+
+enum { ES_MATRICES = 3 };
+extern const es_matrix_ops es_matrix_table[ES_MATRICES];
+
+/** A matrix that this run measures. */
+typedef struct es_matrix {
+  const es_matrix_ops *ops;
+  int series;         /**< of the trajectory */
+  es_eigen *spectrum; /**< in the last snapshot; has vectors only where the next solve
+                           starts from them; owned; NULL before the first snapshot */
+} es_matrix;
+
+/** Those of them, in the table's order. */
+typedef struct es_matrices {
+  es_matrix of[ES_MATRICES];
+  int n;
+  const es_matrix *followed;  /**< its eigenvalues are the run's modes */
+  const es_matrix *described; /**< the one so marked; NULL: not measured */
+} es_matrices;
+
+/** Sizes, fixed for the run. */
+typedef struct es_snapshot_size {
+  int k;         /**< eigenvalues kept */
+  int views;     /**< of each sample, as es_snapshot_take gets them */
+  int shown;     /**< views behind a covariance: 1, or 2 with pairs */
+  int64_t rows;  /**< behind a covariance over all ranks: shown x samples */
+  int invariant; /**< modes whose invariance is recorded; 0 without pairs */
+} es_snapshot_size;
+
+/** Leading directions of the described matrix. */
+typedef struct es_snapshot_axes {
+  int series;        /**< /embedding */
+  es_eigen *leading; /**< pairs of them, where the spectrum has no vectors; owned */
+  double *axis;      /**< [ES_AXES, D] owned */
+  double *pca;       /**< [samples, ES_AXES] owned */
+  double *products;  /**< [2, invariant] owned */
+} es_snapshot_axes;
+
+typedef struct es_snapshot_metrics {
+  int *series;   /**< [metrics] owned; -1: not wanted */
+  double *value; /**< [metrics] owned; last values */
+  double *sigma; /**< [k] owned; singular values of Z, where all are kept */
+} es_snapshot_metrics;
+
+/** The step detector and what it was fed last. */
+typedef struct es_snapshot_modes {
+  es_steps *steps; /**< owned */
+  double *value;   /**< [k] owned: followed eigenvalues of the last snapshot */
+  int series;      /**< /forecast */
+} es_snapshot_modes;
+
 struct es_snapshot {
   const es_grid *grid; /* borrowed */
   es_traj *traj;       /* borrowed */
   es_spectrum_params par;
   es_snapshot_options opt;
-  int k;              /**< eigenvalues kept */
-  int views;          /**< of each sample, as es_snapshot_take gets them */
-  int shown;          /**< views of the covariance: 1, or 2 with pairs */
-  int64_t rows_total; /**< rows behind the covariance: shown x samples */
-  int invariant;      /**< modes whose invariance is recorded; 0 without pairs */
-  bool covariance, cross, unit;
-  int covariance_series, cross_series, unit_series, pca_series, forecast_series;
-  int *metric_series;                           /**< [metrics] -1: not wanted */
-  double *metric;                               /**< [metrics] last values */
-  es_eigen *of_covariance, *of_cross, *of_unit; /**< last spectra: the next ones start
-                                                     from them; owned */
-  es_eigen *axes;  /**< leading pairs of the covariance where the spectrum has no
-                           vectors; owned */
-  double *row;     /**< [k + 3 + invariant] */
-  double *leading; /**< [k] eigenvalues the step detector follows */
-  double *sigma;   /**< [k] */
-  double *moment;  /**< [2 D] */
-  double *axis;    /**< [3, D] */
-  double *pca;     /**< [samples, 3] */
-  double *shared;  /**< [2, invariant] */
-  es_steps *steps;
+  es_snapshot_size size;
+  es_matrices matrices;
+  es_snapshot_axes axes;
+  es_snapshot_metrics metrics;
+  es_snapshot_modes modes;
+  double *row; /**< [k + 3 + invariant] a row of /spectrum/...; owned */
 };
 
-/** Declare /forecast; append to the step detector and to /forecast. */
+/** The snapshot that is being taken. */
+typedef struct es_moment {
+  int64_t step;
+  double time;
+  const es_embedding *e;
+} es_moment;
+
+/** Are all eigenvalues kept, and found without vectors? */
+bool es_snapshot_values_only(const es_snapshot *s);
+
+/** Collective. m->spectrum <- the spectrum of a, made of these rows of n samples. */
+es_status es_snapshot_solve(const es_snapshot *s, es_matrix *m, const double *rows,
+                            int64_t n, const es_dmat *a);
+/** Collective. All D eigenvalues of c Z'Z without vectors, from the smaller of it and
+ *  c ZZ'; z has n local rows, size.rows over all ranks. */
+es_status es_snapshot_values_of_rows(const es_snapshot *s, const double *z, int64_t n,
+                                     double c, es_eigen **e);
+
+/** /embedding. */
+es_status es_snapshot_declare_axes(es_snapshot *s);
+/** Collective. Append to /embedding/pca; invariance[size.invariant].
+ *  @param rows  [shown n, D] centred
+ *  @param a     their covariance */
+es_status es_snapshot_take_axes(es_snapshot *s, const es_moment *now, const double *rows,
+                                const es_dmat *a, double *invariance);
+
+/** /metrics/... */
+es_status es_snapshot_declare_metrics(es_snapshot *s);
+/** Collective. Metrics of the embeddings; of the spectra, once these are there. */
+es_status es_snapshot_measure_rows(es_snapshot *s, const es_embedding *e);
+es_status es_snapshot_append_metrics(es_snapshot *s, const es_moment *now);
+
+/** /forecast: declare, append what the step detector says. */
 es_status es_snapshot_declare_forecast(es_snapshot *s);
-es_status es_snapshot_follow(es_snapshot *s, int64_t step, double time);
+es_status es_snapshot_append_forecast(es_snapshot *s, const es_moment *now);
+
+/** Fill s->matrices: those that are wanted, the followed and the described one. */
+void es_snapshot_choose_matrices(es_snapshot *s);
+/** Is spectrum.matrices a list of names in the table, with one of them wanted? */
+es_status es_snapshot_check_matrices(const es_spectrum_params *p,
+                                     const es_snapshot_options *o);
 
 #endif

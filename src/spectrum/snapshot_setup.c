@@ -38,33 +38,11 @@ const es_param es_spectrum_table[] = {
         "two more eigenproblems a snapshot and lidar / 2 - 1 more passes over the probe"),
     ES_PARAM_END};
 
-/* Which matrices are wanted; cross only where there are pairs. */
-static es_status parse_matrices(const es_spectrum_params *p, bool pairs, bool *covariance,
-                                bool *cross) {
-  char item[4][64];
-  size_t n = 0;
-  ES_TRY(es_split("spectrum.matrices", p->matrices, 4, item, &n));
-  *covariance = *cross = false;
-  for (size_t i = 0; i < n; i++) {
-    const bool is_cov = strcmp(item[i], "covariance") == 0;
-    const bool is_cross = strcmp(item[i], "cross") == 0;
-    ES_CHECK(is_cov || is_cross, ES_ECONFIG,
-             "spectrum.matrices: got '%s', expected covariance and/or cross", item[i]);
-    *covariance = *covariance || is_cov;
-    *cross = *cross || (is_cross && pairs);
-  }
-  ES_CHECK(*covariance || *cross, ES_ECONFIG,
-           "spectrum.matrices: got '%s', expected at least one of covariance, cross%s",
-           p->matrices, pairs ? "" : " (cross needs pairs)");
-  return ES_OK;
-}
-
 es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_options *o) {
   const es_eig_ops *const *list;
   const size_t n = es_eig_list(&list);
   const void *found;
   es_cadence every;
-  bool covariance, cross;
   ES_CHECK(p->top <= o->dim, ES_ECONFIG,
            "spectrum.top: got %lld modes, expected at most the embedding's %d dimensions",
            (long long) p->top, o->dim);
@@ -75,7 +53,7 @@ es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_optio
   ES_CHECK(p->lidar % 2 == 0, ES_ECONFIG,
            "spectrum.lidar: got %lld views, expected an even number: they come in pairs",
            (long long) p->lidar);
-  return parse_matrices(p, o->pairs, &covariance, &cross);
+  return es_snapshot_check_matrices(p, o);
 }
 
 int es_snapshot_views(const es_spectrum_params *p, const es_snapshot_options *o) {
@@ -83,93 +61,74 @@ int es_snapshot_views(const es_spectrum_params *p, const es_snapshot_options *o)
   return p->lidar > 2 ? (int) p->lidar : 2;
 }
 
-/* The group of a matrix's eigenvalues; `invariant` modes have an invariance. */
-static es_status declare_matrix(es_snapshot *s, const char *path, const char *what,
-                                int invariant, int *id) {
+/* The group of a matrix's eigenvalues. */
+static es_status declare_matrix(es_snapshot *s, es_matrix *m) {
+  const int k = s->size.k, invariant = m->ops->described ? s->size.invariant : 0;
   char doc[200];
-  snprintf(doc, sizeof doc, "eigenvalues of the %s, descending", what);
+  snprintf(doc, sizeof doc, "eigenvalues of the %s, descending", m->ops->doc);
   const es_traj_field field[] = {
-      ES_TRAJ_VECTOR("eigenvalues", s->k, "mode", "1", doc),
+      ES_TRAJ_VECTOR("eigenvalues", k, "mode", "1", doc),
       ES_TRAJ_SCALAR("trace", "1", "trace of the matrix"),
       ES_TRAJ_SCALAR("residual", "1",
                      "||A V - V diag(lambda)||_F / ||A||_F; without vectors (K = D >= "
-                     "1024) the larger "
-                     "error of sum lambda = trace A, sum lambda^2 = ||A||_F^2, over "
-                     "sqrt(D) ||A||_F, "
-                     "||A||_F^2"),
+                     "1024) the larger error of sum lambda = trace A, sum lambda^2 = "
+                     "||A||_F^2, over sqrt(D) ||A||_F, ||A||_F^2"),
       ES_TRAJ_SCALAR("orthogonality", "1",
                      "||V'V - I||_F / sqrt(K); NaN without vectors"),
-      ES_TRAJ_VECTOR("invariance", invariant, invariant == s->k ? "mode" : "leading_mode",
+      ES_TRAJ_VECTOR("invariance", invariant, invariant == k ? "mode" : "leading_mode",
                      "1",
-                     "v'Cv / v'Sv of the eigenvectors v, S the covariance, C that of the "
-                     "two views; 1 "
-                     "where the views agree")};
-  return es_traj_declare(s->traj, path, what, field, invariant > 0 ? 5 : 4, id);
+                     "v'Cv / v'Sv of the eigenvectors v, S the covariance, C the "
+                     "cross-correlation of the two views; 1 where the views agree")};
+  return es_traj_declare(s->traj, m->ops->path, m->ops->doc, field, invariant > 0 ? 5 : 4,
+                         &m->series);
 }
 
-/* Is the series of this metric wanted? */
-static bool wanted(const es_snapshot *s, const es_metric_ops *m) {
-  return !m->on_request || (s->par.lidar > 0 && s->opt.pairs);
-}
-
-static es_status declare_metrics(es_snapshot *s) {
-  const es_metric_ops *const *list;
-  const size_t n = es_metric_list(&list);
-  for (size_t i = 0; i < n; i++) {
-    char path[128];
-    s->metric_series[i] = -1;
-    if (!wanted(s, list[i])) continue;
-    snprintf(path, sizeof path, "/metrics/%s", list[i]->name);
-    const es_traj_field f = ES_TRAJ_SCALAR("value", list[i]->unit, list[i]->doc);
-    ES_TRY(es_traj_declare(s->traj, path, list[i]->doc, &f, 1, &s->metric_series[i]));
-  }
-  return ES_OK;
+/* Readers find the modes of the run by it (traj_read.h). */
+static es_status name_followed(es_snapshot *s) {
+  es_h5 *const f = es_traj_h5(s->traj);
+  if (es_h5_has_attr(f, "/spectrum", "followed")) return ES_OK;
+  return es_h5_attr_string(f, "/spectrum", "followed", s->matrices.followed->ops->path);
 }
 
 static es_status declare_all(es_snapshot *s) {
-  if (s->covariance) {
-    ES_TRY(declare_matrix(s, "/spectrum/covariance",
-                          "centred embedding covariance of the probe set (ddof 1)",
-                          s->invariant, &s->covariance_series));
-    ES_TRY(declare_metrics(s));
-    const es_traj_field pca = ES_TRAJ_MATRIX(
-        "pca", s->opt.samples, "sample", 3, "axis", "1",
-        "probe embeddings (first view, centred) on their top three principal directions");
-    ES_TRY(es_traj_declare(s->traj, "/embedding", "the probe set's embeddings", &pca, 1,
-                           &s->pca_series));
-  }
-  if (s->unit) {
-    ES_TRY(declare_matrix(s, "/spectrum/unit_covariance",
-                          "centred covariance of the probe set's embeddings over their "
-                          "lengths (ddof 1)",
-                          0, &s->unit_series));
-  }
-  if (s->cross) {
-    ES_TRY(declare_matrix(s, "/spectrum/cross_correlation",
-                          "symmetrised cross-correlation of the probe set's two views", 0,
-                          &s->cross_series));
+  for (int i = 0; i < s->matrices.n; i++) ES_TRY(declare_matrix(s, &s->matrices.of[i]));
+  ES_TRY(name_followed(s));
+  if (s->matrices.described != NULL) {
+    ES_TRY(es_snapshot_declare_metrics(s));
+    ES_TRY(es_snapshot_declare_axes(s));
   }
   return es_snapshot_declare_forecast(s);
 }
 
+static void set_size(es_snapshot *s) {
+  const bool pairs = s->opt.pairs;
+  es_snapshot_size *const size = &s->size;
+  size->k = s->par.top > 0 ? (int) s->par.top : s->opt.dim;
+  size->views = es_snapshot_views(&s->par, &s->opt);
+  size->shown = pairs ? 2 : 1;
+  size->rows = size->shown * s->opt.samples;
+  const int known = es_snapshot_values_only(s) ? ES_AXES : ES_INVARIANT;
+  size->invariant = !pairs ? 0 : size->k < known ? size->k : known;
+}
+
 static es_status allocate(es_snapshot *s) {
   const es_metric_ops *const *list;
-  const size_t n = es_metric_list(&list), d = (size_t) s->opt.dim, k = (size_t) s->k;
-  ES_TRY(ES_NEW(n, &s->metric_series));
-  ES_TRY(ES_NEW(n, &s->metric));
-  for (size_t i = 0; i < n; i++) s->metric[i] = NAN;
-  ES_TRY(ES_NEW(k + 3 + (size_t) s->invariant, &s->row));
-  ES_TRY(ES_NEW(k, &s->leading));
-  ES_TRY(ES_NEW(k, &s->sigma));
-  ES_TRY(ES_NEW(2 * d, &s->moment));
-  ES_TRY(ES_NEW(3 * d, &s->axis));
-  ES_TRY(ES_NEW(3 * (size_t) s->opt.samples, &s->pca));
-  ES_TRY(ES_NEW(2 * (size_t) s->invariant, &s->shared));
-  const es_steps_options o = {.modes = s->k,
+  const size_t n = es_metric_list(&list), d = (size_t) s->opt.dim, k = (size_t) s->size.k;
+  const size_t invariant = (size_t) s->size.invariant;
+  ES_TRY(ES_NEW(n, &s->metrics.series));
+  ES_TRY(ES_NEW(n, &s->metrics.value));
+  for (size_t i = 0; i < n; i++) s->metrics.value[i] = NAN;
+  ES_TRY(ES_NEW(k, &s->metrics.sigma));
+  ES_TRY(ES_NEW(ES_AXES * d, &s->axes.axis));
+  ES_TRY(ES_NEW(ES_AXES * (size_t) s->opt.samples, &s->axes.pca));
+  ES_TRY(ES_NEW(2 * invariant, &s->axes.products));
+  ES_TRY(ES_NEW(k + 3 + invariant, &s->row));
+  ES_TRY(ES_NEW(k, &s->modes.value));
+  const es_steps_options o = {.modes = s->size.k,
                               .rate = s->opt.rate > 0 ? s->opt.rate : 8,
                               .settled = s->opt.settled,
                               .alone = s->opt.alone};
-  return es_steps_create(&o, &s->steps);
+  return es_steps_create(&o, &s->modes.steps);
 }
 
 es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_params *p,
@@ -183,14 +142,8 @@ es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_par
   s->par = *p;
   s->opt = *o;
   if (s->opt.settled <= 0) s->opt.settled = 1;
-  s->k = p->top > 0 ? (int) p->top : o->dim;
-  s->views = es_snapshot_views(p, o);
-  s->shown = o->pairs ? 2 : 1;
-  s->rows_total = s->shown * o->samples;
-  const int known = s->k == o->dim && s->k >= ES_WIDE ? ES_AXES : ES_INVARIANT;
-  s->invariant = !o->pairs ? 0 : s->k < known ? s->k : known;
-  ES_TRY_GOTO(parse_matrices(p, o->pairs, &s->covariance, &s->cross), fail);
-  s->unit = o->unit && s->covariance;
+  set_size(s);
+  es_snapshot_choose_matrices(s);
   ES_TRY_GOTO(es_comm_agree(g->comm, allocate(s)), fail);
   ES_TRY_GOTO(declare_all(s), fail);
   *out = s;
@@ -204,7 +157,7 @@ es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
                             const int64_t *label, const char *names) {
   static const char path[] = "/embedding/label";
   es_h5 *const f = es_traj_h5(s->traj);
-  if (!s->covariance) return ES_OK;
+  if (s->matrices.described == NULL) return ES_OK;
   if (es_traj_resumed(s->traj) && es_h5_exists(f, path)) return ES_OK;
   ES_TRY(es_h5_declare(
       f, &(es_h5_dataset){.path = path,
@@ -220,20 +173,17 @@ es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
 
 void es_snapshot_destroy(es_snapshot **s) {
   if (*s == NULL) return;
-  es_eig_destroy(&(*s)->axes);
-  es_eig_destroy(&(*s)->of_cross);
-  es_eig_destroy(&(*s)->of_unit);
-  es_eig_destroy(&(*s)->of_covariance);
-  es_steps_destroy(&(*s)->steps);
-  es_free(&(*s)->metric_series);
-  es_free(&(*s)->metric);
+  for (int i = 0; i < ES_MATRICES; i++) es_eig_destroy(&(*s)->matrices.of[i].spectrum);
+  es_eig_destroy(&(*s)->axes.leading);
+  es_steps_destroy(&(*s)->modes.steps);
+  es_free(&(*s)->axes.axis);
+  es_free(&(*s)->axes.pca);
+  es_free(&(*s)->axes.products);
+  es_free(&(*s)->metrics.series);
+  es_free(&(*s)->metrics.value);
+  es_free(&(*s)->metrics.sigma);
+  es_free(&(*s)->modes.value);
   es_free(&(*s)->row);
-  es_free(&(*s)->leading);
-  es_free(&(*s)->sigma);
-  es_free(&(*s)->moment);
-  es_free(&(*s)->axis);
-  es_free(&(*s)->pca);
-  es_free(&(*s)->shared);
   es_free(s);
 }
 

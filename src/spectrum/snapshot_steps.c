@@ -1,95 +1,95 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file snapshot_steps.c  The step detector of a snapshot: /forecast row by row, /steps
- *  at the end. */
+/** @file snapshot_steps.c  The step detector of a snapshot, fed with the eigenvalues of
+ *  the followed matrix: /forecast row by row, /steps at the end. */
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "snapshot_private.h"
 
+static const char per_time[] = "1 / (learning rate x steps)";
+static const char time_unit[] = "learning rate x steps";
+
 es_status es_snapshot_declare_forecast(es_snapshot *s) {
-  static const es_traj_field field[] = {
-      ES_TRAJ_SCALAR("mode", "1", "the next mode to rise; 0: all have risen"),
+  const es_traj_field field[] = {
+      ES_TRAJ_SCALAR("mode", "1", "next mode to be learned; 0: all are learned"),
       ES_TRAJ_SCALAR("step_predicted", "steps",
-                     "forecast of the step at which it reaches half of its final value"),
-      ES_TRAJ_SCALAR("time_predicted", "learning rate x steps",
-                     "effective time of that step"),
-      ES_TRAJ_SCALAR("gamma", "1 / (learning rate x steps)",
-                     "its growth rate so far, gamma"),
-      ES_TRAJ_SCALAR("gamma_error", "1 / (learning rate x steps)",
-                     "standard error of that fit")};
-  return es_traj_declare(
-      s->traj, "/forecast",
-      "the next step as foretold at each snapshot; NaN while it cannot", field,
-      sizeof field / sizeof *field, &s->forecast_series);
+                     "step at which its eigenvalue crosses half of its final value, "
+                     "extrapolated from the exponential phase"),
+      ES_TRAJ_SCALAR("time_predicted", time_unit, "effective time of that step"),
+      ES_TRAJ_SCALAR("gamma", per_time, "growth rate gamma of the mode so far"),
+      ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma")};
+  return es_traj_declare(s->traj, "/forecast",
+                         "forecast of the next mode to be learned, made at each "
+                         "snapshot; NaN where there is none yet",
+                         field, sizeof field / sizeof *field, &s->modes.series);
 }
 
-es_status es_snapshot_follow(es_snapshot *s, int64_t step, double time) {
-  ES_TRY(es_steps_add(s->steps, step, time, s->leading));
-  const es_forecast f = es_steps_next(s->steps);
+/* Feed the step detector one snapshot. */
+static es_status add(es_snapshot_modes *m, int k, int64_t step, double time,
+                     const double *value) {
+  memcpy(m->value, value, (size_t) k * sizeof *value);
+  return es_steps_add(m->steps, step, time, m->value);
+}
+
+es_status es_snapshot_append_forecast(es_snapshot *s, const es_moment *now) {
+  const double *const value = s->matrices.followed->spectrum->value;
+  ES_TRY(add(&s->modes, s->size.k, now->step, now->time, value));
+  const es_forecast f = es_steps_next(s->modes.steps);
   const double row[] = {f.mode, f.step, f.time, f.gamma, f.gamma_error};
-  return es_traj_append(s->traj, s->forecast_series, step, time, row);
-}
-
-/* The series of the eigenvalues that steps are looked for in, as es_snapshot_take leaves
- * them in s->leading. */
-static int leading_series(const es_snapshot *s) {
-  if (s->unit) return s->unit_series;
-  const bool cross = s->cross && (s->opt.cross_modes || !s->covariance);
-  return cross ? s->cross_series : s->covariance_series;
+  return es_traj_append(s->traj, s->modes.series, now->step, now->time, row);
 }
 
 es_status es_snapshot_recall(es_snapshot *s) {
+  const int k = s->size.k;
   es_traj_rows r;
-  ES_TRY(es_traj_history(s->traj, leading_series(s), &r));
   es_status st = ES_OK;
-  for (int64_t i = 0; i < r.n && st == ES_OK; i++) {
-    memcpy(s->leading, r.values + i * s->k, (size_t) s->k * sizeof *s->leading);
-    st = es_steps_add(s->steps, r.step[i], r.time[i], s->leading);
-  }
+  ES_TRY(es_traj_history(s->traj, s->matrices.followed->series, &r));
+  for (int64_t i = 0; i < r.n && st == ES_OK; i++)
+    st = add(&s->modes, k, r.step[i], r.time[i], r.values + i * k);
   es_traj_rows_free(&r);
   return es_comm_agree(s->grid->comm, st);
 }
 
+const double *es_snapshot_values(const es_snapshot *s, int *k) {
+  *k = s->size.k;
+  return s->modes.value;
+}
+
 int es_snapshot_learned(const es_snapshot *s) {
-  return es_steps_learned(s->steps);
+  return es_steps_learned(s->modes.steps);
 }
 
 es_forecast es_snapshot_next(const es_snapshot *s) {
-  return es_steps_next(s->steps);
+  return es_steps_next(s->modes.steps);
 }
 
 int es_snapshot_steps(const es_snapshot *s, es_step_row *rows) {
-  es_steps_table(s->steps, rows);
-  return s->k;
+  es_steps_table(s->modes.steps, rows);
+  return s->size.k;
 }
 
 es_status es_snapshot_write_steps(es_snapshot *s) {
-  static const es_traj_field col[] = {
+  const es_traj_field col[] = {
       ES_TRAJ_SCALAR("mode", "1", "number of the mode, largest eigenvalue first"),
-      ES_TRAJ_SCALAR(
-          "step_measured", "steps",
-          "step at which the eigenvalue crossed half of its final value, the median "
-          "of the latest; dips of one snapshot aside"),
-      ES_TRAJ_SCALAR("time_measured", "learning rate x steps",
-                     "effective time of that crossing"),
+      ES_TRAJ_SCALAR("step_measured", "steps",
+                     "step at which the eigenvalue crossed half of its final value (the "
+                     "median of the latest), dips of one snapshot ignored"),
+      ES_TRAJ_SCALAR("time_measured", time_unit, "effective time of that crossing"),
       ES_TRAJ_SCALAR("step_predicted", "steps",
-                     "crossing forecast from the exponential window"),
-      ES_TRAJ_SCALAR("time_predicted", "learning rate x steps",
-                     "effective time of that forecast"),
-      ES_TRAJ_SCALAR(
-          "gamma", "1 / (learning rate x steps)",
-          "growth rate fitted in that window over the loss's factor (8 for Barlow "
-          "Twins)"),
-      ES_TRAJ_SCALAR("gamma_error", "1 / (learning rate x steps)",
-                     "standard error of that fit")};
+                     "forecast of that step, extrapolated from the exponential phase"),
+      ES_TRAJ_SCALAR("time_predicted", time_unit, "effective time of the forecast"),
+      ES_TRAJ_SCALAR("gamma", per_time,
+                     "growth rate of the eigenvalue in the exponential phase over the "
+                     "loss's factor (8 for Barlow Twins)"),
+      ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma")};
   enum { COLS = sizeof col / sizeof col[0] };
   es_step_row *row = NULL;
   double *v = NULL;
-  es_status st = ES_NEW(s->k, &row);
-  if (st == ES_OK) st = ES_NEW(COLS * (size_t) s->k, &v);
+  es_status st = ES_NEW(s->size.k, &row);
+  if (st == ES_OK) st = ES_NEW(COLS * (size_t) s->size.k, &v);
   st = es_comm_agree(s->grid->comm, st);
   if (st != ES_OK) goto done;
-  es_steps_table(s->steps, row);
-  for (int i = 0; i < s->k; i++) {
+  es_steps_table(s->modes.steps, row);
+  for (int i = 0; i < s->size.k; i++) {
     double *r = v + (size_t) i * COLS;
     r[0] = row[i].mode;
     r[1] = row[i].step;
@@ -100,12 +100,13 @@ es_status es_snapshot_write_steps(es_snapshot *s) {
     r[6] = row[i].gamma_error;
   }
   st = es_traj_write_table(
-      s->traj, &(es_traj_table){.path = "/steps",
-                                .doc = "the step detector's table, one row a mode",
-                                .column = col,
-                                .columns = COLS,
-                                .rows = s->k,
-                                .values = v});
+      s->traj, &(es_traj_table){
+                   .path = "/steps",
+                   .doc = "steps of the run: when each mode was learned, one row a mode",
+                   .column = col,
+                   .columns = COLS,
+                   .rows = s->size.k,
+                   .values = v});
 done:
   es_free(&v);
   es_free(&row);

@@ -95,7 +95,13 @@ es_status es_probe_measure(es_probe *p, es_train *t, es_snapshot *s, double *los
   ES_TRY(es_comm_agree(t->comm, st));
   es_clock_lap(&t->clock, ES_PHASE_PROBE);
   /* deterministic: each rank takes it by itself, and may fail by itself */
-  const es_status taken = es_snapshot_take(s, t->step, t->time, n, p->row, p->z);
+  const es_embedding e = {.views = p->views,
+                          .d = p->dim,
+                          .samples = p->pairs,
+                          .n = n,
+                          .row = p->row,
+                          .z = p->z};
+  const es_status taken = es_snapshot_take(s, t->step, t->time, &e);
   ES_TRY(es_comm_agree(t->comm, taken));
   es_clock_lap(&t->clock, ES_PHASE_SNAPSHOT);
   return ES_OK;
