@@ -21,12 +21,12 @@ enum { ES_H5_MAXDIM = 8 };
 enum { ES_H5_UNLIMITED = -1 }; /**< as dim[0]: grows from 0 rows on */
 
 typedef struct es_h5_info {
-  es_h5_type type; /**< nearest of ours to the stored type */
+  es_h5_type type; /**< nearest to the stored type */
   int ndim;
   int64_t dim[ES_H5_MAXDIM];
 } es_h5_info;
 
-/** What a dataset to be created holds: what is written is declared. */
+/** A dataset to be created. */
 typedef struct es_h5_dataset {
   const char *path;
   es_h5_type type; /**< on disk */
@@ -86,8 +86,7 @@ es_status es_h5_attach(es_h5 *f, const char *path, int dim, const char *scale);
 /** Is it attached there? false also where one of them does not exist. */
 bool es_h5_is_attached(es_h5 *f, const char *path, int dim, const char *scale);
 
-/** Attributes on a group or dataset ("/" for the root), and a string as a scalar
- *  dataset. */
+/** Attributes of a group or dataset ("/" for the root); an existing one is replaced. */
 es_status es_h5_attr_string(es_h5 *f, const char *path, const char *key,
                             const char *value);
 es_status es_h5_attr_f64(es_h5 *f, const char *path, const char *key, double value);
@@ -103,7 +102,7 @@ es_status es_h5_get_i64(es_h5 *f, const char *path, const char *key, int64_t *va
 es_status es_h5_get_i64s(es_h5 *f, const char *path, const char *key, int n,
                          int64_t *values);
 es_status es_h5_get_string(es_h5 *f, const char *path, const char *key, char **value);
-/** A text that is there is replaced. */
+/** Write a string as a scalar dataset; an existing one is replaced. */
 es_status es_h5_text(es_h5 *f, const char *path, const char *text,
                      const char *description);
 /** Read a text dataset (free with es_free). */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file traj.h  Trajectory: groups of series that share `step` and `time`, appended row
- *  by row.
+/** @file traj.h  Writing side of a trajectory: groups of series that share `step` and
+ *  `time`, appended row by row. traj_read.h is the reading side.
  *
- *  A group is declared with its fields (a table: name, shape, unit, sentence), then
- *  rows are appended; rank 0's values count (all ranks pass the same), except
- *  distributed fields. Rows of scalar groups are kept in memory and written at
- *  es_traj_flush (collective), so that a training step costs no file access. Every
- *  dataset gets description, units and dimension scales. */
+ *  A group is declared with its fields (name, shape, units, description), then rows are
+ *  appended: all ranks pass the same values, rank 0's are written, except for distributed
+ *  fields. Rows are buffered in memory and written by es_traj_flush (collective): a
+ *  training step costs no file access. Every dataset has the attributes `description` and
+ *  `units`, and dimension scales. */
 #ifndef ES_TRAJ_H
 #define ES_TRAJ_H
 
 #include "eigenstep/traj_read.h"
 
-/** One declared series: value[T, dim...] in f64. What is written is declared: */
+/** One declared series: value[T, dim...] in f64. */
 typedef struct es_traj_field {
   const char *name;        /**< "eigenvalues"; may contain '/' */
   const char *units, *doc; /**< its attributes `units` and `description` */
@@ -43,19 +43,19 @@ typedef struct es_traj es_traj;
 
 /** Collective. Create the file `path` (must not exist). */
 es_status es_traj_create(const es_comm *c, const char *path, es_traj **t);
-/** Collective. Go on with a file: groups declared in it must have the fields it has, and
- *  keep the rows that all of them have; groups it does not have are made.
- *  @return ES_EIO, ES_EFORMAT (another program's file, other fields), ES_ENOMEM */
+/** Collective. Resume a file: a group that exists in it must be declared with the same
+ *  fields and keeps the rows that all of them have; a group that does not is created.
+ *  @return ES_EIO; ES_EFORMAT (other fields); ES_ENOMEM */
 es_status es_traj_open(const es_comm *c, const char *path, es_traj **t);
-/** Was it opened so? */
+/** Was it opened with es_traj_open? */
 bool es_traj_resumed(const es_traj *t);
 /** Groups declared so far: ids are below it. */
 int es_traj_groups(const es_traj *t);
-/** Collective. Of a group of a resumed trajectory only the rows up to step `last`. */
+/** Collective. Drop the rows of a group after step `last`. */
 es_status es_traj_keep(es_traj *t, int id, int64_t last);
 
-/** Collective. The rows of a group's first field that are in the file, the same on all
- *  ranks; rows that wait for a flush are not among them. */
+/** Collective. The rows of a group's first field in the file, the same on all ranks;
+ *  without buffered rows. */
 es_status es_traj_history(es_traj *t, int id, es_traj_rows *rows);
 
 /** Collective. Flush what is buffered and close. */
@@ -75,8 +75,8 @@ es_status es_traj_declare(es_traj *t, const char *path, const char *description,
 es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
                          const double *values);
 
-/** Have so many rows been appended that the next ones would take more memory? A loop that
- *  flushes then needs no more than at its start. The same on all ranks. */
+/** Is a buffer full, so that more rows would need more memory? A loop that flushes then
+ *  needs no more memory than at its start. The same on all ranks. */
 bool es_traj_full(const es_traj *t);
 
 /** This rank's share of a row of rows x columns numbers. */
@@ -101,7 +101,7 @@ typedef struct es_traj_table {
   int64_t rows;
   const double *values; /**< [rows, columns], rank 0's count */
 } es_traj_table;
-/** Collective. Write a table, replacing one that is there (/steps). */
+/** Collective. Write a table; an existing one is replaced (/steps). */
 es_status es_traj_write_table(es_traj *t, const es_traj_table *table);
 
 /** Collective. Write a dataset of n numbers, rank 0's, that has no steps. */

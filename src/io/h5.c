@@ -85,7 +85,7 @@ static es_status probe(const es_comm *c, const char *path, bool write) {
   return es_collective_error_agree(c, &n);
 }
 
-/* Ours are of HDF5 1.8's format; other people's may be of any. */
+/* Written in HDF5 1.8's format; read in any. */
 static hid_t access_plist(const es_comm *c, bool write) {
   const hid_t p = H5Pcreate(H5P_FILE_ACCESS);
   if (p < 0) return p;
@@ -108,14 +108,14 @@ static hid_t creation_plist(void) {
   return p;
 }
 
-/* Rank 0: after a flush the file is as long as HDF5 wants it. */
+/* Rank 0: the length of the file after a flush. */
 static void measure(es_h5 *f) {
   struct stat s;
   if (f->fd >= 0 && fstat(f->fd, &s) == 0) f->end = (int64_t) s.st_size;
 }
 
 /* A write that fails on one of several ranks leaves the others waiting inside HDF5, where
- * nothing reaches them: then MPI has to end the job. A single rank gets an error. */
+ * no error can reach them: MPI has to abort the job. A single rank gets an error. */
 static void end_job_on_failure(const es_h5 *f) {
   MPI_File *file = NULL;
   if (!f->writable || f->comm->size == 1) return;
@@ -205,12 +205,12 @@ es_status es_h5_flush(es_h5 *f) {
   return st;
 }
 
-/* What HDF5 could not write it tries again at closing; if that fails too it keeps a dead
- * handle, and MPI_Finalize ends in a crash. So the descriptors behind the file are turned
- * to memory: HDF5 can end in good order, and the error is known already. */
+/* HDF5 repeats a failed write when it closes the file; if that fails too it keeps an
+ * invalid handle, and MPI_Finalize crashes. So the descriptors of the file are redirected
+ * to memory: HDF5 can close it, and the error has been reported already. */
 static void divert(const es_h5 *f) {
   struct stat file, s;
-  const int memory = memfd_create("lost", 0);
+  const int memory = memfd_create("discarded", 0);
   DIR *open_files = opendir("/proc/self/fd");
   const bool known = memory >= 0 && stat(f->path, &file) == 0;
   for (struct dirent *e = open_files ? readdir(open_files) : NULL; e && known;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file h5_attr.c  Labels of a parallel HDF5 file: attributes, texts, dimension scales.
+/** @file h5_attr.c  Attributes, texts and dimension scales of a parallel HDF5 file.
  *
  *  Strings are UTF-8 of fixed length: HDF5 cannot write variable-length data in parallel.
  */
@@ -171,7 +171,7 @@ es_status es_h5_get_string(es_h5 *f, const char *path, const char *key, char **v
   return st;
 }
 
-/* Rank 0's bytes, the others take part with nothing. */
+/* Collective transfer: rank 0's bytes are written; all ranks read. */
 static void move_text(const es_h5 *f, const char *path, hid_t ds, hid_t type, char *text,
                       bool write, es_collective_error *n) {
   const hid_t space = H5Screate(H5S_SCALAR), x = H5Pcreate(H5P_DATASET_XFER);

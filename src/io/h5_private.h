@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file h5_private.h  What the HDF5 files of src/io share: the handle and its guards.
  *
- *  Order inside every collective function: local checks -> settle -> reserve space ->
- *  HDF5 calls, all of them on all ranks even after a failure -> settle. */
+ *  Order inside every collective function: local checks -> agree -> reserve space ->
+ *  HDF5 calls, all of them on all ranks even after a failure -> agree. */
 #ifndef ES_H5_PRIVATE_H
 #define ES_H5_PRIVATE_H
 

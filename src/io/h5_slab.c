@@ -15,7 +15,7 @@ typedef struct slab {
   hsize_t start[ES_H5_MAXDIM], count[ES_H5_MAXDIM];
   int cut;       /* dimension along which rounds are cut */
   hsize_t slice; /* bytes in memory of one index of that dimension */
-  bool none;     /* this rank moves nothing */
+  bool none;     /* this rank transfers nothing */
 } slab;
 
 static void slab_close(slab *s) {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file traj.c  The trajectory file: rows are kept on rank 0 and written at flushes.
+/** @file traj.c  Writing a trajectory: rows are buffered on rank 0 and written by flushes.
  *
  *  Order of calls: create -> declare (traj_declare.c) -> append ... flush ... -> close.
- *  Between flushes nothing touches the file, so a killed run leaves it as of the last. */
+ *  Between flushes the file is not accessed: a killed run leaves it as its last flush
+ *  did. */
 #include "traj_private.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 
-/* Collective. A new file, or one to go on with. */
+/* Collective. A new file, or the file of a run to be resumed. */
 static es_status open_file(const es_comm *c, const char *path, bool resumed,
                            es_traj **out) {
   es_traj *t = NULL;
@@ -61,27 +62,27 @@ es_status es_traj_declare(es_traj *t, const char *path, const char *description,
   return ES_OK;
 }
 
-/* Rows that wait in the room a group begins with: 32 KiB of values, at least four. */
-static int64_t first_room(const es_traj_group *g) {
+/* Initial capacity of a group's buffer: 32 KiB of values, at least four rows. */
+static int64_t initial_capacity(const es_traj_group *g) {
   const int64_t fit = (1 << 15) / (8 * g->width);
   return fit < 4 ? 4 : fit;
 }
 
 bool es_traj_full(const es_traj *t) {
   for (int i = 0; i < t->n; i++)
-    if (t->group[i].waiting >= first_room(&t->group[i])) return true;
+    if (t->group[i].waiting >= initial_capacity(&t->group[i])) return true;
   return false;
 }
 
-/* Double the room for waiting rows (rank 0). */
-static es_status grow(es_traj_group *g) {
-  const int64_t room = g->room ? 2 * g->room : first_room(g);
+/* Double the capacity of the buffer (rank 0). */
+static es_status reserve(es_traj_group *g) {
+  const int64_t capacity = g->capacity ? 2 * g->capacity : initial_capacity(g);
   int64_t *step = NULL;
   double *time = NULL, *values = NULL;
-  es_status st = ES_NEW(room, &step);
-  if (st == ES_OK) st = ES_NEW(room, &time);
+  es_status st = ES_NEW(capacity, &step);
+  if (st == ES_OK) st = ES_NEW(capacity, &time);
   if (st == ES_OK)
-    st = es_alloc_n((size_t) (room * g->width), 8, g->path, (void **) &values);
+    st = es_alloc_n((size_t) (capacity * g->width), 8, g->path, (void **) &values);
   if (st != ES_OK) {
     es_free(&step);
     es_free(&time);
@@ -98,7 +99,7 @@ static es_status grow(es_traj_group *g) {
   g->step = step;
   g->time = time;
   g->values = values;
-  g->room = room;
+  g->capacity = capacity;
   return ES_OK;
 }
 
@@ -106,11 +107,11 @@ es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
                          const double *values) {
   ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
   es_traj_group *g = &t->group[id];
-  if (t->comm->rank != 0) g->waiting++; /* all know how many, rank 0 has them */
-  if (t->comm->rank != 0 || g->lost) return ES_OK;
-  if (g->waiting == g->room && grow(g) != ES_OK) {
-    g->lost = true;
-    return ES_OK; /* the other ranks know nothing of it: es_traj_flush tells all */
+  if (t->comm->rank != 0) g->waiting++; /* all ranks count rows, rank 0 holds them */
+  if (t->comm->rank != 0 || g->dropped) return ES_OK;
+  if (g->waiting == g->capacity && reserve(g) != ES_OK) {
+    g->dropped = true;
+    return ES_OK; /* known to this rank only: es_traj_flush makes it an error on all */
   }
   g->step[g->waiting] = step;
   g->time[g->waiting] = time;
@@ -136,7 +137,7 @@ static es_status write_axis(es_traj *t, const es_traj_group *g, int64_t rows,
   return write_rows(t, g, path, ES_H5_F64, rows, time);
 }
 
-/* Collective. The waiting rows of series s, made contiguous in `column` (rank 0). */
+/* Collective. The buffered rows of series s, made contiguous in `column` (rank 0). */
 static es_status write_series(es_traj *t, const es_traj_group *g, int64_t rows,
                               const es_traj_series *s, double *column) {
   for (int64_t r = 0; column && r < rows; r++) {
@@ -147,17 +148,17 @@ static es_status write_series(es_traj *t, const es_traj_group *g, int64_t rows,
 }
 
 /* Collective. After a failure: drop rows that not every series of the group has, so that
- * the file ends with a whole row. Shrinking needs no space. */
+ * the file ends with a complete row. Shrinking needs no disk space. */
 static void take_back(es_traj *t, const es_traj_group *g) {
   (void) es_traj_group_resize(t, g, g->written);
 }
 
-/* Collective. Write what waits in a group. */
+/* Collective. Write the buffered rows of a group. */
 static es_status flush_group(es_traj *t, es_traj_group *g) {
   int64_t rows = t->comm->rank == 0 ? g->waiting : 0;
   double *column = NULL;
   es_collective_error n = {0};
-  if (g->lost)
+  if (g->dropped)
     es_collective_error_set(&n, ES_ENOMEM, "rows of %s did not fit in memory", g->path);
   if (rows && es_alloc_n((size_t) (rows * g->width), 8, g->path, (void **) &column)) {
     es_collective_error_set(&n, ES_ENOMEM, "out of memory for rows of %s", g->path);

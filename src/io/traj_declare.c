@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file traj_declare.c  From a table of fields to datasets with labels and scales.
+/** @file traj_declare.c  Creates datasets with attributes and scales from declared fields.
  *
  *  Group layout (H5MD's time-dependent elements, netCDF's coordinate variables):
  *    step  int64[T]            scale of dimension 0 of everything in the group
@@ -19,7 +19,7 @@ static int64_t chunk_rows(int64_t width) {
   return fit < 1 ? 1 : fit > CHUNK_ROWS ? CHUNK_ROWS : fit;
 }
 
-/* Collective. A scale with the values 1..n, once per name and group. */
+/* Collective. A dimension scale 1..n, one per name and group. */
 static es_status create_scale(es_traj *t, const char *group, const char *name,
                               int64_t n) {
   char path[ES_TRAJ_PATH];
@@ -35,7 +35,7 @@ static es_status create_scale(es_traj *t, const char *group, const char *name,
     return ES_OK;
   }
   char text[128];
-  snprintf(text, sizeof text, "number of the %s, from 1", name);
+  snprintf(text, sizeof text, "index of the %s, from 1", name);
   ES_TRY(es_h5_declare(t->file, &(es_h5_dataset){.path = path,
                                                  .type = ES_H5_I64,
                                                  .ndim = 1,
@@ -75,7 +75,7 @@ static es_status declare_rows(es_traj *t, const char *path, es_h5_type type,
 static es_status create_axis(es_traj *t, const char *group) {
   static const es_traj_field step = ES_TRAJ_SCALAR("step", "1", "training step");
   static const es_traj_field time = ES_TRAJ_SCALAR(
-      "time", "1", "effective time t, the sum of the learning rates of the steps");
+      "time", "1", "effective time t: sum of the learning rates of all steps so far");
   char step_path[ES_TRAJ_PATH + 8], time_path[ES_TRAJ_PATH + 8];
   snprintf(step_path, sizeof step_path, "%s/step", group);
   snprintf(time_path, sizeof time_path, "%s/time", group);
@@ -120,7 +120,7 @@ static es_status create_series(es_traj *t, const char *group, const es_traj_fiel
   return ES_OK;
 }
 
-/* Collective. Memory of a group: the table everywhere, the rows on rank 0. */
+/* Collective. Memory for the series of a group. */
 static es_status group_alloc(es_traj *t, es_traj_group *g, int n) {
   es_collective_error note = {0};
   if (ES_NEW(n, &g->series) != ES_OK)
@@ -135,14 +135,14 @@ void es_traj_group_clear(es_traj_group *g) {
   es_free(&g->values);
 }
 
-/* Does a resumed file have the group? */
-static bool is_there(const es_traj *t, const es_traj_group *g) {
+/* Does the group exist in a resumed file? */
+static bool is_resumed(const es_traj *t, const es_traj_group *g) {
   char step[ES_TRAJ_PATH + 8];
   snprintf(step, sizeof step, "%s/step", g->path);
   return t->resumed && es_h5_exists(t->file, step);
 }
 
-/* Collective. Axis and series of a group that is not there yet. */
+/* Collective. step, time and series of a new group. */
 static es_status create_group(es_traj *t, const es_traj_group *g, const char *description,
                               const es_traj_field *fields) {
   ES_TRY(es_h5_group(t->file, g->path, description));
@@ -166,7 +166,7 @@ es_status es_traj_group_create(es_traj *t, const char *path, const char *descrip
     g->series[i].offset = g->width;
     g->width += g->series[i].width;
   }
-  if (st == ES_OK && is_there(t, g))
+  if (st == ES_OK && is_resumed(t, g))
     st = es_traj_group_reopen(t, g);
   else if (st == ES_OK)
     st = create_group(t, g, description, fields);

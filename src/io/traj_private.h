@@ -17,19 +17,19 @@ typedef struct es_traj_series {
   int64_t dim[2];
 } es_traj_series;
 
-/** A group and the rows that wait for the next flush. */
+/** A group and its rows that are not written yet. */
 typedef struct es_traj_group {
   char path[ES_TRAJ_PATH];
   es_traj_series *series; /**< owned, [n] */
   int n;
-  int64_t width;   /**< doubles per row, all series together */
-  int64_t written; /**< rows in the file */
-  int64_t waiting; /**< rows, the same on all ranks */
-  int64_t room;    /**< rank 0 */
-  bool lost;       /**< rank 0 had no memory for a row: said at the next flush */
-  int64_t *step;   /**< owned, [room], rank 0 */
-  double *time;    /**< owned, [room], rank 0 */
-  double *values;  /**< owned, [room, width], rank 0 */
+  int64_t width;    /**< doubles per row, all series together */
+  int64_t written;  /**< rows in the file */
+  int64_t waiting;  /**< rows in the buffer, the same on all ranks */
+  int64_t capacity; /**< of the buffer, in rows; rank 0 */
+  bool dropped;     /**< rank 0 had no memory for a row: an error of the next flush */
+  int64_t *step;    /**< owned, [capacity], rank 0 */
+  double *time;     /**< owned, [capacity], rank 0 */
+  double *values;   /**< owned, [capacity, width], rank 0 */
 } es_traj_group;
 
 struct es_traj {
@@ -42,13 +42,13 @@ struct es_traj {
 };
 
 /** Collective. Create the datasets of a group and its scales; fills g. On error g owns
- *  nothing, but HDF5 objects made so far stay in the file. */
+ *  nothing, but HDF5 objects created so far stay in the file. */
 es_status es_traj_group_create(es_traj *t, const char *path, const char *description,
                                const es_traj_field *fields, int n, es_traj_group *g);
 void es_traj_group_clear(es_traj_group *g);
 
-/** Collective. The same for datasets that a resumed file has (traj_resume.c). g->path and
- *  g->series are set. */
+/** Collective. The same for datasets that exist in a resumed file (traj_resume.c).
+ *  g->path and g->series are set. */
 es_status es_traj_group_reopen(es_traj *t, es_traj_group *g);
 
 /** Collective. Rows [first, first + n) of a dataset, on all ranks: memory for
@@ -63,7 +63,7 @@ int64_t es_traj_ascending(const int64_t *step, int64_t n);
 es_status es_traj_read_range(es_h5 *f, const char *group, const char *path, int64_t first,
                              int64_t n, es_traj_rows *rows);
 
-/** Collective. So many rows in all series of a group, step and time. */
+/** Collective. Resize all series of a group, step and time to so many rows. */
 es_status es_traj_group_resize(es_traj *t, const es_traj_group *g, int64_t rows);
 
 #endif

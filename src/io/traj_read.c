@@ -77,7 +77,7 @@ es_status es_traj_read_list(es_h5 *f, es_h5_names *series) {
   return ES_OK;
 }
 
-/* "/a, /b, ...", as many as there is room for. */
+/* "/a, /b, ...", as many as fit. */
 static void join(const es_h5_names *names, char *text, size_t size) {
   static const char more[] = ", ...";
   size_t used = 0;
@@ -93,7 +93,7 @@ static void join(const es_h5_names *names, char *text, size_t size) {
   }
 }
 
-/* Collective. Say what there is instead of `path`. */
+/* Collective. ES_EFORMAT: no series `path`, and which series exist. */
 static es_status refuse(es_h5 *f, const char *path) {
   es_collective_error n = {0};
   es_h5_names have;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file traj_resume.c  A trajectory that is gone on with: the caller drops the rows
- *  after the step it resumes at, so that a run that was interrupted and one that was not
- *  give the same file.
+/** @file traj_resume.c  Resumes a trajectory: the caller drops the rows after the step it
+ *  resumes at, so that an interrupted run and an uninterrupted one give the same file.
  *
  *  A killed run may leave the series of a group with different numbers of rows, where
- *  HDF5 wrote some of them early, and zeros behind those that were dropped before: what
- *  not all series have, or what is not of a later step than the row before, goes, too. */
+ *  HDF5 wrote some of them early, and zeros after rows that were dropped before: rows that
+ *  not all series have, or whose step is not after the one before, are dropped too. */
 #include "traj_private.h"
 
 #include <stdio.h>
@@ -29,7 +28,7 @@ es_status es_traj_group_resize(es_traj *t, const es_traj_group *g, int64_t rows)
   return ES_OK;
 }
 
-/* Collective. Keep of g's first `rows` rows those up to `last`, in all series. */
+/* Collective. Of the first `rows` rows of g keep those up to step `last`. */
 static es_status cut(es_traj *t, es_traj_group *g, int64_t rows, int64_t last) {
   char path[ES_TRAJ_PATH + 8];
   int64_t *step = NULL;
@@ -53,7 +52,8 @@ static const char *shape(char *text, size_t size, int ndim, const int64_t *dim) 
   return text;
 }
 
-/* Collective. A dataset has rows of this shape; *rows becomes no more than it has. */
+/* Collective. Check that a dataset has rows of this shape; *rows is at most their
+ * number afterwards. */
 static es_status check(es_traj *t, const char *path, int ndim, const int64_t *dim,
                        int64_t *rows) {
   es_h5_info info;

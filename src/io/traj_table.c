@@ -9,7 +9,7 @@
 
 enum { CHUNK_ROWS = 256 };
 
-/* Collective. Create the columns that are not there yet. */
+/* Collective. Create the columns that do not exist yet. */
 static es_status create_columns(es_traj *t, const es_traj_table *table) {
   char path[2 * ES_TRAJ_PATH], scale[2 * ES_TRAJ_PATH];
   snprintf(scale, sizeof scale, "%s/%s", table->path, table->column[0].name);
@@ -30,7 +30,7 @@ static es_status create_columns(es_traj *t, const es_traj_table *table) {
   return ES_OK;
 }
 
-/* Collective. Replace column i by rank 0's values; `values` is room for them. */
+/* Collective. Replace column i by rank 0's values. values: [rows] workspace. */
 static es_status write_column(es_traj *t, const es_traj_table *table, int i,
                               double *values) {
   char path[2 * ES_TRAJ_PATH];
