@@ -18,9 +18,9 @@ typedef struct es_spectrum {
   const double *sigma;    /**< [k] singular values of the uncentred Z, descending; NULL if
                            not  computed */
   int64_t independent;    /**< rows of one view: those of the other repeat them */
-  const double *followed; /**< [k] the eigenvalues that learn in steps: of the matrix that
-                             the loss learns by, which may be another */
-  double settled;         /**< about where a learned one of them settles */
+  const double *followed; /**< [k] eigenvalues of the followed matrix, which may be
+                             another: the modes that the loss learns */
+  double settled;         /**< typical final value of a learned mode */
 } es_spectrum;
 
 /** The embeddings behind it. Spread over the ranks by samples; arrays are borrowed. */

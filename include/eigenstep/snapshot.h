@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file snapshot.h  One spectrum snapshot: embeddings -> matrices -> eigenvalues ->
- *  metrics -> steps and forecast -> trajectory. Knows nothing of networks: the embeddings
- *  come as arguments. */
+ *  metrics -> learned modes and forecast -> trajectory. Independent of networks: the
+ *  embeddings are arguments. */
 #ifndef ES_SNAPSHOT_H
 #define ES_SNAPSHOT_H
 
@@ -37,10 +37,10 @@ typedef struct es_snapshot_options {
                                     and where the others settle */
 } es_snapshot_options;
 
-/** Views of each sample that es_snapshot_take wants: 1, 2, or as many as LiDAR does. */
+/** Views of each sample that es_snapshot_take expects: 1, 2, or as many as LiDAR. */
 int es_snapshot_views(const es_spectrum_params *p, const es_snapshot_options *o);
 
-/** Would es_snapshot_create accept them? Asked before anything is made.
+/** Not collective. Would es_snapshot_create accept these? Nothing is created.
  *  @return ES_ECONFIG: top > dim ("more modes than embedding dimensions"), unknown
  *          matrix, solver or cadence, an odd number of views for LiDAR */
 es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_options *o);
@@ -61,8 +61,8 @@ void es_snapshot_destroy(es_snapshot **s);
 es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
                             const int64_t *label, const char *names);
 
-/** Collective. Of a resumed trajectory: learn the snapshots that it holds, for steps and
- *  forecasts. @return ES_OK, ES_EFORMAT, ES_ENOMEM: the same on all ranks */
+/** Collective. Feed the detector of learned modes with the snapshots of a resumed
+ *  trajectory. @return ES_OK, ES_EFORMAT, ES_ENOMEM: the same on all ranks */
 es_status es_snapshot_recall(es_snapshot *s);
 
 /** Collective. Take one: append to the trajectory and the step detector.
@@ -79,16 +79,15 @@ es_status es_snapshot_take(es_snapshot *s, int64_t step, double time,
 const double *es_snapshot_values(const es_snapshot *s, int *k);
 /** Modes with eigenvalue > settled / 2 in that matrix. */
 int es_snapshot_learned(const es_snapshot *s);
-/** The next one to rise. */
+/** The next mode to be learned. */
 es_forecast es_snapshot_next(const es_snapshot *s);
 /** Value of a metric in the last snapshot, NaN if unknown. */
 double es_snapshot_metric(const es_snapshot *s, const char *name);
 /** Collective. Write /steps. */
 es_status es_snapshot_write_steps(es_snapshot *s);
-/** The step table's rows [k]; returns k. */
+/** Rows of /steps, rows[k]; returns k. */
 int es_snapshot_steps(const es_snapshot *s, es_step_row *rows);
-/** Bytes per rank that a snapshot of D x D with P ranks takes, and of one row in the
- *  file. */
+/** Memory of a snapshot in bytes per rank, and bytes that it adds to the file. */
 int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
                           int ranks);
 int64_t es_snapshot_file_bytes(const es_spectrum_params *p, const es_snapshot_options *o);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file steps.h  Step detector: when each eigenvalue rose, how fast (theory.md's tau_j,
- *  gamma_j), and when the next one will.
+/** @file steps.h  Detector of learned modes: when each eigenvalue made its transition from
+ *  small to its final value, its growth rate (theory.md's tau_j, gamma_j), and a forecast
+ *  of the next transition. A transition is a step of the staircase that the spectrum of a
+ *  run shows; a training step is called step here.
  *
  *  Feed it every snapshot's eigenvalues; ask for the table or the forecast at any time.
  *  The exact rules are at the head of steps.c. */
@@ -17,29 +19,29 @@ typedef struct es_steps_options {
   int modes;      /**< how many leading eigenvalues are followed */
   double rate;    /**< from a small start lambda grows as e^(rate gamma t): 8 for Barlow
                        Twins, 4/T for NT-Xent of dot products, 2 for VICReg */
-  double settled; /**< about where a learned mode settles: 1 for Barlow Twins */
-  double alone;   /**< the first one before the others come; 0: there, too */
+  double settled; /**< typical final value of a learned mode: 1 for Barlow Twins */
+  double alone;   /**< that of the first mode before others are learned; 0: the same */
 } es_steps_options;
 
-/** One learned (or rising) mode. */
+/** One mode, learned or growing. */
 typedef struct es_step_row {
   int mode; /**< 1-based, by descending eigenvalue */
-  /** Crossing of half the final value (the median of the latest three to five),
-   * interpolated, dips of one snapshot aside; NaN if the mode has not risen, or was above
-   * that from the first snapshot on. */
+  /** Transition: crossing of half the final value (the median of the latest three to
+   * five), interpolated, dips of one snapshot skipped; NaN if the mode is not learned, or
+   * was above that from the first snapshot on. */
   double step, time;
-  /** Forecast of that crossing, made at the end of the exponential window from nothing
-   * later; NaN if there was none. */
+  /** Forecast of that crossing, made at the end of the exponential window from no later
+   * value; NaN if there was no such window. */
   double step_predicted, time_predicted;
   double gamma;       /**< growth rate in that window / rate; NaN if not fitted */
   double gamma_error; /**< its standard error */
   double value;       /**< latest eigenvalue */
 } es_step_row;
 
-/** The next mode to rise, from all snapshots so far. */
+/** The next mode to be learned, from all snapshots so far. */
 typedef struct es_forecast {
-  int mode;          /**< 1-based, 0 if all have risen */
-  double step, time; /**< of half of its final value; NaN: not to be foretold yet */
+  int mode;          /**< 1-based, 0 if all are learned */
+  double step, time; /**< of half of its final value; NaN: no forecast yet */
   double gamma, gamma_error;
 } es_forecast;
 

@@ -8,8 +8,8 @@
 #include "eigenstep/mem.h"
 #include "snapshot_private.h"
 
-/* Not collective. Embeddings of the shape that was announced, all finite: one sentence
- * for the user before the matrices would say it in theirs. */
+/* Not collective. Have the embeddings the expected shape, and are all of them finite? A
+ * sentence about samples, before es_cov_* would report rows. */
 static es_status check_embedding(const es_snapshot *s, const es_moment *now) {
   const es_embedding *const e = now->e;
   const es_comm *const c = s->grid->comm;

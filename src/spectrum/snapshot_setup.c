@@ -83,7 +83,7 @@ static es_status declare_matrix(es_snapshot *s, es_matrix *m) {
                          &m->series);
 }
 
-/* Readers find the modes of the run by it (traj_read.h). */
+/* es_traj_read_followed finds the modes of the run by it. */
 static es_status name_followed(es_snapshot *s) {
   es_h5 *const f = es_traj_h5(s->traj);
   if (es_h5_has_attr(f, "/spectrum", "followed")) return ES_OK;

@@ -1,50 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file steps.c  Step detector: when each eigenvalue rose, how fast, and what its
- *  early growth foretells (Simon et al., ICML 2023: lambda(t) is a logistic curve of
- *  rate 8 gamma; other losses grow alike with other factors).
+/** @file steps.c  Detector of learned modes: when each eigenvalue of the followed matrix
+ *  made its transition, its growth rate, and a forecast of the transition from the
+ *  exponential phase (Simon et al., ICML 2023: lambda(t) is a logistic curve of rate
+ *  8 gamma; other losses have other factors).
  *
  *  The rule, for one mode with values l_i at times t_i:
  *
- *  - It has risen if its latest value exceeds settled / 2.
- *  - Its final value L is the median of the latest 5 that followed the last one at or
- *    below settled / 2 (a lone dip, see below, aside), of the latest 3 where the others
- *    are older than the last quarter of the steps, of fewer where there are no more. From
- *    3 on the noise of one snapshot moves it little. A latest value at or below half of
- *    that is L itself.
- *  - It crossed between the last i with l_i <= L/2 and i + 1: later dips that stay
- *    above L/2 do not count, nor do lone ones of one snapshot between two above and one,
- *    nor earlier excursions.
+ *  - It is learned if its latest value exceeds settled / 2.
+ *  - Its final value L is the median of the latest 5 values that followed the last one at
+ *    or below settled / 2 (a lone dip, see below, is skipped); of the latest 3 where the
+ *    others are older than the last quarter of the steps; of fewer where there are no
+ *    more. From 3 on the noise of one snapshot moves it little. A latest value at or below
+ *    half of that is L itself.
+ *  - Its transition is between the last i with l_i <= L/2 and i + 1. Later dips that stay
+ *    above L/2 do not count, nor do lone dips (one snapshot, with two above before it and
+ *    one after it), nor earlier excursions.
  *    Between the two the crossing is interpolated in ln l if l more than doubled
  *    (exponential growth), else in l. A mode that was above L/2 from the first snapshot
- *    on, lone dips aside, has no crossing, rate or forecast (NaN).
- *  - Where a mode will settle is not known before it does. At snapshot i it is taken to
- *    be e_i: where those learned by then are, on average; `alone`, or else `settled`, if
- *    there are none.
- *  - Its exponential window ends at the last snapshot before the crossing (before
- *    now if it has not risen) with l < e / 10 and reaches back as long as l stays below
+ *    on, lone dips skipped, has no transition, rate or forecast (NaN).
+ *  - The final value of a mode is not known before it is learned. At snapshot i it is
+ *    taken to be e_i: the mean of the modes learned by then; `alone`, or else `settled`,
+ *    if there are none.
+ *  - Its exponential window ends at the last snapshot before the crossing (before the
+ *    latest if it is not learned) with l < e / 10 and extends back as long as l is below
  *    twice that (for noise), above the noise floor, 3 times the least value up to there
  *    (at least 1e-12 e), and within a factor of 4 of its end: growth quickens as features
- *    align, so what is long past misleads. If that leaves fewer than 4 snapshots, the
- *    factor gives way.
+ *    align, so older values mislead. If that leaves fewer than 4 snapshots, the factor is
+ *    ignored.
  *  - The rate is the slope of ln(l / (e - l)) on t in the window, by least squares with
  *    weights 1 / (0.1^2 + (least / l)^2): values near the floor are mostly noise. For
  *    small l that is the slope of ln l; unlike it, it has no bias where l nears e / 10.
  *    It counts if there are 3 snapshots or more, l grew at least twofold, and a straight
  *    line explains 80 % of the variance. gamma = slope / rate; its error is that of the
  *    fit, from the scatter about the line.
- *  - The forecast is made at the end of the window, from nothing later: t +
- *    ln(e/l - 1) / slope, the time of l = e / 2; in steps at the present learning rate.
- *  - The forecast of the next mode to rise is the same, but starts from the latest value
- *    also where that has left the window at its top. */
+ *  - The forecast is made at the end of the window, from no later value: t +
+ *    ln(e/l - 1) / slope, the time of l = e / 2; in steps at the current learning rate.
+ *  - The forecast of the next mode to be learned is the same, but starts from the latest
+ *    value even where that is above the window's top. */
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/steps.h"
 
-#define WINDOW_TOP 0.1    /* of where a mode settles */
+#define WINDOW_TOP 0.1    /* of the expected final value */
 #define FLOOR_FACTOR 3.0  /* above the least value */
-#define FLOOR_LEAST 1e-12 /* of where a mode settles */
+#define FLOOR_LEAST 1e-12 /* of the expected final value */
 #define REACH 4.0         /* from the end of the window back */
 #define REACH_POINTS 4
 #define SCATTER 0.1 /* of a value far above the floor */
@@ -98,7 +99,7 @@ void es_steps_destroy(es_steps **s) {
   es_free(s);
 }
 
-/* Replace *x by a copy with room for `capacity` elements. */
+/* Replace *x by a copy of `capacity` elements. */
 static es_status enlarge(double **x, size_t used, size_t capacity) {
   double *larger = NULL;
   ES_TRY(ES_NEW(capacity, &larger));
@@ -108,14 +109,14 @@ static es_status enlarge(double **x, size_t used, size_t capacity) {
   return ES_OK;
 }
 
-static es_status make_room(es_steps *s) {
+static es_status reserve(es_steps *s) {
   if (s->count < s->capacity) return ES_OK;
-  const size_t used = (size_t) s->count, room = used > 0 ? 2 * used : 64;
+  const size_t used = (size_t) s->count, capacity = used > 0 ? 2 * used : 64;
   const size_t modes = (size_t) s->opt.modes;
-  ES_TRY(enlarge(&s->step, used, room));
-  ES_TRY(enlarge(&s->time, used, room));
-  ES_TRY(enlarge(&s->lambda, used * modes, room * modes));
-  s->capacity = (int) room;
+  ES_TRY(enlarge(&s->step, used, capacity));
+  ES_TRY(enlarge(&s->time, used, capacity));
+  ES_TRY(enlarge(&s->lambda, used * modes, capacity * modes));
+  s->capacity = (int) capacity;
   return ES_OK;
 }
 
@@ -130,7 +131,7 @@ es_status es_steps_add(es_steps *s, int64_t step, double time, const double *lam
     ES_CHECK(isfinite(lambda[j]), ES_EMATH,
              "got eigenvalue %d = %g at step %lld, expected a finite number", j + 1,
              lambda[j], (long long) step);
-  ES_TRY(make_room(s));
+  ES_TRY(reserve(s));
   const size_t modes = (size_t) s->opt.modes;
   s->step[s->count] = (double) step;
   s->time[s->count] = time;
@@ -152,17 +153,17 @@ static int last_below(curve c, double level) {
   return i;
 }
 
-/* The final value of a mode that has risen. */
+/* The final value of a learned mode. */
 static double settled_value(curve c) {
   const int now = c.s->count - 1;
-  const double latest = at(c, now), risen = c.s->opt.settled / 2;
+  const double latest = at(c, now), learned = c.s->opt.settled / 2;
   double low[LATEST] = {latest}; /* ascending */
   int n = 1;
   for (int i = now - 1; i >= 0 && n < LATEST; i--) {
     const double l = at(c, i);
     int k = n;
-    if (lone_dip(c, i, risen)) continue;
-    if (l <= risen || (n >= LEAST && c.s->step[i] < RECENT * c.s->step[now])) break;
+    if (lone_dip(c, i, learned)) continue;
+    if (l <= learned || (n >= LEAST && c.s->step[i] < RECENT * c.s->step[now])) break;
     for (; k > 0 && low[k - 1] > l; k--) low[k] = low[k - 1];
     low[k] = l;
     n++;
@@ -178,7 +179,7 @@ static double fraction(curve c, int i, double level) {
   return (level - low) / (high - low);
 }
 
-/* Where a mode that is not learned at snapshot i (-1: none yet) may settle. */
+/* Expected final value of a mode that is not learned at snapshot i (-1: none yet). */
 static double final_value(const es_steps *s, int i) {
   double sum = 0;
   int learned = 0;
@@ -240,15 +241,15 @@ static void fit(curve c, window *w) {
   w->error = sqrt(fmax(yy - w->slope * ty, 0) / (n - 2) / tt);
 }
 
-/* The step of a time after snapshot i, at the learning rate that led there. */
+/* The step of a time after snapshot i, at the learning rate before snapshot i. */
 static double step_of(const es_steps *s, int i, double time) {
   if (i < 1 || !(s->time[i] > s->time[i - 1])) return NAN;
   const double pace = (s->step[i] - s->step[i - 1]) / (s->time[i] - s->time[i - 1]);
   return s->step[i] + (time - s->time[i]) * pace;
 }
 
-/* When the mode will be at half of `end`, growing from snapshot i on. */
-static double foretell(curve c, int i, double end, double slope) {
+/* Forecast of the time at which the mode crosses half of `end`, from snapshot i. */
+static double extrapolate(curve c, int i, double end, double slope) {
   return c.s->time[i] + log(end / at(c, i) - 1) / slope;
 }
 
@@ -272,7 +273,7 @@ static es_step_row describe(curve c) {
   if (!isfinite(w.slope)) return row;
   row.gamma = w.slope / s->opt.rate;
   row.gamma_error = w.error / s->opt.rate;
-  row.time_predicted = foretell(c, w.last, w.end, w.slope);
+  row.time_predicted = extrapolate(c, w.last, w.end, w.slope);
   row.step_predicted = step_of(s, w.last, row.time_predicted);
   return row;
 }
@@ -299,7 +300,7 @@ es_forecast es_steps_next(const es_steps *s) {
   const double end = final_value(s, now);
   f.gamma = w.slope / s->opt.rate;
   f.gamma_error = w.error / s->opt.rate;
-  f.time = at(c, now) < end / 2 ? foretell(c, now, end, w.slope) : s->time[now];
+  f.time = at(c, now) < end / 2 ? extrapolate(c, now, end, w.slope) : s->time[now];
   f.step = step_of(s, now, f.time);
   return f;
 }
