@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file steps.h  Detector of learned modes: when each eigenvalue made its transition from
- *  small to its final value, its growth rate (theory.md's tau_j, gamma_j), and a forecast
- *  of the next transition. A transition is a step of the staircase that the spectrum of a
- *  run shows; a training step is called step here.
+/** @file steps.h  Detector of learned modes: when each eigenvalue made its transition
+ *  from small to its final value, its growth rate (theory.md's tau_j, gamma_j), and a
+ *  forecast of the next transition. A transition is a step of the staircase that the
+ *  spectrum of a run shows; a training step is called step here.
  *
  *  Feed it every snapshot's eigenvalues; ask for the table or the forecast at any time.
  *  The exact rules are at the head of steps.c. */

@@ -20,8 +20,8 @@ typedef struct es_column {
  *               use NULL. */
 es_status es_table_create(const char *path, bool echo, const es_column *col, int n,
                           es_table **t);
-/** Drop the rows of the file `path`, if it exists, whose first number is above `last`. Not
- *  collective. @return ES_OK, ES_EIO, ES_ENOMEM */
+/** Drop the rows of the file `path`, if it exists, whose first number is above `last`.
+ *  Not collective. @return ES_OK, ES_EIO, ES_ENOMEM */
 es_status es_table_keep(const char *path, double last);
 /** One row of n values; NaN is printed as "-". NULL table: no effect, ES_OK. */
 es_status es_table_row(es_table *t, const double *values);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file traj.c  Writing a trajectory: rows are buffered on rank 0 and written by flushes.
+/** @file traj.c  Writing a trajectory: rows are buffered on rank 0, written by flushes.
  *
  *  Order of calls: create -> declare (traj_declare.c) -> append ... flush ... -> close.
  *  Between flushes the file is not accessed: a killed run leaves it as its last flush

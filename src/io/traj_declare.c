@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file traj_declare.c  Creates datasets with attributes and scales from declared fields.
+/** @file traj_declare.c  Creates the datasets, attributes and scales of declared fields.
  *
  *  Group layout (H5MD's time-dependent elements, netCDF's coordinate variables):
  *    step  int64[T]            scale of dimension 0 of everything in the group

@@ -3,8 +3,8 @@
  *  resumes at, so that an interrupted run and an uninterrupted one give the same file.
  *
  *  A killed run may leave the series of a group with different numbers of rows, where
- *  HDF5 wrote some of them early, and zeros after rows that were dropped before: rows that
- *  not all series have, or whose step is not after the one before, are dropped too. */
+ *  HDF5 wrote some of them early, and zeros after rows that were dropped before: rows
+ *  that not all series have, or whose step is not after the one before, are dropped. */
 #include "traj_private.h"
 
 #include <stdio.h>

@@ -2,9 +2,9 @@
 /** @file snapshot_axes.c  Leading directions of the covariance: coordinates of the
  *  embeddings on the first three of them, invariance of the modes.
  *
- *  The invariance of mode v is v'Cv / v'Sv with the cross-correlation C and the covariance
- *  S both about the mean of all rows and both over N: 1 where the views agree, 0 where
- *  they are uncorrelated, -1 where they are opposite. */
+ *  The invariance of mode v is v'Cv / v'Sv with the cross-correlation C and the
+ *  covariance S both about the mean of all rows and both over N: 1 where the views agree,
+ *  0 where they are uncorrelated, -1 where they are opposite. */
 #include <math.h>
 #include <string.h>
 #include "eigenstep/mem.h"

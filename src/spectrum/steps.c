@@ -10,8 +10,8 @@
  *  - Its final value L is the median of the latest 5 values that followed the last one at
  *    or below settled / 2 (a lone dip, see below, is skipped); of the latest 3 where the
  *    others are older than the last quarter of the steps; of fewer where there are no
- *    more. From 3 on the noise of one snapshot moves it little. A latest value at or below
- *    half of that is L itself.
+ *    more. From 3 on the noise of one snapshot moves it little. A latest value at or
+ *    below half of that is L itself.
  *  - Its transition is between the last i with l_i <= L/2 and i + 1. Later dips that stay
  *    above L/2 do not count, nor do lone dips (one snapshot, with two above before it and
  *    one after it), nor earlier excursions.
