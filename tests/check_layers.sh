@@ -16,7 +16,7 @@ layers='
 4 tensor     dmat
 5a data      data
 5a nn        encoder net optim params
-5b spectrum  cov eig metric snapshot steps
+5b spectrum  cov eig metric snapshot transitions
 5b theory    compare descent flow kernel linear rates
 6 ssl        loss precondition
 7 train      accuracy train

@@ -19,7 +19,7 @@ typedef struct es_loss_batch {
   double *dz[2];      /**< [n, D] out: their gradients; NULL both: not wanted */
 } es_loss_batch;
 
-/** How the spectrum shows what a loss learns, for the step detector. */
+/** How the spectrum shows what a loss learns, for the transition detector. */
 typedef struct es_loss_growth {
   bool cross; /**< modes are eigenvalues of the cross-correlation of the views, not of the
                    embedding covariance */

@@ -8,7 +8,7 @@
 #include "eigenstep/eig.h"
 #include "eigenstep/metric.h"
 #include "eigenstep/param.h"
-#include "eigenstep/steps.h"
+#include "eigenstep/transitions.h"
 #include "eigenstep/traj.h"
 
 /** Section [spectrum]. */
@@ -26,15 +26,15 @@ extern const es_param es_spectrum_table[];
 
 /** What the embeddings mean. */
 typedef struct es_snapshot_options {
-  int dim;                     /**< D */
-  int64_t samples;             /**< rows of one view over all ranks */
-  bool pairs;                  /**< two views: cross-correlation is possible */
-  bool center, normalize;      /**< the loss's convention for the cross-correlation */
-  const char *followed;        /**< the matrix whose eigenvalues are the loss's modes:
+  int dim;                /**< D */
+  int64_t samples;        /**< rows of one view over all ranks */
+  bool pairs;             /**< two views: cross-correlation is possible */
+  bool center, normalize; /**< the loss's convention for the cross-correlation */
+  const char *followed;   /**< the matrix whose eigenvalues are the loss's modes:
                                "covariance" (NULL), "cross", or "unit", of embeddings
                                divided by their length, which is then measured too */
-  double rate, settled, alone; /**< of the modes' growth, as in es_steps_options; 0 = 8, 1
-                                    and where the others settle */
+  /** Growth of the modes, as in es_transitions_options; 0: 8, 1, the same as settled. */
+  double rate, settled, alone;
 } es_snapshot_options;
 
 /** Views of each sample that es_snapshot_take expects: 1, 2, or as many as LiDAR. */
@@ -61,11 +61,11 @@ void es_snapshot_destroy(es_snapshot **s);
 es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
                             const int64_t *label, const char *names);
 
-/** Collective. Feed the detector of learned modes with the snapshots of a resumed
- *  trajectory. @return ES_OK, ES_EFORMAT, ES_ENOMEM: the same on all ranks */
+/** Collective. Feed the transition detector with the snapshots of a resumed trajectory.
+ *  @return ES_OK, ES_EFORMAT, ES_ENOMEM: the same on all ranks */
 es_status es_snapshot_recall(es_snapshot *s);
 
-/** Collective. Take one: append to the trajectory and the step detector.
+/** Collective. Take one: append to the trajectory and the transition detector.
  *  @param e  as many views as es_snapshot_views says, of the options' dim and samples; e
  *            and its arrays are borrowed and unchanged; e->grid is not read (the
  *            snapshot's own is)
@@ -84,9 +84,9 @@ es_forecast es_snapshot_next(const es_snapshot *s);
 /** Value of a metric in the last snapshot, NaN if unknown. */
 double es_snapshot_metric(const es_snapshot *s, const char *name);
 /** Collective. Write /steps. */
-es_status es_snapshot_write_steps(es_snapshot *s);
+es_status es_snapshot_write_transitions(es_snapshot *s);
 /** Rows of /steps, rows[k]; returns k. */
-int es_snapshot_steps(const es_snapshot *s, es_step_row *rows);
+int es_snapshot_transitions(const es_snapshot *s, es_transition *rows);
 /** Memory of a snapshot in bytes per rank, and bytes that it adds to the file. */
 int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
                           int ranks);

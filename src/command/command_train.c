@@ -31,20 +31,20 @@ static const char *cell(char text[32], double v) {
   return text;
 }
 
-/* The table of learned modes, from the step detector, and the two after them. */
+/* The table of learned modes, from the transition detector, and the two after them. */
 static es_status print_steps(const es_comm *c, const es_snapshot *s,
                              const es_prediction *f) {
   int k = 0;
   (void) es_snapshot_values(s, &k);
-  es_step_row *row = NULL;
+  es_transition *row = NULL;
   ES_TRY(es_comm_agree(c, ES_NEW(k, &row)));
-  es_snapshot_steps(s, row);
+  es_snapshot_transitions(s, row);
   const int learned = es_snapshot_learned(s);
   int shown = 0;
   es_print("\n%5s %10s %12s %12s %12s %12s %12s %12s", "mode", "step", "time", "forecast",
            "at start", "gamma", "at start", "eigenvalue");
   for (; shown < k && shown < learned + 2 && shown < 32; shown++) {
-    const es_step_row *r = &row[shown];
+    const es_transition *r = &row[shown];
     const bool known = shown < f->modes;
     char a[32], b[32], p[32], g[32], tau[32], gamma[32];
     es_print("%5d %10s %12s %12s %12s %12s %12s %12.4g%s", r->mode, cell(a, r->step),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file snapshot_private.h  Parts of the snapshot object. snapshot.c takes a snapshot;
  *  snapshot_matrices.c is the table of matrices; snapshot_spectrum.c solves one;
- *  snapshot_axes.c and snapshot_metrics.c describe the covariance; snapshot_steps.c
+ *  snapshot_axes.c and snapshot_metrics.c describe the covariance; snapshot_modes.c
  *  follows the modes; snapshot_setup.c declares what is written. */
 #ifndef ES_SNAPSHOT_PRIVATE_H
 #define ES_SNAPSHOT_PRIVATE_H
@@ -74,11 +74,11 @@ typedef struct es_snapshot_metrics {
   double *sigma; /**< [k] owned; singular values of Z, where all are kept */
 } es_snapshot_metrics;
 
-/** The step detector and what it was fed last. */
+/** The transition detector and its last input. */
 typedef struct es_snapshot_modes {
-  es_steps *steps; /**< owned */
-  double *value;   /**< [k] owned: followed eigenvalues of the last snapshot */
-  int series;      /**< /forecast */
+  es_transitions *detector; /**< owned */
+  double *value;            /**< [k] owned: followed eigenvalues of the last snapshot */
+  int series;               /**< /forecast */
 } es_snapshot_modes;
 
 struct es_snapshot {
@@ -126,7 +126,7 @@ es_status es_snapshot_declare_metrics(es_snapshot *s);
 es_status es_snapshot_measure_rows(es_snapshot *s, const es_embedding *e);
 es_status es_snapshot_append_metrics(es_snapshot *s, const es_moment *now);
 
-/** /forecast: declare, append what the step detector says. */
+/** /forecast: declare, append what the transition detector says. */
 es_status es_snapshot_declare_forecast(es_snapshot *s);
 es_status es_snapshot_append_forecast(es_snapshot *s, const es_moment *now);
 

@@ -124,11 +124,11 @@ static es_status allocate(es_snapshot *s) {
   ES_TRY(ES_NEW(2 * invariant, &s->axes.products));
   ES_TRY(ES_NEW(k + 3 + invariant, &s->row));
   ES_TRY(ES_NEW(k, &s->modes.value));
-  const es_steps_options o = {.modes = s->size.k,
-                              .rate = s->opt.rate > 0 ? s->opt.rate : 8,
-                              .settled = s->opt.settled,
-                              .alone = s->opt.alone};
-  return es_steps_create(&o, &s->modes.steps);
+  const es_transitions_options o = {.modes = s->size.k,
+                                    .rate = s->opt.rate > 0 ? s->opt.rate : 8,
+                                    .settled = s->opt.settled,
+                                    .alone = s->opt.alone};
+  return es_transitions_create(&o, &s->modes.detector);
 }
 
 es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_params *p,
@@ -175,7 +175,7 @@ void es_snapshot_destroy(es_snapshot **s) {
   if (*s == NULL) return;
   for (int i = 0; i < ES_MATRICES; i++) es_eig_destroy(&(*s)->matrices.of[i].spectrum);
   es_eig_destroy(&(*s)->axes.leading);
-  es_steps_destroy(&(*s)->modes.steps);
+  es_transitions_destroy(&(*s)->modes.detector);
   es_free(&(*s)->axes.axis);
   es_free(&(*s)->axes.pca);
   es_free(&(*s)->axes.products);

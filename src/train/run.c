@@ -314,7 +314,7 @@ static es_status loop_body(loop *l) {
   if (t->skipped > 0)
     es_warn("%lld of %lld steps made no update, as their loss or gradient was not finite",
             (long long) t->skipped, (long long) t->step);
-  ES_TRY(es_snapshot_write_steps(l->snapshot));
+  ES_TRY(es_snapshot_write_transitions(l->snapshot));
   ES_TRY(checkpoint(l));
   if (l->cause <= ES_STOP_CHECKPOINT) return ES_OK;
   l->stop->cause = l->cause;

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file steps.h  Detector of learned modes: when each eigenvalue made its transition
- *  from small to its final value, its growth rate (theory.md's tau_j, gamma_j), and a
- *  forecast of the next transition. A transition is a step of the staircase that the
- *  spectrum of a run shows; a training step is called step here.
+/** @file transitions.h  Transition detector: when each eigenvalue went from small to its
+ *  final value, its growth rate (theory.md's tau_j, gamma_j), and a forecast of the next
+ *  transition. A transition is a step of the staircase that the spectrum of a run shows;
+ *  a training step is called step here.
  *
  *  Feed it every snapshot's eigenvalues; ask for the table or the forecast at any time.
- *  The exact rules are at the head of steps.c. */
-#ifndef ES_STEPS_H
-#define ES_STEPS_H
+ *  The exact rules are at the head of transitions.c. */
+#ifndef ES_TRANSITIONS_H
+#define ES_TRANSITIONS_H
 
 #include <stdint.h>
 #include "eigenstep/status.h"
 #include "eigenstep/visit.h"
 
-typedef struct es_steps es_steps;
+typedef struct es_transitions es_transitions;
 
-typedef struct es_steps_options {
+typedef struct es_transitions_options {
   int modes;      /**< how many leading eigenvalues are followed */
   double rate;    /**< from a small start lambda grows as e^(rate gamma t): 8 for Barlow
                        Twins, 4/T for NT-Xent of dot products, 2 for VICReg */
   double settled; /**< typical final value of a learned mode: 1 for Barlow Twins */
   double alone;   /**< that of the first mode before others are learned; 0: the same */
-} es_steps_options;
+} es_transitions_options;
 
 /** One mode, learned or growing. */
-typedef struct es_step_row {
+typedef struct es_transition {
   int mode; /**< 1-based, by descending eigenvalue */
   /** Transition: crossing of half the final value (the median of the latest three to
    * five), interpolated, dips of one snapshot skipped; NaN if the mode is not learned, or
@@ -36,7 +36,7 @@ typedef struct es_step_row {
   double gamma;       /**< growth rate in that window / rate; NaN if not fitted */
   double gamma_error; /**< its standard error */
   double value;       /**< latest eigenvalue */
-} es_step_row;
+} es_transition;
 
 /** The next mode to be learned, from all snapshots so far. */
 typedef struct es_forecast {
@@ -46,20 +46,21 @@ typedef struct es_forecast {
 } es_forecast;
 
 /** @return ES_OK; ES_EARG (no modes; rate or settled not above 0); ES_ENOMEM */
-es_status es_steps_create(const es_steps_options *o, es_steps **s);
-void es_steps_destroy(es_steps **s);
+es_status es_transitions_create(const es_transitions_options *o, es_transitions **s);
+void es_transitions_destroy(es_transitions **s);
 
 /** Add one snapshot; lambda[modes] descending.
  *  @return ES_OK; ES_EARG (step not after the last one, time before it); ES_EMATH (not
  *          finite); ES_ENOMEM */
-es_status es_steps_add(es_steps *s, int64_t step, double time, const double *lambda);
+es_status es_transitions_add(es_transitions *s, int64_t step, double time,
+                             const double *lambda);
 
 /** Fill rows[modes]. */
-void es_steps_table(const es_steps *s, es_step_row *rows);
+void es_transitions_table(const es_transitions *s, es_transition *rows);
 
 /** Number of modes whose latest eigenvalue exceeds settled / 2. */
-int es_steps_learned(const es_steps *s);
+int es_transitions_learned(const es_transitions *s);
 
-es_forecast es_steps_next(const es_steps *s);
+es_forecast es_transitions_next(const es_transitions *s);
 
 #endif

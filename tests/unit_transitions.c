@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file unit_steps.c  The step detector on logistic curves with known rate and
- *  time, with and without a noise floor, coarse and fine snapshots. */
+/** @file unit_transitions.c  The transition detector on logistic curves with known rate
+ *  and time, with and without a noise floor, coarse and fine snapshots. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include "eigenstep/rng.h"
-#include "eigenstep/steps.h"
+#include "eigenstep/transitions.h"
 
 static const double gammas[3] = {2.0, 0.7, 0.4};
 static const double starts[3] = {1e-3, 1e-5, 3e-6};
@@ -28,11 +28,11 @@ static void within(double got, double want, double relative) {
 
 /* Three modes, `rate` steps a unit of time, up to t_end, each value through
    `change`. */
-static es_steps *run(double t_end, int every, double scale,
-                     double (*change)(double value, int mode, int i)) {
-  es_steps *s = NULL;
-  const es_steps_options o = {.modes = 3, .rate = 8, .settled = scale};
-  assert_int_equal(es_steps_create(&o, &s), ES_OK);
+static es_transitions *run(double t_end, int every, double scale,
+                           double (*change)(double value, int mode, int i)) {
+  es_transitions *s = NULL;
+  const es_transitions_options o = {.modes = 3, .rate = 8, .settled = scale};
+  assert_int_equal(es_transitions_create(&o, &s), ES_OK);
   for (int i = 0; i * every / 1000.0 <= t_end; i++) {
     const double t = i * every / 1000.0;
     double lambda[3];
@@ -40,7 +40,7 @@ static es_steps *run(double t_end, int every, double scale,
       lambda[j] = scale * logistic(j, t);
       if (change) lambda[j] = change(lambda[j], j, i);
     }
-    assert_int_equal(es_steps_add(s, (int64_t) i * every, t, lambda), ES_OK);
+    assert_int_equal(es_transitions_add(s, (int64_t) i * every, t, lambda), ES_OK);
   }
   return s;
 }
@@ -49,10 +49,10 @@ static void logistic_curves_are_recovered(void **state) {
   (void) state;
   const double scales[] = {1, 0.02, 40};
   for (int k = 0; k < 3; k++) {
-    es_steps *s = run(8, 10, scales[k], NULL);
-    es_step_row row[3];
-    es_steps_table(s, row);
-    assert_int_equal(es_steps_learned(s), 3);
+    es_transitions *s = run(8, 10, scales[k], NULL);
+    es_transition row[3];
+    es_transitions_table(s, row);
+    assert_int_equal(es_transitions_learned(s), 3);
     for (int j = 0; j < 3; j++) {
       assert_int_equal(row[j].mode, j + 1);
       within(row[j].gamma, gammas[j], 0.01);
@@ -61,7 +61,7 @@ static void logistic_curves_are_recovered(void **state) {
       within(row[j].time_predicted, tau(j), 0.01);
       within(row[j].value, scales[k] * logistic(j, 8), 1e-14);
     }
-    es_steps_destroy(&s);
+    es_transitions_destroy(&s);
     assert_null(s);
   }
 }
@@ -69,15 +69,15 @@ static void logistic_curves_are_recovered(void **state) {
 static void coarse_snapshots(void **state) {
   (void) state;
   /* Mode 2 doubles every 0.12: snapshots every 0.25 make it jump fourfold. */
-  es_steps *s = run(8, 250, 1, NULL);
-  es_step_row row[3];
-  es_steps_table(s, row);
+  es_transitions *s = run(8, 250, 1, NULL);
+  es_transition row[3];
+  es_transitions_table(s, row);
   for (int j = 1; j < 3; j++) {
     within(row[j].gamma, gammas[j], 0.01);
     assert_true(fabs(row[j].time - tau(j)) < 0.07);
     within(row[j].time_predicted, tau(j), 0.01);
   }
-  es_steps_destroy(&s);
+  es_transitions_destroy(&s);
 }
 
 static double floor_and_noise(double value, int mode, int i) {
@@ -88,16 +88,16 @@ static double floor_and_noise(double value, int mode, int i) {
 
 static void noise_floor_is_kept_out(void **state) {
   (void) state;
-  es_steps *s = run(8, 10, 1, floor_and_noise);
-  es_step_row row[3];
-  es_steps_table(s, row);
+  es_transitions *s = run(8, 10, 1, floor_and_noise);
+  es_transition row[3];
+  es_transitions_table(s, row);
   for (int j = 0; j < 3; j++) {
     /* The floor adds 2e-4 to values from 6e-4 on, which takes some of the slope. */
     within(row[j].gamma, gammas[j], 0.1);
     within(row[j].time, tau(j), 0.03);
     within(row[j].time_predicted, tau(j), 0.04);
   }
-  es_steps_destroy(&s);
+  es_transitions_destroy(&s);
 }
 
 static double only_floor(double value, int mode, int i) {
@@ -106,39 +106,39 @@ static double only_floor(double value, int mode, int i) {
 
 static void noise_alone_is_no_step(void **state) {
   (void) state;
-  es_steps *s = run(8, 10, 1, only_floor);
-  es_step_row row[3];
-  es_steps_table(s, row);
-  assert_int_equal(es_steps_learned(s), 1);
+  es_transitions *s = run(8, 10, 1, only_floor);
+  es_transition row[3];
+  es_transitions_table(s, row);
+  assert_int_equal(es_transitions_learned(s), 1);
   for (int j = 1; j < 3; j++) {
     assert_true(isnan(row[j].step) && isnan(row[j].time));
     assert_true(isnan(row[j].gamma) && isnan(row[j].time_predicted));
     assert_true(row[j].value < 3e-4);
   }
-  es_steps_destroy(&s);
+  es_transitions_destroy(&s);
 }
 
 /* The point of it: a mode is forecast before it rises, and the forecast stays. */
 static void forecast_comes_before_the_step(void **state) {
   (void) state;
   const double early = 0.6 * tau(2);
-  es_steps *s = run(early, 10, 1, NULL);
-  es_step_row before[3], after[3];
-  es_steps_table(s, before);
-  assert_int_equal(es_steps_learned(s), 2);
+  es_transitions *s = run(early, 10, 1, NULL);
+  es_transition before[3], after[3];
+  es_transitions_table(s, before);
+  assert_int_equal(es_transitions_learned(s), 2);
   assert_true(before[2].value < 0.01);
   assert_true(isnan(before[2].step) && isnan(before[2].time));
   within(before[2].gamma, gammas[2], 0.01);
   within(before[2].time_predicted, tau(2), 0.02);
-  es_steps_destroy(&s);
+  es_transitions_destroy(&s);
   s = run(tau(1) + 0.05, 10, 1, NULL);
-  es_steps_table(s, before);
-  es_steps_destroy(&s);
+  es_transitions_table(s, before);
+  es_transitions_destroy(&s);
   s = run(8, 10, 1, NULL);
-  es_steps_table(s, after);
+  es_transitions_table(s, after);
   assert_true(before[1].time_predicted == after[1].time_predicted);
   assert_true(before[1].gamma == after[1].gamma);
-  es_steps_destroy(&s);
+  es_transitions_destroy(&s);
 }
 
 /* Five modes one after the other, of a loss with its own rate and end value, each value
@@ -149,11 +149,11 @@ static void noisy_forecasts_are_near(void **state) {
   enum { MODES = 5, SNAPSHOTS = 400 };
   const double rates[2] = {2, 8}, settled[2] = {0.1, 1};
   for (int k = 0; k < 2; k++) {
-    const es_steps_options o = {MODES, rates[k], settled[k], 0};
-    es_steps *s = NULL;
+    const es_transitions_options o = {MODES, rates[k], settled[k], 0};
+    es_transitions *s = NULL;
     int seen[MODES] = {0}, far[MODES] = {0}, good = 0;
     double tau[MODES], gamma[MODES];
-    assert_int_equal(es_steps_create(&o, &s), ES_OK);
+    assert_int_equal(es_transitions_create(&o, &s), ES_OK);
     for (int j = 0; j < MODES; j++) {
       gamma[j] = 3 * pow(0.6, j);
       tau[j] = log(1e4) / (rates[k] * gamma[j]);
@@ -167,8 +167,8 @@ static void noisy_forecasts_are_near(void **state) {
         l[j] = settled[k] * (clean * (1 + 0.05 * es_rng_normal(&r)) +
                              5e-5 * es_rng_range(&r, 0.5, 1.5));
       }
-      assert_int_equal(es_steps_add(s, i, i * dt, l), ES_OK);
-      const es_forecast f = es_steps_next(s);
+      assert_int_equal(es_transitions_add(s, i, i * dt, l), ES_OK);
+      const es_forecast f = es_transitions_next(s);
       if (f.mode == 0 || !isfinite(f.time) || l[f.mode - 1] > 0.1 * settled[k]) continue;
       seen[f.mode - 1]++;
       far[f.mode - 1] += fabs(f.time / tau[f.mode - 1] - 1) > 0.15;
@@ -179,15 +179,15 @@ static void noisy_forecasts_are_near(void **state) {
     if (good < 4)
       fail_msg("good %d: far %d/%d %d/%d %d/%d %d/%d %d/%d", good, far[0], seen[0],
                far[1], seen[1], far[2], seen[2], far[3], seen[3], far[4], seen[4]);
-    es_step_row row[MODES];
-    es_steps_table(s, row);
+    es_transition row[MODES];
+    es_transitions_table(s, row);
     for (int j = 0; j < MODES; j++) {
       within(row[j].time, tau[j], 0.05);
       within(row[j].time_predicted, tau[j], 0.15);
       within(row[j].gamma, gamma[j], 0.2);
       assert_true(row[j].gamma_error > 0 && row[j].gamma_error < 0.2 * gamma[j]);
     }
-    es_steps_destroy(&s);
+    es_transitions_destroy(&s);
   }
 }
 
@@ -200,12 +200,12 @@ static double shaken(double value, int mode, int i) {
 
 static void excursions_do_not_count(void **state) {
   (void) state;
-  es_steps *s = run(8, 10, 1, shaken);
-  es_step_row row[3];
-  es_steps_table(s, row);
+  es_transitions *s = run(8, 10, 1, shaken);
+  es_transition row[3];
+  es_transitions_table(s, row);
   within(row[0].time, tau(0), 0.01);
   within(row[1].time, tau(1), 0.003);
-  es_steps_destroy(&s);
+  es_transitions_destroy(&s);
 }
 
 static double learned_at_once(double value, int mode, int i) {
@@ -214,14 +214,14 @@ static double learned_at_once(double value, int mode, int i) {
 
 static void learned_from_the_start_has_no_step(void **state) {
   (void) state;
-  es_steps *s = run(8, 10, 1, learned_at_once);
-  es_step_row row[3];
-  es_steps_table(s, row);
-  assert_int_equal(es_steps_learned(s), 3);
+  es_transitions *s = run(8, 10, 1, learned_at_once);
+  es_transition row[3];
+  es_transitions_table(s, row);
+  assert_int_equal(es_transitions_learned(s), 3);
   assert_true(isnan(row[0].step) && isnan(row[0].time) && isnan(row[0].gamma));
   assert_true(isnan(row[0].time_predicted) && row[0].value > 0.9);
   within(row[1].time, tau(1), 0.003);
-  es_steps_destroy(&s);
+  es_transitions_destroy(&s);
 }
 
 /* The first mode settles at 6, where a learned one settles at about 1. */
@@ -229,17 +229,18 @@ static void the_first_may_settle_higher(void **state) {
   (void) state;
   double off[2];
   for (int k = 0; k < 2; k++) {
-    const es_steps_options o = {.modes = 1, .rate = 2, .settled = 1, .alone = k * 6};
-    es_steps *s = NULL;
-    es_step_row row;
-    assert_int_equal(es_steps_create(&o, &s), ES_OK);
+    const es_transitions_options o = {
+        .modes = 1, .rate = 2, .settled = 1, .alone = k * 6};
+    es_transitions *s = NULL;
+    es_transition row;
+    assert_int_equal(es_transitions_create(&o, &s), ES_OK);
     for (int i = 0; i < 200; i++) {
       const double t = i / 10.0, l = 6 / (1 + 1e6 * exp(-2 * t));
-      assert_int_equal(es_steps_add(s, i, t, &l), ES_OK);
+      assert_int_equal(es_transitions_add(s, i, t, &l), ES_OK);
     }
-    es_steps_table(s, &row);
+    es_transitions_table(s, &row);
     off[k] = row.time_predicted / row.time - 1;
-    es_steps_destroy(&s);
+    es_transitions_destroy(&s);
   }
   within(off[0], -log(6) / 2 / (log(1e6) / 2), 0.2); /* as if it were to be at 1 */
   assert_true(fabs(off[1]) < 0.005);
@@ -247,13 +248,14 @@ static void the_first_may_settle_higher(void **state) {
 
 /* Snapshots of one mode, 1 a step; the step at which it rose. */
 static double rose_at(const double *lambda, int n) {
-  const es_steps_options o = {.modes = 1, .rate = 8, .settled = 1};
-  es_steps *s = NULL;
-  es_step_row row;
-  assert_int_equal(es_steps_create(&o, &s), ES_OK);
-  for (int i = 0; i < n; i++) assert_int_equal(es_steps_add(s, i, i, &lambda[i]), ES_OK);
-  es_steps_table(s, &row);
-  es_steps_destroy(&s);
+  const es_transitions_options o = {.modes = 1, .rate = 8, .settled = 1};
+  es_transitions *s = NULL;
+  es_transition row;
+  assert_int_equal(es_transitions_create(&o, &s), ES_OK);
+  for (int i = 0; i < n; i++)
+    assert_int_equal(es_transitions_add(s, i, i, &lambda[i]), ES_OK);
+  es_transitions_table(s, &row);
+  es_transitions_destroy(&s);
   return row.step;
 }
 
@@ -286,28 +288,28 @@ static void the_last_snapshot_may_be_noisy(void **state) {
 
 static void bad_snapshots_are_refused(void **state) {
   (void) state;
-  es_steps *s = NULL;
-  es_step_row row[2];
+  es_transitions *s = NULL;
+  es_transition row[2];
   const double good[2] = {1, 0.5}, bad[2] = {1, NAN};
-  es_steps_options o = {.modes = 0, .rate = 8, .settled = 1};
-  assert_int_equal(es_steps_create(&o, &s), ES_EARG);
-  o = (es_steps_options){.modes = 2, .rate = 0, .settled = 1};
-  assert_int_equal(es_steps_create(&o, &s), ES_EARG);
+  es_transitions_options o = {.modes = 0, .rate = 8, .settled = 1};
+  assert_int_equal(es_transitions_create(&o, &s), ES_EARG);
+  o = (es_transitions_options){.modes = 2, .rate = 0, .settled = 1};
+  assert_int_equal(es_transitions_create(&o, &s), ES_EARG);
   assert_null(s);
   o.rate = 8;
-  assert_int_equal(es_steps_create(&o, &s), ES_OK);
-  es_steps_table(s, row);
+  assert_int_equal(es_transitions_create(&o, &s), ES_OK);
+  es_transitions_table(s, row);
   assert_true(isnan(row[1].value) && row[1].mode == 2);
-  assert_int_equal(es_steps_learned(s), 0);
-  assert_int_equal(es_steps_add(s, 10, 0.1, good), ES_OK);
-  assert_int_equal(es_steps_add(s, 10, 0.2, good), ES_EARG);
-  assert_int_equal(es_steps_add(s, 11, 0.0, good), ES_EARG);
-  assert_int_equal(es_steps_add(s, 11, NAN, good), ES_EARG);
-  assert_int_equal(es_steps_add(s, 11, 0.2, bad), ES_EMATH);
-  assert_int_equal(es_steps_add(s, 11, 0.1, good), ES_OK);
-  assert_int_equal(es_steps_learned(s), 1);
-  es_steps_destroy(&s);
-  es_steps_destroy(&s);
+  assert_int_equal(es_transitions_learned(s), 0);
+  assert_int_equal(es_transitions_add(s, 10, 0.1, good), ES_OK);
+  assert_int_equal(es_transitions_add(s, 10, 0.2, good), ES_EARG);
+  assert_int_equal(es_transitions_add(s, 11, 0.0, good), ES_EARG);
+  assert_int_equal(es_transitions_add(s, 11, NAN, good), ES_EARG);
+  assert_int_equal(es_transitions_add(s, 11, 0.2, bad), ES_EMATH);
+  assert_int_equal(es_transitions_add(s, 11, 0.1, good), ES_OK);
+  assert_int_equal(es_transitions_learned(s), 1);
+  es_transitions_destroy(&s);
+  es_transitions_destroy(&s);
 }
 
 int main(void) {

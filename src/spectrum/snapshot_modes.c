@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file snapshot_steps.c  The step detector of a snapshot, fed with the eigenvalues of
- *  the followed matrix: /forecast row by row, /steps at the end. */
+/** @file snapshot_modes.c  The transition detector of a snapshot, fed with the
+ *  eigenvalues of the followed matrix: /forecast row by row, /steps at the end. */
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "snapshot_private.h"
@@ -23,17 +23,17 @@ es_status es_snapshot_declare_forecast(es_snapshot *s) {
                          field, sizeof field / sizeof *field, &s->modes.series);
 }
 
-/* Feed the step detector one snapshot. */
+/* Feed the transition detector one snapshot. */
 static es_status add(es_snapshot_modes *m, int k, int64_t step, double time,
                      const double *value) {
   memcpy(m->value, value, (size_t) k * sizeof *value);
-  return es_steps_add(m->steps, step, time, m->value);
+  return es_transitions_add(m->detector, step, time, m->value);
 }
 
 es_status es_snapshot_append_forecast(es_snapshot *s, const es_moment *now) {
   const double *const value = s->matrices.followed->spectrum->value;
   ES_TRY(add(&s->modes, s->size.k, now->step, now->time, value));
-  const es_forecast f = es_steps_next(s->modes.steps);
+  const es_forecast f = es_transitions_next(s->modes.detector);
   const double row[] = {f.mode, f.step, f.time, f.gamma, f.gamma_error};
   return es_traj_append(s->traj, s->modes.series, now->step, now->time, row);
 }
@@ -55,19 +55,19 @@ const double *es_snapshot_values(const es_snapshot *s, int *k) {
 }
 
 int es_snapshot_learned(const es_snapshot *s) {
-  return es_steps_learned(s->modes.steps);
+  return es_transitions_learned(s->modes.detector);
 }
 
 es_forecast es_snapshot_next(const es_snapshot *s) {
-  return es_steps_next(s->modes.steps);
+  return es_transitions_next(s->modes.detector);
 }
 
-int es_snapshot_steps(const es_snapshot *s, es_step_row *rows) {
-  es_steps_table(s->modes.steps, rows);
+int es_snapshot_transitions(const es_snapshot *s, es_transition *rows) {
+  es_transitions_table(s->modes.detector, rows);
   return s->size.k;
 }
 
-es_status es_snapshot_write_steps(es_snapshot *s) {
+es_status es_snapshot_write_transitions(es_snapshot *s) {
   const es_traj_field col[] = {
       ES_TRAJ_SCALAR("mode", "1", "number of the mode, largest eigenvalue first"),
       ES_TRAJ_SCALAR("step_measured", "steps",
@@ -82,13 +82,13 @@ es_status es_snapshot_write_steps(es_snapshot *s) {
                      "loss's factor (8 for Barlow Twins)"),
       ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma")};
   enum { COLS = sizeof col / sizeof col[0] };
-  es_step_row *row = NULL;
+  es_transition *row = NULL;
   double *v = NULL;
   es_status st = ES_NEW(s->size.k, &row);
   if (st == ES_OK) st = ES_NEW(COLS * (size_t) s->size.k, &v);
   st = es_comm_agree(s->grid->comm, st);
   if (st != ES_OK) goto done;
-  es_steps_table(s->modes.steps, row);
+  es_transitions_table(s->modes.detector, row);
   for (int i = 0; i < s->size.k; i++) {
     double *r = v + (size_t) i * COLS;
     r[0] = row[i].mode;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file steps.c  Detector of learned modes: when each eigenvalue of the followed matrix
+/** @file transitions.c  Transition detector: when each eigenvalue of the followed matrix
  *  made its transition, its growth rate, and a forecast of the transition from the
  *  exponential phase (Simon et al., ICML 2023: lambda(t) is a logistic curve of rate
  *  8 gamma; other losses have other factors).
@@ -41,7 +41,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include "eigenstep/mem.h"
-#include "eigenstep/steps.h"
+#include "eigenstep/transitions.h"
 
 #define WINDOW_TOP 0.1    /* of the expected final value */
 #define FLOOR_FACTOR 3.0  /* above the least value */
@@ -55,8 +55,8 @@
 #define RECENT 0.75 /* of the latest step */
 enum { LATEST = 5, LEAST = 3 };
 
-struct es_steps {
-  es_steps_options opt;
+struct es_transitions {
+  es_transitions_options opt;
   int count, capacity;
   double *step, *time; /* [capacity] owned */
   double *lambda;      /* [capacity][modes] owned */
@@ -64,7 +64,7 @@ struct es_steps {
 
 /* One mode's history. */
 typedef struct curve {
-  const es_steps *s;
+  const es_transitions *s;
   int mode;
 } curve;
 
@@ -80,18 +80,18 @@ static double at(curve c, int i) {
   return c.s->lambda[(size_t) i * (size_t) c.s->opt.modes + (size_t) c.mode];
 }
 
-es_status es_steps_create(const es_steps_options *o, es_steps **s) {
+es_status es_transitions_create(const es_transitions_options *o, es_transitions **s) {
   ES_CHECK(o->modes >= 1, ES_EARG, "got %d modes, expected at least 1", o->modes);
   ES_CHECK(o->rate > 0 && o->settled > 0, ES_EARG,
            "got rate %g, settled %g, expected both above 0", o->rate, o->settled);
-  es_steps *n = NULL;
+  es_transitions *n = NULL;
   ES_TRY(es_alloc(sizeof *n, "step detector", (void **) &n));
   n->opt = *o;
   *s = n;
   return ES_OK;
 }
 
-void es_steps_destroy(es_steps **s) {
+void es_transitions_destroy(es_transitions **s) {
   if (!*s) return;
   es_free(&(*s)->step);
   es_free(&(*s)->time);
@@ -109,7 +109,7 @@ static es_status enlarge(double **x, size_t used, size_t capacity) {
   return ES_OK;
 }
 
-static es_status reserve(es_steps *s) {
+static es_status reserve(es_transitions *s) {
   if (s->count < s->capacity) return ES_OK;
   const size_t used = (size_t) s->count, capacity = used > 0 ? 2 * used : 64;
   const size_t modes = (size_t) s->opt.modes;
@@ -120,7 +120,8 @@ static es_status reserve(es_steps *s) {
   return ES_OK;
 }
 
-es_status es_steps_add(es_steps *s, int64_t step, double time, const double *lambda) {
+es_status es_transitions_add(es_transitions *s, int64_t step, double time,
+                             const double *lambda) {
   const int last = s->count - 1;
   ES_CHECK(last < 0 || (double) step > s->step[last], ES_EARG,
            "got step %lld, expected one after %.0f", (long long) step, s->step[last]);
@@ -180,7 +181,7 @@ static double fraction(curve c, int i, double level) {
 }
 
 /* Expected final value of a mode that is not learned at snapshot i (-1: none yet). */
-static double final_value(const es_steps *s, int i) {
+static double final_value(const es_transitions *s, int i) {
   double sum = 0;
   int learned = 0;
   for (int j = 0; i >= 0 && j < s->opt.modes; j++) {
@@ -242,7 +243,7 @@ static void fit(curve c, window *w) {
 }
 
 /* The step of a time after snapshot i, at the learning rate before snapshot i. */
-static double step_of(const es_steps *s, int i, double time) {
+static double step_of(const es_transitions *s, int i, double time) {
   if (i < 1 || !(s->time[i] > s->time[i - 1])) return NAN;
   const double pace = (s->step[i] - s->step[i - 1]) / (s->time[i] - s->time[i - 1]);
   return s->step[i] + (time - s->time[i]) * pace;
@@ -253,9 +254,9 @@ static double extrapolate(curve c, int i, double end, double slope) {
   return c.s->time[i] + log(end / at(c, i) - 1) / slope;
 }
 
-static es_step_row describe(curve c) {
-  es_step_row row = {c.mode + 1, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
-  const es_steps *s = c.s;
+static es_transition describe(curve c) {
+  es_transition row = {c.mode + 1, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+  const es_transitions *s = c.s;
   const int now = s->count - 1;
   if (now < 0) return row;
   row.value = at(c, now);
@@ -278,19 +279,19 @@ static es_step_row describe(curve c) {
   return row;
 }
 
-void es_steps_table(const es_steps *s, es_step_row *rows) {
+void es_transitions_table(const es_transitions *s, es_transition *rows) {
   for (int j = 0; j < s->opt.modes; j++) rows[j] = describe((curve){s, j});
 }
 
-int es_steps_learned(const es_steps *s) {
+int es_transitions_learned(const es_transitions *s) {
   int learned = 0;
   for (int j = 0; s->count > 0 && j < s->opt.modes; j++)
     learned += at((curve){s, j}, s->count - 1) > s->opt.settled / 2;
   return learned;
 }
 
-es_forecast es_steps_next(const es_steps *s) {
-  const int now = s->count - 1, next = es_steps_learned(s);
+es_forecast es_transitions_next(const es_transitions *s) {
+  const int now = s->count - 1, next = es_transitions_learned(s);
   es_forecast f = {next < s->opt.modes ? next + 1 : 0, NAN, NAN, NAN, NAN};
   if (now < 0 || f.mode == 0) return f;
   const curve c = {s, next};
