@@ -29,19 +29,59 @@ CONFIG_MAY = r"base/param|io/provenance|eigenstep/(param|provenance)"
 ABOVE_CONFIG = ("run", "predict", "solved", "bench", "command", "main.c")
 # Breaches there are at present: they warn. This list is to become empty.
 PENDING = """
-es_accuracy_create include/eigenstep/accuracy.h es_assembly_probe es_assembly es_op_desc
-es_op_args es_augment_apply es_augment_measure include/eigenstep/data.h es_model_build
-include/eigenstep/kernel.h es_loss_create include/eigenstep/loss.h es_net_conv
-include/eigenstep/optim.h es_params es_rates_vicreg es_probe_create es_run_loop es_train
-es_blas_adamw es_blas_gather es_blas_pack es_blas_unpack es_blas_bn_grad es_bn_pass
-es_prim_conv es_prim_pd_conv src/data/augment.c es_nn_linear es_net_node src/nn/optim.c
-src/predict/initial_prediction.c es_theory_write_end es_network
-src/solved/linear_growth.c es_linear_rates src/solved/linear_model.c es_theory_predict
-src/ssl/loss.c src/theory/kernel.c src/train/accuracy.c types_and_labels
-conv_algo+onednn+tune linear_growth+linear_model
-initial_prediction+prediction_record gradient_reduction+nonfinite+train
-run_loop+run_report src/backend/README.md src/bench/README.md
-src/command/README.md src/predict/README.md src/run/README.md src/solved/README.md
+es_accuracy_create
+include/eigenstep/accuracy.h
+es_assembly_probe
+es_assembly
+es_op_desc
+es_op_args
+es_augment_apply
+es_augment_measure
+include/eigenstep/data.h
+es_model_build
+include/eigenstep/kernel.h
+es_loss_create
+include/eigenstep/loss.h
+es_net_conv
+include/eigenstep/optim.h
+es_params
+es_rates_vicreg
+es_probe_create
+es_run_loop
+es_train
+es_blas_adamw
+es_blas_gather
+es_blas_pack
+es_blas_unpack
+es_blas_bn_grad
+es_bn_pass
+es_prim_conv
+es_prim_pd_conv
+src/data/augment.c
+es_nn_linear
+es_net_node
+src/nn/optim.c
+src/predict/initial_prediction.c
+es_theory_write_end
+es_network
+src/solved/linear_growth.c
+es_linear_rates
+src/solved/linear_model.c
+es_theory_predict
+src/ssl/loss.c
+src/theory/kernel.c
+src/train/accuracy.c
+conv_algo+onednn+tune
+linear_growth+linear_model
+initial_prediction+prediction_record
+gradient_reduction+nonfinite+train
+run_loop+run_report
+src/backend/README.md
+src/bench/README.md
+src/command/README.md
+src/predict/README.md
+src/run/README.md
+src/solved/README.md
 src/train/README.md
 """.split()
 

@@ -103,9 +103,8 @@ static void slabs(void **state) {
   drop(c, path);
 }
 
-static void types_and_labels(void **state) {
-  const es_comm *c = *state;
-  const char *path = fresh(c, "labels");
+/* Empty groups and data sets, labels, texts of `big`. */
+static void write_labels(const es_comm *c, const char *path, const char *big) {
   const es_h5_dataset three = {"/p/u", ES_H5_U8, 1, {3}, 0, "1", "bytes"};
   const es_h5_dataset none = {"/p/e", ES_H5_F64, 1, {0}, 0, "1", "empty"};
   const uint8_t u[3] = {1, 128, 255};
@@ -130,14 +129,21 @@ static void types_and_labels(void **state) {
     snprintf(key, sizeof key, "key.%d", i);
     assert_int_equal(es_h5_attr_string(f, "/p", key, i ? "caf\xc3\xa9" : ""), ES_OK);
   }
-  char *big = NULL;
-  assert_int_equal(es_alloc(100001, "text", (void **) &big), ES_OK);
-  memset(big, 'x', 100000);
   assert_int_equal(es_h5_attr_string(f, "/p", "big", big), ES_OK);
   assert_int_equal(es_h5_text(f, "/t/ini", big, "long text"), ES_OK);
   assert_int_equal(es_h5_text(f, "/t/none", "", "no text"), ES_OK);
   assert_int_equal(es_h5_close(&f), ES_OK);
+}
 
+static void types_and_labels(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "labels");
+  char *big = NULL;
+  assert_int_equal(es_alloc(100001, "text", (void **) &big), ES_OK);
+  memset(big, 'x', 100000);
+  write_labels(c, path, big);
+
+  es_h5 *f = NULL;
   assert_int_equal(es_h5_open(c, path, true, &f), ES_OK);
   double pi = 0;
   int64_t n = 0;
