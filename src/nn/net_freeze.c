@@ -4,13 +4,6 @@
 #include "eigenstep/mem.h"
 #include "net_private.h"
 
-int64_t es_net_collected(const es_net *net, const es_net_node *end) {
-  int64_t at = 0;
-  for (const es_net_node *node = net->node; node != end; node++)
-    if (node->desc.kind == ES_OP_BN) at += 2 * (int64_t) node->desc.in.c + 1;
-  return at;
-}
-
 /** Doubles of all BN; 1 for a network that has none. */
 static size_t size_of(const es_net *net) {
   const int64_t n = es_net_collected(net, net->node + net->n_node);

@@ -12,6 +12,7 @@
 
 #include "arena.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/tree.h"
 
 enum {
   ALIGN = 256
@@ -118,7 +119,9 @@ static void place_backward(es_net *net, es_arena *a) {
   }
 }
 
-es_status es_net_place(es_net *net) {
+/** Place all values in the two arenas, set the add flags and determine what is replayed.
+ *  @return ES_EARG if a value that needs a gradient has no consumer */
+static es_status place(es_net *net) {
   es_backend *const b = net->backend;
   for (int v = 0; v < net->n_value; v++) {
     es_net_value *const value = &net->value[v];
@@ -137,10 +140,17 @@ es_status es_net_place(es_net *net) {
   return ES_OK;
 }
 
-bool es_net_hands_moments(const es_net *net, int i) {
-  if (i + 1 >= net->n_node || !net->node[i].op->gives_moments) return false;
-  const es_net_node *const next = &net->node[i + 1];
-  return next->desc.kind == ES_OP_BN && next->x == net->node[i].y;
+/** Floats for the gradients of shards that wait to be added in the tree. */
+static int64_t tree_size(const es_net *net) {
+  int64_t most = 0;
+  for (int i = 0; i < net->n_node; i++) {
+    const es_net_node *const node = &net->node[i];
+    if (!es_net_in_shards(net, node)) continue;
+    const int64_t n =
+        es_net_count(net, node->tensor.w) + es_net_count(net, node->tensor.b);
+    if (n > most) most = n;
+  }
+  return most * es_tree_stack_size(net->options.shards);
 }
 
 /** Room for the moments of the widest BN. */
@@ -190,7 +200,7 @@ static es_status realise(es_net *net) {
   ES_TRY(b->ops->alloc(b, net->memory.kept_bytes, "activations", &net->memory.kept));
   ES_TRY(b->ops->alloc(b, net->memory.passing_bytes, "passing activations and gradients",
                        &net->memory.passing));
-  const int64_t tree = es_net_tree_size(net);
+  const int64_t tree = tree_size(net);
   void *room = NULL;
   if (tree > 0)
     ES_TRY(b->ops->alloc(b, (size_t) tree * sizeof(float), "gradients of shards", &room));
@@ -209,7 +219,7 @@ es_status es_net_alloc(es_net *net) {
            "got an output of %d x %d x %d%s, expected D x 1 x 1 behind parameters",
            last->shape.c, last->shape.h, last->shape.w,
            last->needs_grad ? "" : " without parameters");
-  const es_status placed = es_net_place(net);
+  const es_status placed = place(net);
   net->planned = placed == ES_OK;
   if (net->options.plan_only) return placed;
   ES_TRY(agree(net->backend, placed));
@@ -225,12 +235,11 @@ static double flops(const es_op_desc *d) {
 
 void es_net_cost_of(const es_net *net, es_net_cost *cost) {
   const es_params *const p = net->params;
-  *cost =
-      (es_net_cost){.parameters = p->n,
-                    .activation_bytes = (int64_t) net->memory.kept_bytes,
-                    .passing_bytes = (int64_t) net->memory.passing_bytes,
-                    .parameter_bytes = (int64_t) sizeof(float) *
-                                       (2 * p->n + p->n_state + es_net_tree_size(net))};
+  *cost = (es_net_cost){.parameters = p->n,
+                        .activation_bytes = (int64_t) net->memory.kept_bytes,
+                        .passing_bytes = (int64_t) net->memory.passing_bytes,
+                        .parameter_bytes = (int64_t) sizeof(float) *
+                                           (2 * p->n + p->n_state + tree_size(net))};
   for (int i = 0; i < net->n_node; i++) {
     cost->flops += flops(&net->node[i].desc);
     if (net->node[i].op != NULL) cost->plan_bytes += (int64_t) net->node[i].op->bytes;

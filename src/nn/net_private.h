@@ -75,27 +75,32 @@ static inline es_act_type es_net_type(const es_net *net, int value) {
   return (es_act_type){net->value[value].shape, net->options.precision};
 }
 
-/** Where the collected sums of a BN begin, [2 C + 1] each; of `end`, the end: their size.
- */
-int64_t es_net_collected(const es_net *net, const es_net_node *end);
+/** Elements of a tensor; 0 for -1. */
+static inline int64_t es_net_count(const es_net *net, int tensor) {
+  return tensor < 0 ? 0 : net->params->tensor[tensor].count;
+}
 
-/** Does node i, a convolution, give moments to a BN of its output that comes next? */
-bool es_net_hands_moments(const es_net *net, int i);
+/** Is the node executed shard by shard? */
+static inline bool es_net_in_shards(const es_net *net, const es_net_node *node) {
+  return net->options.shards > 0 && node->tensor.w >= 0 && node->desc.kind != ES_OP_BN;
+}
 
-/** Place all values in the two arenas, set the add flags and say what is replayed. Local.
- *  @return ES_EARG if a value that needs a gradient has no consumer */
-es_status es_net_place(es_net *net);
+/* Places (net_args.c) */
 
 typedef enum es_net_pass { ES_NET_FORWARD, ES_NET_REPLAY, ES_NET_BACKWARD } es_net_pass;
 
 /** Images [first, first + n) of the batch as arguments of a node. */
 es_op_args es_net_arguments(const es_net *net, const es_net_node *node, es_net_pass pass,
                             int first, int n);
+/** Value v in forward, from image `first` on; NULL for -1. */
+es_act es_net_act(const es_net *net, int v, int first);
+/** Its gradient; NULL where none is computed. */
+es_act es_net_grad(const es_net *net, int v, int first);
+/** Where the collected sums of a BN begin, [2 C + 1] each; for the end of the nodes: the
+ *  size of all. */
+int64_t es_net_collected(const es_net *net, const es_net_node *end);
 
-/* Shard by shard (net_shards.c), if es_net_in_shards. */
-bool es_net_in_shards(const es_net *net, const es_net_node *node);
-/** Floats for the gradients of shards on their way up the tree. */
-int64_t es_net_tree_size(const es_net *net);
+/* Execution shard by shard (net_shards.c), if es_net_in_shards. */
 es_status es_net_forward_shards(es_net *net, const es_net_node *node);
 es_status es_net_backward_shards(es_net *net, const es_net_node *node);
 

@@ -3,82 +3,11 @@
  */
 #include "net_private.h"
 
-static es_act at(const es_net *net, void *arena, int v, size_t offset, int first) {
-  return es_act_at(net->backend, es_net_type(net, v), (char *) arena + offset, first);
-}
-
-/** Value v in forward, from image `first` on. */
-static es_act act_of(const es_net *net, int v, int first) {
-  if (v < 0) return NULL;
-  const es_net_value *const value = &net->value[v];
-  return at(net, value->kept ? net->memory.kept : net->memory.passing, v, value->at,
-            first);
-}
-
-/** The same in backward, kept or replayed; NULL if it is neither. */
-static es_act again_of(const es_net *net, int v, int first) {
-  const es_net_value *const value = &net->value[v];
-  if (value->kept) return act_of(net, v, first);
-  if (value->again_at == ES_NOWHERE) return NULL;
-  return at(net, net->memory.passing, v, value->again_at, first);
-}
-
-/** NULL where no gradient is wanted. */
-static es_act grad_of(const es_net *net, int v, int first) {
-  if (v < 0 || net->value[v].grad_at == ES_NOWHERE) return NULL;
-  return at(net, net->memory.passing, v, net->value[v].grad_at, first);
-}
-
-/** Where tensor i begins in its buffer; NULL for "none". */
-static es_buf part(const es_net *net, es_buf buffer, int i) {
-  return i < 0 ? NULL : buffer + net->params->tensor[i].offset;
-}
-
-/** What backward does not need is NULL: it may be overwritten already. */
-static void add_activations(const es_net *net, const es_net_node *node, es_net_pass pass,
-                            int first, es_op_args *a) {
-  switch (pass) {
-  case ES_NET_FORWARD:
-    a->x = act_of(net, node->x, first);
-    a->y = act_of(net, node->y, first);
-    a->bn.residual = act_of(net, node->residual, first);
-    break;
-  case ES_NET_REPLAY:
-    a->x = again_of(net, node->x, first);
-    a->y = again_of(net, node->y, first);
-    break;
-  case ES_NET_BACKWARD:
-    if (node->needs.x) a->x = again_of(net, node->x, first);
-    if (node->needs.y) a->y = again_of(net, node->y, first);
-    a->dx = grad_of(net, node->x, first);
-    a->dy = grad_of(net, node->y, first);
-    a->bn.dresidual = grad_of(net, node->residual, first);
-    break;
-  }
-}
-
-es_op_args es_net_arguments(const es_net *net, const es_net_node *node, es_net_pass pass,
-                            int first, int n) {
-  const es_params *const p = net->params;
-  const es_net_tensors *const t = &node->tensor;
-  const es_bn_mode mode = net->state.mode;
-  const es_buf statistics = mode == ES_BN_FROZEN ? p->frozen : p->state;
-  es_op_args a = {.n = n,
-                  .groups = net->state.groups,
-                  .add_dx = node->add_dx,
-                  .param = {.w = part(net, p->value, t->w),
-                            .b = part(net, p->value, t->b),
-                            .dw = part(net, p->grad, t->w),
-                            .db = part(net, p->grad, t->b),
-                            .version = p->version},
-                  .bn = {.mode = mode,
-                         .add_dresidual = node->add_dresidual,
-                         .mean = part(net, statistics, t->mean),
-                         .var = part(net, statistics, t->var)}};
-  if (mode == ES_BN_COLLECT && node->desc.kind == ES_OP_BN)
-    a.bn.collected = net->memory.collected + es_net_collected(net, node);
-  add_activations(net, node, pass, first, &a);
-  return a;
+/** Does node i, a convolution, give moments to a BN of its output that comes next? */
+static bool hands_moments(const es_net *net, int i) {
+  if (i + 1 >= net->n_node || !net->node[i].op->gives_moments) return false;
+  const es_net_node *const next = &net->node[i + 1];
+  return next->desc.kind == ES_OP_BN && next->x == net->node[i].y;
 }
 
 /** Where a convolution leaves the moments of its output for the BN that is its next
@@ -86,7 +15,7 @@ es_op_args es_net_arguments(const es_net *net, const es_net_node *node, es_net_p
 static es_buf64 moments_of(const es_net *net, int i) {
   if (es_bn_is_constant(net->state.mode) || net->options.shards > 0) return NULL;
   const int conv = net->node[i].desc.kind == ES_OP_BN ? i - 1 : i;
-  return conv >= 0 && es_net_hands_moments(net, conv) ? net->memory.moments : NULL;
+  return conv >= 0 && hands_moments(net, conv) ? net->memory.moments : NULL;
 }
 
 static es_status forward(es_net *net, int i) {
@@ -153,9 +82,9 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
   net->state.groups = groups;
   net->state.mode = mode;
   net->state.forwarded = false;
-  ES_TRY(b->ops->act_write(b, es_net_type(net, 0), n, x, act_of(net, 0, 0)));
+  ES_TRY(b->ops->act_write(b, es_net_type(net, 0), n, x, es_net_act(net, 0, 0)));
   for (int i = 0; i < net->n_node; i++) ES_TRY(forward(net, i));
-  ES_TRY(b->ops->act_read(b, es_net_type(net, last), n, act_of(net, last, 0), z));
+  ES_TRY(b->ops->act_read(b, es_net_type(net, last), n, es_net_act(net, last, 0), z));
   net->state.forwarded = true;
   return ES_OK;
 }
@@ -181,7 +110,7 @@ es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listen
   es_backend *const b = net->backend;
   const int last = net->n_value - 1;
   ES_TRY(b->ops->act_write(b, es_net_type(net, last), net->state.n, dz,
-                           grad_of(net, last, 0)));
+                           es_net_grad(net, last, 0)));
   for (int i = net->n_node - 1; i >= 0; i--) {
     const es_net_node *const node = &net->node[i];
     if (!net->value[node->y].needs_grad) continue;
@@ -215,6 +144,6 @@ es_status es_net_read(es_net *net, int value, float *nchw) {
       "got value %d of %d x %d x %d, expected one that is kept: of a single pixel, or "
       "stored for backward",
       value, s.c, s.h, s.w);
-  return b->ops->act_read(b, es_net_type(net, value), net->state.n, act_of(net, value, 0),
-                          nchw);
+  return b->ops->act_read(b, es_net_type(net, value), net->state.n,
+                          es_net_act(net, value, 0), nchw);
 }

@@ -5,25 +5,6 @@
 #include "eigenstep/tree.h"
 #include "net_private.h"
 
-bool es_net_in_shards(const es_net *net, const es_net_node *node) {
-  return net->options.shards > 0 && node->tensor.w >= 0 && node->desc.kind != ES_OP_BN;
-}
-
-static int64_t count_of(const es_net *net, int tensor) {
-  return tensor < 0 ? 0 : net->params->tensor[tensor].count;
-}
-
-int64_t es_net_tree_size(const es_net *net) {
-  int64_t most = 0;
-  for (int i = 0; i < net->n_node; i++) {
-    const es_net_node *const node = &net->node[i];
-    if (!es_net_in_shards(net, node)) continue;
-    const int64_t n = count_of(net, node->tensor.w) + count_of(net, node->tensor.b);
-    if (n > most) most = n;
-  }
-  return most * es_tree_stack_size(net->options.shards);
-}
-
 es_status es_net_forward_shards(es_net *net, const es_net_node *node) {
   const int parts = 2 * net->options.shards, n = net->state.n / parts;
   for (int i = 0; i < parts; i++) {
@@ -41,7 +22,7 @@ static es_status back_one(es_net *net, const es_net_node *node, int s, es_buf dw
     es_op_args a =
         es_net_arguments(net, node, ES_NET_BACKWARD, (view * shards + s) * n, n);
     a.param.dw = dw;
-    a.param.db = node->tensor.b < 0 ? NULL : dw + count_of(net, node->tensor.w);
+    a.param.db = node->tensor.b < 0 ? NULL : dw + es_net_count(net, node->tensor.w);
     ES_TRY(node->op->backward(node->op, &a));
   }
   return ES_OK;
@@ -49,8 +30,8 @@ static es_status back_one(es_net *net, const es_net_node *node, int s, es_buf dw
 
 es_status es_net_backward_shards(es_net *net, const es_net_node *node) {
   es_backend *const b = net->backend;
-  const size_t w = (size_t) count_of(net, node->tensor.w);
-  const size_t bias = (size_t) count_of(net, node->tensor.b), all = w + bias;
+  const size_t w = (size_t) es_net_count(net, node->tensor.w);
+  const size_t bias = (size_t) es_net_count(net, node->tensor.b), all = w + bias;
   es_buf top = net->memory.tree;
   for (int s = 0; s < net->options.shards; s++, top += all) {
     ES_TRY(b->ops->zero(b, top, all * sizeof(float)));

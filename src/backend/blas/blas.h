@@ -75,32 +75,38 @@ es_status es_blas_act_read(es_backend *b, es_act_type t, int n, const es_act src
 /* Windows of a convolution (blas_window.c) */
 
 /** A window of kh x kw pixels sliding over a map [h, w] of c channels to oh x ow
- *  positions. Position (y, x) begins at pixel (y stride - top, x stride - left). */
+ *  positions. Position (y, x) begins at pixel (y stride - top, x stride - left). Of the
+ *  k x k taps of the kernel it has those in use: from (k0, l0) on. */
 typedef struct es_blas_window {
   int c, h, w, oh, ow;
   int kh, kw, stride, top, left;
+  int k0, l0;
 } es_blas_window;
 
+/** Positions [first, first + count), counted through all images. */
+typedef struct es_blas_span {
+  int64_t first;
+  int count;
+} es_blas_span;
+
 /** The window of a convolution over its input, and of the gradient of its input over the
- *  output (stride 1 only), without the taps that see only padding from everywhere.
- *  @param k0, l0  first tap in use, down and across */
-void es_blas_windows(const es_op_desc *d, es_blas_window *x, es_blas_window *dy, int *k0,
-                     int *l0);
+ *  output (stride 1 only), without the taps that lie in the padding at every position. */
+void es_blas_windows(const es_op_desc *d, es_blas_window *x, es_blas_window *dy);
 /** col[i] = the pixels under position first + i, [kh, kw, c]; 0 outside the map.
- *  Positions count through all images; elements are of `size` bytes. */
+ *  Elements are of `size` bytes. */
 void es_blas_gather(const es_blas_window *g, size_t size, int threads, const void *x,
-                    int64_t first, int count, void *col);
-/** P [O, kh, kw, I] = the taps in use of w [O, I, k, k]. */
-void es_blas_pack(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
-                  int threads, const float *w, float *packed);
+                    es_blas_span at, void *col);
+/** P [O, kh, kw, I] = the taps in use of w [O, I, k, k]; x: over the input. */
+void es_blas_pack(const es_op_desc *d, const es_blas_window *x, int threads,
+                  const float *w, float *packed);
 /** dw = the adjoint of pack, added to dw if asked */
-void es_blas_unpack(const es_op_desc *d, const es_blas_window *x, int k0, int l0,
-                    int threads, const float *dp, bool add, float *dw);
-/** F[kh-1-i][kw-1-j][o][c] = P[o][i][j][c] */
-void es_blas_turn(const es_op_desc *d, const es_blas_window *x, int threads,
-                  const float *packed, float *turned);
-/** The adjoint: add every row of col to the pixels it came from. */
-void es_blas_scatter(const es_blas_window *g, const float *col, int64_t first, int count,
+void es_blas_unpack(const es_op_desc *d, const es_blas_window *x, int threads,
+                    const float *dp, bool add, float *dw);
+/** The filter of the input's gradient: F[kh-1-i][kw-1-j][o][c] = P[o][i][j][c]. */
+void es_blas_rotate(const es_op_desc *d, const es_blas_window *x, int threads,
+                    const float *packed, float *rotated);
+/** The adjoint of gather: add every row of col to the pixels it came from. */
+void es_blas_scatter(const es_blas_window *g, const float *col, es_blas_span at,
                      float *x);
 
 /** What the backward passes of this backend's ops read. */

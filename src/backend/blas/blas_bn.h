@@ -15,17 +15,23 @@ typedef struct es_blas_bn_apply {
   float *y;
 } es_blas_bn_apply;
 
+/** What backward writes: either may be NULL. */
+typedef struct es_blas_bn_out {
+  float *dx, *dresidual;
+  bool add_dx, add_dresidual;
+} es_blas_bn_out;
+
 /** With g = dy where the output was positive (or everywhere):
- *  sums: sum += sum g, product += sum g (x - mean);
+ *  sums: sum[0] += sum g, sum[1] += sum g (x - mean);
  *  rows: dx = scale g - offset - slope (x - mean), dresidual = g. */
 typedef struct es_blas_bn_grad {
   int width;
+  bool relu;
   const float *x, *dy;
   const float *gate; /**< the output; anything readable if not relu */
-  bool relu, add_dx, add_dresidual;
   const float *mean, *scale, *offset, *slope;
-  double *sum, *product;
-  float *dx, *dresidual; /**< either may be NULL */
+  double *sum; /**< [2, width] */
+  es_blas_bn_out out;
 } es_blas_bn_grad;
 
 /** sum += column sums of x, square += column sums of x^2. */

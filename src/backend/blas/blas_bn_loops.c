@@ -69,9 +69,10 @@ static void gradients_of_run(const es_blas_bn_grad *g, int64_t rows, int64_t fir
       s2[c] += v * (x[c] - mean[c]);
     }
   }
+  double *const product = g->sum + g->width;
   for (int c = 0; c < n; c++) {
     g->sum[c0 + c] += s1[c];
-    g->product[c0 + c] += s2[c];
+    product[c0 + c] += s2[c];
   }
 }
 
@@ -114,9 +115,9 @@ static void back_row(const es_blas_bn_grad *p, int64_t at) {
   const float *x = p->x + at, *dy = p->dy + at, *gate = p->gate + at, *mean = p->mean;
   const float *scale = p->scale, *offset = p->offset, *slope = p->slope;
   const int n = p->width;
-  const bool relu = p->relu, add_dx = p->add_dx, add_dr = p->add_dresidual;
-  if (p->dx != NULL) {
-    float *dx = p->dx + at;
+  const bool relu = p->relu, add_dx = p->out.add_dx, add_dr = p->out.add_dresidual;
+  if (p->out.dx != NULL) {
+    float *dx = p->out.dx + at;
 #pragma omp simd
     for (int c = 0; c < n; c++) {
       const float g = !relu || gate[c] > 0.0f ? dy[c] : 0.0f;
@@ -124,8 +125,8 @@ static void back_row(const es_blas_bn_grad *p, int64_t at) {
       dx[c] = add_dx ? dx[c] + v : v;
     }
   }
-  if (p->dresidual != NULL) {
-    float *dr = p->dresidual + at;
+  if (p->out.dresidual != NULL) {
+    float *dr = p->out.dresidual + at;
 #pragma omp simd
     for (int c = 0; c < n; c++) {
       const float g = !relu || gate[c] > 0.0f ? dy[c] : 0.0f;

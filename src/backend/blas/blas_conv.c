@@ -4,12 +4,13 @@
  *  M = positions of the output (all images), K = kh kw I.
  *  forward   Y [M, O] = col(X) [M, K] P',           P [O, K] the packed weights
  *  dW        dP [O, K] = dY' col(X), then added to dw in [O, I, k, k]
- *  dX        stride 1: col(dY) [M', kh kw O] F,      F [kh kw O, I] the turned weights,
- *                      each pixel written once;
+ *  dX        stride 1: col(dY) [M', kh kw O] F,      F [kh kw O, I] the weights rotated by
+ *                      180 degrees, each pixel written once;
  *            else      dY P scattered back to the pixels.
  *  A 1x1 convolution of stride 1 needs no col(): X is the matrix. Otherwise col() is made
  *  for `chunk` rows at a time, few enough to stay in the cache until the product reads
- *  them. Taps of the kernel that see only padding (3x3 on a 1x1 map) are left out. */
+ *  them. Taps that lie in the padding at every position (3x3 on a 1x1 map) are left out.
+ */
 #include <cblas.h>
 #include <string.h>
 #include "blas.h"
@@ -23,7 +24,6 @@ typedef struct conv {
   es_blas_op base;
   es_blas_window x;      /**< over the input, to the output's positions */
   es_blas_window dy;     /**< over the output, to the input's positions; stride 1 only */
-  int k0, l0;            /**< first tap in use, down and across */
   bool direct;           /**< X is the matrix */
   bool whole;            /**< all taps of a 1x1 kernel: P is w itself */
   int chunk_x, chunk_dy; /**< rows of col() */
@@ -77,8 +77,7 @@ static es_status forward(es_op *op, const es_op_args *a) {
   const int out = op->desc.out.c, k = c->x.kh * c->x.kw * op->desc.in.c;
   const int64_t rows = rows_out(c, a->n);
   if (!c->whole)
-    es_blas_pack(&op->desc, &c->x, c->k0, c->l0, op->backend->threads, a->param.w,
-                 c->packed);
+    es_blas_pack(&op->desc, &c->x, op->backend->threads, a->param.w, c->packed);
   const float *p = c->whole ? a->param.w : c->packed;
   if (c->direct) {
     product_nt(rows, out, k, a->x, p, 0.0f, a->y);
@@ -87,7 +86,8 @@ static es_status forward(es_op *op, const es_op_args *a) {
   float *col = es_blas_scratch(op->backend), *y = a->y;
   for (int64_t first = 0; first < rows; first += c->chunk_x) {
     const int count = (int) (rows - first < c->chunk_x ? rows - first : c->chunk_x);
-    es_blas_gather(&c->x, sizeof *col, op->backend->threads, a->x, first, count, col);
+    es_blas_gather(&c->x, sizeof *col, op->backend->threads, a->x,
+                   (es_blas_span){first, count}, col);
     product_nt(count, out, k, col, p, 0.0f, y + first * out);
   }
   return ES_OK;
@@ -103,29 +103,29 @@ static void gradient_of_weights(const conv *c, const es_op_args *a) {
   if (c->direct) product_tn(out, k, rows, dy, a->x, beta, sum);
   for (int64_t first = 0; first < rows && !c->direct; first += c->chunk_x) {
     const int count = (int) (rows - first < c->chunk_x ? rows - first : c->chunk_x);
-    es_blas_gather(&c->x, sizeof *col, c->base.op.backend->threads, a->x, first, count,
-                   col);
+    es_blas_gather(&c->x, sizeof *col, c->base.op.backend->threads, a->x,
+                   (es_blas_span){first, count}, col);
     product_tn(out, k, count, dy + first * out, col, beta, sum);
     beta = 1.0f;
   }
   if (!c->whole)
-    es_blas_unpack(&c->base.op.desc, &c->x, c->k0, c->l0, c->base.op.backend->threads, dp,
-                   true, a->param.dw);
+    es_blas_unpack(&c->base.op.desc, &c->x, c->base.op.backend->threads, dp, true,
+                   a->param.dw);
 }
 
 /** dX of stride 1 with more than one tap. */
-static void gradient_by_turning(const conv *c, const es_op_args *a) {
+static void gradient_by_rotation(const conv *c, const es_op_args *a) {
   const int in = c->base.op.desc.in.c, k = c->x.kh * c->x.kw * c->base.op.desc.out.c;
   const int64_t rows = rows_in(c, a->n);
-  float *turned = es_blas_scratch(c->base.op.backend), *col = turned + packed_size(c);
+  float *rotated = es_blas_scratch(c->base.op.backend), *col = rotated + packed_size(c);
   float *dx = a->dx;
-  es_blas_turn(&c->base.op.desc, &c->x, c->base.op.backend->threads,
-               c->whole ? a->param.w : c->packed, turned);
+  es_blas_rotate(&c->base.op.desc, &c->x, c->base.op.backend->threads,
+                 c->whole ? a->param.w : c->packed, rotated);
   for (int64_t first = 0; first < rows; first += c->chunk_dy) {
     const int count = (int) (rows - first < c->chunk_dy ? rows - first : c->chunk_dy);
-    es_blas_gather(&c->dy, sizeof *col, c->base.op.backend->threads, a->dy, first, count,
-                   col);
-    product_nn(count, in, k, col, turned, a->add_dx ? 1.0f : 0.0f, dx + first * in);
+    es_blas_gather(&c->dy, sizeof *col, c->base.op.backend->threads, a->dy,
+                   (es_blas_span){first, count}, col);
+    product_nn(count, in, k, col, rotated, a->add_dx ? 1.0f : 0.0f, dx + first * in);
   }
 }
 
@@ -139,7 +139,7 @@ static void gradient_by_scattering(const conv *c, const es_op_args *a) {
   for (int64_t first = 0; first < rows; first += c->chunk_x) {
     const int count = (int) (rows - first < c->chunk_x ? rows - first : c->chunk_x);
     product_nn(count, k, out, dy + first * out, p, 0.0f, col);
-    es_blas_scatter(&c->x, col, first, count, dx);
+    es_blas_scatter(&c->x, col, (es_blas_span){first, count}, dx);
   }
 }
 
@@ -153,7 +153,7 @@ static es_status backward(es_op *op, const es_op_args *a) {
     product_nn(rows_out(c, a->n), op->desc.in.c, op->desc.out.c, a->dy,
                c->whole ? a->param.w : c->packed, a->add_dx ? 1.0f : 0.0f, a->dx);
   else if (op->desc.window.stride == 1)
-    gradient_by_turning(c, a);
+    gradient_by_rotation(c, a);
   else
     gradient_by_scattering(c, a);
   return ES_OK;
@@ -161,7 +161,7 @@ static es_status backward(es_op *op, const es_op_args *a) {
 
 static void set_windows(conv *c) {
   const es_op_desc *d = &c->base.op.desc;
-  es_blas_windows(d, &c->x, &c->dy, &c->k0, &c->l0);
+  es_blas_windows(d, &c->x, &c->dy);
   const bool single = c->x.kh == 1 && c->x.kw == 1;
   c->direct = single && d->window.stride == 1 && c->x.top == 0 && c->x.left == 0;
   c->whole = single && d->window.k == 1;
@@ -197,6 +197,6 @@ es_status es_blas_plan_conv(es_backend *b, const es_op_desc *d, es_op **op) {
   else
     es_layer("%s: %d x %d taps, unrolled %d rows at a time, gradient %s",
              es_blas_name(*op), c.x.kh, c.x.kw, c.chunk_x,
-             d->window.stride == 1 ? "by turned weights" : "scattered");
+             d->window.stride == 1 ? "by rotated weights" : "scattered");
   return ES_OK;
 }

@@ -5,29 +5,28 @@
 #include <string.h>
 #include "blas.h"
 
-/** Taps [*first, *first + *count) of k see the map from some position. */
+/** Taps [*first, *first + *count) of k lie in the map at some position. */
 static void live_taps(const es_op_desc *d, int size, int positions, int *first,
                       int *count) {
   const int last_start = (positions - 1) * d->window.stride - d->window.pad;
   const int lo = last_start < 0 ? -last_start : 0;
-  int hi = size - 1 + d->window.pad; /* seen by the first position */
+  int hi = size - 1 + d->window.pad; /* at the first position */
   if (hi > d->window.k - 1) hi = d->window.k - 1;
   *first = lo < hi ? lo : hi;
   *count = hi - *first + 1;
 }
 
-void es_blas_windows(const es_op_desc *d, es_blas_window *x, es_blas_window *dy, int *k0,
-                     int *l0) {
+void es_blas_windows(const es_op_desc *d, es_blas_window *x, es_blas_window *dy) {
   *x = (es_blas_window){.c = d->in.c,
                         .h = d->in.h,
                         .w = d->in.w,
                         .oh = d->out.h,
                         .ow = d->out.w,
                         .stride = d->window.stride};
-  live_taps(d, d->in.h, d->out.h, k0, &x->kh);
-  live_taps(d, d->in.w, d->out.w, l0, &x->kw);
-  x->top = d->window.pad - *k0;
-  x->left = d->window.pad - *l0;
+  live_taps(d, d->in.h, d->out.h, &x->k0, &x->kh);
+  live_taps(d, d->in.w, d->out.w, &x->l0, &x->kw);
+  x->top = d->window.pad - x->k0;
+  x->left = d->window.pad - x->l0;
   *dy = (es_blas_window){.c = d->out.c,
                          .h = d->out.h,
                          .w = d->out.w,
@@ -70,12 +69,12 @@ static int64_t run_start(const es_blas_window *g, const place *p, int i) {
 }
 
 void es_blas_gather(const es_blas_window *g, size_t size, int threads, const void *x,
-                    int64_t first, int count, void *col) {
+                    es_blas_span at, void *col) {
   (void) threads; /* without OpenMP */
   const size_t pixel = (size_t) g->c * size, run = (size_t) g->kw * pixel;
 #pragma omp parallel for num_threads(threads) schedule(static)
-  for (int r = 0; r < count; r++) {
-    const place p = locate(g, first + r);
+  for (int r = 0; r < at.count; r++) {
+    const place p = locate(g, at.first + r);
     const size_t before = (size_t) p.in * pixel;
     const size_t inside = (size_t) (p.out - p.in) * pixel;
     const size_t after = (size_t) (g->kw - p.out) * pixel;
@@ -100,11 +99,11 @@ static void add_run(int64_t n, const float *from, float *to) {
 }
 
 /* Neighbouring positions share pixels: one thread, in a fixed order. */
-void es_blas_scatter(const es_blas_window *g, const float *col, int64_t first, int count,
+void es_blas_scatter(const es_blas_window *g, const float *col, es_blas_span at,
                      float *x) {
   const int64_t run = (int64_t) g->kw * g->c;
-  for (int r = 0; r < count; r++) {
-    const place p = locate(g, first + r);
+  for (int r = 0; r < at.count; r++) {
+    const place p = locate(g, at.first + r);
     for (int i = 0; i < g->kh; i++) {
       const int64_t start = run_start(g, &p, i);
       if (start < 0) continue;

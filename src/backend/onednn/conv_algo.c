@@ -2,17 +2,6 @@
 /** @file conv_algo.c  What the ways of computing a convolution share. */
 #include "conv_algo.h"
 
-static const es_conv_algo_ops *const algos[] = {
-#define ES_CONV_ALGO(n) &es_conv_algo_##n,
-#include "conv_algo_list.h"
-#undef ES_CONV_ALGO
-};
-
-size_t es_conv_algo_list(const es_conv_algo_ops *const **list) {
-  *list = algos;
-  return sizeof algos / sizeof algos[0];
-}
-
 es_prim_engine *es_conv_algo_engine(const es_backend *b) {
   return ((const es_onednn *) b->impl)->engine;
 }

@@ -18,15 +18,16 @@ static es_status make(es_conv_algo *w) {
   const es_op_desc *d = &w->desc;
   es_prim_engine *e = es_conv_algo_engine(w->backend);
   const bool bf16 = es_onednn_bf16(&w->desc);
-  const es_prim_tensor x = es_conv_algo_activation(d->in, w->n, bf16);
   const es_prim_tensor plain = es_conv_algo_weights(d);
-  const es_prim_tensor y = es_conv_algo_activation(d->out, w->n, bf16);
-  int pad[4];
-  es_conv_algo_padding(d, pad);
-  es_prim_tensor packed = es_conv_algo_free(plain);
-  packed.bf16 = bf16 && w->pass != ES_WEIGHTS;
-  ES_TRY(es_prim_conv(e, w->pass, ES_PRIM_DIRECT, &x, &packed, &y, d->window.stride, pad,
-                      &w->prim[0]));
+  es_prim_conv_desc conv = {.pass = w->pass,
+                            .method = ES_PRIM_DIRECT,
+                            .x = es_conv_algo_activation(d->in, w->n, bf16),
+                            .w = es_conv_algo_free(plain),
+                            .y = es_conv_algo_activation(d->out, w->n, bf16),
+                            .stride = d->window.stride};
+  es_conv_algo_padding(d, conv.pad);
+  conv.w.bf16 = bf16 && w->pass != ES_WEIGHTS;
+  ES_TRY(es_prim_conv(e, &conv, &w->prim[0]));
   if (w->pass == ES_DATA) ES_TRY(es_onednn_reserve(w->backend, input_bytes(w)));
   if (w->pass != ES_WEIGHTS) return es_conv_algo_room(w, &plain);
   const es_prim_tensor from = {.like = w->prim[0], .arg = 2};

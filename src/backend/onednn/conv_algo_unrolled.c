@@ -2,7 +2,8 @@
 /** @file conv_algo_unrolled.c  Windows gathered into rows, then matrix products:
  *  forward   Y [M, O] = col(X) [M, K] P',      P [O, K] the weights, taps outermost
  *  weights   dP [O, K] = dY' col(X), then to dw
- *  data      stride 1: dX = col(dY) F, F [taps O, I] the turned weights;
+ *  data      stride 1: dX = col(dY) F, F [taps O, I] the weights rotated by 180
+ *            degrees;
  *            else      dY P in f32, scattered back to the pixels.
  *  As many images at a time as keep the gathered rows near the caches. */
 #include <string.h>
@@ -13,11 +14,10 @@ enum { COL_BYTES = 4 << 20 }; /* of gathered rows: they are read once, soon afte
 typedef struct unrolled {
   es_conv_algo algo;
   es_blas_window x, dy; /**< over the input; over the output (stride 1) */
-  int k0, l0;
-  int images;       /**< at a time; divides n */
-  int64_t rows, k;  /**< of the gathered matrix, a time */
-  size_t col_bytes; /**< of it, rounded up to whole cache lines */
-  bool scattered;   /**< data pass with a stride */
+  int images;           /**< at a time; divides n */
+  int64_t rows, k;      /**< of the gathered matrix, a time */
+  size_t col_bytes;     /**< of it, rounded up to whole cache lines */
+  bool scattered;       /**< data pass with a stride */
 } unrolled;
 
 static bool fits(const es_op_desc *d, es_pass pass) {
@@ -35,7 +35,7 @@ static int divisor(int n, int64_t most) {
 
 static void set_sizes(unrolled *u) {
   const es_op_desc *d = &u->algo.desc;
-  es_blas_windows(d, &u->x, &u->dy, &u->k0, &u->l0);
+  es_blas_windows(d, &u->x, &u->dy);
   const int taps = u->x.kh * u->x.kw;
   const bool data = u->algo.pass == ES_DATA;
   u->scattered = data && d->window.stride > 1;
@@ -111,10 +111,10 @@ static es_status load(es_conv_algo *w, const float *weights) {
   const unrolled *u = (const unrolled *) w;
   const int threads = w->backend->threads;
   float *p = es_onednn_scratch(w->backend);
-  es_blas_pack(&w->desc, &u->x, u->k0, u->l0, threads, weights, p);
+  es_blas_pack(&w->desc, &u->x, threads, weights, p);
   if (w->pass == ES_FORWARD || u->scattered) return es_conv_algo_pack(w, p);
   float *f = p + (int64_t) w->desc.out.c * u->x.kh * u->x.kw * w->desc.in.c;
-  es_blas_turn(&w->desc, &u->x, threads, p, f);
+  es_blas_rotate(&w->desc, &u->x, threads, p, f);
   return es_conv_algo_pack(w, f);
 }
 
@@ -130,11 +130,11 @@ static es_status run_weights(unrolled *u, const es_op_args *a) {
   char *col = es_onednn_scratch(w->backend);
   float *dp = (float *) (void *) (col + u->col_bytes);
   for (int64_t first = 0; first < w->n / u->images * u->rows; first += u->rows) {
-    es_blas_gather(&u->x, es_onednn_size(&w->desc), threads, a->x, first, (int) u->rows,
-                   col);
+    es_blas_gather(&u->x, es_onednn_size(&w->desc), threads, a->x,
+                   (es_blas_span){first, (int) u->rows}, col);
     ES_TRY(es_prim_run(w->prim[first > 0], element(w, a->dy, first * d->out.c), col, dp));
   }
-  es_blas_unpack(d, &u->x, u->k0, u->l0, threads, dp, !a->param.set_dw, a->param.dw);
+  es_blas_unpack(d, &u->x, threads, dp, !a->param.set_dw, a->param.dw);
   return ES_OK;
 }
 
@@ -150,7 +150,7 @@ static void scatter(unrolled *u, const es_op_args *a, int64_t image) {
   float *to = (float *) (void *) (bf16 ? scratch + u->col_bytes : dx);
   if (bf16 && a->add_dx) es_onednn_widen(w->backend->threads, bf16, count, dx, to);
   if (!a->add_dx) memset(to, 0, (size_t) count * sizeof *to);
-  es_blas_scatter(&u->x, col, 0, (int) u->rows, to);
+  es_blas_scatter(&u->x, col, (es_blas_span){0, (int) u->rows}, to);
   if (bf16) es_onednn_narrow(w->backend->threads, bf16, count, to, dx);
 }
 
@@ -166,8 +166,8 @@ static es_status run_data(unrolled *u, const es_op_args *a) {
       scatter(u, a, i);
       continue;
     }
-    es_blas_gather(&u->dy, es_onednn_size(&w->desc), w->backend->threads, a->dy, first,
-                   (int) u->rows, col);
+    es_blas_gather(&u->dy, es_onednn_size(&w->desc), w->backend->threads, a->dy,
+                   (es_blas_span){first, (int) u->rows}, col);
     ES_TRY(es_prim_run(w->prim[a->add_dx], col, es_conv_algo_packed(w),
                        element(w, a->dx, first * d->in.c)));
   }
@@ -180,8 +180,8 @@ static es_status run(es_conv_algo *w, const es_op_args *a) {
   if (w->pass == ES_DATA) return run_data(u, a);
   char *col = es_onednn_scratch(w->backend);
   for (int64_t first = 0; first < w->n / u->images * u->rows; first += u->rows) {
-    es_blas_gather(&u->x, es_onednn_size(&w->desc), w->backend->threads, a->x, first,
-                   (int) u->rows, col);
+    es_blas_gather(&u->x, es_onednn_size(&w->desc), w->backend->threads, a->x,
+                   (es_blas_span){first, (int) u->rows}, col);
     ES_TRY(es_prim_run(w->prim[0], col, es_conv_algo_packed(w),
                        element(w, a->y, first * w->desc.out.c)));
   }

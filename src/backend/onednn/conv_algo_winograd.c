@@ -40,12 +40,14 @@ static es_status make(es_conv_algo *w) {
   const es_prim_tensor x = es_conv_algo_activation(d->in, w->n, false);
   const es_prim_tensor y = es_conv_algo_activation(d->out, w->n, false);
   const es_prim_tensor weights = es_conv_algo_weights(d);
-  const es_prim_tensor own_x = es_conv_algo_free(x), own_y = es_conv_algo_free(y);
-  const es_prim_tensor own_w = es_conv_algo_free(weights);
-  int pad[4];
-  es_conv_algo_padding(d, pad);
-  ES_TRY(es_prim_conv(e, w->pass, ES_PRIM_WINOGRAD, &own_x, &own_w, &own_y, 1, pad,
-                      &w->prim[0]));
+  es_prim_conv_desc conv = {.pass = w->pass,
+                            .method = ES_PRIM_WINOGRAD,
+                            .x = es_conv_algo_free(x),
+                            .w = es_conv_algo_free(weights),
+                            .y = es_conv_algo_free(y),
+                            .stride = 1};
+  es_conv_algo_padding(d, conv.pad);
+  ES_TRY(es_prim_conv(e, &conv, &w->prim[0]));
   size_t bytes = 0;
   for (int i = 0; i < 3; i++) bytes += lines(es_prim_bytes(w->prim[0], i));
   ES_TRY(es_onednn_reserve(w->backend, bytes));

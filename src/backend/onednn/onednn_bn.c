@@ -34,11 +34,11 @@ static es_bn_pass pass_of(const es_op *op, const es_op_args *a, int g, int64_t f
                       .rows = n,
                       .x = es_from(bf16, a->x, first * c),
                       .mask = p->mask != NULL ? p->mask + first * mask_bytes : NULL,
-                      .mean = s->mean + (int64_t) g * c,
-                      .scale = s->scale,
-                      .bias = a->param.b,
-                      .offset = s->offset,
-                      .slope = s->slope};
+                      .of = {.mean = s->mean + (int64_t) g * c,
+                             .scale = s->scale,
+                             .bias = a->param.b,
+                             .offset = s->offset,
+                             .slope = s->slope}};
 }
 
 static void add_moments(const es_op *op, const es_op_args *a, const es_bn_run *r,
@@ -55,8 +55,9 @@ static void apply(const es_op *op, const es_op_args *a) {
   for (int g = a->groups - 1; g >= 0; g--) { /* the last one is still in the cache */
     es_bn_pass pass = pass_of(op, a, g, g * rows, rows);
     const int64_t at = g * rows * pass.width;
-    if (op->desc.bn.residual) pass.residual = es_from(pass.bf16, a->bn.residual, at);
-    pass.y = es_to(pass.bf16, a->y, at);
+    if (op->desc.bn.residual)
+      pass.front.residual = es_from(pass.bf16, a->bn.residual, at);
+    pass.front.y = es_to(pass.bf16, a->y, at);
     es_onednn_bn_apply(&pass);
   }
 }
@@ -79,11 +80,12 @@ static es_bn_pass grad_of(const es_op *op, const es_op_args *a, int g, int64_t f
                           int64_t n) {
   es_bn_pass pass = pass_of(op, a, g, first, n);
   const int64_t at = first * pass.width;
-  pass.add_dx = a->add_dx;
-  pass.add_dresidual = a->bn.add_dresidual;
-  pass.dy = es_from(pass.bf16, a->dy, at);
-  if (op->desc.need_dx) pass.dx = es_to(pass.bf16, a->dx, at);
-  if (a->bn.dresidual != NULL) pass.dresidual = es_to(pass.bf16, a->bn.dresidual, at);
+  pass.back.add_dx = a->add_dx;
+  pass.back.add_dresidual = a->bn.add_dresidual;
+  pass.back.dy = es_from(pass.bf16, a->dy, at);
+  if (op->desc.need_dx) pass.back.dx = es_to(pass.bf16, a->dx, at);
+  if (a->bn.dresidual != NULL)
+    pass.back.dresidual = es_to(pass.bf16, a->bn.dresidual, at);
   return pass;
 }
 
@@ -91,7 +93,6 @@ static void add_gradients(const es_op *op, const es_op_args *a, const es_bn_run 
                           double *sum) {
   es_bn_pass pass = grad_of(op, a, r->group, r->first, r->n);
   pass.sum = sum;
-  pass.product = sum + pass.width;
   es_onednn_bn_sums(&pass);
 }
 

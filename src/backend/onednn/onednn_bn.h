@@ -13,24 +13,41 @@ typedef enum es_bn_gate {
   ES_GATE_MASK  /**< a bit an element, kept by forward */
 } es_bn_gate;
 
-/** One group: matrices [rows, width] of the backend's element type, vectors [width].
- *  Forward reads x, residual (may be NULL) and writes y, mask; backward reads x, dy, mask
- *  and writes dx, dresidual (either may be NULL). */
+/** Vectors [width] of a group. */
+typedef struct es_bn_channels {
+  const float *mean, *scale, *bias, *offset, *slope;
+} es_bn_channels;
+
+/** What forward reads and writes beside x. */
+typedef struct es_bn_front {
+  const void *residual; /**< may be NULL */
+  void *y;
+} es_bn_front;
+
+/** What backward reads and writes beside x. */
+typedef struct es_bn_back {
+  const void *dy;
+  void *dx, *dresidual; /**< either may be NULL */
+  bool add_dx, add_dresidual;
+} es_bn_back;
+
+/** One group: matrices [rows, width] of f32 or bf16. */
 typedef struct es_bn_pass {
-  bool bf16, relu, add_dx, add_dresidual;
+  bool bf16, relu;
   es_bn_gate gate;
   int threads, width;
   int64_t rows;
-  const void *x, *residual, *dy;
-  void *y, *dx, *dresidual;
-  unsigned char *mask; /**< [rows, es_onednn_bn_mask_bytes(width)] */
-  const float *mean, *scale, *bias, *offset, *slope;
-  double *sum, *product;
+  const void *x;
+  unsigned char *mask; /**< [rows, es_onednn_bn_mask_bytes(width)]; forward writes it */
+  es_bn_channels of;
+  es_bn_front front;
+  es_bn_back back;
+  double *sum; /**< [2, width] */
 } es_bn_pass;
 
 /** y = (x - mean) scale + bias [+ residual], then ReLU; mask = y > 0 if gated by it. */
 void es_onednn_bn_apply(const es_bn_pass *p);
-/** sum += sum g, product += sum g (x - mean); g = dy where the gate is open, else 0. */
+/** sum[0] += sum g, sum[1] += sum g (x - mean); g = dy where the gate is open, else 0. */
 void es_onednn_bn_sums(const es_bn_pass *p);
 /** dx [+]= scale g - offset - slope (x - mean), dresidual [+]= g. */
 void es_onednn_bn_back(const es_bn_pass *p);

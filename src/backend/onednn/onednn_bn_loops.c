@@ -114,10 +114,10 @@ size_t es_onednn_bn_mask_bytes(int width) {
 ES_BODY es_ints apply_vector(const es_bn_pass *p, int64_t row, int64_t c, const int n,
                              const bool bf16, const bool residual, const bool relu) {
   const int64_t at = row + c;
-  es_vec v = es_get(bf16, p->x, at, n) - es_get(false, p->mean, c, n);
-  v = v * es_get(false, p->scale, c, n) + es_get(false, p->bias, c, n);
-  if (residual) v += es_get(bf16, p->residual, at, n);
-  es_put(bf16, p->y, at, relu ? es_relu(v) : v, n);
+  es_vec v = es_get(bf16, p->x, at, n) - es_get(false, p->of.mean, c, n);
+  v = v * es_get(false, p->of.scale, c, n) + es_get(false, p->of.bias, c, n);
+  if (residual) v += es_get(bf16, p->front.residual, at, n);
+  es_put(bf16, p->front.y, at, relu ? es_relu(v) : v, n);
   return v > 0.0f;
 }
 
@@ -139,9 +139,9 @@ ES_BODY void apply_rows(const es_bn_pass p, int64_t first, int64_t end, const bo
 
 ES_BODY void apply_block(const es_bn_pass *p, int64_t first, int64_t end,
                          const bool bf16) {
-  if (p->residual != NULL && p->relu)
+  if (p->front.residual != NULL && p->relu)
     apply_rows(*p, first, end, bf16, true, true);
-  else if (p->residual != NULL)
+  else if (p->front.residual != NULL)
     apply_rows(*p, first, end, bf16, true, false);
   else if (p->relu)
     apply_rows(*p, first, end, bf16, false, true);
@@ -166,11 +166,11 @@ typedef struct centred {
 
 ES_BODY centred centred_vector(const es_bn_pass *p, int64_t row, int64_t c, const int n,
                                es_words open, const bool bf16, const es_bn_gate gate) {
-  centred v = {es_get(bf16, p->x, row + c, n) - es_get(false, p->mean, c, n),
-               es_get(bf16, p->dy, row + c, n)};
+  centred v = {es_get(bf16, p->x, row + c, n) - es_get(false, p->of.mean, c, n),
+               es_get(bf16, p->back.dy, row + c, n)};
   if (gate == ES_GATE_X) {
-    const es_vec scale = es_get(false, p->scale, c, n);
-    v.g = es_where(v.d * scale + es_get(false, p->bias, c, n) > 0.0f, v.g);
+    const es_vec scale = es_get(false, p->of.scale, c, n);
+    v.g = es_where(v.d * scale + es_get(false, p->of.bias, c, n) > 0.0f, v.g);
   }
   if (gate == ES_GATE_MASK) v.g = es_where(open != 0, v.g);
   return v;
@@ -225,9 +225,10 @@ ES_BODY void sums_of_run(const es_bn_pass *p, int64_t first, int64_t end, int c0
     sums_through(p, first, end, c0, n, s1, s2, bf16, ES_GATE_MASK);
   else
     sums_through(p, first, end, c0, n, s1, s2, bf16, ES_GATE_OPEN);
+  double *const product = p->sum + p->width;
   for (int c = 0; c < n; c++) {
     p->sum[c0 + c] += s1[c];
-    p->product[c0 + c] += s2[c];
+    product[c0 + c] += s2[c];
   }
 }
 
@@ -252,11 +253,11 @@ ES_BODY void back_vector(const es_bn_pass *p, int64_t row, int64_t c, const int 
                          es_words open, const bool bf16, const es_bn_gate gate,
                          const bool to_x, const bool to_residual) {
   const centred v = centred_vector(p, row, c, n, open, bf16, gate);
-  const es_vec offset = es_get(false, p->offset, c, n);
-  const es_vec dx =
-      es_get(false, p->scale, c, n) * v.g - offset - es_get(false, p->slope, c, n) * v.d;
-  if (to_x) give(bf16, p->dx, row + c, dx, n, p->add_dx);
-  if (to_residual) give(bf16, p->dresidual, row + c, v.g, n, p->add_dresidual);
+  const es_vec offset = es_get(false, p->of.offset, c, n);
+  const es_vec dx = es_get(false, p->of.scale, c, n) * v.g - offset -
+                    es_get(false, p->of.slope, c, n) * v.d;
+  if (to_x) give(bf16, p->back.dx, row + c, dx, n, p->back.add_dx);
+  if (to_residual) give(bf16, p->back.dresidual, row + c, v.g, n, p->back.add_dresidual);
 }
 
 ES_BODY void back_rows(const es_bn_pass p, int64_t first, int64_t end, const bool bf16,
@@ -277,11 +278,11 @@ ES_BODY void back_rows(const es_bn_pass p, int64_t first, int64_t end, const boo
 /** Through a gate that is a constant of the caller. */
 ES_BODY void back_through(const es_bn_pass *p, int64_t first, int64_t end,
                           const bool bf16, const es_bn_gate gate) {
-  if (p->dx != NULL && p->dresidual != NULL)
+  if (p->back.dx != NULL && p->back.dresidual != NULL)
     back_rows(*p, first, end, bf16, gate, true, true);
-  else if (p->dx != NULL)
+  else if (p->back.dx != NULL)
     back_rows(*p, first, end, bf16, gate, true, false);
-  else if (p->dresidual != NULL)
+  else if (p->back.dresidual != NULL)
     back_rows(*p, first, end, bf16, gate, false, true);
 }
 

@@ -106,18 +106,14 @@ es_status es_prim_matmul(es_prim_engine *e, const es_prim_tensor *a,
   return make_take(e, st, pd, id, p);
 }
 
-es_status es_prim_conv(es_prim_engine *e, es_pass pass, es_prim_method method,
-                       const es_prim_tensor *x, const es_prim_tensor *w,
-                       const es_prim_tensor *y, int stride, const int pad[4],
-                       es_prim **p) {
+es_status es_prim_conv(es_prim_engine *e, const es_prim_conv_desc *d, es_prim **p) {
   static const int id[ES_PASSES][3] = {
       {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
       {DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC},
       {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_WEIGHTS}};
   dnnl_primitive_desc_t pd = NULL;
-  const dnnl_status_t st =
-      es_prim_pd_conv(e->engine, pass, method, x, w, y, stride, pad, &pd);
-  return make_take(e, st, pd, id[pass], p);
+  const dnnl_status_t st = es_prim_pd_conv(e->engine, d, &pd);
+  return make_take(e, st, pd, id[d->pass], p);
 }
 
 es_status es_prim_reorder(es_prim_engine *e, const es_prim_tensor *from,

@@ -46,13 +46,16 @@ es_status es_prim_matmul(es_prim_engine *e, const es_prim_tensor *a,
                          es_prim **p);
 /** How a convolution is computed. */
 typedef enum es_prim_method { ES_PRIM_DIRECT, ES_PRIM_WINOGRAD } es_prim_method;
-/** A pass of y = conv2d(x, w): tensors as [N, C, H, W] and [O, I, k, k].
- *  Arguments 0, 1, 2: forward x, w, y; data dy, w, dx; weights x, dy, dw.
- *  @param pad  top, left, bottom, right; bottom and right may be negative */
-es_status es_prim_conv(es_prim_engine *e, es_pass pass, es_prim_method method,
-                       const es_prim_tensor *x, const es_prim_tensor *w,
-                       const es_prim_tensor *y, int stride, const int pad[4],
-                       es_prim **p);
+/** A pass of y = conv2d(x, w): tensors as [N, C, H, W] and [O, I, k, k]. */
+typedef struct es_prim_conv_desc {
+  es_pass pass;
+  es_prim_method method;
+  es_prim_tensor x, w, y;
+  int stride;
+  int pad[4]; /**< top, left, bottom, right; bottom and right may be negative */
+} es_prim_conv_desc;
+/** Arguments 0, 1, 2: forward x, w, y; data dy, w, dx; weights x, dy, dw. */
+es_status es_prim_conv(es_prim_engine *e, const es_prim_conv_desc *d, es_prim **p);
 /** to = from in another layout or type, added if asked. Arguments 0 and 2. */
 es_status es_prim_reorder(es_prim_engine *e, const es_prim_tensor *from,
                           const es_prim_tensor *to, bool add, es_prim **p);

@@ -24,9 +24,7 @@ dnnl_status_t es_prim_pd_matmul(dnnl_engine_t e, const es_prim_tensor *a,
                                 const es_prim_tensor *b, const es_prim_tensor *c,
                                 const_dnnl_primitive_attr_t attr,
                                 dnnl_primitive_desc_t *pd);
-dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, es_pass pass, es_prim_method method,
-                              const es_prim_tensor *x, const es_prim_tensor *w,
-                              const es_prim_tensor *y, int stride, const int pad[4],
+dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, const es_prim_conv_desc *c,
                               dnnl_primitive_desc_t *pd);
 dnnl_status_t es_prim_pd_reorder(dnnl_engine_t e, const es_prim_tensor *from,
                                  const es_prim_tensor *to,

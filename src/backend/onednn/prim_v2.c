@@ -65,23 +65,24 @@ static dnnl_status_t forward(dnnl_engine_t e, dnnl_alg_kind_t alg,
   return st == dnnl_success ? dnnl_primitive_desc_create(pd, &d, NULL, e, NULL) : st;
 }
 
-dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, es_pass pass, es_prim_method method,
-                              const es_prim_tensor *x, const es_prim_tensor *w,
-                              const es_prim_tensor *y, int stride, const int pad[4],
+dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, const es_prim_conv_desc *c,
                               dnnl_primitive_desc_t *pd) {
+  const bool winograd = c->method == ES_PRIM_WINOGRAD;
   const dnnl_alg_kind_t alg =
-      method == ES_PRIM_WINOGRAD ? dnnl_convolution_winograd : dnnl_convolution_direct;
+      winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
+  const es_pass pass = c->pass;
+  const int stride = c->stride, *const pad = c->pad;
   dnnl_memory_desc_t md[3];
-  es_prim_tensor hinted = *w;
-  hinted.bf16 = x->bf16;
+  es_prim_tensor hinted = c->w;
+  hinted.bf16 = c->x.bf16;
   const dnnl_dims_t s = {stride, stride}, lo = {pad[0], pad[1]}, hi = {pad[2], pad[3]};
   dnnl_primitive_desc_t hint = NULL;
-  dnnl_status_t st = describe_three(x, &hinted, y, md);
+  dnnl_status_t st = describe_three(&c->x, &hinted, &c->y, md);
   if (st == dnnl_success)
     st = forward(e, alg, md, s, lo, hi, pass == ES_FORWARD ? pd : &hint);
   if (st != dnnl_success || pass == ES_FORWARD) return st;
   dnnl_convolution_desc_t d;
-  st = describe(w, &md[1]);
+  st = describe(&c->w, &md[1]);
   if (st == dnnl_success)
     st = pass == ES_DATA
              ? dnnl_convolution_backward_data_desc_init(&d, alg, &md[0], &md[1], &md[2],

@@ -83,22 +83,23 @@ static dnnl_status_t pass_of(dnnl_engine_t e, es_pass pass, dnnl_alg_kind_t alg,
   }
 }
 
-dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, es_pass pass, es_prim_method method,
-                              const es_prim_tensor *x, const es_prim_tensor *w,
-                              const es_prim_tensor *y, int stride, const int pad[4],
+dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, const es_prim_conv_desc *c,
                               dnnl_primitive_desc_t *pd) {
+  const bool winograd = c->method == ES_PRIM_WINOGRAD;
   const dnnl_alg_kind_t alg =
-      method == ES_PRIM_WINOGRAD ? dnnl_convolution_winograd : dnnl_convolution_direct;
+      winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
+  const es_pass pass = c->pass;
+  const int stride = c->stride, *const pad = c->pad;
   dnnl_memory_desc_t md[4] = {NULL};
-  es_prim_tensor hinted = *w;
-  hinted.bf16 = x->bf16;
+  es_prim_tensor hinted = c->w;
+  hinted.bf16 = c->x.bf16;
   dnnl_primitive_desc_t hint = NULL;
-  dnnl_status_t st = describe_three(x, &hinted, y, md);
+  dnnl_status_t st = describe_three(&c->x, &hinted, &c->y, md);
   if (st == dnnl_success && pass == ES_FORWARD)
     st = pass_of(e, ES_FORWARD, alg, md, stride, pad, NULL, pd);
   if (st == dnnl_success && pass != ES_FORWARD) {
     st = pass_of(e, ES_FORWARD, alg, md, stride, pad, NULL, &hint);
-    if (st == dnnl_success) st = describe(w, &md[3]);
+    if (st == dnnl_success) st = describe(&c->w, &md[3]);
     dnnl_memory_desc_t own[3] = {md[0], md[3], md[2]};
     if (st == dnnl_success) st = pass_of(e, pass, alg, own, stride, pad, hint, pd);
   }
