@@ -19,12 +19,12 @@ static const es_backend_ops *const backends[] = {
 
 enum { COUNT = sizeof backends / sizeof backends[0] };
 
-/** Names that are known but may not be in this build; refused by name, not as a
- *  misspelling. */
+/** Names that exist but may not be in this build; the message says so, instead of taking
+ *  them for a misspelling. */
 static const struct {
   const char *name, *how;
-} elsewhere[] = {{"onednn", "configure --with-onednn"},
-                 {"cuda", "this version has none for GPUs"}};
+} known[] = {{"onednn", "configure --with-onednn"},
+             {"cuda", "this version has no GPU backend"}};
 
 size_t es_backend_list(const es_backend_ops *const **list) {
   *list = backends;
@@ -34,7 +34,7 @@ size_t es_backend_list(const es_backend_ops *const **list) {
 es_status es_backend_complete(const es_backend_ops *o) {
   const struct {
     const char *name;
-    bool there;
+    bool present;
   } members[] = {
       {"doc", o->doc != NULL},
       {"open", o->open != NULL},
@@ -62,7 +62,7 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"treesum", o->treesum != NULL},
   };
   for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
-    ES_CHECK(members[i].there, ES_EINTERNAL, "backend '%s' lacks %s", o->name,
+    ES_CHECK(members[i].present, ES_EINTERNAL, "backend '%s' lacks %s", o->name,
              members[i].name);
   for (int k = 0; k < ES_OP_KINDS; k++)
     ES_CHECK(o->plan[k] != NULL, ES_EINTERNAL, "backend '%s' lacks the op %s", o->name,
@@ -82,10 +82,10 @@ static es_status find(const char *name, const es_backend_ops **ops) {
     es_info("backend.name=auto: selected %s", (*ops)->name);
     return ES_OK;
   }
-  for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)
-    ES_CHECK(strcmp(name, elsewhere[i].name) != 0 || listed(name), ES_ENOTSUP,
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    ES_CHECK(strcmp(name, known[i].name) != 0 || listed(name), ES_ENOTSUP,
              "backend '%s' is not in this build (%s); backend.name = auto takes '%s'",
-             name, elsewhere[i].how, backends[0]->name);
+             name, known[i].how, backends[0]->name);
   const void *found = NULL;
   ES_TRY(
       es_registry_find("backend", name, (const void *const *) backends, COUNT, &found));

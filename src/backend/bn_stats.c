@@ -54,7 +54,7 @@ static int64_t sums_width(const es_op *op, int groups) {
   return (2 * (int64_t) op->desc.in.c + 1) * groups;
 }
 
-/** Where the counts of the groups lie, behind all sums. */
+/** The counts of the groups: stored after all sums. */
 static double *counts_of(const es_op *op, const es_op_args *a, double *sums) {
   return sums + 2 * (int64_t) a->groups * op->desc.in.c;
 }
@@ -173,7 +173,7 @@ static void keep_gradients(const es_op *op, const es_op_args *a, const es_bn_sta
 void es_bn_gradients(const es_op *op, const es_op_args *a, es_bn_sum *add,
                      es_bn_stats *s) {
   sum_here(op, a, add, s->sums);
-  /* in shards rounding to f32 before the last sum would tell where the ranks begin */
+  /* in shards, rounding to f32 before the last sum would depend on the ranks */
   const es_comm *sync = op->desc.bn.sync;
   const bool ordered = op->desc.bn.shards > 0, first = sync == NULL || sync->rank == 0;
   if (!ordered) keep_gradients(op, a, s);

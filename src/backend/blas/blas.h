@@ -90,7 +90,7 @@ typedef struct es_blas_span {
 } es_blas_span;
 
 /** The window of a convolution over its input, and of the gradient of its input over the
- *  output (stride 1 only), without the taps that lie in the padding at every position. */
+ *  output (stride 1 only), without the taps that are in the padding at every position. */
 void es_blas_windows(const es_op_desc *d, es_blas_window *x, es_blas_window *dy);
 /** col[i] = the pixels under position first + i, [kh, kw, c]; 0 outside the map.
  *  Elements are of `size` bytes. */

@@ -16,7 +16,7 @@ static void add_moments(const es_op *op, const es_op_args *a, const es_bn_run *r
                      sum, sum + c);
 }
 
-/** y from the statistics that are there. */
+/** y from the statistics of the last forward. */
 static void apply(es_op *op, const es_op_args *a) {
   es_bn_stats *s = &((bn *) op)->stats;
   const int c = op->desc.in.c;

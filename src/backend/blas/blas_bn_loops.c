@@ -45,11 +45,11 @@ static void moments_of_run(int64_t rows, int width, int n, const float *x, doubl
 
 void es_blas_bn_moments(int threads, int64_t rows, int width, const float *x, double *sum,
                         double *square) {
-  const int panel = threads > 1 ? NARROW : WIDE;
+  const int block = threads > 1 ? NARROW : WIDE;
 #pragma omp parallel for num_threads(threads) schedule(static)
-  for (int c = 0; c < width; c += panel)
+  for (int c = 0; c < width; c += block)
     for (int64_t first = 0; first < rows; first += RUN)
-      moments_of_run(min_int64(RUN, rows - first), width, min_int(panel, width - c),
+      moments_of_run(min_int64(RUN, rows - first), width, min_int(block, width - c),
                      x + first * width + c, sum + c, square + c);
 }
 
@@ -77,12 +77,12 @@ static void gradients_of_run(const es_blas_bn_grad *g, int64_t rows, int64_t fir
 }
 
 void es_blas_bn_gradients(int threads, int64_t rows, const es_blas_bn_grad *g) {
-  const int panel = threads > 1 ? NARROW : WIDE;
+  const int block = threads > 1 ? NARROW : WIDE;
 #pragma omp parallel for num_threads(threads) schedule(static)
-  for (int c = 0; c < g->width; c += panel)
+  for (int c = 0; c < g->width; c += block)
     for (int64_t first = 0; first < rows; first += RUN)
       gradients_of_run(g, min_int64(RUN, rows - first), first, c,
-                       min_int(panel, g->width - c));
+                       min_int(block, g->width - c));
 }
 
 /** A row stays in the first-level cache between these loops. A NaN stays a NaN. */

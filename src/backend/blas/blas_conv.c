@@ -4,12 +4,12 @@
  *  M = positions of the output (all images), K = kh kw I.
  *  forward   Y [M, O] = col(X) [M, K] P',           P [O, K] the packed weights
  *  dW        dP [O, K] = dY' col(X), then added to dw in [O, I, k, k]
- *  dX        stride 1: col(dY) [M', kh kw O] F,      F [kh kw O, I] the weights rotated by
- *                      180 degrees, each pixel written once;
+ *  dX        stride 1: col(dY) [M', kh kw O] F,      F [kh kw O, I] the weights
+ *                      rotated by 180 degrees, each pixel written once;
  *            else      dY P scattered back to the pixels.
  *  A 1x1 convolution of stride 1 needs no col(): X is the matrix. Otherwise col() is made
  *  for `chunk` rows at a time, few enough to stay in the cache until the product reads
- *  them. Taps that lie in the padding at every position (3x3 on a 1x1 map) are left out.
+ *  them. Taps in the padding at every position (3x3 on a 1x1 map) are left out.
  */
 #include <cblas.h>
 #include <string.h>
@@ -25,7 +25,7 @@ typedef struct conv {
   es_blas_window x;      /**< over the input, to the output's positions */
   es_blas_window dy;     /**< over the output, to the input's positions; stride 1 only */
   bool direct;           /**< X is the matrix */
-  bool whole;            /**< all taps of a 1x1 kernel: P is w itself */
+  bool plain;            /**< all taps of a 1x1 kernel: P is w itself */
   int chunk_x, chunk_dy; /**< rows of col() */
   float *packed;         /**< P, in the work space */
 } conv;
@@ -76,9 +76,9 @@ static es_status forward(es_op *op, const es_op_args *a) {
   if (a->n == 0) return ES_OK;
   const int out = op->desc.out.c, k = c->x.kh * c->x.kw * op->desc.in.c;
   const int64_t rows = rows_out(c, a->n);
-  if (!c->whole)
+  if (!c->plain)
     es_blas_pack(&op->desc, &c->x, op->backend->threads, a->param.w, c->packed);
-  const float *p = c->whole ? a->param.w : c->packed;
+  const float *p = c->plain ? a->param.w : c->packed;
   if (c->direct) {
     product_nt(rows, out, k, a->x, p, 0.0f, a->y);
     return ES_OK;
@@ -98,8 +98,8 @@ static void gradient_of_weights(const conv *c, const es_op_args *a) {
   const int64_t rows = rows_out(c, a->n);
   float *dp = es_blas_scratch(c->base.op.backend), *col = dp + packed_size(c);
   const float *dy = a->dy;
-  float *sum = c->whole ? a->param.dw : dp;
-  float beta = c->whole ? 1.0f : 0.0f;
+  float *sum = c->plain ? a->param.dw : dp;
+  float beta = c->plain ? 1.0f : 0.0f;
   if (c->direct) product_tn(out, k, rows, dy, a->x, beta, sum);
   for (int64_t first = 0; first < rows && !c->direct; first += c->chunk_x) {
     const int count = (int) (rows - first < c->chunk_x ? rows - first : c->chunk_x);
@@ -108,7 +108,7 @@ static void gradient_of_weights(const conv *c, const es_op_args *a) {
     product_tn(out, k, count, dy + first * out, col, beta, sum);
     beta = 1.0f;
   }
-  if (!c->whole)
+  if (!c->plain)
     es_blas_unpack(&c->base.op.desc, &c->x, c->base.op.backend->threads, dp, true,
                    a->param.dw);
 }
@@ -120,7 +120,7 @@ static void gradient_by_rotation(const conv *c, const es_op_args *a) {
   float *rotated = es_blas_scratch(c->base.op.backend), *col = rotated + packed_size(c);
   float *dx = a->dx;
   es_blas_rotate(&c->base.op.desc, &c->x, c->base.op.backend->threads,
-                 c->whole ? a->param.w : c->packed, rotated);
+                 c->plain ? a->param.w : c->packed, rotated);
   for (int64_t first = 0; first < rows; first += c->chunk_dy) {
     const int count = (int) (rows - first < c->chunk_dy ? rows - first : c->chunk_dy);
     es_blas_gather(&c->dy, sizeof *col, c->base.op.backend->threads, a->dy,
@@ -133,7 +133,7 @@ static void gradient_by_scattering(const conv *c, const es_op_args *a) {
   const int in = c->base.op.desc.in.c, out = c->base.op.desc.out.c,
             k = c->x.kh * c->x.kw * in;
   const int64_t rows = rows_out(c, a->n);
-  const float *p = c->whole ? a->param.w : c->packed, *dy = a->dy;
+  const float *p = c->plain ? a->param.w : c->packed, *dy = a->dy;
   float *col = es_blas_scratch(c->base.op.backend), *dx = a->dx;
   if (!a->add_dx) memset(dx, 0, (size_t) (rows_in(c, a->n) * in) * sizeof *dx);
   for (int64_t first = 0; first < rows; first += c->chunk_x) {
@@ -151,7 +151,7 @@ static es_status backward(es_op *op, const es_op_args *a) {
   if (!op->desc.need_dx) return ES_OK;
   if (c->direct)
     product_nn(rows_out(c, a->n), op->desc.in.c, op->desc.out.c, a->dy,
-               c->whole ? a->param.w : c->packed, a->add_dx ? 1.0f : 0.0f, a->dx);
+               c->plain ? a->param.w : c->packed, a->add_dx ? 1.0f : 0.0f, a->dx);
   else if (op->desc.window.stride == 1)
     gradient_by_rotation(c, a);
   else
@@ -164,7 +164,7 @@ static void set_windows(conv *c) {
   es_blas_windows(d, &c->x, &c->dy);
   const bool single = c->x.kh == 1 && c->x.kw == 1;
   c->direct = single && d->window.stride == 1 && c->x.top == 0 && c->x.left == 0;
-  c->whole = single && d->window.k == 1;
+  c->plain = single && d->window.k == 1;
 }
 
 /** All but the packed weights, which the plan needs to be made. */
@@ -183,7 +183,7 @@ es_status es_blas_plan_conv(es_backend *b, const es_op_desc *d, es_op **op) {
   const int64_t col_dy = c.chunk_dy * taps * d->out.c;
   const int64_t col = c.direct ? 0 : (col_x > col_dy ? col_x : col_dy);
   ES_TRY(es_blas_reserve(b, (size_t) (col + weights)));
-  const size_t packed = c.whole ? 0 : (size_t) weights * sizeof(float);
+  const size_t packed = c.plain ? 0 : (size_t) weights * sizeof(float);
   ES_TRY(es_blas_op_new(b, d, sizeof c, packed, op));
   conv *made = (conv *) *op;
   c.base = made->base;

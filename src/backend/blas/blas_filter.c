@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file blas_filter.c  Filters [O, I, k, k] as the matrices that products with gathered
- *  windows need, and back. Taps that lie in the padding at every position are left out. */
+ *  windows need, and back. Taps in the padding at every position are left out. */
 #include <string.h>
 #include "blas.h"
 
-/** Offset of channel 0 of tap t of filter o, in w; the stride of channels is k k there. */
+/** Offset of channel 0 of tap t of filter o in w, where channels have stride k k. */
 static int64_t tap_in_w(const es_op_desc *d, const es_blas_window *x, int o, int t) {
   const int i = x->k0 + t / x->kw, j = x->l0 + t % x->kw;
   return ((int64_t) o * d->in.c * d->window.k + i) * d->window.k + j;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "blas.h"
 
-/** Taps [*first, *first + *count) of k lie in the map at some position. */
+/** Taps [*first, *first + *count) of k are inside the map at some position. */
 static void live_taps(const es_op_desc *d, int size, int positions, int *first,
                       int *count) {
   const int last_start = (positions - 1) * d->window.stride - d->window.pad;
@@ -39,7 +39,7 @@ void es_blas_windows(const es_op_desc *d, es_blas_window *x, es_blas_window *dy)
                          .left = x->kw - 1 - x->left};
 }
 
-/** Where a position lies, and which of its columns are inside the map. */
+/** Place of a position, and which of its columns are inside the map. */
 typedef struct place {
   int64_t image; /**< offset of its image in elements */
   int y, x;      /**< of its first pixel; may be outside */

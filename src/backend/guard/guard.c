@@ -3,8 +3,8 @@
  *
  *  Results are those of `blas`, whose ops do the work; but a buffer can be touched only
  *  while an op that was given it runs. Between ops its pages have no access rights, so
- *  host code that follows a backend's address faults at that line instead of working by
- *  luck until it meets a real device. Each buffer ends at a page that is never
+ *  host code that dereferences a backend's address faults at that line instead of working
+ *  until it runs on a real device. Each buffer ends at a page that is never
  *  accessible: a write past its end faults too (to 64 bytes, the alignment of buffers).
  *  Slow on purpose; for tests. */
 #define _DEFAULT_SOURCE
@@ -104,7 +104,7 @@ static void release_guard(es_backend *b, void **p) {
   count(b);
 }
 
-/** Make the buffers behind n addresses accessible; NULL addresses are skipped. */
+/** Make the buffers of n addresses accessible; NULL addresses are skipped. */
 static es_status unlock(es_backend *b, int n, const void *const *p) {
   guard *s = b->impl;
   for (int i = 0; i < n; i++) {
@@ -276,7 +276,7 @@ static es_status plan(es_backend *b, const es_op_desc *d, es_op **op) {
 
 const es_backend_ops es_backend_guard = {
     .name = "guard",
-    .doc = "as blas, but its memory is out of reach between ops; for tests",
+    .doc = "as blas, but its memory is inaccessible between ops; for tests",
     .open = open_guard,
     .close = close_guard,
     .alloc = alloc_guard,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file conv_algo.c  What the ways of computing a convolution share. */
+/** @file conv_algo.c  What the algorithms for convolutions share. */
 #include "conv_algo.h"
 
 es_prim_engine *es_conv_algo_engine(const es_backend *b) {
@@ -22,14 +22,14 @@ es_status es_conv_algo_create(const es_conv_algo_ops *ops, es_backend *b,
   return st;
 }
 
-/** Does prim[0] take its weights in panels? Then `panels` says how. */
+/** Does prim[0] take packed weights? Then packed_weights says how. */
 static bool in_packed_form(es_conv_algo *w, const es_prim_tensor *from) {
   static const int widths[] = {64, 48, 32, 16};
   if (from->n != 2) return false;
   es_prim_tensor t = *from;
   t.bf16 = es_onednn_bf16(&w->desc);
   for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
-    t.panel = widths[i];
+    t.block = widths[i];
     if (!es_prim_takes(w->prim[0], 1, &t)) continue;
     w->packed_weights = (es_packed){.rows = t.dim[0],
                                     .cols = t.dim[1],
@@ -89,8 +89,8 @@ es_status es_conv_algo_products(es_conv_algo *w, int64_t rows, int64_t in, int64
 es_status es_conv_algo_ready(es_conv_algo *w, const float *weights, int64_t version) {
   es_onednn *s = w->backend->impl;
   if (w->pass == ES_WEIGHTS) return ES_OK;
-  const bool there = w->pass != ES_DATA || s->packed_by == w;
-  if (there && version != 0 && w->version == version) return ES_OK;
+  const bool loaded = w->pass != ES_DATA || s->packed_by == w;
+  if (loaded && version != 0 && w->version == version) return ES_OK;
   if (w->pass == ES_DATA) s->packed_by = NULL; /* until it is done */
   ES_TRY(w->ops->load != NULL ? w->ops->load(w, weights) : es_conv_algo_pack(w, weights));
   if (w->pass == ES_DATA) s->packed_by = w;
@@ -148,12 +148,12 @@ es_prim_tensor es_conv_algo_weights(const es_op_desc *d) {
 }
 
 /** Padding below and to the right: what the last position needs, and no more. */
-static int behind(const es_op_desc *d, int size, int positions) {
+static int padding_after(const es_op_desc *d, int size, int positions) {
   return (positions - 1) * d->window.stride + d->window.k - size - d->window.pad;
 }
 
 void es_conv_algo_padding(const es_op_desc *d, int pad[4]) {
   pad[0] = pad[1] = d->window.pad;
-  pad[2] = behind(d, d->in.h, d->out.h);
-  pad[3] = behind(d, d->in.w, d->out.w);
+  pad[2] = padding_after(d, d->in.h, d->out.h);
+  pad[3] = padding_after(d, d->in.w, d->out.w);
 }

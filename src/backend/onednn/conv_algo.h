@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file conv_algo.h  Ways of computing a pass of a convolution; variants:
- *  conv_algo_list.h.
+/** @file conv_algo.h  Algorithms for a pass of a convolution (list: conv_algo_list.h).
  *
  *  Which is fastest depends on shape, pass, type and processor: they are timed (tune.h).
- *  A way is planned for one pass and exactly n images. M = positions of the output over
- *  all images, K = taps x input channels. */
+ *  An algorithm is planned for one pass and exactly n images. M = positions of the output
+ *  over all images, K = taps x input channels. */
 #ifndef ES_CONV_ALGO_H
 #define ES_CONV_ALGO_H
 
@@ -14,7 +13,7 @@
 
 typedef struct es_conv_algo es_conv_algo;
 
-/* --- for authors of a way ----------------------------------------------------------- */
+/* --- for authors of an algorithm----------------------------------------------------- */
 typedef struct es_conv_algo_ops {
   const char *name, *doc;
   /** Is it meant for this? Not asked again before the others. */
@@ -29,7 +28,7 @@ typedef struct es_conv_algo_ops {
   es_status (*run)(es_conv_algo *w, const es_op_args *a);
 } es_conv_algo_ops;
 
-/** Every way begins so. */
+/** First member of the struct of every algorithm. */
 struct es_conv_algo {
   const es_conv_algo_ops *ops;
   es_backend *backend; /* borrowed */
@@ -37,7 +36,7 @@ struct es_conv_algo {
   es_pass pass;
   int n;
   int64_t version;          /**< of the weights loaded; 0 = none */
-  es_prim *prim[2];         /* owned; [0] sets, [1] adds to what is there */
+  es_prim *prim[2];         /* owned; [0] sets, [1] adds to it */
   es_packed packed_weights; /**< how weights are packed; width 0: by `pack` */
   es_prim *pack;    /* owned: weights to the layout of prim[0]; weights pass: back */
   void *packed;     /* owned: what prim[0] takes as weights; NULL in the data pass */
@@ -45,10 +44,10 @@ struct es_conv_algo {
 };
 
 es_prim_engine *es_conv_algo_engine(const es_backend *b);
-/** prim[0] is made: room for its argument 1, which will come from the f32 tensor `from`,
- *  a matrix row by row, its transpose or a filter. */
+/** prim[0] exists: memory for its argument 1, which will be packed from the f32 tensor
+ *  `from`, a matrix row by row, its transpose or a filter. */
 es_status es_conv_algo_room(es_conv_algo *w, const es_prim_tensor *from);
-/** Bring the tensor of es_conv_algo_room to this room. */
+/** Pack the tensor of es_conv_algo_room into this memory. */
 es_status es_conv_algo_pack(es_conv_algo *w, const float *from);
 /** Products of a layer that connects `in` with `out` numbers in each of `rows` rows:
  *  forward Y = X W', data dX [+]= dY W, weights dW [+]= dY' X, where W [out, in] is
@@ -56,16 +55,17 @@ es_status es_conv_algo_pack(es_conv_algo *w, const float *from);
 es_status es_conv_algo_products(es_conv_algo *w, int64_t rows, int64_t in, int64_t out,
                                 bool add);
 
-/** The weights as prim[0] takes them. In the data pass, which comes once a step, all ways
- *  of the backend share this room: who runs loads before (es_conv_algo_ready). */
+/** The weights as prim[0] takes them. In the data pass, which runs once a step, all
+ *  algorithms of the backend share this memory: load before running
+ *  (es_conv_algo_ready). */
 void *es_conv_algo_packed(const es_conv_algo *w);
-/** Activations as the library sees them: [N, C, H, W] by name, last C in memory. */
+/** Activations as the library takes them: dimensions [N, C, H, W], C innermost. */
 es_prim_tensor es_conv_algo_activation(es_shape s, int n, bool bf16);
 /** The weights of a convolution, f32 [O, I, k, k]. */
 es_prim_tensor es_conv_algo_weights(const es_op_desc *d);
 /** Padding above, left, below, right: of the latter what the last position needs. */
 void es_conv_algo_padding(const es_op_desc *d, int pad[4]);
-/** [rows, cols] with `apart` elements between rows. */
+/** [rows, cols] with leading dimension `ld`. */
 es_prim_tensor es_conv_algo_matrix(int64_t rows, int64_t cols, int64_t ld, bool bf16);
 /** The transpose of a matrix. */
 es_prim_tensor es_conv_algo_transposed(es_prim_tensor m);
@@ -83,7 +83,7 @@ size_t es_conv_algo_list(const es_conv_algo_ops *const **list);
 /** @return ES_ENOTSUP, without a message: not on this processor */
 es_status es_conv_algo_create(const es_conv_algo_ops *ops, es_backend *b,
                               const es_op_desc *d, es_pass pass, int n, es_conv_algo **w);
-/** Load weights [O, I, k, k] of this version (0 = unknown) unless they are there. */
+/** Load weights [O, I, k, k] of this version (0 = unknown) unless they are loaded. */
 es_status es_conv_algo_ready(es_conv_algo *w, const float *weights, int64_t version);
 void es_conv_algo_destroy(es_conv_algo **w);
 

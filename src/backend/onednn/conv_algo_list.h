@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file conv_algo_list.h  One line per way of computing a convolution. No include guard:
+/** @file conv_algo_list.h  One line per algorithm for convolutions. No include guard:
  *  expanded several times. */
 ES_CONV_ALGO(product)
 ES_CONV_ALGO(dense)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file conv_algo_product.c  A 1x1 convolution is a matrix product over all pixels:
  *  Y [M, O] = X [M, I] W',  dX [+]= dY W,  dW [+]= dY' X.
- *  With a stride, the pixels that are seen are gathered first, or spread afterwards. */
+ *  With a stride, the pixels under the positions are gathered first, or scattered
+ *  afterwards. */
 #include <string.h>
 #include "conv_algo.h"
 
@@ -18,7 +19,7 @@ static es_status make(es_conv_algo *w) {
   const es_op_desc *d = &w->desc;
   es_backend *b = w->backend;
   const int64_t rows = rows_of(d, w->n);
-  /* rows that are spread are added there */
+  /* rows that are scattered are added while that is done */
   const bool add = w->pass == ES_WEIGHTS || (w->pass == ES_DATA && d->window.stride == 1);
   ES_TRY(es_conv_algo_products(w, rows, d->in.c, d->out.c, add));
   if (d->window.stride == 1) return ES_OK;
@@ -26,7 +27,7 @@ static es_status make(es_conv_algo *w) {
 }
 
 /** Offset of the pixel under output row r (image, y, x), in pixels. */
-static int64_t seen(const es_op_desc *d, int64_t r) {
+static int64_t pixel_of(const es_op_desc *d, int64_t r) {
   const int64_t x = r % d->out.w, y = r / d->out.w % d->out.h;
   const int64_t image = r / d->out.w / d->out.h;
   return (image * d->in.h + y * d->window.stride) * d->in.w + x * d->window.stride;
@@ -40,13 +41,13 @@ static const void *gather(const es_conv_algo *w, const void *x) {
   const int64_t rows = rows_of(d, w->n);
 #pragma omp parallel for num_threads(w->backend->threads) schedule(static)
   for (int64_t r = 0; r < rows; r++)
-    memcpy(to + (size_t) r * bytes, (const char *) x + (size_t) seen(d, r) * bytes,
+    memcpy(to + (size_t) r * bytes, (const char *) x + (size_t) pixel_of(d, r) * bytes,
            bytes);
   return to;
 }
 
-/** dx [+]= rows, at the pixels that were seen; the others are 0. */
-static void spread(const es_conv_algo *w, const es_op_args *a) {
+/** dx [+]= rows, at the pixels under the positions; the others are 0. */
+static void scatter(const es_conv_algo *w, const es_op_args *a) {
   const es_op_desc *d = &w->desc;
   const char *from = es_onednn_scratch(w->backend);
   const size_t bytes = (size_t) d->in.c * es_onednn_size(&w->desc);
@@ -55,7 +56,7 @@ static void spread(const es_conv_algo *w, const es_op_args *a) {
   if (!a->add_dx) memset(dx, 0, (size_t) w->n * d->in.h * d->in.w * bytes);
 #pragma omp parallel for num_threads(w->backend->threads) schedule(static)
   for (int64_t r = 0; r < rows; r++) {
-    char *to = dx + (size_t) seen(d, r) * bytes;
+    char *to = dx + (size_t) pixel_of(d, r) * bytes;
     if (a->add_dx)
       es_onednn_add(w->backend->threads, es_onednn_bf16(d), d->in.c,
                     from + (size_t) r * bytes, to);
@@ -73,7 +74,7 @@ static es_status run(es_conv_algo *w, const es_op_args *a) {
     return es_prim_run(w->prim[a->add_dx], a->dy, es_conv_algo_packed(w), a->dx);
   ES_TRY(es_prim_run(w->prim[0], a->dy, es_conv_algo_packed(w),
                      es_onednn_scratch(w->backend)));
-  spread(w, a);
+  scatter(w, a);
   return ES_OK;
 }
 

@@ -50,7 +50,7 @@ static void set_sizes(unrolled *u) {
   u->col_bytes = ((size_t) (u->rows * u->k) * size + 63) / 64 * 64;
 }
 
-/** What lies behind the gathered rows in the scratch, and what loading needs there. */
+/** The gathered rows in the scratch, what follows them, and what loading needs. */
 static size_t scratch_bytes(const unrolled *u) {
   const es_op_desc *d = &u->algo.desc;
   const size_t weights =

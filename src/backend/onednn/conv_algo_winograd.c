@@ -3,7 +3,7 @@
  *  by
  *  polynomial interpolation on tiles (Winograd 1980; Lavin, Gray 2016); the library's.
  *
- *  It wants layouts of its own, so activations are copied in and out; where maps are
+ *  It needs layouts of its own, so activations are copied in and out; where maps are
  *  large and channels few, that pays. Rounding is a few times that of the direct sum. */
 #include "conv_algo.h"
 
@@ -19,7 +19,7 @@ static size_t lines(size_t bytes) {
   return (bytes + LINE - 1) / LINE * LINE;
 }
 
-/** Where argument i of the primitive lies in the scratch. */
+/** The place of argument i of the primitive in the scratch. */
 static void *place(const es_conv_algo *w, int i) {
   size_t at = 0;
   for (int j = 0; j < i; j++) at += lines(es_prim_bytes(w->prim[0], j));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file onednn.c  The fast CPU backend: convolutions and matrix products by oneDNN, the
- *  rest by loops of our own, in f32 or bf16. This file: the table. Vectors and memory are those of `blas`. */
+ *  rest by loops of our own, in f32 or bf16. This file: the table. Vectors and memory are
+ *  those of `blas`. */
 #include "config.h"
 
 #ifdef _OPENMP

@@ -11,7 +11,7 @@
 
 /** An engine with its stream (prim.h). */
 typedef struct es_prim_engine es_prim_engine;
-/** Which way of computing a convolution won, by shape and pass (tune.h). */
+/** The fastest algorithm by shape and pass (tune.h). */
 typedef struct es_onednn_choices es_onednn_choices;
 
 /** State of one backend. */
@@ -22,7 +22,7 @@ typedef struct es_onednn {
   size_t scratch_size;      /**< in bytes: the largest need of any plan */
   void *packed;             /* owned; weights of the data pass at hand */
   size_t packed_size;
-  const void *packed_by; /**< the algo whose weights these are; NULL: none's */
+  const void *packed_by; /**< the algorithm whose weights these are; NULL: none */
 } es_onednn;
 
 static inline bool es_onednn_bf16(const es_op_desc *d) {
@@ -34,9 +34,9 @@ static inline size_t es_onednn_size(const es_op_desc *d) {
 }
 /** At plan time: make sure that the scratch has at least so many bytes. */
 es_status es_onednn_reserve(es_backend *b, size_t bytes);
-/** The same for the room of packed weights. */
+/** The same for the memory of packed weights. */
 es_status es_onednn_reserve_packed(es_backend *b, size_t bytes);
-/** Give back what either room has grown beyond these sizes. */
+/** Release what either has grown beyond these sizes. */
 es_status es_onednn_trim(es_backend *b, size_t scratch, size_t packed);
 void *es_onednn_scratch(const es_backend *b);
 

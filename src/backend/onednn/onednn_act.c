@@ -51,8 +51,8 @@ static void transpose_tile(const transpose *t, int64_t r0, int64_t c0) {
                    load_run(T, t->src, (r0 + r) * t->cols + c0, cols, from + r * TILE));
   for (int64_t c = 0; c < cols; c++)
     for (int64_t r = 0; r < rows; r++) to[c * rows + r] = from[r * TILE + c];
-  const bool whole = rows == t->rows;
-  const int64_t runs = whole ? 1 : cols, length = whole ? rows * cols : rows;
+  const bool all_rows = rows == t->rows;
+  const int64_t runs = all_rows ? 1 : cols, length = all_rows ? rows * cols : rows;
   for (int64_t i = 0; i < runs; i++)
     ES_EITHER_TYPE(t->to_bf16, store_run(T, to + i * rows, length, t->dst,
                                          (c0 + i) * t->rows + r0, t->add));

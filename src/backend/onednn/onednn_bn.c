@@ -2,8 +2,8 @@
 /** @file onednn_bn.c  Batch normalisation with residual and ReLU; its formulas and sums
  *  are those of bn_stats.h.
  *
- *  Where y > 0 is computed again from x, or, behind a residual, kept as a bit an element.
- *  The moments of x may come with the arguments; otherwise they take a pass. */
+ *  Whether y > 0 is computed again from x, or, with a residual, stored as one bit an
+ *  element. The moments of x may be given; otherwise they take a pass. */
 #include "backend/bn_stats.h"
 #include "onednn_bn.h"
 #include "onednn_type.h"
@@ -49,7 +49,7 @@ static void add_moments(const es_op *op, const es_op_args *a, const es_bn_run *r
   es_onednn_moments(op->backend->threads, bf16, r->n, c, x, sum);
 }
 
-/** y from the statistics that are there. */
+/** y from the statistics of the last forward. */
 static void apply(const es_op *op, const es_op_args *a) {
   const int64_t rows = es_bn_rows(op, a);
   for (int g = a->groups - 1; g >= 0; g--) { /* the last one is still in the cache */

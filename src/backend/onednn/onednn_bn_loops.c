@@ -2,9 +2,8 @@
 /** @file onednn_bn_loops.c  The passes of batch normalisation over [rows, C].
  *
  *  They are bound by memory, so they move little: no pass reads the output again for the
- *  gate of the ReLU. What comes from memory is read in its order, row by row: with
- *  several rows at once the processor does not see what to fetch next, which halves the
- *  speed.
+ *  gate of the ReLU. Memory is read in its order, row by row: with several rows at once
+ *  the processor's prefetcher does not recognise the pattern, which halves the speed.
  *
  *  Sums: f32 over runs of at most RUN rows, then double. Moments are taken relative to
  *  the first row of the run, so a mean far from zero costs no digits; what is left is the
@@ -80,11 +79,11 @@ ES_BODY void moments_of_run(int64_t rows, int width, int n, const void *x, doubl
 void es_onednn_moments(int threads, bool bf16, int64_t rows, int width, const void *x,
                        double *moments) {
   double *sum = moments, *square = moments + width;
-  const int panel = threads > 1 ? NARROW : WIDE;
+  const int block = threads > 1 ? NARROW : WIDE;
 #pragma omp parallel for num_threads(threads) schedule(static)
-  for (int c = 0; c < width; c += panel)
+  for (int c = 0; c < width; c += block)
     for (int64_t first = 0; first < rows; first += RUN) {
-      const int n = (int) least(panel, width - c);
+      const int n = (int) least(block, width - c);
       const int64_t count = least(RUN, rows - first);
       const void *from = es_from(bf16, x, first * width + c);
       ES_EITHER_TYPE(bf16, moments_of_run(count, width, n, from, sum + c, square + c, T));
@@ -206,7 +205,7 @@ ES_BODY void sums_of_strip(const es_bn_pass p, int64_t first, int64_t end, int64
 }
 
 /** Strips of all rows keep their sums in registers: best where the rows are in the cache.
- *  Memory wants to be read in its order: row by row then. */
+ *  Otherwise row by row, in the order of memory. */
 ES_BODY void sums_through(const es_bn_pass *p, int64_t first, int64_t end, int c0, int n,
                           float *s1, float *s2, const bool bf16, const es_bn_gate gate) {
   const int64_t bytes = 2 * p->rows * p->width * (bf16 ? 2 : 4);
@@ -233,11 +232,11 @@ ES_BODY void sums_of_run(const es_bn_pass *p, int64_t first, int64_t end, int c0
 }
 
 void es_onednn_bn_sums(const es_bn_pass *p) {
-  const int panel = p->threads > 1 ? BLOCK : WIDE;
+  const int block = p->threads > 1 ? BLOCK : WIDE;
 #pragma omp parallel for num_threads(p->threads) schedule(static)
-  for (int c = 0; c < p->width; c += panel)
+  for (int c = 0; c < p->width; c += block)
     for (int64_t r = 0; r < p->rows; r += RUN) {
-      const int n = (int) least(panel, p->width - c);
+      const int n = (int) least(block, p->width - c);
       const int64_t end = least(r + RUN, p->rows);
       ES_EITHER_TYPE(p->bf16, sums_of_run(p, r, end, c, n, T));
     }

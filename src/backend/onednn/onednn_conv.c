@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file onednn_conv.c  Convolutions and linear layers (1x1 on a map of one pixel): each
- *  pass by the way that was chosen for it.
+ *  pass by the algorithm chosen for it.
  *
- *  Ways are made for an exact number of images. That of the plan is made at once; others
- *  (a last part of a probe, a shard) when they first come, a few of them kept. */
+ *  Algorithms are planned for an exact number of images: that of the plan at once, others
+ *  (the last part of a probe, a shard) on first use; a few of them are kept. */
 #include <string.h>
 #include "tune.h"
 
 enum { SIZES = 4 };
 
-/** The ways for one number of images. */
+/** The algorithms for one number of images. */
 typedef struct size_plan {
   int n; /**< 0 = free */
   es_conv_algo *algo[ES_PASSES];
@@ -36,7 +36,7 @@ static void destroy(es_op *op) {
   es_blas_release(b, &self);
 }
 
-/** The chosen way, or the first other that this processor has. */
+/** The chosen algorithm, or the first other that this processor has. */
 static es_status make_algo(es_backend *b, const es_op_desc *d, es_pass pass, int n,
                            es_conv_algo **w) {
   const es_conv_algo_ops *const *list;
@@ -60,7 +60,7 @@ static size_plan *plan_of(conv *c, int n) {
   return s;
 }
 
-/** The way of a pass for n images with the weights of the call loaded. */
+/** The algorithm of a pass for n images, with the weights of the call loaded. */
 static es_status algo_of(conv *c, const es_op_args *a, es_pass pass, es_conv_algo **out) {
   es_conv_algo **w = &plan_of(c, a->n)->algo[pass];
   if (*w == NULL) ES_TRY(make_algo(c->op.backend, &c->op.desc, pass, a->n, w));
@@ -141,7 +141,7 @@ static es_status backward(es_op *op, const es_op_args *a) {
   return w->ops->run(w, a);
 }
 
-/** Make the ways of the largest number of images. */
+/** Plan the algorithms for the largest number of images. */
 static es_status plan_algos(conv *c) {
   const es_op_desc *d = &c->op.desc;
   size_plan *s = plan_of(c, d->max_n);

@@ -17,20 +17,20 @@ static int64_t bytes_of(int c) {
   return (c + ES_LANES - 1) / ES_LANES * ES_LANES;
 }
 
-/** Pixels that meet one: the taps of an output inside the map, or the outputs an input
- *  belongs to. */
-typedef struct meeting {
+/** Pixels connected with one: the taps of an output inside the map, or the outputs whose
+ *  windows contain an input. */
+typedef struct links {
   int n;
   int64_t pixel[MOST]; /**< in the image */
   unsigned tap[MOST];
-} meeting;
+} links;
 
-static void meet(meeting *m, int64_t pixel, int tap) {
+static void add_link(links *m, int64_t pixel, int tap) {
   m->pixel[m->n] = pixel;
   m->tap[m->n++] = (unsigned) tap;
 }
 
-static void taps_of_output(const es_op_desc *d, int y, int x, meeting *m) {
+static void taps_of_output(const es_op_desc *d, int y, int x, links *m) {
   const int top = y * d->window.stride - d->window.pad,
             left = x * d->window.stride - d->window.pad;
   m->n = 0;
@@ -38,11 +38,11 @@ static void taps_of_output(const es_op_desc *d, int y, int x, meeting *m) {
     for (int kx = 0; kx < d->window.k; kx++) {
       const int iy = top + ky, ix = left + kx;
       if (iy < 0 || iy >= d->in.h || ix < 0 || ix >= d->in.w) continue;
-      meet(m, (int64_t) iy * d->in.w + ix, ky * d->window.k + kx);
+      add_link(m, (int64_t) iy * d->in.w + ix, ky * d->window.k + kx);
     }
 }
 
-static void outputs_of_input(const es_op_desc *d, int y, int x, meeting *m) {
+static void outputs_of_input(const es_op_desc *d, int y, int x, links *m) {
   const int last_y = (y + d->window.pad) / d->window.stride,
             last_x = (x + d->window.pad) / d->window.stride;
   m->n = 0;
@@ -53,13 +53,13 @@ static void outputs_of_input(const es_op_desc *d, int y, int x, meeting *m) {
       if (oy >= d->out.h || ox >= d->out.w) continue;
       const int ky = y + d->window.pad - oy * d->window.stride,
                 kx = x + d->window.pad - ox * d->window.stride;
-      meet(m, (int64_t) oy * d->out.w + ox, ky * d->window.k + kx);
+      add_link(m, (int64_t) oy * d->out.w + ox, ky * d->window.k + kx);
     }
 }
 
 /** The first of equals wins, as in PyTorch; a NaN wins over all. */
-ES_BODY void max_vector(const meeting *m, int width, const void *x, int64_t c,
-                        const int n, void *y, unsigned char *winner, const bool bf16) {
+ES_BODY void max_vector(const links *m, int width, const void *x, int64_t c, const int n,
+                        void *y, unsigned char *winner, const bool bf16) {
   es_vec best = es_get(bf16, x, m->pixel[0] * width + c, n);
   es_words won = (es_words){0} + m->tap[0];
   for (int i = 1; i < m->n; i++) {
@@ -86,7 +86,7 @@ static es_status max_forward(es_op *op, const es_op_args *a) {
       const int64_t pixel = (int64_t) r * d->out.w + ox;
       void *y = es_to(bf16, a->y, pixel * c_all);
       unsigned char *winner = winners + pixel * bytes_of(c_all);
-      meeting m;
+      links m;
       taps_of_output(d, r % d->out.h, ox, &m);
       ES_EITHER_TYPE(
           bf16, ES_BY_VECTORS(0, c_all, max_vector(&m, c_all, x, c, N, y, winner, T)));
@@ -96,7 +96,7 @@ static es_status max_forward(es_op *op, const es_op_args *a) {
 }
 
 /** dx [+]= the dy of the outputs that this input won. */
-ES_BODY void max_back_vector(const meeting *m, int width, const void *dy,
+ES_BODY void max_back_vector(const links *m, int width, const void *dy,
                              const unsigned char *winner, int64_t c, const int n,
                              bool add, void *dx, const bool bf16) {
   es_vec sum = add ? es_get(bf16, dx, c, n) : (es_vec){0};
@@ -123,7 +123,7 @@ static es_status max_backward(es_op *op, const es_op_args *a) {
     const unsigned char *winner = winners + image * out * bytes_of(c_all);
     for (int x = 0; x < d->in.w; x++) {
       void *dx = es_to(bf16, a->dx, ((int64_t) r * d->in.w + x) * c_all);
-      meeting m;
+      links m;
       outputs_of_input(d, r % d->in.h, x, &m);
       ES_EITHER_TYPE(
           bf16, ES_BY_VECTORS(0, c_all,

@@ -69,8 +69,8 @@ ES_BODY es_vec es_widened(es_halves h) {
 }
 
 /** To nearest, ties to even: the added half may carry up to infinity, as it should. A NaN
- *  would carry to anything: it is cut, and made quiet lest nothing of it is left. The
- *  instruction does the same but for values below 2^-126, which become 0. */
+ *  could carry to any value: it is truncated, and its quiet bit set so that it stays a
+ *  NaN. The instruction does the same, but values below 2^-126 become 0. */
 ES_BODY es_halves es_narrowed(es_vec v) {
 #ifdef __AVX512BF16__
   return (es_halves) _mm512_cvtneps_pbh((__m512) v);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file packed.c  Packing: see packed.h. A word is what a column has at once: two
- *  elements
- *  of bf16, the even row in the lower half, or one of f32. */
+/** @file packed.c  Packing: see packed.h. A word is 32 bits of a column: two
+ *  elements of bf16, the even row in the lower half, or one of f32. */
 #include "packed.h"
 
 #include "onednn_type.h"
@@ -21,13 +20,13 @@ static int together(const es_packed *p) {
   return p->bf16 ? 2 : 1;
 }
 
-/** Rows of words of a panel. */
+/** Rows of words of a block. */
 static int64_t height(const es_packed *p) {
   return up(p->rows, ROWS * together(p)) / together(p);
 }
 
 /** row[at ...], 0 from `end` on. */
-ES_BODY es_vec part(const float *row, int64_t at, int64_t end) {
+ES_BODY es_vec load_part(const float *row, int64_t at, int64_t end) {
   const int64_t n = end - at;
   if (n >= ES_LANES) return es_get(false, row, at, ES_LANES);
   return n > 0 ? es_get(false, row, at, (int) n) : (es_vec){0};
@@ -39,7 +38,7 @@ ES_BODY es_words paired(es_vec even, es_vec odd) {
   return low | __builtin_convertvector(es_narrowed(odd), es_words) << 16;
 }
 
-/** A column's elements, one behind the other in memory: its words. */
+/** Consecutive elements of a column: its words. */
 ES_BODY es_words joined(es_vec first, es_vec second) {
   const es_halves half[2] = {es_narrowed(first), es_narrowed(second)};
   es_words w;
@@ -48,7 +47,7 @@ ES_BODY es_words joined(es_vec first, es_vec second) {
 }
 
 /** Transpose in place. Swaps ever larger squares about the diagonal. */
-ES_BODY void turn(es_words m[ES_LANES]) {
+ES_BODY void transpose(es_words m[ES_LANES]) {
 #ifdef __AVX512F__
   const es_words c = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 #pragma GCC unroll 4
@@ -73,7 +72,7 @@ ES_BODY void turn(es_words m[ES_LANES]) {
 #endif
 }
 
-/** The row of words `at` of all panels, from the one or two rows that begin at `from`. */
+/** The row of words `at` of all blocks, from the one or two rows that begin at `from`. */
 ES_BODY void put_row(const bool bf16, const es_packed *p, int64_t at, const float *from,
                      uint32_t *to) {
   const int64_t first = bf16 ? 2 * at : at, size = height(p) * p->width;
@@ -82,9 +81,9 @@ ES_BODY void put_row(const bool bf16, const es_packed *p, int64_t at, const floa
   to += at * p->width;
   for (int64_t begin = 0; begin < p->cols; begin += p->width, to += size)
     for (int64_t c = 0; c < p->width; c += ES_LANES) {
-      const es_vec a = part(from, begin + c, even);
+      const es_vec a = load_part(from, begin + c, even);
       const es_words w =
-          bf16 ? paired(a, part(from + p->cols, begin + c, odd)) : (es_words) a;
+          bf16 ? paired(a, load_part(from + p->cols, begin + c, odd)) : (es_words) a;
       memcpy(to + c, &w, sizeof w);
     }
 }
@@ -95,7 +94,7 @@ static void put_rows(const es_packed *p, int64_t first, const float *from, uint3
     ES_EITHER_TYPE(p->bf16, put_row(T, p, at + i, from + i * together(p) * p->cols, to));
 }
 
-/** As many columns of a panel as a register has lanes, from rows that begin at `from`. */
+/** As many columns of a block as a register has lanes, from rows that begin at `from`. */
 ES_BODY void put_columns(const bool bf16, const es_packed *p, int64_t count,
                          const float *from, uint32_t *to) {
   const int64_t end = height(p);
@@ -105,16 +104,16 @@ ES_BODY void put_columns(const bool bf16, const es_packed *p, int64_t count,
     for (int i = 0; i < ES_LANES; i++) {
       const float *row = from + i * p->rows;
       const int64_t k = bf16 ? 2 * at : at, last = i < count ? p->rows : 0;
-      const es_vec a = part(row, k, last);
-      m[i] = bf16 ? joined(a, part(row, k + ES_LANES, last)) : (es_words) a;
+      const es_vec a = load_part(row, k, last);
+      m[i] = bf16 ? joined(a, load_part(row, k + ES_LANES, last)) : (es_words) a;
     }
-    turn(m);
+    transpose(m);
 #pragma GCC unroll 16
     for (int i = 0; i < ES_LANES; i++) memcpy(to + (at + i) * p->width, &m[i], sizeof *m);
   }
 }
 
-/** A panel. */
+/** One block. */
 static void put_block(const es_packed *p, int64_t first, const float *from,
                       uint32_t *to) {
   const int64_t count = least(p->width, p->cols - first);

@@ -15,14 +15,14 @@
 typedef struct es_prim_engine es_prim_engine;
 typedef struct es_prim es_prim;
 
-/** A tensor as a primitive sees it. */
+/** A tensor as a primitive takes it. */
 typedef struct es_prim_tensor {
   int n; /**< dimensions, 2 or 4 */
   int64_t dim[4],
-      stride[4]; /**< strides in elements; unused if another layout is said below */
-  bool bf16;     /**< else f32 */
-  int panel;     /**< if not 0: in packed_weights so wide (packed.h), 2 dimensions */
-  bool free;     /**< the layout is the primitive's choice ("packed") */
+      stride[4];       /**< strides in elements; unused if another layout is said below */
+  bool bf16;           /**< else f32 */
+  int block;           /**< if not 0: in packed blocks of so many columns (packed.h) */
+  bool free;           /**< the layout is the primitive's choice ("packed") */
   const es_prim *like; /**< the layout of argument `arg` of that primitive */
   int arg;
 } es_prim_tensor;
@@ -38,7 +38,7 @@ void es_prim_engine_name(char *text, size_t size);
 bool es_prim_engine_bf16(void);
 
 /* All makers return ES_ENOTSUP, without a message, where the library has no
- * implementation on this processor: there is always another way. */
+ * implementation on this processor: there is always another algorithm. */
 
 /** C [m, n] = A [m, k] B [k, n], added to C if asked. Arguments 0, 1, 2 = A, B, C. */
 es_status es_prim_matmul(es_prim_engine *e, const es_prim_tensor *a,

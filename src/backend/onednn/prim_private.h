@@ -30,9 +30,9 @@ dnnl_status_t es_prim_pd_reorder(dnnl_engine_t e, const es_prim_tensor *from,
                                  const es_prim_tensor *to,
                                  const_dnnl_primitive_attr_t attr,
                                  dnnl_primitive_desc_t *pd);
-/** The library's name for panels of a width; `any` if it has none. */
+/** The library's name for packed blocks of a width; `any` if it has none. */
 static inline dnnl_format_tag_t es_prim_packed(const es_prim_tensor *t) {
-  switch (t->panel) {
+  switch (t->block) {
   case 64:
     return t->bf16 ? dnnl_BA16a64b2a : dnnl_BA16a64b;
   case 48:

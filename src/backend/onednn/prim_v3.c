@@ -13,7 +13,7 @@ static dnnl_status_t describe(const es_prim_tensor *t, dnnl_memory_desc_t *md) {
   const dnnl_data_type_t type = t->bf16 ? dnnl_bf16 : dnnl_f32;
   memcpy(dim, t->dim, (size_t) t->n * sizeof *dim);
   memcpy(stride, t->stride, (size_t) t->n * sizeof *stride);
-  return t->free || t->panel > 0
+  return t->free || t->block > 0
              ? dnnl_memory_desc_create_with_tag(md, t->n, dim, type, es_prim_packed(t))
              : dnnl_memory_desc_create_with_strides(md, t->n, dim, type, stride);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file tune.c  Time the ways of computing each convolution, and agree on the best.
+/** @file tune.c  Time the algorithms for each convolution, and agree on the best.
  *
  *  All ranks time the same candidates at the same time, as loaded as they will be in a
  *  step, and take the least mean over ranks: one choice for all, or their results would
@@ -15,7 +15,7 @@
 
 enum {
   REPEATS = 4,
-  WAYS = 0
+  ALGOS = 0
 #define ES_CONV_ALGO(n) +1
 #include "conv_algo_list.h"
 #undef ES_CONV_ALGO
@@ -39,8 +39,8 @@ static void key_of(const es_backend *b, const es_op_desc *d, es_pass pass, char 
            d->out.c, d->window.k, d->window.stride, d->window.pad, names[pass]);
 }
 
-/** Without timings: products where they fit, few positions unrolled where weights are
- *  many (the library's weight gradients are slow there), else the library. */
+/** Without timings: products where they fit; unrolled for maps of few positions and many
+ *  weights, where the library's weight gradients are slow; else the library. */
 static const es_conv_algo_ops *by_rule(const es_op_desc *d, es_pass pass) {
   if (es_conv_algo_product.fits(d, pass)) return &es_conv_algo_product;
   if (es_conv_algo_dense.fits(d, pass)) return &es_conv_algo_dense;
@@ -78,7 +78,7 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
   memset(t, 0, sizeof *t);
   for (int i = 0; i < 6; i++)
     ES_TRY(es_blas_alloc(b, bytes[i], "timing of convolutions", &t->buffer[i]));
-  /* pages that were never written are all the same one, which stays in the cache */
+  /* pages that were never written share one physical page, which stays in the cache */
   for (int i = 0; i < 6; i++) memset(t->buffer[i], 0x3c, bytes[i]);
   t->args = (es_op_args){.n = d->max_n,
                          .groups = 1,
@@ -92,14 +92,14 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
   return ES_OK;
 }
 
-/** Seconds from some point: of this process's processors, as others may be using them,
- *  too; but several threads have to wait for each other. */
+/** CPU seconds of this process, as other processes may be using the processor, too; with
+ *  several threads, which wait for each other, wall-clock seconds. */
 static double seconds_now(const es_backend *b) {
   return b->threads > 1 ? es_now() : (double) clock() / CLOCKS_PER_SEC;
 }
 
-/** A way to be timed. What it lacks is no error of the run, nor may it be taken for one
- *  later on: other failures are met once more, aloud. */
+/** An algorithm to be timed. That it is not supported, or that memory is short, is no
+ *  error of the run and is not logged as one; other failures are repeated and logged. */
 static es_status candidate(es_backend *b, const es_op_desc *d, es_pass pass,
                            const es_conv_algo_ops *ops, es_conv_algo **w) {
   es_log_mute(true);
@@ -107,12 +107,12 @@ static es_status candidate(es_backend *b, const es_op_desc *d, es_pass pass,
   es_log_mute(false);
   if (st == ES_OK || st == ES_ENOTSUP) return st;
   if (st != ES_ENOMEM) return es_conv_algo_create(ops, b, d, pass, d->max_n, w);
-  es_warn("%s: this algo of computing it is not tried, for lack of memory", ops->name);
+  es_warn("algorithm %s is not timed: not enough memory", ops->name);
   return st;
 }
 
-/** Least seconds of a few runs; INFINITY where the processor does not have this way, or
- *  not the memory for it. */
+/** Least seconds of a few runs; INFINITY where the processor does not support the
+ *  algorithm or memory is short. */
 static es_status time_algo(es_backend *b, const es_op_desc *d, es_pass pass,
                            const es_conv_algo_ops *ops, const trial *t, double *seconds) {
   es_conv_algo *w = NULL;
@@ -139,25 +139,25 @@ static bool known(const es_onednn_choices *c, const char *key, int n) {
 static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
                            const trial *t, es_onednn_choices *c) {
   const es_conv_algo_ops *const *list;
-  double seconds[WAYS];
+  double seconds[ALGOS];
   char key[80];
   key_of(b, d, pass, key, sizeof key);
   es_status st = ES_OK;
   es_conv_algo_list(&list);
-  for (int i = 0; i < WAYS; i++) {
+  for (int i = 0; i < ALGOS; i++) {
     seconds[i] = INFINITY;
     if (st == ES_OK && list[i]->fits(d, pass))
       st = time_algo(b, d, pass, list[i], t, &seconds[i]);
   }
   if (b->comm != NULL) {
     st = es_comm_agree(b->comm, st);
-    if (st == ES_OK) es_comm_sum_f64(b->comm, seconds, WAYS);
+    if (st == ES_OK) es_comm_sum_f64(b->comm, seconds, ALGOS);
   }
   ES_TRY(st);
   int best = -1;
-  for (int i = 0; i < WAYS; i++)
+  for (int i = 0; i < ALGOS; i++)
     if (isfinite(seconds[i]) && (best < 0 || seconds[i] < seconds[best])) best = i;
-  if (best < 0) return ES_OK; /* planning will say so */
+  if (best < 0) return ES_OK; /* planning reports it */
   st = es_onednn_choices_add(c, key, d->max_n, list[best]->name);
   return b->comm != NULL ? es_comm_agree(b->comm, st) : st;
 }
@@ -245,7 +245,7 @@ es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n) {
     ES_TRY(st);
     ES_TRY(known_before(b, s->tuned));
   }
-  /* candidates that lost leave no memory behind, and those that won take theirs again */
+  /* releases workspace of the candidates; planning reserves that of the chosen ones */
   const size_t scratch = s->scratch_size, packed = s->packed_size;
   ES_TRY(tune_all(b, desc, n, s->tuned));
   st = es_onednn_trim(b, scratch, packed);

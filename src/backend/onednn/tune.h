@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file tune.h  Which way computes which convolution: timed once, agreed by all ranks,
+/** @file tune.h  The algorithm of each convolution: timed once, agreed by all ranks,
  *  kept in a file. */
 #ifndef ES_TUNE_H
 #define ES_TUNE_H
 
 #include "conv_algo.h"
 
-/** Collective over the backend's communicator. Time the ways of all convolutions and
- *  linear layers of desc[n] (equal ones once) with max_n images, unless the file of the
- *  backend's options has them; every rank gets the same choice, the least mean over
+/** Collective over the backend's communicator. Time the algorithms of all convolutions
+ *  and linear layers of desc[n] (equal ones once) with max_n images, unless the file of
+ *  the backend's options has them; every rank gets the same choice, the least mean over
  *  ranks; rank 0 writes what is new to the file. A file that cannot be read or written
  *  is a warning.
  *  @return the same status on all ranks */
@@ -17,7 +17,7 @@ es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n);
 /** A linear layer as a 1x1 convolution on a map of one pixel; convolutions unchanged. */
 es_op_desc es_onednn_as_conv(const es_op_desc *d);
 
-/** The way chosen for a pass; by fixed rules where nothing was timed. */
+/** The algorithm chosen for a pass; by fixed rules where nothing was timed. */
 const es_conv_algo_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
                                          es_pass pass);
 /** A row of what is known. */
@@ -31,7 +31,7 @@ struct es_onednn_choices {
   int n, cap;
 };
 
-/** @return ES_OK; without a message ES_EFORMAT (an unknown way, a long key, n < 1) */
+/** @return ES_OK; ES_EFORMAT without a message (unknown algorithm, long key, n < 1) */
 es_status es_onednn_choices_add(es_onednn_choices *c, const char *key, int n,
                                 const char *algo);
 /** The row of this key with the nearest number of images; NULL if there is none. */
@@ -40,11 +40,11 @@ const es_onednn_choice_row *es_onednn_choices_find(const es_onednn_choices *c,
 void es_onednn_choices_destroy(es_onednn_choices **c);
 
 /* Between runs they are kept in a file (tune_file.c) of lines
- *   processor <tab> library <tab> key <tab> images <tab> way
+ *   processor <tab> library <tab> key <tab> images <tab> algorithm
  * of which those of this processor and library count. Not collective. */
 
-/** Add the rows of a file; one that is not there has none. What fails is a warning, and
- *  so is a path to something else than a regular file. */
+/** Add the rows of a file; a file that does not exist has none. Failures are warnings,
+ *  and so is a path to anything but a regular file. */
 es_status es_onednn_choices_read(const char *path, es_onednn_choices *c);
 /** Write rows, keeping the lines of other processors; atomic. What fails is a warning;
  *  what cannot be read stays as it is. */

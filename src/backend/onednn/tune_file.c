@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file tune_file.c  The table of chosen ways, in memory and in a file. */
+/** @file tune_file.c  The table of chosen algorithms, in memory and in a file. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +76,7 @@ static void begin_of_lines(char *text, size_t size) {
   snprintf(text, size, "%s\t%s\t", model, library);
 }
 
-/** A line behind its begin: key, images, way. */
+/** The rest of a line: key, images, algorithm. */
 static es_status read_row(char *rest, es_onednn_choices *c) {
   char *at = NULL;
   const char *key = strtok_r(rest, "\t\n", &at);
@@ -86,7 +86,7 @@ static es_status read_row(char *rest, es_onednn_choices *c) {
   return es_onednn_choices_add(c, key, n > 0 && n < INT_MAX ? (int) n : 0, algo);
 }
 
-/** Processor, library, key, images, way, and the end of the line. */
+/** Processor, library, key, images, algorithm, and the end of the line. */
 static bool is_row(const char *line) {
   int tabs = 0;
   const char *c = line;
@@ -94,8 +94,8 @@ static bool is_row(const char *line) {
   return tabs == 4 && c[-1] == '\n';
 }
 
-/** Call `take` with each line of a file of rows, if it is there and whole: what somebody
- *  named by mistake is neither waited for nor written to.
+/** Call `take` with each line of a file of rows, if it exists and is complete. A file of
+ *  another kind, named by mistake, neither blocks nor is written to.
  *  @return NULL, or why it is none */
 static const char *each_row(const char *path, void (*take)(void *ctx, char *line),
                             void *ctx) {
@@ -123,7 +123,7 @@ static const char *each_row(const char *path, void (*take)(void *ctx, char *line
 typedef struct reader {
   char begin[256];
   es_onednn_choices *rows; /**< of this machine */
-  FILE *others;            /**< lines of other machines go there; NULL: nowhere */
+  FILE *others;            /**< receives lines of other machines; may be NULL */
   es_status status;
 } reader;
 
@@ -143,7 +143,7 @@ static const char *read_rows(const char *path, es_onednn_choices *c) {
   begin_of_lines(r.begin, sizeof r.begin);
   const char *why = each_row(path, take_row, &r);
   if (why == NULL && r.status != ES_OK)
-    why = "got a line that is not key, images and a known algo";
+    why = "got a line that is not key, images and a known algorithm";
   if (why != NULL) c->n = before;
   return why;
 }
@@ -151,7 +151,7 @@ static const char *read_rows(const char *path, es_onednn_choices *c) {
 es_status es_onednn_choices_read(const char *path, es_onednn_choices *c) {
   const char *why = read_rows(path, c);
   if (why == NULL) return ES_OK;
-  es_warn("%s: not used (%s); convolutions are timed anew", path, why);
+  es_warn("%s: not used (%s); convolutions are timed again", path, why);
   return ES_EFORMAT;
 }
 
@@ -202,7 +202,7 @@ static es_status write_rows(const char *path, const es_onednn_choices *c) {
   free(bytes);
   if (failed != 0) why = strerror(failed);
   if (why == NULL) return ES_OK;
-  es_warn("%s: the choices are not kept for other runs (%s)", path, why);
+  es_warn("%s: choices of algorithms not saved (%s)", path, why);
   return ES_EIO;
 }
 
