@@ -36,7 +36,7 @@ extern const es_param es_init_table[];
 /* --- for authors of an encoder ------------------------------------------------------ */
 typedef struct es_encoder_ops {
   const char *name, *doc;
-  /** Add the encoder's ops behind value x; *y is a [features, 1, 1] value. */
+  /** Add the encoder's ops after value x; *y is a [features, 1, 1] value. */
   es_status (*build)(es_net *net, const es_encoder_params *p, int x, int *y);
 } es_encoder_ops;
 size_t es_encoder_list(const es_encoder_ops *const **list);
@@ -59,8 +59,8 @@ es_status es_model_build(es_backend *b, const es_net_options *o, const es_model_
                          es_net **net, int *features);
 
 /** Collective: rank 0 reads, all ranks get the values. Load encoder.weights: every
- *  tensor of the encoder must be there with its shape; tensors under `projector.` are
- *  loaded if present; extra ones other than fc.* and *.num_batches_tracked are
+ *  tensor of the encoder must be in the file with its shape; tensors under `projector.`
+ *  are loaded if present; extra ones other than fc.* and *.num_batches_tracked are
  *  refused. ES_EFORMAT names the tensor, got/expected. */
 es_status es_model_load(es_params *p, const es_comm *c, const char *path);
 

@@ -3,9 +3,9 @@
  *
  *  Built by calls that each add one op and return the index of the value they produce;
  *  then es_net_alloc plans all memory once. Forward keeps the activations that backward
- *  needs, but for those that are replayed cheaply (batch norm's output from its input);
- *  they and gradients of activations share one arena by liveness. Views of a pair
- *  travel together: the batch is `groups` equal runs of images, and BN takes its
+ *  needs, except those that are replayed cheaply (batch norm's output from its input);
+ *  they and gradients of activations share one arena by liveness. Both views of a
+ *  pair are in one batch: it is `groups` equal runs of images, and BN takes its
  *  statistics run by run.
  *
  *  Order of calls: create -> input -> conv/bn/... -> alloc -> params init ->
@@ -90,7 +90,7 @@ typedef struct es_net_listener {
   es_status (*ready)(void *ctx, int64_t from, es_mark mark);
   void *ctx;
 } es_net_listener;
-/** The same as es_net_backward, and tell `to`. */
+/** es_net_backward that reports its progress to a listener. */
 es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listener *to);
 
 /* Constant statistics of BN (ES_BN_FROZEN), of a set of images that is given in parts:

@@ -51,7 +51,7 @@ struct es_optim {
   es_params *params;    /* borrowed; must outlive */
   int moments;          /**< es_optim_moments */
   es_buf moment[2];     /* owned [n] each, as many as that; else NULL */
-  es_shared *shared[2]; /* owned: where they lie if the ranks of a node share them */
+  es_shared *shared[2]; /* owned: their memory if the ranks of a node share them */
   es_buf64 partial;     /* owned [n_tensors, ops->sums], at least [1]: this rank's sums */
   double *sum;          /* owned [n_tensors, ops->sums]: those of all ranks */
   int64_t steps;        /**< updates done */
@@ -73,8 +73,8 @@ void es_optim_destroy(es_optim **o);
 es_status es_optim_share(es_optim *o);
 /** params.value <- update(value, grad, lr), all of it. */
 es_status es_optim_update(es_optim *o, double lr);
-/** Collective where ops->sums > 0. The same for this rank's ranges alone, the others do
- *  theirs. */
+/** Collective where ops->sums > 0. The update of this rank's ranges only; the other ranks
+ *  update theirs. */
 es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d);
 /** Collective. Norm of the whole gradient, of which this rank holds the ranges of d. Not
  *  finite, on any rank, if an element is not. */

@@ -3,10 +3,10 @@
  *
  *  Three flat f32 buffers on the backend: value and grad [n] (trainable), state
  *  [n_state] (BN running averages). Names are torchvision's. Optimisers, all-reduce,
- *  norms, checkpoints and exports each act on a whole buffer.
+ *  norms, checkpoints and exports each act on one buffer.
  *
- *  Ranks of a node may hold one `value` together and reach each other's `grad`
- *  (es_params_share); then whoever sets a value does so on all ranks alike. */
+ *  Ranks of a node may share one `value` and read each other's `grad` (es_params_share);
+ *  then every change of a value is made on all ranks alike. */
 #ifndef ES_PARAMS_H
 #define ES_PARAMS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file arena.h  Planning an arena: blocks come and go, each in the first gap that holds
- *  it. No memory is touched; what comes out is offsets and the size of the whole. */
+/** @file arena.h  Planning an arena: blocks are allocated and freed, each in the first
+ *  gap that is large enough. No memory is touched: the results are offsets and a size. */
 #ifndef ES_NN_ARENA_H
 #define ES_NN_ARENA_H
 

@@ -22,7 +22,7 @@ const es_param es_projector_table[] = {
     ES_LIST(es_projector_params, widths, "50", 1, 1e6, "1",
             "widths of the projector's layers, the last is the embedding's"),
     ES_BOOL(es_projector_params, batchnorm, "true",
-            "batch normalisation between the layers (never behind the last)"),
+            "batch normalisation between the layers (not after the last)"),
     ES_BOOL(es_projector_params, bias, "false", "a bias in every layer of the projector"),
     ES_PARAM_END};
 

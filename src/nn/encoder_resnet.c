@@ -10,7 +10,7 @@
 
 enum { STAGES = 4, PREFIX = 32 };
 
-/** A block adds its ops behind x; `name` is its prefix ("layer1.0"). */
+/** A block adds its ops after value x; `name` is its prefix ("layer1.0"). */
 typedef struct block {
   const char *name;
   int width, stride;
@@ -24,7 +24,7 @@ typedef struct resnet {
   int blocks[STAGES];
 } resnet;
 
-/** One convolution of a block, of its width, and the batch norm behind it: "conv2" and
+/** One convolution of a block, of its width, and the batch norm after it: "conv2" and
  *  "bn2" for index 2. */
 static es_status conv_bn(es_net *net, const block *b, int index, int x, es_window window,
                          int *y) {

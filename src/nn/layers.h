@@ -13,7 +13,7 @@ typedef struct es_nn_layer {
   bool bias;
 } es_nn_layer;
 
-/** Add a linear layer behind value x.
+/** Add a linear layer after value x.
  *  @return ES_ECONFIG unless width is a whole number >= 1 */
 es_status es_nn_linear(es_net *net, int x, es_nn_layer l, int *y);
 

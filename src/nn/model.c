@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file model.c  The model: input, encoder, projector, and how small it starts.
  *
- *  Projector: linear layers, batch norm and ReLU between them, the last one bare; N
+ *  Projector: linear layers, batch norm and ReLU between them, N
  * counts the layers from 0: projector.N.weight, projector.N.bias, projector.N.bn.*. */
 #include <math.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ static es_status project(es_net *net, const es_projector_params *p, int x) {
 }
 
 /** Set the scales of all weights; the last linear layer is the last matrix declared, its
- *  bias, if it has one, comes right behind it. */
+ *  bias, if it has one, is the next tensor. */
 static es_status set_init(es_params *p, const es_init_params *init) {
   es_tensor_info *last = NULL, *bias = NULL;
   for (int i = 0; i < p->n_tensors; i++) {
@@ -67,8 +67,8 @@ static es_status assemble(es_net *net, const es_encoder_ops *ops, const es_model
   ES_TRY(ops->build(net, m->encoder, x, &h));
   ES_TRY(project(net, m->projector, h));
   es_params *const params = es_net_params(net);
-  const bool theirs = params->value != NULL; /* another network's, with values */
-  if (!theirs) ES_TRY(set_init(params, m->init));
+  const bool borrowed = params->value != NULL; /* another network's, with values */
+  if (!borrowed) ES_TRY(set_init(params, m->init));
   ES_TRY(es_net_alloc(net));
   if (features != NULL) *features = h;
   return ES_OK;

@@ -31,7 +31,7 @@ static const char *shape_text(int ndim, const int64_t *dim, char text[96]) {
   return text;
 }
 
-/** Find tensor i in the file: where[i] is the tensor's index, -1 for "not there". */
+/** Find tensor i in the file: where[i] is the tensor's index, -1: not there. */
 static es_status match_tensor(const es_safetensors *f, const es_tensor_info *v,
                               const char *path, int64_t *where) {
   const int64_t at = es_safetensors_find(f, v->name);

@@ -120,9 +120,9 @@ static es_status declare(es_net *net, const char *prefix, const char *part,
   info.excluded = info.ndim == 1;
   if (net->options.params == NULL) return es_params_add(net->params, &info, index);
   *index = es_params_find(net->params, info.name);
-  const es_tensor_info *const there = *index < 0 ? NULL : &net->params->tensor[*index];
-  ES_CHECK(there != NULL && there->ndim == info.ndim &&
-               memcmp(there->dim, info.dim, sizeof info.dim) == 0,
+  const es_tensor_info *const found = *index < 0 ? NULL : &net->params->tensor[*index];
+  ES_CHECK(found != NULL && found->ndim == info.ndim &&
+               memcmp(found->dim, info.dim, sizeof info.dim) == 0,
            ES_EARG, "got parameters without a '%s' of this network's shape", info.name);
   return ES_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file net_args.c  Where everything lies that a node reads and writes. */
+/** @file net_args.c  The buffers that a node reads and writes. */
 #include "net_private.h"
 
 static es_act at(const es_net *net, void *arena, int v, size_t offset, int first) {

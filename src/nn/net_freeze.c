@@ -72,8 +72,8 @@ es_status es_net_freeze_end(es_net *net, const es_comm *c) {
   if (c != NULL) st = es_comm_agree(c, st);
   if (st == ES_OK) {
     /* synchronised batch norm has added those of all ranks already */
-    const bool apart = c != NULL && net->options.sync == NULL;
-    if (apart) es_comm_sum_f64(c, sum, (int64_t) size_of(net));
+    const bool separate = c != NULL && net->options.sync == NULL;
+    if (separate) es_comm_sum_f64(c, sum, (int64_t) size_of(net));
     st = store(net, sum, statistics);
     if (c != NULL) st = es_comm_agree(c, st);
   }

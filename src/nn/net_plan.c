@@ -23,7 +23,7 @@ static size_t aligned(size_t bytes) {
 }
 
 /** Does backward run this node? */
-static bool goes_back(const es_net *net, const es_net_node *node) {
+static bool has_backward(const es_net *net, const es_net_node *node) {
   return !net->options.forward_only && net->value[node->y].needs_grad;
 }
 
@@ -32,7 +32,7 @@ static void count_reads(es_net *net) {
   for (int i = 0; i < net->n_node; i++) {
     es_net_node *const node = &net->node[i];
     node->needs = es_op_needs_of(net->backend, &node->desc);
-    if (!goes_back(net, node)) continue;
+    if (!has_backward(net, node)) continue;
     if (node->needs.x) net->value[node->x].reads++;
     if (node->needs.y) net->value[node->y].reads++;
   }
@@ -73,8 +73,8 @@ static void place_forward(es_net *net, es_arena *a) {
   }
 }
 
-/** Node i reads v in backward: v is there, or made again now. */
-static void come(es_net *net, es_arena *a, int i, int v) {
+/** Node i reads v in backward: v is kept, or has been replayed, or is replayed now. */
+static void need(es_net *net, es_arena *a, int i, int v) {
   es_net_value *const value = &net->value[v];
   if (value->kept || value->again_at != ES_NOWHERE) return;
   value->again_at = es_arena_take(a, value->bytes);
@@ -83,14 +83,14 @@ static void come(es_net *net, es_arena *a, int i, int v) {
   net->node[i].replay = from;
 }
 
-/** Node i has read v. */
-static void leave(es_net *net, es_arena *a, int v) {
+/** A node has read v: the last one frees a replayed value. */
+static void done_with(es_net *net, es_arena *a, int v) {
   es_net_value *const value = &net->value[v];
   if (--value->left == 0 && !value->kept) es_arena_give(a, value->again_at);
 }
 
-/** A consumer writes v's gradient: true if an earlier one has, so it has to add. */
-static bool claim(es_net *net, es_arena *a, int v) {
+/** A consumer writes v's gradient. @return true if an earlier one has, so it must add */
+static bool add_to_gradient(es_net *net, es_arena *a, int v) {
   es_net_value *const value = &net->value[v];
   if (!value->needs_grad) return false;
   if (value->grad_at != ES_NOWHERE) return true;
@@ -104,17 +104,18 @@ static void place_backward(es_net *net, es_arena *a) {
     value->left = value->reads;
     value->again_at = value->grad_at = ES_NOWHERE;
   }
-  if (!net->options.forward_only) claim(net, a, net->n_value - 1);
+  if (!net->options.forward_only) add_to_gradient(net, a, net->n_value - 1);
   for (int i = net->n_node - 1; i >= 0; i--) {
     es_net_node *const node = &net->node[i];
     node->replay = -1;
-    if (!goes_back(net, node)) continue;
-    if (node->needs.x) come(net, a, i, node->x);
-    if (node->needs.y) come(net, a, i, node->y);
-    node->add_dx = claim(net, a, node->x);
-    if (node->residual >= 0) node->add_dresidual = claim(net, a, node->residual);
-    if (node->needs.x) leave(net, a, node->x);
-    if (node->needs.y) leave(net, a, node->y);
+    if (!has_backward(net, node)) continue;
+    if (node->needs.x) need(net, a, i, node->x);
+    if (node->needs.y) need(net, a, i, node->y);
+    node->add_dx = add_to_gradient(net, a, node->x);
+    if (node->residual >= 0)
+      node->add_dresidual = add_to_gradient(net, a, node->residual);
+    if (node->needs.x) done_with(net, a, node->x);
+    if (node->needs.y) done_with(net, a, node->y);
     es_arena_give(a, net->value[node->y].grad_at);
   }
 }
@@ -169,10 +170,10 @@ static es_status make_moments(es_net *net) {
   return ES_OK;
 }
 
-/** Collective where the backend times: the same status on all ranks before they meet. */
+/** Collective where the backend times its ops: the same status on all ranks. */
 static es_status agree(const es_backend *b, es_status st) {
-  const bool meet = b->ops->tune != NULL && b->tune && b->comm != NULL;
-  return meet ? es_comm_agree(b->comm, st) : st;
+  const bool collective = b->ops->tune != NULL && b->tune && b->comm != NULL;
+  return collective ? es_comm_agree(b->comm, st) : st;
 }
 
 /** Let the backend choose how to compute the ops. */
@@ -188,7 +189,7 @@ static es_status tune(es_net *net) {
 }
 
 /** Allocate the buffers and plan the ops. */
-static es_status realise(es_net *net) {
+static es_status allocate(es_net *net) {
   es_backend *const b = net->backend;
   for (int i = 0; i < net->n_node; i++) {
     net->node[i].desc.name = net->node[i].name; /* the array may have moved */
@@ -215,15 +216,16 @@ static es_status realise(es_net *net) {
 es_status es_net_alloc(es_net *net) {
   ES_CHECK(net->n_node > 0, ES_EARG, "got a network without ops");
   const es_net_value *const last = &net->value[net->n_value - 1];
-  ES_CHECK(last->shape.h == 1 && last->shape.w == 1 && last->needs_grad, ES_EARG,
-           "got an output of %d x %d x %d%s, expected D x 1 x 1 behind parameters",
-           last->shape.c, last->shape.h, last->shape.w,
-           last->needs_grad ? "" : " without parameters");
+  ES_CHECK(
+      last->shape.h == 1 && last->shape.w == 1 && last->needs_grad, ES_EARG,
+      "got an output of %d x %d x %d%s, expected D x 1 x 1 that depends on parameters",
+      last->shape.c, last->shape.h, last->shape.w,
+      last->needs_grad ? "" : " without parameters");
   const es_status placed = place(net);
   net->planned = placed == ES_OK;
   if (net->options.plan_only) return placed;
   ES_TRY(agree(net->backend, placed));
-  return realise(net);
+  return allocate(net);
 }
 
 /** Forward operations of one image; those that are not matrix products do not count. */

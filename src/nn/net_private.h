@@ -46,7 +46,7 @@ typedef struct es_net_memory {
   size_t kept_bytes, passing_bytes; /**< of the arenas */
   void *kept, *passing;
   es_buf tree;        /**< with shards: es_net_tree_size */
-  es_buf64 moments;   /**< from a convolution to the BN right behind it */
+  es_buf64 moments;   /**< from a convolution to the BN that is the next node */
   es_buf64 collected; /**< of all BN, while statistics are collected: es_net_collected */
 } es_net_memory;
 

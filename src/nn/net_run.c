@@ -3,7 +3,7 @@
  */
 #include "net_private.h"
 
-/** Does node i, a convolution, give moments to a BN of its output that comes next? */
+/** Does node i, a convolution, compute the moments for the BN that is the next node? */
 static bool hands_moments(const es_net *net, int i) {
   if (i + 1 >= net->n_node || !net->node[i].op->gives_moments) return false;
   const es_net_node *const next = &net->node[i + 1];
@@ -26,7 +26,7 @@ static es_status forward(es_net *net, int i) {
   return node->op->forward(node->op, &a);
 }
 
-/** Make the activation again that node reads, if there is one. */
+/** Compute the activation again that node reads, if it is not kept. */
 static es_status replay(es_net *net, const es_net_node *node) {
   if (node->replay < 0) return ES_OK;
   const es_net_node *const from = &net->node[node->replay];
@@ -55,7 +55,7 @@ static es_status backward(es_net *net, const es_net_node *node) {
   return node->op->backward(node->op, &a);
 }
 
-/** Is there what the mode reads or writes? */
+/** Does the buffer exist that the mode reads or writes? */
 static es_status check_statistics(const es_net *net, es_bn_mode mode) {
   ES_CHECK(mode != ES_BN_FROZEN || net->params->frozen != NULL, ES_EARG,
            "got a forward with frozen statistics before es_net_freeze_end");

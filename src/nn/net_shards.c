@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file net_shards.c  Ops that sum over images, executed shard by shard: what a shard
- *  gives does not depend on how many others this rank has, nor does the order in which
- *  the gradients of shards are added (tree.h). Batch norm keeps that order itself. */
+/** @file net_shards.c  Ops that sum over images, executed shard by shard. The result of a
+ *  shard does not depend on the number of shards of this rank, and neither does the order
+ *  in which the gradients of shards are added (tree.h). Batch norm does this itself. */
 #include "eigenstep/tree.h"
 #include "net_private.h"
 

@@ -186,7 +186,7 @@ es_status es_optim_share(es_optim *o) {
   for (int i = 0; i < o->moments && c != NULL; i++) {
     ES_TRY(es_shared_create(c, bytes, false, "moments", &o->shared[i]));
     ES_CHECK(o->shared[i] != NULL, ES_ENOMEM,
-             "got no shared memory for moments behind that for parameters");
+             "got no shared memory for moments, but for parameters");
     void *const old = o->moment[i], *release = old;
     if (c->node_rank == 0) memcpy(o->shared[i]->part[0], old, bytes);
     es_comm_barrier(c);
