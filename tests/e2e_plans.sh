@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# e2e_plans.sh  Backend onednn times its ways of computing a convolution once, keeps what
-# it chose in backend.plans, and computes the same bits with the same choices. A file that
-# is none is a warning and stays what it was.
+# e2e_plans.sh  Backend onednn times its algorithms for convolutions once, keeps its
+# choices in backend.plans, and computes the same bits with the same choices. A file of
+# another kind is a warning and is not changed.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy
@@ -24,7 +24,7 @@ plans=$work/new/folder/plans.tsv
 run first backend.plans="$plans"
 timed first || { cat first/log; fail "nothing was timed"; }
 awk -F '\t' 'NF != 5 || $4 + 0 < 1 { bad = 1 } END { exit bad || NR < 10 }' "$plans" ||
-  { cat "$plans"; fail "expected processor, library, key, images and way in each line"; }
+  { cat "$plans"; fail "expected processor, library, key, images and algorithm in each line"; }
 cp "$plans" kept
 for again in second third; do
   run $again backend.plans="$plans"
@@ -33,6 +33,15 @@ done
 cmp kept "$plans" || fail "a run that timed nothing changed the file"
 "$python" "$srcdir/tests/compare_bits.py" second/out third/out ||
   fail "the same choices give other bits"
+
+# networks in bf16 and in f32 on one backend: each choice once in the file
+for again in both both_again; do
+  run $again backend.plans="$work/both.tsv" backend.precision=bf16
+done
+timed both || fail "both: nothing was timed"
+timed both_again && fail "both_again: what the file has was timed again"
+[ -z "$(sort both.tsv | uniq -d)" ] || { cat both.tsv; fail "a choice is there twice"; }
+grep -q "$(printf '\t')f32 " both.tsv || { cat both.tsv; fail "no choice for f32"; }
 
 # other sizes are added; lines of other processors stay
 printf 'another processor\toneDNN 0\tkey\t1\tway\n' >> "$plans"
@@ -46,7 +55,7 @@ run wrong backend.plans="$work/spoilt"
 grep -q "warning: .*spoilt: not used" wrong/log || { cat wrong/log; fail "no warning"; }
 timed wrong || fail "without a file that can be used nothing was timed"
 
-# what is no file of plans is neither waited for nor written to
+# a file of another kind neither blocks the run nor is written to
 mkfifo fifo
 printf 'precious\0bytes\n' > precious
 cp precious precious.kept
