@@ -7,7 +7,7 @@
 #ifndef ES_CONV_ALGO_H
 #define ES_CONV_ALGO_H
 
-#include "onednn.h"
+#include "onednn_state.h"
 #include "packed.h"
 #include "prim.h"
 

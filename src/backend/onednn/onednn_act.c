@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file onednn_act.c  Activations [N, H, W, C], f32 or bf16: to and from the host's f32
  *  [N, C, H, W], and the ops that only move, cut or convert them. */
-#include "onednn.h"
+#include "onednn_state.h"
 #include "onednn_type.h"
 
 enum {

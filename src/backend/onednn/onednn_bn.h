@@ -4,7 +4,7 @@
 #ifndef ES_ONEDNN_BN_H
 #define ES_ONEDNN_BN_H
 
-#include "onednn.h"
+#include "onednn_state.h"
 
 /** How backward knows where the output was positive. */
 typedef enum es_bn_gate {

@@ -2,7 +2,7 @@
 /** @file onednn_pool.c  Maximum over windows, and global mean; f32 or bf16.
  *
  *  Both gather: every element of the result is added up in f32 and written once. */
-#include "onednn.h"
+#include "onednn_state.h"
 #include "onednn_type.h"
 
 /* --- maximum ------------------------------------------------------------------------ */

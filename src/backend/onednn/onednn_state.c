@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file onednn_scratch.c  Workspace that all plans of a backend share. */
-#include "onednn.h"
+/** @file onednn_state.c  Workspace that all plans of a backend share. */
+#include "onednn_state.h"
 
 es_status es_onednn_reserve(es_backend *b, size_t bytes) {
   es_onednn *s = b->impl;

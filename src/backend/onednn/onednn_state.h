@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file onednn.h  What the files of the `onednn` backend share.
+/** @file onednn_state.h  What the files of the `onednn` backend share.
  *
  *  Activations are channels last, [N, H, W, C], f32 or bf16 as the op's description says;
  *  parameters, their gradients, statistics and plain buffers are f32. Memory and plain
  *  vectors are those of `blas`. */
-#ifndef ES_ONEDNN_H
-#define ES_ONEDNN_H
+#ifndef ES_ONEDNN_STATE_H
+#define ES_ONEDNN_STATE_H
 
 #include "backend/blas/blas.h"
 

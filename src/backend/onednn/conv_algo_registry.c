@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file conv_algo_list.c  The algorithms of this build. */
+/** @file conv_algo_registry.c  The algorithms of this build. */
 #include "conv_algo.h"
 
 static const es_conv_algo_ops *const algos[] = {
