@@ -20,7 +20,7 @@ layers='
 5b theory    compare descent flow kernel linear rates
 6 ssl        loss precondition
 7 train      accuracy train
-8 run        assembly config_load label_data load_pairs run_files run_folder selected settings
+8 run        assembly config_load cost embedding_file label_data load_pairs run_files run_folder selected settings views_file
 9a predict   initial_prediction
 9b solved    kernel_machine linear_model
 10 bench     bench

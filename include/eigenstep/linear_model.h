@@ -6,6 +6,7 @@
 #include "eigenstep/flow.h"
 #include "eigenstep/linear.h"
 #include "eigenstep/provenance.h"
+#include "eigenstep/shape.h"
 #include "eigenstep/traj.h"
 
 enum { ES_LINEAR_GD, ES_LINEAR_FLOW, ES_LINEAR_DIRECT };
@@ -35,6 +36,9 @@ typedef struct es_linear_end {
  *  and /weights (the prediction: their limit), measured beside predicted; print how
  *  alike they are. Nothing if no mode can grow. */
 es_status es_linear_compare(const es_linear_end *end, es_traj *traj);
+
+/** Print what eigenstep linear would take on `ranks` ranks with views of this shape. */
+void es_linear_print_cost(const es_linear_params *p, es_shape view, int ranks);
 
 /** Collective. eigenstep linear, whose configuration this is. */
 es_status es_linear_model_run(const es_job *job, es_config *cfg);

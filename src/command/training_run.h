@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file command_train.h  A training run, from its start or from a checkpoint. */
-#ifndef ES_COMMAND_TRAIN_H
-#define ES_COMMAND_TRAIN_H
+/** @file training_run.h  A training run, from its start or from a checkpoint. */
+#ifndef ES_TRAINING_RUN_H
+#define ES_TRAINING_RUN_H
 
 #include "eigenstep/run_folder.h"
 #include "eigenstep/settings.h"

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file training_run.c  A training run: assembled, run into its folder, summarised. */
+#include "training_run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/ckpt.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/initial_prediction.h"
+#include "eigenstep/run_folder.h"
+#include "eigenstep/label_data.h"
+
+static void print_start(const es_comm *c, const es_settings *s, const es_assembly *p) {
+  es_net_cost cost;
+  es_net_cost_of(p->net, &cost);
+  es_info("%s on %s: %lld records, views %d x %d x %d, %lld parameters, "
+          "embedding width %d",
+          s->encoder.name, s->data.name, (long long) p->data->size, p->view.c, p->view.h,
+          p->view.w, (long long) cost.parameters, es_net_dim(p->net));
+  es_info("%s loss, %lld pairs over %d ranks, backend %s; probe of %lld held-out pairs",
+          s->loss.name, (long long) s->batch.pairs, c->size, p->backend->ops->name,
+          (long long) p->probe_pairs);
+}
+
+/* A cell of the table: "-" for what is not known. */
+static const char *cell(char text[32], double v) {
+  if (isnan(v)) return "-";
+  snprintf(text, 32, "%.5g", v);
+  return text;
+}
+
+/* The table of learned modes, from the transition detector, and the two after them. */
+static es_status print_steps(const es_comm *c, const es_snapshot *s,
+                             const es_prediction *f) {
+  int k = 0;
+  (void) es_snapshot_values(s, &k);
+  es_transition *row = NULL;
+  ES_TRY(es_comm_agree(c, ES_NEW(k, &row)));
+  es_snapshot_transitions(s, row);
+  const int learned = es_snapshot_learned(s);
+  int shown = 0;
+  es_print("\n%5s %10s %12s %12s %12s %12s %12s %12s", "mode", "step", "time", "forecast",
+           "at start", "gamma", "at start", "eigenvalue");
+  for (; shown < k && shown < learned + 2 && shown < 32; shown++) {
+    const es_transition *r = &row[shown];
+    const bool known = shown < f->modes;
+    char a[32], b[32], p[32], g[32], tau[32], gamma[32];
+    es_print("%5d %10s %12s %12s %12s %12s %12s %12.4g%s", r->mode, cell(a, r->step),
+             cell(b, r->time), cell(p, r->time_predicted),
+             cell(tau, known ? f->tau[shown] : NAN), cell(g, r->gamma),
+             cell(gamma, known ? f->gamma[shown] : NAN), r->value,
+             shown < learned ? "" : "  not learned yet");
+  }
+  if (shown < k) es_print("      (%d more)", k - shown);
+  es_print("modes learned: %d of %d", learned, k);
+  es_print(
+      "step, time: where half of the final value was crossed for good; forecast: of that "
+      "time, while the eigenvalue still grew exponentially at the rate gamma tells; at "
+      "start: the same from the features before the first step");
+  es_free(&row);
+  return ES_OK;
+}
+
+static void print_accuracies(const es_accuracy *a) {
+  const es_accuracy_ops *const *list;
+  const size_t n = es_accuracy_list(&list);
+  for (size_t i = 0; i < n; i++) {
+    const double v = es_accuracy_value(a, list[i]->name);
+    if (isfinite(v)) es_print("%s: %.2f %%", list[i]->doc, 100 * v);
+  }
+}
+
+static es_status run_into(const es_job *job, const es_settings *s, es_run_folder *o,
+                          es_assembly *p, const es_label_data *set) {
+  const es_comm *c = job->comm;
+  es_run run = {.par = &s->run,
+                .ckpt = &s->ckpt,
+                .sched = p->sched,
+                .sched_par = &s->sched,
+                .lr = s->optim.lr,
+                .dir = o->dir,
+                .config_text = o->config_text,
+                .pairs = s->batch.pairs};
+  es_stop stop = {.every = 1};
+  es_grid *grid = NULL;
+  es_snapshot *snap = NULL;
+  es_probe *probe = NULL;
+  es_accuracy *accuracy = NULL;
+  es_prediction foresight = {0};
+  es_status st;
+  snprintf(stop.file, sizeof stop.file, "%s/stop", o->dir);
+  if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
+  ES_TRY_GOTO(
+      es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
+  ES_TRY_GOTO(es_grid_create(p->loss_comm, 0, &grid), done);
+  ES_TRY_GOTO(es_assembly_probe(c, p, s, grid, o->traj, &snap, &probe), done);
+  if (set->wanted)
+    ES_TRY_GOTO(
+        es_accuracy_create(c, &s->selected.accuracy, &set->source, o->traj, &accuracy),
+        done);
+  run.accuracy = accuracy;
+  print_start(c, s, p);
+  es_prediction_print_loss(s, p);
+  ES_TRY_GOTO(es_prediction_make(c, grid, s, p, o->traj, &foresight), done);
+  run.ahead = foresight.series;
+  st = es_run_loop(&run, p->train, p->loader, probe, snap, o->traj, &stop);
+  o->reason = es_stop_name(stop.cause);
+  if (st == ES_OK || st == ES_STOPPED) {
+    const es_status printed = print_steps(c, snap, &foresight);
+    if (printed != ES_OK) st = printed;
+    print_accuracies(accuracy);
+  }
+done:
+  es_prediction_free(&foresight);
+  es_accuracy_destroy(&accuracy);
+  es_probe_destroy(&probe);
+  es_snapshot_destroy(&snap);
+  es_grid_destroy(&grid);
+  return st;
+}
+
+es_status es_training_run(const es_job *job, es_config *cfg, const es_settings *s,
+                          const char *checkpoint, es_run_folder *o) {
+  const es_comm *const c = job->comm;
+  es_assembly *p = NULL;
+  es_label_data set = {0};
+  ES_TRY(es_assembly_create(c, s, &p));
+  es_status st = es_label_data_open(c, s, p, &set);
+  if (st == ES_OK && checkpoint != NULL)
+    st = es_ckpt_read(c, checkpoint, es_train_visit, p->train, NULL, NULL);
+  es_stop_install(); /* what has a folder ends with a checkpoint and a STATUS in it */
+  if (st == ES_OK && checkpoint == NULL)
+    st = es_run_folder_open(job, cfg, s->output.dir, o);
+  if (st == ES_OK && checkpoint != NULL)
+    st = es_run_folder_resume(job, cfg, p->train->step, o);
+  if (st == ES_OK) {
+    st = run_into(job, s, o, p, &set);
+    st = es_run_folder_close(job, o, st, p->train->step);
+  }
+  es_label_data_close(&set);
+  es_assembly_destroy(&p);
+  return st;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file cost.c  Memory a rank and bytes of output of a training run, from its plan. */
+#include "eigenstep/cost.h"
+
+/* Ranks over which the pairs of loss and snapshots are spread. */
+static int sharing(const es_settings *s, int ranks) {
+  return s->parallel.deterministic ? 1 : ranks;
+}
+
+static es_snapshot_options snapshot_options(const es_settings *s, const es_assembly *p) {
+  return (es_snapshot_options){
+      .dim = es_settings_dim(s), .samples = p->probe_pairs, .pairs = true};
+}
+
+/* Losses of batch and probe: their workspace, and embeddings with gradients in single and
+ * double precision. */
+static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) {
+  const int dim = es_settings_dim(s), shares = sharing(s, ranks);
+  const int64_t all[] = {s->batch.pairs, p->probe_pairs};
+  double bytes = 0;
+  for (int i = 0; i < 2; i++) {
+    const int64_t n = (all[i] + shares - 1) / shares;
+    const es_loss_size size = {.n_max = (int) n, .pairs = all[i], .dim = dim};
+    const size_t work = es_loss_bytes(&s->selected.loss, &size, all[i]);
+    bytes += (double) work + (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
+  }
+  return bytes;
+}
+
+/* Plan the network: for training, or for evaluation alone. */
+static es_status network_cost(const es_settings *s, const es_assembly *p, int ranks,
+                              bool forward_only, es_net_cost *cost) {
+  const int64_t most = s->batch.pairs > p->probe_chunk ? s->batch.pairs : p->probe_chunk;
+  es_net_options o = es_settings_net(s, (most + ranks - 1) / ranks, ranks);
+  es_net *net = NULL;
+  o.plan_only = true;
+  o.forward_only = forward_only;
+  o.precision = forward_only ? p->eval_precision : p->precision;
+  const es_model_desc m = es_settings_model(s, p->view);
+  ES_TRY(es_model_build(p->backend, &o, &m, &net, NULL));
+  es_net_cost_of(net, cost);
+  es_net_destroy(&net);
+  return ES_OK;
+}
+
+static int64_t count_snapshots(const es_settings *s) {
+  es_cadence every;
+  if (es_cadence_parse(s->spectrum.every, "spectrum.every", &every) != ES_OK) return 0;
+  return es_cadence_count(&every, s->run.steps);
+}
+
+es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
+                         es_run_cost *c) {
+  const es_snapshot_options opt = snapshot_options(s, p);
+  const int64_t pairs = (s->batch.pairs + ranks - 1) / ranks;
+  const double view = 4.0 * p->view.c * p->view.h * p->view.w;
+  es_net_cost eval_net = {0};
+  const es_optim_ops *optim;
+  *c = (es_run_cost){.snapshots = count_snapshots(s)};
+  ES_TRY(es_optim_find(&s->optim, &optim));
+  ES_TRY(network_cost(s, p, ranks, false, &c->net));
+  if (p->eval_precision != p->precision)
+    ES_TRY(network_cost(s, p, ranks, true, &eval_net));
+  const int moments = es_optim_moments(&s->optim, optim);
+  const double parameters = (double) c->net.parameters;
+  c->moments = 4.0 * moments * parameters;
+  c->eval_net = (double) (eval_net.activation_bytes + eval_net.passing_bytes);
+  c->loss = loss_bytes(s, p, ranks);
+  if (s->precondition.eps > 0)
+    c->preconditioner = (double) es_precondition_bytes(opt.dim);
+  c->batches = 2 * 2 * (double) pairs * view;
+  c->snapshot = (double) es_snapshot_bytes(&s->spectrum, &opt, sharing(s, ranks));
+  c->trajectory =
+      (double) c->snapshots * (double) es_snapshot_file_bytes(&s->spectrum, &opt) +
+      48.0 * (double) s->run.steps;
+  c->checkpoint = 4.0 * (1 + moments) * parameters;
+  return ES_OK;
+}
+
+static void print_bytes(const char *what, double bytes) {
+  es_print("  %-34s %12.1f MB", what, 1e-6 * bytes);
+}
+
+static void print_memory(const es_assembly *p, const es_run_cost *c) {
+  es_print("memory a rank");
+  print_bytes("parameters and gradients", (double) c->net.parameter_bytes);
+  print_bytes("moments of the optimiser", c->moments);
+  print_bytes("activations", (double) c->net.activation_bytes);
+  print_bytes("gradients and passing activations", (double) c->net.passing_bytes);
+  if (p->eval_precision != p->precision)
+    print_bytes("activations of f32 snapshots", c->eval_net);
+  print_bytes("embeddings and loss", c->loss);
+  if (c->preconditioner > 0) print_bytes("preconditioner", c->preconditioner);
+  print_bytes("batches (current and next)", c->batches);
+  print_bytes("snapshot (D x D block-cyclic)", c->snapshot);
+  print_bytes(
+      "together, at least",
+      (double) (c->net.parameter_bytes + c->net.activation_bytes + c->net.passing_bytes) +
+          c->moments + c->eval_net + c->loss + c->preconditioner + c->batches +
+          c->snapshot);
+}
+
+static int nearest_square(int ranks) {
+  int rows = 1;
+  for (int r = 1; r * r <= ranks; r++) {
+    if (ranks % r == 0) rows = r;
+  }
+  return rows;
+}
+
+static void print_model(const es_settings *s, const es_assembly *p,
+                        const es_run_cost *c) {
+  es_print("data        %s: %lld records, %s, views %d x %d x %d", s->data.name,
+           (long long) p->data->size, p->data->labels > 0 ? "labelled" : "unlabelled",
+           p->view.c, p->view.h, p->view.w);
+  es_print(
+      "network     %s, embedding width %d: %lld parameters, %.3f GFLOP a view forward",
+      s->encoder.name, es_settings_dim(s), (long long) c->net.parameters,
+      1e-9 * c->net.flops);
+}
+
+static void print_batch(const es_settings *s, int ranks) {
+  es_print("run         %lld steps of %lld pairs on %d ranks (%lld to %lld pairs a rank)",
+           (long long) s->run.steps, (long long) s->batch.pairs, ranks,
+           (long long) (s->batch.pairs / ranks),
+           (long long) ((s->batch.pairs + ranks - 1) / ranks));
+  if (s->batch.micro > 0)
+    es_print("            at most %lld of them at a time, forward twice",
+             (long long) s->batch.micro);
+  if (s->parallel.deterministic)
+    es_print("            deterministic: %lld shards of %lld pairs",
+             (long long) s->parallel.shards,
+             (long long) (s->batch.pairs / s->parallel.shards));
+}
+
+void es_run_cost_print(const es_settings *s, const es_assembly *p, int ranks,
+                       const es_run_cost *c) {
+  const int dim = es_settings_dim(s), rows = nearest_square(ranks);
+  print_model(s, p, c);
+  print_batch(s, ranks);
+  es_print(
+      "probe       %lld held-out pairs in forward passes of %lld; about %lld snapshots",
+      (long long) p->probe_pairs, (long long) p->probe_chunk, (long long) c->snapshots);
+  es_print("grid        %d x %d processes, D x D matrices of %.3f MB a rank", rows,
+           ranks / rows, 1e-6 * (double) es_dmat_bytes(rows, ranks / rows, dim, dim, 0));
+  print_memory(p, c);
+  es_print("output      %.1f MB of numbers in the trajectory (its file is larger), "
+           "%.1f MB a checkpoint",
+           1e-6 * c->trajectory, 1e-6 * c->checkpoint);
+}
