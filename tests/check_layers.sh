@@ -20,14 +20,15 @@ layers='
 5b theory    compare descent flow kernel linear rates
 6 ssl        loss precondition
 7 train      accuracy train
-8 run        assembly config_load cost embedding_file label_data load_pairs run_files run_folder selected settings views_file
+8 run        assembly config_load cost embedding_file label_data load_pairs run_files
+8 run        run_folder selected settings views_file
 9a predict   initial_prediction
-9b solved    kernel_machine linear_model
+9b solved    kernel_machine linear_model solved_params
 10 bench     bench
 11 command   command
 12 main
 '
-level_of_folder() { awk -v f="$1" '$2 == f { print $1 }' <<< "$layers"; }
+level_of_folder() { awk -v f="$1" '$2 == f { print $1; exit }' <<< "$layers"; }
 level_of_header() {
   awk -v h="$1" '{ for (i = 3; i <= NF; i++) if ($i == h) print $1 }' <<< "$layers"
 }

@@ -2,6 +2,7 @@
 /** @file command_kernel.c  eigenstep kernel: a solved model beside its simulation. */
 #include "eigenstep/command.h"
 #include "eigenstep/config_load.h"
+#include "eigenstep/kernel.h"
 #include "eigenstep/kernel_machine.h"
 
 static size_t sections(es_section *s, size_t max) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file views_file.c  The file that eigenstep views writes, a block of rows at a time. */
+/** @file views_file.c  The file of eigenstep views, a block of rows at a time. */
 #include "eigenstep/views_file.h"
 
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file kernel_end.c  Where a kernel machine ended against its prediction, on training
  *  and held-out points: /embeddings. */
+#include "kernel_end.h"
+
 #include "eigenstep/mem.h"
-#include "eigenstep/kernel_machine.h"
 #include "end_state.h"
 
 static double squared(const double *x, size_t n) {

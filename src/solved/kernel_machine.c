@@ -12,41 +12,11 @@
 #include "eigenstep/load_pairs.h"
 #include "eigenstep/run_folder.h"
 #include "eigenstep/settings.h"
-#include "schedule.h"
+#include "kernel_end.h"
+#include "kernel_networks.h"
+#include "machine.h"
 #include "record.h"
-
-typedef es_kernel_params par;
-const es_param es_kernel_table[] = {
-    ES_STRING(
-        par, name, "rbf",
-        "linear, polynomial, rbf, laplace, arccos, ntk_relu: section [kernel.NAME]"),
-    ES_INT(par, dim, "10", 1, 4096, "1", "outputs d of the model"),
-    ES_DOUBLE(par, alpha, "1e-7", 1e-150, 1e6, "1",
-              "start: d draws from the Gaussian process of the kernel, times alpha"),
-    ES_DOUBLE(par, lr, "0", 0, ES_INF, "1",
-              "learning rate; 0 = 1 / (16 gamma_1); stable below 1 / (4 gamma_1)"),
-    ES_INT(par, steps, "0", 0, 1e12, "steps",
-           "length of gradient descent; 0 = until all modes are learned"),
-    ES_LIST(par, times, "", 0, ES_INF, "lr steps",
-            "rising effective times to record, the last ends the run; empty = automatic"),
-    ES_CHOICE(
-        par, method, "gd", "gd|flow|direct",
-        "gradient descent on the modes, gradient flow by an adaptive integrator, or "
-        "gradient descent in function space"),
-    ES_INT(par, sample, "500", 1, 1e6, "pairs", "training pairs: a matrix of 2 x sample"),
-    ES_INT(par, held_out, "100", 0, 1e6, "pairs",
-           "further pairs, not trained on, whose embeddings are predicted too"),
-    ES_BOOL(par, center, "false", "subtract from all views the mean training point"),
-    ES_DOUBLE(par, offdiag, "1", 0, 1e6, "1", "weight of the off-diagonal terms"),
-    ES_DOUBLE(par, weight_decay, "0", 0, 1e6, "1",
-              "weight decay: gradient of (wd / 2) |f|^2 in the kernel's own norm"),
-    ES_INT(par, rows, "1000", 4, 1000000, "1", "moments to record, about"),
-    ES_DOUBLE(par, tol, "1e-9", 1e-13, 1e-2, "1", "error of a step of the flow"),
-    ES_LIST(par, widths, "", 1, 1e6, "units",
-            "ReLU networks of these widths are trained beside (arccos; ntk_relu of depth "
-            "1, even widths); single precision: alpha 1e-4 or more"),
-    ES_INT(par, seeds, "3", 1, 1000, "1", "networks of each width"),
-    ES_PARAM_END};
+#include "schedule.h"
 
 typedef struct job {
   es_machine m;
@@ -64,13 +34,7 @@ static void release(job *j) {
   es_free(&j->f);
   es_free(&j->w);
   es_free(&j->w0);
-  es_free(&j->m.gamma);
-  es_kernel_modes_destroy(&j->m.modes);
-  es_dmat_destroy(&j->m.k_new);
-  es_dmat_destroy(&j->m.k);
-  es_grid_destroy(&j->m.grid);
-  es_kernel_destroy(&j->m.kernel);
-  es_pairs_free(&j->m.pairs);
+  es_machine_free(&j->m);
 }
 
 static es_status check(const es_kernel_params *p) {
@@ -102,30 +66,6 @@ static es_status check_widths(const es_machine *m) {
   return ES_OK;
 }
 
-/* Kernel matrices and modes. */
-static es_status decompose(job *j) {
-  es_machine *m = &j->m;
-  const double began = es_now();
-  const es_points all = {0, m->par.sample}, fresh = {m->par.sample, m->par.held_out};
-  ES_TRY(es_grid_create(m->comm, 0, &m->grid));
-  ES_TRY(es_kernel_matrix(m->kernel, m->grid, &m->pairs, all, all, &m->k));
-  if (fresh.n > 0)
-    ES_TRY(es_kernel_matrix(m->kernel, m->grid, &m->pairs, all, fresh, &m->k_new));
-  ES_TRY(es_kernel_modes_create(m->k, &m->modes));
-  const es_modes *b = &m->modes->basis;
-  ES_TRY(es_comm_agree(m->comm, ES_NEW(b->k, &m->gamma)));
-  es_theory_gamma(b->k, b->gamma, m->gamma);
-  es_info("%lld training and %lld held-out pairs of views of %d values%s, %d ranks",
-          (long long) all.n, (long long) fresh.n, m->pairs.m,
-          m->par.center ? ", centred" : "", m->comm->size);
-  es_info("kernel %s: %d modes in %.2f s, residual %.1e; gamma_1 = %.6g",
-          m->kernel->ops->name, b->k, es_now() - began, b->residual, m->gamma[0]);
-  if (m->modes->dropped > 0)
-    es_info("the kernel matrix is singular to round-off: %d of %d directions left out",
-            m->modes->dropped, b->m);
-  return ES_OK;
-}
-
 /* F_0 = alpha G K^(1/2), so w(0) = alpha G B; G has an entry for each output and
    point. */
 static double start_entry(void *ctx, int i, int j) {
@@ -133,17 +73,6 @@ static double start_entry(void *ctx, int i, int j) {
   const uint64_t index = (uint64_t) i * (uint64_t) m->modes->basis.m + (uint64_t) j;
   es_rng r = es_rng_at(m->seed, ES_STREAM_INIT, index, 0);
   return m->par.alpha * es_rng_normal(&r);
-}
-
-int es_machine_points(const es_machine *m) {
-  return 2 * (int) (m->par.sample + m->par.held_out);
-}
-
-es_status es_machine_embed(const es_machine *m, const double *w, double *f) {
-  const size_t known = (size_t) m->par.dim * (size_t) m->k->n;
-  ES_TRY(es_kernel_embed(m->modes, (int) m->par.dim, w, m->k, f));
-  if (m->k_new == NULL) return ES_OK;
-  return es_kernel_embed(m->modes, (int) m->par.dim, w, m->k_new, f + known);
 }
 
 static es_status prepare_start(job *j) {
@@ -162,7 +91,7 @@ static es_status prepare(job *j) {
   es_machine *m = &j->m;
   const es_kernel_params *p = &m->par;
   if (p->center) ES_TRY(es_points_center(m->comm, &m->pairs, p->sample));
-  ES_TRY(decompose(j));
+  ES_TRY(es_machine_decompose(m));
   m->lr = es_theory_rate(p->lr, m->gamma[0]);
   ES_TRY(prepare_start(j));
   const es_flow_options opt = {.lr = p->method == ES_KERNEL_FLOW ? 0 : m->lr,

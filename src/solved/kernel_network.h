@@ -5,7 +5,7 @@
 #define ES_KERNEL_NETWORK_H
 
 #include "eigenstep/train.h"
-#include "eigenstep/kernel_machine.h"
+#include "machine.h"
 
 enum { ES_SET_TRAIN = 0, ES_SET_HELD_OUT = 1 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file kernel_networks.c  Training of networks of growing width, and how far each ends
  *  from the kernel machine that starts from the same embeddings: /networks. */
+#include "kernel_networks.h"
+
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>

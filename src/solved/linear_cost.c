@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file linear_cost.c  Memory that eigenstep linear takes. */
 #include <string.h>
+#include "eigenstep/linear.h"
 #include "eigenstep/linear_model.h"
 #include "eigenstep/log.h"
 

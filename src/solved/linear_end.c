@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file linear_end.c  Where a linear model ended against its prediction: embeddings of
  *  the views it was trained on, and weights against their limit. */
+#include "linear_end.h"
+
 #include <cblas.h>
 #include <math.h>
 #include "eigenstep/mem.h"
-#include "eigenstep/linear_model.h"
 #include "end_state.h"
 
 /* out [d, 2n] = W [d, m] x of all views, then of their partners; replicated. */

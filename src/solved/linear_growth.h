@@ -6,7 +6,7 @@
 
 #include "eigenstep/descent.h"
 #include "eigenstep/config_load.h"
-#include "eigenstep/linear_model.h"
+#include "eigenstep/solved_params.h"
 #include "eigenstep/loss.h"
 
 /** Collective. Descend from W(0) = alpha x normal numbers with the exact gradient of the

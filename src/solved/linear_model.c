@@ -9,41 +9,13 @@
 #include "eigenstep/loss.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/precondition.h"
-#include "linear_growth.h"
 #include "eigenstep/load_pairs.h"
 #include "eigenstep/run_folder.h"
 #include "eigenstep/settings.h"
-#include "schedule.h"
+#include "linear_end.h"
+#include "linear_growth.h"
 #include "record.h"
-
-typedef es_linear_params par;
-const es_param es_linear_table[] = {
-    ES_INT(par, dim, "10", 1, 4096, "1", "outputs d of the model"),
-    ES_DOUBLE(par, alpha, "1e-7", 1e-150, 1e6, "1",
-              "standard deviation of the entries of W(0)"),
-    ES_DOUBLE(par, lr, "0", 0, ES_INF, "1",
-              "learning rate; 0 = 1 / (16 gamma_1); stable below 1 / (4 gamma_1)"),
-    ES_INT(par, steps, "0", 0, 1e12, "steps",
-           "length of gradient descent; 0 = until all modes are learned"),
-    ES_LIST(par, times, "", 0, ES_INF, "lr steps",
-            "rising effective times to record, the last ends the run; empty = automatic"),
-    ES_CHOICE(
-        par, method, "gd", "gd|flow|direct",
-        "gradient descent in the eigenvectors of Gamma, gradient flow by an adaptive "
-        "integrator, or gradient descent on the samples"),
-    ES_INT(par, sample, "500", 1, 1e9, "pairs", "pairs of views"),
-    ES_BOOL(par, center, "false", "subtract from each view its mean over the pairs"),
-    ES_INT(par, batch, "0", 0, 1e9, "pairs",
-           "minibatch of direct descent, drawn anew each step; 0 = all pairs"),
-    ES_DOUBLE(par, offdiag, "1", 0, 1e6, "1", "weight of the off-diagonal terms"),
-    ES_DOUBLE(par, weight_decay, "0", 0, 1e6, "1", "weight decay: gradient + wd W"),
-    ES_INT(par, modes, "0", 0, 1e6, "1",
-           "eigenpairs of Gamma to compute and simulate; 0 = all"),
-    ES_STRING(par, solver, "auto",
-              "eigenpairs: auto, samples (of the 2n x 2n matrix), or a spectrum.solver"),
-    ES_INT(par, rows, "2000", 4, 1000000, "1", "moments to record, about"),
-    ES_DOUBLE(par, tol, "1e-9", 1e-13, 1e-2, "1", "error of a step of the flow"),
-    ES_PARAM_END};
+#include "schedule.h"
 
 /* All that a run works on. */
 typedef struct linear {
