@@ -65,7 +65,7 @@ refuse 2 "spectrum\.probe: got 24 .*10" train - $cifar data.path="$work/cifar" $
 refuse 2 "spectrum\.probe: got 24 .*10" check - $cifar data.path="$work/cifar"
 refuse 2 "batch\.pairs: got 24, expected at most 10" \
   train - $cifar data.path="$work/cifar" spectrum.probe=10 $out
-refuse 2 "probe\.list.*has no labels" check - $tiny probe.list=knn
+refuse 2 "accuracy\.list.*has no labels" check - $tiny accuracy.list=knn
 mkdir -p "$work/stl"
 head -c 27648 /dev/zero > "$work/stl/train_X.bin"
 printf '\001\001' > "$work/stl/train_y.bin"

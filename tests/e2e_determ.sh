@@ -50,7 +50,7 @@ refuse 1 "parallel.shards: got 6, expected a power of two" parallel.shards=6
 refuse 2 "batch.pairs: got 20 with parallel.deterministic" batch.pairs=20
 refuse 2 "spectrum.probe: got 20 with parallel.deterministic" spectrum.probe=20
 refuse 2 "batch.sync_bn: got false" batch.sync_bn=false
-refuse 2 "probe.list: got 'knn'" probe.list=knn
+refuse 2 "accuracy.list: got 'knn'" accuracy.list=knn
 refuse 2 "batch.micro: got 4" batch.micro=4
 
 mlp="encoder.name=mlp encoder.hidden=32 projector.batchnorm=false"

@@ -23,8 +23,8 @@ for name, labelled in (("pairs", True), ("bare", False)):
             f["/label"] = label.astype(np.int32)
 EOF
 set="data.name=hdf5 encoder.name=linear projector.widths=5 projector.bias=false
-     batch.pairs=30 run.steps=0 spectrum.probe=60 spectrum.lidar=2 probe.list=knn,linear
-     probe.knn.k=5 loss.barlow.center=true backend.tune=false"
+     batch.pairs=30 run.steps=0 spectrum.probe=60 spectrum.lidar=2 accuracy.list=knn,linear
+     accuracy.knn.k=5 loss.barlow.center=true backend.tune=false"
 for n in 1 2 3; do
   launch $n train - $set data.path="$work/pairs.h5" batch.micro=$((n == 3 ? 4 : 0)) \
     output.dir="$work/r$n" > "$work/log" 2>&1 ||
@@ -106,7 +106,7 @@ EOF
 for n in 1 3; do
   launch $n train - $set data.path="$work/pairs.h5" output.dir="$work/t$n" \
     encoder.hidden=none batch.micro=$((n == 3 ? 50 : 0)) spectrum.lidar=0 \
-    probe.list=none batch.pairs=340 \
+    accuracy.list=none batch.pairs=340 \
     run.steps=800 spectrum.every=4 optim.lr=0.025 init.scale_last=1e-3 > "$work/log" 2>&1 ||
     { cat "$work/log"; fail "theory on $n ranks ended with $?"; }
   grep -q "loss to expect: 5 at a small start, then 4, 3, 2, 1, 0" "$work/log" ||
@@ -132,7 +132,7 @@ for j in range(5):
 EOF
 
 # NT-Xent of cosines about a collapsed start: the rates across the point all start from.
-simclr="loss.name=simclr projector.bias=true init.bias_last=3 probe.list=none
+simclr="loss.name=simclr projector.bias=true init.bias_last=3 accuracy.list=none
         spectrum.lidar=0 batch.pairs=340 run.steps=300 spectrum.every=3 optim.lr=0.002
         encoder.hidden=none"
 for n in 1 3; do
@@ -175,14 +175,14 @@ refuse() { # refuse REGEX ARGUMENT...
   grep -qE "$regex" "$work/err" || { fail "no '$regex' from: $*"; cat "$work/err"; }
   [ ! -e "$work/none" ] || fail "output in spite of: $*"
 }
-launch 1 train - $set data.path="$work/bare.h5" probe.list=none output.dir="$work/bare" \
+launch 1 train - $set data.path="$work/bare.h5" accuracy.list=none output.dir="$work/bare" \
   > "$work/log" 2>&1 || { cat "$work/log"; fail "without labels"; }
 "$python" -c "
 import sys, h5py
 assert 'label' not in h5py.File(sys.argv[1])['/embedding']" "$work/bare/trajectory.h5" ||
   fail "labels out of nothing"
-refuse "probe\.list.*no labels" data.path="$work/bare.h5"
-refuse "probe\.list 'near'" data.path="$work/pairs.h5" probe.list=near
+refuse "accuracy\.list.*no labels" data.path="$work/bare.h5"
+refuse "accuracy\.list 'near'" data.path="$work/pairs.h5" accuracy.list=near
 refuse "spectrum\.lidar: got 3" data.path="$work/pairs.h5" spectrum.lidar=3
 refuse "spectrum\.probe: got 510 pairs" data.path="$work/pairs.h5" spectrum.probe=510
 finish

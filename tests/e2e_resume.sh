@@ -120,6 +120,23 @@ run "own images" 2 train - $tiny data.name=hdf5 data.path="$work/own.h5" data.si
 mv "$work/own.h5" "$work/there.h5"
 run "moved images" 1 resume "$work/own" run.steps=6 data.path="$work/there.h5"
 
+# A run of the release before: its section [accuracy] was called [probe].
+sed -i 's/^\[accuracy/[probe/' "$work/own/run.ini"
+"$python" - "$work"/own/ckpt/step_*/state.h5 <<'EOF'
+import sys
+import h5py
+import numpy as np
+with h5py.File(sys.argv[1], "r+") as f:
+    text = np.asarray(f["/parameters/text"]).tobytes()
+    old = text.replace(b"[accuracy", b"[probe")
+    assert old != text
+    del f["/parameters/text"]
+    f["/parameters/text"] = np.bytes_(old)
+EOF
+run "a run with former names" 1 resume "$work/own" run.steps=7 data.path="$work/there.h5"
+grep -q "parameter 'probe.list' is now 'accuracy.list'" "$work/log" || fail "no warning"
+grep -q '^\[accuracy.knn\]' "$work/own/run.ini" || fail "run.ini keeps former names"
+
 refuse() { # refuse REGEX ARGUMENT...
   local regex=$1 got; shift
   launch 2 resume "$@" > "$work/out" 2> "$work/err"
@@ -132,7 +149,7 @@ refuse() { # refuse REGEX ARGUMENT...
 refuse "got optim.lr = 1, expected 'lr = 3e-3'" "$work/half" optim.lr=1 run.steps=20
 refuse "data.path: got data of checksum [0-9a-f]+, expected the checkpoint's" \
   "$work/own" run.steps=8 data.path="$work/other.h5"
-[ "$(cat "$work/own/STATUS")" = DONE ] && grep -q "^steps = 6" "$work/own/run.ini" ||
+[ "$(cat "$work/own/STATUS")" = DONE ] && grep -q "^steps = 7" "$work/own/run.ini" ||
   fail "a refused resume left its mark"
 refuse "run.steps = 10, but .* is at step 10" "$work/half"
 refuse "cannot open .*nowhere/log.txt" "$work/nowhere"

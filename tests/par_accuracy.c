@@ -62,11 +62,11 @@ static double accuracy(const es_comm *c, const char *name, double far, int k, do
     char set[64];
     bool ok = es_config_create(&cfg) == ES_OK &&
               es_alloc(list[i]->size, "parameters", &par) == ES_OK;
-    snprintf(set, sizeof set, "probe.knn.k=%d", k);
+    snprintf(set, sizeof set, "accuracy.knn.k=%d", k);
     ok = ok && es_config_set(cfg, set) == ES_OK;
-    snprintf(set, sizeof set, "probe.knn.temperature=%g", t);
+    snprintf(set, sizeof set, "accuracy.knn.temperature=%g", t);
     ok = ok && es_config_set(cfg, set) == ES_OK;
-    snprintf(set, sizeof set, "probe.%s", name);
+    snprintf(set, sizeof set, "accuracy.%s", name);
     ok =
         ok && es_config_get(cfg, set, list[i]->params, NULL, list[i]->size, par) == ES_OK;
     es_labelled bank = deal(c, 0, BANK, far), test = deal(c, BANK, TEST, far);

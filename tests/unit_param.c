@@ -116,6 +116,48 @@ static void later_values_win(void **state) {
   assert_string_equal(t.path, "a=b");
 }
 
+typedef struct knn {
+  int64_t k;
+} knn;
+
+static const es_param knn_table[] = {
+    ES_INT(knn, k, "5", 1, 100, "1", "neighbours"),
+    ES_PARAM_END,
+};
+
+static bool file_has(const char *path, const char *text) {
+  char line[400] = "";
+  FILE *f = fopen(path, "r");
+  assert_non_null(f);
+  while (fgets(line, sizeof line, f) != NULL && strstr(line, text) == NULL) line[0] = 0;
+  fclose(f);
+  return line[0] != '\0';
+}
+
+static void former_names_are_accepted(void **state) {
+  const es_section now = {.name = "accuracy.knn", .table = knn_table, .doc = "renamed"};
+  es_config *cfg = config(state);
+  knn v;
+  assert_int_equal(es_config_set(cfg, "probe.knn.k=7"), ES_OK);
+  assert_string_equal(es_config_given(cfg, "accuracy.knn", "k"), "7");
+  assert_null(es_config_given(cfg, "probe.knn", "k"));
+  assert_true(es_log_file("unit_param.log"));
+  assert_int_equal(es_config_check(cfg, &now, 1), ES_OK);
+  es_log_file(NULL);
+  assert_true(file_has("unit_param.log", "'probe.knn.k' is now 'accuracy.knn.k'"));
+  remove("unit_param.log");
+  assert_int_equal(es_config_get(cfg, "accuracy.knn", knn_table, NULL, sizeof v, &v),
+                   ES_OK);
+  assert_int_equal(v.k, 7);
+  /* one value under both names: in two texts the later wins, in one it is given twice */
+  assert_int_equal(es_config_read_text(cfg, "[accuracy.knn]\nk = 8\n", "a"), ES_OK);
+  assert_string_equal(es_config_given(cfg, "accuracy.knn", "k"), "8");
+  assert_int_equal(
+      es_config_read_text(cfg, "[probe.knn]\nk = 1\n[accuracy.knn]\nk = 2\n", "b"),
+      ES_ECONFIG);
+  assert_non_null(strstr(es_log_last_error(), "'accuracy.knn.k' a second time"));
+}
+
 static void malformed_overrides_are_refused(void **state) {
   static const char *const bad[] = {
       "toy.lr",    "lr=1",          "=1",          ".lr=1",        "toy.=1", "",
@@ -187,6 +229,7 @@ int main(void) {
       TEST(unknown_keys_are_refused),
       TEST(later_values_win),
       TEST(malformed_overrides_are_refused),
+      TEST(former_names_are_accepted),
       TEST(base_struct_gives_what_is_not_given),
       TEST(many_values_fit),
       TEST(lists_are_split),

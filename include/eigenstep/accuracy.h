@@ -20,7 +20,7 @@ typedef struct es_labelled {
 
 typedef struct es_accuracy_ops {
   const char *name, *doc;
-  const es_param *params; /**< table of section [probe.NAME] */
+  const es_param *params; /**< table of section [accuracy.NAME] */
   size_t size;
   /** Collective. Share of `test` whose label is told from `bank`: the same on all ranks
    *  and at any rank count, but for ties within round-off. */
@@ -29,14 +29,14 @@ typedef struct es_accuracy_ops {
 } es_accuracy_ops;
 size_t es_accuracy_list(const es_accuracy_ops *const **list);
 
-/** Section [probe]. */
+/** Section [accuracy]. */
 typedef struct es_accuracy_params {
   es_string list; /**< "knn, linear" */
   int64_t bank, test;
 } es_accuracy_params;
 extern const es_param es_accuracy_table[];
 
-/** Sections probe and probe.NAME, appended to s[max]; returns how many. */
+/** Sections accuracy and accuracy.NAME, appended to s[max]; returns how many. */
 size_t es_accuracy_sections(es_section *s, size_t max);
 
 /** The variants of accuracy.list, each with the values of its section; n = 0: nothing is

@@ -13,7 +13,8 @@ es_status es_config_load(const es_job *job, const char *path, int argc, char *co
 
 /** Refuse a configuration that would make another run than `stored`, the parameters in a
  *  checkpoint: all but lengths, cadences, thread counts and the place of the data must
- *  agree. *longer becomes true where run.steps differs. @return ES_OK, ES_ECONFIG, ES_ENOMEM */
+ *  agree. *longer becomes true where run.steps differs.
+ *  @return ES_OK, ES_ECONFIG, ES_ENOMEM */
 es_status es_config_check_same(const es_job *job, const es_config *cfg,
                                const char *stored, bool *longer);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file label_data.h  The labelled records whose features section [probe] reads. */
+/** @file label_data.h  The labelled records whose features section [accuracy] reads. */
 #ifndef ES_LABEL_DATA_H
 #define ES_LABEL_DATA_H
 

@@ -96,8 +96,9 @@ es_status es_config_set(es_config *cfg, const char *assignment);
 es_status es_config_default(es_config *cfg, const char *key, const char *value);
 
 /** Check that all keys are known (the message suggests the nearest name) and all values
- *  have the right type, bounds and choices, also in sections that are not used. @return
- *  ES_OK or ES_ECONFIG */
+ *  have the right type, bounds and choices, also in sections that are not used. Warn of
+ *  values given under a former name (param_alias.c), which set the present parameter.
+ *  @return ES_OK or ES_ECONFIG */
 es_status es_config_check(const es_config *cfg, const es_section *sections, size_t n);
 
 /** Fill out[size] from the given values of `section`, marking them as used; the other

@@ -40,7 +40,7 @@ typedef struct es_settings {
   es_sched_params sched;
   es_backend_params backend;
   es_spectrum_params spectrum;
-  es_accuracy_params probe;
+  es_accuracy_params accuracy;
   es_ckpt_params ckpt;
   es_selected selected; /**< owned */
 } es_settings;

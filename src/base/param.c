@@ -48,14 +48,18 @@ static es_status reserve(es_config *cfg) {
   return ES_OK;
 }
 
-es_status es_config_put(es_config *cfg, const char *key, const char *value, int source) {
+es_status es_config_put(es_config *cfg, const char *given, const char *value,
+                        int source) {
+  char key[ES_KEY_MAX], *text, *name;
+  snprintf(key, sizeof key, "%s", given);
+  const char *const was = es_param_rename(key);
   es_given *old = es_config_find(cfg, key);
-  char *text, *name;
   ES_TRY(es_strdup(value, &text));
   if (old != NULL) {
     es_free(&old->value);
     old->value = text;
     old->source = source;
+    old->was = was;
     return ES_OK;
   }
   es_status st = reserve(cfg);
@@ -64,7 +68,8 @@ es_status es_config_put(es_config *cfg, const char *key, const char *value, int 
     es_free(&text);
     return st;
   }
-  cfg->given[cfg->n++] = (es_given){.key = name, .value = text, .source = source};
+  cfg->given[cfg->n++] =
+      (es_given){.key = name, .value = text, .was = was, .source = source};
   return ES_OK;
 }
 
@@ -148,6 +153,9 @@ es_status es_config_check(const es_config *cfg, const es_section *sections, size
     const es_param *row = find_row(sections, n, given->key, &section);
     if (row == NULL) return refuse_unknown(given->key, sections, n);
     ES_TRY(es_param_parse(section->name, row, given->value, &any));
+    if (given->was != NULL)
+      es_warn("parameter '%s' is now '%s'; the old name will go in the next release",
+              given->was, given->key);
   }
   return ES_OK;
 }

@@ -10,10 +10,11 @@ enum { ES_KEY_MAX = 128 };
 
 /** One value as given by the user. */
 typedef struct es_given {
-  char *key;   /**< "section.name", owned */
-  char *value; /**< trimmed text, owned */
-  int source;  /**< number of the input file, 0 for an override */
-  bool used;   /**< read by es_config_get */
+  char *key;       /**< "section.name", owned */
+  char *value;     /**< trimmed text, owned */
+  const char *was; /**< the former name under which it was given, else NULL */
+  int source;      /**< number of the input file, 0 for an override */
+  bool used;       /**< read by es_config_get */
 } es_given;
 
 struct es_config {
@@ -25,8 +26,13 @@ struct es_config {
 /** The value given for a full key, NULL if none. */
 es_given *es_config_find(const es_config *cfg, const char *key);
 
-/** Add a value, or replace the existing one. The strings are copied. */
-es_status es_config_put(es_config *cfg, const char *key, const char *value, int source);
+/** Add a value under the present name of the key, or replace the existing one. The
+ *  strings are copied. */
+es_status es_config_put(es_config *cfg, const char *given, const char *value, int source);
+
+/** Replace a former name in key[ES_KEY_MAX] by the present one. @return the former name;
+ *  NULL: it is none, nothing was changed */
+const char *es_param_rename(char *key);
 
 /** "section.name" into key[ES_KEY_MAX]. */
 void es_config_key(const char *section, const char *name, char *key);

@@ -107,6 +107,7 @@ static es_status store(reader *r, const char *section, const char *name) {
            "%s:%d: got key '%.80s', expected letters, digits, '_', '-' and '.'",
            r->origin, r->line, name);
   es_config_key(section, name, key);
+  es_param_rename(key);
   const es_given *old = es_config_find(r->cfg, key);
   ES_CHECK(old == NULL || old->source != r->cfg->sources, ES_ECONFIG,
            "%s:%d: got '%s' a second time, expected each key once", r->origin, r->line,
@@ -117,6 +118,7 @@ static es_status store(reader *r, const char *section, const char *name) {
       "%s:%d: got '%.80s', expected a blank before the comment, or a value that does "
       "not start with '#' or ';'",
       r->origin, r->line, r->text);
+  es_config_key(section, name, key);
   return es_config_put(r->cfg, key, value, r->cfg->sources);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file label_data.c  Bank and held-out records for the accuracies of section
- *  [probe]. */
+ *  [accuracy]. */
 #include "eigenstep/label_data.h"
 
 #include <string.h>
@@ -20,9 +20,10 @@ static es_status find_bank(const es_comm *c, const es_settings *s, const es_asse
   const es_dataset *const test = p->held_out != NULL ? p->held_out : p->data;
   ES_CHECK(
       (*bank)->labels > 0 && test->labels > 0, ES_ECONFIG,
-      "probe.list: got '%s', but data set '%s' has no labels%s; expected a labelled "
-      "one (cifar10, stl10, a folder per class, hdf5 with /label) or probe.list = none",
-      s->probe.list, s->data.name,
+      "accuracy.list: got '%s', but data set '%s' has no labels%s; expected a labelled "
+      "one (cifar10, stl10, a folder per class, hdf5 with /label) or accuracy.list = "
+      "none",
+      s->accuracy.list, s->data.name,
       (*bank)->labels > 0 ? " in what is held out of it" : "");
   return ES_OK;
 }
@@ -38,7 +39,7 @@ static es_status open_loaders(const es_comm *c, const es_augment_steps *plain,
   es_loader_options o[2] = {{.count = bank == p->data ? train : bank->size},
                             {.first = p->held_out != NULL ? 0 : train,
                              .count = p->held_out != NULL ? test->size : p->probe_pairs}};
-  const int64_t want[2] = {s->probe.bank, s->probe.test};
+  const int64_t want[2] = {s->accuracy.bank, s->accuracy.test};
   int64_t taken[2];
   for (int i = 0; i < 2; i++) {
     es_shape view;
@@ -49,8 +50,9 @@ static es_status open_loaders(const es_comm *c, const es_augment_steps *plain,
     taken[i] = want[i] < o[i].count ? want[i] : o[i].count;
     ES_TRY(es_comm_agree(c, es_augment_create(plain, ds, &set->plain[i], &view)));
     ES_CHECK(view.c == p->view.c && view.h == p->view.h && view.w == p->view.w,
-             ES_ECONFIG, "probe.list: got images of %d x %d x %d, expected %d x %d x %d",
-             view.c, view.h, view.w, p->view.c, p->view.h, p->view.w);
+             ES_ECONFIG,
+             "accuracy.list: got images of %d x %d x %d, expected %d x %d x %d", view.c,
+             view.h, view.w, p->view.c, p->view.h, p->view.w);
     ES_TRY(es_loader_create(c, ds, set->plain[i], view, &o[i], &set->loader[i]));
   }
   set->source = (es_accuracy_source){

@@ -42,7 +42,7 @@ es_status es_select_accuracy(es_config *cfg, const char *list, es_accuracy_choic
   for (int k = 0; k < out->n && st == ES_OK; k++) {
     const es_accuracy_ops *const ops = out->ops[k];
     char section[SECTION_MAX];
-    snprintf(section, sizeof section, "probe.%s", ops->name);
+    snprintf(section, sizeof section, "accuracy.%s", ops->name);
     st = es_config_get_new(cfg, section, ops->params, NULL, ops->size, &out->par[k]);
   }
   if (st != ES_OK) free_accuracy(out);

@@ -60,7 +60,7 @@ static const entry fixed[] = {
     ES_ENTRY(sched, es_sched_table, "learning-rate schedule"),
     ES_ENTRY(backend, es_backend_table, "where the network is computed"),
     ES_ENTRY(spectrum, es_spectrum_table, "snapshots of the embedding spectrum"),
-    ES_ENTRY(probe, es_accuracy_table, "accuracy of labels read off the features"),
+    ES_ENTRY(accuracy, es_accuracy_table, "accuracy of labels read off the features"),
     ES_ENTRY(ckpt, es_ckpt_table, "checkpoints"),
 };
 enum { FIXED = sizeof fixed / sizeof fixed[0] };
@@ -72,7 +72,7 @@ size_t es_settings_sections(es_section *s, size_t max) {
       n += es_data_sections(s + n, max - n);
     } else if (strcmp(fixed[i].name, "loss") == 0) {
       n += es_loss_sections(s + n, max - n);
-    } else if (strcmp(fixed[i].name, "probe") == 0) {
+    } else if (strcmp(fixed[i].name, "accuracy") == 0) {
       n += es_accuracy_sections(s + n, max - n);
     } else if (strcmp(fixed[i].name, "optim") == 0) {
       n += es_optim_sections(s + n, max - n);
@@ -130,11 +130,11 @@ static es_status check_deterministic(const es_settings *s, int ranks) {
            "batch.micro: got %lld with parallel.deterministic, expected 0: which pairs "
            "pass together depends on the number of ranks",
            (long long) s->batch.micro);
-  ES_CHECK(
-      s->selected.accuracy.n == 0, ES_ECONFIG,
-      "probe.list: got '%s' with parallel.deterministic, expected none: accuracies are "
-      "sums in the order of ranks",
-      s->probe.list);
+  ES_CHECK(s->selected.accuracy.n == 0, ES_ECONFIG,
+           "accuracy.list: got '%s' with parallel.deterministic, expected none: "
+           "accuracies are "
+           "sums in the order of ranks",
+           s->accuracy.list);
   return ES_OK;
 }
 
@@ -159,7 +159,7 @@ static es_status check(const es_settings *s, int ranks) {
 static es_status select_variants(es_config *cfg, es_settings *s) {
   ES_TRY(es_select_loss(cfg, s->loss.name, &s->selected.loss));
   ES_TRY(es_select_optim(cfg, &s->optim, &s->selected.optim));
-  ES_TRY(es_select_accuracy(cfg, s->probe.list, &s->selected.accuracy));
+  ES_TRY(es_select_accuracy(cfg, s->accuracy.list, &s->selected.accuracy));
   return es_select_augment(cfg, s->data.name, &s->selected.augment);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file accuracy.c  Section [probe]: features of the bank and of the held-out records,
- *  and the accuracies measured on them. */
+/** @file accuracy.c  Section [accuracy]: features of the bank and of the held-out
+ *  records, and the accuracies measured on them. */
 #include "eigenstep/accuracy.h"
 
 #include <math.h>
@@ -53,13 +53,13 @@ size_t es_accuracy_list(const es_accuracy_ops *const **list) {
 
 size_t es_accuracy_sections(es_section *s, size_t max) {
   static const char *const name[] = {
-#define ES_ACCURACY(n) "probe." #n,
+#define ES_ACCURACY(n) "accuracy." #n,
 #include "accuracy_list.h"
 #undef ES_ACCURACY
   };
   size_t n = 0;
   if (n < max)
-    s[n++] = (es_section){.name = "probe",
+    s[n++] = (es_section){.name = "accuracy",
                           .table = es_accuracy_table,
                           .doc = "accuracy of labels read off the features"};
   for (size_t i = 0; i < KINDS && n < max; i++)
@@ -76,10 +76,10 @@ es_status es_accuracy_find(const char *list, es_accuracy_choice *c) {
   bool on[KINDS] = {false};
   size_t n = 0;
   *c = (es_accuracy_choice){0};
-  ES_TRY(es_split("probe.list", list, 2 * KINDS, item, &n));
+  ES_TRY(es_split("accuracy.list", list, 2 * KINDS, item, &n));
   for (size_t i = 0; i < n; i++) {
     const void *found;
-    ES_TRY(es_registry_find("probe.list", item[i], (const void *const *) kinds, KINDS,
+    ES_TRY(es_registry_find("accuracy.list", item[i], (const void *const *) kinds, KINDS,
                             &found));
     for (int k = 0; k < KINDS; k++) on[k] = on[k] || kinds[k] == found;
   }
@@ -160,10 +160,11 @@ void es_accuracy_destroy(es_accuracy **a) {
 static es_status take_rows(const es_accuracy *a, const es_batch *b, int64_t first,
                            es_labelled *set) {
   for (int i = 0; i < b->n && first + i < set->total; i++) {
-    ES_CHECK(b->label[i] >= 0 && b->label[i] < set->classes, ES_EFORMAT,
-             "probe.list: record %lld of data set '%s' has no label, expected one of %d "
-             "classes",
-             (long long) b->id[i], a->source.data_name, set->classes);
+    ES_CHECK(
+        b->label[i] >= 0 && b->label[i] < set->classes, ES_EFORMAT,
+        "accuracy.list: record %lld of data set '%s' has no label, expected one of %d "
+        "classes",
+        (long long) b->id[i], a->source.data_name, set->classes);
     memcpy(set->x + set->n * set->dim, a->chunk + (size_t) i * (size_t) set->dim,
            (size_t) set->dim * sizeof *set->x);
     set->label[set->n] = b->label[i];
