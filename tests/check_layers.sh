@@ -20,7 +20,7 @@ layers='
 5b theory    compare descent flow kernel linear rates
 6 ssl        loss precondition
 7 train      accuracy train
-8 run        assembly config_load cost embedding_file label_data load_pairs run_files
+8 run        assembly config_load cost embedding_file label_data load_pairs reopen run_files
 8 run        run_folder selected settings views_file
 9a predict   initial_prediction
 9b solved    kernel_machine linear_model solved_params

@@ -152,7 +152,7 @@ refuse "data.path: got data of checksum [0-9a-f]+, expected the checkpoint's" \
 [ "$(cat "$work/own/STATUS")" = DONE ] && grep -q "^steps = 7" "$work/own/run.ini" ||
   fail "a refused resume left its mark"
 refuse "run.steps = 10, but .* is at step 10" "$work/half"
-refuse "cannot open .*nowhere/log.txt" "$work/nowhere"
+refuse "nowhere' is not an Eigenstep run" "$work/nowhere"
 refuse "got another run.steps with sched.name = cosine" "$work/moved" run.steps=20
 mv "$work/half/trajectory.h5" "$work/away"
 refuse "trajectory.h5" "$work/half" run.steps=20

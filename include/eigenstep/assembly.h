@@ -38,6 +38,15 @@ es_status es_assembly_check(const es_settings *s);
 /** Collective. Everything up to the optimiser, ready for the first step.
  *  @return the same status on all ranks */
 es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly **p);
+/** Collective. A network for views of this shape, one at a time, without first values:
+ *  backend, net and eval_net alone. @return the same status on all ranks */
+es_status es_assembly_create_net(const es_comm *c, const es_settings *s, es_shape view,
+                                 es_assembly **p);
+/** Collective. Data, views, held-out pairs and a network for chunks of them, without
+ *  first values; the ranks share the rows also where parallel.deterministic is set.
+ *  @return the same status on all ranks */
+es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
+                                   es_assembly **p);
 void es_assembly_destroy(es_assembly **p);
 
 /** Collective. The snapshots of its embeddings, appended to `t`, and the probe set they

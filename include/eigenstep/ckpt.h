@@ -42,6 +42,9 @@ es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
  *  that found a newer one damaged. */
 es_status es_ckpt_before(const es_comm *c, const char *dir, int64_t bound,
                          char path[1200], int64_t *step);
+/** Collective. Find the complete checkpoint of a step under `dir`: its path.
+ *  @return ES_OK, ES_EIO (there is none: names the newest): the same on all ranks */
+es_status es_ckpt_find(const es_comm *c, const char *dir, int64_t step, char path[1200]);
 
 /** Collective. Read the checkpoint folder `path` into the state: every item must exist
  *  with its type and shape. A failure may leave the state partly loaded.

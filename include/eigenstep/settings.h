@@ -55,6 +55,9 @@ size_t es_settings_sections(es_section *s, size_t max);
  *  @return ES_OK; ES_ECONFIG, ES_ENOMEM: there is nothing to free */
 es_status es_settings_read(es_config *cfg, int ranks, es_settings *s);
 void es_settings_free(es_settings *s);
+/** Can so many ranks share the work? es_settings_read asks it, too. @return ES_OK,
+ *  ES_ECONFIG */
+es_status es_settings_check_ranks(const es_settings *s, int ranks);
 
 /** Sizes of a network for batches of up to `pairs` pairs on one of `ranks` ranks. */
 /** The model of the settings for images of this shape; borrows from s. */

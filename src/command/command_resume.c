@@ -8,16 +8,9 @@
 #include "eigenstep/command.h"
 #include <stdio.h>
 #include <string.h>
-#include "eigenstep/ckpt.h"
-#include "eigenstep/mem.h"
+#include "eigenstep/reopen.h"
 #include "eigenstep/run_files.h"
 #include "training_run.h"
-
-static es_status walk_nothing(void *state, es_visitor *v) {
-  (void) state;
-  (void) v;
-  return ES_OK;
-}
 
 static es_status check_length(const es_settings *s, bool longer, const char *dir,
                               int64_t step) {
@@ -50,34 +43,25 @@ static es_status finish(const es_comm *c, const char *dir, int64_t step) {
   return es_comm_agree(c, c->rank == 0 ? es_run_files_status(dir, "DONE") : ES_OK);
 }
 
-static es_status resume(const es_job *job, const char *dir, int argc, char *const *argv,
+static es_status resume(const es_job *job, const es_reopen_options *from,
                         es_run_folder *o) {
   const es_comm *const c = job->comm;
-  char path[1200], file[1200];
-  char *stored = NULL;
+  es_reopened *r = NULL;
   bool longer = false;
-  int64_t step = 0;
-  es_config *cfg = NULL;
-  es_settings s = {.ckpt = {0}};
   es_status st;
-  snprintf(file, sizeof file, "%s/ckpt", dir);
-  ES_TRY(es_ckpt_latest(c, file, path, &step));
-  snprintf(file, sizeof file, "%s/run.ini", dir);
-  ES_TRY(es_config_load(job, file, argc, argv, &cfg));
-  ES_TRY_GOTO(es_ckpt_read(c, path, walk_nothing, NULL, NULL, &stored), done);
-  ES_TRY_GOTO(es_comm_agree(c, es_config_check_same(job, cfg, stored, &longer)), done);
-  ES_TRY_GOTO(es_settings_read(cfg, c->size, &s), done);
-  if (step == s.run.steps && !is_done(c, dir)) {
-    st = finish(c, dir, step);
+  ES_TRY(es_reopen(job, from, ES_REOPEN_SETTINGS, &r));
+  const es_settings *const s = &r->settings;
+  st = es_config_check_same(job, r->config, r->text, &longer);
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
+  if (r->step == s->run.steps && !is_done(c, from->dir)) {
+    st = finish(c, from->dir, r->step);
     goto done;
   }
-  ES_TRY_GOTO(check_length(&s, longer, dir, step), done);
-  s.encoder.weights[0] = '\0'; /* the checkpoint has them all */
-  st = es_training_run(job, cfg, &s, path, o);
+  ES_TRY_GOTO(check_length(s, longer, from->dir, r->step), done);
+  ES_TRY_GOTO(es_reopen_build(c, r, ES_REOPEN_TRAINING), done);
+  st = es_training_run(job, r->config, s, r->parts, true, o);
 done:
-  es_settings_free(&s);
-  es_free(&stored);
-  es_config_destroy(&cfg);
+  es_reopen_close(&r);
   return st;
 }
 
@@ -87,8 +71,10 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
   ES_CHECK(strlen(argv[0]) < sizeof o.dir, ES_ECONFIG,
            "resume: got a path of %zu characters, expected fewer than %zu",
            strlen(argv[0]), sizeof o.dir);
+  const es_reopen_options from = {
+      .dir = argv[0], .step = ES_REOPEN_LATEST, .argc = argc - 1, .argv = argv + 1};
   ES_TRY(es_run_folder_lock(job, argv[0], &o));
-  const es_status st = resume(job, argv[0], argc - 1, argv + 1, &o);
+  const es_status st = resume(job, &from, &o);
   es_run_folder_unlock(&o);
   return st;
 }

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "eigenstep/ckpt.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/initial_prediction.h"
 #include "eigenstep/run_folder.h"
@@ -121,24 +120,18 @@ done:
 }
 
 es_status es_training_run(const es_job *job, es_config *cfg, const es_settings *s,
-                          const char *checkpoint, es_run_folder *o) {
+                          es_assembly *p, bool resume, es_run_folder *o) {
   const es_comm *const c = job->comm;
-  es_assembly *p = NULL;
   es_label_data set = {0};
-  ES_TRY(es_assembly_create(c, s, &p));
   es_status st = es_label_data_open(c, s, p, &set);
-  if (st == ES_OK && checkpoint != NULL)
-    st = es_ckpt_read(c, checkpoint, es_train_visit, p->train, NULL, NULL);
   es_stop_install(); /* what has a folder ends with a checkpoint and a STATUS in it */
-  if (st == ES_OK && checkpoint == NULL)
-    st = es_run_folder_open(job, cfg, s->output.dir, o);
-  if (st == ES_OK && checkpoint != NULL)
-    st = es_run_folder_resume(job, cfg, p->train->step, o);
+  if (st == ES_OK)
+    st = resume ? es_run_folder_resume(job, cfg, p->train->step, o)
+                : es_run_folder_open(job, cfg, s->output.dir, o);
   if (st == ES_OK) {
     st = run_into(job, s, o, p, &set);
     st = es_run_folder_close(job, o, st, p->train->step);
   }
   es_label_data_close(&set);
-  es_assembly_destroy(&p);
   return st;
 }

@@ -96,6 +96,30 @@ es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],
   return es_ckpt_before(c, dir, INT64_MAX, path, step);
 }
 
+es_status es_ckpt_find(const es_comm *c, const char *dir, int64_t step, char path[1200]) {
+  struct {
+    int64_t step;
+    char path[PATH_BYTES];
+  } found = {.step = -1};
+  es_collective_error n = {0};
+  if (c->rank == 0) found.step = es_ckpt_newest(dir, step + 1);
+  if (found.step == step)
+    es_ckpt_complete_path(found.path, dir, step);
+  else if (c->rank == 0)
+    found.step = es_ckpt_newest(dir, INT64_MAX);
+  es_comm_bcast(c, &found, sizeof found, 0);
+  if (found.step < 0)
+    es_collective_error_set(&n, ES_EIO, "no complete checkpoint in %s", dir);
+  else if (found.step != step)
+    es_collective_error_set(&n, ES_EIO,
+                            "no complete checkpoint of step %lld in %s; the newest is of "
+                            "step %lld",
+                            (long long) step, dir, (long long) found.step);
+  ES_TRY(es_collective_error_agree(c, &n));
+  memcpy(path, found.path, PATH_BYTES);
+  return ES_OK;
+}
+
 /* Collective. Check the schema of an open file; read its time and configuration. */
 static es_status read_header(const es_comm *c, es_h5 *f, double *time, char **text) {
   int64_t schema = 0;

@@ -71,24 +71,28 @@ es_status es_assembly_check_data(const es_settings *s, const es_assembly *p) {
   return ES_OK;
 }
 
-/* Training records, and the held-out ones for the probe: the test split, records past
- * the end of an endless set, or the last ones of a set that has neither. */
-static es_status open_loaders(const es_comm *c, const es_settings *s, es_assembly *p) {
-  const es_loader_options train = {.seed = (uint64_t) s->run.seed,
-                                   .pairs = s->batch.pairs,
-                                   .first = 0,
-                                   .count = to_train(p),
-                                   .shuffle = s->data.shuffle,
-                                   .prefetch = s->data.prefetch};
-  const es_loader_options probe = {.seed = train.seed,
-                                   .first = p->held_out != NULL ? 0 : train.count,
-                                   .pairs = p->probe_chunk,
-                                   .count = p->probe_pairs,
-                                   .fixed_epoch = PROBE_EPOCH};
+static es_status open_loader(const es_comm *c, const es_settings *s, es_assembly *p) {
+  const es_loader_options o = {.seed = (uint64_t) s->run.seed,
+                               .pairs = s->batch.pairs,
+                               .first = 0,
+                               .count = to_train(p),
+                               .shuffle = s->data.shuffle,
+                               .prefetch = s->data.prefetch};
+  return es_loader_create(c, p->data, p->augment, p->view, &o, &p->loader);
+}
+
+/* The held-out pairs: of the test split, records past the end of an endless set, or the
+ * last ones of a set that has neither. */
+static es_status open_probe_loader(const es_comm *c, const es_settings *s,
+                                   es_assembly *p) {
+  const es_loader_options o = {.seed = (uint64_t) s->run.seed,
+                               .first = p->held_out != NULL ? 0 : to_train(p),
+                               .pairs = p->probe_chunk,
+                               .count = p->probe_pairs,
+                               .fixed_epoch = PROBE_EPOCH};
   ES_TRY(es_assembly_check_data(s, p));
-  ES_TRY(es_loader_create(c, p->data, p->augment, p->view, &train, &p->loader));
   return es_loader_create(c, p->held_out != NULL ? p->held_out : p->data, p->augment,
-                          p->view, &probe, &p->probe_loader);
+                          p->view, &o, &p->probe_loader);
 }
 
 es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
@@ -117,21 +121,26 @@ static es_status build_eval_net(const es_comm *c, const es_settings *s, es_net_o
   return ES_OK;
 }
 
-static es_status build_model(const es_comm *c, const es_settings *s, es_assembly *p) {
-  const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
-  const int n_max = batch > chunk ? batch : chunk;
-  es_net_options o = es_settings_net(s, n_max, c->size);
+/* The network for the largest batch of the loaders that are open. */
+static es_status build_net(const es_comm *c, const es_settings *s, es_assembly *p) {
+  const int batch = p->loader != NULL ? es_loader_max(p->loader) : 0;
+  const int chunk = es_loader_max(p->probe_loader);
+  es_net_options o = es_settings_net(s, batch > chunk ? batch : chunk, c->size);
   if (s->batch.sync_bn) o.sync = c;
   o.precision = p->precision;
   const es_model_desc m = es_settings_model(s, p->view);
   ES_TRY(es_comm_agree(c, es_model_build(p->backend, &o, &m, &p->net, &p->features)));
+  return build_eval_net(c, s, o, p);
+}
+
+/* First values, and what moves them. */
+static es_status prepare_descent(const es_comm *c, const es_settings *s, es_assembly *p) {
   es_params *params = es_net_params(p->net);
   ES_TRY(es_comm_agree(c, es_params_init(params, (uint64_t) s->run.seed)));
   if (s->encoder.weights[0] != '\0') ES_TRY(es_model_load(params, c, s->encoder.weights));
   ES_TRY(
       es_comm_agree(c, es_optim_create(&s->optim, s->selected.optim, params, &p->optim)));
-  ES_TRY(es_sched_find(&s->sched, &p->sched));
-  return build_eval_net(c, s, o, p);
+  return es_sched_find(&s->sched, &p->sched);
 }
 
 /* Losses of batch and probe; each rank sees its share of the pairs, or all. */
@@ -200,8 +209,10 @@ es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly
   ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
   ES_TRY_GOTO(es_assembly_open_backend(c, s, p), fail);
   ES_TRY_GOTO(es_assembly_open_data(c, s, p), fail);
-  ES_TRY_GOTO(es_comm_agree(c, open_loaders(c, s, p)), fail);
-  ES_TRY_GOTO(build_model(c, s, p), fail);
+  ES_TRY_GOTO(es_comm_agree(c, open_probe_loader(c, s, p)), fail);
+  ES_TRY_GOTO(es_comm_agree(c, open_loader(c, s, p)), fail);
+  ES_TRY_GOTO(build_net(c, s, p), fail);
+  ES_TRY_GOTO(prepare_descent(c, s, p), fail);
   if (s->parallel.deterministic)
     ES_TRY_GOTO(es_comm_agree(c, es_comm_create(MPI_COMM_SELF, &p->self)), fail);
   p->loss_comm = p->self != NULL ? p->self : c;
@@ -211,6 +222,44 @@ es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly
   return ES_OK;
 fail:
   es_assembly_destroy(&p);
+  return st;
+}
+
+es_status es_assembly_create_net(const es_comm *c, const es_settings *s, es_shape view,
+                                 es_assembly **out) {
+  const es_model_desc m = es_settings_model(s, view);
+  es_net_options one = {.max_n = 1};
+  es_assembly *p = NULL;
+  ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
+  p->view = view;
+  es_status st = es_assembly_open_backend(c, s, p);
+  one.precision = p->precision;
+  if (st == ES_OK)
+    st = es_comm_agree(c, es_model_build(p->backend, &one, &m, &p->net, &p->features));
+  if (st == ES_OK) st = build_eval_net(c, s, one, p);
+  if (st == ES_OK)
+    *out = p;
+  else
+    es_assembly_destroy(&p);
+  return st;
+}
+
+es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
+                                   es_assembly **out) {
+  es_settings shared = *s; /* its variants are borrowed */
+  es_assembly *p = NULL;
+  ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
+  es_status st = es_assembly_open_backend(c, s, p);
+  if (st == ES_OK) st = es_assembly_open_data(c, s, p); /* chunks as in the run */
+  shared.parallel.deterministic = false;
+  if (st == ES_OK) st = es_comm_agree(c, es_settings_check_ranks(&shared, c->size));
+  if (st == ES_OK) st = es_comm_agree(c, open_probe_loader(c, &shared, p));
+  if (st == ES_OK) st = build_net(c, &shared, p);
+  p->loss_comm = c;
+  if (st == ES_OK)
+    *out = p;
+  else
+    es_assembly_destroy(&p);
   return st;
 }
 

@@ -47,8 +47,11 @@ static es_status take_lock(es_run_folder *o, int how) {
   char path[1200];
   snprintf(path, sizeof path, "%s/log.txt", o->dir);
   o->lock = open(path, O_RDWR | O_APPEND | O_CLOEXEC | how, 0666);
-  ES_CHECK(o->lock >= 0, ES_EIO, "cannot open '%s': %s%s", path, strerror(errno),
-           how == 0 && errno == ENOENT ? "; expected the folder of a run" : "");
+  ES_CHECK(o->lock >= 0 || how != 0 || errno != ENOENT, ES_EIO,
+           "'%s' is not an Eigenstep run (no log.txt); expected the output folder of "
+           "'eigenstep train'",
+           o->dir);
+  ES_CHECK(o->lock >= 0, ES_EIO, "cannot open '%s': %s", path, strerror(errno));
   if (flock(o->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return ES_OK;
   es_run_folder_unlock(o);
   ES_CHECK(false, ES_ECONFIG,

@@ -138,21 +138,25 @@ static es_status check_deterministic(const es_settings *s, int ranks) {
   return ES_OK;
 }
 
+es_status es_settings_check_ranks(const es_settings *s, int ranks) {
+  ES_CHECK(s->batch.pairs >= ranks, ES_ECONFIG,
+           "batch.pairs: got %lld pairs for %d ranks, expected at least one a rank",
+           (long long) s->batch.pairs, ranks);
+  ES_CHECK(s->spectrum.probe >= ranks, ES_ECONFIG,
+           "spectrum.probe: got %lld pairs for %d ranks, expected at least one a rank",
+           (long long) s->spectrum.probe, ranks);
+  return check_deterministic(s, ranks);
+}
+
 /* What concerns several sections at once. */
 static es_status check(const es_settings *s, int ranks) {
   ES_CHECK(
       s->projector.widths.n >= 1, ES_ECONFIG,
       "projector.widths: got an empty list, expected at least the embedding's width");
-  ES_CHECK(s->batch.pairs >= ranks, ES_ECONFIG,
-           "batch.pairs: got %lld pairs for %d ranks, expected at least one a rank",
-           (long long) s->batch.pairs, ranks);
   ES_CHECK(s->spectrum.top <= es_settings_dim(s), ES_ECONFIG,
            "spectrum.top: got %lld modes, expected at most the embedding's %d dimensions",
            (long long) s->spectrum.top, es_settings_dim(s));
-  ES_CHECK(s->spectrum.probe >= ranks, ES_ECONFIG,
-           "spectrum.probe: got %lld pairs for %d ranks, expected at least one a rank",
-           (long long) s->spectrum.probe, ranks);
-  return check_deterministic(s, ranks);
+  return es_settings_check_ranks(s, ranks);
 }
 
 /* Into members that are zero. */

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file reopen.c  OUTDIR -> parameters, network with the weights of a checkpoint,
+ *  held-out pairs. */
+#include "eigenstep/reopen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "eigenstep/ckpt.h"
+#include "eigenstep/mem.h"
+
+enum { PATH_BYTES = 1200 };
+
+/* Rank 0. */
+static es_status check_folder(const char *dir) {
+  char path[PATH_BYTES];
+  const int n = snprintf(path, sizeof path, "%s/run.ini", dir);
+  ES_CHECK(n < (int) sizeof path - 100, ES_ECONFIG,
+           "output folder: got a path of %d characters, expected fewer than %d", n,
+           PATH_BYTES - 100);
+  FILE *f = fopen(path, "r");
+  ES_CHECK(f != NULL || errno != ENOENT, ES_EIO,
+           "'%s' is not an Eigenstep run (no run.ini); expected the output folder of "
+           "'eigenstep train'",
+           dir);
+  ES_CHECK(f != NULL, ES_EIO, "cannot open '%s': %s", path, strerror(errno));
+  fclose(f);
+  return ES_OK;
+}
+
+static es_status walk_nothing(void *state, es_visitor *v) {
+  (void) state;
+  (void) v;
+  return ES_OK;
+}
+
+/* Collective. The checkpoint, its step, time and parameters. */
+static es_status find_checkpoint(const es_comm *c, const es_reopen_options *o,
+                                 es_reopened *r) {
+  char dir[PATH_BYTES];
+  snprintf(dir, sizeof dir, "%s/ckpt", o->dir);
+  r->step = o->step;
+  if (o->step == ES_REOPEN_LATEST)
+    ES_TRY(es_ckpt_latest(c, dir, r->checkpoint, &r->step));
+  else
+    ES_TRY(es_ckpt_find(c, dir, o->step, r->checkpoint));
+  return es_ckpt_read(c, r->checkpoint, walk_nothing, NULL, &r->time, &r->text);
+}
+
+/* Collective. As for one rank: how many are enough depends on the parts. */
+static es_status read_settings(const es_job *job, const es_reopen_options *o,
+                               es_reopened *r) {
+  es_settings *const s = &r->settings;
+  char ini[PATH_BYTES];
+  snprintf(ini, sizeof ini, "%s/run.ini", o->dir);
+  ES_TRY(es_config_load(job, ini, o->argc, o->argv, &r->config));
+  ES_TRY(es_comm_agree(job->comm, es_settings_read(r->config, 1, s)));
+  s->encoder.weights[0] = '\0'; /* the checkpoint has them all */
+  if (o->backend == NULL) return ES_OK;
+  snprintf(s->backend.name, sizeof s->backend.name, "%s", o->backend);
+  s->backend.precision = s->spectrum.precision = 0;
+  return ES_OK;
+}
+
+/* What a checkpoint says of the data it was trained on. */
+typedef struct origin {
+  int64_t view[3], data;
+} origin;
+
+/* What is not visited is not read. */
+static es_status walk_origin(void *state, es_visitor *v) {
+  origin *const o = state;
+  es_item data = {"train/data", ES_ITEM_I64, 1, {1}, &o->data};
+  ES_TRY(es_train_visit_view(o->view, v));
+  return v->item(v, &data);
+}
+
+static es_status walk_weights(void *params, es_visitor *v) {
+  return es_params_visit(params, v);
+}
+
+static es_status check_origin(const origin *o, const es_assembly *p) {
+  const es_shape s = p->view;
+  ES_CHECK(o->data == (int64_t) p->data->checksum, ES_ECONFIG,
+           "data.path: got data of checksum %016llx, expected the checkpoint's, %016llx",
+           (unsigned long long) p->data->checksum, (unsigned long long) o->data);
+  ES_CHECK(
+      o->view[0] == s.c && o->view[1] == s.h && o->view[2] == s.w, ES_ECONFIG,
+      "augment: got views of %d x %d x %d, expected the checkpoint's %lld x %lld x %lld",
+      s.c, s.h, s.w, (long long) o->view[0], (long long) o->view[1],
+      (long long) o->view[2]);
+  return ES_OK;
+}
+
+/* Collective. The network alone, or with the held-out pairs. */
+static es_status build_network(const es_comm *c, es_reopened *r, es_reopen_parts parts) {
+  origin o = {.data = 0};
+  ES_TRY(es_ckpt_read(c, r->checkpoint, walk_origin, &o, NULL, NULL));
+  if (parts == ES_REOPEN_NET) {
+    const es_shape view = {(int) o.view[0], (int) o.view[1], (int) o.view[2]};
+    ES_TRY(es_assembly_create_net(c, &r->settings, view, &r->parts));
+  } else {
+    ES_TRY(es_assembly_create_probe(c, &r->settings, &r->parts));
+    ES_TRY(es_comm_agree(c, check_origin(&o, r->parts)));
+  }
+  return es_ckpt_read(c, r->checkpoint, walk_weights, es_net_params(r->parts->net), NULL,
+                      NULL);
+}
+
+es_status es_reopen_build(const es_comm *c, es_reopened *r, es_reopen_parts parts) {
+  ES_CHECK(r->parts == NULL, ES_EINTERNAL, "the parts of '%s' were built already",
+           r->checkpoint);
+  if (parts == ES_REOPEN_SETTINGS) return ES_OK;
+  if (parts != ES_REOPEN_TRAINING) return build_network(c, r, parts);
+  ES_TRY(es_comm_agree(c, es_settings_check_ranks(&r->settings, c->size)));
+  ES_TRY(es_assembly_create(c, &r->settings, &r->parts));
+  return es_ckpt_read(c, r->checkpoint, es_train_visit, r->parts->train, NULL, NULL);
+}
+
+es_status es_reopen(const es_job *job, const es_reopen_options *o, es_reopen_parts parts,
+                    es_reopened **out) {
+  const es_comm *const c = job->comm;
+  es_reopened *r = NULL;
+  *out = NULL;
+  ES_TRY(es_comm_agree(c, c->rank == 0 ? check_folder(o->dir) : ES_OK));
+  ES_TRY(es_comm_agree(c, ES_NEW(1, &r)));
+  es_status st = find_checkpoint(c, o, r);
+  if (st == ES_OK) st = read_settings(job, o, r);
+  if (st == ES_OK) st = es_reopen_build(c, r, parts);
+  if (st == ES_OK)
+    *out = r;
+  else
+    es_reopen_close(&r);
+  return st;
+}
+
+void es_reopen_close(es_reopened **r) {
+  if (*r == NULL) return;
+  es_assembly_destroy(&(*r)->parts);
+  es_settings_free(&(*r)->settings);
+  es_config_destroy(&(*r)->config);
+  es_free(&(*r)->text);
+  es_free(r);
+}
