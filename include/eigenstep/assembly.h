@@ -60,7 +60,7 @@ es_status es_assembly_probe(const es_comm *c, const es_assembly *p, const es_set
 es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
                                    es_assembly *p);
 
-/** Collective. Data set and views alone (dry runs), into a zeroed pipeline of the
+/** Collective. Data set and views alone (dry runs), into a zeroed assembly of the
  *  caller. */
 es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assembly *p);
 

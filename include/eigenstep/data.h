@@ -72,7 +72,7 @@ void es_dataset_close(es_dataset **ds);
 /* --- augmentations ------------------------------------------------------------------ */
 /** A working image: planar f32 in [0, 255], [3, h, w]; buffers belong to the pipeline.
  *  px holds the image; tmp is as large, for out-of-place steps (swap). Both have room for
- *  3 H W values, H and W the largest height and width met anywhere in the pipeline, and
+ *  3 H W values, H and W the largest height and width anywhere in the pipeline, and
  *  work for ES_IMAGE_WORK (H + W) more: filter weights, strips of rows. */
 typedef struct es_image {
   int h, w;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file label_data.h  The labelled records whose features section [accuracy] reads. */
+/** @file label_data.h  The labelled records of section [accuracy]. */
 #ifndef ES_LABEL_DATA_H
 #define ES_LABEL_DATA_H
 
 #include "eigenstep/accuracy.h"
 #include "eigenstep/assembly.h"
 
-/** Zeroed: nothing asked for. All but source owned. */
+/** Zeroed: no accuracies are wanted. All but source owned. */
 typedef struct es_label_data {
   bool wanted;
   es_dataset *labelled; /**< the bank's, where the training records have no labels */
@@ -16,9 +16,9 @@ typedef struct es_label_data {
 } es_label_data;
 
 /** Collective. The bank out of the training records, or of the split "train" where those
- *  have no labels; the others out of what the pipeline holds out. Whole images (the
+ *  have no labels; the others out of the held-out ones of the assembly. Whole images (the
  *  largest central square), resized to a view, normalised if views are.
- *  @return ES_OK, also with nothing asked for; ES_ECONFIG: no labels */
+ *  @return ES_OK, also where no accuracies are wanted; ES_ECONFIG: no labels */
 es_status es_label_data_open(const es_comm *c, const es_settings *s, const es_assembly *p,
                              es_label_data *set);
 /** Collective. Only whether there are labels to read (dry runs).

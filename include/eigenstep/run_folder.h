@@ -28,8 +28,9 @@ es_status es_run_folder_open(const es_job *job, es_config *cfg, const char *dir,
                              es_run_folder *o);
 
 /** Collective. Keep other programs out of the folder of a run, before anything of it is
- *  read to go on with it; fills o. @return ES_OK, ES_EIO (no folder of a run), ES_ECONFIG
- *  (another program is writing there) */
+ *  read to resume it; fills o.
+ *  @return ES_OK, ES_EIO (not the folder of a run), ES_ECONFIG (another program is
+ *          writing there) */
 es_status es_run_folder_lock(const es_job *job, const char *dir, es_run_folder *o);
 /** Let them in. es_run_folder_close does it, too. */
 void es_run_folder_unlock(es_run_folder *o);

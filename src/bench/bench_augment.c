@@ -4,7 +4,7 @@
  *
  *  A repetition makes this rank's share of a batch, record by record, both views, as the
  *  loader does, and counts the time its thread had a processor: what a view costs a core,
- *  whoever else uses it. The split comes from repetitions of its own, as looking at the
+ *  whatever else runs there. The split comes from repetitions of its own, as reading the
  *  clock costs too. Then training steps, with the loader's thread and without. */
 #include <string.h>
 #include "bench_table.h"
@@ -23,7 +23,7 @@ static const es_param table[] = {
     ES_PARAM_END};
 
 /* What one rank makes views with. */
-typedef struct workshop {
+typedef struct view_maker {
   const es_assembly *p;
   int64_t first, n; /* records of a repetition */
   uint64_t seed;
@@ -31,12 +31,12 @@ typedef struct workshop {
   float *view;
   double read; /* seconds of the profile that belong to no view */
   es_augment_profile profile;
-} workshop;
+} view_maker;
 
-static es_status workshop_open(const es_comm *c, const es_settings *s,
-                               const es_assembly *p, workshop *w) {
+static es_status view_maker_open(const es_comm *c, const es_settings *s,
+                                 const es_assembly *p, view_maker *w) {
   const size_t values = (size_t) p->view.c * (size_t) p->view.h * (size_t) p->view.w;
-  *w = (workshop){.p = p, .seed = (uint64_t) s->run.seed};
+  *w = (view_maker){.p = p, .seed = (uint64_t) s->run.seed};
   es_comm_local_range(c, s->batch.pairs, &w->first, &w->n);
   es_augment_profile_clear(p->augment, &w->profile);
   ES_TRY(es_alloc(p->data->scratch, "a record", &w->record));
@@ -44,14 +44,14 @@ static es_status workshop_open(const es_comm *c, const es_settings *s,
   return ES_NEW(values, &w->view);
 }
 
-static void workshop_close(workshop *w) {
+static void view_maker_close(view_maker *w) {
   es_free(&w->view);
   es_free(&w->scratch);
   es_free(&w->record);
 }
 
 /* Both views of the records of repetition i >= 0. split: add up the profile. */
-static es_status make_views(workshop *w, const es_settings *s, int64_t i, bool split) {
+static es_status make_views(view_maker *w, const es_settings *s, int64_t i, bool split) {
   const es_dataset *ds = w->p->data;
   for (int64_t k = 0; k < w->n; k++) {
     const int64_t id = (i * s->batch.pairs + w->first + k) % ds->size;
@@ -70,7 +70,7 @@ static es_status make_views(workshop *w, const es_settings *s, int64_t i, bool s
 }
 
 /* Collective. Seconds a view of each repetition: the slowest rank's. */
-static es_status time_views(const es_comm *c, workshop *w, const es_settings *s,
+static es_status time_views(const es_comm *c, view_maker *w, const es_settings *s,
                             const es_bench_params *b, bool split, double *seconds) {
   for (int64_t i = 0; i < b->warmup + b->repeats; i++) {
     if (i == b->warmup) {
@@ -92,7 +92,7 @@ static void print_part(const char *name, double seconds, double views, double al
 }
 
 /* Collective. The split, of all ranks together. @return seconds of reading a view */
-static double print_split(const es_comm *c, const workshop *w, int64_t repeats) {
+static double print_split(const es_comm *c, const view_maker *w, int64_t repeats) {
   es_augment_profile p = w->profile;
   double read = w->read, views = 2.0 * (double) (w->n * repeats);
   es_comm_sum_f64(c, p.seconds, p.n);
@@ -124,9 +124,9 @@ static void print_rates(const es_comm *c, const es_assembly *p, const es_bench_t
 
 static es_status views(const es_comm *c, const es_settings *s, const es_assembly *p,
                        const es_bench_params *b) {
-  workshop w = {0};
+  view_maker w = {0};
   double *seconds = NULL;
-  es_status st = workshop_open(c, s, p, &w);
+  es_status st = view_maker_open(c, s, p, &w);
   if (st == ES_OK) st = ES_NEW(b->repeats, &seconds);
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   ES_TRY_GOTO(time_views(c, &w, s, b, true, seconds), done);
@@ -138,7 +138,7 @@ static es_status views(const es_comm *c, const es_settings *s, const es_assembly
            1 / (t.median - read));
 done:
   es_free(&seconds);
-  workshop_close(&w);
+  view_maker_close(&w);
   return st;
 }
 

@@ -34,7 +34,7 @@ static const es_param table[] = {
 enum { REFLECTORS = 3, MOST = 8 };
 
 /* One row of the result. */
-typedef struct contest {
+typedef struct candidate {
   char name[64];
   const char *solver;
   int k;
@@ -43,7 +43,7 @@ typedef struct contest {
   es_eigen *last;                 /* of the warm-up or repetition before; tracked */
   double residual, orthogonality; /* the worst */
   size_t peak;                    /* bytes beyond the matrix, the worst rank's */
-} contest;
+} candidate;
 
 /* The sequence of matrices. */
 typedef struct sequence {
@@ -102,7 +102,7 @@ static void make_matrix(sequence *s, double t) {
 }
 
 /* Collective. One solution, timed. */
-static es_status solve(contest *x, const sequence *s, int64_t i) {
+static es_status solve(candidate *x, const sequence *s, int64_t i) {
   es_eigen *e = NULL;
   es_mem_peak_reset();
   const size_t before = es_mem_now();
@@ -128,7 +128,7 @@ static es_status solve(contest *x, const sequence *s, int64_t i) {
   return ES_OK;
 }
 
-static void print(const sequence *s, contest *x, int count, int64_t repeats) {
+static void print(const sequence *s, candidate *x, int count, int64_t repeats) {
   const double n = s->a->n;
   es_print(
       "n = %d, %d ranks as %d x %d; GFLOP/s of the direct method's 4/3 n^3 + 2 n^2 k",
@@ -149,13 +149,13 @@ static void print(const sequence *s, contest *x, int count, int64_t repeats) {
 
 /* Rows of the result from the names of the solvers. Finding few pairs is what syevr and
    subspace are for. */
-static es_status choose(const par *p, int n, int64_t repeats, contest *x, int *count) {
+static es_status choose(const par *p, int n, int64_t repeats, candidate *x, int *count) {
   char item[MOST][64];
   size_t items = 0;
   ES_TRY(es_split("bench.eig.solvers", p->solvers, MOST, item, &items));
   ES_CHECK(items > 0, ES_ECONFIG, "bench.eig.solvers: got none, expected at least one");
   for (size_t i = 0; i < items; i++) {
-    contest *c = &x[i];
+    candidate *c = &x[i];
     memcpy(c->name, item[i], sizeof c->name);
     c->tracked = strcmp(c->name, "tracked") == 0;
     c->values = strcmp(c->name, "values") == 0;
@@ -171,7 +171,7 @@ static es_status choose(const par *p, int n, int64_t repeats, contest *x, int *c
 
 static es_status bench_order(const es_comm *c, const es_grid *g, const par *p, int n,
                              const es_bench_params *b) {
-  contest x[MOST] = {{.k = 0}};
+  candidate x[MOST] = {{.k = 0}};
   sequence s = {.comm = c, .decay = p->decay, .drift = p->drift};
   int count = 0;
   es_status st = choose(p, n, b->repeats, x, &count);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file bench_io.c  How fast the ranks write embeddings to one HDF5 file, beside plain
- *  writes of the same bytes by the same ranks to one file.
+/** @file bench_io.c  How fast the ranks write embeddings to one HDF5 file, compared
+ *  with plain writes of the same bytes by the same ranks to one file.
  *
- *  Both ways the file is new, every rank writes its rows, and the clock stops after
- *  fsync; the ways alternate. What HDF5 wrote is read back (from the page cache, so
+ *  In both cases the file is new, every rank writes its rows, and the clock stops after
+ *  fsync; the methods alternate. What HDF5 wrote is read back (from the page cache, so
  *  its rate says little of the disk) and compared. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
@@ -35,8 +35,8 @@ typedef struct share {
   char path[1100];
 } share;
 
-enum { WAYS = 3 };
-static const char *const way_name[WAYS] = {"write", "HDF5", "HDF5 read"};
+enum { METHODS = 3 };
+static const char *const method_name[METHODS] = {"write", "HDF5", "HDF5 read"};
 
 static es_status write_h5(const share *s) {
   const es_h5_dataset z = {.path = "/z",
@@ -96,38 +96,38 @@ static es_status write_part(const share *s) {
   return ES_OK;
 }
 
-static es_status one_way(const share *s, int way, int64_t block) {
-  if (way == 0) return es_comm_agree(s->comm, write_part(s));
-  return way == 1 ? write_h5(s) : read_h5(s, block);
+static es_status one_method(const share *s, int method, int64_t block) {
+  if (method == 0) return es_comm_agree(s->comm, write_part(s));
+  return method == 1 ? write_h5(s) : read_h5(s, block);
 }
 
-/* Collective. All ways once; seconds of each, the slowest rank's. */
-static es_status once(share *s, const par *p, int64_t block, double seconds[WAYS]) {
+/* Collective. All methods once; seconds of each, the slowest rank's. */
+static es_status once(share *s, const par *p, int64_t block, double seconds[METHODS]) {
   es_status st = ES_OK;
-  for (int way = 0; way < WAYS && st == ES_OK; way++) {
+  for (int method = 0; method < METHODS && st == ES_OK; method++) {
     snprintf(s->path, sizeof s->path, "%s/eigenstep-bench-io.%s", p->dir,
-             way == 0 ? "raw" : "h5");
+             method == 0 ? "raw" : "h5");
     es_comm_barrier(s->comm);
     const double start = es_now();
-    st = one_way(s, way, block);
-    seconds[way] = es_now() - start;
-    es_comm_max_f64(s->comm, &seconds[way], 1);
-    if (s->comm->rank == 0 && (way != 1 || st != ES_OK)) unlink(s->path);
+    st = one_method(s, method, block);
+    seconds[method] = es_now() - start;
+    es_comm_max_f64(s->comm, &seconds[method], 1);
+    if (s->comm->rank == 0 && (method != 1 || st != ES_OK)) unlink(s->path);
   }
   return st;
 }
 
-static void print(const share *s, double *const seconds[WAYS], int64_t repeats) {
+static void print(const share *s, double *const seconds[METHODS], int64_t repeats) {
   const double bytes = 4.0 * (double) s->rows * (double) s->columns;
   double plain = 0;
   es_print("%lld x %lld f32 = %.1f MB, %d ranks; new file, fsync included",
            (long long) s->rows, (long long) s->columns, 1e-6 * bytes, s->comm->size);
   es_print("%-12s %10s %10s %10s %10s %12s", "", "min ms", "median ms", "max ms", "MB/s",
            "% of write");
-  for (int way = 0; way < WAYS; way++) {
-    const es_bench_times t = es_bench_summarise(seconds[way], repeats);
-    if (way == 0) plain = t.median;
-    es_print("%-12s %10.1f %10.1f %10.1f %10.1f %12.1f", way_name[way], 1e3 * t.min,
+  for (int method = 0; method < METHODS; method++) {
+    const es_bench_times t = es_bench_summarise(seconds[method], repeats);
+    if (method == 0) plain = t.median;
+    es_print("%-12s %10.1f %10.1f %10.1f %10.1f %12.1f", method_name[method], 1e3 * t.min,
              1e3 * t.median, 1e3 * t.max, 1e-6 * bytes / t.median,
              100 * plain / t.median);
   }
@@ -135,24 +135,24 @@ static void print(const share *s, double *const seconds[WAYS], int64_t repeats) 
 
 static es_status bench_io(const es_comm *c, const par *p, const es_bench_params *b) {
   share s = {.comm = c, .rows = p->rows, .columns = p->columns};
-  double *seconds[WAYS] = {NULL};
+  double *seconds[METHODS] = {NULL};
   es_comm_local_range(c, p->rows, &s.first, &s.n);
   const int64_t fit = ((int64_t) 16 << 20) / (4 * p->columns), block = fit > 0 ? fit : 1;
   es_status st = ES_NEW(s.n * s.columns, &s.data);
   if (st == ES_OK) st = ES_NEW(block * s.columns, &s.back);
-  for (int way = 0; way < WAYS && st == ES_OK; way++)
-    st = ES_NEW(b->repeats, &seconds[way]);
+  for (int method = 0; method < METHODS && st == ES_OK; method++)
+    st = ES_NEW(b->repeats, &seconds[method]);
   st = es_comm_agree(c, st);
   for (int64_t i = 0; st == ES_OK && i < s.n * s.columns; i++) /* no two rows alike */
     s.data[i] = (float) ((uint32_t) (s.first * s.columns + i) * 2654435761u >> 8);
   for (int64_t i = -b->warmup; st == ES_OK && i < b->repeats; i++) {
-    double took[WAYS];
+    double took[METHODS];
     st = once(&s, p, block, took);
-    for (int way = 0; st == ES_OK && i >= 0 && way < WAYS; way++)
-      seconds[way][i] = took[way];
+    for (int method = 0; st == ES_OK && i >= 0 && method < METHODS; method++)
+      seconds[method][i] = took[method];
   }
   if (st == ES_OK) print(&s, seconds, b->repeats);
-  for (int way = 0; way < WAYS; way++) es_free(&seconds[way]);
+  for (int method = 0; method < METHODS; method++) es_free(&seconds[method]);
   es_free(&s.back);
   es_free(&s.data);
   return st;
@@ -168,6 +168,6 @@ static es_status run(const es_job *job, es_config *cfg) {
 
 const es_bench_ops es_bench_io = {
     .name = "io",
-    .doc = "embeddings written by all ranks to one HDF5 file, beside plain writes",
+    .doc = "embeddings written by all ranks to one HDF5 file, compared with plain writes",
     .params = table,
     .run = run};

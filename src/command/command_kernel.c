@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file command_kernel.c  eigenstep kernel: a solved model beside its simulation. */
+/** @file command_kernel.c  eigenstep kernel: a kernel machine, solved and simulated. */
 #include "eigenstep/command.h"
 #include "eigenstep/config_load.h"
 #include "eigenstep/kernel.h"
@@ -18,7 +18,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
 
 const es_command_ops es_command_kernel = {
     .name = "kernel",
-    .doc = "exact theory of a kernel machine beside its simulation",
+    .doc = "simulate a kernel machine and compare it with its exact solution",
     .usage = "RUN.ini [section.key=value ...]",
     .sections = sections,
     .run = run};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file command_linear.c  eigenstep linear: a solved model beside its simulation. */
+/** @file command_linear.c  eigenstep linear: a linear model, solved and simulated. */
 #include "eigenstep/command.h"
 #include "eigenstep/config_load.h"
 #include "eigenstep/linear_model.h"
@@ -17,7 +17,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
 
 const es_command_ops es_command_linear = {
     .name = "linear",
-    .doc = "exact theory of a linear model beside its simulation",
+    .doc = "simulate a linear model and compare it with its exact solution",
     .usage = "RUN.ini [section.key=value ...]",
     .sections = sections,
     .run = run};

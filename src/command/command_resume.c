@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file command_resume.c  eigenstep resume: go on with a training run from its last
+/** @file command_resume.c  eigenstep resume: continue a training run from its last
  *  checkpoint, on any number of ranks.
  *
  *  The parameters are those of the folder's run.ini, and the folder is the one given,
@@ -81,6 +81,6 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
 
 const es_command_ops es_command_resume = {
     .name = "resume",
-    .doc = "go on with a training run from its last checkpoint, on any number of ranks",
+    .doc = "continue a training run from its last checkpoint, on any number of ranks",
     .usage = "OUTDIR [section.key=value ...]",
     .run = run};

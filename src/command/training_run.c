@@ -54,9 +54,9 @@ static es_status print_steps(const es_comm *c, const es_snapshot *s,
   if (shown < k) es_print("      (%d more)", k - shown);
   es_print("modes learned: %d of %d", learned, k);
   es_print(
-      "step, time: where half of the final value was crossed for good; forecast: of that "
-      "time, while the eigenvalue still grew exponentially at the rate gamma tells; at "
-      "start: the same from the features before the first step");
+      "step, time: crossing of half the final value; forecast: that time, extrapolated "
+      "from the exponential phase at rate gamma; at start: predicted from the features "
+      "before the first step");
   es_free(&row);
   return ES_OK;
 }
@@ -86,7 +86,7 @@ static es_status run_into(const es_job *job, const es_settings *s, es_run_folder
   es_snapshot *snap = NULL;
   es_probe *probe = NULL;
   es_accuracy *accuracy = NULL;
-  es_prediction foresight = {0};
+  es_prediction prediction = {0};
   es_status st;
   snprintf(stop.file, sizeof stop.file, "%s/stop", o->dir);
   if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
@@ -101,17 +101,17 @@ static es_status run_into(const es_job *job, const es_settings *s, es_run_folder
   run.accuracy = accuracy;
   print_start(c, s, p);
   es_prediction_print_loss(s, p);
-  ES_TRY_GOTO(es_prediction_make(c, grid, s, p, o->traj, &foresight), done);
-  run.ahead = foresight.series;
+  ES_TRY_GOTO(es_prediction_make(c, grid, s, p, o->traj, &prediction), done);
+  run.ahead = prediction.series;
   st = es_run_loop(&run, p->train, p->loader, probe, snap, o->traj, &stop);
   o->reason = es_stop_name(stop.cause);
   if (st == ES_OK || st == ES_STOPPED) {
-    const es_status printed = print_steps(c, snap, &foresight);
+    const es_status printed = print_steps(c, snap, &prediction);
     if (printed != ES_OK) st = printed;
     print_accuracies(accuracy);
   }
 done:
-  es_prediction_free(&foresight);
+  es_prediction_free(&prediction);
   es_accuracy_destroy(&accuracy);
   es_probe_destroy(&probe);
   es_snapshot_destroy(&snap);

@@ -23,7 +23,7 @@ struct es_augment {
   es_augment_steps steps;         /* owned, prepared */
   uint32_t tag[ES_AUGMENT_STEPS]; /**< of each step's random numbers */
   es_shape out;
-  int h_max, w_max; /**< the largest image met on the way, or in the data set */
+  int h_max, w_max; /**< the largest image in the data set or between two steps */
 };
 
 void es_augment_destroy(es_augment **a) {

@@ -3,7 +3,8 @@
  *  with probability p: torchvision's ColorJitter, on values that are not rounded.
  *
  *  Factors U(max(0, 1 - b), 1 + b) for the first three, which blend the image with black,
- *  with its mean grey value, with its grey image; hue is turned by U(-h, h) of a turn. */
+ *  with its mean grey value, with its grey image; hue is rotated by U(-h, h) of a full
+ *  turn. */
 #include <math.h>
 
 #include "color.h"

@@ -13,7 +13,7 @@ static inline float es_luma(float r, float g, float b) {
 
 /** Brightness, contrast, saturation: factor x + (1 - factor) y, clamped to [0, 255],
  *  where y is black, the image's mean grey value, the grey image. Hue: that of each pixel
- *  turned by `value` in [-1/2, 1/2] of a turn. */
+ *  rotated by `value` in [-1/2, 1/2] of a full turn. */
 typedef enum es_color_kind {
   ES_BRIGHTNESS,
   ES_CONTRAST,

@@ -4,8 +4,8 @@
  *  What a batch holds is a function of (options, step) alone; the thread only computes it
  *  early. Two batches: the caller's, and the one in preparation. The thread touches its
  *  batch, the data set and the pipeline (both read-only), and never MPI. It is silent
- *  about errors: its batch may never be asked for. If it is, the caller makes it again,
- *  and so meets the error in its own turn. */
+ *  about errors: its batch may never be requested. If it is, the caller makes it again,
+ *  and then reports the error itself. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
@@ -27,7 +27,7 @@ struct es_loader {
   size_t values;        /**< of a view */
   es_batch batch[2];
   int mine;            /**< the caller's batch; the other is the thread's */
-  void *record, *view; /**< scratch of whoever makes a batch */
+  void *record, *view; /**< scratch of the thread that makes a batch */
   bool threaded;
   pthread_t thread;
   pthread_mutex_t lock;
@@ -138,7 +138,7 @@ static es_status make(es_loader *l) {
   return l->o.prefetch ? start_thread(l) : ES_OK;
 }
 
-/** The options are the same on all ranks, so one of them speaks. */
+/** The options are the same on all ranks, so one of them logs. */
 static es_status check(const es_comm *c, const es_dataset *ds,
                        const es_loader_options *o) {
   const bool speak = c->rank == 0;

@@ -61,7 +61,7 @@ void es_resample_across(const es_resample *r, const float *in, int width, float 
 
 /** Rows y, y + 1, ... of a window as columns: tile[x][lane]. Lanes past the last row
  *  repeat it. */
-static void turn_in(const float *in, es_window win, int y, float *restrict tile) {
+static void transpose_in(const float *in, es_window win, int y, float *restrict tile) {
   for (int lane = 0; lane < ES_RESAMPLE_LANES; lane++) {
     const int row = y + lane < win.h ? y + lane : win.h - 1;
     const float *from = in + (size_t) (win.y + row) * (size_t) win.stride + win.x;
@@ -70,7 +70,7 @@ static void turn_in(const float *in, es_window win, int y, float *restrict tile)
 }
 
 /** Columns tile[x][lane] as rows y, y + 1, ... of out [h, n]. */
-static void turn_out(const float *tile, int n, int y, int h, float *restrict out) {
+static void transpose_out(const float *tile, int n, int y, int h, float *restrict out) {
   for (int lane = 0; lane < ES_RESAMPLE_LANES && y + lane < h; lane++) {
     float *to = out + (size_t) (y + lane) * (size_t) n;
     for (int x = 0; x < n; x++) to[x] = tile[x * ES_RESAMPLE_LANES + lane];
@@ -79,13 +79,13 @@ static void turn_out(const float *tile, int n, int y, int h, float *restrict out
 
 void es_resample_along(const es_resample *r, const float *in, es_window window,
                        float *work, float *out) {
-  float *turned = work, *made = work + (size_t) ES_RESAMPLE_LANES * (size_t) window.w;
+  float *transposed = work, *made = work + (size_t) ES_RESAMPLE_LANES * (size_t) window.w;
   for (int y = 0; y < window.h; y += ES_RESAMPLE_LANES) {
-    turn_in(in, window, y, turned);
+    transpose_in(in, window, y, transposed);
     for (int i = 0; i < r->n_out; i++)
       es_combine(r->taps[i], r->weight + (size_t) i * (size_t) r->most,
-                 turned + r->first[i] * ES_RESAMPLE_LANES, ES_RESAMPLE_LANES,
+                 transposed + r->first[i] * ES_RESAMPLE_LANES, ES_RESAMPLE_LANES,
                  ES_RESAMPLE_LANES, made + i * ES_RESAMPLE_LANES);
-    turn_out(made, r->n_out, y, window.h, out);
+    transpose_out(made, r->n_out, y, window.h, out);
   }
 }

@@ -49,10 +49,10 @@ es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assem
   return ES_OK;
 }
 
-/* Records to train on: without the probe, where that is of the same. */
+/* Records to train on: all but the probe, where that comes from the same set. */
 static int64_t to_train(const es_assembly *p) {
-  const bool apart = p->held_out != NULL || p->data->endless;
-  return p->data->size - (apart ? 0 : p->probe_pairs);
+  const bool disjoint = p->held_out != NULL || p->data->endless;
+  return p->data->size - (disjoint ? 0 : p->probe_pairs);
 }
 
 es_status es_assembly_check_data(const es_settings *s, const es_assembly *p) {
@@ -143,7 +143,7 @@ static es_status prepare_descent(const es_comm *c, const es_settings *s, es_asse
   return es_sched_find(&s->sched, &p->sched);
 }
 
-/* Losses of batch and probe; each rank sees its share of the pairs, or all. */
+/* Losses of batch and probe, for the pairs of this rank; deterministic: for all pairs. */
 static es_status make_losses(const es_settings *s, es_assembly *p) {
   const int ranks = p->loss_comm->size, dim = es_net_dim(p->net);
   const int64_t chunks = p->probe_pairs / p->probe_chunk;

@@ -34,8 +34,8 @@ static es_status open_loaders(const es_comm *c, const es_augment_steps *plain,
   const es_dataset *bank = NULL;
   ES_TRY(find_bank(c, s, p, set, &bank));
   const es_dataset *const test = p->held_out != NULL ? p->held_out : p->data;
-  const bool apart = p->held_out == NULL && !p->data->endless;
-  const int64_t train = p->data->size - (apart ? p->probe_pairs : 0);
+  const bool shared = p->held_out == NULL && !p->data->endless;
+  const int64_t train = p->data->size - (shared ? p->probe_pairs : 0);
   es_loader_options o[2] = {{.count = bank == p->data ? train : bank->size},
                             {.first = p->held_out != NULL ? 0 : train,
                              .count = p->held_out != NULL ? test->size : p->probe_pairs}};

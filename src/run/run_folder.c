@@ -41,8 +41,8 @@ static void unused_line(void *ctx, const char *key, const char *value) {
   fprintf(ctx, "%s = %s\n", key, value);
 }
 
-/* Two programs that write one folder would spoil both: its log is locked. Where files
- * cannot be locked nobody is kept out. Rank 0. */
+/* Lock the log file, so that no second program writes this folder. On file systems
+ * without locks there is no protection. Rank 0. */
 static es_status take_lock(es_run_folder *o, int how) {
   char path[1200];
   snprintf(path, sizeof path, "%s/log.txt", o->dir);
@@ -55,8 +55,8 @@ static es_status take_lock(es_run_folder *o, int how) {
   if (flock(o->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return ES_OK;
   es_run_folder_unlock(o);
   ES_CHECK(false, ES_ECONFIG,
-           "output folder '%s': got one that a running program writes, expected a run "
-           "that has ended",
+           "output folder '%s': a running program writes to it; expected a run that has "
+           "ended",
            o->dir);
   return ES_OK;
 }

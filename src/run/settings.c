@@ -24,8 +24,8 @@ const es_param es_backend_table[] = {
               "type of activations; parameters and statistics are f32 (bf16: onednn)"),
     ES_INT(back_par, threads, "1", 1, 4096, "1", "threads per rank"),
     ES_BOOL(back_par, tune, "true",
-            "onednn: time the ways of computing each convolution and take the fastest; "
-            "false: by fixed rules, the same on every run"),
+            "onednn: time the algorithms of each convolution and use the fastest; "
+            "false: choose by fixed rules, the same in every run"),
     ES_STRING(back_par, plans, "auto",
               "file that keeps what was timed, for later runs: a path, none, or auto = "
               ".cache/eigenstep/plans.tsv in the home folder that the system has for the "
@@ -84,7 +84,8 @@ size_t es_settings_sections(es_section *s, size_t max) {
   return n;
 }
 
-/** backend.plans as a path, "" for none; auto: in the home folder the system knows. */
+/** backend.plans as a path, "" for none; auto: in the home folder that the system has for
+ * the user. */
 static void locate_plans(char *plans, size_t size) {
   const bool automatic = strcmp(plans, "auto") == 0;
   if (!automatic && strcmp(plans, "none") != 0) return;

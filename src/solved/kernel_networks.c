@@ -227,13 +227,13 @@ es_status es_kernel_networks(const es_machine *m, int64_t steps, es_traj *traj) 
   if (st == ES_OK) st = es_network_open(&q);
   if (st == ES_OK) st = run_all(&q, steps, rows);
   if (st == ES_OK)
-    st = es_traj_write_table(traj,
-                             &(es_traj_table){.path = "/networks",
-                                              .doc = "networks beside the kernel machine",
-                                              .column = column,
-                                              .columns = COLUMNS,
-                                              .rows = n,
-                                              .values = rows});
+    st = es_traj_write_table(
+        traj, &(es_traj_table){.path = "/networks",
+                               .doc = "networks compared with the kernel machine",
+                               .column = column,
+                               .columns = COLUMNS,
+                               .rows = n,
+                               .values = rows});
   es_network_close(&q);
   es_free(&rows);
   return st;

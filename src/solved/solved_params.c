@@ -60,7 +60,8 @@ const es_param es_kernel_table[] = {
     ES_INT(kernel, rows, "1000", 4, 1000000, "1", "moments to record, about"),
     ES_DOUBLE(kernel, tol, "1e-9", 1e-13, 1e-2, "1", "error of a step of the flow"),
     ES_LIST(kernel, widths, "", 1, 1e6, "units",
-            "ReLU networks of these widths are trained beside (arccos; ntk_relu of depth "
+            "ReLU networks of these widths are trained for comparison (arccos; ntk_relu "
+            "of depth "
             "1, even widths); single precision: alpha 1e-4 or more"),
     ES_INT(kernel, seeds, "3", 1, 1000, "1", "networks of each width"),
     ES_PARAM_END};
