@@ -9,27 +9,25 @@
 #include "eigenstep/mem.h"
 
 /* One row of both. */
-static es_status write_row(const es_theory_end *e, const char *path, const char *what,
-                           const char *axis, int n, const double *measured,
-                           const double *predicted) {
+static es_status write_row(const es_theory_end *e, const es_end_matrix *m) {
   const es_traj_field field[] = {
-      ES_TRAJ_MATRIX("measured", e->d, "output", n, axis, "1", "as simulated"),
-      ES_TRAJ_MATRIX("predicted", e->d, "output", n, axis, "1", "as predicted")};
-  const size_t size = (size_t) e->d * (size_t) n;
+      ES_TRAJ_MATRIX("measured", e->d, "output", m->n, m->axis, "1", "as simulated"),
+      ES_TRAJ_MATRIX("predicted", e->d, "output", m->n, m->axis, "1", "as predicted")};
+  const size_t size = (size_t) e->d * (size_t) m->n;
   double *row = NULL;
   int id;
-  ES_TRY(es_traj_declare(e->traj, path, what, field, 2, &id));
+  ES_TRY(es_traj_declare(e->traj, m->path, m->what, field, 2, &id));
   ES_TRY(es_comm_agree(e->comm, ES_NEW(2 * size, &row)));
-  memcpy(row, measured, size * sizeof *row);
-  memcpy(row + size, predicted, size * sizeof *row);
+  memcpy(row, m->measured, size * sizeof *row);
+  memcpy(row + size, m->predicted, size * sizeof *row);
   es_status st = es_traj_append(e->traj, id, llround(e->time / e->lr), e->time, row);
   if (st == ES_OK) st = es_traj_flush(e->traj);
   es_free(&row);
   return st;
 }
 
-static es_status write_likeness(const es_theory_end *e, const char *path,
-                                const es_similarity *l, const double *angles) {
+static es_status write_similarity(const es_theory_end *e, const char *path,
+                                  const es_similarity *l, const double *angles) {
   es_h5 *f = es_traj_h5(e->traj);
   char name[128];
   ES_TRY(es_h5_attr_f64(f, path, "relative_error", l->error));
@@ -42,22 +40,20 @@ static es_status write_likeness(const es_theory_end *e, const char *path,
       "between the spans of measured and predicted rows, rising");
 }
 
-es_status es_theory_write_end(const es_theory_end *e, const char *path, const char *what,
-                              const char *axis, int n, const double *measured,
-                              const double *predicted) {
+es_status es_theory_write_end(const es_theory_end *e, const es_end_matrix *m) {
   double *angles = NULL;
   es_similarity l;
-  ES_TRY(write_row(e, path, what, axis, n, measured, predicted));
+  ES_TRY(write_row(e, m));
   es_status st = ES_NEW(e->d, &angles);
   if (st == ES_OK)
-    st = es_compare(n, (es_outputs){e->d, measured}, (es_outputs){e->d, predicted}, &l,
-                    angles);
+    st = es_compare(m->n, (es_outputs){e->d, m->measured},
+                    (es_outputs){e->d, m->predicted}, &l, angles);
   st = es_comm_agree(e->comm, st);
   if (st == ES_OK) {
     es_print("%s: relative error %.2e; alignment %.6f (chance %.3f), largest angle %.2e, "
              "CKA %.6f",
-             what, l.error, l.alignment, l.chance, l.angle, l.cka);
-    st = write_likeness(e, path, &l, angles);
+             m->what, l.error, l.alignment, l.chance, l.angle, l.cka);
+    st = write_similarity(e, m->path, &l, angles);
   }
   es_free(&angles);
   return st;

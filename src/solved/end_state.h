@@ -15,13 +15,18 @@ typedef struct es_theory_end {
   double lr, time; /**< of the end */
 } es_theory_end;
 
-/** Collective. Write `measured` and `predicted` [d, n], replicated, to the group `path`
- *  with their relative error, subspace alignment and its chance level, CKA and principal
- *  angles; print these in one line.
- *  @param what  what they are, for people
- *  @param axis  what their columns are: "point" */
-es_status es_theory_write_end(const es_theory_end *e, const char *path, const char *what,
-                              const char *axis, int n, const double *measured,
-                              const double *predicted);
+/** A matrix at the end of a simulation, and its prediction; replicated, borrowed. */
+typedef struct es_end_matrix {
+  const char *path; /**< group of the trajectory */
+  const char *what; /**< its rows, for people */
+  const char *axis; /**< what its columns are: "point" */
+  int n;
+  const double *measured, *predicted; /**< [d, n] */
+} es_end_matrix;
+
+/** Collective. Write both to the group m->path with their relative error, subspace
+ *  alignment and its chance level, CKA and principal angles; print these in one line.
+ *  @return ES_OK, ES_EIO, ES_ENOMEM: the same on all ranks */
+es_status es_theory_write_end(const es_theory_end *e, const es_end_matrix *m);
 
 #endif

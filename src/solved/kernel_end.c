@@ -28,15 +28,22 @@ es_status es_machine_compare(const es_machine *m, const es_machine_end *end, es_
     for (int a = 0; a < modes; a++) w[i * k + a] = end->flow->q[i * modes + a] * s[a];
   ES_TRY_GOTO(es_machine_embed(m, w, f), done);
   for (int a = 0; a < es_flow_growing(end->flow); a++) least += 1 / end->flow->gamma[a];
-  ES_TRY_GOTO(es_theory_write_end(&e, "/embeddings/train",
-                                  "embeddings of training points", "point", m->k->n,
-                                  end->f, f),
-              done);
-  if (m->k_new != NULL)
-    ES_TRY_GOTO(es_theory_write_end(&e, "/embeddings/held_out",
-                                    "embeddings of held-out points", "point", m->k_new->n,
-                                    end->f + known, f + known),
-                done);
+  const es_end_matrix train = {.path = "/embeddings/train",
+                               .what = "embeddings of training points",
+                               .axis = "point",
+                               .n = m->k->n,
+                               .measured = end->f,
+                               .predicted = f};
+  ES_TRY_GOTO(es_theory_write_end(&e, &train), done);
+  if (m->k_new != NULL) {
+    const es_end_matrix held_out = {.path = "/embeddings/held_out",
+                                    .what = "embeddings of held-out points",
+                                    .axis = "point",
+                                    .n = m->k_new->n,
+                                    .measured = end->f + known,
+                                    .predicted = f + known};
+    ES_TRY_GOTO(es_theory_write_end(&e, &held_out), done);
+  }
   const double norm = squared(end->w, (size_t) (d * k));
   es_print("RKHS norm: sum |f_i|^2 = %.6g; predicted now %.6g, at the end sum 1 / "
            "gamma_j = %.6g",

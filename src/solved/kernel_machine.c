@@ -97,8 +97,12 @@ static es_status prepare(job *j) {
   const es_flow_options opt = {.lr = p->method == ES_KERNEL_FLOW ? 0 : m->lr,
                                .offdiag = p->offdiag,
                                .decay = p->weight_decay};
-  es_status st = es_theory_predict((int) p->dim, m->modes->basis.k, m->gamma, j->w0,
-                                   p->alpha, opt, &j->flow, &j->crossings);
+  const es_theory_start start = {.d = (int) p->dim,
+                                 .k = m->modes->basis.k,
+                                 .gamma = m->gamma,
+                                 .w = j->w0,
+                                 .alpha = p->alpha};
+  es_status st = es_theory_predict(&start, opt, &j->flow, &j->crossings);
   j->plan = (es_schedule){.section = "kernel",
                           .flow = j->flow,
                           .lr = m->lr,

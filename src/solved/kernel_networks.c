@@ -125,6 +125,11 @@ static es_status measure(es_network *q, int64_t steps, double *row) {
   const int d = (int) m->par.dim, points = (int) (2 * q->n[ES_SET_TRAIN]);
   const size_t known = (size_t) d * (size_t) points;
   const es_flow_options opt = {.lr = m->lr, .offdiag = m->par.offdiag};
+  const es_theory_start start = {.d = d,
+                                 .k = m->modes->basis.k,
+                                 .gamma = m->gamma,
+                                 .w = q->w0,
+                                 .alpha = m->par.alpha};
   es_flow *flow = NULL;
   es_crossings *crossings = NULL;
   double *c = NULL;
@@ -132,8 +137,7 @@ static es_status measure(es_network *q, int64_t steps, double *row) {
   es_status st;
   ES_TRY_GOTO(embed(q, q->f0), done);
   ES_TRY_GOTO(es_kernel_weights(m->modes, d, q->f0, q->w0), done);
-  st = es_theory_predict(d, m->modes->basis.k, m->gamma, q->w0, m->par.alpha, opt, &flow,
-                         &crossings);
+  st = es_theory_predict(&start, opt, &flow, &crossings);
   if (st == ES_OK) st = ES_NEW(d * d, &c);
   ES_TRY_GOTO(es_comm_agree(m->comm, st), done);
   ES_TRY_GOTO(train(q, steps, crossings, c), done);

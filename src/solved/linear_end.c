@@ -61,13 +61,22 @@ es_status es_linear_compare(const es_linear_end *e, es_traj *t) {
   ES_TRY_GOTO(weights_of(e, s, w, then), done);
   embed(e, measured, a);
   embed(e, then, b);
-  ES_TRY_GOTO(es_theory_write_end(&end, "/embeddings/train", "embeddings of the pairs",
-                                  "point", (int) points, a, b),
-              done);
+  const es_end_matrix train = {.path = "/embeddings/train",
+                               .what = "embeddings of the pairs",
+                               .axis = "point",
+                               .n = (int) points,
+                               .measured = a,
+                               .predicted = b};
+  ES_TRY_GOTO(es_theory_write_end(&end, &train), done);
   limit(f, s);
   ES_TRY_GOTO(weights_of(e, s, w, then), done);
-  st = es_theory_write_end(&end, "/weights", "weights against their limit", "value",
-                           (int) m, measured, then);
+  const es_end_matrix weights = {.path = "/weights",
+                                 .what = "weights against their limit",
+                                 .axis = "value",
+                                 .n = (int) m,
+                                 .measured = measured,
+                                 .predicted = then};
+  st = es_theory_write_end(&end, &weights);
 done:
   es_free(&b);
   es_free(&a);

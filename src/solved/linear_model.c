@@ -94,8 +94,10 @@ static es_status prepare_start(linear *l) {
   ES_TRY(es_comm_agree(l->comm, ES_NEW(d * k, &w)));
   es_status st = es_modes_project(l->modes, (int) d, start_entry, l, w);
   if (st == ES_OK)
-    st = es_theory_predict((int) d, (int) k, l->gamma, w, l->par.alpha, opt, &l->flow,
-                           &l->crossings);
+    st = es_theory_predict(
+        &(es_theory_start){
+            .d = (int) d, .k = (int) k, .gamma = l->gamma, .w = w, .alpha = l->par.alpha},
+        opt, &l->flow, &l->crossings);
   if (st == ES_OK && l->par.method == ES_LINEAR_DIRECT) {
     es_free(&w);
     st = ES_NEW(d * m, &w);

@@ -7,21 +7,21 @@
 
 #define ROUND_OFF 1e-12 /* of the largest eigenvalue */
 
-es_status es_theory_predict(int d, int k, const double *gamma, const double *w,
-                            double alpha, es_flow_options opt, es_flow **flow,
+es_status es_theory_predict(const es_theory_start *s, es_flow_options opt, es_flow **flow,
                             es_crossings **crossings) {
+  const int d = s->d, k = s->k;
   const int modes = d < k ? d : k;
   double *leading = NULL, *threshold = NULL;
   es_flow *f = NULL;
   es_status st = ES_NEW((size_t) d * (size_t) modes, &leading);
   if (st == ES_OK) st = ES_NEW(d, &threshold);
   if (st == ES_OK) {
-    opt.next = modes < k ? fmax(gamma[modes], 0) : 0;
-    opt.next_start = alpha;
+    opt.next = modes < k ? fmax(s->gamma[modes], 0) : 0;
+    opt.next_start = s->alpha;
     for (int i = 0; i < d; i++)
       for (int j = 0; j < modes; j++)
-        leading[i * modes + j] = w[(size_t) i * (size_t) k + (size_t) j];
-    st = es_flow_create(d, modes, gamma, leading, &opt, &f);
+        leading[i * modes + j] = s->w[(size_t) i * (size_t) k + (size_t) j];
+    st = es_flow_create(d, modes, s->gamma, leading, &opt, &f);
   }
   for (int i = 0; i < d && st == ES_OK; i++) {
     const double end = i < modes ? es_flow_final(f, f->order[i]) : 0;

@@ -7,11 +7,19 @@
 #include "eigenstep/param.h"
 #include "record.h"
 
-/** A start w [d, k] in the modes gamma [k]: its prediction with at most d of them,
- *  and the detector of crossings of half of each final value. Not collective.
- *  @param opt  next and next_start are filled in: gamma_(d+1), alpha */
-es_status es_theory_predict(int d, int k, const double *gamma, const double *w,
-                            double alpha, es_flow_options opt, es_flow **flow,
+/** A start on the modes of a model; borrowed. */
+typedef struct es_theory_start {
+  int d, k;            /**< outputs, modes */
+  const double *gamma; /**< [k] */
+  const double *w;     /**< [d, k] */
+  double alpha;        /**< its size */
+} es_theory_start;
+
+/** The prediction of a start with at most d of the modes, and a watch for half of each
+ *  one's final value. Not collective.
+ *  @param opt  next and next_start are filled in: gamma_(d+1), alpha
+ *  @return ES_OK, ES_ENOMEM */
+es_status es_theory_predict(const es_theory_start *s, es_flow_options opt, es_flow **flow,
                             es_crossings **crossings);
 
 typedef struct es_schedule {
