@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file command.h  Sub-commands of the program. Variants: experiment_list.h. */
+/** @file command.h  Sub-commands of the program. Variants: command_list.h. */
 #ifndef ES_COMMAND_H
 #define ES_COMMAND_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file run_folder.h  The output folder of an experiment, from opening to its final
+/** @file run_folder.h  The output folder of a run, from opening to its final
  *  STATUS. */
 #ifndef ES_RUN_FOLDER_H
 #define ES_RUN_FOLDER_H

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file settings.h  The values of all parameter sections a training-like experiment
- *  reads. */
+/** @file settings.h  The values of all parameter sections of a training run. */
 #ifndef ES_SETTINGS_H
 #define ES_SETTINGS_H
 

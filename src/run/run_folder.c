@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file run_folder.c  What every experiment writes around its results. */
+/** @file run_folder.c  What every run writes around its results. */
 #include "eigenstep/run_folder.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file end_state.h  Where a simulation ended against its prediction: written and
- *  printed. Shared by the experiments that have an exact theory. */
+ *  printed. Shared by the models that have an exact theory. */
 #ifndef ES_END_STATE_H
 #define ES_END_STATE_H
 

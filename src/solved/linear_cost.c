@@ -12,7 +12,7 @@ void es_linear_print_cost(const es_linear_params *p, es_shape view, int ranks) {
       automatic ? es_linear_uses_samples(m, n) : strcmp(p->solver, "samples") == 0;
   const int64_t order = samples && 2 * n < m ? 2 * n : m;
   const int64_t k = p->modes > 0 && p->modes < order ? p->modes : order;
-  es_print("linear      experiment of %lld pairs: Gamma m x m with m = %lld%s, %.1f MB a "
+  es_print("linear      model of %lld pairs: Gamma m x m with m = %lld%s, %.1f MB a "
            "rank",
            (long long) n, (long long) m, samples ? " from the samples" : "",
            1e-6 * (double) es_linear_bytes(m, n, p->dim, k, samples, ranks));

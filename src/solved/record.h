@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file record.h  What a simulation with a prediction writes: /loss, /spectrum,
  *  /theory, /steps, and the table of measured beside predicted steps. Shared by the
- *  experiments that have an exact theory. */
+ *  models that have an exact theory. */
 #ifndef ES_RECORD_H
 #define ES_RECORD_H
 
