@@ -32,9 +32,10 @@ static es_status fill_batch(es_network *q, int set, int64_t from, int64_t total)
   const int64_t begin = p->first > from ? p->first : from;
   const int64_t last = p->first + p->n < from + total ? p->first + p->n : from + total;
   const int64_t n = last > begin ? last - begin : 0;
-  es_batch *b = &q->batch[set];
-  q->n[set] = total;
-  q->first[set] = begin - from;
+  es_network_set *s = &q->set[set];
+  es_batch *b = &s->batch;
+  s->n = total;
+  s->first = begin - from;
   b->n = (int) n;
   ES_TRY(ES_NEW(2 * n * p->m, &b->x));
   ES_TRY(ES_NEW(n, &b->id));
@@ -72,8 +73,8 @@ void es_network_close(es_network *q) {
   double **owned[] = {&q->f0, &q->f, &q->ref, &q->w0, &q->w};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(owned[i]);
   for (int s = 0; s < 2; s++) {
-    es_free(&q->batch[s].x);
-    es_free(&q->batch[s].id);
+    es_free(&q->set[s].batch.x);
+    es_free(&q->set[s].batch.id);
   }
   es_backend_close(&q->backend);
 }
@@ -133,8 +134,8 @@ done:
 static es_status make_loss(es_network *q) {
   const es_machine *m = q->m;
   es_loss_choice barlow = {0};
-  const es_loss_size size = {.n_max = q->batch[ES_SET_TRAIN].n,
-                             .pairs = q->n[ES_SET_TRAIN],
+  const es_loss_size size = {.n_max = q->set[ES_SET_TRAIN].batch.n,
+                             .pairs = q->set[ES_SET_TRAIN].n,
                              .dim = (int) m->par.dim};
   ES_TRY(es_comm_agree(m->comm, es_select_loss(NULL, "barlow", &barlow)));
   ((es_barlow_params *) barlow.par)->offdiag = m->par.offdiag;
@@ -145,7 +146,9 @@ static es_status make_loss(es_network *q) {
 
 es_status es_network_make(es_network *q, int width, uint64_t seed) {
   const es_machine *m = q->m;
-  const int most = q->batch[0].n > q->batch[1].n ? q->batch[0].n : q->batch[1].n;
+  const int train = q->set[ES_SET_TRAIN].batch.n;
+  const int held_out = q->set[ES_SET_HELD_OUT].batch.n;
+  const int most = train > held_out ? train : held_out;
   const es_net_options o = {.max_n = 2 * most};
   const es_optim_params sgd = {.name = "sgd", .lr = m->lr / width, .lr_1d = 1};
   es_status st = es_net_create(q->backend, &o, &q->net);

@@ -9,13 +9,18 @@
 
 enum { ES_SET_TRAIN = 0, ES_SET_HELD_OUT = 1 };
 
+/** Pairs of one set, as the network takes them. */
+typedef struct es_network_set {
+  es_batch batch; /**< of this rank; x and id owned */
+  int64_t first;  /**< where they begin in the set */
+  int64_t n;      /**< pairs over all ranks */
+} es_network_set;
+
 /** Pointers but m are owned. */
 typedef struct es_network {
   const es_machine *m;
   es_backend *backend;
-  es_batch batch[2]; /* training pairs, held-out pairs of this rank */
-  int64_t first[2];  /* of them in their set */
-  int64_t n[2];      /* pairs of each set over all ranks */
+  es_network_set set[2]; /**< training pairs, held-out pairs */
   es_net *net;
   es_loss *loss;
   es_optim *optim;

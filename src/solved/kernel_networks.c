@@ -19,32 +19,33 @@ enum { COLUMNS = 7 };
 static es_status embed(es_network *q, double *f) {
   const es_comm *c = q->m->comm;
   const int64_t d = q->m->par.dim;
-  memset(f, 0, (size_t) (2 * d * (q->n[0] + q->n[1])) * sizeof *f);
+  memset(f, 0, (size_t) (2 * d * (q->set[0].n + q->set[1].n)) * sizeof *f);
   double *to = f;
   for (int s = 0; s < 2; s++) {
-    const es_batch *b = &q->batch[s];
+    const es_batch *b = &q->set[s].batch;
     double *z = q->train->zd;
     int n;
     ES_TRY(es_comm_agree(c, es_train_embed(q->train, b, ES_BN_BATCH, &n, z)));
     for (int v = 0; v < 2; v++)
       for (int64_t i = 0; i < b->n; i++)
         for (int64_t a = 0; a < d; a++)
-          to[a * 2 * q->n[s] + v * q->n[s] + q->first[s] + i] = z[(v * b->n + i) * d + a];
-    to += 2 * d * q->n[s];
+          to[a * 2 * q->set[s].n + v * q->set[s].n + q->set[s].first + i] =
+              z[(v * b->n + i) * d + a];
+    to += 2 * d * q->set[s].n;
   }
-  es_comm_sum_f64(c, f, 2 * d * (q->n[0] + q->n[1]));
+  es_comm_sum_f64(c, f, 2 * d * (q->set[0].n + q->set[1].n));
   return ES_OK;
 }
 
 /* Collective. C of the embeddings of the last step. */
 static void correlate(const es_network *q, double *c) {
-  const int d = (int) q->m->par.dim, n = q->batch[ES_SET_TRAIN].n;
+  const int d = (int) q->m->par.dim, n = q->set[ES_SET_TRAIN].batch.n;
   const double *z = q->train->zd;
   memset(c, 0, (size_t) (d * d) * sizeof *c);
   if (n > 0)
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n,
-                0.5 / (double) q->n[ES_SET_TRAIN], z, d, z + (size_t) n * (size_t) d, d,
-                0, c, d);
+                0.5 / (double) q->set[ES_SET_TRAIN].n, z, d, z + (size_t) n * (size_t) d,
+                d, 0, c, d);
   for (int i = 0; i < d; i++)
     for (int j = 0; j <= i; j++)
       c[i * d + j] = c[j * d + i] = c[i * d + j] + c[j * d + i];
@@ -54,7 +55,7 @@ static void correlate(const es_network *q, double *c) {
 static es_status train(es_network *q, int64_t steps, es_crossings *crossings, double *c) {
   double loss;
   for (int64_t s = 0; s < steps; s++) {
-    ES_TRY(es_comm_agree(q->m->comm, es_train_step(q->train, &q->batch[ES_SET_TRAIN],
+    ES_TRY(es_comm_agree(q->m->comm, es_train_step(q->train, &q->set[ES_SET_TRAIN].batch,
                                                    q->optim->par.lr, &loss)));
     correlate(q, c);
     ES_TRY(es_crossings_update(crossings, (double) s, c));
@@ -73,7 +74,7 @@ static es_status look_away(void *ctx, double at, const double *c) {
 static es_status follow(es_network *q, int64_t steps) {
   const es_machine *m = q->m;
   const size_t size = (size_t) m->par.dim * (size_t) m->modes->basis.k;
-  const size_t all = 2 * (size_t) m->par.dim * (size_t) (q->n[0] + q->n[1]);
+  const size_t all = 2 * (size_t) m->par.dim * (size_t) (q->set[0].n + q->set[1].n);
   const double end = (double) steps;
   es_crossings *crossings = NULL;
   double *threshold = NULL;
@@ -122,7 +123,7 @@ static double step_error(const es_flow *f, const es_crossings *crossings, double
 /* One network: a row of /networks behind its width and seed. */
 static es_status measure(es_network *q, int64_t steps, double *row) {
   const es_machine *m = q->m;
-  const int d = (int) m->par.dim, points = (int) (2 * q->n[ES_SET_TRAIN]);
+  const int d = (int) m->par.dim, points = (int) (2 * q->set[ES_SET_TRAIN].n);
   const size_t known = (size_t) d * (size_t) points;
   const es_flow_options opt = {.lr = m->lr, .offdiag = m->par.offdiag};
   const es_theory_start start = {.d = d,
@@ -150,8 +151,8 @@ static es_status measure(es_network *q, int64_t steps, double *row) {
   row[2] = step_error(flow, crossings, m->lr);
   row[3] = l.alignment;
   row[4] = l.cka;
-  if (q->n[ES_SET_HELD_OUT] > 0) {
-    ES_TRY_GOTO(es_compare((int) (2 * q->n[ES_SET_HELD_OUT]),
+  if (q->set[ES_SET_HELD_OUT].n > 0) {
+    ES_TRY_GOTO(es_compare((int) (2 * q->set[ES_SET_HELD_OUT].n),
                            (es_outputs){d, q->f + known}, (es_outputs){d, q->ref + known},
                            &l, NULL),
                 done);
