@@ -18,7 +18,7 @@ layers='
 5a nn        encoder net optim params
 5b spectrum  cov eig metric snapshot transitions
 5b theory    compare descent flow kernel linear rates
-6 ssl        loss precondition
+6 ssl        loss loss_theory precondition
 7 train      accuracy train
 8 run        assembly config_load cost embedding_file label_data load_pairs reopen run_files
 8 run        run_folder selected settings views_file

@@ -142,7 +142,7 @@ for n in 1 3; do
 done
 launch 2 train - $set $simclr data.path="$work/pairs.h5" output.dir="$work/c2" \
   init.scale_last=1 run.steps=0 > "$work/log" 2>&1 || fail "a start that is no point"
-grep -q "no prediction .*: the loss sees directions .* not near one" "$work/log" ||
+grep -q "no prediction .*: the loss depends on directions .* not near one" "$work/log" ||
   fail "a prediction about a start that is no point"
 "$python" - "$work" <<'EOF' || fail "the rates about a point are off"
 import sys

@@ -32,7 +32,7 @@ static void vicreg_on_a_line(void **state) {
   es_loss *l = make(&k, D);
   double z[ND], value[3], square = N * (N + 1) / 12.0; /* variance of 0..N-1 */
   for (int v = 0; v < 3; v++) {
-    const double size = sqrt(es_loss_growth_of(l).alone * (0.9 + 0.1 * v) / D / square);
+    const double size = sqrt(es_loss_modes_of(l).alone * (0.9 + 0.1 * v) / D / square);
     for (int i = 0; i < ND; i++) z[i] = (i / D - (N - 1) / 2.0) * (i % 2 ? -size : size);
     value[v] = value_of(l, z);
   }
@@ -61,14 +61,14 @@ static void simclr_on_a_circle(void **state) {
     const double variance = arc(z, v * acos(-1) / 2), value = value_of(l, z);
     assert_true(value < before);
     before = value;
-    if (v == 4) assert_true(fabs(variance - es_loss_growth_of(l).alone) < 1e-12);
+    if (v == 4) assert_true(fabs(variance - es_loss_modes_of(l).alone) < 1e-12);
   }
   es_loss_destroy(&l);
   l = make(&dot, D);
-  assert_true(es_loss_growth_of(l).alone == 0); /* of length, too: nothing is known */
+  assert_true(es_loss_modes_of(l).alone == 0); /* of length, too: nothing is known */
   es_loss_destroy(&l);
   l = make(&k, 1);
-  assert_true(es_loss_growth_of(l).alone == 0); /* signs: no circle */
+  assert_true(es_loss_modes_of(l).alone == 0); /* signs: no circle */
   es_loss_destroy(&l);
 }
 

@@ -297,10 +297,9 @@ static void barlow_says_what_c_it_uses(void **state) {
                {{"barlow", {"center=true"}}, true, false},
                {{"barlow", {"normalize=batch"}}, true, true}};
   for (int i = 0; i < 3; i++) {
-    bool center, normalize;
     es_loss *l = make(&table[i].k, N, D);
-    l->ops->convention(l->par, &center, &normalize);
-    assert_true(center == table[i].center && normalize == table[i].normalize);
+    const es_loss_modes m = es_loss_modes_of(l);
+    assert_true(m.center == table[i].center && m.normalize == table[i].normalize);
     es_loss_destroy(&l);
   }
 }

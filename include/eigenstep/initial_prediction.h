@@ -25,7 +25,7 @@ void es_prediction_print_loss(const es_settings *s, const es_assembly *p);
  *  learned. Written to /theory and printed, or one line says why there is none. It takes
  *  one pass over the probe, for NT-Xent of cosines two, and leading eigenpairs of a
  *  matrix of the features' width. Of a resumed run it is read from /theory, its curves
- *  drawn out to the run's present end. */
+ *  extended to the run's present end. */
 es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settings *s,
                              const es_assembly *p, es_traj *t, es_prediction *f);
 void es_prediction_free(es_prediction *f);

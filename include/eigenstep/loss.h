@@ -19,16 +19,22 @@ typedef struct es_loss_batch {
   double *dz[2];      /**< [n, D] out: their gradients; NULL both: not wanted */
 } es_loss_batch;
 
-/** How the spectrum shows what a loss learns, for the transition detector. */
-typedef struct es_loss_growth {
-  bool cross; /**< modes are eigenvalues of the cross-correlation of the views, not of the
-                   embedding covariance */
-  bool unit;  /**< of embeddings divided by their length */
+/** The matrix whose eigenvalues grow mode by mode: the transition detector follows it. */
+typedef struct es_loss_modes {
+  bool cross;     /**< it is the cross-correlation of the views, not the covariance of the
+                       embeddings */
+  bool unit;      /**< of embeddings divided by their length */
+  bool center;    /**< the cross-correlation is of embeddings less their batch mean, */
+  bool normalize; /**< divided by their standard deviation over the batch */
   double rate;    /**< from a small start an eigenvalue grows as e^(rate gamma t) */
   double settled; /**< about where the eigenvalue of a learned mode settles */
-  double alone;   /**< the first one while it is alone (for forecasts of its rise to half
-                       of that; it counts as learned above settled / 2); 0: there, too */
-} es_loss_growth;
+  double alone;   /**< where the first settles before the second rises (for forecasts of
+                       its rise to half of that; it counts as learned above settled / 2);
+                       0: at settled, too */
+} es_loss_modes;
+
+/** What theory knows of a loss: loss_theory.h. */
+typedef struct es_loss_theory es_loss_theory;
 
 /* --- for authors of a loss ---------------------------------------------------------- */
 typedef struct es_loss_ops {
@@ -43,16 +49,14 @@ typedef struct es_loss_ops {
   size_t (*workspace)(const void *par, int n_max, int64_t all, int dim);
   /** As es_loss_eval, with n <= n_max. */
   es_status (*eval)(es_loss *l, const es_loss_batch *b, double *value);
-  /** Does C in the trajectory use embeddings with the batch mean removed?
-   * batch-normalised?
-   *  Optional (NULL: neither). */
-  void (*convention)(const void *par, bool *center, bool *normalize);
-  /** Optional (NULL: covariance, not of unit length, rate 2, settled at 1). */
-  void (*growth)(const void *par, int dim, es_loss_growth *g);
+  /** Change in *m what differs from: covariance of the embeddings as they are, not
+   *  centred, rate 2, settled at 1. Optional (NULL: nothing does). */
+  void (*modes)(const void *par, int dim, es_loss_modes *m);
   /** The matrix C [D, D] of the last batch evaluated, of all ranks, symmetric: the one
    *  whose eigenvalues grow mode by mode, and by which a gradient is preconditioned.
    *  Not collective. Optional (NULL: the loss has none). */
   void (*matrix)(const es_loss *l, double *c);
+  const es_loss_theory *theory; /**< optional (NULL: nothing is known) */
 } es_loss_ops;
 
 struct es_loss {
@@ -71,22 +75,6 @@ typedef struct es_loss_params {
   es_string name;
 } es_loss_params;
 extern const es_param es_loss_table[];
-
-/** Sections [loss.barlow], [loss.vicreg] and [loss.simclr], es_loss.par of these three:
- *  what theory says of them reads these. */
-typedef struct es_barlow_params {
-  int normalize; /**< 0 = none, 1 = batch */
-  double offdiag, scale;
-  bool symmetrize, center;
-} es_barlow_params;
-typedef struct es_vicreg_params {
-  double inv, var, cov, eps;
-  bool hinge_half; /**< mean of the two views' hinges, not their sum */
-} es_vicreg_params;
-typedef struct es_simclr_params {
-  double temperature;
-  bool normalize, doubled;
-} es_simclr_params;
 
 /** Sections loss and loss.NAME of all variants, appended to s[max]; returns how many. */
 size_t es_loss_sections(es_section *s, size_t max);
@@ -115,8 +103,8 @@ void es_loss_destroy(es_loss **l);
  *  together (size->n_max of them here); for dry runs. which->par must be given. */
 size_t es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all);
 
-/** How its modes grow. */
-es_loss_growth es_loss_growth_of(const es_loss *l);
+/** What is followed of it. */
+es_loss_modes es_loss_modes_of(const es_loss *l);
 
 /** Collective. L and dL/dz of the global batch: the pairs of all ranks.
  *  @param b      0 <= b->n <= n_max; b->dz gets the gradient of the global L

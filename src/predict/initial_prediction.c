@@ -11,73 +11,65 @@
 #include <string.h>
 #include "eigenstep/flow.h"
 #include "eigenstep/linear.h"
+#include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
-#include "eigenstep/rates.h"
 #include "prediction_record.h"
 
 enum { WIDEST = 4096 };
+
+static const char LAST_LAYER[] = "projector.0.weight";
 
 /* A start counts as one point if embeddings vary by less than this share of their mean
  * square: cosines within it are linear in the embeddings to about a tenth. */
 #define NEAR 0.01
 
-void es_prediction_print_loss(const es_settings *s, const es_assembly *p) {
-  const char *const name = p->loss->ops->name;
-  const int d = es_net_dim(p->net);
-  if (strcmp(name, "barlow") == 0) {
-    const es_barlow_params *const b = p->loss->par;
-    char text[160] = "";
-    if (b->normalize != 0) return;
-    for (int k = 1, used = 0; k <= d && k <= 8; k++)
-      used += snprintf(text + used, sizeof text - (size_t) used, "%s%.4g",
-                       k > 1 ? ", " : "", b->scale * es_flow_plateau(d, k, b->offdiag));
-    es_info("loss to expect: %g at a small start, then %s%s with 1, 2, ... modes learned",
-            b->scale * d, text, d > 8 ? ", ..." : "");
-    if (b->offdiag == 1)
-      es_info("batches of %lld pairs lie (k^2 + k) / B above that with k modes learned: "
-              "%.3g at k = 1, %.3g at k = %d",
-              (long long) s->batch.pairs,
-              b->scale * (es_flow_batch_loss(d, 1, (double) s->batch.pairs) - d + 1),
-              b->scale * es_flow_batch_loss(d, d, (double) s->batch.pairs), d);
-  } else if (strcmp(name, "simclr") == 0) {
-    const es_simclr_params *const o = p->loss->par;
-    es_info("loss to expect: ln(2N - 1) = %.4g at a small or collapsed start, less as "
-            "views of a pair find each other",
-            (o->doubled ? 2 : 1) * es_rates_ntxent_start(s->batch.pairs));
-  } else if (strcmp(name, "vicreg") == 0) {
-    const es_vicreg_params *const v = p->loss->par;
-    const double var = v->var * (v->hinge_half ? 1 : 2);
-    es_info("loss to expect: %.4g at a small start, less as directions gain variance",
-            es_rates_vicreg_start(var, v->eps));
-  }
+/* Does G of the loss hold about a start at which all embeddings are near one point? */
+static bool is_linear_at_point(const es_loss *l, const es_loss_setup *s) {
+  es_loss_linear linear = {0};
+  if (es_loss_has_growth_matrix(l->ops)) l->ops->theory->linear(l->par, s, &linear);
+  return linear.point;
 }
 
-/* Does it divide embeddings by their length? */
-static bool by_direction(const es_loss *loss) {
-  return strcmp(loss->ops->name, "simclr") == 0 &&
-         ((const es_simclr_params *) loss->par)->normalize;
+/* The loss itself, at the start and on its plateaus: what its log lines will show. */
+static void print_plateaus(const es_loss *l, const es_loss_setup *s, double start) {
+  const es_loss_theory *const theory = l->ops->theory;
+  enum { SHOWN = 8 };
+  char text[160] = "";
+  double value = NAN;
+  const bool known =
+      theory->plateau != NULL && isfinite(theory->plateau(l->par, s, 1, &value));
+  for (int k = 1, used = 0; known && k <= s->dim && k <= SHOWN; k++)
+    used += snprintf(text + used, sizeof text - (size_t) used, "%s%.4g",
+                     k > 1 ? ", " : "", theory->plateau(l->par, s, k, &value));
+  es_info("loss to expect: %.4g at a %s start%s%s%s%s", start,
+          is_linear_at_point(l, s) ? "collapsed" : "small",
+          known ? ", then " : ", less as modes are learned", text,
+          known && s->dim > SHOWN ? ", ..." : "",
+          known ? " with 1, 2, ... modes learned" : "");
+}
+
+void es_prediction_print_loss(const es_settings *s, const es_assembly *p) {
+  const es_loss *const l = p->loss;
+  const es_loss_theory *const theory = l->ops->theory;
+  const es_loss_setup setup = es_prediction_setup(s, p);
+  const int d = setup.dim;
+  if (theory == NULL || theory->start == NULL) return;
+  const double start = theory->start(l->par, &setup);
+  if (!isfinite(start)) return;
+  print_plateaus(l, &setup, start);
+  if (theory->batch_bias != NULL && isfinite(theory->batch_bias(l->par, &setup, 1)))
+    es_info("finite-batch bias of the loss: batches of %lld pairs lie %.3g above the "
+            "plateau of 1 mode, %.3g above that of %d",
+            (long long) setup.pairs, theory->batch_bias(l->par, &setup, 1),
+            theory->batch_bias(l->par, &setup, d), d);
 }
 
 /* Why there is no prediction, NULL if there is one. */
-static const char *obstacle(const es_settings *s, const es_assembly *p) {
-  const char *const name = p->loss->ops->name;
-  if (s->projector.widths.n != 1) return "the projector has more than one layer";
+static const char *obstacle(const es_assembly *p, const es_loss_setup *setup) {
+  const char *const why = es_loss_obstacle(p->loss, setup);
+  if (why != NULL) return why;
   if (es_net_shape(p->net, p->features).c > WIDEST) return "the features are too wide";
-  if (strcmp(s->optim.name, "sgd") != 0) return "the optimiser is not plain descent";
-  if (s->precondition.eps > 0) return "the gradient is preconditioned";
-  if (strcmp(name, "barlow") == 0) {
-    const es_barlow_params *const b = p->loss->par;
-    if (b->normalize != 0) return "the loss normalises embeddings";
-    if (s->projector.bias && !b->center) return "the last layer has a bias";
-    return NULL;
-  }
-  if (strcmp(name, "vicreg") == 0) return NULL;
-  if (strcmp(name, "simclr") == 0) {
-    const es_simclr_params *const o = p->loss->par;
-    if (o->normalize && es_net_dim(p->net) < 2) return "directions on a line are signs";
-    return s->projector.bias && !o->normalize ? "the last layer has a bias" : NULL;
-  }
-  return "none is known for this loss";
+  return es_params_find(es_net_params(p->net), LAST_LAYER) < 0 ? "no last layer" : NULL;
 }
 
 /* Collective. A value of the network for the probe's pairs (-1: embeddings): of this
@@ -146,31 +138,29 @@ static double entry(void *ctx, int i, int j) {
   return (double) w->w[(size_t) i * (size_t) w->m + (size_t) j];
 }
 
-/* Collective. Barlow Twins: the solved dynamics of section 2 of the theory. */
-static es_status solve_barlow(const es_grid *g, const es_settings *s,
-                              const es_assembly *p, es_pairs *x, const float *w,
-                              es_traj *t, es_prediction *f) {
-  const es_barlow_params *const b = p->loss->par;
-  const int d = es_net_dim(p->net);
-  const double fast = es_prediction_speed(s, p);
+/* Collective. A loss whose dynamics are solved: gammas, times, and curves in the file. */
+static es_status solve_flow(const es_grid *g, const es_settings *s, const es_assembly *p,
+                            es_pairs *x, const float *w, es_traj *t, es_prediction *f) {
+  const es_loss_setup setup = es_prediction_setup(s, p);
+  const int d = setup.dim;
   weights first = {w, x->m};
+  es_loss_flow law;
   es_modes *modes = NULL;
   es_flow *flow = NULL;
   double *start = NULL;
   es_status st = ES_OK;
-  if (b->center) ES_TRY(es_pairs_center(g->comm, x));
+  p->loss->ops->theory->flow(p->loss->par, &setup, &law);
+  if (es_loss_modes_of(p->loss).center) ES_TRY(es_pairs_center(g->comm, x));
   const int wanted = d < x->m ? d : x->m;
   ES_TRY(es_modes_create(g, x, wanted, "auto", &modes));
   ES_TRY_GOTO(es_comm_agree(g->comm, ES_NEW(d * modes->k, &start)), done);
   ES_TRY_GOTO(es_modes_project(modes, d, entry, &first, start), done);
-  const es_flow_options o = es_prediction_descent(s, p);
-  ES_TRY_GOTO(
-      es_comm_agree(g->comm, es_flow_create(d, modes->k, modes->gamma, start, &o, &flow)),
-      done);
+  st = es_flow_create(d, modes->k, modes->gamma, start, &law.options, &flow);
+  ES_TRY_GOTO(es_comm_agree(g->comm, st), done);
   f->modes = flow->modes;
   for (int j = 0; j < f->modes; j++) {
     f->gamma[j] = flow->gamma[j];
-    f->tau[j] = isfinite(flow->tau[j]) ? flow->tau[j] / fast : NAN;
+    f->tau[j] = isfinite(flow->tau[j]) ? flow->tau[j] / law.speed : NAN;
   }
   st = es_prediction_curves(g->comm, s, p, t, flow, &f->series);
   if (st == ES_OK) st = es_prediction_write_start(t, flow);
@@ -181,81 +171,114 @@ done:
   return st;
 }
 
-/* Collective. The linearised flows of section 5: rates alone. length: of the point that
- * cosines are taken about, along which nothing moves; 0 for other losses. */
-static es_status solve_rates(const es_grid *g, const es_assembly *p, double length,
-                             es_pairs *x, es_prediction *f) {
-  const int d = es_net_dim(p->net), across = length > 0 ? d - 1 : d;
-  const int wanted = across < x->m ? across : x->m;
-  es_dmat *flow = NULL;
+/* Collective. A loss whose growth matrix G is known: gammas alone. length: of the point
+ * near which the embeddings are, if G is about one; the direction of that point is no
+ * mode. */
+static es_status solve_growth(const es_grid *g, const es_loss *l, const es_loss_setup *s,
+                              double length, es_pairs *x, es_prediction *f) {
+  const int moving = length > 0 ? s->dim - 1 : s->dim;
+  const int wanted = moving < x->m ? moving : x->m;
+  es_loss_linear linear;
+  es_dmat *growth = NULL;
   es_eigen *e = NULL;
-  double unit = 1;
-  if (strcmp(p->loss->ops->name, "vicreg") == 0) {
-    const es_vicreg_params *const v = p->loss->par;
-    ES_TRY(es_rates_vicreg(g, x, d, v->inv, v->var * (v->hinge_half ? 1 : 2), v->eps,
-                           &flow));
-  } else {
-    const es_simclr_params *const o = p->loss->par;
-    unit = o->temperature / 2; /* gamma is of Gamma_eff */
-    ES_TRY(es_rates_ntxent(g, x, o->temperature, length, &flow));
-  }
-  const es_status st = es_eig_solve("auto", flow, wanted, &e);
-  es_dmat_destroy(&flow);
+  l->ops->theory->linear(l->par, s, &linear);
+  ES_TRY(l->ops->theory->growth_matrix(l->par, s, g, x, length, &growth));
+  const es_status st = es_eig_solve("auto", growth, wanted, &e);
+  es_dmat_destroy(&growth);
   ES_TRY(st);
   f->modes = e->k;
   for (int j = 0; j < f->modes; j++) {
-    f->gamma[j] = unit * e->value[j];
+    f->gamma[j] = linear.unit * e->value[j];
     f->tau[j] = NAN;
   }
   es_eig_destroy(&e);
   return ES_OK;
 }
 
-static void print(const es_prediction *f, int width) {
+static void print(const es_assembly *p, const es_loss_setup *s, const es_prediction *f,
+                  int width) {
+  const char *caution[ES_LOSS_CAUTIONS];
   char text[200] = "";
   for (int j = 0, used = 0; j < f->modes && j < 6; j++)
     used += snprintf(text + used, sizeof text - (size_t) used, "%s%.4g", j ? ", " : "",
                      f->gamma[j]);
   es_info("features of the start, %d wide: gamma = %s%s", width, text,
           f->modes > 6 ? ", ..." : "");
+  const int n = f->modes > 0 ? es_loss_cautions(p->loss, s, f->gamma[0], caution) : 0;
+  for (int i = 0; i < n; i++) es_warn("prediction: %s", caution[i]);
+}
+
+/* Collective. What the layer's weights are on this rank; room for the results. */
+static es_status prepare(const es_comm *c, const es_assembly *p, es_prediction *f,
+                         float **w) {
+  const int d = es_net_dim(p->net);
+  const es_params *const par = es_net_params(p->net);
+  const int layer = es_params_find(par, LAST_LAYER);
+  es_status st = ES_NEW(d, &f->gamma);
+  if (st == ES_OK) st = ES_NEW(d, &f->tau);
+  if (st == ES_OK) st = ES_NEW(par->tensor[layer].count, w);
+  if (st == ES_OK) st = es_params_get(par, layer, *w);
+  return es_comm_agree(c, st);
+}
+
+/* Collective. Of a resumed run: what its first part predicted. The features are no longer
+ * those of the start, so nothing is predicted anew, but curves go on to the end that the
+ * run has now. */
+static es_status read_back(const es_comm *c, const es_settings *s, const es_assembly *p,
+                           es_traj *t, es_prediction *f) {
+  const es_loss_setup setup = es_prediction_setup(s, p);
+  es_prediction_columns was = {0};
+  es_loss_flow law;
+  es_flow *flow = NULL;
+  es_status st;
+  ES_TRY_GOTO(es_prediction_read(t, &was), done);
+  f->modes = was.modes;
+  f->gamma = was.gamma;
+  f->tau = was.tau;
+  was.gamma = was.tau = NULL;
+  if (was.modes == 0 || was.start == NULL || !es_loss_has_flow(p->loss->ops)) goto done;
+  p->loss->ops->theory->flow(p->loss->par, &setup, &law);
+  st = es_flow_from_start(setup.dim, f->modes, f->gamma, was.start, &law.options, &flow);
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
+  st = es_prediction_curves(c, s, p, t, flow, &f->series);
+done:
+  es_flow_destroy(&flow);
+  es_free(&was.start);
+  es_free(&was.tau);
+  es_free(&was.gamma);
+  return st;
 }
 
 es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settings *s,
                              const es_assembly *p, es_traj *t, es_prediction *f) {
-  const char *const why = obstacle(s, p);
-  const int d = es_net_dim(p->net);
-  const es_params *const par = es_net_params(p->net);
-  const int tensor = es_params_find(par, "projector.0.weight");
+  const es_loss_setup setup = es_prediction_setup(s, p);
+  const bool solved = es_loss_has_flow(p->loss->ops);
   es_pairs x = {0};
   float *w = NULL;
   double length = 0;
+  es_status st;
   f->series = -1;
-  if (es_traj_resumed(t)) return es_prediction_read(c, s, p, t, f);
-  if (why != NULL || tensor < 0) {
-    es_info("no prediction from the features of the start: %s",
-            why ? why : "no last layer");
+  if (es_traj_resumed(t)) return read_back(c, s, p, t, f);
+  const char *why = obstacle(p, &setup);
+  if (why == NULL && !solved && is_linear_at_point(p->loss, &setup)) {
+    ES_TRY(find_point(c, s, p, &length));
+    if (length == 0)
+      why =
+          "the loss depends on directions of embeddings, and those of the start are not "
+          "near one";
+  }
+  if (why != NULL) {
+    es_info("no prediction from the features of the start: %s", why);
     return ES_OK;
   }
-  if (by_direction(p->loss)) {
-    ES_TRY(find_point(c, s, p, &length));
-    if (length == 0) {
-      es_info("no prediction from the features of the start: the loss sees directions of "
-              "embeddings, and those of the start are not near one");
-      return ES_OK;
-    }
-  }
-  es_status st = ES_NEW(d, &f->gamma);
-  if (st == ES_OK) st = ES_NEW(d, &f->tau);
-  if (st == ES_OK) st = ES_NEW(par->tensor[tensor].count, &w);
-  if (st == ES_OK) st = es_params_get(par, tensor, w);
-  ES_TRY_GOTO(es_comm_agree(c, st), done);
+  ES_TRY_GOTO(prepare(c, p, f, &w), done);
   ES_TRY_GOTO(read_rows(c, s, p, p->features, &x), done);
-  if (strcmp(p->loss->ops->name, "barlow") == 0)
-    st = solve_barlow(g, s, p, &x, w, t, f);
+  if (solved)
+    st = solve_flow(g, s, p, &x, w, t, f);
   else
-    st = solve_rates(g, p, length, &x, f);
-  if (st == ES_OK) st = es_prediction_write(t, f);
-  if (st == ES_OK) print(f, x.m);
+    st = solve_growth(g, p->loss, &setup, length, &x, f);
+  if (st == ES_OK) st = es_prediction_write(t, f->modes, f->gamma, f->tau);
+  if (st == ES_OK) print(p, &setup, f, x.m);
 done:
   es_pairs_free(&x);
   es_free(&w);

@@ -4,25 +4,30 @@
 #define ES_PREDICTION_RECORD_H
 
 #include "eigenstep/flow.h"
-#include "eigenstep/initial_prediction.h"
+#include "eigenstep/assembly.h"
+#include "eigenstep/loss_theory.h"
 
-/** Barlow Twins: how much faster than lr x step the flow runs; descent in its time. */
-double es_prediction_speed(const es_settings *s, const es_assembly *p);
-es_flow_options es_prediction_descent(const es_settings *s, const es_assembly *p);
+/** What the loss's theory needs to know of this run. Borrows from s. */
+es_loss_setup es_prediction_setup(const es_settings *s, const es_assembly *p);
 
 /** Collective. /theory/{step, time, eigenvalues, loss}: the prediction at about 200
  *  moments of the run, in place of what is there. *series: the group. */
 es_status es_prediction_curves(const es_comm *c, const es_settings *s,
                                const es_assembly *p, es_traj *t, const es_flow *flow,
                                int *series);
-/** Collective. /theory/{gamma, tau}; /theory/start, from which curves are drawn anew. */
-es_status es_prediction_write(es_traj *t, const es_prediction *f);
+/** Collective. /theory/{gamma, tau}; /theory/start, for curves of a resumed run. */
+es_status es_prediction_write(es_traj *t, int modes, const double *gamma,
+                              const double *tau);
 es_status es_prediction_write_start(es_traj *t, const es_flow *flow);
 
-/** Collective. What the first part of a resumed run found, its curves drawn out to the
- *  end it has now; nothing where that found nothing: the features are no longer those of
- *  the start. */
-es_status es_prediction_read(const es_comm *c, const es_settings *s, const es_assembly *p,
-                             es_traj *t, es_prediction *f);
+/** What /theory says of each mode. */
+typedef struct es_prediction_columns {
+  int modes;
+  double *gamma, *tau; /**< [modes] owned; NULL: none */
+  double *start;       /**< [modes] owned; NULL: not written */
+} es_prediction_columns;
+/** Collective. What the first part of a resumed run wrote; modes = 0 where that is
+ *  nothing. */
+es_status es_prediction_read(es_traj *t, es_prediction_columns *p);
 
 #endif

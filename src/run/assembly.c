@@ -299,14 +299,14 @@ es_status es_assembly_probe(const es_comm *c, const es_assembly *p, const es_set
   es_snapshot_options o = {
       .dim = es_net_dim(p->net), .samples = p->probe_pairs, .pairs = true};
   es_snapshot *snap = NULL;
-  const es_loss_growth growth = es_loss_growth_of(p->loss);
-  o.followed = growth.unit ? "unit" : growth.cross ? "cross" : "covariance";
-  o.rate = growth.rate; /* a preconditioned eigenvalue below eps grows 1/eps as fast */
+  const es_loss_modes modes = es_loss_modes_of(p->loss);
+  o.center = modes.center;
+  o.normalize = modes.normalize;
+  o.followed = modes.unit ? "unit" : modes.cross ? "cross" : "covariance";
+  o.rate = modes.rate; /* a preconditioned eigenvalue below eps grows 1/eps as fast */
   if (s->precondition.eps > 0) o.rate /= s->precondition.eps;
-  o.settled = growth.settled;
-  o.alone = growth.alone;
-  if (p->loss->ops->convention != NULL)
-    p->loss->ops->convention(p->loss->par, &o.center, &o.normalize);
+  o.settled = modes.settled;
+  o.alone = modes.alone;
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
   es_status st = write_labels(c, p, snap);
   if (st == ES_OK)

@@ -23,8 +23,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
-#include "eigenstep/selected.h"
 
 /* This rank's pairs of one set, as the network takes them. */
 static es_status fill_batch(es_network *q, int set, int64_t from, int64_t total) {
@@ -129,19 +129,14 @@ done:
   return st;
 }
 
-/* The loss of the theory, whatever the run's configuration says about losses: the
- * defaults of section [loss.barlow], with kernel.offdiag. */
+/* The loss of the solved model, whatever the run's configuration says about losses. */
 static es_status make_loss(es_network *q) {
   const es_machine *m = q->m;
-  es_loss_choice barlow = {0};
+  const es_flow_options model = {.offdiag = m->par.offdiag};
   const es_loss_size size = {.n_max = q->set[ES_SET_TRAIN].batch.n,
                              .pairs = q->set[ES_SET_TRAIN].n,
                              .dim = (int) m->par.dim};
-  ES_TRY(es_comm_agree(m->comm, es_select_loss(NULL, "barlow", &barlow)));
-  ((es_barlow_params *) barlow.par)->offdiag = m->par.offdiag;
-  const es_status st = es_loss_create(&barlow, &size, m->comm, &q->loss);
-  es_free(&barlow.par);
-  return st;
+  return es_loss_create_solved(&model, &size, m->comm, &q->loss);
 }
 
 es_status es_network_make(es_network *q, int width, uint64_t seed) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file linear_growth.c  f(x) = W x under VICReg or SimCLR, from a small start: the
- *  linearised flow dW/dt = W G says how fast each mode grows; descent with the gradient
- *  of the loss itself shows how fast it does.
+/** @file linear_growth.c  f(x) = W x from a small start, under any loss that has a growth
+ *  matrix: the linearised flow dW/dt = W G says how fast each mode grows; descent with
+ *  the gradient of the loss itself shows how fast it does.
  *
  *  With W(0) V = Q R in the eigenvectors of G, column j grows as (1 + lr g_j) a step, so
  *  R_jj does from the first step on, and the eigenvalues of the embedding covariance grow
- *  at twice that rate as soon as the directions have separated. The cosines of SimCLR
- *  need something to be cosines of: there f(x) = b + W x with a fixed b of length 1, the
- *  collapsed start, and W moves in the d - 1 directions across it. */
+ *  at twice that rate as soon as the directions have separated. A loss of directions
+ *  (es_loss_linear.point) needs an embedding to start from: there f(x) = b + W x with a
+ *  fixed b of length 1, the collapsed start, and W moves in the d - 1 directions across
+ *  it. */
 #include "linear_growth.h"
 
 #include <cblas.h>
@@ -18,19 +19,16 @@
 #include "eigenstep/eig.h"
 #include "eigenstep/flow.h"
 #include "eigenstep/linear.h"
-#include "eigenstep/loss.h"
+#include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
-#include "eigenstep/rates.h"
 #include "eigenstep/rng.h"
 #include "eigenstep/run_folder.h"
 
-/* Largest variance of a small start, over the scale at which the loss bends. VICReg bends
- * by factors on the rows of W, which leave the modes apart; NT-Xent mixes them, and the
- * largest mode cubed must stay below the smallest. */
-#define SMALL_VICREG 1e-5
-#define SMALL_NTXENT 1e-8
 /* lr times the norm of G: the growth of a step is exact, so it need not be smaller. */
 #define PACE 0.05
+
+/* Of b, where there is one. */
+#define POINT_LENGTH 1.0
 
 /* Eigenvalues of G below this of its norm are zero to round-off. */
 #define ROUND_OFF 1e-12
@@ -40,12 +38,12 @@ enum { START, MIDDLE, END, OTHER, KEPT };
 
 typedef struct growth {
   const es_comm *comm;
-  const es_linear_params *par;
-  uint64_t seed;
+  const es_linear_growth *o;
   const es_pairs *p;
   int d, free, modes; /* outputs; those that move; modes followed */
-  double small;       /* largest variance of a small start */
-  double start_loss;  /* predicted */
+  es_loss_setup setup;
+  double small;      /* largest variance of a small start */
+  double start_loss; /* predicted */
   es_loss *loss;
   es_grid *grid;
   es_eigen *e;             /* of G */
@@ -55,14 +53,14 @@ typedef struct growth {
   double *r[KEPT];         /* [modes] R_jj */
   double *l[KEPT];         /* [d] eigenvalues of the embedding covariance */
   double *c, *mean, *work; /* [d, d], [d], [d d + 3 d] for the eigenvalues */
-  double *turned;          /* [d, modes] W V */
+  double *projected;       /* [d, modes] W V */
   double lr, value;
   int64_t steps, middle;
   int series[2]; /* /loss, /spectrum/covariance */
 } growth;
 
 static void release(growth *s) {
-  double *owned[] = {s->w, s->dw, s->z, s->dz, s->c, s->mean, s->work, s->turned};
+  double *owned[] = {s->w, s->dw, s->z, s->dz, s->c, s->mean, s->work, s->projected};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(&owned[i]);
   for (int k = 0; k < KEPT; k++) {
     es_free(&s->r[k]);
@@ -86,33 +84,25 @@ static es_status allocate(growth *s) {
   ES_TRY(ES_NEW(d * d, &s->c));
   ES_TRY(ES_NEW(d, &s->mean));
   ES_TRY(ES_NEW(d * d + 3 * d, &s->work));
-  return ES_NEW(d * (size_t) s->modes, &s->turned);
+  return ES_NEW(d * (size_t) s->modes, &s->projected);
 }
 
-/* G of the loss, its eigenpairs, and what else the theory says of it. */
+/* Collective. G of the loss, its eigenpairs, and what else the theory says of it. */
 static es_status predict(growth *s) {
+  const es_loss_theory *const theory = s->loss->ops->theory;
+  const void *const par = s->loss->par;
+  es_loss_linear linear;
   es_dmat *g = NULL;
-  double factor = 1;
-  ES_TRY(es_grid_create(s->comm, 0, &s->grid));
-  if (strcmp(s->loss->ops->name, "vicreg") == 0) {
-    const es_vicreg_params *const v = s->loss->par;
-    const double var = v->var * (v->hinge_half ? 1 : 2);
-    s->small = SMALL_VICREG * v->eps;
-    s->start_loss = es_rates_vicreg_start(var, v->eps);
-    ES_TRY(es_rates_vicreg(s->grid, s->p, s->d, v->inv, var, v->eps, &g));
-  } else {
-    const es_simclr_params *const v = s->loss->par;
-    factor = v->doubled ? 2 : 1;
-    s->small = SMALL_NTXENT * fmin(1, v->temperature);
-    s->start_loss = factor * es_rates_ntxent_start(s->p->total);
-    s->free = v->normalize ? s->d - 1 : s->d;
-    ES_TRY(es_rates_ntxent(s->grid, s->p, v->temperature, v->normalize ? 1 : 0, &g));
-  }
+  theory->linear(par, &s->setup, &linear);
+  s->small = linear.small;
+  s->free = linear.point ? s->d - 1 : s->d;
+  s->start_loss = theory->start != NULL ? theory->start(par, &s->setup) : NAN;
   s->modes = s->free < s->p->m ? s->free : s->p->m;
+  ES_TRY(es_grid_create(s->comm, 0, &s->grid));
+  ES_TRY(theory->growth_matrix(par, &s->setup, s->grid, s->p, POINT_LENGTH, &g));
   const es_status st = es_eig_solve("auto", g, s->modes, &s->e);
-  s->norm = factor * es_dmat_norm(g);
+  s->norm = es_dmat_norm(g);
   es_dmat_destroy(&g);
-  for (int j = 0; st == ES_OK && j < s->modes; j++) s->e->value[j] *= factor;
   return st;
 }
 
@@ -161,9 +151,9 @@ static es_status amplitudes(growth *s, double *amplitude) {
   const es_modes modes = {.m = s->p->m, .k = s->modes, .vector = s->e->vector};
   const es_flow_options none = {.offdiag = 1};
   es_flow *f = NULL;
-  ES_TRY(es_modes_project(&modes, s->d, entry, s, s->turned));
+  ES_TRY(es_modes_project(&modes, s->d, entry, s, s->projected));
   ES_TRY(es_comm_agree(
-      s->comm, es_flow_create(s->d, s->modes, s->e->value, s->turned, &none, &f)));
+      s->comm, es_flow_create(s->d, s->modes, s->e->value, s->projected, &none, &f)));
   memcpy(amplitude, f->start, (size_t) s->modes * sizeof *amplitude);
   es_flow_destroy(&f);
   return ES_OK;
@@ -173,14 +163,14 @@ static es_status amplitudes(growth *s, double *amplitude) {
 static void start(growth *s) {
   const size_t m = (size_t) s->p->m;
   for (size_t i = 0; i < (size_t) s->free * m; i++) {
-    es_rng r = es_rng_at(s->seed, ES_STREAM_INIT, i, 0);
-    s->w[i] = s->par->alpha * es_rng_normal(&r);
+    es_rng r = es_rng_at(s->o->seed, ES_STREAM_INIT, i, 0);
+    s->w[i] = s->o->alpha * es_rng_normal(&r);
   }
 }
 
 /* The longer the fastest mode outgrows the slowest, the more its round-off hides the
  * latter. */
-static void warn_apart(const growth *s, const double *g) {
+static void warn_of_round_off(const growth *s, const double *g) {
   const double per_step = log1p(s->lr * g[0]) - log1p(s->lr * g[s->d - 1]);
   const double blur = exp((double) s->steps * per_step) * DBL_EPSILON;
   if (blur > 1e-5)
@@ -193,7 +183,7 @@ static void warn_apart(const growth *s, const double *g) {
 /* Collective. Learning rate and length: as long as the start stays small. */
 static es_status plan(growth *s) {
   const double *const g = s->e->value;
-  s->lr = s->par->lr;
+  s->lr = s->o->lr;
   if (s->lr == 0) s->lr = s->norm > 0 ? PACE / s->norm : 1;
   ES_TRY(differentiate(s));
   ES_TRY(eigenvalues(s, s->l[START]));
@@ -201,7 +191,7 @@ static es_status plan(growth *s) {
   const bool grows = g[0] > ROUND_OFF * s->norm;
   const double pace = grows ? 2 * log1p(s->lr * g[0]) : 0;
   const bool known = grows && room > 0;
-  s->steps = s->par->steps;
+  s->steps = s->o->steps;
   if (s->steps == 0)
     s->steps = known ? (int64_t) fmin(fmax(ceil(room / pace), 2), 1e6) : 100;
   s->middle = s->steps / 2;
@@ -210,8 +200,8 @@ static es_status plan(growth *s) {
   else if (room < (double) s->steps * pace - pace)
     es_warn("alpha = %g over %lld steps leaves the small start: variance %.2g, small "
             "below %.2g",
-            s->par->alpha, (long long) s->steps, s->l[START][0], s->small);
-  if (grows) warn_apart(s, g);
+            s->o->alpha, (long long) s->steps, s->l[START][0], s->small);
+  if (grows) warn_of_round_off(s, g);
   return ES_OK;
 }
 
@@ -227,8 +217,8 @@ static es_status declare(growth *s, es_traj *t) {
 }
 
 /* Collective. A row of the trajectory; W and its gradient are those of `step`. */
-static es_status see(growth *s, es_traj *t, int64_t step) {
-  const int64_t every = s->steps > s->par->rows ? s->steps / s->par->rows : 1;
+static es_status record(growth *s, es_traj *t, int64_t step) {
+  const int64_t every = s->steps > s->o->rows ? s->steps / s->o->rows : 1;
   const double time = (double) step * s->lr;
   int at = OTHER;
   if (step == 0) at = START;
@@ -241,7 +231,7 @@ static es_status see(growth *s, es_traj *t, int64_t step) {
   return es_traj_append(t, s->series[1], step, time, s->l[at]);
 }
 
-/* Collective. The last step leaves W where it is seen. */
+/* Collective. No update follows the last row: W stays what was recorded. */
 static es_status descend(growth *s, es_traj *t) {
   const size_t all = (size_t) s->d * (size_t) s->p->m;
   for (int64_t step = 0; step <= s->steps; step++) {
@@ -251,7 +241,7 @@ static es_status descend(growth *s, es_traj *t) {
                s->lr);
       return es_comm_agree(s->comm, ES_EMATH);
     }
-    ES_TRY(see(s, t, step));
+    ES_TRY(record(s, t, step));
     for (size_t i = 0; step < s->steps && i < all; i++) s->w[i] -= s->lr * s->dw[i];
   }
   return ES_OK;
@@ -304,23 +294,21 @@ static es_status report(const growth *s, es_traj *t) {
   return st;
 }
 
-static es_status check(const es_linear_params *p, const char *loss) {
-  ES_CHECK(strcmp(loss, "vicreg") == 0 || strcmp(loss, "simclr") == 0, ES_ECONFIG,
-           "loss.name: got %s, expected barlow, vicreg or simclr: eigenstep linear has "
-           "no theory for others",
-           loss);
-  ES_CHECK(p->steps != 1, ES_ECONFIG,
-           "linear.steps: got 1, expected 0 (automatic) or at least 2 to see a rate");
-  ES_CHECK(p->method == ES_LINEAR_GD && p->batch == 0 && p->weight_decay == 0, ES_ECONFIG,
-           "linear.method, batch or weight_decay: got a value other than gd, 0, 0, "
-           "expected these with loss.name = %s",
-           loss);
+es_status es_linear_growth_check(const es_loss_ops *loss) {
+  char known[200];
+  es_loss_names_with_theory(known, sizeof known);
+  ES_CHECK(es_loss_has_growth_matrix(loss), ES_ECONFIG,
+           "loss.name: got %s, which has no growth matrix; eigenstep linear expected %s",
+           loss->name, known);
   return ES_OK;
 }
 
 static es_status prepare(growth *s, const es_loss_choice *loss) {
   const es_loss_size size = {.n_max = (int) s->p->n, .pairs = s->p->total, .dim = s->d};
   ES_TRY(es_loss_create(loss, &size, s->comm, &s->loss));
+  const char *const why = es_loss_obstacle(s->loss, &s->setup);
+  ES_CHECK(why == NULL, ES_ECONFIG,
+           "loss.name: got %s, whose growth rates do not hold: %s", loss->ops->name, why);
   ES_TRY(predict(s));
   ES_TRY(es_comm_agree(s->comm, allocate(s)));
   start(s);
@@ -332,24 +320,26 @@ static es_status prepare(growth *s, const es_loss_choice *loss) {
   return ES_OK;
 }
 
-es_status es_linear_rates(const es_job *job, es_config *cfg, const es_loss_choice *loss,
-                          const es_linear_params *par, uint64_t seed, const es_pairs *p,
-                          const char *dir) {
+es_status es_linear_growth_run(const es_job *job, es_config *cfg,
+                               const es_linear_growth *o) {
   growth s = {.comm = job->comm,
-              .par = par,
-              .seed = seed,
-              .p = p,
-              .d = (int) par->dim,
-              .free = (int) par->dim};
-  es_run_folder o = {0};
-  ES_TRY(check(par, loss->ops->name));
-  es_status st = prepare(&s, loss);
-  if (st == ES_OK) st = es_run_folder_open(job, cfg, dir, &o);
+              .o = o,
+              .p = o->pairs,
+              .d = o->dim,
+              .setup = {.dim = o->dim,
+                        .pairs = o->pairs->total,
+                        .layers = 1,
+                        .optim = "sgd",
+                        .lr = o->lr,
+                        .constant_lr = true}};
+  es_run_folder folder = {0};
+  es_status st = prepare(&s, o->loss);
+  if (st == ES_OK) st = es_run_folder_open(job, cfg, o->dir, &folder);
   if (st == ES_OK) {
-    st = declare(&s, o.traj);
-    if (st == ES_OK) st = descend(&s, o.traj);
-    if (st == ES_OK) st = report(&s, o.traj);
-    st = es_run_folder_close(job, &o, st, s.steps);
+    st = declare(&s, folder.traj);
+    if (st == ES_OK) st = descend(&s, folder.traj);
+    if (st == ES_OK) st = report(&s, folder.traj);
+    st = es_run_folder_close(job, &folder, st, s.steps);
   }
   release(&s);
   return st;

@@ -3,10 +3,9 @@
  *  simulated. Pairs -> eigenpairs of Gamma -> prediction -> simulation -> comparison. */
 #include "eigenstep/linear_model.h"
 
-#include <string.h>
 #include "eigenstep/clock.h"
 #include "eigenstep/linear.h"
-#include "eigenstep/loss.h"
+#include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/precondition.h"
 #include "eigenstep/load_pairs.h"
@@ -177,8 +176,8 @@ static es_status simulate(linear *l, const es_run_folder *out) {
 typedef struct settings {
   es_output_params output;
   es_pairs_source source; /* owned */
-  bool growth;            /* rates of a loss other than Barlow Twins' ... */
-  es_loss_choice loss;    /* ... this one; owned */
+  bool growth;            /* the dynamics are not solved: growth rates ... */
+  es_loss_choice loss;    /* ... under this loss; owned */
 } settings;
 
 static void release_settings(settings *s) {
@@ -186,22 +185,51 @@ static void release_settings(settings *s) {
   es_free(&s->loss.par);
 }
 
+/* Where the dynamics are not solved there is gradient descent on all pairs alone. */
+static es_status check_growth(const es_linear_params *p, const es_loss_ops *loss) {
+  ES_TRY(es_linear_growth_check(loss));
+  ES_CHECK(p->steps != 1, ES_ECONFIG,
+           "linear.steps: got 1, expected 0 (automatic) or at least 2 to see a rate");
+  ES_CHECK(p->method == ES_LINEAR_GD && p->batch == 0 && p->weight_decay == 0, ES_ECONFIG,
+           "linear.method, batch or weight_decay: got a value other than gd, 0, 0, "
+           "expected these with loss.name = %s",
+           loss->name);
+  return ES_OK;
+}
+
 static es_status read_settings(es_config *cfg, es_linear_params *values, settings *s) {
   es_loss_params loss;
   es_precondition_params plain;
+  const es_loss_ops *ops;
   ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof *values, values));
   ES_TRY(
       es_config_get(cfg, "output", es_output_table, NULL, sizeof s->output, &s->output));
   ES_TRY(es_config_get(cfg, "loss", es_loss_table, NULL, sizeof loss, &loss));
+  ES_TRY(es_loss_find(loss.name, &ops));
   ES_TRY(es_config_get(cfg, "precondition", es_precondition_table, NULL, sizeof plain,
                        &plain));
   ES_CHECK(plain.eps == 0, ES_ECONFIG,
            "precondition.eps: got %g, expected 0: eigenstep linear solves the plain flow",
            plain.eps);
   ES_TRY(check(values));
-  s->growth = strcmp(loss.name, "barlow") != 0;
+  s->growth = !es_loss_has_flow(ops);
+  if (s->growth) ES_TRY(check_growth(values, ops));
   if (s->growth) ES_TRY(es_select_loss(cfg, loss.name, &s->loss));
   return es_pairs_source_read(cfg, &s->source);
+}
+
+static es_status simulate_growth(const es_job *job, es_config *cfg, const linear *l,
+                                 const settings *s) {
+  const es_linear_growth o = {.loss = &s->loss,
+                              .pairs = &l->pairs,
+                              .dir = s->output.dir,
+                              .seed = l->seed,
+                              .dim = (int) l->par.dim,
+                              .alpha = l->par.alpha,
+                              .lr = l->par.lr,
+                              .steps = l->par.steps,
+                              .rows = l->par.rows};
+  return es_linear_growth_run(job, cfg, &o);
 }
 
 static es_status run(const es_job *job, es_config *cfg, linear *l, settings *s) {
@@ -211,9 +239,7 @@ static es_status run(const es_job *job, es_config *cfg, linear *l, settings *s) 
   l->seed = s->source.seed;
   ES_TRY(es_pairs_load(l->comm, &s->source, l->par.sample, &l->pairs, &l->view));
   if (l->par.center) ES_TRY(es_pairs_center(l->comm, &l->pairs));
-  if (s->growth)
-    return es_linear_rates(job, cfg, &s->loss, &l->par, l->seed, &l->pairs,
-                           s->output.dir);
+  if (s->growth) return simulate_growth(job, cfg, l, s);
   ES_TRY(prepare(l));
   ES_TRY(es_run_folder_open(job, cfg, s->output.dir, &o));
   const es_status st = simulate(l, &o);

@@ -20,27 +20,27 @@ es_covariances es_covariances_of(const es_loss *l) {
   p.count = p.u[1] + nd;
   p.mean[0] = p.count + 1;
   p.mean[1] = p.mean[0] + d;
-  p.apart = p.mean[1] + d;
-  p.c[0] = p.apart + 1;
+  p.distance = p.mean[1] + d;
+  p.c[0] = p.distance + 1;
   p.c[1] = p.c[0] + d * d;
   p.both = p.c[1] + d * d;
   return p;
 }
 
-es_status es_covariances_take(const es_loss *l, int n, const double *const x[2], int ddof,
-                              double *pairs) {
+es_status es_covariances_compute(const es_loss *l, int n, const double *const x[2],
+                                 int ddof, double *pairs) {
   const es_covariances p = es_covariances_of(l);
   const int d = l->dim;
   const size_t square = (size_t) d * (size_t) d;
   *pairs = es_rows_average(l, n, x, p.count);
   ES_CHECK(*pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
            *pairs);
-  *p.apart = es_rows_distance(n, d, x[0], x[1]);
+  *p.distance = es_rows_squared_distance(n, d, x[0], x[1]);
   for (int a = 0; a < 2; a++) {
     es_rows_center(n, d, x[a], p.mean[a], p.u[a]);
     es_rows_product(n, d, 1 / (*pairs - ddof), p.u[a], p.u[a], p.c[a]);
   }
-  es_comm_sum_f64(l->comm, p.apart, 1 + 2 * (int64_t) square);
+  es_comm_sum_f64(l->comm, p.distance, 1 + 2 * (int64_t) square);
   for (size_t i = 0; i < square; i++) p.both[i] = 0.5 * (p.c[0][i] + p.c[1][i]);
   return ES_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file covariances.h  Covariance of each view over the global batch and distance of the
- *  views: what losses without a cross-correlation are made of. Two reductions, D + D^2
- *  numbers a view. D = embedding width. */
+/** @file covariances.h  Covariance of each view over the global batch and squared
+ *  distance of the views: what losses without a cross-correlation are made of. Two
+ *  reductions, D + D^2 numbers a view. D = embedding width. */
 #ifndef ES_SSL_COVARIANCES_H
 #define ES_SSL_COVARIANCES_H
 
@@ -9,12 +9,12 @@
 
 /** Where they lie: at the start of a loss's workspace. */
 typedef struct es_covariances {
-  double *u[2];    /**< [n, D] rows less their mean */
-  double *count;   /**< [1] in front of the two means */
-  double *mean[2]; /**< [D] */
-  double *apart;   /**< [1] sum of (x - x')^2, in front of the two C */
-  double *c[2];    /**< [D, D], the caller's to change */
-  double *both;    /**< [D, D] mean of the two C */
+  double *u[2];     /**< [n, D] rows less their mean */
+  double *count;    /**< [1] in front of the two means */
+  double *mean[2];  /**< [D] */
+  double *distance; /**< [1] sum of (x - x')^2, in front of the two C */
+  double *c[2];     /**< [D, D], the caller's to change */
+  double *both;     /**< [D, D] mean of the two C */
 } es_covariances;
 
 /** Numbers of workspace. */
@@ -26,8 +26,8 @@ es_covariances es_covariances_of(const es_loss *l);
  *  its denominator.
  *  @param pairs  N
  *  @return ES_OK; ES_EARG: fewer than 2 pairs on all ranks */
-es_status es_covariances_take(const es_loss *l, int n, const double *const x[2], int ddof,
-                              double *pairs);
+es_status es_covariances_compute(const es_loss *l, int n, const double *const x[2],
+                                 int ddof, double *pairs);
 
 /** es_loss_ops.matrix: the mean of the two C. */
 void es_covariances_matrix(const es_loss *l, double *c);

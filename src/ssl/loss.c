@@ -107,10 +107,10 @@ void es_loss_destroy(es_loss **l) {
   es_free(l);
 }
 
-es_loss_growth es_loss_growth_of(const es_loss *l) {
-  es_loss_growth g = {.rate = 2, .settled = 1};
-  if (l->ops->growth != NULL) l->ops->growth(l->par, l->dim, &g);
-  return g;
+es_loss_modes es_loss_modes_of(const es_loss *l) {
+  es_loss_modes m = {.rate = 2, .settled = 1};
+  if (l->ops->modes != NULL) l->ops->modes(l->par, l->dim, &m);
+  return m;
 }
 
 es_status es_loss_eval(es_loss *l, const es_loss_batch *b, double *value) {

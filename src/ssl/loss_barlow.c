@@ -12,14 +12,20 @@
  * behind the division by s, dZ1 = (dU1 - U1 q1)/s1 with the mean of dU1 U1 over the
  * batch, q1_i = sum_j G_ij C_ij / N (C before it is made symmetric). So the gradient
  * needs no sums over ranks beyond those of the value: one reduction for the means, one
- * for C and the variances. D = embedding width. */
+ * for C and the variances. D = embedding width. What theory knows of it is at the
+ * end. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 
+#include "eigenstep/loss_theory.h"
 #include "rows.h"
 
-typedef es_barlow_params par;
+typedef struct par {
+  int normalize; /* 0 = none, 1 = batch */
+  double offdiag, scale;
+  bool symmetrize, center;
+} par;
 
 static const es_param params[] = {
     ES_CHOICE(par, normalize, "none", "none|batch",
@@ -57,7 +63,7 @@ static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   return (2 * n * d + 2 * d * d + 4 * d + 1) * sizeof(double);
 }
 
-static parts divide(const es_loss *l) {
+static parts layout(const es_loss *l) {
   const size_t nd = (size_t) l->n_max * (size_t) l->dim, d = (size_t) l->dim;
   parts p;
   p.v[0].copy = l->work;
@@ -92,7 +98,7 @@ static void normalise_view(view *v, int n, int d, double pairs) {
       v->copy[(size_t) i * (size_t) d + (size_t) j] *= v->inv[j];
 }
 
-/** Collective. C of the global batch, and both views as C sees them. */
+/** Collective. C of the global batch, and the rows that C is made of. */
 static void correlate(const es_loss *l, int n, double pairs, const double *const z[2],
                       parts *p) {
   const par *const o = l->par;
@@ -113,7 +119,7 @@ static void correlate(const es_loss *l, int n, double pairs, const double *const
 }
 
 /** L, and G = dL/dC. */
-static double contrast(const par *o, int d, const double *c, double *g) {
+static double objective(const par *o, int d, const double *c, double *g) {
   double on = 0.0, off = 0.0;
   for (int i = 0; i < d; i++)
     for (int j = 0; j < d; j++) {
@@ -153,18 +159,18 @@ static void gradient(const es_loss *l, double pairs, const parts *p,
 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
-  parts p = divide(l);
+  parts p = layout(l);
   const double pairs = es_rows_average(l, b->n, b->z, p.count);
   ES_CHECK(pairs > 0, ES_EARG, "got no pairs on any rank, expected at least one");
   correlate(l, b->n, pairs, b->z, &p);
-  *value = contrast(o, l->dim, p.c, p.g);
+  *value = objective(o, l->dim, p.c, p.g);
   if (b->dz[0] != NULL) gradient(l, pairs, &p, b);
   return ES_OK;
 }
 
 /** The symmetric part of C. */
 static void matrix(const es_loss *l, double *c) {
-  const parts p = divide(l);
+  const parts p = layout(l);
   const size_t d = (size_t) l->dim;
   for (size_t i = 0; i < d; i++)
     for (size_t j = 0; j < d; j++) c[i * d + j] = 0.5 * (p.c[i * d + j] + p.c[j * d + i]);
@@ -180,18 +186,101 @@ static es_status check(const void *p, int64_t pairs, int dim) {
   return es_rows_check_pairs("barlow", pairs, "no variance");
 }
 
-static void convention(const void *p, bool *center, bool *normalize) {
+/** C: lambda_j = 1 / (1 + (1 / lambda_j(0) - 1) e^(-8 gamma_j t)). */
+static void modes(const void *p, int dim, es_loss_modes *m) {
   const par *const o = p;
-  *normalize = o->normalize == 1;
-  *center = o->center || *normalize;
+  (void) dim;
+  m->cross = true;
+  m->center = o->center || o->normalize == 1;
+  m->normalize = o->normalize == 1;
+  m->rate = 8 * o->scale;
 }
 
-/** lambda_j = 1 / (1 + (1 / lambda_j(0) - 1) e^(-8 gamma_j t)). */
-static void growth(const void *p, int dim, es_loss_growth *g) {
-  (void) dim;
-  *g =
-      (es_loss_growth){.cross = true, .rate = 8 * ((const par *) p)->scale, .settled = 1};
+/* --- theory: of normalize = none, see eigenstep/flow.h ------------------------------ */
+
+/** C = 0. */
+static double start(const void *p, const es_loss_setup *s) {
+  const par *const o = p;
+  return o->normalize == 0 ? o->scale * s->dim : NAN;
 }
+
+/** L_k = d a / (1 + a), a = w (d/k - 1), for w <= 1; the flat diagonal of C that it
+ *  supposes is not the minimum beyond that. */
+static double plateau(const void *p, const es_loss_setup *s, int k, double *value) {
+  const par *const o = p;
+  *value = es_flow_plateau_value(s->dim, k, o->offdiag);
+  if (o->normalize != 0 || o->offdiag > 1) return NAN;
+  return o->scale * es_flow_plateau(s->dim, k, o->offdiag);
+}
+
+/** (k^2 + k) / N. */
+static double batch_bias(const void *p, const es_loss_setup *s, int k) {
+  const par *const o = p;
+  if (o->normalize != 0 || o->offdiag != 1) return NAN;
+  return o->scale * (es_flow_batch_loss(s->dim, k, (double) s->pairs) - s->dim + k);
+}
+
+/** C is linear in Gamma: G = 4 Gamma. */
+static void linear(const void *p, const es_loss_setup *s, es_loss_linear *l) {
+  (void) s;
+  *l = (es_loss_linear){.small = 1e-5, .unit = 1 / (4 * ((const par *) p)->scale)};
+}
+
+static es_status growth_matrix(const void *p, const es_loss_setup *s, const es_grid *grid,
+                               const es_pairs *x, double length, es_dmat **g) {
+  const par *const o = p;
+  const double four = 4 * o->scale / (double) x->total;
+  const es_rates_terms plain = {.sum = four, .diff = -four};
+  const es_rates_terms centred = {.sum_centred = four, .diff_centred = -four};
+  (void) s;
+  (void) length;
+  return es_rates_matrix(grid, x, o->center ? &centred : &plain, g);
+}
+
+/** Momentum mu makes plain descent 1 / (1 - mu) times as fast, a factor on the loss
+ *  likewise: the flow runs in that time. Where lr changes it is gradient flow, without
+ *  the size of the steps. */
+static void flow(const void *p, const es_loss_setup *s, es_loss_flow *f) {
+  const par *const o = p;
+  const double speed = o->scale / (1 - s->momentum);
+  *f = (es_loss_flow){.options = {.lr = s->constant_lr ? s->lr * speed : 0,
+                                  .offdiag = o->offdiag,
+                                  .decay = s->weight_decay / o->scale},
+                      .speed = speed,
+                      .scale = o->scale};
+}
+
+static void solved(void *p, const es_flow_options *o) {
+  ((par *) p)->offdiag = o->offdiag;
+}
+
+static const char *obstacle(const void *p, const es_loss_setup *s) {
+  const par *const o = p;
+  if (o->normalize != 0)
+    return "loss.barlow.normalize = batch does not depend on the scale of embeddings";
+  if (s->bias && !o->center)
+    return "the last layer has a bias, and loss.barlow.center is off";
+  return NULL;
+}
+
+static const char *caution(const void *p, const es_loss_setup *s) {
+  (void) s;
+  return ((const par *) p)->offdiag > 1
+             ? "curves and times are computed as for loss.barlow.offdiag <= 1; above 1 "
+               "the "
+               "outputs learn one by one, and later modes are slower than predicted"
+             : NULL;
+}
+
+static const es_loss_theory theory = {.start = start,
+                                      .plateau = plateau,
+                                      .batch_bias = batch_bias,
+                                      .linear = linear,
+                                      .growth_matrix = growth_matrix,
+                                      .flow = flow,
+                                      .solved = solved,
+                                      .obstacle = obstacle,
+                                      .caution = caution};
 
 const es_loss_ops es_loss_barlow = {.name = "barlow",
                                     .check = check,
@@ -200,6 +289,6 @@ const es_loss_ops es_loss_barlow = {.name = "barlow",
                                     .size = sizeof(par),
                                     .workspace = workspace,
                                     .eval = eval,
-                                    .convention = convention,
-                                    .growth = growth,
-                                    .matrix = matrix};
+                                    .modes = modes,
+                                    .matrix = matrix,
+                                    .theory = &theory};

@@ -17,6 +17,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "eigenstep/loss_theory.h"
 #include "rows.h"
 #include "symmetric.h"
 
@@ -48,7 +49,7 @@ static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   return (2 * n * d + 2 * d * d + 3 * d + 1 + es_symmetric_work(dim)) * sizeof(double);
 }
 
-static parts divide(const es_loss *l) {
+static parts layout(const es_loss *l) {
   const size_t nd = (size_t) l->n_max * (size_t) l->dim, d = (size_t) l->dim;
   parts p;
   p.u[0] = l->work;
@@ -84,7 +85,7 @@ static void correlate(const es_loss *l, int n, double pairs, const double *const
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   const int n = b->n, d = l->dim;
-  const parts p = divide(l);
+  const parts p = layout(l);
   const double *u[2] = {b->z[0], b->z[1]};
   const double pairs = es_rows_average(l, n, u, p.count);
   ES_CHECK(pairs > 0, ES_EARG, "got no pairs on any rank, expected at least one");
@@ -108,7 +109,7 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
 }
 
 static void matrix(const es_loss *l, double *c) {
-  memcpy(c, divide(l).c, (size_t) l->dim * (size_t) l->dim * sizeof *c);
+  memcpy(c, layout(l).c, (size_t) l->dim * (size_t) l->dim * sizeof *c);
 }
 
 static es_status check(const void *p, int64_t pairs, int dim) {
@@ -119,16 +120,28 @@ static es_status check(const void *p, int64_t pairs, int dim) {
   return es_rows_check_pairs("barlow_logdet", pairs, "no variance");
 }
 
-static void convention(const void *p, bool *center, bool *normalize) {
-  *center = ((const par *) p)->center;
-  *normalize = false;
+static void modes(const void *p, int dim, es_loss_modes *m) {
+  const par *const o = p;
+  (void) dim;
+  m->cross = true;
+  m->center = o->center;
+  m->rate = 4 * (1 - o->eps) / o->eps;
+  m->settled = 1 - o->eps;
 }
 
-static void growth(const void *p, int dim, es_loss_growth *g) {
-  const double eps = ((const par *) p)->eps;
-  (void) dim;
-  *g = (es_loss_growth){.cross = true, .rate = 4 * (1 - eps) / eps, .settled = 1 - eps};
+/* --- theory: of eigenvalues 0 before a mode is learned, 1 - eps after --------------- */
+
+static double start(const void *p, const es_loss_setup *s) {
+  return s->dim * h(0, ((const par *) p)->eps);
 }
+
+static double plateau(const void *p, const es_loss_setup *s, int k, double *value) {
+  const double eps = ((const par *) p)->eps;
+  *value = 1 - eps;
+  return k * h(*value, eps) + (s->dim - k) * h(0, eps);
+}
+
+static const es_loss_theory theory = {.start = start, .plateau = plateau};
 
 const es_loss_ops es_loss_barlow_logdet = {
     .name = "barlow_logdet",
@@ -138,6 +151,6 @@ const es_loss_ops es_loss_barlow_logdet = {
     .check = check,
     .workspace = workspace,
     .eval = eval,
-    .convention = convention,
-    .growth = growth,
-    .matrix = matrix};
+    .modes = modes,
+    .matrix = matrix,
+    .theory = &theory};

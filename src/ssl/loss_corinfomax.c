@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "covariances.h"
+#include "eigenstep/loss_theory.h"
 #include "rows.h"
 #include "symmetric.h"
 
@@ -50,7 +51,7 @@ static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   return (es_covariances_work(n_max, dim) + 2 * n * d + 2 * n) * sizeof(double);
 }
 
-static parts divide(const es_loss *l) {
+static parts layout(const es_loss *l) {
   const size_t n = (size_t) l->n_max, d = (size_t) l->dim;
   parts p;
   p.unit[0] = l->work + es_covariances_work(l->n_max, l->dim);
@@ -82,9 +83,9 @@ static void gradient(const es_loss *l, int n, double pairs, const double *const 
                      int a, double *dz) {
   const par *const o = l->par;
   const es_covariances p = es_covariances_of(l);
-  const parts own = divide(l);
+  const parts own = layout(l);
   const int d = l->dim;
-  es_rows_pull(n, d, 2 * o->inv / (pairs * d), x[a], x[1 - a], dz);
+  es_rows_difference(n, d, 2 * o->inv / (pairs * d), x[a], x[1 - a], dz);
   es_rows_add_times(n, d, -2 * o->cov / (pairs * d), p.u[a], p.c[a], dz);
   if (o->normalize) es_rows_unit_backward(n, d, own.unit[a], own.length[a], dz);
 }
@@ -92,26 +93,38 @@ static void gradient(const es_loss *l, int n, double pairs, const double *const 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   const es_covariances p = es_covariances_of(l);
-  const parts own = divide(l);
+  const parts own = layout(l);
   const double *x[2] = {b->z[0], b->z[1]};
   double pairs, log_dets[2];
   for (int a = 0; a < 2 && o->normalize; a++) {
     es_rows_unit(b->n, l->dim, x[a], own.unit[a], own.length[a]);
     x[a] = own.unit[a];
   }
-  ES_TRY(es_covariances_take(l, b->n, x, 0, &pairs));
+  ES_TRY(es_covariances_compute(l, b->n, x, 0, &pairs));
   for (int a = 0; a < 2; a++) ES_TRY(log_det(l, a + 1, p.c[a], &log_dets[a]));
-  *value = (o->inv * *p.apart / pairs - o->cov * (log_dets[0] + log_dets[1])) / l->dim;
+  *value = (o->inv * *p.distance / pairs - o->cov * (log_dets[0] + log_dets[1])) / l->dim;
   for (int a = 0; a < 2 && b->dz[a] != NULL; a++)
     gradient(l, b->n, pairs, x, a, b->dz[a]);
   return ES_OK;
 }
 
 /** Unit vectors have a trace of at most 1, spread over all directions in the end. */
-static void growth(const void *p, int dim, es_loss_growth *g) {
-  const bool unit = ((const par *) p)->normalize;
-  *g = (es_loss_growth){.unit = unit, .rate = 2, .settled = unit ? 1.0 / dim : 1};
+static void modes(const void *p, int dim, es_loss_modes *m) {
+  m->center = true;
+  m->unit = ((const par *) p)->normalize;
+  if (m->unit) m->settled = 1.0 / dim;
 }
+
+/* --- theory ------------------------------------------------------------------------- */
+
+/** No variance, and views that agree: two log-determinants of eps I. */
+static double start(const void *p, const es_loss_setup *s) {
+  const par *const o = p;
+  (void) s;
+  return -2 * o->cov * log(o->eps);
+}
+
+static const es_loss_theory theory = {.start = start};
 
 const es_loss_ops es_loss_corinfomax = {
     .name = "corinfomax",
@@ -121,6 +134,6 @@ const es_loss_ops es_loss_corinfomax = {
     .check = check,
     .workspace = workspace,
     .eval = eval,
-    .convention = es_rows_centred,
-    .growth = growth,
-    .matrix = es_covariances_matrix};
+    .modes = modes,
+    .matrix = es_covariances_matrix,
+    .theory = &theory};

@@ -12,16 +12,21 @@
  *  a rank needs 2N (D + 1) + 2N min(2n, 128) doubles. D = embedding width.
  *
  *  At a small start NT-Xent works on the correlation of the views less that of all other
- *  pairs, so the mean is no mode of it: C is reported about the mean. */
+ *  pairs, so the mean is no mode of it: C is reported about the mean. What theory knows
+ *  of it is at the end. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 
+#include "eigenstep/loss_theory.h"
 #include "rows.h"
 
 enum { BLOCK = 128 }; /* rows of s at a time: wide enough for a fast product */
 
-typedef es_simclr_params par;
+typedef struct par {
+  double temperature;
+  bool normalize, doubled;
+} par;
 
 static const es_param params[] = {
     ES_DOUBLE(par, temperature, "0.5", 0, ES_INF, "1",
@@ -46,7 +51,7 @@ static es_status check(const void *p, int64_t pairs, int dim) {
   (void) dim;
   ES_CHECK(o->temperature > 0, ES_ECONFIG,
            "loss.simclr.temperature: got %g, expected more than 0", o->temperature);
-  return es_rows_check_pairs("simclr", pairs, "nothing to be told from");
+  return es_rows_check_pairs("simclr", pairs, "no negatives");
 }
 
 static size_t rows_at_once(int n_max) {
@@ -59,7 +64,7 @@ static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   return (2 * (size_t) all * (d + 1 + rows_at_once(n_max)) + 2 * n) * sizeof(double);
 }
 
-static parts divide(const es_loss *l, int n, int64_t first, int64_t total) {
+static parts layout(const es_loss *l, int n, int64_t first, int64_t total) {
   const size_t all = 2 * (size_t) total;
   parts p = {.n = n, .first = (int) first, .total = (int) total};
   p.u = l->work;
@@ -76,7 +81,7 @@ static size_t row(const parts *p, int a, int i) {
 
 /** Collective. u of all ranks: a sum of rows that are zero except on their own rank,
  *  which is exact and, unlike a gather, allocates nothing. */
-static void share_rows(const es_loss *l, const double *const z[2], parts *p) {
+static void gather_rows(const es_loss *l, const double *const z[2], parts *p) {
   const par *const o = l->par;
   const int d = l->dim;
   memset(p->u, 0, 2 * (size_t) p->total * (size_t) d * sizeof(double));
@@ -163,24 +168,77 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   es_comm_scan(l->comm, b->n, &first, &total);
   ES_CHECK(total >= 2, ES_EARG, "got %lld pairs on all ranks, expected at least 2",
            (long long) total);
-  parts p = divide(l, b->n, first, total);
+  parts p = layout(l, b->n, first, total);
   const double factor = (o->doubled ? 2.0 : 1.0) / (2.0 * (double) total);
-  share_rows(l, b->z, &p);
+  gather_rows(l, b->z, &p);
   *value = factor * sum_of_rows(l, &p);
   for (int a = 0; a < 2 && b->dz[a] != NULL; a++) gradient(l, &p, a, factor, b->dz[a]);
   return ES_OK;
 }
 
-/** dW/dt = (2 / T) W Gamma_eff at a small start. Unit vectors have a trace of at most 1,
- *  spread over all directions in the end; dot products bend where they reach T. */
-static void growth(const void *p, int dim, es_loss_growth *g) {
-  const par *const o = p;
-  *g = (es_loss_growth){.unit = o->normalize,
-                        .rate = (o->doubled ? 2 : 1) * 4 / o->temperature,
-                        .settled = o->normalize ? 1.0 / dim : o->temperature,
-                        /* directions on one circle, spread all over it */
-                        .alone = o->normalize && dim > 1 ? 0.5 : 0};
+/** Twice the mean over 2N, or once. */
+static double factor_of(const par *o) {
+  return o->doubled ? 2 : 1;
 }
+
+/** Covariance of the embeddings. Unit vectors have a trace of at most 1, spread over all
+ *  directions in the end; dot products bend where they reach T. */
+static void modes(const void *p, int dim, es_loss_modes *m) {
+  const par *const o = p;
+  *m = (es_loss_modes){.unit = o->normalize,
+                       .center = true,
+                       .rate = factor_of(o) * 4 / o->temperature,
+                       .settled = o->normalize ? 1.0 / dim : o->temperature,
+                       /* directions on one circle, spread all over it */
+                       .alone = o->normalize && dim > 1 ? 0.5 : 0};
+}
+
+/* --- theory ------------------------------------------------------------------------- */
+
+/** All similarities equal: ln(2N - 1). */
+static double start(const void *p, const es_loss_setup *s) {
+  return factor_of(p) * log(2 * (double) s->pairs - 1);
+}
+
+/** gamma is of Gamma_eff. Dot products are linear below T, cosines near a point; either
+ *  mixes modes, so that the largest, cubed, must stay below the smallest. */
+static void linear(const void *p, const es_loss_setup *s, es_loss_linear *l) {
+  const par *const o = p;
+  (void) s;
+  *l = (es_loss_linear){.point = o->normalize,
+                        .small = 1e-8 * fmin(1, o->temperature),
+                        .unit = o->temperature / 2 / factor_of(o)};
+}
+
+/** G = (2 / T) Gamma_eff, Gamma_eff = Gamma - [2N xbar xbar' - S2] / (2N - 1), with xbar
+ *  and S2 the means of x and of x x' over all views; for cosines it is over |fbar|^2.
+ *  Gamma_eff does not change when a vector is added to all views, so it is that of
+ *  centred ones, Gamma + S2 / (2N - 1), without the cancellation of large means: h is
+ *  centred about the mean of all views, e keeps its own. */
+static es_status growth_matrix(const void *p, const es_loss_setup *s, const es_grid *grid,
+                               const es_pairs *x, double length, es_dmat **g) {
+  const par *const o = p;
+  const double n = (double) x->total, others = 2 * n - 1;
+  const double scale =
+      factor_of(o) * 2 / o->temperature / (o->normalize ? length * length : 1);
+  const es_rates_terms t = {.sum_centred = scale / n * (1 + 1 / others),
+                            .diff = -scale / n * (1 - 1 / others)};
+  (void) s;
+  return es_rates_matrix(grid, x, &t, g);
+}
+
+static const char *obstacle(const void *p, const es_loss_setup *s) {
+  const par *const o = p;
+  if (o->normalize && s->dim < 2) return "directions on a line are signs";
+  if (!o->normalize && s->bias)
+    return "the last layer has a bias, which dot products depend on";
+  return NULL;
+}
+
+static const es_loss_theory theory = {.start = start,
+                                      .linear = linear,
+                                      .growth_matrix = growth_matrix,
+                                      .obstacle = obstacle};
 
 const es_loss_ops es_loss_simclr = {.name = "simclr",
                                     .doc = "SimCLR: NT-Xent, each pair among all views",
@@ -189,5 +247,5 @@ const es_loss_ops es_loss_simclr = {.name = "simclr",
                                     .check = check,
                                     .workspace = workspace,
                                     .eval = eval,
-                                    .convention = es_rows_centred,
-                                    .growth = growth};
+                                    .modes = modes,
+                                    .theory = &theory};

@@ -5,8 +5,8 @@
  *
  *  L = -(2/N) sum_i u_i'v_i + 1/(N(N-1)) sum_{i != j} (u_i'v_j)^2 with u of view 1, v of
  *  view 2 and N the pairs of all ranks: a negative is a view 1 with a view 2 of another
- *  sample, in both orders; no two views 1 meet. u = z, or with mu > 0, as in the authors'
- *  code, z drawn into the ball |u|^2 <= mu, and L / mu.
+ *  sample, in both orders; no two views 1 are compared. u = z, or with mu > 0, as in the
+ *  authors' code, z shortened to the ball |u|^2 <= mu, and L / mu.
  *
  *  No N x N matrix is needed: with A = U'U, B = V'V and s_i = u_i'v_i the sum over pairs
  *  is tr(AB) - sum s_i^2, and dL/dU = -(2/N) V + 2 (U B - s V) / (N(N-1)), dL/dV
@@ -15,6 +15,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "eigenstep/loss_theory.h"
 #include "rows.h"
 
 typedef struct par {
@@ -38,7 +39,7 @@ typedef struct parts {
 static es_status check(const void *p, int64_t pairs, int dim) {
   (void) p;
   (void) dim;
-  return es_rows_check_pairs("spectral", pairs, "nothing to be told from");
+  return es_rows_check_pairs("spectral", pairs, "no negatives");
 }
 
 static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
@@ -48,7 +49,7 @@ static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   return (2 * n * (d + 1) + 2 * d * d + 3) * sizeof(double);
 }
 
-static parts divide(const es_loss *l) {
+static parts layout(const es_loss *l) {
   const size_t n = (size_t) l->n_max, d = (size_t) l->dim;
   parts p;
   p.u[0] = l->work;
@@ -62,8 +63,8 @@ static parts divide(const es_loss *l) {
 }
 
 /** u = z, shortened to the ball. */
-static void enter_ball(double mu, int n, int d, const double *z, double *u,
-                       double *length) {
+static void clip_to_ball(double mu, int n, int d, const double *z, double *u,
+                         double *length) {
   memcpy(u, z, (size_t) n * (size_t) d * sizeof *u);
   for (int i = 0; i < n && mu > 0; i++) {
     double *const row = u + (size_t) i * (size_t) d;
@@ -73,8 +74,8 @@ static void enter_ball(double mu, int n, int d, const double *z, double *u,
 }
 
 /** dL/du -> dL/dz: a row on the sphere loses its part along u. */
-static void leave_ball(double mu, int n, int d, const double *u, const double *length,
-                       double *g) {
+static void ball_backward(double mu, int n, int d, const double *u, const double *length,
+                          double *g) {
   for (int i = 0; i < n && mu > 0; i++) {
     const double *const row = u + (size_t) i * (size_t) d;
     double *const own = g + (size_t) i * (size_t) d;
@@ -90,7 +91,7 @@ static void accumulate(const es_loss *l, int n, const double *const z[2],
   const par *const o = l->par;
   const int d = l->dim;
   for (int a = 0; a < 2; a++) {
-    enter_ball(o->mu, n, d, z[a], p->u[a], p->length[a]);
+    clip_to_ball(o->mu, n, d, z[a], p->u[a], p->length[a]);
     es_rows_product(n, d, 1.0, p->u[a], p->u[a], p->moment[a]);
   }
   p->count[0] = n;
@@ -109,19 +110,19 @@ static void gradient(const es_loss *l, int n, const parts *p, int a, double *dz)
   const par *const o = l->par;
   const int d = l->dim;
   const double pairs = p->count[0], unit = o->mu > 0 ? 1 / o->mu : 1;
-  const double apart = 2 * unit / (pairs * (pairs - 1));
-  es_rows_times(n, d, apart, p->u[a], p->moment[1 - a], dz);
+  const double push = 2 * unit / (pairs * (pairs - 1));
+  es_rows_times(n, d, push, p->u[a], p->moment[1 - a], dz);
   for (int i = 0; i < n; i++) {
     const size_t row = (size_t) i * (size_t) d;
     const double s = cblas_ddot(d, p->u[0] + row, 1, p->u[1] + row, 1);
-    cblas_daxpy(d, -2 * unit / pairs - apart * s, p->u[1 - a] + row, 1, dz + row, 1);
+    cblas_daxpy(d, -2 * unit / pairs - push * s, p->u[1 - a] + row, 1, dz + row, 1);
   }
-  leave_ball(o->mu, n, d, p->u[a], p->length[a], dz);
+  ball_backward(o->mu, n, d, p->u[a], p->length[a], dz);
 }
 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
-  const parts p = divide(l);
+  const parts p = layout(l);
   accumulate(l, b->n, b->z, &p);
   const double pairs = p.count[0];
   ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
@@ -136,18 +137,36 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
 /** Mean second moment of the two views, not centred: at the minimum of the population
  *  loss the identity on the modes learned, up to the noise of the views. */
 static void matrix(const es_loss *l, double *c) {
-  const parts p = divide(l);
+  const parts p = layout(l);
   const size_t square = (size_t) l->dim * (size_t) l->dim;
   for (size_t i = 0; i < square; i++)
     c[i] = 0.5 * (p.moment[0][i] + p.moment[1][i]) / p.count[0];
 }
 
 /** From a small start dW/dt = (4/mu) W Gamma, of the cross-correlation not centred. */
-static void growth(const void *p, int dim, es_loss_growth *g) {
+static void modes(const void *p, int dim, es_loss_modes *m) {
   const double mu = ((const par *) p)->mu;
   (void) dim;
-  *g = (es_loss_growth){.cross = true, .rate = 8 / (mu > 0 ? mu : 1), .settled = 1};
+  m->cross = true;
+  m->rate = 8 / (mu > 0 ? mu : 1);
 }
+
+/* --- theory ------------------------------------------------------------------------- */
+
+static double start(const void *p, const es_loss_setup *s) {
+  (void) p;
+  (void) s;
+  return 0;
+}
+
+/** tr C^2 - 2 tr C of k eigenvalues 1: -k, where no embedding is shortened. */
+static double plateau(const void *p, const es_loss_setup *s, int k, double *value) {
+  (void) s;
+  *value = 1;
+  return ((const par *) p)->mu == 0 ? -k : NAN;
+}
+
+static const es_loss_theory theory = {.start = start, .plateau = plateau};
 
 const es_loss_ops es_loss_spectral = {.name = "spectral",
                                       .doc = "spectral contrastive loss",
@@ -156,5 +175,6 @@ const es_loss_ops es_loss_spectral = {.name = "spectral",
                                       .check = check,
                                       .workspace = workspace,
                                       .eval = eval,
-                                      .growth = growth,
-                                      .matrix = matrix};
+                                      .modes = modes,
+                                      .matrix = matrix,
+                                      .theory = &theory};

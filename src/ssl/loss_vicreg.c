@@ -9,14 +9,18 @@
  *  With G = dL/dC, symmetric, and U = Z less its mean: dL/dZ = 2 U G / (N - 1) plus the
  *  invariance term. U has zero column sums, so centring passes that unchanged: two
  *  reductions, one for the means, one for both C and the invariance term, and none in
- *  the gradient. The loss does not see a common shift of a view, but its scale.
- *  D = embedding width. */
+ *  the gradient. The loss does not depend on a common shift of a view, but on its scale.
+ *  D = embedding width. What theory knows of it is at the end. */
 #include <math.h>
 
 #include "covariances.h"
+#include "eigenstep/loss_theory.h"
 #include "rows.h"
 
-typedef es_vicreg_params par;
+typedef struct par {
+  double inv, var, cov, eps;
+  bool hinge_half; /* mean of the two views' hinges, not their sum */
+} par;
 
 static const es_param params[] = {
     ES_DOUBLE(par, inv, "25", 0, ES_INF, "1", "weight of the invariance term"),
@@ -66,7 +70,7 @@ static void gradient(const es_loss *l, int n, double pairs, const double *const 
   const par *const o = l->par;
   const es_covariances p = es_covariances_of(l);
   const int d = l->dim;
-  es_rows_pull(n, d, 2.0 * o->inv / (pairs * d), z[a], z[1 - a], dz);
+  es_rows_difference(n, d, 2.0 * o->inv / (pairs * d), z[a], z[1 - a], dz);
   es_rows_add_times(n, d, 2.0 / (pairs - 1.0), p.u[a], p.c[a], dz);
 }
 
@@ -74,8 +78,8 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   const es_covariances p = es_covariances_of(l);
   double pairs;
-  ES_TRY(es_covariances_take(l, b->n, b->z, 1, &pairs));
-  *value = o->inv * *p.apart / (pairs * l->dim);
+  ES_TRY(es_covariances_compute(l, b->n, b->z, 1, &pairs));
+  *value = o->inv * *p.distance / (pairs * l->dim);
   for (int a = 0; a < 2; a++) *value += spread(o, l->dim, p.c[a]);
   for (int a = 0; a < 2 && b->dz[a] != NULL; a++)
     gradient(l, b->n, pairs, b->z, a, b->dz[a]);
@@ -83,14 +87,14 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
 }
 
 /** Where one direction with equal variances l/D is at rest if views agree: the hinge's
- *  pull on l, var h / (2 sqrt(l/D + eps)), is the covariances' push, 2 cov l (1 - 1/D),
- *  or the hinge is open. By bisection. */
+ *  slope in l, var h / (2 sqrt(l/D + eps)), is that of the covariance term,
+ *  2 cov l (1 - 1/D), or the hinge is inactive. By bisection. */
 static double alone(const par *o, int d) {
   double low = 0, high = fmax(d * (1 - o->eps), 0);
   for (int i = 0; i < 60; i++) {
     const double l = (low + high) / 2;
-    const double pull = o->var * (o->hinge_half ? 0.5 : 1) / (2 * sqrt(l / d + o->eps));
-    if (pull > 2 * o->cov * l * (1 - 1.0 / d))
+    const double hinge = o->var * (o->hinge_half ? 0.5 : 1) / (2 * sqrt(l / d + o->eps));
+    if (hinge > 2 * o->cov * l * (1 - 1.0 / d))
       low = l;
     else
       high = l;
@@ -98,10 +102,48 @@ static double alone(const par *o, int d) {
   return low;
 }
 
-/** dW/dt = W G while the embeddings are small; the hinge pulls variances towards 1. */
-static void growth(const void *p, int dim, es_loss_growth *g) {
-  *g = (es_loss_growth){.rate = 2, .settled = 1, .alone = alone(p, dim)};
+/** Covariance of the embeddings: the hinge pulls variances towards 1. */
+static void modes(const void *p, int dim, es_loss_modes *m) {
+  m->center = true;
+  m->alone = alone(p, dim);
 }
+
+/* --- theory ------------------------------------------------------------------------- */
+
+/** Weight of the hinges of both views together. */
+static double hinges(const par *o) {
+  return o->var * (o->hinge_half ? 1 : 2);
+}
+
+/** All hinges active: var (1 - sqrt(eps)), twice that for the sum of both views'. */
+static double start(const void *p, const es_loss_setup *s) {
+  const par *const o = p;
+  (void) s;
+  return hinges(o) * (1 - sqrt(o->eps));
+}
+
+/** The hinge is linear in a variance below eps. It bends by factors on the rows of W,
+ *  which leave the modes separate. */
+static void linear(const void *p, const es_loss_setup *s, es_loss_linear *l) {
+  (void) s;
+  *l = (es_loss_linear){.small = 1e-5 * ((const par *) p)->eps, .unit = 1};
+}
+
+/** G = (1/d) [(var / sqrt(eps)) Sbar - 2 inv D], Sbar the mean covariance of the views
+ *  (ddof 1), D = (1/N) sum (x - x')(x - x')'. The covariance term is of order W^4. */
+static es_status growth_matrix(const void *p, const es_loss_setup *s, const es_grid *grid,
+                               const es_pairs *x, double length, es_dmat **g) {
+  const par *const o = p;
+  const double n = (double) x->total;
+  const double spread = hinges(o) / sqrt(o->eps) / s->dim / (n - 1);
+  const es_rates_terms t = {
+      .sum_centred = spread, .diff_centred = spread, .diff = -8 * o->inv / (n * s->dim)};
+  (void) length;
+  return es_rates_matrix(grid, x, &t, g);
+}
+
+static const es_loss_theory theory = {
+    .start = start, .linear = linear, .growth_matrix = growth_matrix};
 
 const es_loss_ops es_loss_vicreg = {.name = "vicreg",
                                     .doc = "VICReg: invariance, variance, covariance",
@@ -110,6 +152,6 @@ const es_loss_ops es_loss_vicreg = {.name = "vicreg",
                                     .check = check,
                                     .workspace = workspace,
                                     .eval = eval,
-                                    .convention = es_rows_centred,
-                                    .growth = growth,
-                                    .matrix = es_covariances_matrix};
+                                    .modes = modes,
+                                    .matrix = es_covariances_matrix,
+                                    .theory = &theory};

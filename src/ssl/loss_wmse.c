@@ -12,7 +12,8 @@
  *  triangle of P mirrored, dL/dS = -K^-T Q K^-1 / 2, so that
  *  dL/dz_i = K^-T [g_i - mean(g) - (1 - eps)/(N - 1) Q y_i].
  *  Three reductions for the value (means, both C, L) and one for P and mean(g).
- *  The loss sees neither a common shift of a view nor its scale. D = embedding width. */
+ *  The loss depends neither on a common shift of a view nor on its scale.
+ *  D = embedding width. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -61,7 +62,7 @@ static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   return (2 * n * d + 4 * d * d + 4 * d + 1) * sizeof(double);
 }
 
-static parts divide(const es_loss *l) {
+static parts layout(const es_loss *l) {
   const size_t nd = (size_t) l->n_max * (size_t) l->dim, d = (size_t) l->dim;
   parts p;
   p.y[0] = l->work;
@@ -79,7 +80,7 @@ static parts divide(const es_loss *l) {
 }
 
 /** x <- x K^-1 or x K^-T by rows. */
-static void divide_rows(int n, int d, const double *k, bool transposed, double *x) {
+static void solve_rows(int n, int d, const double *k, bool transposed, double *x) {
   if (n == 0) return;
   cblas_dtrsm(CblasRowMajor, CblasRight, CblasLower,
               transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, n, d, 1.0, k, d, x,
@@ -106,7 +107,7 @@ static es_status whiten(const es_loss *l, int n, double pairs, const double *con
         "loss.wmse: the covariance of view %d is singular (minor %d of %d): expected "
         "a larger batch, fewer dimensions or loss.wmse.eps > 0",
         a + 1, bad, d);
-    divide_rows(n, d, p->k[a], true, p->y[a]);
+    solve_rows(n, d, p->k[a], true, p->y[a]);
   }
   return ES_OK;
 }
@@ -125,19 +126,19 @@ static double distance(const es_loss *l, int n, double pairs, const parts *p) {
   if (((const par *) l->par)->normalize)
     for (int i = 0; i < n; i++) sum += 2 - 2 * cosine(p, l->dim, i, length);
   else
-    sum = es_rows_distance(n, l->dim, p->y[0], p->y[1]);
+    sum = es_rows_squared_distance(n, l->dim, p->y[0], p->y[1]);
   es_comm_sum_f64(l->comm, &sum, 1);
   return sum / pairs;
 }
 
 /** g = dL/dy of view a, into dz. */
-static void pull(const es_loss *l, int n, double pairs, const parts *p, int a,
-                 double *g) {
+static void output_gradient(const es_loss *l, int n, double pairs, const parts *p, int a,
+                            double *g) {
   const int d = l->dim;
   const double factor = 2 / pairs;
   double length[2];
   if (!((const par *) l->par)->normalize) {
-    es_rows_pull(n, d, factor, p->y[a], p->y[1 - a], g);
+    es_rows_difference(n, d, factor, p->y[a], p->y[1 - a], g);
     return;
   }
   for (int i = 0; i < n; i++) {
@@ -158,7 +159,7 @@ static void gradient(const es_loss *l, int n, double pairs, const parts *p,
   const size_t square = (size_t) d * (size_t) d;
   memset(p->sum[0], 0, 2 * (size_t) d * sizeof(double));
   for (int a = 0; a < 2; a++) {
-    pull(l, n, pairs, p, a, dz[a]);
+    output_gradient(l, n, pairs, p, a, dz[a]);
     es_rows_product(n, d, 1.0, dz[a], p->y[a], p->q[a]);
     for (int i = 0; i < n; i++)
       cblas_daxpy(d, 1.0, dz[a] + (size_t) i * (size_t) d, 1, p->sum[a], 1);
@@ -173,12 +174,12 @@ static void gradient(const es_loss *l, int n, double pairs, const parts *p,
     }
     es_rows_center(n, d, dz[a], p->sum[a], dz[a]);
     es_rows_add_times(n, d, -spread, p->y[a], q, dz[a]);
-    divide_rows(n, d, p->k[a], false, dz[a]);
+    solve_rows(n, d, p->k[a], false, dz[a]);
   }
 }
 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
-  const parts p = divide(l);
+  const parts p = layout(l);
   const double pairs = es_rows_average(l, b->n, b->z, p.count);
   bool finite;
   ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
@@ -195,6 +196,13 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   return ES_OK;
 }
 
+/** The covariance of the embeddings; nothing is known of how it grows. */
+static void modes(const void *p, int dim, es_loss_modes *m) {
+  (void) p;
+  (void) dim;
+  m->center = true;
+}
+
 const es_loss_ops es_loss_wmse = {.name = "wmse",
                                   .doc = "W-MSE: distance of whitened views",
                                   .params = params,
@@ -202,4 +210,4 @@ const es_loss_ops es_loss_wmse = {.name = "wmse",
                                   .check = check,
                                   .workspace = workspace,
                                   .eval = eval,
-                                  .convention = es_rows_centred};
+                                  .modes = modes};

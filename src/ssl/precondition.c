@@ -22,7 +22,7 @@
 #include "rows.h"
 #include "symmetric.h"
 
-enum { BLOCK = 64 }; /* rows turned at a time */
+enum { BLOCK = 64 }; /* rows multiplied at a time */
 
 typedef es_precondition_params par;
 const es_param es_precondition_table[] = {
@@ -37,8 +37,8 @@ const es_param es_precondition_table[] = {
 struct es_precondition {
   par par;
   const es_loss *loss; /* borrowed */
-  /* gamma_1, the largest seen; at the last step: largest eigenvalue of C, lr, eps, and
-   * m + eps of what it was divided by; steps */
+  /* gamma_1, the largest estimate; at the last step: largest eigenvalue of C, lr, eps,
+   * and m + eps of what it was divided by; steps */
   double state[6];
   bool warned;
   double *before, *now; /* [D, D] (C + eps I)^-1, of the last batch and this; owned */
@@ -105,8 +105,8 @@ static double gain(double value, const void *eps) {
   return 1 / (fmax(value, 0) + *(const double *) eps);
 }
 
-/** Learn gamma_1 from the largest eigenvalue `top` of C now and a step ago. */
-static void watch(es_precondition *p, double top) {
+/** Estimate gamma_1 from the largest eigenvalue `top` of C now and a step ago. */
+static void estimate_gamma(es_precondition *p, double top) {
   const double *const s = p->state, before = s[TOP];
   if (s[LR] == 0 || before <= 0 || before > fmax(0.1, s[EPS]) || top <= before) return;
   const double grown = (sqrt(top / before) - 1) * s[DIVISOR];
@@ -122,7 +122,7 @@ static void watch(es_precondition *p, double top) {
 }
 
 /** dz <- dz A in place, by blocks of rows. */
-static void turn(const es_precondition *p, int n, const double *a, double *dz) {
+static void multiply_rows(const es_precondition *p, int n, const double *a, double *dz) {
   const int d = p->loss->dim;
   for (int i = 0; i < n; i += BLOCK) {
     const int count = n - i < BLOCK ? n - i : BLOCK;
@@ -139,16 +139,16 @@ es_status es_precondition_apply(es_precondition *p, double lr, const es_loss_bat
   if (!es_symmetric_finite(d, p->now)) return ES_OK; /* the loss says so, too */
   ES_TRY(es_symmetric_eigen(d, p->now, p->value, p->work));
   const double top = p->value[d - 1];
-  watch(p, top);
+  estimate_gamma(p, top);
   const double eps = es_precondition_eps(p, lr);
   es_symmetric_rebuild(d, p->value, gain, &eps, p->work, p->now);
   const bool own = p->state[STEPS] == 0 || eps > p->state[EPS];
   const double *const inverse = own ? p->now : p->before;
   p->state[DIVISOR] = own ? top + eps : p->state[TOP] + p->state[EPS];
-  for (int a = 0; a < 2; a++) turn(p, b->n, inverse, b->dz[a]);
-  double *const spent = p->before;
+  for (int a = 0; a < 2; a++) multiply_rows(p, b->n, inverse, b->dz[a]);
+  double *const previous = p->before;
   p->before = p->now;
-  p->now = spent;
+  p->now = previous;
   p->state[TOP] = top;
   p->state[LR] = lr;
   p->state[EPS] = eps;

@@ -15,12 +15,6 @@ es_status es_rows_check_pairs(const char *loss, int64_t pairs, const char *lacks
   return ES_OK;
 }
 
-void es_rows_centred(const void *par, bool *center, bool *normalize) {
-  (void) par;
-  *center = true;
-  *normalize = false;
-}
-
 double es_rows_average(const es_loss *l, int n, const double *const z[2], double *sums) {
   const int d = l->dim;
   double *const mean = sums + 1;
@@ -93,14 +87,14 @@ void es_rows_unit_backward(int n, int d, const double *u, const double *length,
   }
 }
 
-double es_rows_distance(int n, int d, const double *a, const double *b) {
+double es_rows_squared_distance(int n, int d, const double *a, const double *b) {
   double sum = 0.0;
   for (size_t i = 0; i < (size_t) n * (size_t) d; i++)
     sum += (a[i] - b[i]) * (a[i] - b[i]);
   return sum;
 }
 
-void es_rows_pull(int n, int d, double pull, const double *a, const double *b,
-                  double *to) {
-  for (size_t i = 0; i < (size_t) n * (size_t) d; i++) to[i] = pull * (a[i] - b[i]);
+void es_rows_difference(int n, int d, double factor, const double *a, const double *b,
+                        double *to) {
+  for (size_t i = 0; i < (size_t) n * (size_t) d; i++) to[i] = factor * (a[i] - b[i]);
 }

@@ -10,10 +10,6 @@
  *  not. */
 es_status es_rows_check_pairs(const char *loss, int64_t pairs, const char *lacks);
 
-/** es_loss_ops.convention: C about the means of the batch, of rows not divided by a
- *  deviation over the batch. */
-void es_rows_centred(const void *par, bool *center, bool *normalize);
-
 /** Collective. Count the pairs of all ranks and average both views, in one reduction.
  *  @param sums  [1 + 2 D]: the count, the mean of view 1, the mean of view 2
  *  @return the count; the means are zero without pairs */
@@ -42,10 +38,10 @@ void es_rows_unit_backward(int n, int d, const double *u, const double *length,
                            double *dz);
 
 /** sum of (a - b)^2. */
-double es_rows_distance(int n, int d, const double *a, const double *b);
+double es_rows_squared_distance(int n, int d, const double *a, const double *b);
 
-/** to = pull (a - b). */
-void es_rows_pull(int n, int d, double pull, const double *a, const double *b,
-                  double *to);
+/** to = factor (a - b). */
+void es_rows_difference(int n, int d, double factor, const double *a, const double *b,
+                        double *to);
 
 #endif
