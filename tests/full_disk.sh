@@ -19,7 +19,7 @@ expect() { # expect RANKS WHAT STATUS SENTENCES
   timeout 60 ${MPIRUN:-mpirun} ${MPIRUN_FLAGS-} -n "$1" ./tests/par_traj "$2" \
     /mnt/a.h5 > "$log" 2>&1
   local status=$? said
-  said=$(grep -c 'No space left on device' "$log")
+  said=$(grep -c 'error: .*No space left on device' "$log")
   echo "$2 on $1 ranks: status $status (expected $3), $said sentences (expected $4)"
   [ $status = "$3" ] && [ "$said" = "$4" ] || { bad=1; cat "$log"; }
 }

@@ -240,6 +240,47 @@ static void resumed(void **state) {
   assert_int_equal(es_traj_open(c, path, &t), ES_EIO);
 }
 
+/* What readers find is complete at any instant: it is replaced by whole copies. What a
+ * killed run left of its working file is not read. */
+static void published(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "published");
+  char part[300], got[300];
+  es_traj *t = NULL, *again = NULL;
+  es_h5 *f = NULL;
+  es_h5_info info;
+  ids id;
+  snprintf(part, sizeof part, "%s.part", path);
+  snprintf(got, sizeof got, "%s", path);
+  assert_true(par_all(c, write_sample(c, path, &t, &id) == ES_OK));
+  assert_int_equal(append(c, t, &id, ROWS, 2 * ROWS), ES_OK);
+  assert_int_equal(es_traj_publish(t), ES_OK);
+  assert_int_equal(es_h5_open(c, got, false, &f), ES_OK); /* while it is being written */
+  assert_int_equal(es_h5_stat(f, "/loss/value", &info), ES_OK);
+  assert_int_equal(info.dim[0], 2 * ROWS);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  assert_int_equal(es_traj_create(c, got, &again), ES_EIO);
+  assert_int_equal(es_traj_close(&t), ES_OK);
+  FILE *junk = c->rank == 0 ? fopen(part, "r") : NULL;
+  assert_true(par_all(c, junk == NULL));
+  if (c->rank == 0) {
+    junk = fopen(part, "w");
+    if (junk) fputs("what a kill left", junk);
+    if (junk) fclose(junk);
+  }
+  es_comm_barrier(c);
+  assert_int_equal(es_traj_open(c, got, &t), ES_OK);
+  assert_int_equal(declare_groups(t, &id), ES_OK);
+  for (int i = 0; i < es_traj_groups(t); i++)
+    assert_int_equal(es_traj_keep(t, i, ROWS - 1), ES_OK);
+  assert_int_equal(es_traj_close(&t), ES_OK);
+  assert_int_equal(es_h5_open(c, got, false, &f), ES_OK);
+  assert_int_equal(es_h5_stat(f, "/loss/value", &info), ES_OK);
+  assert_int_equal(info.dim[0], ROWS);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  if (c->rank == 0) unlink(got);
+}
+
 /* Until the disk is full: the same error on all ranks, no hang, a file that closes. */
 static bool fill(const es_comm *c, const char *path) {
   const es_traj_field wide[] = {ES_TRAJ_VECTOR("x", 4000, "mode", "1", "text")};
@@ -263,6 +304,7 @@ static int write_file(const es_comm *c, const char *what, const char *path) {
   if (!strcmp(what, "fill")) return !fill(c, path);
   if (!par_all(c, write_sample(c, path, &t, &id) == ES_OK)) return 1;
   if (!strcmp(what, "sample")) return es_traj_close(&t) != ES_OK;
+  if (es_traj_publish(t) != ES_OK) return 1;
   if (append(c, t, &id, ROWS, 5 * ROWS) != ES_OK) return 1;
   es_comm_barrier(c);
   return raise(SIGKILL);
@@ -270,9 +312,8 @@ static int write_file(const es_comm *c, const char *what, const char *path) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(round_trip),
-      cmocka_unit_test(many_rows),
-      cmocka_unit_test(refusals),
+      cmocka_unit_test(round_trip), cmocka_unit_test(many_rows),
+      cmocka_unit_test(published),  cmocka_unit_test(refusals),
       cmocka_unit_test(resumed),
   };
   if (argc != 3) return par_main(argc, argv, tests, sizeof tests / sizeof *tests);

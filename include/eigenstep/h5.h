@@ -41,6 +41,9 @@ typedef struct es_h5_dataset {
 es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f);
 es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f);
 es_status es_h5_flush(es_h5 *f);
+/** Has no write failed inside HDF5, so that the file is a complete one after a flush or
+ *  es_h5_close? The same on all ranks. Not collective. */
+bool es_h5_is_whole(const es_h5 *f);
 /** Close; reports what could not be written. *f is NULL afterwards in any case. */
 es_status es_h5_close(es_h5 **f);
 

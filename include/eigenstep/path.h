@@ -17,6 +17,9 @@ int es_path_replace(const char *path, const void *bytes, size_t n);
 /** Write all n bytes to an open file. */
 int es_path_write_all(int fd, const void *bytes, size_t n);
 
+/** Copy a file, replacing `to`, and fsync the copy. */
+int es_path_copy(const char *from, const char *to);
+
 /** fsync a folder (its entries) or a file. */
 int es_path_sync(const char *path);
 

@@ -41,10 +41,14 @@ typedef struct es_traj_field {
 
 typedef struct es_traj es_traj;
 
-/** Collective. Create the file `path` (must not exist). */
+/** Collective. Create the trajectory that readers find at `path` (must not exist). Rows
+ *  are written to PATH.part; `path` itself is complete at any instant: it is replaced
+ *  atomically by flushes (as often as a hundredth of the time allows), es_traj_publish
+ *  and es_traj_close. */
 es_status es_traj_create(const es_comm *c, const char *path, es_traj **t);
-/** Collective. Resume a file: a group that exists in it must be declared with the same
- *  fields and keeps the rows that all of them have; a group that does not is created.
+/** Collective. Resume a trajectory, with a copy of `path`: a group that exists in it must
+ *  be declared with the same fields and keeps the rows that all of them have; a group
+ *  that does not is created.
  *  @return ES_EIO; ES_EFORMAT (other fields); ES_ENOMEM */
 es_status es_traj_open(const es_comm *c, const char *path, es_traj **t);
 /** Was it opened with es_traj_open? */
@@ -58,7 +62,7 @@ es_status es_traj_keep(es_traj *t, int id, int64_t last);
  *  without buffered rows. */
 es_status es_traj_history(es_traj *t, int id, es_traj_rows *rows);
 
-/** Collective. Flush what is buffered and close. */
+/** Collective. Flush what is buffered, close, and replace what readers see. */
 es_status es_traj_close(es_traj **t);
 
 /** The file underneath, for provenance and one-off datasets. */
@@ -89,8 +93,13 @@ typedef struct es_traj_part {
 es_status es_traj_append_part(es_traj *t, int id, int64_t step, double time,
                               const es_traj_part *part);
 
-/** Collective. Write buffered rows and flush the file to disk. */
+/** Collective. Write buffered rows and flush the file to disk; replace what readers see
+ *  if it is due. */
 es_status es_traj_flush(es_traj *t);
+
+/** Collective. The same, and replace what readers see in any case: before a checkpoint,
+ *  so that a resumed run finds all rows up to it. */
+es_status es_traj_publish(es_traj *t);
 
 /** A table of f64 columns, each a dataset of the group `path`, the first one the scale of
  *  the others. */

@@ -205,6 +205,10 @@ es_status es_h5_flush(es_h5 *f) {
   return st;
 }
 
+bool es_h5_is_whole(const es_h5 *f) {
+  return !f->failed;
+}
+
 /* HDF5 repeats a failed write when it closes the file; if that fails too it keeps an
  * invalid handle, and MPI_Finalize crashes. So the descriptors of the file are redirected
  * to memory: HDF5 can close it, and the error has been reported already. */

@@ -2,8 +2,8 @@
 /** @file traj.c  Writing a trajectory: rows are buffered on rank 0, written by flushes.
  *
  *  Order of calls: create -> declare (traj_declare.c) -> append ... flush ... -> close.
- *  Between flushes the file is not accessed: a killed run leaves it as its last flush
- *  did. */
+ *  Between flushes the file is not accessed. What readers see is a complete copy at any
+ *  instant (traj_publish.c). */
 #include "traj_private.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ static es_status open_file(const es_comm *c, const char *path, bool resumed,
   if (st == ES_OK) {
     t->comm = c;
     t->resumed = resumed;
-    st = resumed ? es_h5_open(c, path, true, &t->file) : es_h5_create(c, path, &t->file);
+    st = es_traj_file_open(t, path);
   }
   if (st != ES_OK) {
     es_free(&t);
@@ -178,12 +178,18 @@ static es_status flush_group(es_traj *t, es_traj_group *g) {
   return ES_OK;
 }
 
-es_status es_traj_flush(es_traj *t) {
+es_status es_traj_flush_rows(es_traj *t) {
   es_status st = ES_OK;
   for (int i = 0; i < t->n && st == ES_OK; i++) st = flush_group(t, &t->group[i]);
   if (st == ES_OK) st = es_h5_flush(t->file);
   t->failed = t->failed || st != ES_OK;
   return st;
+}
+
+es_status es_traj_flush(es_traj *t) {
+  ES_TRY(es_traj_flush_rows(t));
+  es_traj_publish_when_due(t);
+  return ES_OK;
 }
 
 es_status es_traj_append_part(es_traj *t, int id, int64_t step, double time,
@@ -214,8 +220,8 @@ es_status es_traj_close(es_traj **pt) {
   es_traj *t = *pt;
   if (!t) return ES_OK;
   *pt = NULL;
-  es_status st = t->failed ? ES_OK : es_traj_flush(t);
-  const es_status closed = es_h5_close(&t->file);
+  es_status st = t->failed ? ES_OK : es_traj_flush_rows(t);
+  const es_status closed = es_traj_file_close(t);
   if (st == ES_OK) st = closed;
   for (int i = 0; i < t->n; i++) es_traj_group_clear(&t->group[i]);
   es_free(&t->group);

@@ -34,12 +34,31 @@ typedef struct es_traj_group {
 
 struct es_traj {
   const es_comm *comm; /**< borrowed */
+  char path[1200];     /**< what readers see */
+  char part[1208];     /**< what `file` is: the same with .part behind it */
+  double published;    /**< es_now() when `path` was replaced last; 0: not yet */
+  double copying;      /**< seconds that took */
+  bool warned;         /**< rank 0 has said that it could not be replaced */
   es_h5 *file;
   es_traj_group *group; /**< owned, [n] */
   int n;
   bool failed;  /**< a write failed: closing does not try again */
   bool resumed; /**< opened by es_traj_open */
 };
+
+/* traj_publish.c */
+/** Collective. Open the working file of a trajectory that readers find at `path`: an
+ *  empty one (`path` must not exist), or a copy of it where t->resumed. */
+es_status es_traj_file_open(es_traj *t, const char *path);
+/** Not collective: rank 0 acts, after a flush. Replace what readers see by all that is
+ *  flushed, unless that would take more than a hundredth of the time. A failure is a
+ *  warning: nothing of the run is lost. */
+void es_traj_publish_when_due(es_traj *t);
+/** Collective. Close the working file; it becomes what readers see, unless a failed write
+ *  may have left it damaged. */
+es_status es_traj_file_close(es_traj *t);
+/** Collective. Write the buffered rows of all groups to the working file. */
+es_status es_traj_flush_rows(es_traj *t);
 
 /** Collective. Create the datasets of a group and its scales; fills g. On error g owns
  *  nothing, but HDF5 objects created so far stay in the file. */

@@ -159,7 +159,7 @@ static es_status checkpoint(loop *l) {
   es_train *t = l->train;
   char dir[1100];
   snprintf(dir, sizeof dir, "%s/ckpt", l->run->dir);
-  ES_TRY(es_traj_flush(l->traj));
+  ES_TRY(es_traj_publish(l->traj));
   ES_TRY(es_train_sync_bn(t));
   const es_ckpt_set set = {.dir = dir,
                            .step = t->step,
