@@ -310,6 +310,18 @@ static void check_sums(es_backend *b, const es_buf p, const es_buf q,
   o->release(b, &room);
 }
 
+/** All elements but the last, to one place further on. */
+static void check_copy(es_backend *b, es_buf dst, const es_buf src) {
+  static float before[N], source[N], after[N];
+  assert_int_equal(b->ops->download(b, before, dst, N), ES_OK);
+  assert_int_equal(b->ops->download(b, source, src, N), ES_OK);
+  assert_int_equal(b->ops->copy(b, dst + 1, src, N - 2), ES_OK);
+  assert_int_equal(b->ops->download(b, after, dst, N), ES_OK);
+  assert_true(after[0] == before[0] && after[N - 1] == before[N - 1]);
+  assert_true(before[1] != source[0]);
+  assert_memory_equal(after + 1, source, (N - 2) * sizeof *source);
+}
+
 static void check_vectors(es_backend *b) {
   static float x[N], y[N], back[N];
   double want[3] = {0};
@@ -332,6 +344,7 @@ static void check_vectors(es_backend *b) {
   assert_int_equal(o->download(b, back, q, N), ES_OK);
   for (int i = 0; i < N; i++)
     near(back[i], i == 0 ? y[i] : (i >= 5 && i < 8 ? 0 : -2 * y[i]), 0);
+  check_copy(b, v, q);
   void *all[] = {p, q, m, v, NULL};
   for (int i = 0; i < 5; i++) o->release(b, &all[i]);
   assert_null(all[0]);

@@ -204,6 +204,8 @@ typedef struct es_backend_ops {
   es_status (*upload)(es_backend *b, es_buf dst, const float *src, size_t n);
   es_status (*download)(es_backend *b, float *dst, const es_buf src, size_t n);
   es_status (*download64)(es_backend *b, double *dst, const es_buf64 src, size_t n);
+  /** Both in the backend's memory; they do not overlap. */
+  es_status (*copy)(es_backend *b, es_buf dst, const es_buf src, size_t n);
   es_status (*zero)(es_backend *b, void *p, size_t bytes);
   /** Wait for all calls so far. */
   es_status (*sync)(es_backend *b);

@@ -44,6 +44,7 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"upload", o->upload != NULL},
       {"download", o->download != NULL},
       {"download64", o->download64 != NULL},
+      {"copy", o->copy != NULL},
       {"zero", o->zero != NULL},
       {"sync", o->sync != NULL},
       {"record", o->record != NULL},

@@ -125,6 +125,7 @@ const es_backend_ops es_backend_blas = {
     .release = es_blas_release,
     .upload = es_blas_upload,
     .download = es_blas_download,
+    .copy = es_blas_copy,
     .zero = es_blas_zero,
     .download64 = es_blas_download64,
     .sync = es_blas_sync,

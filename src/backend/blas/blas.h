@@ -43,6 +43,7 @@ static inline int64_t es_blas_pixels(es_shape s) {
 es_status es_blas_upload(es_backend *b, es_buf dst, const float *src, size_t n);
 es_status es_blas_download(es_backend *b, float *dst, const es_buf src, size_t n);
 es_status es_blas_download64(es_backend *b, double *dst, const es_buf64 src, size_t n);
+es_status es_blas_copy(es_backend *b, es_buf dst, const es_buf src, size_t n);
 es_status es_blas_zero(es_backend *b, void *p, size_t bytes);
 es_status es_blas_sync(es_backend *b);
 es_status es_blas_record(es_backend *b, es_mark *m);

@@ -26,6 +26,12 @@ es_status es_blas_download(es_backend *b, float *dst, const es_buf src, size_t n
   return ES_OK;
 }
 
+es_status es_blas_copy(es_backend *b, es_buf dst, const es_buf src, size_t n) {
+  (void) b;
+  if (n > 0) memcpy(dst, src, n * sizeof(float));
+  return ES_OK;
+}
+
 es_status es_blas_download64(es_backend *b, double *dst, const es_buf64 src, size_t n) {
   (void) b;
   if (n > 0) memcpy(dst, src, n * sizeof(double));

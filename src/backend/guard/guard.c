@@ -156,6 +156,10 @@ static es_status download64(es_backend *b, double *dst, const es_buf64 src, size
   WITH(b, es_backend_blas.download64(inner(b), dst, src, n), src);
 }
 
+static es_status copy(es_backend *b, es_buf dst, const es_buf src, size_t n) {
+  WITH(b, es_backend_blas.copy(inner(b), dst, src, n), dst, src);
+}
+
 static es_status zero(es_backend *b, void *p, size_t bytes) {
   WITH(b, es_backend_blas.zero(inner(b), p, bytes), p);
 }
@@ -283,6 +287,7 @@ const es_backend_ops es_backend_guard = {
     .release = release_guard,
     .upload = upload,
     .download = download,
+    .copy = copy,
     .zero = zero,
     .download64 = download64,
     .sync = sync_guard,

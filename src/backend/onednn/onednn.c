@@ -58,6 +58,7 @@ const es_backend_ops es_backend_onednn = {
     .release = es_blas_release,
     .upload = es_blas_upload,
     .download = es_blas_download,
+    .copy = es_blas_copy,
     .zero = es_blas_zero,
     .download64 = es_blas_download64,
     .sync = es_blas_sync,
