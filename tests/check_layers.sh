@@ -10,7 +10,7 @@ bad=0
 # predict and solved. A public header belongs to the folder of the line that names it.
 layers='
 0 base       cadence clock log mem param registry rng status version visit
-1 par        comm grid partition phases reduction shared stop tree
+1 par        comm grid partition phases reduction row_layout shared stop tree
 2 io         ckpt collective_error h5 path provenance safetensors table traj traj_read
 3 backend    backend shape
 4 tensor     dmat
@@ -19,7 +19,7 @@ layers='
 5b spectrum  cov eig metric snapshot transitions
 5b theory    compare descent flow kernel linear rates
 6 ssl        loss loss_theory precondition
-7 train      accuracy train
+7 train      accuracy probe probe_data run_loop train
 8 run        assembly config_load cost embedding_file label_data load_pairs reopen run_files
 8 run        run_folder selected settings views_file
 9a predict   initial_prediction

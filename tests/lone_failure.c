@@ -16,7 +16,8 @@ static es_status work(const es_comm *c, int pairs) {
   static double z[2 * (PAIRS + 1) * D];
   const es_net_options o = {.max_n = 2 * PAIRS, .sync = c};
   const es_batch batch = {.n = pairs, .x = x};
-  es_train_options make = {.comm = c, .n_max = PAIRS + 1, .groups = 2};
+  es_train_options make = {
+      .layout = es_row_layout_distributed(c), .n_max = PAIRS + 1, .groups = 2};
   es_backend *b = NULL;
   es_net *net = NULL;
   es_train *t = NULL;

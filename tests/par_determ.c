@@ -50,15 +50,17 @@ static void fill(const es_comm *c, es_shape s, int step, es_batch *b) {
     }
 }
 
-static es_status train(const es_comm *c, es_train *t, es_shape s, end *e) {
+static es_status train(const es_comm *c, es_net *net, es_train *t, es_shape s, end *e) {
   static float x[2 * PAIRS * 3 * SIDE * SIDE];
   int64_t id[PAIRS] = {0};
   es_batch b = {.n = PAIRS / c->size, .x = x, .id = id};
   for (int step = 0; step < STEPS; step++) {
     fill(c, s, step, &b);
-    ES_TRY(es_train_step(t, &b, 0.05, &e->loss[step]));
+    es_step_result r;
+    ES_TRY(es_train_step(t, &b, 0.05, &r));
+    e->loss[step] = r.loss;
   }
-  es_params *const p = es_net_params(t->net);
+  es_params *const p = es_net_params(net);
   es_backend *const be = p->backend;
   e->n = p->n + p->n_state;
   ES_TRY(ES_NEW(e->n, &e->model));
@@ -67,36 +69,37 @@ static es_status train(const es_comm *c, es_train *t, es_shape s, end *e) {
 }
 
 /** Collective over c. */
-static es_status run(const es_comm *c, const es_comm *self, const char *backend,
-                     const model_spec *m, const loss_case *k, int groups, end *e) {
+static es_status run(const es_comm *c, const char *backend, const model_spec *m,
+                     const loss_case *k, int groups, end *e) {
   const es_net_options o = {
       .max_n = 2 * PAIRS / c->size, .sync = c, .shards = SHARDS / c->size};
   const es_optim_params sgd = {.name = "sgd", .momentum = 0.9, .weight_decay = 1e-3};
-  es_train_options to = {
-      .comm = c, .n_max = PAIRS / c->size, .groups = groups, .deterministic = true};
+  es_train_options to = {.n_max = PAIRS / c->size, .groups = groups};
   es_backend *b = NULL;
   es_train *t = NULL;
-  es_status st = es_backend_open(backend, c, 1, &b);
+  es_status st = es_row_layout_replicate(c, &to.layout);
+  if (st == ES_OK) st = es_backend_open(backend, c, 1, &b);
   if (st == ES_OK) st = model_build(b, &o, m, &to.net, NULL);
   if (st == ES_OK) st = es_params_init(es_net_params(to.net), SEED);
   if (st == ES_OK) st = es_optim_create(&sgd, NULL, es_net_params(to.net), &to.optim);
-  to.loss = loss_of(k, self, PAIRS, PAIRS, D);
+  to.loss = loss_of(k, to.layout.loss_comm, PAIRS, PAIRS, D);
   if (st == ES_OK && to.loss == NULL) st = ES_EARG;
   if (st == ES_OK) st = es_train_create(&to, &t);
-  if (es_comm_agree(c, st) == ES_OK) st = train(c, t, m->input, e);
+  if (es_comm_agree(c, st) == ES_OK) st = train(c, to.net, t, m->input, e);
   es_train_destroy(&t);
   es_optim_destroy(&to.optim);
   es_loss_destroy(&to.loss);
   es_net_destroy(&to.net);
   es_backend_close(&b);
+  es_row_layout_free(&to.layout);
   return st;
 }
 
 static bool same_bits(const es_comm *c, const es_comm *self, const char *backend,
                       const model_spec *m, const loss_case *k, int groups) {
   end all = {.n = -1}, one = {.n = -2};
-  const bool ran = run(c, self, backend, m, k, groups, &all) == ES_OK &&
-                   run(self, self, backend, m, k, groups, &one) == ES_OK;
+  const bool ran = run(c, backend, m, k, groups, &all) == ES_OK &&
+                   run(self, backend, m, k, groups, &one) == ES_OK;
   const bool same = ran && all.n == one.n && isfinite(all.loss[STEPS - 1]) &&
                     memcmp(all.loss, one.loss, sizeof all.loss) == 0 &&
                     memcmp(all.model, one.model, (size_t) all.n * sizeof *all.model) == 0;

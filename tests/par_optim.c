@@ -167,13 +167,17 @@ static es_status train(const es_comm *c, es_net *net, int k, double *worst) {
   if (st == ES_OK)
     st = make(optim_net_references[k].name, optim_net_references[k].set,
               optim_net_references[k].own, p, &par, &o);
-  const es_train_options step = {
-      .comm = c, .net = net, .loss = l, .optim = o, .n_max = PAIRS, .groups = 2};
+  const es_train_options step = {.layout = es_row_layout_distributed(c),
+                                 .net = net,
+                                 .loss = l,
+                                 .optim = o,
+                                 .n_max = PAIRS,
+                                 .groups = 2};
   if (st == ES_OK) st = es_train_create(&step, &t);
   for (int i = 0; i < OPTIM_STEPS && st == ES_OK; i++) {
-    double loss = NAN;
-    st = es_train_step(t, &b, par.lr, &loss);
-    *worst = worse(*worst, fabs(loss / optim_net_references[k].loss[i] - 1));
+    es_step_result r = {.loss = NAN};
+    st = es_train_step(t, &b, par.lr, &r);
+    *worst = worse(*worst, fabs(r.loss / optim_net_references[k].loss[i] - 1));
   }
   const es_range all = {0, p->n};
   const es_partition whole = {.n = 1, .range = &all};

@@ -2,7 +2,7 @@
 /** @file par_passes.c  A batch in several passes has the gradient it has in one: without
  *  batch norm as it is, with it where the one pass takes statistics part by part; on all
  *  ranks, uneven shares too. Running averages follow each part once. */
-#include "eigenstep/train.h"
+#include "train/train_private.h"
 #include "loss_cases.h"
 #include "models.h"
 #include "par.h"
@@ -51,7 +51,7 @@ static es_status rig_open(const es_comm *c, const model_spec *m, int pairs, int 
   ES_TRY(set_apart(es_net_params(r->net)));
   r->loss = loss_of(&barlow, c, pairs, PAIRS, D);
   if (r->loss == NULL) return ES_EARG;
-  const es_train_options t = {.comm = c,
+  const es_train_options t = {.layout = es_row_layout_distributed(c),
                               .net = r->net,
                               .loss = r->loss,
                               .n_max = pairs,
@@ -95,13 +95,13 @@ static float *by_train(const es_comm *c, const model_spec *m, int micro, int fir
   fill(first, n, x);
   es_status st = rig_open(c, m, PAIRS, micro, &r);
   if (es_comm_agree(c, st) == ES_OK) {
-    double *z = r.t->zd, *dz = r.t->dzd;
+    double *z = r.t->rows.z, *dz = r.t->rows.dz;
     es_params *p = es_net_params(r.net);
     st = es_train_embed(r.t, &b, ES_BN_TRAIN, &seen, z);
     if (st == ES_OK)
       st = es_loss_eval(r.loss, &(es_loss_batch){seen, {z, z + n * D}, {dz, dz + n * D}},
                         value);
-    if (st == ES_OK) st = es_train_backward(r.t, &b, dz, NULL);
+    if (st == ES_OK) st = es_passes_backward(&r.t->passes, &b, dz, NULL);
     if (st == ES_OK) st = r.b->ops->allreduce(r.b, c, p->grad, (size_t) p->n);
     if (st == ES_OK) out = result(&r);
   }
@@ -217,11 +217,11 @@ static float *after_steps(const es_comm *c, bool share, int64_t *n) {
   es_status st = rig_open(c, &resnet, (int) count, (int) (count + 1) / 2, &r);
   if (st == ES_OK) st = es_optim_create(&sgd, NULL, es_net_params(r.net), &o);
   if (es_comm_agree(c, st) == ES_OK) {
-    double loss;
+    es_step_result step;
     es_params *p = es_net_params(r.net);
     r.t->optim = o;
     if (share) st = es_train_share(r.t);
-    for (int i = 0; i < 2 && st == ES_OK; i++) st = es_train_step(r.t, &b, 1e-4, &loss);
+    for (int i = 0; i < 2 && st == ES_OK; i++) st = es_train_step(r.t, &b, 1e-4, &step);
     *n = p->n;
     if (st == ES_OK) st = ES_NEW(p->n, &out);
     if (st == ES_OK) r.b->ops->download(r.b, out, p->value, (size_t) p->n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file par_skip.c  Steps whose loss or gradient is not finite: nothing of the model or
  *  of the optimiser changes, on any rank; so many in a row end the run. */
-#include "eigenstep/train.h"
+#include "train/train_private.h"
 #include "loss_cases.h"
 #include "models.h"
 #include "par.h"
@@ -18,6 +18,7 @@ typedef struct rig {
   es_optim *o;
   es_train *t;
   es_batch batch;
+  es_step_result result;
   float x[2 * PAIRS * INPUT];
   int64_t id[PAIRS];
   float *before, *after; /**< value, running averages, moments, one behind the other */
@@ -45,7 +46,7 @@ static es_status make(rig *r) {
   ES_TRY(es_optim_create(&adamw, NULL, r->p, &r->o));
   ES_TRY(ES_NEW(3 * r->p->n + r->p->n_state, &r->before));
   ES_TRY(ES_NEW(3 * r->p->n + r->p->n_state, &r->after));
-  const es_train_options t = {.comm = r->c,
+  const es_train_options t = {.layout = es_row_layout_distributed(r->c),
                               .net = r->net,
                               .loss = r->fair,
                               .optim = r->o,
@@ -76,25 +77,24 @@ static es_status copy(const rig *r, float *to) {
 
 /** Does a step leave all as it is? */
 static bool unchanged(rig *r, es_status want) {
-  const int64_t updates = r->o->steps, step = r->t->step;
-  const double time = r->t->time;
+  const int64_t updates = r->o->steps, step = es_train_steps(r->t);
+  const double time = es_train_time(r->t);
   const size_t bytes = (size_t) (3 * r->p->n + r->p->n_state) * sizeof(float);
-  double loss;
   if (copy(r, r->before) != ES_OK) return false;
-  if (es_train_step(r->t, &r->batch, 0.01, &loss) != want) return false;
+  if (es_train_step(r->t, &r->batch, 0.01, &r->result) != want) return false;
   if (copy(r, r->after) != ES_OK) return false;
   return memcmp(r->before, r->after, bytes) == 0 && r->o->steps == updates &&
-         r->t->time == time && r->t->step == step + (want == ES_OK);
+         es_train_time(r->t) == time && !r->result.updated &&
+         es_train_steps(r->t) == step + (want == ES_OK);
 }
 
 static bool changes(rig *r) {
   const size_t bytes = (size_t) r->p->n * sizeof(float);
-  double loss;
   if (copy(r, r->before) != ES_OK) return false;
-  if (es_train_step(r->t, &r->batch, 0.01, &loss) != ES_OK) return false;
-  if (copy(r, r->after) != ES_OK || !isfinite(loss)) return false;
-  return memcmp(r->before, r->after, bytes) != 0 && isfinite(r->t->norm) &&
-         r->t->norm > 0 && r->t->in_row == 0;
+  if (es_train_step(r->t, &r->batch, 0.01, &r->result) != ES_OK) return false;
+  if (copy(r, r->after) != ES_OK || !isfinite(r->result.loss)) return false;
+  return memcmp(r->before, r->after, bytes) != 0 && isfinite(r->result.norm) &&
+         r->result.norm > 0 && r->result.updated && r->t->nonfinite.in_row == 0;
 }
 
 /** Does the last error of rank 0 begin so, and name a rank? */
@@ -111,21 +111,24 @@ static void check(const es_comm *c, bool sync) {
   const es_status st = make(&r);
   assert_true(par_all(r.c, st == ES_OK));
   bool ok = changes(&r);
-  r.t->skip_max = 2;
+  r.t->nonfinite.limit = 2;
   /* a value of the last rank's first image, which has a pair for up to 12 ranks */
   const float sound = r.x[3];
   if (r.c->rank == bad) r.x[3] = INFINITY;
-  ok = unchanged(&r, ES_OK) && r.t->skipped == 1 && r.t->in_row == 1 && ok;
-  ok = unchanged(&r, ES_OK) && r.t->skipped == 2 && r.t->in_row == 2 && ok;
+  ok = unchanged(&r, ES_OK) && r.t->nonfinite.skipped == 1 &&
+       r.t->nonfinite.in_row == 1 && ok;
+  ok = unchanged(&r, ES_OK) && r.t->nonfinite.skipped == 2 &&
+       r.t->nonfinite.in_row == 2 && ok;
   r.x[3] = sound;
-  ok = changes(&r) && r.t->skipped == 2 && ok;
+  ok = changes(&r) && r.t->nonfinite.skipped == 2 && ok;
   r.t->loss = r.huge; /* finite itself */
-  ok = unchanged(&r, ES_OK) && !isfinite(r.t->norm) && r.t->in_row == 1 && ok;
-  r.t->skip_max = 1;
+  ok = unchanged(&r, ES_OK) && !isfinite(r.result.norm) && r.t->nonfinite.in_row == 1 &&
+       ok;
+  r.t->nonfinite.limit = 1;
   ok = unchanged(&r, ES_EMATH) && said(&r, "norm of the gradient is", 0) && ok;
   r.t->loss = r.fair;
   ok = changes(&r) && ok;
-  r.t->skip_max = 0;
+  r.t->nonfinite.limit = 0;
   if (r.c->rank == bad) r.x[3] = NAN;
   ok = unchanged(&r, ES_EMATH) && said(&r, "loss is", sync ? 0 : bad) && ok;
   unmake(&r);

@@ -50,7 +50,7 @@ static es_status rig_open(const es_comm *c, const char *backend, bool share, rig
   ES_TRY(es_params_init(es_net_params(t->net), SEED));
   ES_TRY(es_optim_create(&par, NULL, es_net_params(t->net), &t->optim));
   t->loss = loss_of(&k, c, PAIRS, PAIRS, D);
-  const es_train_options make = {.comm = c,
+  const es_train_options make = {.layout = es_row_layout_distributed(c),
                                  .net = t->net,
                                  .loss = t->loss,
                                  .optim = t->optim,
@@ -111,12 +111,14 @@ static float *trained(const es_comm *c, const char *backend, bool share, double 
   float *out = NULL;
   es_status st = rig_open(c, backend, share, &t);
   for (int i = 0; i < STEPS && st == ES_OK; i++) {
-    int64_t vote[ES_VOTES] = {c->rank == 0 ? 3 : -1, -i};
-    st = es_train_gradient(t.train, &t.batch, 0.05, loss);
-    if (st == ES_OK) st = es_train_update(t.train, vote);
-    if (st == ES_OK && (vote[0] != 3 || vote[1] != -i)) st = ES_EINTERNAL;
+    int64_t flags[ES_STEP_FLAGS] = {c->rank == 0 ? 3 : -1, -i};
+    es_step_result r;
+    st = es_train_gradient(t.train, &t.batch, 0.05, &r);
+    if (st == ES_OK) st = es_train_update(t.train, &r, flags);
+    if (st == ES_OK && (flags[0] != 3 || flags[1] != -i)) st = ES_EINTERNAL;
+    *loss = r.loss;
   }
-  const bool shared = t.train != NULL && t.train->reduction != NULL;
+  const bool shared = t.train != NULL && es_train_shares(t.train);
   if (st == ES_OK && shared == (share && strcmp(backend, "blas") == 0))
     out = outcome(c, &t);
   rig_close(&t);

@@ -7,7 +7,8 @@
 #ifndef ES_ACCURACY_H
 #define ES_ACCURACY_H
 
-#include "eigenstep/train.h"
+#include "eigenstep/probe_data.h"
+#include "eigenstep/traj.h"
 
 /** Features with labels, spread over the ranks. */
 typedef struct es_labelled {
@@ -50,24 +51,28 @@ typedef struct es_accuracy_choice {
 /** Find the variants of a list; par stays NULL. @return ES_OK; ES_ECONFIG (unknown) */
 es_status es_accuracy_find(const char *list, es_accuracy_choice *c);
 
-/** Where records come from. Loaders are borrowed; from each the first view of the first
+/** Where features come from. All borrowed; from each loader the first view of the first
  *  `bank` (`test`) records is taken. */
 typedef struct es_accuracy_source {
+  es_net *net;  /**< the evaluation network */
+  int features; /**< its value that holds the features */
+  int micro;    /**< pairs it has room for, at most; 0 = a whole batch */
   es_loader *bank_loader, *test_loader;
   int64_t bank, test, chunk; /**< records; records of a forward, as the loaders have */
   int classes;
-  int features; /**< value of the network that holds the features */
-  int dim;      /**< their width */
   const char *data_name;
 } es_accuracy_source;
+
+typedef struct es_accuracy es_accuracy;
 
 /** Collective. Declare /metrics/NAME_accuracy in the trajectory. The trajectory and the
  *  values of `which` are borrowed and must outlive it. */
 es_status es_accuracy_create(const es_comm *c, const es_accuracy_choice *which,
                              const es_accuracy_source *s, es_traj *traj, es_accuracy **a);
 void es_accuracy_destroy(es_accuracy **a);
-/** Collective. Features of both sets as the network is now, accuracies, a row each. */
-es_status es_accuracy_measure(es_accuracy *a, es_train *t);
+/** Collective. Features of both sets as the network is now, accuracies, a row each at
+ *  this step and time. */
+es_status es_accuracy_measure(es_accuracy *a, int64_t step, double time);
 /** Last value of a variant, NaN if not measured. */
 double es_accuracy_value(const es_accuracy *a, const char *name);
 

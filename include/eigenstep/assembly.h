@@ -4,12 +4,13 @@
 #ifndef ES_ASSEMBLY_H
 #define ES_ASSEMBLY_H
 
+#include "eigenstep/probe.h"
+#include "eigenstep/probe_data.h"
 #include "eigenstep/settings.h"
 
 typedef struct es_assembly {
-  es_comm *self; /**< this rank alone, in deterministic mode; else NULL */
-  const es_comm
-      *loss_comm; /**< whose pairs loss and snapshots divide: all ranks, or self */
+  es_row_layout layout; /**< which pairs loss, snapshots and predictions take on this
+                             rank */
   es_backend *backend;
   es_precision precision, eval_precision; /**< of activations of net and eval_net */
   es_dataset *data;                       /**< training records */
@@ -29,6 +30,7 @@ typedef struct es_assembly {
   es_optim *optim;
   const es_sched_ops *sched;
   es_train *train;
+  es_probe_data *probe_data; /**< the held-out pairs through eval_net */
 } es_assembly;
 
 /** Refuse what can be refused before any data or memory: names and values of loss,

@@ -4,8 +4,8 @@
  *
  *  A row is one pair; the embeddings of its two views are one row of each view. Every
  *  rank holds a contiguous share of the batch, in the order of ranks. Two layouts:
- *  - distributed: the loss on a rank takes the rank's own rows, and sums over `loss_comm`,
- *    which is all ranks;
+ *  - distributed: the loss on a rank takes the rank's own rows, and sums over
+ *    `loss_comm`, which is all ranks;
  *  - replicated (parallel.deterministic): the loss on a rank takes the rows of all ranks
  *    in the order of ranks, and `loss_comm` is this rank alone. Every rank then computes
  *    the same loss in the same order, whatever the number of ranks. All ranks hold
@@ -40,7 +40,7 @@ int es_row_layout_rows(const es_row_layout *l, int own);
 /** Where this rank's own rows begin among them. */
 int es_row_layout_first(const es_row_layout *l, int own);
 /** This rank's rows of the loss out of a global batch of n: *first, *count, as
- *  es_comm_share. */
+ *  es_comm_local_range. */
 void es_row_layout_share(const es_row_layout *l, int64_t n, int64_t *first,
                          int64_t *count);
 /** Collective where rows are replicated. Add the other ranks' rows to one view,

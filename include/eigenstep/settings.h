@@ -5,6 +5,7 @@
 
 #include "eigenstep/encoder.h"
 #include "eigenstep/config_load.h"
+#include "eigenstep/run_loop.h"
 #include "eigenstep/selected.h"
 
 /** Section [output]. */

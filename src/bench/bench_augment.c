@@ -163,7 +163,8 @@ static es_status wait_share(const es_comm *c, es_settings s, const es_bench_para
                             int64_t steps, bool prefetch) {
   es_assembly *p = NULL;
   es_batch *batch = NULL;
-  double wait = 0, all = 0, loss;
+  double wait = 0, all = 0;
+  es_step_result r;
   s.data.prefetch = prefetch;
   ES_TRY(es_assembly_create(c, &s, &p));
   es_status st = ES_OK;
@@ -172,7 +173,7 @@ static es_status wait_share(const es_comm *c, es_settings s, const es_bench_para
     const double start = es_now();
     st = es_comm_agree(c, es_loader_get(p->loader, i + b->warmup, &batch));
     const double got = es_now();
-    if (st == ES_OK) st = es_train_step(p->train, batch, 0, &loss);
+    if (st == ES_OK) st = es_train_step(p->train, batch, 0, &r);
     if (i >= 0) wait += got - start;
     if (i >= 0) all += es_now() - start;
   }

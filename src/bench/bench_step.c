@@ -31,33 +31,37 @@ typedef struct work {
   es_batch *batch;
   es_probe *probe;
   es_snapshot *snapshot;
+  int64_t snapshots; /**< taken so far */
 } work;
 
 static es_status step_in_memory(void *ctx, int64_t i) {
   const work *w = ctx;
-  double loss;
-  if (i == 0) memset(&w->p->train->clock, 0, sizeof w->p->train->clock);
-  return es_train_step(w->p->train, w->batch, 0, &loss);
+  es_step_result r;
+  if (i == 0) *es_train_clock(w->p->train) = (es_clock){0};
+  return es_train_step(w->p->train, w->batch, 0, &r);
 }
 
 static es_status step_with_data(void *ctx, int64_t i) {
   const work *w = ctx;
   es_train *t = w->p->train;
+  es_clock *clock = es_train_clock(t);
   es_batch *batch = NULL;
-  double loss;
-  if (i == 0) memset(&t->clock, 0, sizeof t->clock);
-  es_clock_mark(&t->clock);
-  ES_TRY(es_comm_agree(t->comm, es_loader_get(w->p->loader, t->step, &batch)));
-  es_clock_lap(&t->clock, ES_PHASE_DATA);
-  return es_train_step(t, batch, 0, &loss);
+  es_step_result r;
+  if (i == 0) *clock = (es_clock){0};
+  es_clock_mark(clock);
+  ES_TRY(es_comm_agree(es_train_comm(t),
+                       es_loader_get(w->p->loader, es_train_steps(t), &batch)));
+  es_clock_lap(clock, ES_PHASE_DATA);
+  return es_train_step(t, batch, 0, &r);
 }
 
 static es_status snapshot(void *ctx, int64_t i) {
-  const work *w = ctx;
+  work *w = ctx;
+  es_clock *const clock = es_train_clock(w->p->train);
+  const es_probe_time at = {w->snapshots++, 0}; /* a trajectory has one row a step */
   double loss;
-  if (i == 0) memset(&w->p->train->clock, 0, sizeof w->p->train->clock);
-  w->p->train->step++; /* a trajectory has one row a step */
-  return es_probe_measure(w->probe, w->p->train, w->snapshot, &loss);
+  if (i == 0) *clock = (es_clock){0};
+  return es_probe_measure(w->probe, at, clock, w->snapshot, &loss);
 }
 
 /* Collective. Snapshots into a trajectory that is removed again. */
@@ -71,7 +75,7 @@ static es_status time_snapshots(const es_comm *c, work *w, const es_settings *s,
   es_comm_bcast(c, &id, sizeof id, 0);
   snprintf(path, sizeof path, "eigenstep-bench-%lld.h5", (long long) id);
   es_status st;
-  ES_TRY_GOTO(es_grid_create(w->p->loss_comm, 0, &grid), done);
+  ES_TRY_GOTO(es_grid_create(w->p->layout.loss_comm, 0, &grid), done);
   ES_TRY_GOTO(es_traj_create(c, path, &traj), done);
   ES_TRY_GOTO(es_assembly_probe(c, w->p, s, grid, traj, &w->snapshot, &w->probe), done);
   st = es_bench_time(c, &often, snapshot, w, t);
@@ -112,7 +116,7 @@ static es_status measure(const es_comm *c, es_assembly *p, const es_settings *s,
   static const es_phase_id of_step[] = {ES_PHASE_FORWARD, ES_PHASE_LOSS,
                                         ES_PHASE_BACKWARD, ES_PHASE_ALLREDUCE,
                                         ES_PHASE_OPTIM};
-  const es_clock *clock = &p->train->clock;
+  const es_clock *clock = es_train_clock(p->train);
   work w = {.p = p};
   es_cadence every;
   r->data = o->data;

@@ -92,18 +92,24 @@ static es_status run_into(const es_job *job, const es_settings *s, es_run_folder
   if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
   ES_TRY_GOTO(
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
-  ES_TRY_GOTO(es_grid_create(p->loss_comm, 0, &grid), done);
+  ES_TRY_GOTO(es_grid_create(p->layout.loss_comm, 0, &grid), done);
   ES_TRY_GOTO(es_assembly_probe(c, p, s, grid, o->traj, &snap, &probe), done);
   if (set->wanted)
     ES_TRY_GOTO(
         es_accuracy_create(c, &s->selected.accuracy, &set->source, o->traj, &accuracy),
         done);
-  run.accuracy = accuracy;
   print_start(c, s, p);
   es_prediction_print_loss(s, p);
   ES_TRY_GOTO(es_prediction_make(c, grid, s, p, o->traj, &prediction), done);
-  run.ahead = prediction.series;
-  st = es_run_loop(&run, p->train, p->loader, probe, snap, o->traj, &stop);
+  run.prediction_series = prediction.series;
+  const es_run_parts parts = {.train = p->train,
+                              .loader = p->loader,
+                              .probe = probe,
+                              .snapshot = snap,
+                              .accuracy = accuracy,
+                              .traj = o->traj,
+                              .stop = &stop};
+  st = es_run_loop(&run, &parts);
   o->reason = es_stop_name(stop.cause);
   if (st == ES_OK || st == ES_STOPPED) {
     const es_status printed = print_steps(c, snap, &prediction);
@@ -126,11 +132,11 @@ es_status es_training_run(const es_job *job, es_config *cfg, const es_settings *
   es_status st = es_label_data_open(c, s, p, &set);
   es_stop_install(); /* what has a folder ends with a checkpoint and a STATUS in it */
   if (st == ES_OK)
-    st = resume ? es_run_folder_resume(job, cfg, p->train->step, o)
+    st = resume ? es_run_folder_resume(job, cfg, es_train_steps(p->train), o)
                 : es_run_folder_open(job, cfg, s->output.dir, o);
   if (st == ES_OK) {
     st = run_into(job, s, o, p, &set);
-    st = es_run_folder_close(job, o, st, p->train->step);
+    st = es_run_folder_close(job, o, st, es_train_steps(p->train));
   }
   es_label_data_close(&set);
   return st;

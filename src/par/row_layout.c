@@ -35,7 +35,7 @@ int es_row_layout_first(const es_row_layout *l, int own) {
 
 void es_row_layout_share(const es_row_layout *l, int64_t n, int64_t *first,
                          int64_t *count) {
-  es_comm_share(l->loss_comm, n, first, count);
+  es_comm_local_range(l->loss_comm, n, first, count);
 }
 
 es_status es_row_layout_gather(const es_row_layout *l, int own, size_t width,

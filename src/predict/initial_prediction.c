@@ -72,34 +72,20 @@ static const char *obstacle(const es_assembly *p, const es_loss_setup *setup) {
   return es_params_find(es_net_params(p->net), LAST_LAYER) < 0 ? "no last layer" : NULL;
 }
 
-/* Collective. A value of the network for the probe's pairs (-1: embeddings): of this
- * rank's, in deterministic mode of all. */
-static es_status read_rows(const es_comm *c, const es_settings *s, const es_assembly *p,
-                           int value, es_pairs *x) {
-  const int width = value < 0 ? es_net_dim(p->net) : es_net_shape(p->net, value).c;
-  const int64_t chunks = p->probe_pairs / p->probe_chunk;
-  const es_bn_mode mode = s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING;
-  int64_t lo, mine;
-  double *part = NULL;
-  es_comm_local_range(p->loss_comm, p->probe_chunk, &lo, &mine);
-  *x = (es_pairs){.total = p->probe_pairs, .n = chunks * mine, .m = width};
-  es_comm_scan(p->loss_comm, x->n, &x->first, NULL);
-  es_status st = ES_NEW(2 * mine * width, &part);
-  for (int v = 0; v < 2 && st == ES_OK; v++) st = ES_NEW(x->n * width, &x->x[v]);
-  st = es_comm_agree(c, st);
-  for (int64_t k = 0; k < chunks && st == ES_OK; k++) {
-    es_batch *b = NULL;
-    int n;
-    st = es_comm_agree(c, es_loader_get(p->probe_loader, k, &b));
-    if (st == ES_OK && value < 0) st = es_train_embed(p->train, b, mode, &n, part);
-    if (st == ES_OK && value >= 0)
-      st = es_train_features(p->train, b, mode, value, &n, part);
-    const int64_t size = mine * width;
-    for (int v = 0; v < 2 && st == ES_OK; v++)
-      memcpy(x->x[v] + k * size, part + v * size, (size_t) size * sizeof *part);
-  }
-  es_free(&part);
-  return st;
+/* Collective. A value of the network for the probe's pairs, of the rows that the loss
+ * takes on this rank. */
+static es_status read_rows(const es_settings *s, const es_assembly *p, int value,
+                           es_pairs *x) {
+  const es_probe_request request = {s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING,
+                                    value, 2};
+  *x = (es_pairs){.total = p->probe_pairs,
+                  .n = es_probe_data_rows(p->probe_data),
+                  .m = es_probe_data_width(p->probe_data, value)};
+  es_comm_scan(p->layout.loss_comm, x->n, &x->first, NULL);
+  es_status st = ES_NEW(x->n * x->m, &x->x[0]);
+  if (st == ES_OK) st = ES_NEW(x->n * x->m, &x->x[1]);
+  ES_TRY(es_comm_agree(p->layout.comm, st));
+  return es_probe_data_read(p->probe_data, &request, x->x, NULL);
 }
 
 /* Collective. Length of the point near which all embeddings of the start are; 0 if they
@@ -110,7 +96,7 @@ static es_status find_point(const es_comm *c, const es_settings *s, const es_ass
   es_pairs z = {0};
   double *sum = NULL, square = 0;
   es_status st = es_comm_agree(c, ES_NEW(d + 1, &sum));
-  if (st == ES_OK) st = read_rows(c, s, p, -1, &z);
+  if (st == ES_OK) st = read_rows(s, p, ES_PROBE_EMBEDDING, &z);
   *length = 0;
   if (st != ES_OK) goto done;
   for (int v = 0; v < 2; v++)
@@ -118,7 +104,7 @@ static es_status find_point(const es_comm *c, const es_settings *s, const es_ass
       sum[i % d] += z.x[v][i];
       sum[d] += z.x[v][i] * z.x[v][i];
     }
-  es_comm_sum_f64(p->loss_comm, sum, d + 1);
+  es_comm_sum_f64(p->layout.loss_comm, sum, d + 1);
   const double rows = 2 * (double) z.total;
   for (int j = 0; j < d; j++) square += sum[j] * sum[j] / rows / rows;
   if (sum[d] / rows - square < NEAR * square) *length = sqrt(square);
@@ -272,7 +258,7 @@ es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settin
     return ES_OK;
   }
   ES_TRY_GOTO(prepare(c, p, f, &w), done);
-  ES_TRY_GOTO(read_rows(c, s, p, p->features, &x), done);
+  ES_TRY_GOTO(read_rows(s, p, p->features, &x), done);
   if (solved)
     st = solve_flow(g, s, p, &x, w, t, f);
   else

@@ -145,7 +145,8 @@ static es_status prepare_descent(const es_comm *c, const es_settings *s, es_asse
 
 /* Losses of batch and probe, for the pairs of this rank; deterministic: for all pairs. */
 static es_status make_losses(const es_settings *s, es_assembly *p) {
-  const int ranks = p->loss_comm->size, dim = es_net_dim(p->net);
+  const es_comm *const c = p->layout.loss_comm;
+  const int ranks = c->size, dim = es_net_dim(p->net);
   const int64_t chunks = p->probe_pairs / p->probe_chunk;
   const es_loss_size batch = {.n_max = (int) ((s->batch.pairs + ranks - 1) / ranks),
                               .pairs = s->batch.pairs,
@@ -154,27 +155,40 @@ static es_status make_losses(const es_settings *s, es_assembly *p) {
                                   (int) (chunks * ((p->probe_chunk + ranks - 1) / ranks)),
                               .pairs = p->probe_pairs,
                               .dim = dim};
-  ES_TRY(es_loss_create(&s->selected.loss, &batch, p->loss_comm, &p->loss));
-  ES_TRY(es_loss_create(&s->selected.loss, &probe, p->loss_comm, &p->probe_loss));
+  ES_TRY(es_loss_create(&s->selected.loss, &batch, c, &p->loss));
+  ES_TRY(es_loss_create(&s->selected.loss, &probe, c, &p->probe_loss));
   return es_precondition_create(&s->precondition, p->loss, &p->precondition);
 }
 
-static es_status make_train(const es_comm *c, const es_settings *s, es_assembly *p) {
-  const int batch = es_loader_max(p->loader), chunk = es_loader_max(p->probe_loader);
-  const es_train_options o = {.comm = c,
+/* The held-out pairs through eval_net. */
+static es_status make_probe_data(const es_settings *s, es_assembly *p) {
+  const es_probe_data_options o = {.layout = p->layout,
+                                   .net = p->eval_net,
+                                   .loader = p->probe_loader,
+                                   .records = p->probe_pairs,
+                                   .chunk = p->probe_chunk,
+                                   .views = 2,
+                                   .groups = s->batch.bn_views == 0 ? 2 : 1,
+                                   .micro = (int) s->batch.micro};
+  return es_probe_data_create(&o, &p->probe_data);
+}
+
+/* Collective. */
+static es_status make_train(const es_settings *s, es_assembly *p) {
+  const es_train_options o = {.layout = p->layout,
                               .net = p->net,
-                              .eval_net = p->eval_net,
                               .loss = p->loss,
+                              .precondition = p->precondition,
                               .optim = p->optim,
-                              .n_max = batch > chunk ? batch : chunk,
+                              .n_max = es_loader_max(p->loader),
                               .groups = s->batch.bn_views == 0 ? 2 : 1,
                               .micro = (int) s->batch.micro,
                               .local_bn = !s->batch.sync_bn,
-                              .deterministic = s->parallel.deterministic};
-  ES_TRY(es_comm_agree(c, es_train_create(&o, &p->train)));
-  p->train->skip_max = s->run.skip_max;
-  p->train->data = (int64_t) p->data->checksum;
-  p->train->precondition = p->precondition;
+                              .skip_max = s->run.skip_max,
+                              .data = (int64_t) p->data->checksum};
+  es_status st = es_train_create(&o, &p->train);
+  if (st == ES_OK) st = make_probe_data(s, p);
+  ES_TRY(es_comm_agree(p->layout.comm, st));
   return es_train_share(p->train);
 }
 
@@ -209,15 +223,15 @@ es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly
   ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
   ES_TRY_GOTO(es_assembly_open_backend(c, s, p), fail);
   ES_TRY_GOTO(es_assembly_open_data(c, s, p), fail);
+  p->layout = es_row_layout_distributed(c);
   ES_TRY_GOTO(es_comm_agree(c, open_probe_loader(c, s, p)), fail);
   ES_TRY_GOTO(es_comm_agree(c, open_loader(c, s, p)), fail);
   ES_TRY_GOTO(build_net(c, s, p), fail);
   ES_TRY_GOTO(prepare_descent(c, s, p), fail);
   if (s->parallel.deterministic)
-    ES_TRY_GOTO(es_comm_agree(c, es_comm_create(MPI_COMM_SELF, &p->self)), fail);
-  p->loss_comm = p->self != NULL ? p->self : c;
+    ES_TRY_GOTO(es_row_layout_replicate(c, &p->layout), fail);
   ES_TRY_GOTO(es_comm_agree(c, make_losses(s, p)), fail);
-  ES_TRY_GOTO(make_train(c, s, p), fail);
+  ES_TRY_GOTO(make_train(s, p), fail);
   *out = p;
   return ES_OK;
 fail:
@@ -255,7 +269,8 @@ es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
   if (st == ES_OK) st = es_comm_agree(c, es_settings_check_ranks(&shared, c->size));
   if (st == ES_OK) st = es_comm_agree(c, open_probe_loader(c, &shared, p));
   if (st == ES_OK) st = build_net(c, &shared, p);
-  p->loss_comm = c;
+  p->layout = es_row_layout_distributed(c);
+  if (st == ES_OK) st = es_comm_agree(c, make_probe_data(&shared, p));
   if (st == ES_OK)
     *out = p;
   else
@@ -308,12 +323,14 @@ es_status es_assembly_probe(const es_comm *c, const es_assembly *p, const es_set
   o.settled = modes.settled;
   o.alone = modes.alone;
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
+  const es_probe_options measured = {.layout = p->layout,
+                                     .data = p->probe_data,
+                                     .loss = p->probe_loss,
+                                     .mode = s->spectrum.bn == 0 ? ES_BN_BATCH
+                                                                 : ES_BN_RUNNING,
+                                     .views = es_snapshot_views(&s->spectrum, &o)};
   es_status st = write_labels(c, p, snap);
-  if (st == ES_OK)
-    st = es_comm_agree(
-        c, es_probe_create(p->loss_comm, p->probe_loader, p->probe_pairs, p->probe_chunk,
-                           es_snapshot_views(&s->spectrum, &o), o.dim, p->probe_loss,
-                           s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING, probe));
+  if (st == ES_OK) st = es_comm_agree(c, es_probe_create(&measured, probe));
   if (st == ES_OK)
     *snapshot = snap;
   else
@@ -324,6 +341,7 @@ es_status es_assembly_probe(const es_comm *c, const es_assembly *p, const es_set
 void es_assembly_destroy(es_assembly **pp) {
   es_assembly *p = *pp;
   if (p == NULL) return;
+  es_probe_data_destroy(&p->probe_data);
   es_train_destroy(&p->train);
   es_optim_destroy(&p->optim);
   es_precondition_destroy(&p->precondition);
@@ -337,6 +355,6 @@ void es_assembly_destroy(es_assembly **pp) {
   es_dataset_close(&p->held_out);
   es_dataset_close(&p->data);
   es_backend_close(&p->backend);
-  es_comm_destroy(&p->self);
+  es_row_layout_free(&p->layout);
   es_free(pp);
 }

@@ -56,14 +56,15 @@ static es_status open_loaders(const es_comm *c, const es_augment_steps *plain,
     ES_TRY(es_loader_create(c, ds, set->plain[i], view, &o[i], &set->loader[i]));
   }
   set->source = (es_accuracy_source){
+      .net = p->eval_net,
+      .features = p->features,
+      .micro = (int) s->batch.micro,
       .bank_loader = set->loader[0],
       .test_loader = set->loader[1],
       .bank = taken[0],
       .test = taken[1],
       .chunk = s->batch.pairs,
       .classes = bank->labels > test->labels ? bank->labels : test->labels,
-      .features = p->features,
-      .dim = es_net_shape(p->net, p->features).c,
       .data_name = s->data.name};
   return ES_OK;
 }

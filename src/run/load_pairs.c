@@ -3,6 +3,7 @@
 #include "eigenstep/load_pairs.h"
 
 #include "eigenstep/mem.h"
+#include "eigenstep/run_loop.h"
 #include "eigenstep/selected.h"
 
 es_status es_pairs_source_read(es_config *cfg, es_pairs_source *s) {

@@ -39,6 +39,7 @@ static es_status fill_batch(es_network *q, int set, int64_t from, int64_t total)
   b->n = (int) n;
   ES_TRY(ES_NEW(2 * n * p->m, &b->x));
   ES_TRY(ES_NEW(n, &b->id));
+  ES_TRY(ES_NEW(2 * n * q->m->par.dim, &s->z));
   for (int64_t i = 0; i < n; i++) b->id[i] = begin + i;
   for (int v = 0; v < 2; v++)
     for (int64_t i = 0; i < n * p->m; i++)
@@ -75,6 +76,7 @@ void es_network_close(es_network *q) {
   for (int s = 0; s < 2; s++) {
     es_free(&q->set[s].batch.x);
     es_free(&q->set[s].batch.id);
+    es_free(&q->set[s].z);
   }
   es_backend_close(&q->backend);
 }
@@ -153,7 +155,7 @@ es_status es_network_make(es_network *q, int width, uint64_t seed) {
   if (st == ES_OK) st = es_optim_create(&sgd, NULL, es_net_params(q->net), &q->optim);
   ES_TRY(es_comm_agree(m->comm, st));
   ES_TRY(make_loss(q));
-  const es_train_options t = {.comm = m->comm,
+  const es_train_options t = {.layout = es_row_layout_distributed(m->comm),
                               .net = q->net,
                               .loss = q->loss,
                               .optim = q->optim,

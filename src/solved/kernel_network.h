@@ -12,6 +12,7 @@ enum { ES_SET_TRAIN = 0, ES_SET_HELD_OUT = 1 };
 /** Pairs of one set, as the network takes them. */
 typedef struct es_network_set {
   es_batch batch; /**< of this rank; x and id owned */
+  double *z;      /**< [2 batch.n, d] its embeddings; owned */
   int64_t first;  /**< where they begin in the set */
   int64_t n;      /**< pairs over all ranks */
 } es_network_set;

@@ -23,7 +23,7 @@ static es_status embed(es_network *q, double *f) {
   double *to = f;
   for (int s = 0; s < 2; s++) {
     const es_batch *b = &q->set[s].batch;
-    double *z = q->train->zd;
+    double *z = q->set[s].z;
     int n;
     ES_TRY(es_comm_agree(c, es_train_embed(q->train, b, ES_BN_BATCH, &n, z)));
     for (int v = 0; v < 2; v++)
@@ -40,7 +40,7 @@ static es_status embed(es_network *q, double *f) {
 /* Collective. C of the embeddings of the last step. */
 static void correlate(const es_network *q, double *c) {
   const int d = (int) q->m->par.dim, n = q->set[ES_SET_TRAIN].batch.n;
-  const double *z = q->train->zd;
+  const double *z = es_train_embeddings(q->train);
   memset(c, 0, (size_t) (d * d) * sizeof *c);
   if (n > 0)
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n,
@@ -53,10 +53,10 @@ static void correlate(const es_network *q, double *c) {
 }
 
 static es_status train(es_network *q, int64_t steps, es_crossings *crossings, double *c) {
-  double loss;
+  es_step_result r;
   for (int64_t s = 0; s < steps; s++) {
     ES_TRY(es_comm_agree(q->m->comm, es_train_step(q->train, &q->set[ES_SET_TRAIN].batch,
-                                                   q->optim->par.lr, &loss)));
+                                                   q->optim->par.lr, &r)));
     correlate(q, c);
     ES_TRY(es_crossings_update(crossings, (double) s, c));
   }

@@ -42,8 +42,8 @@ struct es_accuracy {
   es_accuracy_choice which; /* its values are borrowed */
   int series[ES_ACCURACY_MAX];
   double value[ES_ACCURACY_MAX];
+  es_probe_data *bank_data, *test_data; /* owned */
   es_labelled bank, test;
-  float *chunk; /* [rows of a forward, dim] owned */
 };
 
 size_t es_accuracy_list(const es_accuracy_ops *const **list) {
@@ -88,12 +88,21 @@ es_status es_accuracy_find(const char *list, es_accuracy_choice *c) {
   return ES_OK;
 }
 
-/* Room for this rank's part of `total` records in chunks. */
-static es_status make_set(const es_comm *c, const es_accuracy_source *s, int64_t total,
-                          int dim, es_labelled *set) {
-  int64_t lo, mine;
-  es_comm_local_range(c, s->chunk, &lo, &mine);
-  const int64_t room = (total + s->chunk - 1) / s->chunk * mine;
+/* The records of a loader through the network, and room for this rank's part of them. */
+static es_status make_set(const es_accuracy *a, es_loader *loader, int64_t total,
+                          es_probe_data **data, es_labelled *set) {
+  const es_accuracy_source *const s = &a->source;
+  const es_probe_data_options o = {.layout = es_row_layout_distributed(a->comm),
+                                   .net = s->net,
+                                   .loader = loader,
+                                   .records = total,
+                                   .chunk = s->chunk,
+                                   .views = 1,
+                                   .groups = 1,
+                                   .micro = s->micro};
+  ES_TRY(es_probe_data_create(&o, data));
+  const int dim = es_probe_data_width(*data, s->features);
+  const int64_t room = es_probe_data_rows(*data);
   *set = (es_labelled){.total = total, .dim = dim, .classes = s->classes};
   ES_TRY(ES_NEW(room * dim, &set->x));
   ES_TRY(ES_NEW(room, &set->label));
@@ -101,13 +110,10 @@ static es_status make_set(const es_comm *c, const es_accuracy_source *s, int64_t
 }
 
 static es_status prepare(es_accuracy *a) {
-  const int dim = a->source.dim;
-  int64_t lo, mine;
+  const es_accuracy_source *const s = &a->source;
   for (int k = 0; k < a->which.n; k++) a->value[k] = NAN;
-  es_comm_local_range(a->comm, a->source.chunk, &lo, &mine);
-  ES_TRY(ES_NEW(mine * dim, &a->chunk));
-  ES_TRY(make_set(a->comm, &a->source, a->source.bank, dim, &a->bank));
-  return make_set(a->comm, &a->source, a->source.test, dim, &a->test);
+  ES_TRY(make_set(a, s->bank_loader, s->bank, &a->bank_data, &a->bank));
+  return make_set(a, s->test_loader, s->test, &a->test_data, &a->test);
 }
 
 static es_status declare(es_accuracy *a) {
@@ -152,66 +158,52 @@ void es_accuracy_destroy(es_accuracy **a) {
   if (*a == NULL) return;
   free_set(&(*a)->bank);
   free_set(&(*a)->test);
-  es_free(&(*a)->chunk);
+  es_probe_data_destroy(&(*a)->bank_data);
+  es_probe_data_destroy(&(*a)->test_data);
   es_free(a);
 }
 
-/* This rank's rows of one chunk; the last chunk may reach beyond the records wanted. */
-static es_status take_rows(const es_accuracy *a, const es_batch *b, int64_t first,
-                           es_labelled *set) {
-  for (int i = 0; i < b->n && first + i < set->total; i++) {
+/* What features of a chunk are added to. */
+typedef struct target {
+  const es_accuracy *a;
+  es_labelled *set;
+} target;
+
+static es_status add_rows(void *ctx, const es_probe_rows *rows) {
+  const target *const t = ctx;
+  es_labelled *const set = t->set;
+  const es_batch *const b = rows->batch;
+  for (int i = 0; i < rows->n; i++) {
     ES_CHECK(
         b->label[i] >= 0 && b->label[i] < set->classes, ES_EFORMAT,
         "accuracy.list: record %lld of data set '%s' has no label, expected one of %d "
         "classes",
-        (long long) b->id[i], a->source.data_name, set->classes);
-    memcpy(set->x + set->n * set->dim, a->chunk + (size_t) i * (size_t) set->dim,
-           (size_t) set->dim * sizeof *set->x);
+        (long long) b->id[i], t->a->source.data_name, set->classes);
+    const double *const from = rows->value[0] + (size_t) i * (size_t) set->dim;
+    float *const to = set->x + set->n * set->dim;
+    for (int j = 0; j < set->dim; j++) to[j] = (float) from[j];
     set->label[set->n] = b->label[i];
-    set->id[set->n++] = first + i;
+    set->id[set->n++] = rows->first + i;
   }
   return ES_OK;
 }
 
-/* Features of the first view of each record of a batch, as many at a time as the network
- * has room for. */
-static es_status features(const es_accuracy *a, es_train *t, const es_batch *b) {
-  const es_shape s = es_net_shape(t->eval_net, 0);
-  const size_t image = (size_t) s.c * (size_t) s.h * (size_t) s.w;
-  const size_t dim = (size_t) a->bank.dim;
-  const int most = t->micro > 0 ? 2 * t->micro : b->n;
-  for (int i = 0; i < b->n; i += most) {
-    const int n = b->n - i < most ? b->n - i : most;
-    ES_TRY(es_net_forward(t->eval_net, n, 1, ES_BN_RUNNING, b->x + (size_t) i * image,
-                          t->z));
-    ES_TRY(es_net_read(t->eval_net, a->source.features, a->chunk + (size_t) i * dim));
-  }
-  return ES_OK;
-}
-
-/* Collective. Features of a whole set: the first view of each record. */
-static es_status embed(es_accuracy *a, es_train *t, es_loader *loader, es_labelled *set) {
-  const int64_t chunk = a->source.chunk;
-  int64_t lo, mine;
-  es_comm_local_range(a->comm, chunk, &lo, &mine);
+/* Collective. Features of the first view of each record. */
+static es_status read_features(const es_accuracy *a, es_probe_data *data,
+                               es_labelled *set) {
+  const es_probe_request features = {ES_BN_RUNNING, a->source.features, 1};
+  target t = {a, set};
   set->n = 0;
-  for (int64_t c = 0; c * chunk < set->total; c++) {
-    es_batch *b = NULL;
-    ES_TRY(es_comm_agree(a->comm, es_loader_get(loader, c, &b)));
-    es_status st = features(a, t, b);
-    if (st == ES_OK) st = take_rows(a, b, c * chunk + lo, set);
-    ES_TRY(es_comm_agree(a->comm, st));
-  }
-  return ES_OK;
+  return es_probe_data_each(data, &features, add_rows, &t);
 }
 
-es_status es_accuracy_measure(es_accuracy *a, es_train *t) {
-  ES_TRY(embed(a, t, a->source.bank_loader, &a->bank));
-  ES_TRY(embed(a, t, a->source.test_loader, &a->test));
+es_status es_accuracy_measure(es_accuracy *a, int64_t step, double time) {
+  ES_TRY(read_features(a, a->bank_data, &a->bank));
+  ES_TRY(read_features(a, a->test_data, &a->test));
   for (int k = 0; k < a->which.n; k++) {
     ES_TRY(a->which.ops[k]->eval(a->comm, a->which.par[k], &a->bank, &a->test,
                                  &a->value[k]));
-    ES_TRY(es_traj_append(a->traj, a->series[k], t->step, t->time, &a->value[k]));
+    ES_TRY(es_traj_append(a->traj, a->series[k], step, time, &a->value[k]));
   }
   return ES_OK;
 }

@@ -1,25 +1,54 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file passes.c  A batch through the network and back, whole or a few pairs at a time.
  *
- *  With `micro` the network's memory is that of `micro` pairs. Forward keeps the
- *  embeddings alone; the loss is that of the whole batch; backward runs each part through
- *  the network once more before its share of dL/dz goes back (GradCache: Gao, Zhang, Han,
+ *  With `micro` the network's memory is that of `micro` pairs. Forward keeps only the
+ *  embeddings; the loss is that of the whole batch; backward runs each part through the
+ *  network once more before its share of dL/dz goes back (GradCache: Gao, Zhang, Han,
  *  Callan 2021). Accumulating the gradients of the parts' own losses would be wrong:
- *  these losses are no sums over pairs. */
+ *  these losses are not sums over pairs. */
+#include "passes.h"
+
 #include <string.h>
 #include "eigenstep/mem.h"
-#include "eigenstep/train.h"
 
-/** Pairs [first, first + n) of this rank's. */
+/** Pairs [first, first + n) of this rank. */
 typedef struct part {
   int first, n;
 } part;
 
-/** Collective. Passes for the batch, the same number on all ranks: batch norm talks. */
-static int count_passes(const es_train *t, int pairs) {
-  if (t->micro == 0) return 1;
-  int64_t passes = (pairs + t->micro - 1) / t->micro;
-  es_comm_max_i64(t->comm, &passes, 1);
+static size_t image_size(const es_passes *p) {
+  const es_shape s = es_net_shape(p->o.net, 0);
+  return (size_t) s.c * (size_t) s.h * (size_t) s.w;
+}
+
+es_status es_passes_create(const es_passes_options *o, es_passes *p) {
+  const int views = o->views, room = 2 * o->micro / views;
+  const bool cut = o->micro > 0 && room < o->n_max;
+  const size_t most = (size_t) views * (size_t) (cut ? room : o->n_max);
+  const size_t dim = (size_t) es_net_dim(o->net);
+  es_status st;
+  *p = (es_passes){.o = *o, .per_pass = o->micro > 0 ? room : 0};
+  if (cut && views == 2) ES_TRY_GOTO(ES_NEW(most * image_size(p), &p->images), fail);
+  ES_TRY_GOTO(ES_NEW(most * dim, &p->z), fail);
+  if (o->backward) ES_TRY_GOTO(ES_NEW(most * dim, &p->dz), fail);
+  return ES_OK;
+fail:
+  es_passes_free(p);
+  return st;
+}
+
+void es_passes_free(es_passes *p) {
+  es_free(&p->images);
+  es_free(&p->z);
+  es_free(&p->dz);
+}
+
+/** Collective. Passes for the batch, the same number on all ranks, as batch norm sums
+ *  over ranks in each. */
+static int count_passes(const es_passes *p, int pairs) {
+  if (p->per_pass == 0) return 1;
+  int64_t passes = (pairs + p->per_pass - 1) / p->per_pass;
+  es_comm_max_i64(p->o.layout.comm, &passes, 1);
   return passes > 0 ? (int) passes : 1;
 }
 
@@ -28,102 +57,87 @@ static part part_of(int pairs, int pass, int passes) {
   return (part){first, (int) ((int64_t) pairs * (pass + 1) / passes) - first};
 }
 
-/** Images of both views of a part, next to each other. */
-static const float *images_of(const es_train *t, const es_batch *b, part p) {
-  if (p.n == b->n) return b->x;
-  const es_shape s = es_net_shape(t->net, 0);
-  const size_t image = (size_t) s.c * (size_t) s.h * (size_t) s.w;
-  const size_t size = (size_t) p.n * image;
+/** Images of a part, one view behind the other. */
+static const float *images_of(const es_passes *p, const es_batch *b, part of) {
+  const size_t image = image_size(p), size = (size_t) of.n * image;
+  if (p->o.views == 1) return b->x + (size_t) of.first * image;
+  if (of.n == b->n) return b->x;
   for (int view = 0; view < 2; view++)
-    memcpy(t->x + (size_t) view * size, b->x + (size_t) (view * b->n + p.first) * image,
-           size * sizeof(float));
-  return t->x;
+    memcpy(p->images + (size_t) view * size,
+           b->x + (size_t) (view * b->n + of.first) * image, size * sizeof(float));
+  return p->images;
 }
 
-/** Collective; where a rank fails alone, the others are in batch norm's sums. */
-static es_status forward(es_train *t, es_net *net, const es_batch *b, part p,
-                         es_bn_mode mode) {
-  const float *const x = images_of(t, b, p);
-  return es_comm_abort_if_alone(t->comm,
-                                es_net_forward(net, 2 * p.n, t->groups, mode, x, t->z));
+/** Collective; where a rank fails alone, the others wait in batch norm's sums. */
+static es_status forward(es_passes *p, const es_batch *b, part of, es_bn_mode mode) {
+  const float *const x = images_of(p, b, of);
+  return es_comm_abort_if_alone(
+      p->o.layout.comm,
+      es_net_forward(p->o.net, p->o.views * of.n, p->o.groups, mode, x, p->z));
 }
 
-/** Row of this rank's first pair in a view as the loss sees it, and rows of a view. */
-static int rows_of(const es_train *t, int pairs, int *first) {
-  *first = t->deterministic ? t->comm->rank * pairs : 0;
-  return t->deterministic ? t->comm->size * pairs : pairs;
-}
-
-/** Collective. Fill in the other ranks' rows of both views. */
-static es_status gather(const es_train *t, int pairs, size_t dim, double *z) {
-  int first;
-  const int rows = rows_of(t, pairs, &first);
-  for (size_t view = 0; view < 2; view++) {
-    double *const all = z + view * (size_t) rows * dim;
-    ES_TRY(es_comm_allgather(t->comm, all + (size_t) first * dim, pairs,
-                             dim * sizeof *all, all));
-  }
-  return ES_OK;
-}
-
-/** Collective. Rows of a value, through `pass`, which has room for a pass of it; value
- *  -1: the output, which forward leaves in `pass` = t->z. */
-static es_status run(es_train *t, const es_batch *b, es_bn_mode mode, int value,
-                     size_t dim, float *pass, int *n, double *z) {
-  const int passes = count_passes(t, b->n);
-  int first;
-  const int rows = rows_of(t, b->n, &first);
-  es_net *const net = mode == ES_BN_TRAIN ? t->net : t->eval_net;
+/** Collective. Rows of a value, which `pass` has room for in one pass; value -1: the
+ *  output, which forward leaves in `pass` = p->z. */
+static es_status run(es_passes *p, const es_batch *b, es_bn_mode mode, int value,
+                     size_t dim, float *pass, double *const *view) {
+  const es_row_layout *const layout = &p->o.layout;
+  const int passes = count_passes(p, b->n);
+  const int own = es_row_layout_first(layout, b->n);
   for (int c = 0; c < passes; c++) {
-    const part p = part_of(b->n, c, passes);
-    ES_TRY(forward(t, net, b, p, mode));
-    if (value >= 0) ES_TRY(es_comm_agree(t->comm, es_net_read(net, value, pass)));
-    const size_t count = (size_t) p.n * dim;
-    for (int view = 0; view < 2; view++) {
-      const float *from = pass + (size_t) view * count;
-      double *to = z + (size_t) (view * rows + first + p.first) * dim;
+    const part of = part_of(b->n, c, passes);
+    const size_t count = (size_t) of.n * dim;
+    ES_TRY(forward(p, b, of, mode));
+    if (value >= 0)
+      ES_TRY(es_comm_agree(layout->comm, es_net_read(p->o.net, value, pass)));
+    for (int v = 0; v < p->o.views; v++) {
+      const float *from = pass + (size_t) v * count;
+      double *to = view[v] + (size_t) (own + of.first) * dim;
       for (size_t i = 0; i < count; i++) to[i] = from[i];
     }
   }
-  if (t->deterministic) ES_TRY(gather(t, b->n, dim, z));
-  *n = rows;
+  for (int v = 0; v < p->o.views; v++)
+    ES_TRY(es_row_layout_gather(layout, b->n, dim, view[v]));
   return ES_OK;
 }
 
-es_status es_train_embed(es_train *t, const es_batch *b, es_bn_mode mode, int *n,
-                         double *z) {
-  return run(t, b, mode, -1, (size_t) es_net_dim(t->net), t->z, n, z);
+es_status es_passes_embed(es_passes *p, const es_batch *b, es_bn_mode mode,
+                          double *const *view) {
+  return run(p, b, mode, -1, (size_t) es_net_dim(p->o.net), p->z, view);
 }
 
-es_status es_train_features(es_train *t, const es_batch *b, es_bn_mode mode, int value,
-                            int *n, double *z) {
-  const es_shape s = es_net_shape(t->net, value);
+es_status es_passes_read(es_passes *p, const es_batch *b, es_bn_mode mode, int value,
+                         double *const *view) {
+  const es_shape s = es_net_shape(p->o.net, value);
   const size_t dim = (size_t) s.c * (size_t) s.h * (size_t) s.w;
+  const int most = p->per_pass > 0 && p->per_pass < b->n ? p->per_pass : b->n;
   float *pass = NULL;
-  es_status st = es_comm_agree(t->comm, ES_NEW(2 * (size_t) b->n * dim, &pass));
-  if (st == ES_OK) st = run(t, b, mode, value, dim, pass, n, z);
+  es_status st = ES_NEW((size_t) p->o.views * (size_t) most * dim, &pass);
+  st = es_comm_agree(p->o.layout.comm, st);
+  if (st == ES_OK) st = run(p, b, mode, value, dim, pass, view);
   es_free(&pass);
   return st;
 }
 
-es_status es_train_backward(es_train *t, const es_batch *b, const double *dz,
-                            const es_net_listener *to) {
-  const int passes = count_passes(t, b->n);
-  const size_t dim = (size_t) es_net_dim(t->net);
-  int first;
-  const int rows = rows_of(t, b->n, &first);
+es_status es_passes_backward(es_passes *p, const es_batch *b, const double *dz,
+                             const es_net_listener *listener) {
+  const es_row_layout *const layout = &p->o.layout;
+  const int passes = count_passes(p, b->n);
+  const size_t dim = (size_t) es_net_dim(p->o.net);
+  const int own = es_row_layout_first(layout, b->n);
+  const int rows = es_row_layout_rows(layout, b->n);
   for (int c = passes - 1; c >= 0; c--) {
-    const part p = part_of(b->n, c, passes);
-    /* the network still holds the last part; running averages have seen the others */
-    if (c < passes - 1) ES_TRY(forward(t, t->net, b, p, ES_BN_BATCH));
-    const size_t count = (size_t) p.n * dim;
+    const part of = part_of(b->n, c, passes);
+    /* the network still holds the last part; the others already went into the running
+     * averages */
+    if (c < passes - 1) ES_TRY(forward(p, b, of, ES_BN_BATCH));
+    const size_t count = (size_t) of.n * dim;
     for (int view = 0; view < 2; view++) {
-      const double *from = dz + (size_t) (view * rows + first + p.first) * dim;
-      float *part_dz = t->dz + (size_t) view * count;
-      for (size_t i = 0; i < count; i++) part_dz[i] = (float) from[i];
+      const double *from = dz + (size_t) (view * rows + own + of.first) * dim;
+      float *to = p->dz + (size_t) view * count;
+      for (size_t i = 0; i < count; i++) to[i] = (float) from[i];
     }
     ES_TRY(es_comm_abort_if_alone(
-        t->comm, es_net_backward_tell(t->net, t->dz, c == 0 ? to : NULL)));
+        layout->comm, es_net_backward_tell(p->o.net, p->dz, c == 0 ? listener : NULL)));
   }
   return ES_OK;
 }

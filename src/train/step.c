@@ -1,131 +1,75 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file step.c  One training step. */
-#include "exchange.h"
-
+/** @file step.c  One training step:
+ *
+ *      batch -> forward -> loss -> backward, gradients summed over ranks -> update
+ *
+ *  in two halves, between which nothing of the batch is needed any more. */
 #include <math.h>
-#include "eigenstep/mem.h"
-#include "skip.h"
+#include "train_private.h"
 
-es_status es_train_create(const es_train_options *o, es_train **out) {
-  es_train *t = NULL;
-  const es_shape s = es_net_shape(o->net, 0);
-  const size_t image = (size_t) s.c * (size_t) s.h * (size_t) s.w;
-  const bool cut = o->micro > 0 && o->micro < o->n_max;
-  const size_t dim = (size_t) es_net_dim(o->net), most = (size_t) o->n_max;
-  const size_t pass = cut ? (size_t) o->micro : most;
-  const size_t seen = o->deterministic ? most * (size_t) o->comm->size : most;
-  es_status st;
-  ES_TRY_GOTO(ES_NEW(1, &t), fail);
-  if (cut) ES_TRY_GOTO(ES_NEW(2 * pass * image, &t->x), fail);
-  ES_TRY_GOTO(ES_NEW(2 * pass * dim, &t->z), fail);
-  ES_TRY_GOTO(ES_NEW(2 * pass * dim, &t->dz), fail);
-  ES_TRY_GOTO(ES_NEW(2 * seen * dim, &t->zd), fail);
-  ES_TRY_GOTO(ES_NEW(2 * seen * dim, &t->dzd), fail);
-  ES_TRY_GOTO(ES_NEW(es_net_params(o->net)->n_state, &t->kept), fail);
-  t->comm = o->comm;
-  t->net = o->net;
-  t->eval_net = o->eval_net != NULL ? o->eval_net : o->net;
-  t->loss = o->loss;
-  t->optim = o->optim;
-  t->groups = o->groups;
-  t->micro = o->micro;
-  t->local_bn = o->local_bn;
-  t->deterministic = o->deterministic;
-  *out = t;
-  return ES_OK;
-fail:
-  es_train_destroy(&t);
-  return st;
+/* L of the global batch, and dL/dz of it in place of dz. Every rank may fail alone: where
+ * rows are replicated each evaluates the loss by itself. */
+static es_status evaluate_loss(es_train *t, int n, double lr, double *loss) {
+  const size_t view = (size_t) n * (size_t) es_net_dim(t->passes.o.net);
+  double *const z = t->rows.z, *const dz = t->rows.dz;
+  const es_loss_batch rows = {n, {z, z + view}, {dz, dz + view}};
+  es_status st = es_loss_eval(t->loss, &rows, loss);
+  if (st == ES_OK) st = es_precondition_apply(t->precondition, lr, &rows);
+  return es_comm_abort_if_alone(t->layout.comm, st);
 }
 
-void es_train_destroy(es_train **t) {
-  if (*t == NULL) return;
-  es_reduction_destroy(&(*t)->reduction);
-  es_free(&(*t)->x);
-  es_free(&(*t)->z);
-  es_free(&(*t)->dz);
-  es_free(&(*t)->zd);
-  es_free(&(*t)->dzd);
-  es_free(&(*t)->kept);
-  es_free(t);
-}
-
-es_status es_train_gradient(es_train *t, const es_batch *b, double lr, double *loss) {
+es_status es_train_gradient(es_train *t, const es_batch *b, double lr,
+                            es_step_result *r) {
+  es_net *const net = t->passes.o.net;
   int n;
-
-  t->lr = lr;
+  *r = (es_step_result){.lr = lr, .loss = NAN, .norm = NAN};
   es_clock_mark(&t->clock);
-  ES_TRY(es_comm_abort_if_alone(t->comm, es_skip_keep(t)));
-  ES_TRY(es_train_embed(t, b, ES_BN_TRAIN, &n, t->zd));
+  ES_TRY(es_comm_abort_if_alone(t->layout.comm, es_nonfinite_save(&t->nonfinite)));
+  ES_TRY(es_train_embed(t, b, ES_BN_TRAIN, &n, t->rows.z));
   es_clock_lap(&t->clock, ES_PHASE_FORWARD);
 
-  const size_t half = (size_t) n * (size_t) es_net_dim(t->net);
-  const es_loss_batch pairs = {n, {t->zd, t->zd + half}, {t->dzd, t->dzd + half}};
-  es_status st = es_loss_eval(t->loss, &pairs, loss);
-  if (st == ES_OK) st = es_precondition_apply(t->precondition, lr, &pairs);
-  ES_TRY(es_comm_abort_if_alone(t->comm,
-                                st)); /* deterministic: each rank has a loss by itself */
-  es_skip_note(t, b, n, *loss);
+  ES_TRY(evaluate_loss(t, n, lr, &r->loss));
+  es_nonfinite_count(&t->layout, b, es_net_dim(net), t->rows.z, t->rows.dz, &r->values);
   es_clock_lap(&t->clock, ES_PHASE_LOSS);
 
-  es_net_zero_grad(t->net);
-  return es_exchange_backward(t, b);
-}
-
-es_status es_train_update(es_train *t, int64_t *vote) {
-  /* dz is the gradient of the global loss, so the ranks' shares add up: a sum, no average
-   */
-  ES_TRY(es_exchange_sum(t, vote));
-  ES_TRY(es_exchange_update(t));
-  t->step++;
+  es_net_zero_grad(net);
+  ES_TRY(es_passes_backward(&t->passes, b, t->rows.dz,
+                            es_gradient_reduction_listener(&t->reduction)));
+  es_clock_lap(&t->clock, ES_PHASE_BACKWARD);
   return ES_OK;
 }
 
-es_status es_train_step(es_train *t, const es_batch *b, double lr, double *loss) {
-  ES_TRY(es_train_gradient(t, b, lr, loss));
-  return es_train_update(t, NULL);
-}
-
-es_status es_train_sync_bn(es_train *t) {
-  if (!t->local_bn || t->comm->size == 1) return ES_OK;
-  const es_params *p = es_net_params(t->net);
-  const es_backend_ops *ops = p->backend->ops;
-  es_status st = ops->allreduce(p->backend, t->comm, p->state, (size_t) p->n_state);
-  if (st == ES_OK)
-    st = ops->scale(p->backend, (size_t) p->n_state, 1.0 / t->comm->size, p->state);
-  return es_comm_abort_if_alone(t->comm, st);
-}
-
-es_status es_train_visit_view(int64_t view[3], es_visitor *v) {
-  es_item item = {"train/view", ES_ITEM_I64, 1, {3}, view};
-  return v->item(v, &item);
-}
-
-static es_status visit_data(const es_train *t, es_visitor *v) {
-  int64_t data = t->data;
-  es_item item = {"train/data", ES_ITEM_I64, 1, {1}, &data};
-  ES_TRY(v->item(v, &item));
-  ES_CHECK(data == t->data, ES_ECONFIG,
-           "data.path: got data of checksum %016llx, expected the checkpoint's, %016llx",
-           (unsigned long long) t->data, (unsigned long long) data);
+/* The decision rests on numbers that are the same on all ranks. */
+static es_status update_or_skip(es_train *t, es_step_result *r) {
+  const es_partition *const part = es_gradient_reduction_part(&t->reduction);
+  const es_comm *const c = t->layout.comm;
+  ES_TRY(es_comm_abort_if_alone(c, es_optim_norm(t->optim, part, &r->norm)));
+  r->updated = isfinite(r->norm) && isfinite(r->loss);
+  if (!r->updated) {
+    es_precondition_forget(t->precondition);
+    return es_nonfinite_skip(&t->nonfinite, t->done.steps, r);
+  }
+  ES_TRY(es_comm_abort_if_alone(c, es_optim_update_part(t->optim, r->lr, part)));
+  t->nonfinite.in_row = 0;
+  t->done.time += r->lr;
   return ES_OK;
 }
 
-es_status es_train_visit(void *train, es_visitor *v) {
-  es_train *t = train;
-  const es_shape input = es_net_shape(t->net, 0);
-  int64_t view[3] = {input.c, input.h, input.w};
-  ES_TRY(es_train_visit_view(view, v));
-  ES_TRY(visit_data(t, v));
-  es_item step = {"train/step", ES_ITEM_I64, 1, {1}, &t->step};
-  es_item time = {"train/time", ES_ITEM_F64, 1, {1}, &t->time};
-  ES_TRY(v->item(v, &step));
-  ES_TRY(v->item(v, &time));
-  es_item skipped = {"train/skipped", ES_ITEM_I64, 1, {1}, &t->skipped};
-  es_item in_row = {"train/skipped_in_row", ES_ITEM_I64, 1, {1}, &t->in_row};
-  ES_TRY(v->item(v, &skipped));
-  ES_TRY(v->item(v, &in_row));
-  ES_TRY(es_params_visit(es_net_params(t->net), v));
-  ES_TRY(es_precondition_visit(t->precondition, v));
-  return es_optim_visit(t->optim, v);
+es_status es_train_update(es_train *t, es_step_result *r, int64_t *flags) {
+  es_clock_mark(&t->clock);
+  ES_TRY(es_gradient_reduction_finish(&t->reduction, flags));
+  es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
+
+  ES_TRY(update_or_skip(t, r));
+  es_clock_lap(&t->clock, ES_PHASE_OPTIM);
+
+  es_gradient_reduction_barrier(&t->reduction);
+  es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
+  t->done.steps++;
+  return ES_OK;
+}
+
+es_status es_train_step(es_train *t, const es_batch *b, double lr, es_step_result *r) {
+  ES_TRY(es_train_gradient(t, b, lr, r));
+  return es_train_update(t, r, NULL);
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file probe.h  What is measured on the held-out pairs: their loss and a snapshot of
+ *  the spectrum of their embeddings. */
+#ifndef ES_PROBE_H
+#define ES_PROBE_H
+
+#include "eigenstep/clock.h"
+#include "eigenstep/loss.h"
+#include "eigenstep/probe_data.h"
+#include "eigenstep/snapshot.h"
+
+typedef struct es_probe es_probe;
+
+/** All borrowed. */
+typedef struct es_probe_options {
+  es_row_layout layout; /**< loss and snapshots are on layout.loss_comm */
+  es_probe_data *data;  /**< the pairs, of 2 views each, with that layout */
+  es_loss *loss;        /**< of all of them; sized for this rank's rows */
+  es_bn_mode mode;
+  int views; /**< of each sample that snapshots want (es_snapshot_views), even */
+} es_probe_options;
+
+/** @return ES_OK, ES_ENOMEM */
+es_status es_probe_create(const es_probe_options *o, es_probe **p);
+void es_probe_destroy(es_probe **p);
+
+/** When it is measured. */
+typedef struct es_probe_time {
+  int64_t step;
+  double time;
+} es_probe_time;
+
+/** Collective. Embed the probe, evaluate the loss on it, take the snapshot. Adds to the
+ *  phases `probe` and `snapshot` of the clock.
+ *  @param loss  of the probe, the same on all ranks
+ *  @return ES_OK, or as es_probe_data_read, es_loss_eval or es_snapshot_take: the same on
+ *          all ranks */
+es_status es_probe_measure(es_probe *p, es_probe_time at, es_clock *clock, es_snapshot *s,
+                           double *loss);
+
+#endif

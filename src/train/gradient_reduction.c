@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file gradient_reduction.c  Gradients of all ranks summed, after or during backward.
+ *
+ *  Phase `allreduce` is what that costs the step: adding between the ops of backward, and
+ *  waiting at its end and after the update. */
+#include "gradient_reduction.h"
+
+#include "eigenstep/train.h"
+
+/* Elements summed together: small enough to be in the cache still and to leave little
+ * after the last op, large enough for the bandwidth of a network. */
+enum { BUCKET = 1 << 20 };
+
+/* Backward calls it: gradients [from, n) are final once `mark` is reached. */
+static es_status sum_ready(void *ctx, int64_t from, es_mark mark) {
+  es_gradient_reduction *const r = ctx;
+  es_backend *const b = r->params->backend;
+  ES_TRY(b->ops->wait(b, mark)); /* ranks of a node read each other's gradients */
+  es_clock_lap(r->clock, ES_PHASE_BACKWARD);
+  es_reduction_ready(r->overlapped, from);
+  es_clock_lap(r->clock, ES_PHASE_ALLREDUCE);
+  return ES_OK;
+}
+
+void es_gradient_reduction_init(es_gradient_reduction *r, const es_row_layout *layout,
+                                es_params *params, es_clock *clock) {
+  *r = (es_gradient_reduction){.layout = *layout,
+                               .params = params,
+                               .clock = clock,
+                               .listener = {.ready = sum_ready, .ctx = r},
+                               .all = {0, params->n}};
+  r->whole = (es_partition){.n = 1, .range = &r->all};
+}
+
+es_status es_gradient_reduction_overlap(es_gradient_reduction *r) {
+  es_params *const p = r->params;
+  if (es_row_layout_replicated(&r->layout)) return ES_OK; /* treesum has its own order */
+  ES_TRY(es_params_share(p, r->layout.comm));
+  if (p->shared.comm == NULL) return ES_OK;
+  return es_reduction_create(p->shared.comm, p->shared.grads, p->n, BUCKET,
+                             p->backend->threads, &r->overlapped);
+}
+
+void es_gradient_reduction_free(es_gradient_reduction *r) {
+  es_reduction_destroy(&r->overlapped);
+}
+
+const es_net_listener *es_gradient_reduction_listener(const es_gradient_reduction *r) {
+  return r->overlapped != NULL ? &r->listener : NULL;
+}
+
+static es_status sum_now(const es_gradient_reduction *r) {
+  const es_comm *const c = r->layout.comm;
+  es_backend *const b = r->params->backend;
+  const es_buf grad = r->params->grad;
+  const size_t n = (size_t) r->params->n;
+  return es_comm_abort_if_alone(c, es_row_layout_replicated(&r->layout)
+                                       ? b->ops->treesum(b, c, grad, n)
+                                       : b->ops->allreduce(b, c, grad, n));
+}
+
+es_status es_gradient_reduction_finish(es_gradient_reduction *r, int64_t *flags) {
+  if (r->overlapped != NULL) {
+    es_reduction_finish(r->overlapped, flags, ES_STEP_FLAGS);
+    return ES_OK;
+  }
+  if (flags != NULL) es_comm_max_i64(r->layout.comm, flags, ES_STEP_FLAGS);
+  return sum_now(r);
+}
+
+const es_partition *es_gradient_reduction_part(const es_gradient_reduction *r) {
+  return r->overlapped != NULL ? es_reduction_partition(r->overlapped) : &r->whole;
+}
+
+void es_gradient_reduction_barrier(es_gradient_reduction *r) {
+  if (r->overlapped != NULL) es_reduction_barrier(r->overlapped);
+}

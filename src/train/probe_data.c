@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file probe_data.c  The one loop over chunks of a loader and an evaluation network. */
+#include "eigenstep/probe_data.h"
+
+#include <string.h>
+#include "eigenstep/mem.h"
+#include "passes.h"
+
+struct es_probe_data {
+  es_probe_data_options o;
+  es_passes passes;
+};
+
+es_status es_probe_data_create(const es_probe_data_options *o, es_probe_data **out) {
+  const es_passes_options passes = {.layout = o->layout,
+                                    .net = o->net,
+                                    .n_max = es_loader_max(o->loader),
+                                    .views = o->views,
+                                    .groups = o->groups,
+                                    .micro = o->micro};
+  es_probe_data *p = NULL;
+  ES_TRY(ES_NEW(1, &p));
+  p->o = *o;
+  const es_status st = es_passes_create(&passes, &p->passes);
+  if (st == ES_OK)
+    *out = p;
+  else
+    es_probe_data_destroy(&p);
+  return st;
+}
+
+void es_probe_data_destroy(es_probe_data **p) {
+  if (*p == NULL) return;
+  es_passes_free(&(*p)->passes);
+  es_free(p);
+}
+
+static int64_t chunks_of(const es_probe_data *p) {
+  return (p->o.records + p->o.chunk - 1) / p->o.chunk;
+}
+
+/* This rank's rows of chunk c: those of records `first` and on. The last chunk may reach
+ * beyond the set. */
+static int64_t rows_of(const es_probe_data *p, int64_t c, int64_t *first) {
+  int64_t n;
+  es_row_layout_share(&p->o.layout, p->o.chunk, first, &n);
+  *first += c * p->o.chunk;
+  const int64_t left = p->o.records - *first;
+  return left < n ? (left > 0 ? left : 0) : n;
+}
+
+int64_t es_probe_data_records(const es_probe_data *p) {
+  return p->o.records;
+}
+
+int64_t es_probe_data_rows(const es_probe_data *p) {
+  int64_t n = 0, first;
+  for (int64_t c = 0; c < chunks_of(p); c++) n += rows_of(p, c, &first);
+  return n;
+}
+
+int es_probe_data_width(const es_probe_data *p, int value) {
+  const es_shape s = es_net_shape(p->o.net, value < 0 ? 0 : value);
+  return value < 0 ? es_net_dim(p->o.net) : s.c * s.h * s.w;
+}
+
+/* Collective. Chunk c of a pass, with room for one in `room`. */
+static es_status read_chunk(es_probe_data *p, const es_probe_request *r, int pass,
+                            int64_t c, double *const room[2], es_probe_rows *rows) {
+  es_batch *b = NULL;
+  const es_status got = es_loader_get(p->o.loader, pass * chunks_of(p) + c, &b);
+  ES_TRY(es_comm_agree(p->o.layout.comm, got));
+  if (r->value < 0)
+    ES_TRY(es_passes_embed(&p->passes, b, r->mode, room));
+  else
+    ES_TRY(es_passes_read(&p->passes, b, r->mode, r->value, room));
+  rows->n = (int) rows_of(p, c, &rows->first);
+  rows->view = pass * p->o.views;
+  rows->batch = b;
+  return ES_OK;
+}
+
+es_status es_probe_data_each(es_probe_data *p, const es_probe_request *r,
+                             es_probe_take take, void *ctx) {
+  const es_comm *const comm = p->o.layout.comm;
+  const int width = es_probe_data_width(p, r->value);
+  const int most = es_row_layout_rows(&p->o.layout, es_loader_max(p->o.loader));
+  const size_t size = (size_t) most * (size_t) width;
+  double *room = NULL;
+  es_status st = ES_OK;
+  ES_TRY(es_comm_agree(comm, ES_NEW((size_t) p->o.views * size, &room)));
+  double *const view[2] = {room, p->o.views == 2 ? room + size : NULL};
+  es_probe_rows rows = {.width = width, .value = {view[0], view[1]}};
+  for (int pass = 0; pass * p->o.views < r->views && st == ES_OK; pass++)
+    for (int64_t c = 0; c < chunks_of(p) && st == ES_OK; c++) {
+      st = read_chunk(p, r, pass, c, view, &rows);
+      if (st == ES_OK) st = es_comm_agree(comm, take(ctx, &rows));
+    }
+  es_free(&room);
+  return st;
+}
+
+/* Where es_probe_data_read puts what it gets. */
+typedef struct target {
+  double *const *view;
+  int64_t *row;
+  int64_t n; /**< rows of the present pass so far */
+  int at;    /**< the first view of the present pass */
+  int views; /**< of a pass */
+} target;
+
+static es_status store(void *ctx, const es_probe_rows *rows) {
+  target *const t = ctx;
+  const size_t width = (size_t) rows->width, count = (size_t) rows->n * width;
+  if (rows->view != t->at) t->n = 0;
+  t->at = rows->view;
+  for (int v = 0; v < t->views; v++)
+    memcpy(t->view[t->at + v] + (size_t) t->n * width, rows->value[v],
+           count * sizeof(double));
+  for (int i = 0; i < rows->n && t->row != NULL; i++) t->row[t->n + i] = rows->first + i;
+  t->n += rows->n;
+  return ES_OK;
+}
+
+es_status es_probe_data_read(es_probe_data *p, const es_probe_request *r,
+                             double *const *view, int64_t *row) {
+  target t = {.view = view, .row = row, .views = p->o.views};
+  return es_probe_data_each(p, r, store, &t);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file run_loop.c  The training loop: when a step, a snapshot, a progress line, a
+ *  checkpoint is due, and when to stop. */
+#include "eigenstep/run_loop.h"
+
+#include <math.h>
+#include <stdio.h>
+#include "eigenstep/ckpt.h"
+#include "run_report.h"
+
+typedef struct loop {
+  const es_run *run;
+  es_run_parts on;
+  es_run_report report;
+  es_batch *batch;     /**< of the coming step, the loader's */
+  es_status got;       /**< status of loading it: the worst of all ranks */
+  es_stop_cause cause; /**< the strongest request of any rank before the coming step */
+} loop;
+
+/* Collective. */
+static es_status snapshot(loop *l) {
+  const double start = es_now();
+  double loss = NAN;
+  es_train *const t = l->on.train;
+  const es_probe_time at = {es_train_steps(t), es_train_time(t)};
+  es_clock *const clock = es_train_clock(t);
+  ES_TRY(es_train_sync_bn(t));
+  ES_TRY(es_probe_measure(l->on.probe, at, clock, l->on.snapshot, &loss));
+  if (l->on.accuracy != NULL)
+    ES_TRY(es_accuracy_measure(l->on.accuracy, at.step, at.time));
+  ES_TRY(es_run_report_probe(&l->report, loss));
+  ES_TRY(es_traj_flush(l->on.traj));
+  es_clock_lap(clock, ES_PHASE_SNAPSHOT); /* what followed es_probe_measure */
+  l->report.window.paused += es_now() - start;
+  return ES_OK;
+}
+
+/* Collective. The trajectory's rows first: a run that resumes here finds them all. */
+static es_status checkpoint(loop *l) {
+  const double start = es_now();
+  es_train *const t = l->on.train;
+  char dir[1100];
+  snprintf(dir, sizeof dir, "%s/ckpt", l->run->dir);
+  ES_TRY(es_traj_publish(l->on.traj));
+  ES_TRY(es_train_sync_bn(t));
+  const es_ckpt_set set = {.dir = dir,
+                           .step = es_train_steps(t),
+                           .time = es_train_time(t),
+                           .keep = (int) l->run->ckpt->keep,
+                           .config_text = l->run->config_text};
+  ES_TRY(es_ckpt_write(es_train_comm(t), &set, es_train_visit, t));
+  l->report.window.paused += es_now() - start;
+  es_train_clock(t)->seconds[ES_PHASE_CKPT] += es_now() - start;
+  return ES_OK;
+}
+
+/* What a rank tells the others about the coming step; the largest of each counts. */
+enum { FLAG_FAILED, FLAG_STOP, FLAGS };
+_Static_assert((int) FLAGS == (int) ES_STEP_FLAGS, "flags travel with the gradients");
+
+/* Not collective. Load the batch of a step and look for a request to stop. */
+static void fetch(loop *l, int64_t step, int64_t flags[FLAGS]) {
+  es_train *const t = l->on.train;
+  const double start = es_now();
+  flags[FLAG_FAILED] = -(int64_t) es_loader_get(l->on.loader, step, &l->batch);
+  flags[FLAG_STOP] = es_stop_poll(l->on.stop, es_train_comm(t));
+  const double wait = es_now() - start;
+  l->report.window.waited += wait;
+  es_train_clock(t)->seconds[ES_PHASE_DATA] += wait;
+}
+
+/* The maxima over all ranks; a failure to load comes before a request to stop. */
+static void decide(loop *l, const int64_t flags[FLAGS]) {
+  l->got = (es_status) -flags[FLAG_FAILED];
+  l->cause = l->got == ES_OK ? (es_stop_cause) flags[FLAG_STOP] : ES_STOP_NONE;
+}
+
+/* Collective. The batch is not needed after the gradient: the next one is fetched then,
+ * so that the flags about it travel with the gradients. */
+static es_status train(loop *l, double lr, es_step_result *result) {
+  es_train *const t = l->on.train;
+  const int64_t next = es_train_steps(t) + 1;
+  int64_t flags[FLAGS] = {0, ES_STOP_NONE};
+  ES_TRY(es_train_gradient(t, l->batch, lr, result));
+  if (next < l->run->par->steps) fetch(l, next, flags);
+  ES_TRY(es_train_update(t, result, flags));
+  decide(l, flags);
+  return ES_OK;
+}
+
+/* Collective. One step and what is due after it. */
+static es_status one_step(loop *l) {
+  const es_run *const r = l->run;
+  es_train *const t = l->on.train;
+  const int64_t last = r->par->steps, before = es_train_steps(t);
+  const double time = es_train_time(t);
+  const double lr = es_sched_lr(r->sched, r->sched_par, r->lr, before, last);
+  es_step_result result;
+  ES_TRY(train(l, lr, &result));
+  ES_TRY(es_run_report_step(&l->report, before, time, &result));
+  const int64_t step = es_train_steps(t);
+  if (es_cadence_due(&r->snapshot_cadence, step) || step == last) ES_TRY(snapshot(l));
+  if (es_traj_full(l->on.traj)) ES_TRY(es_traj_flush(l->on.traj));
+  if (step % r->par->log_every == 0 || step == last)
+    ES_TRY(es_run_report_progress(&l->report, &result));
+  if (r->ckpt->every > 0 && step % r->ckpt->every == 0 && step < last)
+    ES_TRY(checkpoint(l));
+  return ES_OK;
+}
+
+/* Collective. The first batch, with flags of its own. */
+static void fetch_first(loop *l) {
+  const int64_t step = es_train_steps(l->on.train);
+  int64_t flags[FLAGS] = {0, ES_STOP_NONE};
+  if (step < l->run->par->steps) fetch(l, step, flags);
+  es_comm_max_i64(es_train_comm(l->on.train), flags, FLAGS);
+  decide(l, flags);
+}
+
+/* Collective. The initial state is measured; a resumed run's state was. */
+static es_status start(loop *l) {
+  if (!es_traj_resumed(l->on.traj)) return snapshot(l);
+  ES_TRY(es_run_report_resume(&l->report));
+  return es_comm_agree(es_train_comm(l->on.train), es_snapshot_recall(l->on.snapshot));
+}
+
+/* Collective. What a run leaves, finished or stopped. */
+static es_status finish(loop *l) {
+  const int64_t skipped = es_train_skipped(l->on.train);
+  const int64_t step = es_train_steps(l->on.train);
+  if (skipped > 0)
+    es_warn("%lld of %lld steps made no update, as their loss or gradient was not finite",
+            (long long) skipped, (long long) step);
+  ES_TRY(es_snapshot_write_transitions(l->on.snapshot));
+  ES_TRY(checkpoint(l));
+  if (l->cause <= ES_STOP_CHECKPOINT) return ES_OK;
+  l->on.stop->cause = l->cause;
+  es_info("stopped at step %lld of %lld (%s), checkpoint written; continue with "
+          "'eigenstep resume %s'",
+          (long long) step, (long long) l->run->par->steps, es_stop_name(l->cause),
+          l->run->dir);
+  return ES_STOPPED;
+}
+
+static es_status run(loop *l) {
+  ES_TRY(start(l));
+  es_run_report_begin(&l->report);
+  fetch_first(l);
+  while (es_train_steps(l->on.train) < l->run->par->steps &&
+         l->cause <= ES_STOP_CHECKPOINT) {
+    ES_TRY(l->got);
+    if (l->cause == ES_STOP_CHECKPOINT) ES_TRY(checkpoint(l));
+    ES_TRY(one_step(l));
+  }
+  return finish(l);
+}
+
+es_status es_run_loop(const es_run *r, const es_run_parts *p) {
+  loop l = {.run = r, .on = *p};
+  ES_TRY(es_run_report_open(r, p, &l.report));
+  const es_status st = run(&l);
+  const es_status closed = es_run_report_close(&l.report);
+  return st != ES_OK ? st : closed;
+}
