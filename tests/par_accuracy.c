@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_accuracy.c  Labels read off features that are spread over the ranks: nearest
- *  neighbours against a full sort on one rank, the linear probe against one rank and on
- *  sets that are, or are not, linearly separable. */
+/** @file par_accuracy.c  Classifiers on features that are distributed over the ranks:
+ *  nearest neighbours against a full sort on one rank, the linear classifier against one
+ *  rank and on sets that are, or are not, linearly separable. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file par_reduction.c  Sums while the arrays are being filled, on one node and on
- *  several, against sums in double; votes; the division of the array; shared memory. */
+ *  several, against sums in double; flags; the partition of the array; shared memory. */
 #include "par.h"
 
 #include <limits.h>
@@ -52,7 +52,7 @@ static bool is_divided(const es_partition *d, const float *x, int64_t n, double 
   return ok;
 }
 
-/** Fill from the end in uneven pieces, telling so. */
+/** Fill from the end in uneven pieces, and report each. */
 static void fill(const es_comm *c, es_reduction *r, float *x, int64_t n, int round) {
   int64_t from = n;
   for (int64_t piece = 1; from > 0; piece = 3 * piece + c->rank) {
@@ -69,11 +69,11 @@ static bool rounds(const es_comm *c, es_reduction *r, float *x, int64_t n,
   double first[2 * 512];
   bool ok = true;
   for (int round = 0; round < ROUNDS; round++) {
-    int64_t vote[2] = {c->rank == round % c->size ? 7 : -c->rank, c->rank};
+    int64_t flags[2] = {c->rank == round % c->size ? 7 : -c->rank, c->rank};
     const int numbers = round == 1 ? 0 : round; /* rounds 0 and ROUNDS - 1 differ */
     fill(c, r, x, n, numbers);
-    es_reduction_finish(r, round == 1 ? NULL : vote, 2);
-    if (round != 1) ok = ok && vote[0] == 7 && vote[1] == c->size - 1;
+    es_reduction_finish(r, round == 1 ? NULL : flags, 2);
+    if (round != 1) ok = ok && flags[0] == 7 && flags[1] == c->size - 1;
     for (int k = 0; k < d->n; k++) ok = ok && is_sum(c, x, d->range[k], numbers);
     ok = is_divided(d, x, n, twice) && ok;
     if (n <= 512 && round == 0) memcpy(first, twice, (size_t) (2 * n) * sizeof *twice);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file accuracy.h  How well labels can be read off frozen features, while training goes
- *  on: features of the encoder (before the projector) of a labelled bank of training
- *  records and of held-out ones, whole images without random augmentation, batch
- *  normalisation by its running averages. Nothing flows back into the encoder. Variants:
- *  accuracy_list.h. */
+/** @file accuracy.h  Section [probe]: accuracy of classifiers on frozen features during
+ *  training. Features are the encoder's output (before the projector) for a labelled bank
+ *  of training records and for held-out records: whole images without random
+ *  augmentation, batch normalisation by its running averages. No gradient reaches the
+ *  encoder. Variants: accuracy_list.h. */
 #ifndef ES_ACCURACY_H
 #define ES_ACCURACY_H
 
 #include "eigenstep/probe_data.h"
 #include "eigenstep/traj.h"
 
-/** Features with labels, spread over the ranks. */
+/** Features with labels, distributed over the ranks. */
 typedef struct es_labelled {
   int64_t n, total; /**< records on this rank, on all ranks */
   int dim, classes;
@@ -23,8 +23,8 @@ typedef struct es_accuracy_ops {
   const char *name, *doc;
   const es_param *params; /**< table of section [accuracy.NAME] */
   size_t size;
-  /** Collective. Share of `test` whose label is told from `bank`: the same on all ranks
-   *  and at any rank count, but for ties within round-off. */
+  /** Collective. Fraction of `test` whose label is predicted correctly from `bank`: the
+   *  same on all ranks and at any rank count, but for ties within round-off. */
   es_status (*eval)(const es_comm *c, const void *par, const es_labelled *bank,
                     const es_labelled *test, double *value);
 } es_accuracy_ops;

@@ -2,15 +2,15 @@
 /** @file reduction.h  Sum over ranks of an array that is still being filled, and the
  *  partition of the work on it.
  *
- *  The array of each rank lies in memory its node shares and is filled from its end to
+ *  The array of each rank is in shared memory of its node and is filled from its end to
  *  its start. It is cut into buckets, a bucket into a range for each rank of the node
- *  (each of the first comm->owners). As soon as all ranks of a node have a bucket, each
- *  adds up its own range of it from everybody's memory, in the order of ranks; then that
- *  range is summed across nodes by a non-blocking all-reduce among ranks of equal
- *  node_rank. So after `finish` a rank holds the sum in its own ranges, which together
- *  are the array on every node: it works on them, and `meet` makes that seen.
+ *  (each of the first comm->owners). As soon as all ranks of a node have filled a bucket,
+ *  each sums its own range of it over the node, in the order of ranks; then that range is
+ *  summed over nodes by a non-blocking all-reduce among ranks of equal node_rank. So
+ *  after `finish` a rank has the sum in its own ranges, which together are the array on
+ *  every node: it updates them, and after `barrier` every rank reads the results.
  *
- *  One round: ready ... ready, finish, [work on own ranges], meet. */
+ *  One round: ready ... ready, finish, [update own ranges], barrier. */
 #ifndef ES_REDUCTION_H
 #define ES_REDUCTION_H
 
@@ -20,26 +20,26 @@
 typedef struct es_reduction es_reduction;
 
 /** Collective. x: a part of n floats for each rank of the node; borrowed, must outlive.
- *  @param bucket   elements, >= 1
- *  @param threads  that add, >= 1
+ *  @param bucket   elements of a bucket, >= 1
+ *  @param threads  of the sum over a node, >= 1
  *  @return ES_OK, ES_ENOMEM: same on all ranks */
 es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
                               int64_t bucket, int threads, es_reduction **r);
 void es_reduction_destroy(es_reduction **r);
 
-/** Elements [from, n) of this rank's array are final in this round. Adds what is there to
- *  be added; never waits. */
+/** Elements [from, n) of this rank's array are final in this round. Sums the buckets that
+ *  all ranks of the node have filled; never waits. */
 void es_reduction_ready(es_reduction *r, int64_t from);
 /** Collective. The whole of this rank's array is final; wait until its own ranges hold
  *  the sum over all ranks, the same bits in every run of the same ranks.
- *  @param vote  [votes] numbers that become their maxima over all ranks on the way;
- *               NULL for none */
-void es_reduction_finish(es_reduction *r, int64_t *vote, int votes);
-/** Collective over the node. This rank's work is done; wait until that of all is: what
- *  they wrote is seen, and nobody reads this rank's array any more. */
+ *  @param flags  [n] numbers that become their maxima over all ranks in the same wait;
+ *                NULL: none */
+void es_reduction_finish(es_reduction *r, int64_t *flags, int n);
+/** Collective over the node. This rank has updated its ranges; wait until all have: what
+ *  they wrote can be read, and no rank reads this rank's array any more. */
 void es_reduction_barrier(es_reduction *r);
 
-/** The own ranges: one a bucket, in the order in which the buckets come ready. */
+/** This rank's ranges: one a bucket, in the order in which buckets are filled. */
 const es_partition *es_reduction_partition(const es_reduction *r);
 
 #endif

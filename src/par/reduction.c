@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file reduction.c  Bucketed sum: by loads inside a node, non-blocking across nodes.
+/** @file reduction.c  Bucketed sum over ranks: through shared memory inside a node,
+ *  non-blocking all-reduces between nodes.
  *
- *  Inside a node ranks tell each other by counters in shared memory how many buckets they
- *  have filled since the start: a store and some loads, no message. Across nodes, MPI
- *  moves a non-blocking reduction along only inside its calls (Open MPI 4.1: an untested
- *  one takes as long at the end as a blocking one), so every `ready` tests.
+ *  Inside a node each rank counts the buckets it has filled in shared memory, where the
+ *  others read it: a store and some loads, no message. Between nodes, MPI makes progress
+ *  on a non-blocking reduction only inside its calls (Open MPI 4.1: one that is never
+ *  tested takes as long at the end as a blocking one), so every `ready` tests.
  *
- *  Across nodes ranges are reduced to all and each node works on all of the array: half
- *  of the traffic of scattering and gathering could not be hidden behind backward. */
+ *  Between nodes ranges are all-reduced and each node updates the whole array: with a
+ *  reduce-scatter and an all-gather half of the traffic (the gather) could not overlap
+ *  with backward. */
 #define _POSIX_C_SOURCE 200809L
 #include "eigenstep/reduction.h"
 
@@ -18,15 +20,15 @@
 
 enum {
   BLOCK = 2048, /* elements added at a time: the sum stays in the first-level cache */
-  TESTS = 4,    /* a call: a reduction takes several steps, each begins in a test */
-  SPINS = 100   /* before a waiting rank lets others have its core */
+  TESTS = 4,    /* MPI_Testall a call: each test starts one stage of a reduction */
+  SPINS = 100   /* polls of a waiting rank before it yields its core */
 };
 
-/* What a rank tells its node; alone in its pages. */
-typedef struct post {
+/* Counters of a rank, read by its node; in pages of their own. */
+typedef struct counters {
   _Atomic int64_t filled; /**< buckets since the start */
-  _Atomic int64_t met;    /**< rounds it has left */
-} post;
+  _Atomic int64_t rounds; /**< rounds whose barrier it has reached */
+} counters;
 
 struct es_reduction {
   const es_comm *comm; /* borrowed */
@@ -34,14 +36,14 @@ struct es_reduction {
   int64_t n, bucket;
   int buckets, threads;
   es_partition partition; /* ranges owned */
-  es_shared *posts;       /* owned: a post of each rank */
-  MPI_Request *request;   /* owned [buckets + 1]: across nodes, and the vote */
-  int64_t round;          /**< rounds behind us */
-  int filled, added;      /**< buckets of this round: final here; added up on this node */
+  es_shared *counters;    /* owned: those of each rank of the node */
+  MPI_Request *request;   /* owned [buckets + 1]: between nodes, and of the flags */
+  int64_t round;          /**< rounds completed */
+  int filled, added;      /**< buckets of this round: final here; summed on this node */
 };
 
-static post *post_of(const es_reduction *r, int rank) {
-  return r->posts->part[rank];
+static counters *counters_of(const es_reduction *r, int rank) {
+  return r->counters->part[rank];
 }
 
 /* This rank's range of bucket i; bucket 0 is the end of the array. */
@@ -63,8 +65,9 @@ es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
   if (st == ES_OK) st = ES_NEW(buckets + 1, &r->request);
   if (st == ES_OK) st = ES_NEW(buckets, &own);
   st = es_comm_agree(c, st);
-  if (st == ES_OK) st = es_shared_create(c, sizeof(post), true, "counters", &r->posts);
-  if (st == ES_OK && r->posts == NULL) {
+  if (st == ES_OK)
+    st = es_shared_create(c, sizeof(counters), true, "counters", &r->counters);
+  if (st == ES_OK && r->counters == NULL) {
     es_error("got no shared memory for the counters of a reduction");
     st = ES_ENOMEM;
   }
@@ -95,7 +98,7 @@ es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
 void es_reduction_destroy(es_reduction **r) {
   if (*r == NULL) return;
   es_range *own = (es_range *) (*r)->partition.range;
-  es_shared_destroy(&(*r)->posts);
+  es_shared_destroy(&(*r)->counters);
   es_free(&own);
   es_free(&(*r)->request);
   es_free(r);
@@ -105,7 +108,7 @@ const es_partition *es_reduction_partition(const es_reduction *r) {
   return &r->partition;
 }
 
-/* Own array += all others' of the node, in the order of ranks, elements [first, end). */
+/* This rank's array = sum over the node in the order of ranks, elements [first, end). */
 static void add_block(const es_reduction *r, int64_t first, int64_t end) {
   float sum[BLOCK];
   const size_t n = (size_t) (end - first);
@@ -131,17 +134,18 @@ static int filled_by_all(const es_reduction *r) {
   int64_t least = r->filled;
   for (int rank = 0; rank < r->comm->node_size; rank++) {
     const int64_t theirs =
-        atomic_load_explicit(&post_of(r, rank)->filled, memory_order_acquire) -
+        atomic_load_explicit(&counters_of(r, rank)->filled, memory_order_acquire) -
         r->round * r->buckets;
     if (theirs < least) least = theirs;
   }
   return (int) least;
 }
 
-/* Add what is there; push along what is under way across nodes. */
+/* Sum the buckets that all ranks of the node have filled, start their reduction between
+ * nodes, and let MPI make progress on those begun before. */
 static void advance(es_reduction *r) {
-  const int there = filled_by_all(r);
-  for (; r->added < there; r->added++) {
+  const int filled = filled_by_all(r);
+  for (; r->added < filled; r->added++) {
     if (r->partition.n == 0) continue;
     const es_range own = r->partition.range[r->added];
     add(r, own);
@@ -158,37 +162,39 @@ void es_reduction_ready(es_reduction *r, int64_t from) {
   const int filled = from <= 0 ? r->buckets : (int) ((r->n - from) / r->bucket);
   if (filled > r->filled) {
     r->filled = filled;
-    atomic_store_explicit(&post_of(r, r->comm->node_rank)->filled,
+    atomic_store_explicit(&counters_of(r, r->comm->node_rank)->filled,
                           r->round * r->buckets + filled, memory_order_release);
   }
   advance(r);
 }
 
-/* One more look was in vain: after some, let others have the core, and MPI get on with
- * what others may still be waiting for. */
-static void look_again(const es_reduction *r, int *looks) {
+/* Called between polls: after SPINS of them, yield the core, and let MPI make progress on
+ * reductions that other ranks may still be waiting for. */
+static void back_off(const es_reduction *r, int *polls) {
   int found;
-  if (++*looks <= SPINS) return;
+  if (++*polls <= SPINS) return;
   sched_yield();
   MPI_Iprobe(MPI_ANY_SOURCE, 0, r->comm->node, &found, MPI_STATUS_IGNORE);
 }
 
-void es_reduction_finish(es_reduction *r, int64_t *vote, int votes) {
+void es_reduction_finish(es_reduction *r, int64_t *flags, int n) {
   MPI_Request *const last = &r->request[r->buckets];
-  if (vote != NULL)
-    MPI_Iallreduce(MPI_IN_PLACE, vote, votes, MPI_INT64_T, MPI_MAX, r->comm->mpi, last);
+  if (flags != NULL)
+    MPI_Iallreduce(MPI_IN_PLACE, flags, n, MPI_INT64_T, MPI_MAX, r->comm->mpi, last);
   es_reduction_ready(r, 0);
-  for (int looks = 0; r->added < r->buckets; advance(r)) look_again(r, &looks);
+  for (int polls = 0; r->added < r->buckets; advance(r)) back_off(r, &polls);
   MPI_Waitall(r->buckets + 1, r->request, MPI_STATUSES_IGNORE);
 }
 
 void es_reduction_barrier(es_reduction *r) {
   const es_comm *const c = r->comm;
-  int looks = 0;
+  int polls = 0;
   r->round++;
   r->filled = r->added = 0;
-  atomic_store_explicit(&post_of(r, c->node_rank)->met, r->round, memory_order_release);
+  atomic_store_explicit(&counters_of(r, c->node_rank)->rounds, r->round,
+                        memory_order_release);
   for (int rank = 0; rank < c->node_size; rank++)
-    while (atomic_load_explicit(&post_of(r, rank)->met, memory_order_acquire) < r->round)
-      look_again(r, &looks);
+    while (atomic_load_explicit(&counters_of(r, rank)->rounds, memory_order_acquire) <
+           r->round)
+      back_off(r, &polls);
 }

@@ -60,7 +60,8 @@ static const entry fixed[] = {
     ES_ENTRY(sched, es_sched_table, "learning-rate schedule"),
     ES_ENTRY(backend, es_backend_table, "where the network is computed"),
     ES_ENTRY(spectrum, es_spectrum_table, "snapshots of the embedding spectrum"),
-    ES_ENTRY(accuracy, es_accuracy_table, "accuracy of labels read off the features"),
+    ES_ENTRY(accuracy, es_accuracy_table,
+             "accuracy of classifiers on the frozen features"),
     ES_ENTRY(ckpt, es_ckpt_table, "checkpoints"),
 };
 enum { FIXED = sizeof fixed / sizeof fixed[0] };

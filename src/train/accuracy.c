@@ -21,18 +21,19 @@ static const es_accuracy_ops *const kinds[] = {
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static const char list_doc[] =
-    "what reads labels off the frozen features at each snapshot, any of:"
+    "classifiers whose accuracy on the frozen features each snapshot measures, any of:"
 #define ES_ACCURACY(n) " " #n
 #include "accuracy_list.h"
 #undef ES_ACCURACY
-    "; none: nothing";
+    "; or none";
 
 const es_param es_accuracy_table[] = {
     ES_STRING(es_accuracy_params, list, "none", list_doc),
     ES_INT(es_accuracy_params, bank, "4096", 1, 1e9, "records",
-           "labelled training records whose features are the bank; fewer if there are"),
+           "labelled training records that classifiers learn from, or all if there are "
+           "fewer"),
     ES_INT(es_accuracy_params, test, "1024", 1, 1e9, "records",
-           "held-out records whose labels are told; fewer if there are"),
+           "held-out records that are classified, or all if there are fewer"),
     ES_PARAM_END};
 
 struct es_accuracy {
@@ -61,7 +62,7 @@ size_t es_accuracy_sections(es_section *s, size_t max) {
   if (n < max)
     s[n++] = (es_section){.name = "accuracy",
                           .table = es_accuracy_table,
-                          .doc = "accuracy of labels read off the features"};
+                          .doc = "accuracy of classifiers on the frozen features"};
   for (size_t i = 0; i < KINDS && n < max; i++)
     s[n++] =
         (es_section){.name = name[i], .table = kinds[i]->params, .doc = kinds[i]->doc};
@@ -88,7 +89,7 @@ es_status es_accuracy_find(const char *list, es_accuracy_choice *c) {
   return ES_OK;
 }
 
-/* The records of a loader through the network, and room for this rank's part of them. */
+/* Reads the features of a loader's records, and room for this rank's part of them. */
 static es_status make_set(const es_accuracy *a, es_loader *loader, int64_t total,
                           es_probe_data **data, es_labelled *set) {
   const es_accuracy_source *const s = &a->source;

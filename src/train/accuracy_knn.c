@@ -5,7 +5,8 @@
  *  their labels with weight exp(s / T). There k = 200 of 50,000 records, T = 0.07.
  *
  *  Each rank finds the k nearest in its part of the bank for a block of the held-out
- *  features; the blocks' candidates are gathered and merged, each rank some rows. */
+ *  features; the candidates of all ranks are gathered, and each rank merges them for some
+ *  rows of the block. */
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ typedef struct par {
 } par;
 
 static const es_param params[] = {
-    ES_INT(par, k, "20", 1, 1e6, "1", "neighbours; at most the bank"),
+    ES_INT(par, k, "20", 1, 1e6, "1", "neighbours, or the whole bank if it is smaller"),
     ES_DOUBLE(par, temperature, "0.07", 1e-6, ES_INF, "1",
               "temperature of the votes exp(cosine / temperature)"),
     ES_PARAM_END};
@@ -45,7 +46,7 @@ typedef struct knn {
   double *votes;      /* [classes] owned */
 } knn;
 
-static void make_unit(int64_t n, int dim, const float *from, float *to) {
+static void normalise(int64_t n, int dim, const float *from, float *to) {
   for (int64_t i = 0; i < n; i++) {
     double square = 0;
     for (int j = 0; j < dim; j++)
@@ -82,7 +83,7 @@ static void clear(near *best, int64_t n) {
   for (int64_t i = 0; i < n; i++) best[i] = (near){-INFINITY, -1, INT64_MAX};
 }
 
-static void find_mine(knn *s, const es_labelled *bank, int64_t first, int rows) {
+static void find_nearest(knn *s, const es_labelled *bank, int64_t first, int rows) {
   clear(s->mine, (int64_t) BLOCK * s->k);
   if (s->n_bank == 0) return;
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, (int) s->n_bank, s->dim, 1,
@@ -94,7 +95,7 @@ static void find_mine(knn *s, const es_labelled *bank, int64_t first, int rows) 
              (near){s->cosine[r * s->n_bank + i], bank->label[i], bank->id[i]});
 }
 
-/* The label told for row r of the block, from all ranks' candidates. */
+/* The label predicted for row r of the block, from all ranks' candidates. */
 static int vote(knn *s, int r) {
   near *const best = s->mine; /* no longer needed */
   int winner = 0;
@@ -102,8 +103,8 @@ static int vote(knn *s, int r) {
   for (int rank = 0; rank < s->c->size; rank++)
     for (int i = 0; i < s->k; i++)
       insert(best, s->k, s->all[((int64_t) rank * BLOCK + r) * s->k + i]);
-  qsort(best, (size_t) s->k, sizeof *best,
-        by_distance); /* sums on any rank count alike */
+  /* the votes are added in the same order at any rank count */
+  qsort(best, (size_t) s->k, sizeof *best, by_distance);
   memset(s->votes, 0, (size_t) s->classes * sizeof *s->votes);
   for (int i = 0; i < s->k && best[i].label >= 0; i++)
     s->votes[best[i].label] +=
@@ -117,12 +118,12 @@ static es_status classify(knn *s, const es_labelled *bank, double *value) {
   int64_t hits = 0;
   for (int64_t first = 0; first < s->total; first += BLOCK) {
     const int rows = (int) (s->total - first < BLOCK ? s->total - first : BLOCK);
-    int64_t lo, share;
-    find_mine(s, bank, first, rows);
+    int64_t lo, count;
+    find_nearest(s, bank, first, rows);
     ES_TRY(
         es_comm_allgather(s->c, s->mine, (int64_t) BLOCK * s->k, sizeof(near), s->all));
-    es_comm_local_range(s->c, rows, &lo, &share);
-    for (int64_t r = lo; r < lo + share; r++)
+    es_comm_local_range(s->c, rows, &lo, &count);
+    for (int64_t r = lo; r < lo + count; r++)
       hits += vote(s, (int) r) == s->label[first + r];
   }
   es_comm_sum_i64(s->c, &hits, 1);
@@ -130,12 +131,12 @@ static es_status classify(knn *s, const es_labelled *bank, double *value) {
   return ES_OK;
 }
 
-/* Held-out features and labels of all ranks on each; the bank stays spread. */
-static es_status share_test(knn *s, const es_labelled *test) {
+/* Held-out features and labels of all ranks on each; the bank stays distributed. */
+static es_status gather_test(knn *s, const es_labelled *test) {
   float *own = NULL;
   es_status st = es_comm_agree(s->c, ES_NEW(test->n * test->dim, &own));
   if (st == ES_OK) {
-    make_unit(test->n, test->dim, test->x, own);
+    normalise(test->n, test->dim, test->x, own);
     st = es_comm_allgather(s->c, own, test->n * test->dim, sizeof *own, s->test);
   }
   if (st == ES_OK)
@@ -167,8 +168,8 @@ static es_status eval(const es_comm *c, const void *p, const es_labelled *bank,
            .total = test->total};
   es_status st = es_comm_agree(c, allocate(&s));
   if (st == ES_OK) {
-    make_unit(bank->n, bank->dim, bank->x, s.bank);
-    st = share_test(&s, test);
+    normalise(bank->n, bank->dim, bank->x, s.bank);
+    st = gather_test(&s, test);
   }
   if (st == ES_OK) st = classify(&s, bank, value);
   es_free(&s.bank);

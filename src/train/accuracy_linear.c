@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file accuracy_linear.c  Linear probe: softmax regression on the frozen features of
- *  the bank, (1/N) sum of cross-entropies + decay/2 |W|^2 (no decay on the bias),
+/** @file accuracy_linear.c  Linear classifier: softmax regression on the frozen features
+ *  of the bank, (1/N) sum of cross-entropies + decay/2 |W|^2 (no decay on the bias),
  *  features standardised by the bank's mean and deviation. The problem is convex and is
- *  solved anew from zero at each snapshot by L-BFGS with backtracking, on the whole bank:
- *  no random numbers, no learning rate. So do Kornblith, Shlens and Le, "Do Better
- *  ImageNet Models Transfer Better?", CVPR 2019. L-BFGS: Liu and Nocedal, Math. Program.
- *  45 (1989).
+ *  solved from zero at each snapshot by L-BFGS with backtracking, on the whole bank: no
+ *  random numbers, no learning rate. This is the linear evaluation of Kornblith, Shlens
+ *  and Le, "Do Better ImageNet Models Transfer Better?", CVPR 2019. L-BFGS: Liu and
+ *  Nocedal, Math. Program. 45 (1989).
  *
- *  Rows stay spread over the ranks; value and gradient are sums over them. */
+ *  Rows stay distributed over the ranks; value and gradient are sums over them. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -23,11 +23,12 @@ typedef struct par {
 } par;
 
 static const es_param params[] = {
-    ES_DOUBLE(par, decay, "1e-3", 0, ES_INF, "1", "weight decay of the linear probe"),
-    ES_INT(par, iterations, "100", 1, 1e6, "1", "iterations of L-BFGS, at most"),
+    ES_DOUBLE(par, decay, "1e-3", 0, ES_INF, "1",
+              "weight decay of the linear classifier"),
+    ES_INT(par, iterations, "100", 1, 1e6, "1", "maximum number of L-BFGS iterations"),
     ES_PARAM_END};
 
-typedef struct probe {
+typedef struct regression {
   const es_comm *c;
   const par *p;
   int dim, classes, size; /* size = (dim + 1) classes: weights, then biases */
@@ -36,11 +37,11 @@ typedef struct probe {
   double *mean, *scale;               /* [2 dim] owned: scale behind mean */
   double *x, *out;                    /* [n, dim] standardised; [n, classes]; owned */
   double *w, *g, *next, *gnext, *dir; /* [size] each; owned */
-  double *ds[MEMORY], *dg[MEMORY], rho[MEMORY]; /* the last moves; owned */
+  double *ds[MEMORY], *dg[MEMORY], rho[MEMORY]; /* the last steps; owned */
   int kept;
-} probe;
+} regression;
 
-static es_status allocate(probe *s) {
+static es_status allocate(regression *s) {
   ES_TRY(ES_NEW(2 * (size_t) s->dim, &s->mean));
   ES_TRY(ES_NEW(s->n * s->dim, &s->x));
   ES_TRY(ES_NEW(s->n * s->classes, &s->out));
@@ -54,7 +55,7 @@ static es_status allocate(probe *s) {
   return ES_OK;
 }
 
-static void release(probe *s) {
+static void release(regression *s) {
   double **const v[] = {&s->mean, &s->x,    &s->out,   &s->w,
                         &s->g,    &s->next, &s->gnext, &s->dir};
   for (size_t i = 0; i < sizeof v / sizeof *v; i++) es_free(v[i]);
@@ -65,7 +66,7 @@ static void release(probe *s) {
 }
 
 /* Collective. Mean and 1 / deviation of the bank's features; 0 where they do not vary. */
-static void measure_scale(probe *s, const es_labelled *bank) {
+static void measure_scale(regression *s, const es_labelled *bank) {
   const int d = s->dim;
   for (int64_t i = 0; i < bank->n; i++)
     for (int j = 0; j < d; j++)
@@ -83,14 +84,14 @@ static void measure_scale(probe *s, const es_labelled *bank) {
   }
 }
 
-static void standardise(const probe *s, int64_t n, const float *from, double *to) {
+static void standardise(const regression *s, int64_t n, const float *from, double *to) {
   for (int64_t i = 0; i < n; i++)
     for (int j = 0; j < s->dim; j++)
       to[i * s->dim + j] = ((double) from[i * s->dim + j] - s->mean[j]) * s->scale[j];
 }
 
 /* out[n, classes] = x W + b */
-static void logits(const probe *s, int64_t n, const double *x, const double *w,
+static void logits(const regression *s, int64_t n, const double *x, const double *w,
                    double *out) {
   const double *const bias = w + (size_t) s->dim * (size_t) s->classes;
   for (int64_t i = 0; i < n; i++)
@@ -100,24 +101,24 @@ static void logits(const probe *s, int64_t n, const double *x, const double *w,
                 x, s->dim, w, s->classes, 1, out, s->classes);
 }
 
-/* Row of logits -> probabilities less the truth, over N; returns the cross-entropy. */
-static double soften(const probe *s, double *row, int label) {
+/* Row of logits -> (softmax - one-hot label) / N in place; returns cross-entropy / N. */
+static double softmax_gradient(const regression *s, double *row, int label) {
   double most = row[0], sum = 0;
   for (int j = 1; j < s->classes; j++) most = fmax(most, row[j]);
   for (int j = 0; j < s->classes; j++) sum += exp(row[j] - most);
-  const double loss = most + log(fmax(sum, 1)) - row[label]; /* it is >= 1 */
+  const double loss = most + log(fmax(sum, 1)) - row[label]; /* sum >= 1 */
   for (int j = 0; j < s->classes; j++)
     row[j] = (exp(row[j] - most) / sum - (j == label)) / (double) s->total;
   return loss / (double) s->total;
 }
 
 /* Collective. Value and gradient g of the whole bank at w. */
-static double differentiate(probe *s, const double *w, double *g) {
+static double value_and_gradient(regression *s, const double *w, double *g) {
   const int weights = s->dim * s->classes;
   double value = 0;
   logits(s, s->n, s->x, w, s->out);
   for (int64_t i = 0; i < s->n; i++)
-    value += soften(s, s->out + i * s->classes, s->label[i]);
+    value += softmax_gradient(s, s->out + i * s->classes, s->label[i]);
   memset(g, 0, (size_t) s->size * sizeof *g);
   if (s->n > 0)
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, s->dim, s->classes, (int) s->n,
@@ -131,8 +132,8 @@ static double differentiate(probe *s, const double *w, double *g) {
   return value;
 }
 
-/* dir = -H g with the two-loop recursion; the newest move is at (kept - 1) % MEMORY. */
-static void direction(probe *s) {
+/* dir = -H g with the two-loop recursion; the latest step is at (kept - 1) % MEMORY. */
+static void direction(regression *s) {
   const int n = s->size, used = s->kept < MEMORY ? s->kept : MEMORY;
   double a[MEMORY] = {0};
   for (int i = 0; i < n; i++) s->dir[i] = -s->g[i];
@@ -152,8 +153,8 @@ static void direction(probe *s) {
   }
 }
 
-/* Remember the move from w to next; curvatures are positive, the problem being convex. */
-static void keep_move(probe *s) {
+/* Store the step from w to next; its curvature is positive, as the problem is convex. */
+static void store_step(regression *s) {
   const int m = s->kept % MEMORY;
   for (int i = 0; i < s->size; i++) {
     s->ds[m][i] = s->next[i] - s->w[i];
@@ -165,30 +166,30 @@ static void keep_move(probe *s) {
   s->kept++;
 }
 
-/* Collective. The direction, its slope and the first length to try, as rank 0 has them:
- * on processors that differ, rounding does, and ranks must not part ways. */
-static void set_out(probe *s, double *slope, double *length) {
+/* Collective. Search direction, slope along it and initial step length, all of rank 0:
+ * rounding differs between unlike processors, and all ranks must take the same steps. */
+static void choose_direction(regression *s, double *slope, double *length) {
   direction(s);
-  double way[2] = {cblas_ddot(s->size, s->g, 1, s->dir, 1),
-                   s->kept > 0 ? 1 : 1 / cblas_dnrm2(s->size, s->g, 1)};
+  double search[2] = {cblas_ddot(s->size, s->g, 1, s->dir, 1),
+                      s->kept > 0 ? 1 : 1 / cblas_dnrm2(s->size, s->g, 1)};
   es_comm_bcast(s->c, s->dir, (size_t) s->size * sizeof *s->dir, 0);
-  es_comm_bcast(s->c, way, sizeof way, 0);
-  *slope = way[0];
-  *length = way[1];
+  es_comm_bcast(s->c, search, sizeof search, 0);
+  *slope = search[0];
+  *length = search[1];
 }
 
-/* Collective. One iteration; false when there is no way down any more. */
-static bool iterate(probe *s, double *value) {
+/* Collective. One iteration; false if the line search finds no lower value. */
+static bool iterate(regression *s, double *value) {
   double slope, length, at = INFINITY;
-  set_out(s, &slope, &length);
+  choose_direction(s, &slope, &length);
   int tries = 0;
   for (; tries < HALVINGS; tries++, length /= 2) {
     for (int i = 0; i < s->size; i++) s->next[i] = s->w[i] + length * s->dir[i];
-    at = differentiate(s, s->next, s->gnext);
+    at = value_and_gradient(s, s->next, s->gnext);
     if (at <= *value + 1e-4 * length * slope) break;
   }
   if (tries == HALVINGS) return false;
-  keep_move(s);
+  store_step(s);
   memcpy(s->w, s->next, (size_t) s->size * sizeof *s->w);
   memcpy(s->g, s->gnext, (size_t) s->size * sizeof *s->g);
   *value = at;
@@ -196,18 +197,18 @@ static bool iterate(probe *s, double *value) {
 }
 
 /* Collective. */
-static void solve(probe *s) {
-  double value = differentiate(s, s->w, s->g);
+static void solve(regression *s) {
+  double value = value_and_gradient(s, s->w, s->g);
   const double enough = TOLERANCE * cblas_dnrm2(s->size, s->g, 1);
   for (int64_t i = 0; i < s->p->iterations; i++) {
-    int64_t on = cblas_dnrm2(s->size, s->g, 1) > enough;
-    es_comm_bcast(s->c, &on, sizeof on, 0);
-    if (!on || !iterate(s, &value)) break;
+    int64_t proceed = cblas_dnrm2(s->size, s->g, 1) > enough;
+    es_comm_bcast(s->c, &proceed, sizeof proceed, 0);
+    if (!proceed || !iterate(s, &value)) break;
   }
 }
 
 /* Collective. */
-static es_status score(const probe *s, const es_labelled *test, double *value) {
+static es_status score(const regression *s, const es_labelled *test, double *value) {
   double *x = NULL, *out = NULL;
   int64_t hits = 0;
   es_status st = ES_NEW(test->n * s->dim, &x);
@@ -233,14 +234,14 @@ static es_status score(const probe *s, const es_labelled *test, double *value) {
 
 static es_status eval(const es_comm *c, const void *p, const es_labelled *bank,
                       const es_labelled *test, double *value) {
-  probe s = {.c = c,
-             .p = p,
-             .dim = bank->dim,
-             .classes = bank->classes,
-             .size = (bank->dim + 1) * bank->classes,
-             .n = bank->n,
-             .total = bank->total,
-             .label = bank->label};
+  regression s = {.c = c,
+                  .p = p,
+                  .dim = bank->dim,
+                  .classes = bank->classes,
+                  .size = (bank->dim + 1) * bank->classes,
+                  .n = bank->n,
+                  .total = bank->total,
+                  .label = bank->label};
   es_status st = es_comm_agree(c, allocate(&s));
   if (st == ES_OK) {
     measure_scale(&s, bank);

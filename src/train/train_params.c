@@ -12,8 +12,8 @@ const es_param es_run_table[] = {
               "stop with a checkpoint after this time; 0 = no limit"),
     ES_INT(run_par, log_every, "10", 1, 1e9, "steps", "steps between progress lines"),
     ES_INT(run_par, skip_max, "3", 0, 1e9, "steps",
-           "steps in a row that may pass without an update, their loss or gradient not "
-           "finite"),
+           "most consecutive steps without an update, as loss or gradient is not finite; "
+           "one more ends the run"),
     ES_PARAM_END};
 
 typedef es_batch_params batch_par;
@@ -26,21 +26,20 @@ const es_param es_batch_table[] = {
     ES_CHOICE(batch_par, bn_views, "separate", "separate|joint",
               "statistics of batch normalisation per view, or over both views together"),
     ES_INT(batch_par, micro, "0", 0, 1e7, "pairs",
-           "pairs of a rank in one pass through the network, whose memory is sized for "
-           "them; all the same the loss is that of the whole batch, forward runs twice; "
-           "batch normalisation sees the pairs of a pass; 0: all"),
+           "pairs of a rank in one pass through the network; saves memory: the loss is "
+           "still that of the whole batch, forward runs twice, and batch normalisation "
+           "takes its statistics over the pairs of a pass; 0: all pairs in one pass"),
     ES_PARAM_END};
 
 typedef es_parallel_params parallel_par;
 const es_param es_parallel_table[] = {
     ES_BOOL(
         parallel_par, deterministic, "false",
-        "the same bits on 1, 2, 4, ... ranks; slower, and each rank computes loss and "
-        "spectrum of all pairs"),
-    ES_INT(
-        parallel_par, shards, "8", 1, 65536, "1",
-        "deterministic: equal parts of the batch, a power of two, at least one a rank; "
-        "other results for another number"),
+        "bit-identical results on 1, 2, 4, ... ranks; slower: each rank computes loss "
+        "and spectrum of all pairs"),
+    ES_INT(parallel_par, shards, "8", 1, 65536, "1",
+           "parallel.deterministic: equal parts of the batch that are summed first; a "
+           "power of two, at least one a rank; results depend on it"),
     ES_PARAM_END};
 
 typedef es_ckpt_params ckpt_par;
