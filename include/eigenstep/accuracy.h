@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file accuracy.h  Section [accuracy]: accuracy of classifiers on frozen features during
- *  training. Features are the encoder's output (before the projector) for a labelled bank
+/** @file accuracy.h  Section [accuracy]: accuracy of classifiers on frozen features
+ *  during training. Features are the encoder's output (before the projector) for a labelled bank
  *  of training records and for held-out records: whole images without random
  *  augmentation, batch normalisation by its running averages. No gradient reaches the
  *  encoder. Variants: accuracy_list.h. */
