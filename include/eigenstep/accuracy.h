@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file accuracy.h  Section [accuracy]: accuracy of classifiers on frozen features
- *  during training. Features are the encoder's output (before the projector) for a labelled bank
- *  of training records and for held-out records: whole images without random
- *  augmentation, batch normalisation by its running averages. No gradient reaches the
- *  encoder. Variants: accuracy_list.h. */
+ *  during training. Features are the encoder's output (before the projector) for a
+ *  labelled bank of training records and for held-out records: whole images without
+ *  random augmentation, batch normalisation by its running averages. No gradient reaches
+ *  the encoder. Variants: accuracy_list.h. */
 #ifndef ES_ACCURACY_H
 #define ES_ACCURACY_H
 

@@ -11,6 +11,7 @@
 #include "eigenstep/optim.h"
 #include "eigenstep/precondition.h"
 #include "eigenstep/row_layout.h"
+#include "eigenstep/step_result.h"
 
 /** Section [batch]. */
 typedef struct es_batch_params {
@@ -59,23 +60,6 @@ void es_train_destroy(es_train **t);
  *  everything.
  *  @return ES_OK, ES_ENOMEM: same on all ranks */
 es_status es_train_share(es_train *t);
-
-/** Embeddings and their gradients on this rank, for a message. */
-typedef struct es_step_values {
-  int64_t total;         /**< values of z, and of dL/dz */
-  int64_t bad_z, bad_dz; /**< of them not finite */
-  char samples[256];     /**< record numbers of this rank's pairs, the first few */
-} es_step_values;
-
-/** Result of a step: the first half begins it, the second completes it. */
-typedef struct es_step_result {
-  double lr;   /**< learning rate of the step */
-  double loss; /**< L before the update, the same on all ranks */
-  es_step_values values;
-  /* of the second half */
-  double norm;  /**< of the gradient, the same on all ranks */
-  bool updated; /**< false: loss or norm is not finite */
-} es_step_result;
 
 /** Collective. The first half of a step: forward, loss, backward; sums over ranks may
  *  begin. The batch is not needed afterwards.

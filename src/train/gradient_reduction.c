@@ -5,8 +5,6 @@
  *  waiting at its end and after the update. */
 #include "gradient_reduction.h"
 
-#include "eigenstep/train.h"
-
 /* Elements summed together: small enough to be in the cache still and to leave little
  * after the last op, large enough for the bandwidth of a network. */
 enum { BUCKET = 1 << 20 };
@@ -59,12 +57,12 @@ static es_status sum_now(const es_gradient_reduction *r) {
                                        : b->ops->allreduce(b, c, grad, n));
 }
 
-es_status es_gradient_reduction_finish(es_gradient_reduction *r, int64_t *flags) {
+es_status es_gradient_reduction_finish(es_gradient_reduction *r, int64_t *flags, int n) {
   if (r->overlapped != NULL) {
-    es_reduction_finish(r->overlapped, flags, ES_STEP_FLAGS);
+    es_reduction_finish(r->overlapped, flags, n);
     return ES_OK;
   }
-  if (flags != NULL) es_comm_max_i64(r->layout.comm, flags, ES_STEP_FLAGS);
+  if (flags != NULL) es_comm_max_i64(r->layout.comm, flags, n);
   return sum_now(r);
 }
 

@@ -38,9 +38,9 @@ void es_gradient_reduction_free(es_gradient_reduction *r);
 const es_net_listener *es_gradient_reduction_listener(const es_gradient_reduction *r);
 /** Collective, after backward. Complete the sum: this rank's part of `grad`
  *  (es_gradient_reduction_part) then holds it.
- *  @param flags  [ES_STEP_FLAGS] numbers that become their maxima over the ranks, in the
- *                same wait; NULL: none */
-es_status es_gradient_reduction_finish(es_gradient_reduction *r, int64_t *flags);
+ *  @param flags  [n] numbers that become their maxima over the ranks, in the same wait;
+ *                NULL: none */
+es_status es_gradient_reduction_finish(es_gradient_reduction *r, int64_t *flags, int n);
 /** The parameters this rank updates. */
 const es_partition *es_gradient_reduction_part(const es_gradient_reduction *r);
 /** Collective over a node. Wait until all have updated their part. */

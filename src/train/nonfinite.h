@@ -4,7 +4,10 @@
 #ifndef ES_TRAIN_NONFINITE_H
 #define ES_TRAIN_NONFINITE_H
 
-#include "eigenstep/train.h"
+#include "eigenstep/data.h"
+#include "eigenstep/params.h"
+#include "eigenstep/row_layout.h"
+#include "eigenstep/step_result.h"
 
 typedef struct es_nonfinite {
   const es_comm *comm;     /* borrowed */

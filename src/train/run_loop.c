@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include "eigenstep/ckpt.h"
-#include "run_report.h"
+#include "run_loop_private.h"
 
 typedef struct loop {
   const es_run *run;

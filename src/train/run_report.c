@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file run_report.c  Series, progress lines and timing of the training loop. */
-#include "run_report.h"
+#include "run_loop_private.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -57,7 +57,7 @@ static es_status update_or_skip(es_train *t, es_step_result *r) {
 
 es_status es_train_update(es_train *t, es_step_result *r, int64_t *flags) {
   es_clock_mark(&t->clock);
-  ES_TRY(es_gradient_reduction_finish(&t->reduction, flags));
+  ES_TRY(es_gradient_reduction_finish(&t->reduction, flags, ES_STEP_FLAGS));
   es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
 
   ES_TRY(update_or_skip(t, r));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file run_report.h  What the training loop records of itself: series of the
- *  trajectory, progress lines (also in timesteps.txt), seconds by phase. */
-#ifndef ES_TRAIN_RUN_REPORT_H
-#define ES_TRAIN_RUN_REPORT_H
+/** @file run_loop_private.h  What the training loop records of itself (run_report.c):
+ *  series of the trajectory, progress lines (also in timesteps.txt), seconds by phase. */
+#ifndef ES_RUN_LOOP_PRIVATE_H
+#define ES_RUN_LOOP_PRIVATE_H
 
 #include "eigenstep/run_loop.h"
 #include "eigenstep/table.h"
