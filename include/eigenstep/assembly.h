@@ -53,9 +53,8 @@ void es_assembly_destroy(es_assembly **p);
 
 /** Collective. The snapshots of its embeddings, appended to `t`, and the probe set they
  *  are taken of; all but the two results borrowed. */
-es_status es_assembly_probe(const es_comm *c, const es_assembly *p, const es_settings *s,
-                            const es_grid *g, es_traj *t, es_snapshot **snapshot,
-                            es_probe **probe);
+es_status es_assembly_probe(const es_assembly *p, const es_settings *s, const es_grid *g,
+                            es_traj *t, es_snapshot **snapshot, es_probe **probe);
 
 /** Collective. The backend, and in which precision it trains and measures, into a zeroed
  *  assembly. */

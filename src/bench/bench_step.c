@@ -77,7 +77,7 @@ static es_status time_snapshots(const es_comm *c, work *w, const es_settings *s,
   es_status st;
   ES_TRY_GOTO(es_grid_create(w->p->layout.loss_comm, 0, &grid), done);
   ES_TRY_GOTO(es_traj_create(c, path, &traj), done);
-  ES_TRY_GOTO(es_assembly_probe(c, w->p, s, grid, traj, &w->snapshot, &w->probe), done);
+  ES_TRY_GOTO(es_assembly_probe(w->p, s, grid, traj, &w->snapshot, &w->probe), done);
   st = es_bench_time(c, &often, snapshot, w, t);
 done:
   es_probe_destroy(&w->probe);

@@ -93,7 +93,7 @@ static es_status run_into(const es_job *job, const es_settings *s, es_run_folder
   ES_TRY_GOTO(
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
   ES_TRY_GOTO(es_grid_create(p->layout.loss_comm, 0, &grid), done);
-  ES_TRY_GOTO(es_assembly_probe(c, p, s, grid, o->traj, &snap, &probe), done);
+  ES_TRY_GOTO(es_assembly_probe(p, s, grid, o->traj, &snap, &probe), done);
   if (set->wanted)
     ES_TRY_GOTO(
         es_accuracy_create(c, &s->selected.accuracy, &set->source, o->traj, &accuracy),

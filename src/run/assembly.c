@@ -308,9 +308,9 @@ static es_status write_labels(const es_comm *c, const es_assembly *p, es_snapsho
   return st;
 }
 
-es_status es_assembly_probe(const es_comm *c, const es_assembly *p, const es_settings *s,
-                            const es_grid *g, es_traj *t, es_snapshot **snapshot,
-                            es_probe **probe) {
+es_status es_assembly_probe(const es_assembly *p, const es_settings *s, const es_grid *g,
+                            es_traj *t, es_snapshot **snapshot, es_probe **probe) {
+  const es_comm *const c = p->layout.comm;
   es_snapshot_options o = {
       .dim = es_net_dim(p->net), .samples = p->probe_pairs, .pairs = true};
   es_snapshot *snap = NULL;
