@@ -59,9 +59,15 @@ void es_settings_free(es_settings *s);
  *  ES_ECONFIG */
 es_status es_settings_check_ranks(const es_settings *s, int ranks);
 
-/** Sizes of a network for batches of up to `pairs` pairs on one of `ranks` ranks. */
+/** Of `ranks` ranks those that a loss is evaluated by together: all, or 1 where rows are
+ *  replicated (row_layout.h). */
+int es_settings_loss_ranks(const es_settings *s, int ranks);
+/** The pairs of a forward pass over all ranks are to be a multiple of this. */
+int64_t es_settings_pairs_unit(const es_settings *s);
+
 /** The model of the settings for images of this shape; borrows from s. */
 es_model_desc es_settings_model(const es_settings *s, es_shape input);
+/** Sizes of a network for batches of up to `pairs` pairs on one of `ranks` ranks. */
 es_net_options es_settings_net(const es_settings *s, int64_t pairs, int ranks);
 
 /** Section [backend] as the backend takes it; borrows from s. */

@@ -37,7 +37,7 @@ es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assem
   }
   ES_TRY(es_comm_agree(
       c, es_augment_create(&s->selected.augment, p->data, &p->augment, &p->view)));
-  const int64_t unit = s->parallel.deterministic ? s->parallel.shards : 1;
+  const int64_t unit = es_settings_pairs_unit(s);
   p->probe_chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size, unit);
   p->probe_pairs = s->spectrum.probe / p->probe_chunk * p->probe_chunk;
   if (p->probe_pairs != s->spectrum.probe) {
@@ -143,7 +143,7 @@ static es_status prepare_descent(const es_comm *c, const es_settings *s, es_asse
   return es_sched_find(&s->sched, &p->sched);
 }
 
-/* Losses of batch and probe, for the pairs of this rank; deterministic: for all pairs. */
+/* Losses of batch and probe, for the rows that the layout gives this rank. */
 static es_status make_losses(const es_settings *s, es_assembly *p) {
   const es_comm *const c = p->layout.loss_comm;
   const int ranks = c->size, dim = es_net_dim(p->net);

@@ -2,11 +2,6 @@
 /** @file cost.c  Memory a rank and bytes of output of a training run, from its plan. */
 #include "eigenstep/cost.h"
 
-/* Ranks over which the pairs of loss and snapshots are spread. */
-static int sharing(const es_settings *s, int ranks) {
-  return s->parallel.deterministic ? 1 : ranks;
-}
-
 static es_snapshot_options snapshot_options(const es_settings *s, const es_assembly *p) {
   return (es_snapshot_options){
       .dim = es_settings_dim(s), .samples = p->probe_pairs, .pairs = true};
@@ -15,7 +10,7 @@ static es_snapshot_options snapshot_options(const es_settings *s, const es_assem
 /* Losses of batch and probe: their workspace, and embeddings with gradients in single and
  * double precision. */
 static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) {
-  const int dim = es_settings_dim(s), shares = sharing(s, ranks);
+  const int dim = es_settings_dim(s), shares = es_settings_loss_ranks(s, ranks);
   const int64_t all[] = {s->batch.pairs, p->probe_pairs};
   double bytes = 0;
   for (int i = 0; i < 2; i++) {
@@ -69,7 +64,8 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
   if (s->precondition.eps > 0)
     c->preconditioner = (double) es_precondition_bytes(opt.dim);
   c->batches = 2 * 2 * (double) pairs * view;
-  c->snapshot = (double) es_snapshot_bytes(&s->spectrum, &opt, sharing(s, ranks));
+  c->snapshot =
+      (double) es_snapshot_bytes(&s->spectrum, &opt, es_settings_loss_ranks(s, ranks));
   c->trajectory =
       (double) c->snapshots * (double) es_snapshot_file_bytes(&s->spectrum, &opt) +
       48.0 * (double) s->run.steps;

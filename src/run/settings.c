@@ -193,6 +193,14 @@ es_model_desc es_settings_model(const es_settings *s, es_shape input) {
                          .init = &s->init};
 }
 
+int es_settings_loss_ranks(const es_settings *s, int ranks) {
+  return s->parallel.deterministic ? 1 : ranks;
+}
+
+int64_t es_settings_pairs_unit(const es_settings *s) {
+  return s->parallel.deterministic ? s->parallel.shards : 1;
+}
+
 es_net_options es_settings_net(const es_settings *s, int64_t pairs, int ranks) {
   const int64_t micro = s->batch.micro;
   const int64_t pass = micro > 0 && micro < pairs ? micro : pairs;
