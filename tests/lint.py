@@ -23,8 +23,7 @@ PARAMETERS, MEMBERS, LINES, README_LINES = 6, 12, 60, 100
 # Structs that may have more members:
 EXEMPT = (r"es_\w+_ops",     # a table of functions, filled in once by each variant
           r"es_\w+_params",  # one member a parameter of a section
-          "es_settings",     # one member a section
-          "es_assembly")     # owner of a run's objects: one member an object
+          "es_settings")     # one member a section
 # es_config: where parameters are declared and recorded, and in the folders from run/ on
 CONFIG_MAY = r"base/param|io/provenance|eigenstep/(param|provenance)"
 ABOVE_CONFIG = ("run", "predict", "solved", "bench", "command", "main.c")

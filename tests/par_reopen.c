@@ -101,16 +101,16 @@ static void remove_run(const es_comm *c, folder *f) {
  * a snapshot. *rows: of this rank. */
 static es_status embed(const es_comm *c, const es_assembly *p, double *const z[2],
                        int64_t *rows) {
-  const int64_t dim = es_net_dim(p->net);
+  const int64_t dim = es_net_dim(p->model.net);
   float *out = NULL;
   *rows = 0;
-  es_status st = ES_NEW(2 * es_loader_max(p->probe_loader) * dim, &out);
-  for (int64_t k = 0; k < p->probe_pairs / p->probe_chunk; k++) {
+  es_status st = ES_NEW(2 * es_loader_max(p->probe.loader) * dim, &out);
+  for (int64_t k = 0; k < p->probe.pairs / p->probe.chunk; k++) {
     es_batch *b = NULL;
-    if (st == ES_OK) st = es_loader_get(p->probe_loader, k, &b);
+    if (st == ES_OK) st = es_loader_get(p->probe.loader, k, &b);
     st = es_comm_agree(c, st);
     if (st == ES_OK)
-      st = es_net_forward(p->eval_net, 2 * b->n, 2, ES_BN_BATCH, b->x, out);
+      st = es_net_forward(p->model.eval_net, 2 * b->n, 2, ES_BN_BATCH, b->x, out);
     for (int64_t i = 0; st == ES_OK && i < b->n * dim; i++)
       for (int v = 0; v < 2; v++) z[v][*rows * dim + i] = out[v * b->n * dim + i];
     if (st == ES_OK) *rows += b->n;
@@ -122,9 +122,9 @@ static es_status embed(const es_comm *c, const es_assembly *p, double *const z[2
 /* Collective. The loss of the held-out pairs through the network. */
 static es_status probe_loss(const es_comm *c, const es_reopened *r, double *value) {
   const es_assembly *const p = r->parts;
-  const int dim = es_net_dim(p->net);
-  int64_t rows = p->probe_pairs / p->probe_chunk * es_loader_max(p->probe_loader);
-  const es_loss_size size = {.n_max = (int) rows, .pairs = p->probe_pairs, .dim = dim};
+  const int dim = es_net_dim(p->model.net);
+  int64_t rows = p->probe.pairs / p->probe.chunk * es_loader_max(p->probe.loader);
+  const es_loss_size size = {.n_max = (int) rows, .pairs = p->probe.pairs, .dim = dim};
   double *z[2] = {NULL, NULL};
   es_loss *loss = NULL;
   es_status st = ES_NEW(rows * dim, &z[0]);
@@ -150,7 +150,8 @@ static bool same(const es_comm *c, const folder *f, int64_t step, const char *ba
   bool good = es_reopen(&job, &o, ES_REOPEN_PROBE, &r) == ES_OK;
   good = good && r->step == at && fabs(r->time - 1e-3 * (double) at) < 1e-12;
   good = good && strstr(r->text, "[encoder]") != NULL;
-  good = good && (backend == NULL || strcmp(r->parts->backend->ops->name, backend) == 0);
+  good = good &&
+         (backend == NULL || strcmp(r->parts->model.backend->ops->name, backend) == 0);
   good = good && probe_loss(c, r, &value) == ES_OK;
   const double expected = f->loss[at / MIDDLE];
   good = good && fabs(value - expected) < 1e-5 * fabs(expected);

@@ -8,29 +8,45 @@
 #include "eigenstep/probe_data.h"
 #include "eigenstep/settings.h"
 
-typedef struct es_assembly {
-  es_row_layout layout; /**< which pairs loss, snapshots and predictions take on this
-                             rank */
-  es_backend *backend;
-  es_precision precision, eval_precision; /**< of activations of net and eval_net */
-  es_dataset *data;                       /**< training records */
+/** Records and views for training. */
+typedef struct es_assembly_input {
+  es_dataset *data;     /**< training records */
   es_dataset *held_out; /**< the test split; NULL: the probe comes out of `data` */
   es_augment *augment;
   es_shape view; /**< of one view */
   es_loader *loader;
-  es_loader *probe_loader;
-  int64_t probe_chunk; /**< pairs of a probe forward, over all ranks */
-  int64_t probe_pairs;
+} es_assembly_input;
+
+/** The network, where it is computed, and how it is measured. */
+typedef struct es_assembly_model {
+  es_backend *backend;
+  es_precision precision, eval_precision; /**< of activations of net and eval_net */
   es_net *net;
   es_net *eval_net; /**< for measurements: net, or another network with its parameters
                          in eval_precision */
   int features;     /**< value of the network: the encoder's output */
-  es_loss *loss, *probe_loss;
+} es_assembly_model;
+
+/** The held-out pairs. */
+typedef struct es_assembly_probe {
+  es_loader *loader;
+  int64_t chunk; /**< pairs of a forward pass, over all ranks */
+  int64_t pairs;
+  es_loss *loss;       /**< with room for all of them */
+  es_probe_data *data; /**< the pairs through eval_net */
+} es_assembly_probe;
+
+typedef struct es_assembly {
+  es_row_layout layout; /**< which pairs loss, snapshots and predictions take on this
+                             rank */
+  es_assembly_input input;
+  es_assembly_model model;
+  es_assembly_probe probe;
+  es_loss *loss;
   es_precondition *precondition; /**< NULL: off */
   es_optim *optim;
   const es_sched_ops *sched;
   es_train *train;
-  es_probe_data *probe_data; /**< the held-out pairs through eval_net */
 } es_assembly;
 
 /** Refuse what can be refused before any data or memory: names and values of loss,
@@ -51,10 +67,11 @@ es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
                                    es_assembly **p);
 void es_assembly_destroy(es_assembly **p);
 
-/** Collective. The snapshots of its embeddings, appended to `t`, and the probe set they
+/** Collective. The snapshots of its embeddings, appended to `t`, and the probe that they
  *  are taken of; all but the two results borrowed. */
-es_status es_assembly_probe(const es_assembly *p, const es_settings *s, const es_grid *g,
-                            es_traj *t, es_snapshot **snapshot, es_probe **probe);
+es_status es_assembly_measure(const es_assembly *p, const es_settings *s,
+                              const es_grid *g, es_traj *t, es_snapshot **snapshot,
+                              es_probe **probe);
 
 /** Collective. The backend, and in which precision it trains and measures, into a zeroed
  *  assembly. */

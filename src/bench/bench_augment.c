@@ -35,12 +35,14 @@ typedef struct view_maker {
 
 static es_status view_maker_open(const es_comm *c, const es_settings *s,
                                  const es_assembly *p, view_maker *w) {
-  const size_t values = (size_t) p->view.c * (size_t) p->view.h * (size_t) p->view.w;
+  const size_t values =
+      (size_t) p->input.view.c * (size_t) p->input.view.h * (size_t) p->input.view.w;
   *w = (view_maker){.p = p, .seed = (uint64_t) s->run.seed};
   es_comm_local_range(c, s->batch.pairs, &w->first, &w->n);
-  es_augment_profile_clear(p->augment, &w->profile);
-  ES_TRY(es_alloc(p->data->scratch, "a record", &w->record));
-  ES_TRY(es_alloc(es_augment_scratch(p->augment), "a view in the making", &w->scratch));
+  es_augment_profile_clear(p->input.augment, &w->profile);
+  ES_TRY(es_alloc(p->input.data->scratch, "a record", &w->record));
+  ES_TRY(es_alloc(es_augment_scratch(p->input.augment), "a view in the making",
+                  &w->scratch));
   return ES_NEW(values, &w->view);
 }
 
@@ -52,7 +54,7 @@ static void view_maker_close(view_maker *w) {
 
 /* Both views of the records of repetition i >= 0. split: add up the profile. */
 static es_status make_views(view_maker *w, const es_settings *s, int64_t i, bool split) {
-  const es_dataset *ds = w->p->data;
+  const es_dataset *ds = w->p->input.data;
   for (int64_t k = 0; k < w->n; k++) {
     const int64_t id = (i * s->batch.pairs + w->first + k) % ds->size;
     es_sample sample;
@@ -62,7 +64,7 @@ static es_status make_views(view_maker *w, const es_settings *s, int64_t i, bool
         ES_TRY(ds->ops->get(ds, id, view, w->record, &sample));
       if (split) w->read += es_cpu_now() - start;
       const es_view_key which = {.seed = w->seed, .sample = id, .view = view};
-      ES_TRY(es_augment_measure(w->p->augment, &which, &sample, w->scratch, w->view,
+      ES_TRY(es_augment_measure(w->p->input.augment, &which, &sample, w->scratch, w->view,
                                 split ? &w->profile : NULL));
     }
   }
@@ -75,7 +77,7 @@ static es_status time_views(const es_comm *c, view_maker *w, const es_settings *
   for (int64_t i = 0; i < b->warmup + b->repeats; i++) {
     if (i == b->warmup) {
       w->read = 0;
-      es_augment_profile_clear(w->p->augment, &w->profile);
+      es_augment_profile_clear(w->p->input.augment, &w->profile);
     }
     const double start = es_cpu_now();
     const es_status st = make_views(w, s, i, split);
@@ -108,10 +110,11 @@ static double print_split(const es_comm *c, const view_maker *w, int64_t repeats
 
 /* Collective. */
 static void print_rates(const es_comm *c, const es_assembly *p, const es_bench_times *t) {
-  const double record = (double) p->data->c * p->data->h_max * p->data->w_max;
+  const double record =
+      (double) p->input.data->c * p->input.data->h_max * p->input.data->w_max;
   int64_t peak = (int64_t) es_mem_rss_peak();
   es_comm_max_i64(c, &peak, 1);
-  const double view = 4.0 * p->view.c * p->view.h * p->view.w;
+  const double view = 4.0 * p->input.view.c * p->input.view.h * p->input.view.w;
   es_print("%-12s %10s %10s %10s", "", "min", "median", "max");
   es_print("%-12s %10.1f %10.1f %10.1f", "us a view", 1e6 * t->min, 1e6 * t->median,
            1e6 * t->max);
@@ -149,8 +152,8 @@ static es_status open_and_time(const es_comm *c, const es_settings *s,
   es_status st = es_assembly_open_data(c, s, p);
   if (st == ES_OK) {
     es_print("%s, %lld records of at most %d x %d, views %d x %d; %d ranks", s->data.name,
-             (long long) p->data->size, p->data->h_max, p->data->w_max, p->view.h,
-             p->view.w, c->size);
+             (long long) p->input.data->size, p->input.data->h_max, p->input.data->w_max,
+             p->input.view.h, p->input.view.w, c->size);
     st = views(c, s, p, b);
   }
   es_assembly_destroy(&p);
@@ -171,7 +174,7 @@ static es_status wait_share(const es_comm *c, es_settings s, const es_bench_para
   for (int64_t i = -b->warmup; i < steps && st == ES_OK; i++) {
     es_comm_barrier(c);
     const double start = es_now();
-    st = es_comm_agree(c, es_loader_get(p->loader, i + b->warmup, &batch));
+    st = es_comm_agree(c, es_loader_get(p->input.loader, i + b->warmup, &batch));
     const double got = es_now();
     if (st == ES_OK) st = es_train_step(p->train, batch, 0, &r);
     if (i >= 0) wait += got - start;

@@ -50,7 +50,7 @@ static es_status step_with_data(void *ctx, int64_t i) {
   if (i == 0) *clock = (es_clock){0};
   es_clock_mark(clock);
   ES_TRY(es_comm_agree(es_train_comm(t),
-                       es_loader_get(w->p->loader, es_train_steps(t), &batch)));
+                       es_loader_get(w->p->input.loader, es_train_steps(t), &batch)));
   es_clock_lap(clock, ES_PHASE_DATA);
   return es_train_step(t, batch, 0, &r);
 }
@@ -77,7 +77,7 @@ static es_status time_snapshots(const es_comm *c, work *w, const es_settings *s,
   es_status st;
   ES_TRY_GOTO(es_grid_create(w->p->layout.loss_comm, 0, &grid), done);
   ES_TRY_GOTO(es_traj_create(c, path, &traj), done);
-  ES_TRY_GOTO(es_assembly_probe(w->p, s, grid, traj, &w->snapshot, &w->probe), done);
+  ES_TRY_GOTO(es_assembly_measure(w->p, s, grid, traj, &w->snapshot, &w->probe), done);
   st = es_bench_time(c, &often, snapshot, w, t);
 done:
   es_probe_destroy(&w->probe);
@@ -124,7 +124,7 @@ static es_status measure(const es_comm *c, es_assembly *p, const es_settings *s,
   ES_TRY(es_cadence_parse(s->spectrum.every, "spectrum.every", &every));
   for (int i = 0; i < every.n; i++) /* in the long run */
     r->every = every.range[i].last == INT64_MAX ? every.range[i].every : 0;
-  ES_TRY(es_comm_agree(c, es_loader_get(p->loader, 0, &w.batch)));
+  ES_TRY(es_comm_agree(c, es_loader_get(p->input.loader, 0, &w.batch)));
   ES_TRY(es_bench_time(c, b, step_in_memory, &w, &r->step));
   for (size_t i = 0; i < sizeof of_step / sizeof of_step[0]; i++)
     keep_phase(c, clock, b->repeats, of_step[i], r);
@@ -139,7 +139,7 @@ static es_status measure(const es_comm *c, es_assembly *p, const es_settings *s,
     keep_phase(c, clock, o->snapshots, ES_PHASE_PROBE, r);
     keep_phase(c, clock, o->snapshots, ES_PHASE_SNAPSHOT, r);
   }
-  return es_bench_ceiling(c, p->backend, p->precision, &r->ceiling);
+  return es_bench_ceiling(c, p->model.backend, p->model.precision, &r->ceiling);
 }
 
 /* Milliseconds of one, and its share of a step where a snapshot counts once in many. */
@@ -185,13 +185,13 @@ static void print(const es_comm *c, const es_assembly *p, const es_settings *s,
                   const result *r) {
   const double images = 2.0 * (double) s->batch.pairs;
   es_net_cost cost;
-  es_net_cost_of(p->net, &cost);
+  es_net_cost_of(p->model.net, &cost);
   /* backward: products for the inputs and for the weights */
   const double flops = 3 * cost.flops * images;
   es_print("%s %s %dx%d, %lld pairs, %d ranks x %d threads, backend %s %s",
-           s->encoder.name, s->loss.name, p->view.h, p->view.w,
-           (long long) s->batch.pairs, c->size, p->backend->threads,
-           p->backend->ops->name, es_precision_name(p->precision));
+           s->encoder.name, s->loss.name, p->input.view.h, p->input.view.w,
+           (long long) s->batch.pairs, c->size, p->model.backend->threads,
+           p->model.backend->ops->name, es_precision_name(p->model.precision));
   print_phases(r);
   es_print("parameters %lld, %.2f GFLOP a view (forward, backward counted twice that)",
            (long long) cost.parameters, 3e-9 * cost.flops);
@@ -200,7 +200,7 @@ static void print(const es_comm *c, const es_assembly *p, const es_settings *s,
   es_bench_print_line("step", &r->step, images, flops);
   if (r->data) es_bench_print_line("with data", &r->with_data, images, flops);
   if (r->snapshots)
-    es_bench_print_line("snapshot", &r->snapshot, 2.0 * (double) p->probe_pairs, 0);
+    es_bench_print_line("snapshot", &r->snapshot, 2.0 * (double) p->probe.pairs, 0);
   es_print("matrix product of the backend %.1f GFLOP/s; the step reaches %.1f %% of it",
            1e-9 * r->ceiling, 100 * flops / r->step.median / r->ceiling);
   es_print("median %.2f img/s", images / r->step.median);

@@ -26,12 +26,12 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   st = es_run_cost_of(&s, &p, ranks, &cost);
   ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
   es_run_cost_print(&s, &p, ranks, &cost);
-  es_linear_print_cost(&linear, p.view, ranks);
+  es_linear_print_cost(&linear, p.input.view, ranks);
 done:
-  es_augment_destroy(&p.augment);
-  es_dataset_close(&p.held_out);
-  es_dataset_close(&p.data);
-  es_backend_close(&p.backend);
+  es_augment_destroy(&p.input.augment);
+  es_dataset_close(&p.input.held_out);
+  es_dataset_close(&p.input.data);
+  es_backend_close(&p.model.backend);
   es_settings_free(&s);
   return st;
 }

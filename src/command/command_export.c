@@ -15,7 +15,7 @@ static es_status write_file(const es_comm *c, const es_reopened *r, const char *
                                  {"time", time_text},       {"parameters", r->text}};
   es_status st = ES_OK;
   if (c->rank == 0) {
-    st = es_model_export(es_net_params(r->parts->net), path, meta,
+    st = es_model_export(es_net_params(r->parts->model.net), path, meta,
                          sizeof meta / sizeof meta[0]);
   }
   return es_comm_agree(c, st);

@@ -17,7 +17,8 @@ static es_status views(const es_job *job, es_config *cfg) {
   if (st == ES_OK) st = es_views_file_write(job, cfg, &s, p, &v);
   if (st == ES_OK)
     es_info("wrote %s: %lld pairs of views, %d x %d x %d, of %s", v.file,
-            (long long) v.count, p->view.c, p->view.h, p->view.w, s.data.name);
+            (long long) v.count, p->input.view.c, p->input.view.h, p->input.view.w,
+            s.data.name);
   es_assembly_destroy(&p);
   es_settings_free(&s);
   return st;

@@ -12,14 +12,15 @@
 
 static void print_start(const es_comm *c, const es_settings *s, const es_assembly *p) {
   es_net_cost cost;
-  es_net_cost_of(p->net, &cost);
+  es_net_cost_of(p->model.net, &cost);
   es_info("%s on %s: %lld records, views %d x %d x %d, %lld parameters, "
           "embedding width %d",
-          s->encoder.name, s->data.name, (long long) p->data->size, p->view.c, p->view.h,
-          p->view.w, (long long) cost.parameters, es_net_dim(p->net));
+          s->encoder.name, s->data.name, (long long) p->input.data->size, p->input.view.c,
+          p->input.view.h, p->input.view.w, (long long) cost.parameters,
+          es_net_dim(p->model.net));
   es_info("%s loss, %lld pairs over %d ranks, backend %s; probe of %lld held-out pairs",
-          s->loss.name, (long long) s->batch.pairs, c->size, p->backend->ops->name,
-          (long long) p->probe_pairs);
+          s->loss.name, (long long) s->batch.pairs, c->size, p->model.backend->ops->name,
+          (long long) p->probe.pairs);
 }
 
 /* A cell of the table: "-" for what is not known. */
@@ -93,7 +94,7 @@ static es_status run_into(const es_job *job, const es_settings *s, es_run_folder
   ES_TRY_GOTO(
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
   ES_TRY_GOTO(es_grid_create(p->layout.loss_comm, 0, &grid), done);
-  ES_TRY_GOTO(es_assembly_probe(p, s, grid, o->traj, &snap, &probe), done);
+  ES_TRY_GOTO(es_assembly_measure(p, s, grid, o->traj, &snap, &probe), done);
   if (set->wanted)
     ES_TRY_GOTO(
         es_accuracy_create(c, &s->selected.accuracy, &set->source, o->traj, &accuracy),
@@ -103,7 +104,7 @@ static es_status run_into(const es_job *job, const es_settings *s, es_run_folder
   ES_TRY_GOTO(es_prediction_make(c, grid, s, p, o->traj, &prediction), done);
   run.prediction_series = prediction.series;
   const es_run_parts parts = {.train = p->train,
-                              .loader = p->loader,
+                              .loader = p->input.loader,
                               .probe = probe,
                               .snapshot = snap,
                               .accuracy = accuracy,

@@ -68,8 +68,10 @@ void es_prediction_print_loss(const es_settings *s, const es_assembly *p) {
 static const char *obstacle(const es_assembly *p, const es_loss_setup *setup) {
   const char *const why = es_loss_obstacle(p->loss, setup);
   if (why != NULL) return why;
-  if (es_net_shape(p->net, p->features).c > WIDEST) return "the features are too wide";
-  return es_params_find(es_net_params(p->net), LAST_LAYER) < 0 ? "no last layer" : NULL;
+  if (es_net_shape(p->model.net, p->model.features).c > WIDEST)
+    return "the features are too wide";
+  return es_params_find(es_net_params(p->model.net), LAST_LAYER) < 0 ? "no last layer"
+                                                                     : NULL;
 }
 
 /* Collective. A value of the network for the probe's pairs, of the rows that the loss
@@ -78,21 +80,21 @@ static es_status read_rows(const es_settings *s, const es_assembly *p, int value
                            es_pairs *x) {
   const es_probe_request request = {s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING,
                                     value, 2};
-  *x = (es_pairs){.total = p->probe_pairs,
-                  .n = es_probe_data_rows(p->probe_data),
-                  .m = es_probe_data_width(p->probe_data, value)};
+  *x = (es_pairs){.total = p->probe.pairs,
+                  .n = es_probe_data_rows(p->probe.data),
+                  .m = es_probe_data_width(p->probe.data, value)};
   es_comm_scan(p->layout.loss_comm, x->n, &x->first, NULL);
   es_status st = ES_NEW(x->n * x->m, &x->x[0]);
   if (st == ES_OK) st = ES_NEW(x->n * x->m, &x->x[1]);
   ES_TRY(es_comm_agree(p->layout.comm, st));
-  return es_probe_data_read(p->probe_data, &request, x->x, NULL);
+  return es_probe_data_read(p->probe.data, &request, x->x, NULL);
 }
 
 /* Collective. Length of the point near which all embeddings of the start are; 0 if they
  * are not. */
 static es_status find_point(const es_comm *c, const es_settings *s, const es_assembly *p,
                             double *length) {
-  const int d = es_net_dim(p->net);
+  const int d = es_net_dim(p->model.net);
   es_pairs z = {0};
   double *sum = NULL, square = 0;
   es_status st = es_comm_agree(c, ES_NEW(d + 1, &sum));
@@ -197,8 +199,8 @@ static void print(const es_assembly *p, const es_loss_setup *s, const es_predict
 /* Collective. What the layer's weights are on this rank; room for the results. */
 static es_status prepare(const es_comm *c, const es_assembly *p, es_prediction *f,
                          float **w) {
-  const int d = es_net_dim(p->net);
-  const es_params *const par = es_net_params(p->net);
+  const int d = es_net_dim(p->model.net);
+  const es_params *const par = es_net_params(p->model.net);
   const int layer = es_params_find(par, LAST_LAYER);
   es_status st = ES_NEW(d, &f->gamma);
   if (st == ES_OK) st = ES_NEW(d, &f->tau);
@@ -258,7 +260,7 @@ es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settin
     return ES_OK;
   }
   ES_TRY_GOTO(prepare(c, p, f, &w), done);
-  ES_TRY_GOTO(read_rows(s, p, p->features, &x), done);
+  ES_TRY_GOTO(read_rows(s, p, p->model.features, &x), done);
   if (solved)
     st = solve_flow(g, s, p, &x, w, t, f);
   else

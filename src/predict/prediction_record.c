@@ -14,7 +14,7 @@ static const char group_doc[] = "the last layer alone, on the features of the st
 
 es_loss_setup es_prediction_setup(const es_settings *s, const es_assembly *p) {
   const bool constant = strcmp(s->sched.name, "constant") == 0 && s->sched.warmup == 0;
-  return (es_loss_setup){.dim = es_net_dim(p->net),
+  return (es_loss_setup){.dim = es_net_dim(p->model.net),
                          .pairs = s->batch.pairs,
                          .layers = s->projector.widths.n,
                          .bias = s->projector.bias,

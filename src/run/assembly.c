@@ -29,40 +29,42 @@ static bool has_test_split(const es_dataset *ds, const char *split) {
 
 es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assembly *p) {
   const uint64_t seed = (uint64_t) s->run.seed;
-  ES_TRY(es_dataset_open(c, &s->data, NULL, seed, &p->data));
-  if (has_test_split(p->data, s->data.split)) {
+  ES_TRY(es_dataset_open(c, &s->data, NULL, seed, &p->input.data));
+  if (has_test_split(p->input.data, s->data.split)) {
     es_data_params test = s->data;
     test.limit = 0;
-    ES_TRY(es_dataset_open(c, &test, "test", seed, &p->held_out));
+    ES_TRY(es_dataset_open(c, &test, "test", seed, &p->input.held_out));
   }
-  ES_TRY(es_comm_agree(
-      c, es_augment_create(&s->selected.augment, p->data, &p->augment, &p->view)));
+  ES_TRY(es_comm_agree(c, es_augment_create(&s->selected.augment, p->input.data,
+                                            &p->input.augment, &p->input.view)));
   const int64_t unit = es_settings_pairs_unit(s);
-  p->probe_chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size, unit);
-  p->probe_pairs = s->spectrum.probe / p->probe_chunk * p->probe_chunk;
-  if (p->probe_pairs != s->spectrum.probe) {
+  p->probe.chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size, unit);
+  p->probe.pairs = s->spectrum.probe / p->probe.chunk * p->probe.chunk;
+  if (p->probe.pairs != s->spectrum.probe) {
     es_warn(
         "spectrum.probe: %lld pairs are not a multiple of a batch of %lld; using %lld",
         (long long) s->spectrum.probe, (long long) s->batch.pairs,
-        (long long) p->probe_pairs);
+        (long long) p->probe.pairs);
   }
   return ES_OK;
 }
 
 /* Records to train on: all but the probe, where that comes from the same set. */
 static int64_t to_train(const es_assembly *p) {
-  const bool disjoint = p->held_out != NULL || p->data->endless;
-  return p->data->size - (disjoint ? 0 : p->probe_pairs);
+  const bool disjoint = p->input.held_out != NULL || p->input.data->endless;
+  return p->input.data->size - (disjoint ? 0 : p->probe.pairs);
 }
 
 es_status es_assembly_check_data(const es_settings *s, const es_assembly *p) {
-  const es_dataset *const probe_set = p->held_out != NULL ? p->held_out : p->data;
-  const int64_t have = p->held_out != NULL ? p->held_out->size : p->data->size - 1;
+  const es_dataset *const probe_set =
+      p->input.held_out != NULL ? p->input.held_out : p->input.data;
+  const int64_t have =
+      p->input.held_out != NULL ? p->input.held_out->size : p->input.data->size - 1;
   ES_CHECK(
-      probe_set->endless || p->probe_pairs <= have, ES_ECONFIG,
+      probe_set->endless || p->probe.pairs <= have, ES_ECONFIG,
       "spectrum.probe: got %lld pairs, expected at most %lld, what data set '%s' can "
       "hold out",
-      (long long) p->probe_pairs, (long long) have, s->data.name);
+      (long long) p->probe.pairs, (long long) have, s->data.name);
   ES_CHECK(
       s->batch.pairs <= to_train(p), ES_ECONFIG,
       "batch.pairs: got %lld, expected at most %lld, what data set '%s' has to train "
@@ -78,7 +80,8 @@ static es_status open_loader(const es_comm *c, const es_settings *s, es_assembly
                                .count = to_train(p),
                                .shuffle = s->data.shuffle,
                                .prefetch = s->data.prefetch};
-  return es_loader_create(c, p->data, p->augment, p->view, &o, &p->loader);
+  return es_loader_create(c, p->input.data, p->input.augment, p->input.view, &o,
+                          &p->input.loader);
 }
 
 /* The held-out pairs: of the test split, records past the end of an endless set, or the
@@ -86,22 +89,23 @@ static es_status open_loader(const es_comm *c, const es_settings *s, es_assembly
 static es_status open_probe_loader(const es_comm *c, const es_settings *s,
                                    es_assembly *p) {
   const es_loader_options o = {.seed = (uint64_t) s->run.seed,
-                               .first = p->held_out != NULL ? 0 : to_train(p),
-                               .pairs = p->probe_chunk,
-                               .count = p->probe_pairs,
+                               .first = p->input.held_out != NULL ? 0 : to_train(p),
+                               .pairs = p->probe.chunk,
+                               .count = p->probe.pairs,
                                .fixed_epoch = PROBE_EPOCH};
   ES_TRY(es_assembly_check_data(s, p));
-  return es_loader_create(c, p->held_out != NULL ? p->held_out : p->data, p->augment,
-                          p->view, &o, &p->probe_loader);
+  return es_loader_create(c,
+                          p->input.held_out != NULL ? p->input.held_out : p->input.data,
+                          p->input.augment, p->input.view, &o, &p->probe.loader);
 }
 
 es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
                                    es_assembly *p) {
   const es_precision wanted = s->backend.precision == 1 ? ES_BF16 : ES_F32;
   const es_backend_options b = es_settings_backend(s);
-  ES_TRY(es_backend_open_with(&b, c, &p->backend));
-  ES_TRY(es_backend_precision(p->backend, wanted, &p->precision));
-  p->eval_precision = s->spectrum.precision == 1 ? p->precision : ES_F32;
+  ES_TRY(es_backend_open_with(&b, c, &p->model.backend));
+  ES_TRY(es_backend_precision(p->model.backend, wanted, &p->model.precision));
+  p->model.eval_precision = s->spectrum.precision == 1 ? p->model.precision : ES_F32;
   return ES_OK;
 }
 
@@ -109,33 +113,34 @@ es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
  * whose rounding errors would cover the small eigenvalues. */
 static es_status build_eval_net(const es_comm *c, const es_settings *s, es_net_options o,
                                 es_assembly *p) {
-  p->eval_net = p->net;
-  if (p->eval_precision == p->precision) return ES_OK;
+  p->model.eval_net = p->model.net;
+  if (p->model.eval_precision == p->model.precision) return ES_OK;
   es_net *eval_net = NULL;
-  o.params = es_net_params(p->net);
+  o.params = es_net_params(p->model.net);
   o.forward_only = true;
-  o.precision = p->eval_precision;
-  const es_model_desc m = es_settings_model(s, p->view);
-  ES_TRY(es_comm_agree(c, es_model_build(p->backend, &o, &m, &eval_net, NULL)));
-  p->eval_net = eval_net;
+  o.precision = p->model.eval_precision;
+  const es_model_desc m = es_settings_model(s, p->input.view);
+  ES_TRY(es_comm_agree(c, es_model_build(p->model.backend, &o, &m, &eval_net, NULL)));
+  p->model.eval_net = eval_net;
   return ES_OK;
 }
 
 /* The network for the largest batch of the loaders that are open. */
 static es_status build_net(const es_comm *c, const es_settings *s, es_assembly *p) {
-  const int batch = p->loader != NULL ? es_loader_max(p->loader) : 0;
-  const int chunk = es_loader_max(p->probe_loader);
+  const int batch = p->input.loader != NULL ? es_loader_max(p->input.loader) : 0;
+  const int chunk = es_loader_max(p->probe.loader);
   es_net_options o = es_settings_net(s, batch > chunk ? batch : chunk, c->size);
   if (s->batch.sync_bn) o.sync = c;
-  o.precision = p->precision;
-  const es_model_desc m = es_settings_model(s, p->view);
-  ES_TRY(es_comm_agree(c, es_model_build(p->backend, &o, &m, &p->net, &p->features)));
+  o.precision = p->model.precision;
+  const es_model_desc m = es_settings_model(s, p->input.view);
+  ES_TRY(es_comm_agree(
+      c, es_model_build(p->model.backend, &o, &m, &p->model.net, &p->model.features)));
   return build_eval_net(c, s, o, p);
 }
 
 /* First values, and what moves them. */
 static es_status prepare_descent(const es_comm *c, const es_settings *s, es_assembly *p) {
-  es_params *params = es_net_params(p->net);
+  es_params *params = es_net_params(p->model.net);
   ES_TRY(es_comm_agree(c, es_params_init(params, (uint64_t) s->run.seed)));
   if (s->encoder.weights[0] != '\0') ES_TRY(es_model_load(params, c, s->encoder.weights));
   ES_TRY(
@@ -146,46 +151,46 @@ static es_status prepare_descent(const es_comm *c, const es_settings *s, es_asse
 /* Losses of batch and probe, for the rows that the layout gives this rank. */
 static es_status make_losses(const es_settings *s, es_assembly *p) {
   const es_comm *const c = p->layout.loss_comm;
-  const int ranks = c->size, dim = es_net_dim(p->net);
-  const int64_t chunks = p->probe_pairs / p->probe_chunk;
+  const int ranks = c->size, dim = es_net_dim(p->model.net);
+  const int64_t chunks = p->probe.pairs / p->probe.chunk;
   const es_loss_size batch = {.n_max = (int) ((s->batch.pairs + ranks - 1) / ranks),
                               .pairs = s->batch.pairs,
                               .dim = dim};
   const es_loss_size probe = {.n_max =
-                                  (int) (chunks * ((p->probe_chunk + ranks - 1) / ranks)),
-                              .pairs = p->probe_pairs,
+                                  (int) (chunks * ((p->probe.chunk + ranks - 1) / ranks)),
+                              .pairs = p->probe.pairs,
                               .dim = dim};
   ES_TRY(es_loss_create(&s->selected.loss, &batch, c, &p->loss));
-  ES_TRY(es_loss_create(&s->selected.loss, &probe, c, &p->probe_loss));
+  ES_TRY(es_loss_create(&s->selected.loss, &probe, c, &p->probe.loss));
   return es_precondition_create(&s->precondition, p->loss, &p->precondition);
 }
 
 /* The held-out pairs through eval_net. */
 static es_status make_probe_data(const es_settings *s, es_assembly *p) {
   const es_probe_data_options o = {.layout = p->layout,
-                                   .net = p->eval_net,
-                                   .loader = p->probe_loader,
-                                   .records = p->probe_pairs,
-                                   .chunk = p->probe_chunk,
+                                   .net = p->model.eval_net,
+                                   .loader = p->probe.loader,
+                                   .records = p->probe.pairs,
+                                   .chunk = p->probe.chunk,
                                    .views = 2,
                                    .groups = s->batch.bn_views == 0 ? 2 : 1,
                                    .micro = (int) s->batch.micro};
-  return es_probe_data_create(&o, &p->probe_data);
+  return es_probe_data_create(&o, &p->probe.data);
 }
 
 /* Collective. */
 static es_status make_train(const es_settings *s, es_assembly *p) {
   const es_train_options o = {.layout = p->layout,
-                              .net = p->net,
+                              .net = p->model.net,
                               .loss = p->loss,
                               .precondition = p->precondition,
                               .optim = p->optim,
-                              .n_max = es_loader_max(p->loader),
+                              .n_max = es_loader_max(p->input.loader),
                               .groups = s->batch.bn_views == 0 ? 2 : 1,
                               .micro = (int) s->batch.micro,
                               .local_bn = !s->batch.sync_bn,
                               .skip_max = s->run.skip_max,
-                              .data = (int64_t) p->data->checksum};
+                              .data = (int64_t) p->input.data->checksum};
   es_status st = es_train_create(&o, &p->train);
   if (st == ES_OK) st = make_probe_data(s, p);
   ES_TRY(es_comm_agree(p->layout.comm, st));
@@ -245,11 +250,12 @@ es_status es_assembly_create_net(const es_comm *c, const es_settings *s, es_shap
   es_net_options one = {.max_n = 1};
   es_assembly *p = NULL;
   ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
-  p->view = view;
+  p->input.view = view;
   es_status st = es_assembly_open_backend(c, s, p);
-  one.precision = p->precision;
+  one.precision = p->model.precision;
   if (st == ES_OK)
-    st = es_comm_agree(c, es_model_build(p->backend, &one, &m, &p->net, &p->features));
+    st = es_comm_agree(
+        c, es_model_build(p->model.backend, &one, &m, &p->model.net, &p->model.features));
   if (st == ES_OK) st = build_eval_net(c, s, one, p);
   if (st == ES_OK)
     *out = p;
@@ -293,13 +299,14 @@ es_status es_assembly_class_names(const es_dataset *ds, char **names) {
 
 /* Collective. The classes of the probe's records, where they have any. */
 static es_status write_labels(const es_comm *c, const es_assembly *p, es_snapshot *snap) {
-  const es_dataset *const ds = p->held_out != NULL ? p->held_out : p->data;
+  const es_dataset *const ds =
+      p->input.held_out != NULL ? p->input.held_out : p->input.data;
   int64_t first, n, *label = NULL;
   char *names = NULL;
   if (ds->labels == 0) return ES_OK;
-  es_comm_local_range(c, p->probe_pairs, &first, &n);
+  es_comm_local_range(c, p->probe.pairs, &first, &n);
   es_status st = ES_NEW(n, &label);
-  if (st == ES_OK) st = es_loader_labels(p->probe_loader, first, n, label);
+  if (st == ES_OK) st = es_loader_labels(p->probe.loader, first, n, label);
   if (st == ES_OK) st = es_assembly_class_names(ds, &names);
   st = es_comm_agree(c, st);
   if (st == ES_OK) st = es_snapshot_label(snap, first, n, label, names);
@@ -308,11 +315,12 @@ static es_status write_labels(const es_comm *c, const es_assembly *p, es_snapsho
   return st;
 }
 
-es_status es_assembly_probe(const es_assembly *p, const es_settings *s, const es_grid *g,
-                            es_traj *t, es_snapshot **snapshot, es_probe **probe) {
-  const es_comm *const c = p->layout.comm;
+es_status es_assembly_measure(const es_assembly *p, const es_settings *s,
+                              const es_grid *g, es_traj *t, es_snapshot **snapshot,
+                              es_probe **probe) {
   es_snapshot_options o = {
-      .dim = es_net_dim(p->net), .samples = p->probe_pairs, .pairs = true};
+      .dim = es_net_dim(p->model.net), .samples = p->probe.pairs, .pairs = true};
+  const es_comm *const c = p->layout.comm;
   es_snapshot *snap = NULL;
   const es_loss_modes modes = es_loss_modes_of(p->loss);
   o.center = modes.center;
@@ -324,8 +332,8 @@ es_status es_assembly_probe(const es_assembly *p, const es_settings *s, const es
   o.alone = modes.alone;
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
   const es_probe_options measured = {.layout = p->layout,
-                                     .data = p->probe_data,
-                                     .loss = p->probe_loss,
+                                     .data = p->probe.data,
+                                     .loss = p->probe.loss,
                                      .mode = s->spectrum.bn == 0 ? ES_BN_BATCH
                                                                  : ES_BN_RUNNING,
                                      .views = es_snapshot_views(&s->spectrum, &o)};
@@ -341,20 +349,20 @@ es_status es_assembly_probe(const es_assembly *p, const es_settings *s, const es
 void es_assembly_destroy(es_assembly **pp) {
   es_assembly *p = *pp;
   if (p == NULL) return;
-  es_probe_data_destroy(&p->probe_data);
+  es_probe_data_destroy(&p->probe.data);
   es_train_destroy(&p->train);
   es_optim_destroy(&p->optim);
   es_precondition_destroy(&p->precondition);
-  es_loss_destroy(&p->probe_loss);
+  es_loss_destroy(&p->probe.loss);
   es_loss_destroy(&p->loss);
-  if (p->eval_net != p->net) es_net_destroy(&p->eval_net);
-  es_net_destroy(&p->net);
-  es_loader_destroy(&p->probe_loader);
-  es_loader_destroy(&p->loader);
-  es_augment_destroy(&p->augment);
-  es_dataset_close(&p->held_out);
-  es_dataset_close(&p->data);
-  es_backend_close(&p->backend);
+  if (p->model.eval_net != p->model.net) es_net_destroy(&p->model.eval_net);
+  es_net_destroy(&p->model.net);
+  es_loader_destroy(&p->probe.loader);
+  es_loader_destroy(&p->input.loader);
+  es_augment_destroy(&p->input.augment);
+  es_dataset_close(&p->input.held_out);
+  es_dataset_close(&p->input.data);
+  es_backend_close(&p->model.backend);
   es_row_layout_free(&p->layout);
   es_free(pp);
 }

@@ -4,14 +4,14 @@
 
 static es_snapshot_options snapshot_options(const es_settings *s, const es_assembly *p) {
   return (es_snapshot_options){
-      .dim = es_settings_dim(s), .samples = p->probe_pairs, .pairs = true};
+      .dim = es_settings_dim(s), .samples = p->probe.pairs, .pairs = true};
 }
 
 /* Losses of batch and probe: their workspace, and embeddings with gradients in single and
  * double precision. */
 static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) {
   const int dim = es_settings_dim(s), shares = es_settings_loss_ranks(s, ranks);
-  const int64_t all[] = {s->batch.pairs, p->probe_pairs};
+  const int64_t all[] = {s->batch.pairs, p->probe.pairs};
   double bytes = 0;
   for (int i = 0; i < 2; i++) {
     const int64_t n = (all[i] + shares - 1) / shares;
@@ -25,14 +25,14 @@ static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) 
 /* Plan the network: for training, or for evaluation alone. */
 static es_status network_cost(const es_settings *s, const es_assembly *p, int ranks,
                               bool forward_only, es_net_cost *cost) {
-  const int64_t most = s->batch.pairs > p->probe_chunk ? s->batch.pairs : p->probe_chunk;
+  const int64_t most = s->batch.pairs > p->probe.chunk ? s->batch.pairs : p->probe.chunk;
   es_net_options o = es_settings_net(s, (most + ranks - 1) / ranks, ranks);
   es_net *net = NULL;
   o.plan_only = true;
   o.forward_only = forward_only;
-  o.precision = forward_only ? p->eval_precision : p->precision;
-  const es_model_desc m = es_settings_model(s, p->view);
-  ES_TRY(es_model_build(p->backend, &o, &m, &net, NULL));
+  o.precision = forward_only ? p->model.eval_precision : p->model.precision;
+  const es_model_desc m = es_settings_model(s, p->input.view);
+  ES_TRY(es_model_build(p->model.backend, &o, &m, &net, NULL));
   es_net_cost_of(net, cost);
   es_net_destroy(&net);
   return ES_OK;
@@ -48,13 +48,13 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
                          es_run_cost *c) {
   const es_snapshot_options opt = snapshot_options(s, p);
   const int64_t pairs = (s->batch.pairs + ranks - 1) / ranks;
-  const double view = 4.0 * p->view.c * p->view.h * p->view.w;
+  const double view = 4.0 * p->input.view.c * p->input.view.h * p->input.view.w;
   es_net_cost eval_net = {0};
   const es_optim_ops *optim;
   *c = (es_run_cost){.snapshots = count_snapshots(s)};
   ES_TRY(es_optim_find(&s->optim, &optim));
   ES_TRY(network_cost(s, p, ranks, false, &c->net));
-  if (p->eval_precision != p->precision)
+  if (p->model.eval_precision != p->model.precision)
     ES_TRY(network_cost(s, p, ranks, true, &eval_net));
   const int moments = es_optim_moments(&s->optim, optim);
   const double parameters = (double) c->net.parameters;
@@ -83,7 +83,7 @@ static void print_memory(const es_assembly *p, const es_run_cost *c) {
   print_bytes("moments of the optimiser", c->moments);
   print_bytes("activations", (double) c->net.activation_bytes);
   print_bytes("gradients and passing activations", (double) c->net.passing_bytes);
-  if (p->eval_precision != p->precision)
+  if (p->model.eval_precision != p->model.precision)
     print_bytes("activations of f32 snapshots", c->eval_net);
   print_bytes("embeddings and loss", c->loss);
   if (c->preconditioner > 0) print_bytes("preconditioner", c->preconditioner);
@@ -107,8 +107,9 @@ static int nearest_square(int ranks) {
 static void print_model(const es_settings *s, const es_assembly *p,
                         const es_run_cost *c) {
   es_print("data        %s: %lld records, %s, views %d x %d x %d", s->data.name,
-           (long long) p->data->size, p->data->labels > 0 ? "labelled" : "unlabelled",
-           p->view.c, p->view.h, p->view.w);
+           (long long) p->input.data->size,
+           p->input.data->labels > 0 ? "labelled" : "unlabelled", p->input.view.c,
+           p->input.view.h, p->input.view.w);
   es_print(
       "network     %s, embedding width %d: %lld parameters, %.3f GFLOP a view forward",
       s->encoder.name, es_settings_dim(s), (long long) c->net.parameters,
@@ -136,7 +137,7 @@ void es_run_cost_print(const es_settings *s, const es_assembly *p, int ranks,
   print_batch(s, ranks);
   es_print(
       "probe       %lld held-out pairs in forward passes of %lld; about %lld snapshots",
-      (long long) p->probe_pairs, (long long) p->probe_chunk, (long long) c->snapshots);
+      (long long) p->probe.pairs, (long long) p->probe.chunk, (long long) c->snapshots);
   es_print("grid        %d x %d processes, D x D matrices of %.3f MB a rank", rows,
            ranks / rows, 1e-6 * (double) es_dmat_bytes(rows, ranks / rows, dim, dim, 0));
   print_memory(p, c);

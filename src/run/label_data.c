@@ -8,16 +8,17 @@
 /* The data set of the bank, one with labels. */
 static es_status find_bank(const es_comm *c, const es_settings *s, const es_assembly *p,
                            es_label_data *set, const es_dataset **bank) {
-  const char *const splits = p->data->ops->splits;
-  *bank = p->data;
-  if (p->data->labels == 0 && splits != NULL && strstr(splits, "train") != NULL &&
+  const char *const splits = p->input.data->ops->splits;
+  *bank = p->input.data;
+  if (p->input.data->labels == 0 && splits != NULL && strstr(splits, "train") != NULL &&
       strcmp(s->data.split, "train") != 0 && s->data.split[0] != '\0') {
     es_data_params train = s->data;
     train.limit = 0;
     ES_TRY(es_dataset_open(c, &train, "train", (uint64_t) s->run.seed, &set->labelled));
     *bank = set->labelled;
   }
-  const es_dataset *const test = p->held_out != NULL ? p->held_out : p->data;
+  const es_dataset *const test =
+      p->input.held_out != NULL ? p->input.held_out : p->input.data;
   ES_CHECK(
       (*bank)->labels > 0 && test->labels > 0, ES_ECONFIG,
       "accuracy.list: got '%s', but data set '%s' has no labels%s; expected a labelled "
@@ -33,12 +34,14 @@ static es_status open_loaders(const es_comm *c, const es_augment_steps *plain,
                               es_label_data *set) {
   const es_dataset *bank = NULL;
   ES_TRY(find_bank(c, s, p, set, &bank));
-  const es_dataset *const test = p->held_out != NULL ? p->held_out : p->data;
-  const bool shared = p->held_out == NULL && !p->data->endless;
-  const int64_t train = p->data->size - (shared ? p->probe_pairs : 0);
-  es_loader_options o[2] = {{.count = bank == p->data ? train : bank->size},
-                            {.first = p->held_out != NULL ? 0 : train,
-                             .count = p->held_out != NULL ? test->size : p->probe_pairs}};
+  const es_dataset *const test =
+      p->input.held_out != NULL ? p->input.held_out : p->input.data;
+  const bool shared = p->input.held_out == NULL && !p->input.data->endless;
+  const int64_t train = p->input.data->size - (shared ? p->probe.pairs : 0);
+  es_loader_options o[2] = {
+      {.count = bank == p->input.data ? train : bank->size},
+      {.first = p->input.held_out != NULL ? 0 : train,
+       .count = p->input.held_out != NULL ? test->size : p->probe.pairs}};
   const int64_t want[2] = {s->accuracy.bank, s->accuracy.test};
   int64_t taken[2];
   for (int i = 0; i < 2; i++) {
@@ -49,15 +52,16 @@ static es_status open_loaders(const es_comm *c, const es_augment_steps *plain,
     o[i].shuffle = true; /* records may be sorted by class */
     taken[i] = want[i] < o[i].count ? want[i] : o[i].count;
     ES_TRY(es_comm_agree(c, es_augment_create(plain, ds, &set->plain[i], &view)));
-    ES_CHECK(view.c == p->view.c && view.h == p->view.h && view.w == p->view.w,
+    ES_CHECK(view.c == p->input.view.c && view.h == p->input.view.h &&
+                 view.w == p->input.view.w,
              ES_ECONFIG,
              "accuracy.list: got images of %d x %d x %d, expected %d x %d x %d", view.c,
-             view.h, view.w, p->view.c, p->view.h, p->view.w);
+             view.h, view.w, p->input.view.c, p->input.view.h, p->input.view.w);
     ES_TRY(es_loader_create(c, ds, set->plain[i], view, &o[i], &set->loader[i]));
   }
   set->source = (es_accuracy_source){
-      .net = p->eval_net,
-      .features = p->features,
+      .net = p->model.eval_net,
+      .features = p->model.features,
       .micro = (int) s->batch.micro,
       .bank_loader = set->loader[0],
       .test_loader = set->loader[1],

@@ -80,10 +80,10 @@ static es_status walk_weights(void *params, es_visitor *v) {
 }
 
 static es_status check_origin(const origin *o, const es_assembly *p) {
-  const es_shape s = p->view;
-  ES_CHECK(o->data == (int64_t) p->data->checksum, ES_ECONFIG,
+  const es_shape s = p->input.view;
+  ES_CHECK(o->data == (int64_t) p->input.data->checksum, ES_ECONFIG,
            "data.path: got data of checksum %016llx, expected the checkpoint's, %016llx",
-           (unsigned long long) p->data->checksum, (unsigned long long) o->data);
+           (unsigned long long) p->input.data->checksum, (unsigned long long) o->data);
   ES_CHECK(
       o->view[0] == s.c && o->view[1] == s.h && o->view[2] == s.w, ES_ECONFIG,
       "augment: got views of %d x %d x %d, expected the checkpoint's %lld x %lld x %lld",
@@ -103,8 +103,8 @@ static es_status build_network(const es_comm *c, es_reopened *r, es_reopen_parts
     ES_TRY(es_assembly_create_probe(c, &r->settings, &r->parts));
     ES_TRY(es_comm_agree(c, check_origin(&o, r->parts)));
   }
-  return es_ckpt_read(c, r->checkpoint, walk_weights, es_net_params(r->parts->net), NULL,
-                      NULL);
+  return es_ckpt_read(c, r->checkpoint, walk_weights, es_net_params(r->parts->model.net),
+                      NULL, NULL);
 }
 
 es_status es_reopen_build(const es_comm *c, es_reopened *r, es_reopen_parts parts) {

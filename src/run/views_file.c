@@ -35,13 +35,15 @@ typedef struct rows {
 
 static es_status rows_open(const es_settings *s, const es_assembly *p, const par *v,
                            rows *r) {
-  const es_dataset *ds = p->data;
+  const es_dataset *ds = p->input.data;
   *r = (rows){.p = p, .v = v, .seed = (uint64_t) s->run.seed};
   r->images = !ds->ops->pairs && ds->h > 0;
   r->pixels = (size_t) ds->h * (size_t) ds->w;
-  r->values = (size_t) p->view.c * (size_t) p->view.h * (size_t) p->view.w;
+  r->values =
+      (size_t) p->input.view.c * (size_t) p->input.view.h * (size_t) p->input.view.w;
   ES_TRY(es_alloc(ds->scratch, "a record", &r->record));
-  ES_TRY(es_alloc(es_augment_scratch(p->augment), "a view in the making", &r->scratch));
+  ES_TRY(es_alloc(es_augment_scratch(p->input.augment), "a view in the making",
+                  &r->scratch));
   if (r->images) ES_TRY(ES_NEW(BLOCK * 3 * r->pixels, &r->image));
   for (int k = 0; k < 2; k++) ES_TRY(ES_NEW(BLOCK * r->values, &r->view[k]));
   return ES_OK;
@@ -56,13 +58,13 @@ static void rows_close(rows *r) {
 
 /* Record `id` and its views as row i of the block. */
 static es_status fill_row(rows *r, int64_t i, int64_t id) {
-  const es_dataset *ds = r->p->data;
+  const es_dataset *ds = r->p->input.data;
   es_sample s;
   for (int k = 0; k < 2; k++) {
     if (k == 0 || ds->ops->pairs) ES_TRY(ds->ops->get(ds, id, k, r->record, &s));
     const es_view_key which = {
         .seed = r->seed, .epoch = (uint64_t) r->v->epoch, .sample = id, .view = k};
-    ES_TRY(es_augment_apply(r->p->augment, &which, &s, r->scratch,
+    ES_TRY(es_augment_apply(r->p->input.augment, &which, &s, r->scratch,
                             r->view[k] + (size_t) i * r->values));
   }
   r->id[i] = id;
@@ -91,7 +93,7 @@ static es_status write_rows(const es_comm *c, es_h5 *f, rows *r, int64_t first,
 /* Collective. */
 static es_status name_classes(const es_comm *c, es_h5 *f, const es_assembly *p) {
   char *names = NULL;
-  es_status st = es_comm_agree(c, es_assembly_class_names(p->data, &names));
+  es_status st = es_comm_agree(c, es_assembly_class_names(p->input.data, &names));
   if (st == ES_OK && names != NULL)
     st = es_h5_attr_string(f, "/label", "class_names", names);
   es_free(&names);
@@ -100,9 +102,9 @@ static es_status name_classes(const es_comm *c, es_h5 *f, const es_assembly *p) 
 
 static es_status declare(es_h5 *f, const rows *r) {
   const int64_t n = r->v->count;
-  const es_shape s = r->p->view;
+  const es_shape s = r->p->input.view;
   const char *units = r->v->normalized ? "1" : "full scale = 1";
-  const int h = r->p->data->h, w = r->p->data->w;
+  const int h = r->p->input.data->h, w = r->p->input.data->w;
   const es_h5_dataset set[] = {
       {"/image", ES_H5_U8, 4, {n, 3, h, w}, 0, "grey levels", "records, planes R, G, B"},
       {"/view1", ES_H5_F32, 4, {n, s.c, s.h, s.w}, 0, units, "first views"},
@@ -141,7 +143,7 @@ es_status es_views_file_write(const es_job *job, const es_config *cfg,
                               const es_views_params *v) {
   rows r = {0};
   es_h5 *f = NULL;
-  ES_TRY(es_comm_agree(job->comm, check(p->data, v)));
+  ES_TRY(es_comm_agree(job->comm, check(p->input.data, v)));
   es_status st = es_comm_agree(job->comm, rows_open(s, p, v, &r));
   if (st == ES_OK) st = es_h5_create(job->comm, v->file, &f);
   if (st == ES_OK) {
