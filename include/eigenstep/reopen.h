@@ -23,7 +23,9 @@ enum { ES_REOPEN_LATEST = -1 };
 /** Which run, and where it is computed; borrowed for the call. */
 typedef struct es_reopen_options {
   const char *dir; /**< output folder of `train` */
-  int64_t step;    /**< of a checkpoint that the folder has; ES_REOPEN_LATEST */
+  /** Of a checkpoint that the folder has. ES_REOPEN_LATEST: the newest complete one, or,
+   *  with a warning, the newest before it whose content is intact. */
+  int64_t step;
   /** NULL: backend and precision of the run. Otherwise this backend, in f32. */
   const char *backend;
   int argc;          /**< "section.key=value": overrides of run.ini, ... */
@@ -35,6 +37,7 @@ typedef struct es_reopened {
   es_config *config; /**< run.ini and overrides */
   es_settings settings;
   char checkpoint[1200]; /**< folder of the checkpoint */
+  bool latest;           /**< none was named: an older one is taken where it is damaged */
   int64_t step;          /**< training steps that it has behind it */
   double time;           /**< t = sum of the learning rates of its updates */
   char *text;            /**< the parameters that it holds, as INI */

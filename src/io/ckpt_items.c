@@ -155,7 +155,7 @@ static es_status load(const walker *w, const es_item *item) {
   if (st != ES_OK) return st;
   const int64_t got = hash(item->data, bytes);
   if (got != expected) {
-    es_collective_error_set(&n, ES_EFORMAT,
+    es_collective_error_set(&n, ES_EIO,
                             "checkpoint item %s is corrupted: got hash %016llx, "
                             "expected %016llx",
                             item->name, (unsigned long long) got,

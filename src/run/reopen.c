@@ -34,17 +34,40 @@ static es_status walk_nothing(void *state, es_visitor *v) {
   return ES_OK;
 }
 
+/* Collective. Read the checkpoint's time, parameters and what `walk` visits. Where the
+ * newest checkpoint is damaged (ES_EIO) the one before it is taken, and so on. */
+static es_status read_checkpoint(const es_comm *c, es_reopened *r, es_state_walk walk,
+                                 void *state) {
+  for (;;) {
+    char *text = NULL;
+    const es_status st = es_ckpt_read(c, r->checkpoint, walk, state, &r->time, &text);
+    if (st == ES_OK) {
+      es_free(&r->text);
+      r->text = text;
+    }
+    if (st != ES_EIO || !r->latest) return st;
+    char damaged[sizeof r->checkpoint], dir[sizeof r->checkpoint];
+    snprintf(damaged, sizeof damaged, "%s", r->checkpoint);
+    snprintf(dir, sizeof dir, "%s", r->checkpoint);
+    *strrchr(dir, '/') = '\0';
+    ES_TRY(es_ckpt_before(c, dir, r->step, r->checkpoint, &r->step));
+    es_warn("checkpoint '%s' is damaged; continuing from '%s' before it", damaged,
+            r->checkpoint);
+  }
+}
+
 /* Collective. The checkpoint, its step, time and parameters. */
 static es_status find_checkpoint(const es_comm *c, const es_reopen_options *o,
                                  es_reopened *r) {
   char dir[PATH_BYTES];
   snprintf(dir, sizeof dir, "%s/ckpt", o->dir);
   r->step = o->step;
-  if (o->step == ES_REOPEN_LATEST)
+  r->latest = o->step == ES_REOPEN_LATEST;
+  if (r->latest)
     ES_TRY(es_ckpt_latest(c, dir, r->checkpoint, &r->step));
   else
     ES_TRY(es_ckpt_find(c, dir, o->step, r->checkpoint));
-  return es_ckpt_read(c, r->checkpoint, walk_nothing, NULL, &r->time, &r->text);
+  return read_checkpoint(c, r, walk_nothing, NULL);
 }
 
 /* Collective. As for one rank: how many are enough depends on the parts. */
@@ -95,7 +118,7 @@ static es_status check_origin(const origin *o, const es_assembly *p) {
 /* Collective. The network alone, or with the held-out pairs. */
 static es_status build_network(const es_comm *c, es_reopened *r, es_reopen_parts parts) {
   origin o = {.data = 0};
-  ES_TRY(es_ckpt_read(c, r->checkpoint, walk_origin, &o, NULL, NULL));
+  ES_TRY(read_checkpoint(c, r, walk_origin, &o));
   if (parts == ES_REOPEN_NET) {
     const es_shape view = {(int) o.view[0], (int) o.view[1], (int) o.view[2]};
     ES_TRY(es_assembly_create_net(c, &r->settings, view, &r->parts));
@@ -103,8 +126,7 @@ static es_status build_network(const es_comm *c, es_reopened *r, es_reopen_parts
     ES_TRY(es_assembly_create_probe(c, &r->settings, &r->parts));
     ES_TRY(es_comm_agree(c, check_origin(&o, r->parts)));
   }
-  return es_ckpt_read(c, r->checkpoint, walk_weights, es_net_params(r->parts->model.net),
-                      NULL, NULL);
+  return read_checkpoint(c, r, walk_weights, es_net_params(r->parts->model.net));
 }
 
 es_status es_reopen_build(const es_comm *c, es_reopened *r, es_reopen_parts parts) {
@@ -114,7 +136,7 @@ es_status es_reopen_build(const es_comm *c, es_reopened *r, es_reopen_parts part
   if (parts != ES_REOPEN_TRAINING) return build_network(c, r, parts);
   ES_TRY(es_comm_agree(c, es_settings_check_ranks(&r->settings, c->size)));
   ES_TRY(es_assembly_create(c, &r->settings, &r->parts));
-  return es_ckpt_read(c, r->checkpoint, es_train_visit, r->parts->train, NULL, NULL);
+  return read_checkpoint(c, r, es_train_visit, r->parts->train);
 }
 
 es_status es_reopen(const es_job *job, const es_reopen_options *o, es_reopen_parts parts,
