@@ -10,6 +10,7 @@ A breach is one line and exit code 1:
               counted: EXEMPT, and an object's own state, opaque outside, in foo_private.h
   function    at most 60 lines
   circle      objects that include each other; one object is foo.c, foo.h, foo_private.h
+  command     the file of a sub-command has at most 120 lines
   README      each folder of src/ has one, of at most 100 lines
   config      below run/, es_config appears only where parameters are defined
   loss name   only a loss's own file knows its name: nobody compares with it
@@ -19,7 +20,7 @@ import re
 import sys
 from glob import glob
 
-PARAMETERS, MEMBERS, LINES, README_LINES = 6, 12, 60, 100
+PARAMETERS, MEMBERS, LINES, README_LINES, COMMAND_LINES = 6, 12, 60, 100, 120
 # Structs that may have more members:
 EXEMPT = (r"es_\w+_ops",     # a table of functions, filled in once by each variant
           r"es_\w+_params",  # one member a parameter of a section
@@ -158,6 +159,9 @@ def breaches():
         with open(path) as f:
             if re.search(r'strcmp\([^)]*"(barlow|vicreg|simclr)', f.read()):
                 yield f"{path}: compares with the name of a loss"
+    for path in glob("src/command/command_*.c"):
+        if (n := text[path].count("\n")) > COMMAND_LINES:
+            yield f"{path}: {n} lines"
     for circle in sorted(circles(objects(files))):
         yield "include each other: " + ", ".join(circle)
     for folder in sorted(glob("src/*/")):
