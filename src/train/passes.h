@@ -47,7 +47,7 @@ es_status es_passes_read(es_passes *p, const es_batch *b, es_bn_mode mode, int v
 /** Collective. After es_passes_embed of the same batch with both views and
  *  ES_BN_TRAIN, with no forward in between: parameter gradients += this rank's part of
  *  dL/dparameters. dz: dL/dz, [2 rows, D], rows as es_passes_embed gives them.
- *  @param listener  told in the last pass which gradients are final; NULL: nobody */
+ *  @param listener  called in the last pass as gradients become final; NULL: nobody */
 es_status es_passes_backward(es_passes *p, const es_batch *b, const double *dz,
                              const es_net_listener *listener);
 

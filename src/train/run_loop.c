@@ -54,7 +54,7 @@ static es_status checkpoint(loop *l) {
   return ES_OK;
 }
 
-/* What a rank tells the others about the coming step; the largest of each counts. */
+/* Flags of a rank about the coming step; the largest over ranks counts. */
 enum { FLAG_FAILED, FLAG_STOP, FLAGS };
 _Static_assert((int) FLAGS == (int) ES_STEP_FLAGS, "flags travel with the gradients");
 
