@@ -23,7 +23,7 @@ import numpy as np
 TITLES = {"barlow": "Barlow Twins", "vicreg": "VICReg", "simclr": "SimCLR",
           "spectral": "spectral contrastive", "wmse": "W-MSE", "corinfomax": "CorInfoMax",
           "barlow_logdet": "Barlow Twins, log-det"}
-# The matrix in which the modes of a loss rise, best first; the step detector follows it.
+# In files that do not name the followed matrix: that of a loss, best first.
 MATRICES = {"vicreg": ("covariance", "cross_correlation"),
             "simclr": ("unit_covariance", "covariance", "cross_correlation")}
 OTHERS = ("cross_correlation", "covariance", "unit_covariance")
@@ -151,7 +151,10 @@ class Run:
         return ", ".join(w for w in what if w)
 
     def matrix(self, wanted=None):
-        order = MATRICES.get(self.loss, ()) + OTHERS
+        followed = ()  # named by the run itself: "/spectrum/covariance"
+        if "/spectrum" in self.f and "followed" in self.f["/spectrum"].attrs:
+            followed = (text(self.f["/spectrum"].attrs["followed"]).rsplit("/", 1)[-1],)
+        order = followed + MATRICES.get(self.loss, ()) + OTHERS
         have = [m for m in order if f"/spectrum/{m}" in self.f]
         if not have:
             raise Unreadable(f"the run in '{self.folder}' holds no spectrum")
