@@ -84,8 +84,8 @@ for set in /a/z32 /cube; do
   launch 2 spectrum "$work/e.h5:$set" output.dir="$work/s$(basename $set)" > "$work/log" 2>&1 ||
     { cat "$work/log"; fail "$set"; }
 done
-grep -q "/cube has 4 dimensions: all but the first are one, of 24 values" "$work/log" ||
-  fail "no word on rows of a cube"
+grep -q "/cube has 4 dimensions: flattening each sample to 24 values" "$work/log" ||
+  fail "the flattening of a cube is not reported"
 launch 3 spectrum "$work/e.h5:/z" spectrum.top=5 output.dir="$work/top" > "$work/log" 2>&1 ||
   { cat "$work/log"; fail "spectrum.top=5"; }
 
