@@ -40,7 +40,7 @@ import script
 
 # BN layers and their channels in all, at full width; the projector's are left out
 BN = {"resnet18": (20, 4800), "resnet34": (36, 8512), "resnet50": (53, 26560)}
-BUCKET = 1 << 20  # gradient elements reduced together (src/train/exchange.c)
+BUCKET = 1 << 20  # gradient elements reduced together (src/train/gradient_reduction.c)
 PARTS = ("compute", "BN", "gradient", "loss", "update", "waiting")
 
 Point = namedtuple("Point", "name encoder loss size pairs ranks nodes step low high "

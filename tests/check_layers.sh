@@ -49,7 +49,6 @@ for file in $(find src include -name '*.[ch]' | sort); do
   for inc in $(sed -n 's/^ *# *include *"\(.*\)".*/\1/p' "$file"); do
     case $inc in
       config.h|version_build.h) continue ;;
-      eigenstep/notation.h) continue ;;
       eigenstep/*) its=$(level_of_header "$(basename "$inc" .h)") ;;
       *) if [ -e "$(dirname "$file")/$inc" ]; then its=$own
          else its=$(level_of_folder "${inc%%/*}"); fi ;;

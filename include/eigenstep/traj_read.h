@@ -14,8 +14,8 @@
 #include "eigenstep/h5.h"
 
 /** Open a file that eigenstep wrote, for reading. Nothing is locked and nothing written,
- *  so it may be that of a run under way: its rows up to the last flush are seen. HDF5
- *  caches what it read: open again for later rows.
+ *  so the run may still go on: the file has the rows that were last published (traj.h).
+ *  Open it again for later rows.
  *  @return ES_OK; ES_EIO (no such file, not HDF5, damaged); ES_EFORMAT (another program's
  *          file, or of a layout that this version does not know); ES_ENOMEM */
 es_status es_traj_read_open(const es_comm *c, const char *path, es_h5 **f);
@@ -33,8 +33,8 @@ typedef struct es_traj_rows {
 /** Its three arrays; what is NULL stays so. */
 void es_traj_rows_free(es_traj_rows *rows);
 
-/** Read a series, as "/loss/value" or "/spectrum/covariance/eigenvalues". Rows that a
- *  killed run left half written are not there.
+/** Read a series, as "/loss/value" or "/spectrum/covariance/eigenvalues". Rows that not
+ *  all series of its group have are left out.
  *  @param last  the last so many rows; 0: all rows
  *  @return ES_OK; ES_EFORMAT (no such series: the sentence lists those there are);
  *          ES_EIO; ES_ENOMEM */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file transitions.h  Transition detector: when each eigenvalue went from small to its
- *  final value, its growth rate (theory.md's tau_j, gamma_j), and a forecast of the next
+ *  final value, its growth rate (tau_j, gamma_j of flow.h), and a forecast of the next
  *  transition. A transition is a step of the staircase that the spectrum of a run shows;
  *  a training step is called step here.
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file h5_attr.c  Attributes, texts and dimension scales of a parallel HDF5 file.
  *
- *  Strings are UTF-8 of fixed length: HDF5 cannot write variable-length data in parallel.
- */
+ *  Attributes are UTF-8 strings of variable length; text datasets have a fixed length, as
+ *  parallel HDF5 cannot write variable-length data. */
 #include "h5_private.h"
 
 #include <hdf5_hl.h>
