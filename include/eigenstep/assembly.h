@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file assembly.h  Data -> views -> network -> loss -> optimiser, assembled from
- *  settings. Built in this order, taken down in reverse; every member is owned. */
+ *  settings. Created in this order, freed in reverse; every member is owned. */
 #ifndef ES_ASSEMBLY_H
 #define ES_ASSEMBLY_H
 
@@ -11,7 +11,7 @@
 /** Records and views for training. */
 typedef struct es_assembly_input {
   es_dataset *data;     /**< training records */
-  es_dataset *held_out; /**< the test split; NULL: the probe comes out of `data` */
+  es_dataset *held_out; /**< the test split; NULL: the probe is taken from `data` */
   es_augment *augment;
   es_shape view; /**< of one view */
   es_loader *loader;
@@ -56,12 +56,12 @@ es_status es_assembly_check(const es_settings *s);
 /** Collective. Everything up to the optimiser, ready for the first step.
  *  @return the same status on all ranks */
 es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly **p);
-/** Collective. A network for views of this shape, one at a time, without first values:
- *  backend, net and eval_net alone. @return the same status on all ranks */
+/** Collective. Backend, net and eval_net alone: a network for views of this shape, one at
+ *  a time, without initial values. @return the same status on all ranks */
 es_status es_assembly_create_net(const es_comm *c, const es_settings *s, es_shape view,
                                  es_assembly **p);
 /** Collective. Data, views, held-out pairs and a network for chunks of them, without
- *  first values; the ranks share the rows also where parallel.deterministic is set.
+ *  initial values; the ranks share the rows also where parallel.deterministic is set.
  *  @return the same status on all ranks */
 es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
                                    es_assembly **p);
@@ -89,8 +89,8 @@ es_status es_assembly_check_data(const es_settings *s, const es_assembly *p);
  *  none. The caller frees them. */
 es_status es_assembly_class_names(const es_dataset *ds, char **names);
 
-/** Pairs of a probe forward: as the training batch, or the nearest divisor of the probe
- *  that is a multiple of `unit` and leaves no rank without. */
+/** Pairs of a probe's forward pass: those of a training batch, or the nearest divisor of
+ *  the probe that is a multiple of `unit` and gives every rank at least one. */
 int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit);
 
 #endif

@@ -11,9 +11,9 @@
  *    activation again (es_act_at).
  *  - Ops are planned once for a largest N and executed every step with any n <= N.
  *    conv and linear may be executed for several parts of a batch, all of them forward
- *    before the first goes backward: they keep no images in between.
+ *    before the first backward: they keep no images in between.
  *  - Backward *accumulates* parameter gradients (+=) and overwrites activation gradients
- *    (=), or the other way round where the args say so: set_dw, in the first backward of
+ *    (=), or the opposite where the args say so: set_dw, in the first backward of
  *    a step; add_dx and add_dresidual, for values with several consumers.
  *  - Ops allocate when they are planned, and may on the first execution with a number of
  *    images smaller than that of the plan; never for a number they have just had.
@@ -209,7 +209,7 @@ typedef struct es_backend_ops {
   es_status (*zero)(es_backend *b, void *p, size_t bytes);
   /** Wait for all calls so far. */
   es_status (*sync)(es_backend *b);
-  /** *m = the point behind all calls so far; does not wait. */
+  /** *m = a mark after all calls so far; does not wait. */
   es_status (*record)(es_backend *b, es_mark *m);
   /** Wait for the calls before m, which `record` gave.
    *  @return ES_EARG where a backend can tell that it did not */

@@ -8,8 +8,8 @@
 
 typedef struct es_similarity {
   double error;     /**< ||A - B||_F / ||B||_F; NaN if the numbers of outputs differ */
-  double alignment; /**< ||Qa' Qb||_F^2 / min(rank a, rank b), orthonormal bases of the
-                         column spaces */
+  double alignment; /**< subspace overlap ||Qa' Qb||_F^2 / min(rank a, rank b), Qa and Qb
+                         orthonormal bases of the column spaces */
   double chance;    /**< alignment of random subspaces, max(ranks) / n */
   double angle;     /**< largest principal angle, radians */
   double cka;       /**< linear CKA: ||A'B||^2 / (||A'A|| ||B'B||), columns centred */

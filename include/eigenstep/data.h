@@ -58,7 +58,7 @@ struct es_dataset {
   int h_max, w_max;  /**< the largest of any record (= h, w where all agree) */
   int labels;        /**< number of classes, 0 = unlabelled */
   bool endless;      /**< any record number >= 0 can be had (generated) */
-  size_t scratch;    /**< bytes that get() wants */
+  size_t scratch;    /**< bytes that get() needs */
   uint64_t checksum; /**< of names, sizes and a sample of bytes; for provenance */
   void *impl;        /* owned */
 };
@@ -90,8 +90,8 @@ typedef struct es_augment_ops {
    *  it is one of the last. */
   void (*whole)(void *par);
   /** Optional, NULL = nothing to prepare: check values against each other and complete
-   *  them. *h, *w: size of the images that come in (0 = differs from record to record);
-   *  changed to the size that goes out. section: for messages. */
+   *  them. *h, *w: size of the input images (0 = differs from record to record),
+   *  replaced by that of the output. section: for messages. */
   es_status (*prepare)(void *par, const char *section, int *h, int *w);
   /** In place (or into tmp, then swap). r: this step's own random numbers: a sequence of
    *  its own for each (seed, epoch, sample, view, step's name), so what one step draws
@@ -159,7 +159,7 @@ typedef struct es_augment_profile {
   double seconds[ES_AUGMENT_PARTS]; /**< of the calling thread, added up */
 } es_augment_profile;
 void es_augment_profile_clear(const es_augment *a, es_augment_profile *p);
-/** es_augment_apply, adding to a cleared profile. Looking at the clock between the parts
+/** es_augment_apply, adding to a cleared profile. Reading the clock between the parts
  *  costs a microsecond or two a view. */
 es_status es_augment_measure(const es_augment *a, const es_view_key *which,
                              const es_sample *s, void *scratch, float *out,

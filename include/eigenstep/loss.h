@@ -33,7 +33,7 @@ typedef struct es_loss_modes {
                        0: at settled, too */
 } es_loss_modes;
 
-/** What theory knows of a loss: loss_theory.h. */
+/** The theory of a loss: loss_theory.h. */
 typedef struct es_loss_theory es_loss_theory;
 
 /* --- for authors of a loss ---------------------------------------------------------- */

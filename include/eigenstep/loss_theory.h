@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file loss_theory.h  What theory knows of a loss: a member of the loss's own ops.
+/** @file loss_theory.h  The theory of a loss: a member of the loss's own ops.
  *
  *  The model: embeddings z = W h of features h that stay as they are, W [D, m] trained by
  *  gradient descent from a small start. In a linear model h are the data; in a network
@@ -15,7 +15,7 @@
 #include "eigenstep/loss.h"
 #include "eigenstep/rates.h"
 
-/** The training that theory is asked about. */
+/** The training to which a theory is applied. */
 typedef struct es_loss_setup {
   int dim;           /**< D, width of the embeddings */
   int64_t pairs;     /**< N, pairs of a batch */
@@ -44,7 +44,7 @@ typedef struct es_loss_flow {
   double scale;            /**< loss = scale x loss of the flow */
 } es_loss_flow;
 
-/** What a loss says of itself. par: its parameters. Optional members are NULL where
+/** The theory of one loss. par: its parameters. Optional members are NULL where
  *  nothing is known; numbers are NaN where the parameters leave the known range. None is
  *  collective but growth_matrix. */
 struct es_loss_theory {
@@ -74,7 +74,7 @@ struct es_loss_theory {
    *  o's. Given with flow. */
   void (*solved)(void *par, const es_flow_options *o);
   /** A sentence: why growth_matrix and flow do not describe this training; NULL: they do.
-   *  What no loss's theory allows is asked before (es_loss_obstacle). Optional. */
+   *  es_loss_obstacle checks first what no loss's theory allows. Optional. */
   const char *(*obstacle)(const void *par, const es_loss_setup *s);
   /** A sentence: in what the prediction is known to be inaccurate; NULL: nothing.
    *  Optional. */

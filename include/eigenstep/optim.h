@@ -27,8 +27,8 @@ extern const es_param es_sched_table[];
 
 /** Several ranks may share the work of one update: each updates ranges of the flat
  *  buffers, and what it needs of whole tensors is summed first, over all ranges of all
- *  ranks. An optimiser never asks where its ranges begin and end. Sums of one update are
- *  collected in the backend's memory and read once. */
+ *  ranks. An optimiser does not depend on where its ranges begin and end. Sums of one
+ *  update are collected in the backend's memory and read once. */
 typedef struct es_optim es_optim;
 typedef struct es_optim_ops {
   const char *name, *doc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file reopen.h  A training run that has ended, found again in its output folder: its
+/** @file reopen.h  A training run that has ended, rebuilt from its output folder: its
  *  parameters, its network with the weights of a checkpoint, its held-out pairs; on any
  *  number of ranks and on any backend.
  *
@@ -10,7 +10,7 @@
 
 #include "eigenstep/assembly.h"
 
-/** What is wanted of a run. */
+/** Which parts of a run to build. */
 typedef enum es_reopen_parts {
   ES_REOPEN_SETTINGS, /**< parameters, step and time: neither data nor network */
   ES_REOPEN_NET,      /**< also the network, for one image; needs no data */
@@ -38,10 +38,10 @@ typedef struct es_reopened {
   es_settings settings;
   char checkpoint[1200]; /**< folder of the checkpoint */
   bool latest;           /**< none was named: an older one is taken where it is damaged */
-  int64_t step;          /**< training steps that it has behind it */
+  int64_t step;          /**< training steps done */
   double time;           /**< t = sum of the learning rates of its updates */
   char *text;            /**< the parameters that it holds, as INI */
-  es_assembly *parts;    /**< as wanted; NULL: ES_REOPEN_SETTINGS */
+  es_assembly *parts;    /**< those asked for; NULL: ES_REOPEN_SETTINGS */
 } es_reopened;
 
 /** Collective. Find the run and build the parts of it, with the checkpoint's weights.
@@ -62,8 +62,8 @@ typedef struct es_reopened {
 es_status es_reopen(const es_job *job, const es_reopen_options *o, es_reopen_parts parts,
                     es_reopened **r);
 
-/** Collective. The parts of a run that was reopened with ES_REOPEN_SETTINGS, after a look
- *  at its parameters. @return as es_reopen; r is to be closed also after a failure */
+/** Collective. Build parts of a run that was reopened with ES_REOPEN_SETTINGS, once its
+ *  parameters are known. @return as es_reopen; r is to be closed also after a failure */
 es_status es_reopen_build(const es_comm *c, es_reopened *r, es_reopen_parts parts);
 
 void es_reopen_close(es_reopened **r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file run_files.h  The output folder: made once, never overwritten; STATUS, job.txt,
- *  log.txt. */
+/** @file run_files.h  Making an output folder, and single text files in it, each replaced
+ *  atomically. run_folder.h manages the folder of a run. */
 #ifndef ES_RUN_FILES_H
 #define ES_RUN_FILES_H
 

@@ -17,8 +17,8 @@ typedef struct es_run_folder {
   int64_t first_step; /**< the step it resumes at, 0 if it does not */
 } es_run_folder;
 
-/** Collective. Would es_run_folder_open accept this folder? Asked before the long
- *  preparations. */
+/** Collective. Would es_run_folder_open accept this folder? To be called before long
+ *  preparations. @return ES_OK, ES_ECONFIG (not empty), ES_EIO: same on all ranks */
 es_status es_run_folder_check(const es_job *job, const char *dir);
 
 /** Collective. Make the folder; run.ini, build.txt, job.txt, unused.txt, log.txt,
@@ -32,12 +32,12 @@ es_status es_run_folder_open(const es_job *job, es_config *cfg, const char *dir,
  *  @return ES_OK, ES_EIO (not the folder of a run), ES_ECONFIG (another program is
  *          writing there) */
 es_status es_run_folder_lock(const es_job *job, const char *dir, es_run_folder *o);
-/** Let them in. es_run_folder_close does it, too. */
+/** Not collective. Release the lock; es_run_folder_close does so, too. */
 void es_run_folder_unlock(es_run_folder *o);
 
-/** Collective. Go on at `step` in a locked folder: trajectory.h5 open, run.ini anew, a
- *  paragraph more in build.txt and job.txt, STATUS RUNNING; a file `stop` is removed.
- *  Where the trajectory cannot be opened nothing is changed and the lock stays. */
+/** Collective. Resume at `step` in a locked folder: open trajectory.h5, rewrite run.ini,
+ *  append a paragraph to build.txt and job.txt, set STATUS to RUNNING, remove a file
+ *  `stop`. If the trajectory cannot be opened nothing is changed and the lock stays. */
 es_status es_run_folder_resume(const es_job *job, es_config *cfg, int64_t step,
                                es_run_folder *o);
 

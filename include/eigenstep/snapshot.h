@@ -24,7 +24,7 @@ typedef struct es_spectrum_params {
 } es_spectrum_params;
 extern const es_param es_spectrum_table[];
 
-/** What the embeddings mean. */
+/** The embeddings, and the matrix whose eigenvalues are followed. */
 typedef struct es_snapshot_options {
   int dim;                /**< D */
   int64_t samples;        /**< rows of one view over all ranks */

@@ -18,10 +18,10 @@
 #include "eigenstep/backend.h"
 
 typedef struct es_bn_stats {
-  double *sums;       /**< [groups, 2 C] of the pass at hand, then [groups] counts; with
+  double *sums;       /**< [groups, 2 C] of the current pass, then [groups] counts; with
                            shards a stack of those */
   float *mean, *istd; /**< [groups, C] m, s: kept from forward to backward */
-  float *scale, *offset, *slope; /**< [C], of the group at hand: dx = scale g - offset -
+  float *scale, *offset, *slope; /**< [C], of the current group: dx = scale g - offset -
                                       slope (x - mean) */
   double count[ES_BN_GROUPS];    /**< N of the last forward */
   bool forwarded;                /**< there was a forward */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file command.c  The list of sub-commands, and of the sections that all may set. */
+/** @file command.c  The list of sub-commands, and all parameter sections. */
 #include "eigenstep/command.h"
 
 #include "eigenstep/mem.h"

@@ -12,7 +12,7 @@ typedef struct es_window {
   int y, x, h, w, stride;
 } es_window;
 
-/** Floats of scratch that es_resample_plan wants for n_in -> n_out in one direction. */
+/** Floats of scratch that es_resample_plan needs for n_in -> n_out in one direction. */
 size_t es_resample_work(int n_in, int n_out);
 
 /** Weights of each output value: a filter centred on it, as wide in the input as needed

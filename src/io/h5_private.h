@@ -17,11 +17,11 @@ struct es_h5 {
   int64_t end; /**< rank 0: no less than the file's length after its next flush */
   bool writable;
   bool failed;         /**< HDF5 could not write; the same on all ranks */
-  int64_t round_bytes; /**< most bytes a rank hands to HDF5 in one collective call */
+  int64_t round_bytes; /**< most bytes a rank transfers in one collective HDF5 call */
   char *path;          /**< owned; for messages */
 };
 
-/** Note that HDF5 failed to `action` `object`, with its innermost message. Not
+/** Record that HDF5 failed to `action` `object`, with its innermost message. Not
  * collective. */
 #define es_h5_blame(n, f, action, object) es_h5_blame_(n, __func__, f, action, object)
 void es_h5_blame_(es_collective_error *n, const char *where, const es_h5 *f,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file provenance_facts.c  List of provenance facts (key, value). */
+/** @file provenance_facts.c  A growing list of provenance facts (key, value), and its
+ *  broadcast from rank 0. */
 #include "provenance_private.h"
 
 #include <string.h>

@@ -38,7 +38,7 @@ struct es_traj {
   char part[1208];     /**< what `file` is: the same with .part behind it */
   double published;    /**< es_now() when `path` was replaced last; 0: not yet */
   double copying;      /**< seconds that took */
-  bool warned;         /**< rank 0 has said that it could not be replaced */
+  bool warned;         /**< rank 0 has warned that it could not be replaced */
   es_h5 *file;
   es_traj_group *group; /**< owned, [n] */
   int n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file model.c  The model: input, encoder, projector, and how small it starts.
  *
- *  Projector: linear layers, batch norm and ReLU between them, N
- * counts the layers from 0: projector.N.weight, projector.N.bias, projector.N.bn.*. */
+ *  Projector: linear layers, batch norm and ReLU between them; N counts the layers from
+ *  0: projector.N.weight, projector.N.bias, projector.N.bn.*. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file net_plan.c  Memory of a network: one arena of what is kept, one of what passes.
+/** @file net_plan.c  Memory of a network: one arena of what is kept from forward to
+ *  backward, one of temporary blocks.
  *
  *  Kept from forward to backward are the activations that backward reads and that no op
  *  can replay cheaply (es_op_needs), and all maps of one pixel, which es_net_read may ask
- *  for. Any other passes: forward has it from its node to its last consumer, and if
- *  backward reads it, it is replayed before the first op that does and lives to the last.
+ *  for. The others are temporary: forward keeps one from its node to its last consumer, and
+ *  if backward reads it, it is replayed before the first op that does and kept to the last.
  *  A gradient lives from the first consumer that writes it (backward runs from the last
- *  node) to the node that produced the value. Forward's passing activations are dead when
+ *  node) to the node that produced the value. Forward's temporary activations are free when
  *  backward begins, so both passes share the second arena. */
 #include "net_private.h"
 

@@ -36,7 +36,7 @@ typedef struct es_net_node {
   es_net_tensors tensor;
   es_op_needs needs;
   bool add_dx, add_dresidual; /**< another consumer has written that gradient before */
-  int replay;                 /**< the node to be replayed before this one goes backward;
+  int replay;                 /**< the node to be replayed before backward of this one;
                                    -1 for none */
   es_op *op;                  /* owned; NULL in a dry run */
 } es_net_node;

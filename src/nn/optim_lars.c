@@ -5,9 +5,10 @@
  *  buffer = gradient:  m = mu m + q g;     p -= lr m   (Barlow Twins, VICReg, solo-learn)
  *  buffer = step:      m = mu m + lr q g;  p -= m      (SimCLR)
  *
- *  The two differ where lr changes from step to step. solo-learn replaces q by
- *  min(q / lr, 1) (clip) and |g| of the sum by |g| + wd |p| (denominator = parts). 1-D
- *  tensors take neither decay nor adaptation (exclude_1d): with their plain g.
+ *  m is the only moment: LARS has no second one. The two forms differ where lr changes
+ *  from step to step. solo-learn replaces q by min(q / lr, 1) (clip) and |g| of the sum
+ *  by |g| + wd |p| (denominator = parts). 1-D tensors take neither decay nor adaptation
+ *  (exclude_1d): with their plain g.
  *  Y. You, I. Gitman, B. Ginsburg, "Large batch training of convolutional networks",
  *  2017 (arXiv:1708.03888). */
 #include <math.h>

@@ -70,7 +70,7 @@ static void halves(span s, bool upper, span *mine, span *other) {
 }
 
 /** Recursive halving over ranks at distance `mask`, nearest ranks first: each level
- *  halves the elements of a rank. The way back is recursive doubling: it receives the
+ *  halves the elements of a rank. Then recursive doubling: it receives the
  *  other half, completely summed. */
 static void sum(const es_comm *c, const kind *k, char *x, span s, int mask) {
   if (mask >= c->size) return;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file initial_prediction.c  The linear theory of the last layer, with the encoder
- *  frozen at its
- *  start: f(x) = W h(x) with h the features, so Gamma is theirs and W(0) is known. The
- *  first steps follow it; then the features align and later modes come sooner (Simon et
- *  al., ICML 2023, section 5). */
+ *  frozen in its initial state: f(x) = W h(x) with h the features, so Gamma is that of
+ *  the features and W(0) is known. The first transitions follow it; then the features
+ *  align and later modes are learned sooner (Simon et al., ICML 2023, section 5). */
 #include "eigenstep/initial_prediction.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file prediction_record.c  What theory says of a training run, in its trajectory:
- *  written at the start; of a resumed run read, and its curves extended to the new end.
+/** @file prediction_record.c  The prediction of a training run in its trajectory: written
+ *  at the start; when the run is resumed, read, and its curves extended to the new end.
  *  The loss says how flow time follows from lr x step (es_loss_flow). */
 #include "prediction_record.h"
 

@@ -85,7 +85,7 @@ static es_status read_settings(const es_job *job, const es_reopen_options *o,
   return ES_OK;
 }
 
-/* What a checkpoint says of the data it was trained on. */
+/* Checksum and shape of the data that a checkpoint was trained on. */
 typedef struct origin {
   int64_t view[3], data;
 } origin;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file run_files.c  The output folder of a run (names in run_files.h). Never
- *  overwrites. */
+/** @file run_files.c  Make an output folder that does not exist or is empty; replace its
+ *  text files atomically. */
 #include "eigenstep/run_files.h"
 
 #include <dirent.h>

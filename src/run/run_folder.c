@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file run_folder.c  What every run writes around its results. */
+/** @file run_folder.c  The output folder of a run: opened, locked, resumed, closed; the
+ *  text files in it. */
 #include "eigenstep/run_folder.h"
 
 #include <dirent.h>

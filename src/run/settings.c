@@ -107,7 +107,7 @@ int es_settings_dim(const es_settings *s) {
   return (int) s->projector.widths.v[s->projector.widths.n - 1];
 }
 
-/* What a run that is not to depend on the number of ranks asks for. */
+/* Conditions of a run that must not depend on the number of ranks. */
 static es_status check_deterministic(const es_settings *s, int ranks) {
   const int64_t shards = s->parallel.shards;
   if (!s->parallel.deterministic) return ES_OK;

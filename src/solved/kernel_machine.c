@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file kernel_machine.c  eigenstep kernel: a kernel machine on pairs of views, solved
- *  and
- *  simulated, on training and held-out points. Pairs -> kernel matrix -> modes ->
+ *  and simulated, on training and held-out points. Pairs -> kernel matrix -> modes ->
  *  prediction -> simulation -> comparison; then networks of growing width. */
 #include "eigenstep/kernel_machine.h"
 

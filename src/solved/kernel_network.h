@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file kernel_network.h  A real network beside a kernel machine, and the batches it is
- *  trained and looked at on. */
+/** @file kernel_network.h  A real network beside a kernel machine, and the batches on
+ *  which it is trained and measured. */
 #ifndef ES_KERNEL_NETWORK_H
 #define ES_KERNEL_NETWORK_H
 
@@ -35,7 +35,7 @@ typedef struct es_network {
 es_status es_network_open(es_network *q);
 /** Collective. A network of this width from this seed, ready for its first step. */
 es_status es_network_make(es_network *q, int width, uint64_t seed);
-/** The model alone; everything. */
+/** Free the model alone; everything. */
 void es_network_drop(es_network *q);
 void es_network_close(es_network *q);
 

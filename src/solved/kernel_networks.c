@@ -105,7 +105,7 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Median relative error of step times; NaN if no step was seen. */
+/* Median relative error of step times; NaN if there was none. */
 static double step_error(const es_flow *f, const es_crossings *crossings, double lr) {
   double error[ES_LIST_MAX];
   const double *seen = es_crossings_at(crossings);

@@ -17,7 +17,7 @@ struct es_record {
   const es_flow *flow;
   es_table *table; /* timesteps.txt, rank 0 */
   int loss, spectrum, rows, capacity;
-  double *time;                      /* [rows] seen so far */
+  double *time;                      /* [rows] recorded so far */
   double *values, *predicted, *work; /* [d + 1] eigenvalues and trace; [d + 1] */
   double *seen;                      /* [capacity, d] eigenvalues */
   double last_loss, between;
@@ -154,7 +154,7 @@ es_status es_record_see(void *record, double at, const double *c) {
   return r->rows % FLUSH == 0 ? es_traj_flush(r->traj) : ES_OK;
 }
 
-/* The prediction at the moments that were seen. */
+/* The prediction at the times that were recorded. */
 static es_status write_theory(es_record *r) {
   const es_flow *f = r->flow;
   const int d = f->d;

@@ -33,7 +33,7 @@ void es_record_destroy(es_record **r);
 /** Collective. One moment: for es_descent_observer.record, ctx = es_record. */
 es_status es_record_see(void *record, double at, const double *c);
 
-/** Collective. /theory and /steps from what was seen; prints the table. */
+/** Collective. Write /theory and /steps from the rows recorded; print the table. */
 es_status es_record_finish(es_record *r, const es_crossings *crossings,
                            es_record_summary *s);
 

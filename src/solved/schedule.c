@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file schedule.c  Prediction, moments and announcements of a simulation. */
+/** @file schedule.c  Prediction, recording times and messages of a simulation. */
 #include "schedule.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file schedule.h  Around a simulation with a prediction: the prediction
- *  itself, the moments to record, what the user should know before and after. */
+/** @file schedule.h  What a simulation with a prediction needs besides its equations: the
+ *  prediction, the times to record, messages and warnings before and after. */
 #ifndef ES_SCHEDULE_H
 #define ES_SCHEDULE_H
 

@@ -40,7 +40,7 @@ es_status es_cov_mean(const es_comm *comm, const double *z, int64_t n_loc, int d
   return ES_OK;
 }
 
-/* Collective. Z'Z / divisor of rows that check_rows has seen. */
+/* Collective. Z'Z / divisor of rows that check_rows accepted. */
 static es_status moment(const es_grid *g, const double *z, int64_t n_loc, int d,
                         double divisor, es_dmat **c) {
   es_dmat *rows = NULL, *out = NULL;

@@ -21,7 +21,7 @@ typedef struct es_matrix_ops {
   /** Is it measured with these options and this list in spectrum.matrices? */
   bool (*wanted)(const es_snapshot_options *o, const char *list);
   /** Collective. The matrix [D, D] of these embeddings, and the rows it is made of: a
-   *  copy of the embeddings' views, [views n, D], centred or scaled as the matrix wants
+   *  copy of the embeddings' views, [views n, D], centred or scaled as the matrix needs
    *  them. Both are new and the caller's. */
   es_status (*build)(const es_snapshot *s, const es_embedding *e, double **rows,
                      es_dmat **a);

@@ -2,7 +2,7 @@
 /** @file gradient_reduction.h  The sum over ranks of the gradients of all parameters.
  *
  *  The loss gives dL/dz of the global loss, so the ranks' gradients add up: a sum, not an
- *  average. Three ways:
+ *  average. Three methods:
  *  - after backward, by the backend (es_backend_ops.allreduce);
  *  - while backward runs, bucket by bucket (reduction.h), where the ranks of a node share
  *    the parameters; each rank then updates a part of them;

@@ -3,7 +3,7 @@
  *
  *  With `micro` the network's memory is that of `micro` pairs. Forward keeps only the
  *  embeddings; the loss is that of the whole batch; backward runs each part through the
- *  network once more before its share of dL/dz goes back (GradCache: Gao, Zhang, Han,
+ *  network once more before backward of its share of dL/dz (GradCache: Gao, Zhang, Han,
  *  Callan 2021). Accumulating the gradients of the parts' own losses would be wrong:
  *  these losses are not sums over pairs. */
 #include "passes.h"

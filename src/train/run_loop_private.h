@@ -33,7 +33,7 @@ es_status es_run_report_open(const es_run *run, const es_run_parts *parts,
 es_status es_run_report_close(es_run_report *r);
 
 /** Collective. Of a resumed run: drop the rows of steps to come from all series, continue
- *  the clock, note the restart. */
+ *  the clock, record the restart. */
 es_status es_run_report_resume(es_run_report *r);
 /** The first window begins. */
 void es_run_report_begin(es_run_report *r);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file conv_algo_dense.c  A convolution on a map smaller than its kernel, as a layer
- *  that
- *  connects every pixel to every position: most taps of a 3x3 kernel are in the padding
- *  there, and a matrix has none.
+ *  that connects every pixel to every position: most taps of a 3x3 kernel are in the
+ *  padding there, and a matrix has none.
  *
  *  With q pixels of the input and p positions: D[(p, o), (q, i)] = w[o, i, tap(p, q)],
  *  0 where no tap connects them.

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file conv_algo_winograd.c  3x3 convolutions of stride 1 in f32 with fewer products,
- *  by
- *  polynomial interpolation on tiles (Winograd 1980; Lavin, Gray 2016); the library's.
+ *  by polynomial interpolation on tiles (Winograd 1980; Lavin, Gray 2016); the library's.
  *
  *  It needs layouts of its own, so activations are copied in and out; where maps are
  *  large and channels few, that pays. Rounding is a few times that of the direct sum. */

@@ -20,7 +20,7 @@ typedef struct es_onednn {
   es_onednn_choices *tuned; /* owned; NULL until tuned: fixed rules */
   void *scratch;            /* owned; shared by all plans, as ops run one after another */
   size_t scratch_size;      /**< in bytes: the largest need of any plan */
-  void *packed;             /* owned; weights of the data pass at hand */
+  void *packed;             /* owned; weights of the current data pass */
   size_t packed_size;
   const void *packed_by; /**< the algorithm whose weights these are; NULL: none */
 } es_onednn;
