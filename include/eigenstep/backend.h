@@ -271,7 +271,7 @@ struct es_backend {
  *  @param comm  NULL: this process alone; must outlive */
 es_status es_backend_open_with(const es_backend_options *o, const es_comm *comm,
                                es_backend **b);
-/** The same, by fixed rules. */
+/** Collective. The same with fixed rules in place of timing, and no file of plans. */
 es_status es_backend_open(const char *name, const es_comm *comm, int threads,
                           es_backend **b);
 void es_backend_close(es_backend **b);
@@ -291,10 +291,13 @@ size_t es_backend_list(const es_backend_ops *const **list);
 
 /** Output shape of a description's op from its input; ES_EARG if it does not fit. */
 es_status es_op_out_shape(const es_op_desc *d, int out_channels, es_shape *out);
-/** Validate a description and plan it. */
+/** Not collective. Validate a description and plan it; the caller destroys *op.
+ *  @return ES_OK, ES_EARG (description), ES_ENOTSUP (bf16), ES_ENOMEM */
 es_status es_op_plan(es_backend *b, const es_op_desc *d, es_op **op);
 void es_op_destroy(es_op **op);
+/** What backward of this op reads of x and y, and whether it can replay y. */
 es_op_needs es_op_needs_of(const es_backend *b, const es_op_desc *d);
+/** "conv", "bn", ... */
 const char *es_op_kind_name(es_op_kind k);
 
 #endif

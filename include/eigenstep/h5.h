@@ -36,10 +36,11 @@ typedef struct es_h5_dataset {
   const char *units, *doc;   /**< its attributes `units` and `description`, not empty */
 } es_h5_dataset;
 
-/** Create (exclusive: an existing file is an error), open for reading, open for
- *  writing. */
+/** Create a file that does not exist, or open one for reading or for writing; the caller
+ *  closes *f, which borrows c. @return ES_OK, ES_EIO, ES_ENOMEM */
 es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f);
 es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f);
+/** Write everything to disk (fsync). @return ES_OK, ES_EIO */
 es_status es_h5_flush(es_h5 *f);
 /** Has no write failed inside HDF5, so that the file is a complete one after a flush or
  *  es_h5_close? The same on all ranks. Not collective. */
@@ -50,9 +51,11 @@ es_status es_h5_close(es_h5 **f);
 /** Create groups along a path ("/a/b"); existing ones are fine. */
 es_status es_h5_group(es_h5 *f, const char *path, const char *description);
 
-/** Does a dataset exist, and its type and shape? ES_EFORMAT naming file and path if it
- *  does not. */
+/** Type and shape of a dataset.
+ *  @return ES_OK; ES_EFORMAT naming file and path if it does not exist, or holds neither
+ *          integers nor floats */
 es_status es_h5_stat(es_h5 *f, const char *path, es_h5_info *info);
+/** Does an object exist? */
 bool es_h5_exists(es_h5 *f, const char *path);
 
 /** Paths of all datasets, in alphabetical order. */

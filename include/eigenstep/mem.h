@@ -20,7 +20,7 @@ es_status es_alloc_n(size_t n, size_t size, const char *what, void **p);
 #define es_free(pp) es_free_((void **) (pp))
 void es_free_(void **p);
 
-/** Bytes now allocated, the peak so far, and the number of allocations made so far. */
+/** By es_alloc: bytes allocated now, their peak, number of allocations so far. */
 size_t es_mem_now(void);
 size_t es_mem_peak(void);
 int64_t es_mem_count(void);

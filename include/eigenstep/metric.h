@@ -12,7 +12,7 @@
 typedef struct es_spectrum {
   int k;                  /**< eigenvalues known */
   int d;                  /**< embedding width */
-  int64_t samples;        /**< N, rows behind it */
+  int64_t samples;        /**< N, rows it is computed from */
   const double *lambda;   /**< [k] of the centred covariance, descending */
   double trace;           /**< sum of all d eigenvalues */
   const double *sigma;    /**< [k] singular values of the uncentred Z, descending; NULL if
@@ -23,7 +23,8 @@ typedef struct es_spectrum {
   double settled;         /**< typical final value of a learned mode */
 } es_spectrum;
 
-/** The embeddings behind it. Spread over the ranks by samples; arrays are borrowed. */
+/** The embeddings themselves, distributed over the ranks by samples; arrays are
+ *  borrowed. */
 typedef struct es_embedding {
   const es_grid *grid;
   int views;          /**< of each sample: 1, a pair, or more for LiDAR */

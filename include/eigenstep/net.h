@@ -42,32 +42,47 @@ typedef struct es_net_cost {
                      counted separately */
 } es_net_cost;
 
+/** Not collective. A network without ops. b is borrowed and must outlive it, as must
+ *  o->sync and o->params; the options are copied.
+ *  @return ES_OK, ES_EARG (sizes, parameters of another backend), ES_ENOMEM */
 es_status es_net_create(es_backend *b, const es_net_options *o, es_net **net);
+/** Not collective. Free it, with its parameters unless o->params gave them. */
 void es_net_destroy(es_net **net);
 
-/* Building. Each returns the new value's index in *y. `name` is the torch prefix of its
- * parameters ("layer1.0.conv1"). */
+/* Building, not collective. Each adds an op on value x and returns the index of the new
+ * value in *y. `name` is the torch prefix of its parameters ("layer1.0.conv1").
+ * @return ES_OK; ES_EARG (a shape or a name that is not possible, or a call after
+ * es_net_alloc), ES_ENOMEM */
+/** The input [C, H, W]; once. */
 es_status es_net_input(es_net *net, es_shape shape, int *y);
+/** Convolution to `out` channels, without a bias. */
 es_status es_net_conv(es_net *net, int x, const char *name, int out, es_window window,
                       int *y);
-/** residual: index of the value added before the ReLU, or -1. */
+/** Batch normalisation with gain and bias, then optionally + residual, then ReLU.
+ *  @param residual  index of the value added before the ReLU, or -1 */
 es_status es_net_bn(es_net *net, int x, const char *name, int residual, bool relu,
                     int *y);
+/** [C, 1, 1] -> [out, 1, 1]. */
 es_status es_net_linear(es_net *net, int x, const char *name, int out, bool bias, int *y);
+/** max(x, 0); maximum over windows; mean over all pixels, [C, H, W] -> [C, 1, 1];
+ *  [C, H, W] -> [C H W, 1, 1], x itself where H = W = 1. */
 es_status es_net_relu(es_net *net, int x, int *y);
 es_status es_net_maxpool(es_net *net, int x, es_window window, int *y);
 es_status es_net_avgpool(es_net *net, int x, int *y);
 es_status es_net_flatten(es_net *net, int x, int *y);
 /** Shape of a value. */
 es_shape es_net_shape(const es_net *net, int value);
-/** Change the tensor declared last under `name` (init scale, zero gain); before alloc. */
+/** The tensor of this name, to change its initial values before es_net_alloc (scale, zero
+ *  gain); borrowed, valid until the next op is added. NULL: there is none. */
 es_tensor_info *es_net_tensor(es_net *net, const char *name);
 
 /** Collective over the backend's communicator where the backend times its ops
  *  (es_backend.tune). Plan everything; the last value is the output and must be
  *  [D, 1, 1]. */
 es_status es_net_alloc(es_net *net);
+/** Not collective. */
 void es_net_cost_of(const es_net *net, es_net_cost *cost);
+/** Its parameters; owned by the network unless its options gave them. */
 es_params *es_net_params(es_net *net);
 int es_net_dim(const es_net *net); /**< D */
 
@@ -82,10 +97,10 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
 es_status es_net_backward(es_net *net, const float *dz);
 /** The next backward overwrites the gradients of all parameters instead of adding. */
 void es_net_zero_grad(es_net *net);
-/** Progress of backward: called after each op that has parameters, with the first element
- *  from which on, to the end of the flat buffer, gradients are final once the backend
- *  has reached `mark` (es_backend_ops.wait). The last call says 0. Gradients become final
- *  from the end of the buffer to its start. */
+/** Progress of backward: `ready` is called after each op that has parameters. Gradients
+ *  [from, end of the flat buffer) are final once the backend has reached `mark`
+ *  (es_backend_ops.wait). They become final from the end of the buffer to its start: the
+ *  last call has from = 0. */
 typedef struct es_net_listener {
   es_status (*ready)(void *ctx, int64_t from, es_mark mark);
   void *ctx;
@@ -100,7 +115,8 @@ es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listen
  * these; running averages are untouched. With them, as with running averages, the network
  * is a function of each image alone, and so is its gradient. */
 
-/** Start a set. */
+/** Not collective. Start a set: the sums become 0.
+ *  @return ES_OK, ES_EARG (before es_net_alloc), ES_ENOMEM */
 es_status es_net_freeze_begin(es_net *net);
 /** Collective over c. The set is complete.
  *  @param c  the ranks that have parts of it; NULL: this one alone

@@ -60,18 +60,22 @@ struct es_optim {
 /** Sections optim and optim.NAME of the optimisers that have one, appended to s[max];
  *  returns how many. */
 size_t es_optim_sections(es_section *s, size_t max);
-/** Check the name and what belongs to it. */
+/** Not collective. Find by name; check momentum and nesterov against it.
+ *  @return ES_OK, ES_ECONFIG */
 es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops);
 /** Flat buffers that an optimiser keeps with these parameters. */
 int es_optim_moments(const es_optim_params *par, const es_optim_ops *ops);
-/** @param own  values of section [optim.NAME], copied; NULL: its defaults */
+/** Not collective. An optimiser with zeroed moments; the caller destroys *o.
+ *  @param own     values of section [optim.NAME], copied; NULL: its defaults
+ *  @param params  allocated; borrowed, must outlive
+ *  @return ES_OK, ES_ECONFIG (as es_optim_find), ES_ENOMEM */
 es_status es_optim_create(const es_optim_params *par, const void *own, es_params *params,
                           es_optim **o);
 void es_optim_destroy(es_optim **o);
 /** Collective. Where the parameters are shared (es_params_share) hold one of each moment
  *  a node too, contents kept. @return ES_OK, ES_ENOMEM: same on all ranks */
 es_status es_optim_share(es_optim *o);
-/** params.value <- update(value, grad, lr), all of it. */
+/** Not collective. params.value <- update(value, grad, lr), all elements on this rank. */
 es_status es_optim_update(es_optim *o, double lr);
 /** Collective where ops->sums > 0. The update of this rank's ranges only; the other ranks
  *  update theirs. */
@@ -79,7 +83,7 @@ es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d);
 /** Collective. Norm of the whole gradient, of which this rank holds the ranges of d. Not
  *  finite, on any rank, if an element is not. */
 es_status es_optim_norm(const es_optim *o, const es_partition *d, double *norm);
-/** State visitor: "optim/moment0", ..., "optim/steps". */
+/** Not collective. State visitor: "optim/moment0", ..., "optim/steps". */
 es_status es_optim_visit(es_optim *o, es_visitor *v);
 
 typedef struct es_sched_ops {
@@ -87,7 +91,7 @@ typedef struct es_sched_ops {
   /** Factor on the base rate at `step` of `steps` after warm-up. */
   double (*factor)(const es_sched_params *p, int64_t step, int64_t steps);
 } es_sched_ops;
-/** Check the name. */
+/** Find by name. @return ES_OK, ES_ECONFIG */
 es_status es_sched_find(const es_sched_params *p, const es_sched_ops **ops);
 /** Learning rate of step (0-based): base x warm-up factor (step+1)/warmup, then the
  *  schedule. */

@@ -52,15 +52,18 @@ typedef struct es_params {
   es_buf value, grad, state; /* owned; NULL until es_params_alloc */
   es_buf frozen;   /**< constant statistics of BN, laid out as state; owned; NULL until
                         es_net_freeze_end */
-  int64_t version; /**< of value: raised by whoever changes it, from 1 */
+  int64_t version; /**< of value, from 1: to be incremented by code that changes it */
   es_params_sharing shared;
 } es_params;
 
+/** Not collective. No tensors yet; the caller destroys *p. @return ES_OK, ES_ENOMEM */
 es_status es_params_create(es_backend *b, es_params **p);
+/** Not collective. Free the buffers and set *p to NULL. */
 void es_params_destroy(es_params **p);
-/** Declare a tensor before allocation; returns its index. Names must be unique. */
+/** Not collective. Declare a tensor before allocation: *index. Count and offset of *v are
+ *  computed here. @return ES_OK, ES_EARG (name taken, sizes), ES_ENOMEM */
 es_status es_params_add(es_params *p, const es_tensor_info *v, int *index);
-/** Allocate the three buffers. */
+/** Not collective. Allocate the three buffers. @return ES_OK, ES_ENOMEM */
 es_status es_params_alloc(es_params *p);
 /** Collective. Move value and grad, contents kept, into memory that the ranks of a node
  *  share: one value for all, and a grad for each. Values must be the same on all ranks.
@@ -68,12 +71,14 @@ es_status es_params_alloc(es_params *p);
  *  where a node has not enough memory to share.
  *  @return ES_OK, ES_ENOMEM: same on all ranks */
 es_status es_params_share(es_params *p, const es_comm *c);
-/** Fill with initial values: tensor i from (seed, ES_STREAM_INIT, i), times its scale:
- *  the same on every rank and any rank count. */
+/** Not collective. Fill with initial values: tensor i from (seed, ES_STREAM_INIT, i),
+ *  times its scale: the same on every rank and any rank count.
+ *  @return ES_OK, ES_ENOMEM, or the backend's error */
 es_status es_params_init(es_params *p, uint64_t seed);
 /** Index of a name, or -1. */
 int es_params_find(const es_params *p, const char *name);
-/** Host access to one tensor. */
+/** Not collective. Copy one tensor to or from the host, [count] row-major, also one of
+ *  `state`. set increments the version. @return ES_OK, or the backend's error */
 es_status es_params_get(const es_params *p, int tensor, float *out);
 es_status es_params_set(es_params *p, int tensor, const float *in);
 /** State visitor: one item per tensor, named "model/<name>". Loading uploads. */

@@ -49,9 +49,8 @@ es_status es_precondition_apply(es_precondition *p, double lr, const es_loss_bat
 /** eps in force at learning rate lr. */
 double es_precondition_eps(const es_precondition *p, double lr);
 
-/** The last step made no update: C does not grow until the next, and that is no
- *  estimate of gamma_1. p may be
- *  NULL. */
+/** To be called after a step without an update: C does not grow until the next step,
+ *  which is no estimate of gamma_1. p may be NULL. */
 void es_precondition_forget(es_precondition *p);
 
 /** State visitor: "precondition/state", what is known of the growth, and

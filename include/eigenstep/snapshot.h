@@ -83,11 +83,12 @@ int es_snapshot_learned(const es_snapshot *s);
 es_forecast es_snapshot_next(const es_snapshot *s);
 /** Value of a metric in the last snapshot, NaN if unknown. */
 double es_snapshot_metric(const es_snapshot *s, const char *name);
-/** Collective. Write /steps. */
+/** Collective. Write the table of transitions, /steps. */
 es_status es_snapshot_write_transitions(es_snapshot *s);
 /** Rows of /steps, rows[k]; returns k. */
 int es_snapshot_transitions(const es_snapshot *s, es_transition *rows);
-/** Memory of a snapshot in bytes per rank, and bytes that it adds to the file. */
+/** Not collective. Memory of a snapshot in bytes per rank, and bytes that one adds to the
+ *  file. */
 int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
                           int ranks);
 int64_t es_snapshot_file_bytes(const es_spectrum_params *p, const es_snapshot_options *o);

@@ -61,6 +61,7 @@ void es_transitions_table(const es_transitions *s, es_transition *rows);
 /** Number of modes whose latest eigenvalue exceeds settled / 2. */
 int es_transitions_learned(const es_transitions *s);
 
+/** Forecast of the next mode to be learned. */
 es_forecast es_transitions_next(const es_transitions *s);
 
 #endif

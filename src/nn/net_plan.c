@@ -3,12 +3,12 @@
  *  backward, one of temporary blocks.
  *
  *  Kept from forward to backward are the activations that backward reads and that no op
- *  can replay cheaply (es_op_needs), and all maps of one pixel, which es_net_read may ask
- *  for. The others are temporary: forward keeps one from its node to its last consumer, and
- *  if backward reads it, it is replayed before the first op that does and kept to the last.
- *  A gradient lives from the first consumer that writes it (backward runs from the last
- *  node) to the node that produced the value. Forward's temporary activations are free when
- *  backward begins, so both passes share the second arena. */
+ *  can replay cheaply (es_op_needs), and all maps of one pixel, which es_net_read may
+ *  ask for. The others are temporary: forward keeps one from its node to its last
+ *  consumer, and if backward reads it, it is replayed before the first op that does and
+ *  kept to the last. A gradient lives from the first consumer that writes it (backward
+ *  runs from the last node) to the node that produced the value. Forward's temporary
+ *  activations are free when backward begins, so both passes share the second arena. */
 #include "net_private.h"
 
 #include "arena.h"
