@@ -18,7 +18,7 @@ typedef struct par {
 
 static const es_param table[] = {
     ES_INT(par, steps, "8", 0, 1e6, "steps",
-           "training steps in which the waiting is measured, after bench.warmup others; "
+           "training steps whose wait for data is measured, after bench.warmup others; "
            "0 = none, and no network is built"),
     ES_PARAM_END};
 
@@ -208,7 +208,8 @@ static es_status run(const es_job *job, es_config *cfg) {
 }
 
 const es_bench_ops es_bench_augment = {.name = "augment",
-                                       .doc = "views: their speed, where it goes, and "
-                                              "the wait of a training step",
+                                       .doc =
+                                           "making views: speed, cost of each part, and "
+                                           "how long a training step waits for them",
                                        .params = table,
                                        .run = run};

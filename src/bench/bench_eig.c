@@ -22,10 +22,11 @@ typedef struct par {
 
 static const es_param table[] = {
     ES_LIST(par, n, "512, 1024", 1, 1e6, "1", "orders of the matrices"),
-    ES_INT(par, top, "64", 1, 1e6, "1", "pairs of the solvers that need not find all"),
+    ES_INT(par, top, "64", 1, 1e6, "1",
+           "leading eigenpairs, computed by the solvers that need not compute all"),
     ES_DOUBLE(par, decay, "1", 0, 100, "1", "eigenvalues i^-decay"),
     ES_DOUBLE(par, drift, "1e-3", 0, 1, "1",
-              "how far the matrix turns from one repetition to the next"),
+              "rotation of the matrix from one repetition to the next; 0 = none"),
     ES_STRING(par, solvers, "syevd, values, syevr, subspace, tracked",
               "any of the solvers; values: all eigenvalues without vectors; tracked: "
               "subspace from the repetition before"),
@@ -209,8 +210,8 @@ static es_status run(const es_job *job, es_config *cfg) {
   return st;
 }
 
-const es_bench_ops es_bench_eig = {
-    .name = "eig",
-    .doc = "the spectrum of a matrix: all pairs, the leading ones, tracked ones",
-    .params = table,
-    .run = run};
+const es_bench_ops es_bench_eig = {.name = "eig",
+                                   .doc = "eigensolvers: all pairs of a matrix, leading "
+                                          "pairs, leading pairs from a warm start",
+                                   .params = table,
+                                   .run = run};

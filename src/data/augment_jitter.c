@@ -20,7 +20,7 @@ static const es_param table[] = {
     ES_DOUBLE(jitter, contrast, "0.4", 0, 100, "1", "half-width of the factor around 1"),
     ES_DOUBLE(jitter, saturation, "0.2", 0, 100, "1",
               "half-width of the factor around 1"),
-    ES_DOUBLE(jitter, hue, "0.1", 0, 0.5, "turns", "largest turn of the hue"),
+    ES_DOUBLE(jitter, hue, "0.1", 0, 0.5, "turns", "largest rotation of the hue"),
     ES_DOUBLE(jitter, p, "0.8", 0, 1, "1", "probability that colours change"),
     ES_PARAM_END};
 

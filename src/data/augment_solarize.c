@@ -10,7 +10,7 @@ typedef struct solarize {
 static const es_param table[] = {
     ES_DOUBLE(solarize, p, "0.1", 0, 1, "1", "probability of solarisation"),
     ES_DOUBLE(solarize, threshold, "128", 0, 256, "grey levels",
-              "values from here on are inverted"),
+              "values at or above this are inverted"),
     ES_PARAM_END};
 
 static void apply(const void *par, es_rng *r, es_image *img) {

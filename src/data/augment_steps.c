@@ -9,8 +9,8 @@
 
 const es_param es_augment_table[] = {
     ES_STRING(es_augment_params, list, "crop,flip,jitter,gray,blur,solarize,normalize",
-              "steps that make a view, in this order (normalize is always last); none = "
-              "values scaled to [0, 1]"),
+              "augmentations that make a view, in this order (normalize is always last); "
+              "none = values scaled to [0, 1]"),
     ES_PARAM_END};
 
 #define ES_AUGMENT(n) extern const es_augment_ops es_augment_##n;

@@ -35,8 +35,8 @@ const es_param es_init_table[] = {
               "that layer's distribution: within, or of standard deviation, "
               "1/sqrt(fan-in)"),
     ES_DOUBLE(es_init_params, bias_last, "1", 0, ES_INF, "1",
-              "factor on that layer's bias (uniform within 1/sqrt(fan-in)): where it "
-              "outweighs the embeddings' spread, all images start near one point"),
+              "factor on that layer's bias (uniform within 1/sqrt(fan-in)): if larger "
+              "than the spread of the embeddings, all images start near one point"),
     ES_PARAM_END};
 
 #define ES_ENCODER(n) extern const es_encoder_ops es_encoder_##n;

@@ -13,9 +13,9 @@ typedef struct adamw_params {
 
 static const es_param table[] = {
     ES_DOUBLE(adamw_params, beta1, "0.9", 0, 0.999999, "1",
-              "memory of the mean gradient, per step"),
+              "decay factor of the running mean gradient, per step"),
     ES_DOUBLE(adamw_params, beta2, "0.999", 0, 0.99999999, "1",
-              "memory of the mean square gradient, per step"),
+              "decay factor of the running mean square gradient, per step"),
     ES_DOUBLE(adamw_params, eps, "1e-8", 1e-30, ES_INF, "1",
               "added to the root mean square gradient"),
     ES_BOOL(adamw_params, decay_1d, "true",

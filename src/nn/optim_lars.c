@@ -28,9 +28,10 @@ static const es_param table[] = {
     ES_DOUBLE(lars_params, eta, "0.001", 0, ES_INF, "1",
               "trust coefficient: q = eta |p| / |g|, for each tensor"),
     ES_BOOL(lars_params, exclude_1d, "true",
-            "1-D tensors (biases, gains) take neither weight decay nor adaptation"),
+            "exclude 1-D tensors (biases, gains) from weight decay and adaptation"),
     ES_CHOICE(lars_params, buffer, "gradient", "gradient|step",
-              "what the momentum gathers: q g (lr outside), or lr q g (SimCLR's code)"),
+              "what the momentum buffer sums: q g (lr applied afterwards), or lr q g "
+              "(SimCLR's code)"),
     ES_BOOL(lars_params, clip, "false", "min(q / lr, 1) in place of q (solo-learn)"),
     ES_CHOICE(lars_params, denominator, "sum", "sum|parts",
               "|g| is the norm of gradient + decay, or the sum of their norms "

@@ -50,7 +50,7 @@ static const entry fixed[] = {
     ES_ENTRY(output, es_output_table, "where results go"),
     ES_ENTRY(data, es_data_table, "the data set"),
     ES_ENTRY(encoder, es_encoder_table, "the network whose embeddings are studied"),
-    ES_ENTRY(projector, es_projector_table, "layers behind the encoder"),
+    ES_ENTRY(projector, es_projector_table, "layers after the encoder"),
     ES_ENTRY(init, es_init_table, "initial weights"),
     ES_ENTRY(batch, es_batch_table, "the global batch"),
     ES_ENTRY(parallel, es_parallel_table, "how ranks share the work"),

@@ -11,8 +11,9 @@ const es_param es_linear_table[] = {
               "learning rate; 0 = 1 / (16 gamma_1); stable below 1 / (4 gamma_1)"),
     ES_INT(linear, steps, "0", 0, 1e12, "steps",
            "length of gradient descent; 0 = until all modes are learned"),
-    ES_LIST(linear, times, "", 0, ES_INF, "lr steps",
-            "rising effective times to record, the last ends the run; empty = automatic"),
+    ES_LIST(
+        linear, times, "", 0, ES_INF, "lr steps",
+        "ascending effective times to record, the last ends the run; empty = automatic"),
     ES_CHOICE(
         linear, method, "gd", "gd|flow|direct",
         "gradient descent in the eigenvectors of Gamma, gradient flow by an adaptive "
@@ -27,8 +28,10 @@ const es_param es_linear_table[] = {
            "eigenpairs of Gamma to compute and simulate; 0 = all"),
     ES_STRING(linear, solver, "auto",
               "eigenpairs: auto, samples (of the 2n x 2n matrix), or a spectrum.solver"),
-    ES_INT(linear, rows, "2000", 4, 1000000, "1", "moments to record, about"),
-    ES_DOUBLE(linear, tol, "1e-9", 1e-13, 1e-2, "1", "error of a step of the flow"),
+    ES_INT(linear, rows, "2000", 4, 1000000, "1",
+           "approximate number of times to record"),
+    ES_DOUBLE(linear, tol, "1e-9", 1e-13, 1e-2, "1",
+              "error tolerance of a step of the flow integrator"),
     ES_PARAM_END};
 
 typedef es_kernel_params kernel;
@@ -43,8 +46,9 @@ const es_param es_kernel_table[] = {
               "learning rate; 0 = 1 / (16 gamma_1); stable below 1 / (4 gamma_1)"),
     ES_INT(kernel, steps, "0", 0, 1e12, "steps",
            "length of gradient descent; 0 = until all modes are learned"),
-    ES_LIST(kernel, times, "", 0, ES_INF, "lr steps",
-            "rising effective times to record, the last ends the run; empty = automatic"),
+    ES_LIST(
+        kernel, times, "", 0, ES_INF, "lr steps",
+        "ascending effective times to record, the last ends the run; empty = automatic"),
     ES_CHOICE(
         kernel, method, "gd", "gd|flow|direct",
         "gradient descent on the modes, gradient flow by an adaptive integrator, or "
@@ -57,8 +61,10 @@ const es_param es_kernel_table[] = {
     ES_DOUBLE(kernel, offdiag, "1", 0, 1e6, "1", "weight of the off-diagonal terms"),
     ES_DOUBLE(kernel, weight_decay, "0", 0, 1e6, "1",
               "weight decay: gradient of (wd / 2) |f|^2 in the kernel's own norm"),
-    ES_INT(kernel, rows, "1000", 4, 1000000, "1", "moments to record, about"),
-    ES_DOUBLE(kernel, tol, "1e-9", 1e-13, 1e-2, "1", "error of a step of the flow"),
+    ES_INT(kernel, rows, "1000", 4, 1000000, "1",
+           "approximate number of times to record"),
+    ES_DOUBLE(kernel, tol, "1e-9", 1e-13, 1e-2, "1",
+              "error tolerance of a step of the flow integrator"),
     ES_LIST(kernel, widths, "", 1, 1e6, "units",
             "ReLU networks of these widths are trained for comparison (arccos; ntk_relu "
             "of depth "

@@ -145,7 +145,7 @@ static const es_loss_theory theory = {.start = start, .plateau = plateau};
 
 const es_loss_ops es_loss_barlow_logdet = {
     .name = "barlow_logdet",
-    .doc = "tr [C - ln(C + eps)] of Barlow Twins' C: no exponential wait",
+    .doc = "tr [C - ln(C + eps)] of Barlow Twins' C: exponential growth only below eps",
     .params = params,
     .size = sizeof(par),
     .check = check,

@@ -240,12 +240,13 @@ static const es_loss_theory theory = {.start = start,
                                       .growth_matrix = growth_matrix,
                                       .obstacle = obstacle};
 
-const es_loss_ops es_loss_simclr = {.name = "simclr",
-                                    .doc = "SimCLR: NT-Xent, each pair among all views",
-                                    .params = params,
-                                    .size = sizeof(par),
-                                    .check = check,
-                                    .workspace = workspace,
-                                    .eval = eval,
-                                    .modes = modes,
-                                    .theory = &theory};
+const es_loss_ops es_loss_simclr = {
+    .name = "simclr",
+    .doc = "SimCLR: NT-Xent, each pair against all other views",
+    .params = params,
+    .size = sizeof(par),
+    .check = check,
+    .workspace = workspace,
+    .eval = eval,
+    .modes = modes,
+    .theory = &theory};

@@ -30,8 +30,8 @@ const es_param es_precondition_table[] = {
               "dL/dz becomes dL/dz (C + eps I)^-1 with the loss's C of the batch before; "
               "0 = off; 2 optim.lr gamma_1 or more"),
     ES_BOOL(par, clip, "true",
-            "raise eps to 2 lr gamma_1, as the growth of C's largest eigenvalue shows it "
-            "(/steps/gamma supposes eps as given)"),
+            "raise eps to 2 lr gamma_1 as estimated from the growth of C's largest "
+            "eigenvalue (/steps/gamma assumes the given eps)"),
     ES_PARAM_END};
 
 struct es_precondition {
