@@ -19,8 +19,8 @@ static void print_help(void) {
   const es_command_ops *const *list;
   const size_t n = es_command_list(&list);
   printf("Usage: eigenstep [OPTION]... COMMAND [ARGUMENT]...\n"
-         "Shows, predicts and speeds up how self-supervised learning learns: one\n"
-         "eigen-direction of the embedding at a time.\n\nCommands:\n");
+         "Records, predicts and speeds up self-supervised learning, which learns one\n"
+         "eigen-direction of the embedding after another.\n\nCommands:\n");
   for (size_t i = 0; i < n; i++) {
     printf("  %s %s\n      %s\n", list[i]->name, list[i]->usage, list[i]->doc);
   }

@@ -38,7 +38,7 @@ static bool is_done(const es_comm *c, const char *dir) {
 
 /** Collective. A run killed between its last checkpoint and its end has nothing to do. */
 static es_status finish(const es_comm *c, const char *dir, int64_t step) {
-  es_info("'%s' had made all its %lld steps; its STATUS says so now", dir,
+  es_info("'%s' had made all its %lld steps; its STATUS is now DONE", dir,
           (long long) step);
   return es_comm_agree(c, c->rank == 0 ? es_run_files_status(dir, "DONE") : ES_OK);
 }

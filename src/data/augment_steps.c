@@ -37,7 +37,7 @@ void es_augment_steps_free(es_augment_steps *s) {
 static es_status add(es_augment_steps *s, const es_augment_ops *ops) {
   for (int i = 0; i < s->n; i++)
     ES_CHECK(s->step[i].ops != ops, ES_ECONFIG,
-             "augment.list: got '%s' twice, expected each step once", ops->name);
+             "augment.list: got '%s' twice, expected each augmentation once", ops->name);
   s->step[s->n++] = (es_augment_step){.ops = ops};
   return ES_OK;
 }
@@ -48,13 +48,13 @@ es_status es_augment_steps_find(const char *list, es_augment_steps *s) {
   const es_augment_ops *ops[ES_AUGMENT_STEPS];
   s->n = 0;
   ES_CHECK(list[strspn(list, " \t")] != '\0', ES_ECONFIG,
-           "augment.list: got an empty list, expected steps separated by commas, or none "
+           "augment.list: got an empty list, expected names separated by commas, or none "
            "for images as they are");
   ES_TRY(es_split("augment.list", list, ES_AUGMENT_STEPS, names, &n));
   for (size_t i = 0; i < n; i++) {
     const void *found;
-    ES_TRY(es_registry_find("step of augment.list", names[i],
-                            (const void *const *) augments, KINDS, &found));
+    ES_TRY(es_registry_find("augmentation", names[i], (const void *const *) augments,
+                            KINDS, &found));
     ops[i] = found;
   }
   for (int last = 0; last < 2; last++)

@@ -210,7 +210,7 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
 
 const es_dataset_ops es_dataset_hdf5 = {
     .name = "hdf5",
-    .doc = "one's own file data.path: /x images or vectors, optional /x_prime, /label",
+    .doc = "your own file data.path: /x images or vectors, optional /x_prime, /label",
     .splits = "all",
     .pairs = false,
     .open = open_set,

@@ -76,7 +76,7 @@ static es_status save(const walker *w, const es_item *item) {
   es_h5_dataset d = {.path = path,
                      .type = stored[item->type],
                      .units = "1",
-                     .doc = "item of the state, see its name"};
+                     .doc = "item of the training state, named by its path"};
   d.ndim = shape(item, d.dim);
   const int64_t count = es_item_count(item), size = es_item_size(item->type);
   const int64_t h = hash(item->data, count * size);

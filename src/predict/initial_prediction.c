@@ -57,7 +57,7 @@ void es_prediction_print_loss(const es_settings *s, const es_assembly *p) {
   if (!isfinite(start)) return;
   print_plateaus(l, &setup, start);
   if (theory->batch_bias != NULL && isfinite(theory->batch_bias(l->par, &setup, 1)))
-    es_info("finite-batch bias of the loss: batches of %lld pairs lie %.3g above the "
+    es_info("finite-batch bias of the loss: batches of %lld pairs are %.3g above the "
             "plateau of 1 mode, %.3g above that of %d",
             (long long) setup.pairs, theory->batch_bias(l->par, &setup, 1),
             theory->batch_bias(l->par, &setup, d), d);
@@ -189,7 +189,7 @@ static void print(const es_assembly *p, const es_loss_setup *s, const es_predict
   for (int j = 0, used = 0; j < f->modes && j < 6; j++)
     used += snprintf(text + used, sizeof text - (size_t) used, "%s%.4g", j ? ", " : "",
                      f->gamma[j]);
-  es_info("features of the start, %d wide: gamma = %s%s", width, text,
+  es_info("initial features, %d wide: gamma = %s%s", width, text,
           f->modes > 6 ? ", ..." : "");
   const int n = f->modes > 0 ? es_loss_cautions(p->loss, s, f->gamma[0], caution) : 0;
   for (int i = 0; i < n; i++) es_warn("prediction: %s", caution[i]);
@@ -250,12 +250,11 @@ es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settin
   if (why == NULL && !solved && is_linear_at_point(p->loss, &setup)) {
     ES_TRY(find_point(c, s, p, &length));
     if (length == 0)
-      why =
-          "the loss depends on directions of embeddings, and those of the start are not "
-          "near one";
+      why = "the loss depends on directions of embeddings, and the initial ones are not "
+            "near one point";
   }
   if (why != NULL) {
-    es_info("no prediction from the features of the start: %s", why);
+    es_info("no prediction from the initial features: %s", why);
     return ES_OK;
   }
   ES_TRY_GOTO(prepare(c, p, f, &w), done);

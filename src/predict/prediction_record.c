@@ -10,7 +10,8 @@
 
 enum { ROWS = 200 };
 
-static const char group_doc[] = "the last layer alone, on the features of the start";
+static const char group_doc[] =
+    "prediction for the last layer alone, on the initial features";
 
 es_loss_setup es_prediction_setup(const es_settings *s, const es_assembly *p) {
   const bool constant = strcmp(s->sched.name, "constant") == 0 && s->sched.warmup == 0;
@@ -67,8 +68,9 @@ es_status es_prediction_curves(const es_comm *c, const es_settings *s,
 es_status es_prediction_write(es_traj *t, int modes, const double *gamma,
                               const double *tau) {
   ES_TRY(es_h5_group(es_traj_h5(t), "/theory", group_doc));
-  ES_TRY(es_traj_write_numbers(t, "/theory/gamma", modes, gamma, "1",
-                               "gamma_j of the features at the start, as /steps/gamma"));
+  ES_TRY(es_traj_write_numbers(
+      t, "/theory/gamma", modes, gamma, "1",
+      "gamma_j of the initial features, comparable to /steps/gamma"));
   return es_traj_write_numbers(t, "/theory/tau", modes, tau, "learning rate x steps",
                                "predicted time of half the final value; NaN: not known");
 }

@@ -187,9 +187,10 @@ static void print_width(const double *rows, int64_t n, double seconds) {
 
 static es_status run_all(es_network *q, int64_t steps, double *rows) {
   const es_kernel_params *par = &q->m->par;
-  es_print("\nnetworks of width h against the kernel machine of the same start, %lld "
-           "seeds, %lld steps",
-           (long long) par->seeds, (long long) steps);
+  es_print(
+      "\nnetworks of width h compared with the kernel machine of the same start, %lld "
+      "seeds, %lld steps",
+      (long long) par->seeds, (long long) steps);
   es_print("%7s  %21s %21s %9s %11s %9s %8s", "width", "error, training", "held-out",
            "steps", "alignment", "CKA", "seconds");
   for (int w = 0; w < par->widths.n; w++) {

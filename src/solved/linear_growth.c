@@ -174,10 +174,11 @@ static void warn_of_round_off(const growth *s, const double *g) {
   const double per_step = log1p(s->lr * g[0]) - log1p(s->lr * g[s->d - 1]);
   const double blur = exp((double) s->steps * per_step) * DBL_EPSILON;
   if (blur > 1e-5)
-    es_warn("over %lld steps mode 1 outgrows mode %d so far that its round-off blurs the "
-            "latter by about %.1g of itself: a larger linear.alpha measures late modes "
-            "better",
-            (long long) s->steps, s->d, fmin(blur, 1));
+    es_warn(
+        "over %lld steps mode 1 outgrows mode %d so far that its round-off disturbs the "
+        "latter by about %.1g of itself: a larger linear.alpha measures late modes "
+        "better",
+        (long long) s->steps, s->d, fmin(blur, 1));
 }
 
 /* Collective. Learning rate and length: as long as the start stays small. */
@@ -198,9 +199,10 @@ static es_status plan(growth *s) {
   if (!grows)
     es_warn("no mode grows: the largest eigenvalue of G is %g", g[0]);
   else if (room < (double) s->steps * pace - pace)
-    es_warn("alpha = %g over %lld steps leaves the small start: variance %.2g, small "
-            "below %.2g",
-            s->o->alpha, (long long) s->steps, s->l[START][0], s->small);
+    es_warn(
+        "alpha = %g over %lld steps leaves the range of a small start: variance %.2g, "
+        "expected below %.2g",
+        s->o->alpha, (long long) s->steps, s->l[START][0], s->small);
   if (grows) warn_of_round_off(s, g);
   return ES_OK;
 }

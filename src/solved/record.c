@@ -220,7 +220,7 @@ void es_record_print(const es_record_summary *s, int d, double seconds) {
   es_print("step times: median relative error %s; modes with gap ratios up to 0.75: %s "
            "(0: within a step)",
            show("%.2e", s->median, median), show("%.2e", s->separated, separated));
-  es_print("eigenvalues between steps: within %.2e of the prediction", s->between);
+  es_print("eigenvalues between transitions: within %.2e of the prediction", s->between);
   es_print("simulated in %.2f s", seconds);
 }
 

@@ -14,7 +14,7 @@ const es_metric_ops es_metric_modes_learned = {
     .name = "modes_learned",
     .doc =
         "number of computed eigenvalues above half the value of a learned mode, of the "
-        "matrix in which steps are detected",
+        "followed matrix",
     .unit = "1",
     .eval = eval,
 };

@@ -100,13 +100,13 @@ es_status es_snapshot_write_transitions(es_snapshot *s) {
     r[6] = row[i].gamma_error;
   }
   st = es_traj_write_table(
-      s->traj, &(es_traj_table){
-                   .path = "/steps",
-                   .doc = "steps of the run: when each mode was learned, one row a mode",
-                   .column = col,
-                   .columns = COLS,
-                   .rows = s->size.k,
-                   .values = v});
+      s->traj,
+      &(es_traj_table){.path = "/steps",
+                       .doc = "transitions: when each mode was learned, one row a mode",
+                       .column = col,
+                       .columns = COLS,
+                       .rows = s->size.k,
+                       .values = v});
 done:
   es_free(&v);
   es_free(&row);

@@ -85,7 +85,7 @@ es_status es_transitions_create(const es_transitions_options *o, es_transitions 
   ES_CHECK(o->rate > 0 && o->settled > 0, ES_EARG,
            "got rate %g, settled %g, expected both above 0", o->rate, o->settled);
   es_transitions *n = NULL;
-  ES_TRY(es_alloc(sizeof *n, "step detector", (void **) &n));
+  ES_TRY(es_alloc(sizeof *n, "transition detector", (void **) &n));
   n->opt = *o;
   *s = n;
   return ES_OK;
