@@ -71,9 +71,9 @@ void es_dataset_close(es_dataset **ds);
 
 /* --- augmentations ------------------------------------------------------------------ */
 /** A working image: planar f32 in [0, 255], [3, h, w]; buffers belong to the pipeline.
- *  px holds the image; tmp is as large, for out-of-place steps (swap). Both have room for
- *  3 H W values, H and W the largest height and width anywhere in the pipeline, and
- *  work for ES_IMAGE_WORK (H + W) more: filter weights, strips of rows. */
+ *  px holds the image; tmp is as large, for out-of-place operations (swap). Both have
+ *  room for 3 H W values, H and W the largest height and width anywhere in the pipeline,
+ *  and work for ES_IMAGE_WORK (H + W) more: filter weights, strips of rows. */
 typedef struct es_image {
   int h, w;
   float *px, *tmp, *work;
@@ -86,16 +86,16 @@ typedef struct es_augment_ops {
   size_t size;
   bool last; /**< runs after all others, wherever the list names it (normalize) */
   /** Optional: change the values so that nothing is random and the whole image remains
-   *  in the view (crop). NULL: views of whole images are made without this step, unless
-   *  it is one of the last. */
+   *  in the view (crop). NULL: views of whole images are made without this augmentation,
+   *  unless it is one of the last. */
   void (*whole)(void *par);
   /** Optional, NULL = nothing to prepare: check values against each other and complete
    *  them. *h, *w: size of the input images (0 = differs from record to record),
    *  replaced by that of the output. section: for messages. */
   es_status (*prepare)(void *par, const char *section, int *h, int *w);
-  /** In place (or into tmp, then swap). r: this step's own random numbers: a sequence of
-   *  its own for each (seed, epoch, sample, view, step's name), so what one step draws
-   *  does not move those of another. */
+  /** In place (or into tmp, then swap). r: its own random numbers, a sequence for each
+   *  (seed, epoch, sample, view, name), so what one augmentation draws does not change
+   *  the numbers of another. */
   void (*apply)(const void *par, es_rng *r, es_image *img);
 } es_augment_ops;
 size_t es_augment_list(const es_augment_ops *const **list);
@@ -107,30 +107,30 @@ typedef struct es_augment_params {
 extern const es_param es_augment_table[];
 
 enum { ES_VIEWS = 2, ES_AUGMENT_STEPS = 32 };
-/** A step and the values of its sections augment.NAME and view2.NAME. */
+/** An augmentation and the values of its sections augment.NAME and view2.NAME. */
 typedef struct es_augment_step {
   const es_augment_ops *ops;
   void *par[ES_VIEWS]; /**< [ops->size] bytes each, owned */
 } es_augment_step;
-/** What a pipeline is made from: the steps in the order in which they run. */
+/** What a pipeline is made from: augmentations in the order in which they run. */
 typedef struct es_augment_steps {
   int n;
   es_augment_step step[ES_AUGMENT_STEPS];
 } es_augment_steps;
-/** Find the steps that a list like that of [augment] names and put those that are `last`
- *  at the end; par stays NULL. @return ES_OK; ES_ECONFIG (empty list, unknown step, a
- *  step twice) */
+/** Find the augmentations that a list like that of [augment] names and put those that are
+ *  `last` at the end; par stays NULL.
+ *  @return ES_OK; ES_ECONFIG (empty list, unknown name, a name twice) */
 es_status es_augment_steps_find(const char *list, es_augment_steps *s);
-/** The steps that leave whole images, without anything random: see es_augment_ops.whole.
- *  A copy, to be freed. */
+/** The augmentations that leave whole images, without anything random
+ *  (es_augment_ops.whole). A copy, to be freed. */
 es_status es_augment_steps_whole(const es_augment_steps *from, es_augment_steps *to);
-/** Remove the steps that are `last` (normalize): views keep the colours of the image. */
+/** Remove those that are `last` (normalize): views keep the colours of the image. */
 void es_augment_steps_drop_last(es_augment_steps *s);
 void es_augment_steps_free(es_augment_steps *s);
 
 typedef struct es_augment es_augment;
-/** A pipeline; the steps' values are copied. With no crop among them images must be
- *  square and of one size. Data sets of pairs pass through unchanged, whatever the steps.
+/** A pipeline; the values are copied. With no crop among the augmentations images must be
+ *  square and of one size. Data sets of pairs pass through unchanged in any case.
  *  @param ds   borrowed for the call
  *  @param out  shape of the views it makes: [3, side, side], or [dim, 1, 1]
  *  @return ES_OK, ES_ECONFIG, ES_ENOMEM */
@@ -144,7 +144,7 @@ typedef struct es_view_key {
   int view;       /**< 0 or 1 */
 } es_view_key;
 /** Thread-safe: view of a record -> out [3, side, side] f32 (scaled to [0,1], then
- *  normalised if `normalize` is among the steps). scratch: es_augment_scratch bytes,
+ *  normalised if `normalize` is in the list). scratch: es_augment_scratch bytes,
  *  64-byte aligned, one per thread.
  *  @return ES_OK; ES_EINTERNAL if the record's size is not what the data set announced */
 es_status es_augment_apply(const es_augment *a, const es_view_key *which,

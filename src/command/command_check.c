@@ -36,7 +36,7 @@ done:
   return st;
 }
 
-/* "--ranks N" anywhere behind the file; the rest are overrides, moved together in
+/* "--ranks N" anywhere after the file; the rest are overrides, moved together in
  * `rest`. */
 static es_status take_ranks(int argc, char *const *argv, int *ranks, char **rest,
                             int *n) {

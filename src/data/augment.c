@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file augment.c  The pipeline from a record to a view.
  *
- *  Random numbers: each step of each view has a Philox sequence of its own,
+ *  Random numbers: each augmentation of each view has its own Philox sequence,
  *    key     = Philox(seed; epoch), 64 bits, so that epochs need no room in the counter,
  *    index   = record number,
- *    sub     = 22 bits of the hash of the step's name, and the view,
+ *    sub     = 22 bits of the hash of the augmentation's name, and the view,
  *  hence a view is a function of (seed, epoch, record, view) whatever rank or thread
- *  makes it, and adding, removing or moving a step leaves the draws of the others alone.
- */
+ *  makes it, and adding, removing or moving one does not change the random numbers of
+ *  the others. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,9 +21,9 @@ enum { NAME_SIZE = 96 };
 struct es_augment {
   bool pairs;
   es_augment_steps steps;         /* owned, prepared */
-  uint32_t tag[ES_AUGMENT_STEPS]; /**< of each step's random numbers */
+  uint32_t tag[ES_AUGMENT_STEPS]; /**< of the random numbers of each */
   es_shape out;
-  int h_max, w_max; /**< the largest image in the data set or between two steps */
+  int h_max, w_max; /**< the largest image in the data set or between two augmentations */
 };
 
 void es_augment_destroy(es_augment **a) {
@@ -37,7 +37,7 @@ static uint32_t tag_of(const char *name) {
   return (uint32_t) (hash >> 42); /* the upper 22 bits are the best mixed */
 }
 
-/** Prepare the steps of one view. h, w: of the records in, of the view out. */
+/** Prepare the augmentations of one view. h, w: of the records in, of the view out. */
 static es_status prepare(es_augment *a, int view, int *h, int *w) {
   char section[NAME_SIZE];
   for (int i = 0; i < a->steps.n; i++) {

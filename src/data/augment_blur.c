@@ -90,7 +90,7 @@ static void apply(const void *par, es_rng *r, es_image *img) {
   const blur *b = par;
   if (es_rng_uniform(r) >= b->p) return;
   const double sigma = es_rng_range(r, b->sigma_min, b->sigma_max);
-  float *kernel = img->work; /* less than 2 w, then 2 h; a padded row, weights behind */
+  float *kernel = img->work; /* less than 2 w, then 2 h; a padded row, weights after it */
   int reach = fill_kernel(sigma, img->w, kernel);
   along(img, kernel, reach, kernel + 2 * reach + 1);
   reach = fill_kernel(sigma, img->h, kernel);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file augment_normalize.c  (x / 255 - mean) / std by channel; always the last step.
+/** @file augment_normalize.c  (x / 255 - mean) / std by channel; always applied last.
  *
  *  The pipeline divides by 255 at its end, so here (x - 255 mean) / std. */
 #include <string.h>

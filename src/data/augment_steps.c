@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file augment_steps.c  The steps known, and lists of them: found by name, copied,
- *  changed. */
+/** @file augment_steps.c  Lists of augmentations (es_augment_steps): found by name,
+ *  copied, changed. */
 #include <string.h>
 
 #include "data_private.h"

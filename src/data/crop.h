@@ -7,7 +7,7 @@
 #include "eigenstep/data.h"
 #include "resample.h"
 
-/** Parameters of the step `crop`. */
+/** Parameters of the augmentation `crop`. */
 typedef struct es_crop {
   int64_t size;
   int mode, interpolation;

@@ -37,7 +37,7 @@ uint64_t es_hash_bytes(uint64_t hash, const void *bytes, size_t n);
 /** Name, size and some 4096 evenly spread bytes of a mapped file. */
 uint64_t es_hash_file(uint64_t hash, const char *name, const es_mapped *m);
 
-/** The random numbers behind the training and the held-out part of a generated set must
+/** The random numbers of the training and the held-out part of a generated set must
  *  differ: record i of split "test" is record i + ES_HELD_OUT of the generator. */
 #define ES_HELD_OUT (INT64_C(1) << 40)
 

@@ -24,7 +24,7 @@ static const float TRANSPARENT = 1.0f / 512;
 
 typedef struct leaves {
   uint64_t seed;
-  int64_t first; /**< record of the generator behind record 0 of this split */
+  int64_t first; /**< record of the generator that is record 0 of this split */
   int side;
   float r_min, r_max;
 } leaves;

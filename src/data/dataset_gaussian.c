@@ -13,7 +13,7 @@
 
 typedef struct gaussian {
   uint64_t seed;
-  int64_t first; /**< record of the generator behind record 0 of this split */
+  int64_t first; /**< record of the generator that is record 0 of this split */
   int dim;
   float noise;
   float *std; /**< [dim] of the shared part */

@@ -29,7 +29,7 @@ static void put(char *line, int width, const char *cell) {
   snprintf(line + used, LINE_BYTES - used, "%s%*s", used ? " " : "", width, cell);
 }
 
-/* Line 0: names behind "#", line 1: units. */
+/* Line 0: names after "#", line 1: units. */
 static void header(const es_table *t, int which, char *line) {
   line[0] = '\0';
   for (int i = 0; i < t->n; i++) {

@@ -35,7 +35,7 @@ typedef struct es_traj_group {
 struct es_traj {
   const es_comm *comm; /**< borrowed */
   char path[1200];     /**< what readers see */
-  char part[1208];     /**< what `file` is: the same with .part behind it */
+  char part[1208];     /**< of `file`: the same with .part appended */
   double published;    /**< es_now() when `path` was replaced last; 0: not yet */
   double copying;      /**< seconds that took */
   bool warned;         /**< rank 0 has warned that it could not be replaced */

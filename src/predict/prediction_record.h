@@ -7,11 +7,11 @@
 #include "eigenstep/assembly.h"
 #include "eigenstep/loss_theory.h"
 
-/** What the loss's theory needs to know of this run. Borrows from s. */
+/** What the loss's theory reads of this run. Borrows from s. */
 es_loss_setup es_prediction_setup(const es_settings *s, const es_assembly *p);
 
 /** Collective. /theory/{step, time, eigenvalues, loss}: the prediction at about 200
- *  moments of the run, in place of what is there. *series: the group. */
+ *  times of the run; replaces what is there. *series: the group. */
 es_status es_prediction_curves(const es_comm *c, const es_settings *s,
                                const es_assembly *p, es_traj *t, const es_flow *flow,
                                int *series);

@@ -116,7 +116,7 @@ static es_status prepare(job *j) {
   return ES_OK;
 }
 
-/* [d, 2n] and [d, N] one behind the other <-> [d, 2n + N]. */
+/* [d, 2n] and [d, N], concatenated <-> [d, 2n + N]. */
 static void interleave(const es_machine *m, const double *parts, double *rows) {
   const size_t n = (size_t) m->k->n, fresh = (size_t) es_machine_points(m) - n;
   const size_t d = (size_t) m->par.dim;

@@ -120,7 +120,7 @@ static double step_error(const es_flow *f, const es_crossings *crossings, double
   return 0.5 * (error[(n - 1) / 2] + error[n / 2]);
 }
 
-/* One network: a row of /networks behind its width and seed. */
+/* One network: the columns of its row of /networks after width and seed. */
 static es_status measure(es_network *q, int64_t steps, double *row) {
   const es_machine *m = q->m;
   const int d = (int) m->par.dim, points = (int) (2 * q->set[ES_SET_TRAIN].n);

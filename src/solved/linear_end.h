@@ -18,9 +18,9 @@ typedef struct es_linear_end {
   double lr, time;
 } es_linear_end;
 
-/** Collective. Write /embeddings/train (of the views, and behind them of their partners)
- *  and /weights (the prediction: their limit), measured beside predicted; print how
- *  alike they are. Nothing if no mode can grow. */
+/** Collective. Write /embeddings/train (of the first views, then of the second ones)
+ *  and /weights (the prediction: their limit), measured and predicted; print their
+ *  errors. Nothing if no mode can grow. */
 es_status es_linear_compare(const es_linear_end *end, es_traj *traj);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct es_linear_growth {
   double alpha;          /**< standard deviation of the entries of W(0) */
   double lr;             /**< learning rate; 0: automatic */
   int64_t steps;         /**< 0: automatic, else at least 2 */
-  int64_t rows;          /**< moments to record, about */
+  int64_t rows;          /**< approximate number of times to record */
 } es_linear_growth;
 
 /** A loss that has a growth matrix? @return ES_ECONFIG: no; the message lists them */

@@ -32,7 +32,7 @@ void es_machine_free(es_machine *m);
 /** Training and held-out points: 2 (n + held-out). */
 int es_machine_points(const es_machine *m);
 
-/** Collective. Embeddings of all points, [d, 2n] and behind them [d, 2 held-out], of
+/** Collective. Embeddings of all points, [d, 2n] followed by [d, 2 held-out], of
  *  weights w [d, k] on the modes. */
 es_status es_machine_embed(const es_machine *m, const double *w, double *f);
 

@@ -24,13 +24,13 @@ typedef struct es_record_summary {
 } es_record_summary;
 
 /** Collective. Declare the groups. All borrowed.
- *  @param flow  the prediction; its opt.lr > 0 says that moments are steps, not times
+ *  @param flow  the prediction; if its opt.lr > 0, times are given in steps
  *  @param dir   folder of timesteps.txt */
 es_status es_record_create(const es_comm *c, es_traj *t, const es_flow *flow,
                            const char *dir, es_record **r);
 void es_record_destroy(es_record **r);
 
-/** Collective. One moment: for es_descent_observer.record, ctx = es_record. */
+/** Collective. Record one time: for es_descent_observer.record, ctx = es_record. */
 es_status es_record_see(void *record, double at, const double *c);
 
 /** Collective. Write /theory and /steps from the rows recorded; print the table. */

@@ -63,7 +63,7 @@ es_status es_theory_check_times(const char *section, const es_list *times) {
   return ES_OK;
 }
 
-/* The times given, in steps where moments are steps. */
+/* The times given, converted to steps for gradient descent. */
 static void given_moments(es_schedule *p, bool whole) {
   for (int i = 0; i < p->times->n; i++) {
     const double at = whole ? round(p->times->v[i] / p->lr) : p->times->v[i];

@@ -24,13 +24,13 @@ es_status es_theory_predict(const es_theory_start *s, es_flow_options opt, es_fl
 
 typedef struct es_schedule {
   const char *section;  /**< "kernel", for messages */
-  const es_flow *flow;  /**< its opt.lr > 0: descent, moments are steps; else times */
+  const es_flow *flow;  /**< its opt.lr > 0: descent, times in steps; else a flow */
   double lr;            /**< to count steps in times */
   double alpha, limit;  /**< size of the start; stability limit of lr */
-  int64_t steps, rows;  /**< 0 = until all modes are learned; moments to record,
-                             about */
+  int64_t steps, rows;  /**< 0 = until all modes are learned; approximate number
+                             of times to record */
   const es_list *times; /**< empty = automatic */
-  double *at;           /**< out: [n] moments; owned by the caller (es_free) */
+  double *at;           /**< out: [n] times; owned by the caller (es_free) */
   int n;                /**< out */
 } es_schedule;
 

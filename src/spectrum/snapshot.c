@@ -32,7 +32,7 @@ static es_status check_embedding(const es_snapshot *s, const es_moment *now) {
 }
 
 /* Its row of the trajectory: eigenvalues[K], trace, residual, orthogonality and, where it
- * is described, the invariance that es_snapshot_take_axes left behind them. */
+ * is described, the invariance that es_snapshot_take_axes stored after them. */
 static es_status append_spectrum(es_snapshot *s, const es_matrix *m,
                                  const es_moment *now) {
   const es_eigen *const e = m->spectrum;

@@ -54,8 +54,8 @@ typedef struct es_matrices {
 typedef struct es_snapshot_size {
   int k;         /**< eigenvalues kept */
   int views;     /**< of each sample, as es_snapshot_take gets them */
-  int shown;     /**< views behind a covariance: 1, or 2 with pairs */
-  int64_t rows;  /**< behind a covariance over all ranks: shown x samples */
+  int shown;     /**< views in a covariance: 1, or 2 with pairs */
+  int64_t rows;  /**< rows of a covariance over all ranks: shown x samples */
   int invariant; /**< modes whose invariance is recorded; 0 without pairs */
 } es_snapshot_size;
 

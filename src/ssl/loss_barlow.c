@@ -7,9 +7,9 @@
  * its biased standard deviation (normalize = batch, as nn.BatchNorm1d without affine);
  *  symmetrize takes (C + C')/2.
  *
- *  With G = dL/dC: dL/dU1 = U2 G'/N, dL/dU2 = U1 G/N. Behind a removed mean both have
+ *  With G = dL/dC: dL/dU1 = U2 G'/N, dL/dU2 = U1 G/N. After a removed mean both have
  * zero column sums, because the other view's U has, so centring passes them unchanged;
- * behind the division by s, dZ1 = (dU1 - U1 q1)/s1 with the mean of dU1 U1 over the
+ * after the division by s, dZ1 = (dU1 - U1 q1)/s1 with the mean of dU1 U1 over the
  * batch, q1_i = sum_j G_ij C_ij / N (C before it is made symmetric). So the gradient
  * needs no sums over ranks beyond those of the value: one reduction for the means, one
  * for C and the variances. D = embedding width. What theory knows of it is at the

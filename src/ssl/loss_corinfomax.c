@@ -32,7 +32,7 @@ static const es_param params[] = {
               "added to the eigenvalues of the covariance"),
     ES_BOOL(par, normalize, "true", "embeddings of unit length"), ES_PARAM_END};
 
-/** The workspace by name, behind the covariances. */
+/** The workspace by name, after the covariances. */
 typedef struct parts {
   double *unit[2];   /**< [n, D] rows of unit length */
   double *length[2]; /**< [n] */

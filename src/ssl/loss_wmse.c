@@ -151,7 +151,7 @@ static void output_gradient(const es_loss *l, int n, double pairs, const parts *
   }
 }
 
-/** Collective. dz of both views behind their whitening. */
+/** Collective. dz of both views, through their whitening. */
 static void gradient(const es_loss *l, int n, double pairs, const parts *p,
                      double *const dz[2]) {
   const int d = l->dim;

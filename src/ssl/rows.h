@@ -33,7 +33,7 @@ void es_rows_add_times(int n, int d, double factor, const double *u, const doubl
 /** u = z / length with the Euclidean length of each row, at least 1e-12. */
 void es_rows_unit(int n, int d, const double *z, double *u, double *length);
 
-/** dL/du -> dL/dz behind es_rows_unit: the part along u drops out. */
+/** dL/du -> dL/dz through es_rows_unit: the part along u drops out. */
 void es_rows_unit_backward(int n, int d, const double *u, const double *length,
                            double *dz);
 

@@ -34,7 +34,7 @@ typedef struct regression {
   int dim, classes, size; /* size = (dim + 1) classes: weights, then biases */
   int64_t n, total;
   const int *label;
-  double *mean, *scale;               /* [2 dim] owned: scale behind mean */
+  double *mean, *scale;               /* [2 dim] owned: scale after mean */
   double *x, *out;                    /* [n, dim] standardised; [n, classes]; owned */
   double *w, *g, *next, *gnext, *dir; /* [size] each; owned */
   double *ds[MEMORY], *dg[MEMORY], rho[MEMORY]; /* the last steps; owned */

@@ -57,7 +57,7 @@ static part part_of(int pairs, int pass, int passes) {
   return (part){first, (int) ((int64_t) pairs * (pass + 1) / passes) - first};
 }
 
-/** Images of a part, one view behind the other. */
+/** Images of a part, one view after the other. */
 static const float *images_of(const es_passes *p, const es_batch *b, part of) {
   const size_t image = image_size(p), size = (size_t) of.n * image;
   if (p->o.views == 1) return b->x + (size_t) of.first * image;
