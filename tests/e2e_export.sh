@@ -54,4 +54,19 @@ def load(p):
 a, b = (load(p) for p in sys.argv[1:])
 assert a.keys() == b.keys() and all(a[k] == b[k] for k in a)
 EOF
+# An older checkpoint by its step; a step that is not there is refused.
+launch 2 train - $tiny run.steps=4 ckpt.every=2 ckpt.keep=2 output.dir="$work/two" \
+  > "$work/log" 2>&1 || { cat "$work/log"; fail "a run with two checkpoints"; }
+for step in 2 4; do
+  launch 1 export "$work/two" "$work/at$step.safetensors" $step > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "export of step $step"; }
+  grep -q "\"step\":\"$step\"" "$work/at$step.safetensors" || fail "not step $step"
+done
+! cmp -s "$work/at2.safetensors" "$work/at4.safetensors" || fail "steps 2 and 4 are alike"
+for step in 3 -1 x; do
+  ! launch 2 export "$work/two" "$work/none.safetensors" $step > "$work/log" 2>&1 ||
+    fail "step $step is accepted"
+  [ "$(grep -c error: "$work/log")" = 1 ] || { cat "$work/log"; fail "step $step"; }
+done
+[ ! -e "$work/none.safetensors" ] || fail "a refused export wrote a file"
 finish

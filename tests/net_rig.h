@@ -145,7 +145,8 @@ static inline void check_slopes(rig *t, double average) {
     sum += error;
     n++;
   }
-  assert_true(sum / n < average);
+  if (!(sum / n < average))
+    fail_msg("average error %g, expected below %g", sum / n, average);
   es_free(&dir);
   es_free(&work);
 }

@@ -40,7 +40,8 @@ static rig frozen_rig(const char *backend, const model_spec *m) {
 
 static void gradients_match_slopes(void **state) {
   (void) state;
-  static const double average[MODELS] = {1e-3, 5e-3, 0.01};
+  /* measured with different compiler options: up to 0.0012, 0.0015, 0.0037 */
+  static const double average[MODELS] = {5e-3, 5e-3, 0.01};
   for (int m = 0; m < MODELS; m++)
     for (es_bn_mode mode = ES_BN_RUNNING; mode <= ES_BN_FROZEN; mode++) {
       rig t = rig_open("blas", models[m]);

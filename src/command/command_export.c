@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file command_export.c  eigenstep export: the last checkpoint of a run as safetensors,
- *  under torchvision's names. */
-#include "eigenstep/command.h"
+/** @file command_export.c  eigenstep export: a checkpoint of a run as safetensors, under
+ *  torchvision's names. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include "eigenstep/command.h"
 #include "eigenstep/reopen.h"
 #include "eigenstep/version.h"
 
@@ -21,12 +23,22 @@ static es_status write_file(const es_comm *c, const es_reopened *r, const char *
   return es_comm_agree(c, st);
 }
 
+static es_status parse_step(const char *text, int64_t *step) {
+  char *end = NULL;
+  errno = 0;
+  const long long n = strtoll(text, &end, 10);
+  ES_CHECK(errno == 0 && end != text && *end == '\0' && n >= 0, ES_ECONFIG,
+           "export: got step '%s', expected a whole number", text);
+  *step = n;
+  return ES_OK;
+}
+
 static es_status run(const es_job *job, int argc, char *const *argv) {
   es_reopened *r = NULL;
-  ES_CHECK(argc == 2, ES_ECONFIG,
-           "export: got %d arguments, expected OUTDIR FILE.safetensors", argc);
-  const es_reopen_options from = {
-      .dir = argv[0], .step = ES_REOPEN_LATEST, .backend = "blas"};
+  ES_CHECK(argc == 2 || argc == 3, ES_ECONFIG,
+           "export: got %d arguments, expected OUTDIR FILE.safetensors [STEP]", argc);
+  es_reopen_options from = {.dir = argv[0], .step = ES_REOPEN_LATEST, .backend = "blas"};
+  if (argc == 3) ES_TRY(parse_step(argv[2], &from.step));
   ES_TRY(es_reopen(job, &from, ES_REOPEN_NET, &r));
   const es_status st = write_file(job->comm, r, argv[1]);
   if (st == ES_OK)
@@ -37,6 +49,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
 
 const es_command_ops es_command_export = {
     .name = "export",
-    .doc = "write a run's last checkpoint as safetensors with torchvision's names",
-    .usage = "OUTDIR FILE.safetensors",
+    .doc = "write a run's last checkpoint, or that of STEP, as safetensors with "
+           "torchvision's names",
+    .usage = "OUTDIR FILE.safetensors [STEP]",
     .run = run};

@@ -71,7 +71,7 @@ es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
 
 /* Collective. Every rank must be able to open the file itself: a clearer message than
  * MPI-IO's, and no rank enters HDF5 alone. */
-static es_status probe(const es_comm *c, const char *path, bool write) {
+static es_status check_file(const es_comm *c, const char *path, bool write) {
   es_collective_error n = {0};
   struct stat s;
   /* not blocking: a pipe would be waited for */
@@ -171,7 +171,7 @@ es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f) {
   }
   ES_TRY(es_collective_error_agree(c, &n));
   es_h5 *new = NULL;
-  es_status st = probe(c, path, true);
+  es_status st = check_file(c, path, true);
   if (st != ES_OK && fd >= 0) close(fd);
   if (st == ES_OK) st = attach(c, path, true, true, fd, &new);
   if (st == ES_OK) st = es_h5_reserve(new, 0);
@@ -186,7 +186,7 @@ es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f) {
 }
 
 es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f) {
-  ES_TRY(probe(c, path, write));
+  ES_TRY(check_file(c, path, write));
   const int fd = write && c->rank == 0 ? open(path, O_RDWR) : -1;
   return attach(c, path, write, false, fd, f);
 }

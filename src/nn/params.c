@@ -173,7 +173,7 @@ es_status es_params_init(es_params *p, uint64_t seed) {
   return st;
 }
 
-static es_status visit_view(es_params *p, int i, float *host, es_visitor *v) {
+static es_status visit_tensor(es_params *p, int i, float *host, es_visitor *v) {
   const es_tensor_info *const tensor = &p->tensor[i];
   char name[ES_NAME_MAX + 8];
   snprintf(name, sizeof name, "model/%s", tensor->name);
@@ -188,7 +188,7 @@ es_status es_params_visit(es_params *p, es_visitor *v) {
   es_status st = ES_OK;
   float *host;
   ES_TRY(staging(p, &host));
-  for (int i = 0; i < p->n_tensors && st == ES_OK; i++) st = visit_view(p, i, host, v);
+  for (int i = 0; i < p->n_tensors && st == ES_OK; i++) st = visit_tensor(p, i, host, v);
   es_free(&host);
   return st;
 }

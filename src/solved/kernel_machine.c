@@ -17,16 +17,16 @@
 #include "record.h"
 #include "schedule.h"
 
-typedef struct job {
+typedef struct kernel_run {
   es_machine m;
   double *w0, *w; /* [d, k] start and end on the modes */
   double *f;      /* [d, 2n + 2 held-out] end, measured; direct: the simulation's */
   es_flow *flow;
   es_crossings *crossings;
   es_schedule plan;
-} job;
+} kernel_run;
 
-static void release(job *j) {
+static void release(kernel_run *j) {
   es_free(&j->plan.at);
   es_crossings_destroy(&j->crossings);
   es_flow_destroy(&j->flow);
@@ -74,7 +74,7 @@ static double start_entry(void *ctx, int i, int j) {
   return m->par.alpha * es_rng_normal(&r);
 }
 
-static es_status prepare_start(job *j) {
+static es_status prepare_start(kernel_run *j) {
   es_machine *m = &j->m;
   const size_t d = (size_t) m->par.dim, k = (size_t) m->modes->basis.k;
   es_status st = ES_NEW(d * k, &j->w0);
@@ -86,7 +86,7 @@ static es_status prepare_start(job *j) {
   return ES_OK;
 }
 
-static es_status prepare(job *j) {
+static es_status prepare(kernel_run *j) {
   es_machine *m = &j->m;
   const es_kernel_params *p = &m->par;
   if (p->center) ES_TRY(es_points_center(m->comm, &m->pairs, p->sample));
@@ -135,7 +135,7 @@ static void separate(const es_machine *m, const double *rows, double *parts) {
 }
 
 /* Descent in function space; weights and embeddings of its end. */
-static es_status descend_directly(job *j, es_descent *o) {
+static es_status descend_directly(kernel_run *j, es_descent *o) {
   es_machine *m = &j->m;
   double *rows = NULL;
   ES_TRY(es_comm_agree(m->comm, ES_NEW(o->d * es_machine_points(m), &rows)));
@@ -150,7 +150,7 @@ static es_status descend_directly(job *j, es_descent *o) {
   return st;
 }
 
-static es_status descend(job *j, es_descent *o) {
+static es_status descend(kernel_run *j, es_descent *o) {
   es_machine *m = &j->m;
   if (m->par.method == ES_KERNEL_DIRECT) return descend_directly(j, o);
   o->m = m->modes->basis.k;
@@ -162,7 +162,7 @@ static es_status descend(job *j, es_descent *o) {
   return es_machine_embed(m, j->w, j->f);
 }
 
-static es_status simulate(job *j, const es_run_folder *out) {
+static es_status simulate(kernel_run *j, const es_run_folder *out) {
   es_machine *m = &j->m;
   es_record *record = NULL;
   ES_TRY(es_record_create(m->comm, out->traj, j->flow, out->dir, &record));
@@ -210,7 +210,7 @@ static es_status read_settings(es_config *cfg, es_kernel_params *values, setting
   return es_pairs_source_read(cfg, &s->source);
 }
 
-static es_status load(job *j, const settings *s) {
+static es_status load(kernel_run *j, const settings *s) {
   es_machine *m = &j->m;
   const int64_t total = m->par.sample + m->par.held_out;
   m->seed = s->source.seed;
@@ -219,21 +219,21 @@ static es_status load(job *j, const settings *s) {
   return check_widths(m);
 }
 
-static es_status run(const es_job *context, es_config *cfg, job *j, settings *s) {
+static es_status run(const es_job *job, es_config *cfg, kernel_run *j, settings *s) {
   es_run_folder o = {0};
-  ES_TRY(es_comm_agree(context->comm, read_settings(cfg, &j->m.par, s)));
-  ES_TRY(es_run_folder_check(context, s->output.dir));
+  ES_TRY(es_comm_agree(job->comm, read_settings(cfg, &j->m.par, s)));
+  ES_TRY(es_run_folder_check(job, s->output.dir));
   ES_TRY(load(j, s));
   ES_TRY(prepare(j));
-  ES_TRY(es_run_folder_open(context, cfg, s->output.dir, &o));
+  ES_TRY(es_run_folder_open(job, cfg, s->output.dir, &o));
   const es_status st = simulate(j, &o);
-  return es_run_folder_close(context, &o, st, 0);
+  return es_run_folder_close(job, &o, st, 0);
 }
 
-es_status es_kernel_machine_run(const es_job *context, es_config *cfg) {
-  job j = {.m.comm = context->comm};
+es_status es_kernel_machine_run(const es_job *job, es_config *cfg) {
+  kernel_run j = {.m.comm = job->comm};
   settings s = {.kernel = {0}};
-  const es_status st = run(context, cfg, &j, &s);
+  const es_status st = run(job, cfg, &j, &s);
   release(&j);
   release_settings(&s);
   return st;
