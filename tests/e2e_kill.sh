@@ -50,11 +50,12 @@ for k in $(seq "$kills"); do
   [ ! -e out/ckpt/latest ] || [ -e out/trajectory.h5 ] ||
     fail "after kill $k: a checkpoint without a trajectory"
   [ ! -e out/trajectory.h5 ] || whole "$k"
-  grep -q '^DONE' out/STATUS 2> kill.log || lost=$((lost + 1))
+  ! grep -q '^DONE' out/STATUS 2> kill.log || break # it was faster than the kill
+  lost=$((lost + 1))
   ! grep 'error:' log || fail "kill $k: the resumed run ended with an error"
 done
-echo "$lost of $kills kills hit a run that was not done"
-[ "$lost" -gt 1 ] || fail "no run was interrupted"
+echo "$lost kills hit a run that was not done"
+[ "$lost" -gt 0 ] || fail "no run was interrupted"
 command="resume $out"
 [ -e out/ckpt/latest ] || { rm -rf out; command="train - $run output.dir=$out"; }
 grep -q '^DONE' out/STATUS 2> kill.log ||
