@@ -58,4 +58,7 @@ for page in README.md CONTRIBUTING.md jobs/README.md postprocess/README.md; do
     eval "ls -d $path" > "$work/ls" 2>&1 || fail "$page: no $path"
   done
 done
+for first in 'sh jobs/quickstart.sh' 'sh tests/run.sh'; do
+  grep -qF "$first" README.md || fail "README.md: does not name '$first'"
+done
 finish
