@@ -32,7 +32,7 @@ static es_status evaluate(es_loss *l, int n, const double *z1, const double *z2,
                           double *value, double *d1, double *d2) {
   const es_precondition_params par = {.eps = l->ops->matrix == NULL ? 0 : 0.1};
   es_precondition *p = NULL;
-  es_status st = es_precondition_create(&par, l, &p);
+  es_status st = es_precondition_create(&par, l, l->comm, &p);
   if (st == ES_OK) st = es_loss_eval(l, &(es_loss_batch){n, {z1, z2}, {d1, d2}}, value);
   if (st == ES_OK)
     st = es_precondition_apply(p, 0.1, &(es_loss_batch){n, {NULL, NULL}, {d1, d2}});

@@ -176,10 +176,32 @@ static void devices_exchange_copies(void **state) {
   assert_true(par_all(c, same && a == b));
 }
 
+/** One weight of the last rank differs in its last bit: the comparison names it. */
+static void replicas_that_differ_are_found(void **state) {
+  const es_comm *c = *state;
+  rig t;
+  float *w = NULL;
+  es_step_result r;
+  es_status st = rig_open(c, "blas", false, &t);
+  if (st == ES_OK) st = es_train_step(t.train, &t.batch, 0.05, &r);
+  const es_status equal = st == ES_OK ? es_train_compare(t.train) : st;
+  es_params *const p = es_net_params(t.net);
+  if (st == ES_OK) st = ES_NEW(p->tensor[1].count, &w);
+  if (st == ES_OK) st = es_params_get(p, 1, w);
+  if (st == ES_OK && c->rank == c->size - 1) w[2] = nextafterf(w[2], 10);
+  if (st == ES_OK) st = es_params_set(p, 1, w);
+  const es_status other = st == ES_OK ? es_train_compare(t.train) : st;
+  es_free(&w);
+  rig_close(&t);
+  assert_true(par_all(c, equal == ES_OK));
+  assert_true(par_all(c, other == (c->size > 1 ? ES_EINTERNAL : ES_OK)));
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(shared_training_is_the_same),
       cmocka_unit_test(devices_exchange_copies),
+      cmocka_unit_test(replicas_that_differ_are_found),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

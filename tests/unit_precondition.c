@@ -18,7 +18,7 @@ static es_comm *comm; /* cmocka passes nothing else into a test */
 static es_precondition *make(const es_loss *l, double eps, bool clip) {
   const es_precondition_params par = {.eps = eps, .clip = clip};
   es_precondition *p = NULL;
-  assert_int_equal(es_precondition_create(&par, l, &p), ES_OK);
+  assert_int_equal(es_precondition_create(&par, l, comm, &p), ES_OK);
   return p;
 }
 
@@ -159,7 +159,7 @@ static void losses_without_a_matrix_are_refused_by_name(void **state) {
   for (int k = 0; k < 2; k++) {
     es_precondition *p = NULL;
     es_loss *l = loss_of(&without[k], comm, N, N, D);
-    assert_int_equal(es_precondition_create(&par, l, &p), ES_ECONFIG);
+    assert_int_equal(es_precondition_create(&par, l, comm, &p), ES_ECONFIG);
     assert_null(p);
     assert_non_null(strstr(es_log_last_error(), without[k].name));
     es_loss_destroy(&l);

@@ -27,23 +27,28 @@ es_status es_precondition_check(const es_precondition_params *par,
 /** Bytes on each rank, about 48 D^2. */
 size_t es_precondition_bytes(int dim);
 
-/** Collective. loss: borrowed, must outlive. *p is NULL if eps is 0. Memory:
- *  es_precondition_bytes. */
+/** Collective. *p is NULL if eps is 0. Memory: es_precondition_bytes.
+ *  @param loss  borrowed, must outlive
+ *  @param comm  borrowed, must outlive: the ranks that apply it together. The loss's own
+ *               communicator is smaller where each rank evaluates all rows
+ *  @return ES_OK, ES_ECONFIG, ES_ENOMEM: the same on all ranks */
 es_status es_precondition_create(const es_precondition_params *par, const es_loss *loss,
-                                 es_precondition **p);
+                                 const es_comm *comm, es_precondition **p);
 void es_precondition_destroy(es_precondition **p);
 
-/** After es_loss_eval with gradients, on all ranks: b->dz [n, D] <- dz (C + eps I)^-1 in
+/** Collective, after es_loss_eval with gradients: b->dz [n, D] <- dz (C + eps I)^-1 in
  *  place, of both views; b->z is not read. Negative eigenvalues of C, which a
  *  cross-correlation of a batch may have, count as 0, so that no gain exceeds 1/eps.
- *  Communicates nothing: the loss has C of all ranks. About 10 D^3 + 4 n D^2 operations.
+ *  Rank 0 decomposes C, about 10 D^3 operations, and broadcasts the D^2 numbers that all
+ *  multiply by, 4 n D^2: the state is the same on ranks of unlike processors.
  *
  *  Where C's largest eigenvalue, while below 0.1 or eps, grows in a step so fast that
  *  2 lr gamma_1 > eps, a warning says so once, and with `clip` eps is raised to that from
  *  then on.
  *  @param p   NULL: nothing happens
  *  @param lr  learning rate of the step this gradient is for
- *  @return ES_OK, also where C is not finite: then dz stays; ES_EMATH (LAPACK fails) */
+ *  @return ES_OK, also where C is not finite: then dz stays; ES_EMATH (LAPACK fails): the
+ *          same on all ranks */
 es_status es_precondition_apply(es_precondition *p, double lr, const es_loss_batch *b);
 
 /** eps in force at learning rate lr. */

@@ -105,6 +105,12 @@ const es_comm *es_train_comm(const es_train *t);
  *  uses. Training does not read them. */
 es_status es_train_sync_bn(es_train *t);
 
+/** Collective, between steps. Compare the state of all ranks by hashes, but for running
+ *  averages that ranks take alone (`local_bn`). One pass over the state.
+ *  @return ES_OK, ES_ENOMEM, ES_EINTERNAL (rank 0 names the first part that differs and
+ *          on which rank): the same on all ranks */
+es_status es_train_compare(es_train *t);
+
 /** State visitor (visit.h), for checkpoints: model, optimiser, step, time. `train` is an
  *  es_train. @return ES_ECONFIG: the checkpoint is of other data */
 es_status es_train_visit(void *train, es_visitor *v);

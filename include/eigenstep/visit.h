@@ -30,5 +30,8 @@ struct es_visitor {
 int64_t es_item_size(es_item_type t);
 /** Number of elements. */
 int64_t es_item_count(const es_item *item);
+/** FNV-1a (Fowler, Noll, Vo) of the data over little-endian 64-bit words, the last one
+ *  padded with zeros. */
+int64_t es_item_hash(const es_item *item);
 
 #endif

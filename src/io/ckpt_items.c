@@ -32,19 +32,6 @@ static const char *const type_name[] = {[ES_H5_F64] = "f64",
                                         [ES_H5_I32] = "i32",
                                         [ES_H5_U8] = "u8"};
 
-/* FNV-1a over words, the last one padded with zeros. */
-static int64_t hash(const void *data, int64_t bytes) {
-  uint64_t h = 14695981039346656037u;
-  const char *p = data;
-  for (int64_t i = 0; i < bytes; i += 8) {
-    uint64_t word = 0;
-    memcpy(&word, p + i, bytes - i < 8 ? (size_t) (bytes - i) : 8);
-    h = (h ^ word) * 1099511628211u;
-    h ^= h >> 32; /* words are wider than bytes: mix high bits into low ones */
-  }
-  return (int64_t) h;
-}
-
 /* Shape in the file: a scalar is one row. */
 static int shape(const es_item *item, int64_t *dim) {
   dim[0] = 1;
@@ -79,7 +66,7 @@ static es_status save(const walker *w, const es_item *item) {
                      .doc = "item of the training state, named by its path"};
   d.ndim = shape(item, d.dim);
   const int64_t count = es_item_count(item), size = es_item_size(item->type);
-  const int64_t h = hash(item->data, count * size);
+  const int64_t h = es_item_hash(item);
   ES_TRY(es_comm_assert_equal(w->comm, &h, sizeof h, item->name));
   ES_TRY(es_h5_declare(w->file, &d));
   ES_TRY(es_h5_attr_i64(w->file, path, "hash64", h));
@@ -153,7 +140,7 @@ static es_status load(const walker *w, const es_item *item) {
   if (st == ES_OK) st = gather(w, item, path, dim[0], share);
   es_free(&share);
   if (st != ES_OK) return st;
-  const int64_t got = hash(item->data, bytes);
+  const int64_t got = es_item_hash(item);
   if (got != expected) {
     es_collective_error_set(&n, ES_EIO,
                             "checkpoint item %s is corrupted: got hash %016llx, "

@@ -162,7 +162,8 @@ static es_status make_losses(const es_settings *s, es_assembly *p) {
                               .dim = dim};
   ES_TRY(es_loss_create(&s->selected.loss, &batch, c, &p->loss));
   ES_TRY(es_loss_create(&s->selected.loss, &probe, c, &p->probe.loss));
-  return es_precondition_create(&s->precondition, p->loss, &p->precondition);
+  return es_precondition_create(&s->precondition, p->loss, p->layout.comm,
+                                &p->precondition);
 }
 
 /* The held-out pairs through eval_net. */

@@ -144,18 +144,17 @@ static es_status measure(es_network *q, int64_t steps, double *row) {
   ES_TRY_GOTO(train(q, steps, crossings, c), done);
   ES_TRY_GOTO(embed(q, q->f), done);
   ES_TRY_GOTO(follow(q, steps), done);
-  ES_TRY_GOTO(
-      es_compare(points, (es_outputs){d, q->f}, (es_outputs){d, q->ref}, &l, NULL), done);
+  st = es_compare(points, (es_outputs){d, q->f}, (es_outputs){d, q->ref}, &l, NULL);
+  ES_TRY_GOTO(es_comm_agree(m->comm, st), done);
   row[0] = l.error;
   row[1] = NAN;
   row[2] = step_error(flow, crossings, m->lr);
   row[3] = l.alignment;
   row[4] = l.cka;
   if (q->set[ES_SET_HELD_OUT].n > 0) {
-    ES_TRY_GOTO(es_compare((int) (2 * q->set[ES_SET_HELD_OUT].n),
-                           (es_outputs){d, q->f + known}, (es_outputs){d, q->ref + known},
-                           &l, NULL),
-                done);
+    st = es_compare((int) (2 * q->set[ES_SET_HELD_OUT].n), (es_outputs){d, q->f + known},
+                    (es_outputs){d, q->ref + known}, &l, NULL);
+    ES_TRY_GOTO(es_comm_agree(m->comm, st), done);
     row[1] = l.error;
   }
 done:

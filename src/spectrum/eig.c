@@ -210,6 +210,8 @@ static es_status solve(const task *t, es_eigen *e) {
     es_dmat_destroy(&work);
     /* ScaLAPACK does not guarantee the same info on every rank. */
     ES_TRY(es_comm_agree(c, st));
+    /* nor the same last bits, where processors differ */
+    es_comm_bcast(c, e->value, (size_t) e->k * sizeof *e->value, 0);
   }
   if (e->vector == NULL) return ES_OK;
   es_dmat v = es_dmat_first_cols(e->vector, e->k);

@@ -4,7 +4,8 @@
  *
  *  The rows of the basis V [n, s] are distributed over the ranks; a product of A with a
  *  block costs 2 n^2 b / P operations and two all-reduces of n b numbers. T = V'AV is
- *  small and replicated. The pair (theta, V y) has the residual |R y_last|, where Q R is
+ *  small and replicated; rank 0 decomposes it, as its values decide on the next step. The
+ *  pair (theta, V y) has the residual |R y_last|, where Q R is
  *  the part of A times the last block outside the span of V. A block of b vectors finds
  *  at most b copies of an eigenvalue; therefore, after convergence, a random block is
  *  added and the values must not change.
@@ -218,7 +219,7 @@ static void extend(krylov *q, bool fresh) {
 }
 
 /* Ritz pairs in descending order, from those of -T in ascending order. */
-static es_status decompose(krylov *q, int s) {
+static es_status decompose_here(krylov *q, int s) {
   double size = 0, *work = NULL;
   int isize = 0, *iwork = NULL, info = 0;
   const int query = -1;
@@ -235,8 +236,17 @@ static es_status decompose(krylov *q, int s) {
   for (int i = 0; i < s; i++) q->theta[i] = -q->theta[i];
   es_free(&iwork);
   es_free(&work);
-  if (st == ES_OK && info != 0) st = ES_EMATH;
-  return es_comm_agree(q->comm, st);
+  return st == ES_OK && info != 0 ? ES_EMATH : st;
+}
+
+/* Collective. Rank 0's pairs on all ranks: unlike processors round differently, and the
+   next step depends on them. */
+static es_status decompose(krylov *q, int s) {
+  const size_t n = (size_t) s;
+  ES_TRY(es_comm_agree(q->comm, q->comm->rank == 0 ? decompose_here(q, s) : ES_OK));
+  es_comm_bcast(q->comm, q->theta, n * sizeof *q->theta, 0);
+  es_comm_bcast(q->comm, q->ritz, n * n * sizeof *q->ritz, 0);
+  return ES_OK;
 }
 
 /* Largest residual of the k leading pairs of a basis of `before` columns (without the

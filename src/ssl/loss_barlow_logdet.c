@@ -11,7 +11,7 @@
  *  eigenvalues: below 0 h goes on as a straight line, whose slope 1 - 1/eps drives them
  *  back to 0.
  *
- *  dL/dC = h'(C) by eigenvectors, about 10 D^3 operations on every rank, and dL/dU1 =
+ *  dL/dC = h'(C) by eigenvectors, about 10 D^3 operations on rank 0, and dL/dU1 =
  *  U2 h'(C)/N, dL/dU2 = U1 h'(C)/N, unchanged by centring. Two reductions. D = embedding
  *  width. */
 #include <math.h>
@@ -95,9 +95,10 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   }
   correlate(l, n, pairs, u, &p);
   double sum = NAN;
-  if (es_symmetric_finite(d, p.c)) {
-    ES_TRY(es_symmetric_eigen(d, p.c, p.value, p.work));
-    es_symmetric_rebuild(d, p.value, slope_of_h, &o->eps, p.work, p.g);
+  if (es_symmetric_finite(l->comm, d, p.c)) {
+    ES_TRY(es_symmetric_eigen(l->comm, d, p.c, p.value, p.work));
+    es_symmetric_rebuild(l->comm, d, p.value, (es_symmetric_map){slope_of_h, &o->eps},
+                         p.work, p.g);
     sum = 0;
     for (int j = 0; j < d; j++) sum += h(p.value[j], o->eps);
   }

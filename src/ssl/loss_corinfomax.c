@@ -61,21 +61,20 @@ static parts layout(const es_loss *l) {
   return p;
 }
 
-/** ln det(C + eps I) of a view; C becomes (C + eps I)^-1. NaN if C is not finite. */
+/** Collective. ln det(C + eps I) of a view; C becomes (C + eps I)^-1. NaN if C is not
+ *  finite. */
 static es_status log_det(const es_loss *l, int view, double *c, double *value) {
   const double eps = ((const par *) l->par)->eps;
   const int d = l->dim;
   *value = NAN;
-  if (!es_symmetric_finite(d, c)) return ES_OK;
+  if (!es_symmetric_finite(l->comm, d, c)) return ES_OK;
   for (int j = 0; j < d; j++) c[(size_t) j * (size_t) (d + 1)] += eps;
-  const int bad = es_symmetric_cholesky(d, c);
+  const int bad = es_symmetric_invert(l->comm, d, c, value);
   ES_CHECK(
       bad == 0, ES_EMATH,
       "loss.corinfomax: the covariance of view %d is singular to round-off (minor %d "
       "of %d): got loss.corinfomax.eps = %g, expected more",
       view, bad, d, eps);
-  *value = es_symmetric_log_det(d, c);
-  es_symmetric_invert(d, c);
   return ES_OK;
 }
 

@@ -37,6 +37,7 @@ const es_param es_precondition_table[] = {
 struct es_precondition {
   par par;
   const es_loss *loss; /* borrowed */
+  const es_comm *comm; /* borrowed: the ranks that hold the same state */
   /* gamma_1, the largest estimate; at the last step: largest eigenvalue of C, lr, eps,
    * and m + eps of what it was divided by; steps */
   double state[6];
@@ -59,12 +60,14 @@ es_status es_precondition_check(const par *p, const es_loss_ops *loss, int dim) 
   return ES_OK;
 }
 
-static es_status make(const par *o, const es_loss *loss, es_precondition **p) {
+static es_status make(const par *o, const es_loss *loss, const es_comm *comm,
+                      es_precondition **p) {
   const size_t d = (size_t) loss->dim;
   ES_TRY(es_precondition_check(o, loss->ops, loss->dim));
   ES_TRY(ES_NEW(1, p));
   (*p)->par = *o;
   (*p)->loss = loss;
+  (*p)->comm = comm;
   ES_TRY(ES_NEW(d * d, &(*p)->before));
   ES_TRY(ES_NEW(d * d, &(*p)->now));
   ES_TRY(ES_NEW(d, &(*p)->value));
@@ -72,13 +75,14 @@ static es_status make(const par *o, const es_loss *loss, es_precondition **p) {
   return ES_NEW(BLOCK * d, &(*p)->rows);
 }
 
-es_status es_precondition_create(const par *o, const es_loss *loss, es_precondition **p) {
+es_status es_precondition_create(const par *o, const es_loss *loss, const es_comm *comm,
+                                 es_precondition **p) {
   es_precondition *made = NULL;
   if (o->eps == 0) {
     *p = NULL;
     return ES_OK;
   }
-  const es_status st = es_comm_agree(loss->comm, make(o, loss, &made));
+  const es_status st = es_comm_agree(comm, make(o, loss, comm, &made));
   if (st == ES_OK)
     *p = made;
   else
@@ -136,12 +140,13 @@ es_status es_precondition_apply(es_precondition *p, double lr, const es_loss_bat
   if (p == NULL) return ES_OK;
   const int d = p->loss->dim;
   p->loss->ops->matrix(p->loss, p->now);
-  if (!es_symmetric_finite(d, p->now)) return ES_OK; /* the loss says so, too */
-  ES_TRY(es_symmetric_eigen(d, p->now, p->value, p->work));
+  if (!es_symmetric_finite(p->comm, d, p->now)) return ES_OK; /* the loss says so, too */
+  ES_TRY(es_symmetric_eigen(p->comm, d, p->now, p->value, p->work));
   const double top = p->value[d - 1];
   estimate_gamma(p, top);
   const double eps = es_precondition_eps(p, lr);
-  es_symmetric_rebuild(d, p->value, gain, &eps, p->work, p->now);
+  es_symmetric_rebuild(p->comm, d, p->value, (es_symmetric_map){gain, &eps}, p->work,
+                       p->now);
   const bool own = p->state[STEPS] == 0 || eps > p->state[EPS];
   const double *const inverse = own ? p->now : p->before;
   p->state[DIVISOR] = own ? top + eps : p->state[TOP] + p->state[EPS];

@@ -28,7 +28,12 @@ size_t es_symmetric_work(int d) {
   return 2 * square + (size_t) work_doubles(d) + (size_t) work_integers(d);
 }
 
-es_status es_symmetric_eigen(int d, const double *c, double *value, double *work) {
+/* Copy a matrix of rank 0 to all ranks. */
+static void share(const es_comm *comm, int d, double *c) {
+  es_comm_bcast(comm, c, (size_t) d * (size_t) d * sizeof *c, 0);
+}
+
+static es_status decompose(int d, const double *c, double *value, double *work) {
   const size_t square = (size_t) d * (size_t) d;
   double *const theirs = work + 2 * square;
   int *const integers = (int *) (theirs + work_doubles(d));
@@ -41,12 +46,21 @@ es_status es_symmetric_eigen(int d, const double *c, double *value, double *work
   return ES_OK;
 }
 
-void es_symmetric_rebuild(int d, const double *value, es_symmetric_map *f,
-                          const void *ctx, double *work, double *result) {
+es_status es_symmetric_eigen(const es_comm *comm, int d, const double *c, double *value,
+                             double *work) {
+  int st = ES_OK;
+  if (comm->rank == 0) st = decompose(d, c, value, work);
+  es_comm_bcast(comm, &st, sizeof st, 0);
+  if (st == ES_OK) es_comm_bcast(comm, value, (size_t) d * sizeof *value, 0);
+  return (es_status) st;
+}
+
+static void rebuild(int d, const double *value, es_symmetric_map f, double *work,
+                    double *result) {
   const double *const q = work; /* a row each */
   double *const scaled = work + (size_t) d * (size_t) d;
   for (int k = 0; k < d; k++) {
-    const double factor = f(value[k], ctx);
+    const double factor = f.of(value[k], f.ctx);
     const size_t row = (size_t) k * (size_t) d;
     for (size_t j = row; j < row + (size_t) d; j++) scaled[j] = factor * q[j];
   }
@@ -54,29 +68,59 @@ void es_symmetric_rebuild(int d, const double *value, es_symmetric_map *f,
               result, d);
 }
 
-int es_symmetric_cholesky(int d, double *c) {
-  int info;
-  dpotrf_("U", &d, c, &d, &info);
+void es_symmetric_rebuild(const es_comm *comm, int d, const double *value,
+                          es_symmetric_map f, double *work, double *result) {
+  if (comm->rank == 0) rebuild(d, value, f, work, result);
+  share(comm, d, result);
+}
+
+int es_symmetric_cholesky(const es_comm *comm, int d, double *c) {
+  int info = 0;
+  if (comm->rank == 0) dpotrf_("U", &d, c, &d, &info);
+  es_comm_bcast(comm, &info, sizeof info, 0);
+  if (info == 0) share(comm, d, c);
   return info;
 }
 
-void es_symmetric_invert(int d, double *l) {
+/* L of C = L L' -> the whole of C^-1, in place. */
+static int invert(int d, double *l) {
   int info;
   dpotri_("U", &d, l, &d, &info);
   for (int i = 0; i < d; i++)
     for (int j = 0; j < i; j++)
       l[(size_t) j * (size_t) d + (size_t) i] = l[(size_t) i * (size_t) d + (size_t) j];
+  return info;
 }
 
-double es_symmetric_log_det(int d, const double *l) {
+static double log_det_of(int d, const double *l) {
   double sum = 0.0;
   for (int i = 0; i < d; i++) sum += 2.0 * log(l[(size_t) i * (size_t) d + (size_t) i]);
   return sum;
 }
 
-bool es_symmetric_finite(int d, const double *c) {
+int es_symmetric_invert(const es_comm *comm, int d, double *c, double *log_det) {
+  int info = 0;
+  if (comm->rank == 0) dpotrf_("U", &d, c, &d, &info);
+  if (comm->rank == 0 && info == 0) {
+    *log_det = log_det_of(d, c);
+    info = invert(d, c);
+  }
+  es_comm_bcast(comm, &info, sizeof info, 0);
+  if (info != 0) return info;
+  es_comm_bcast(comm, log_det, sizeof *log_det, 0);
+  share(comm, d, c);
+  return 0;
+}
+
+static bool all_finite(int d, const double *c) {
   const size_t square = (size_t) d * (size_t) d;
   for (size_t i = 0; i < square; i++)
     if (!isfinite(c[i])) return false;
   return true;
+}
+
+bool es_symmetric_finite(const es_comm *comm, int d, const double *c) {
+  bool yes = comm->rank == 0 && all_finite(d, c);
+  es_comm_bcast(comm, &yes, sizeof yes, 0);
+  return yes;
 }

@@ -123,7 +123,9 @@ static es_status integrate(es_descent *o, flow *f) {
   derivative(f, o->w, f->k[0]);
   ES_TRY(es_crossings_update(o->observer.crossings, 0, f->c));
   for (int k = 0; k < o->observer.n; k++) {
-    ES_TRY(advance(o, f, &t, o->observer.at[k], &h));
+    /* each rank integrates alone, in steps of its own rounding; records are rank 0's */
+    ES_TRY(es_comm_agree(o->comm, advance(o, f, &t, o->observer.at[k], &h)));
+    es_comm_bcast(o->comm, o->w, f->size * sizeof *o->w, 0);
     correlate(f, o->w);
     ES_TRY(o->observer.record(o->observer.ctx, o->observer.at[k], f->c));
   }

@@ -3,8 +3,9 @@
  *  minibatches: the reference for the faster descent in the eigenvectors (descent.c).
  *
  *  Z = X W', Z' = X' W' (this rank's pairs), C = sum over ranks of (Z'Z' + its
- *  transpose) / 2B, gradient 4 E (Z'X' + Z''X) / 2B, summed over ranks. Neither Gamma nor
- *  its eigenvectors are used. */
+ *  transpose) / 2B, gradient 4 E (Z'X' + Z''X) / 2B, of the sum over ranks and as rank 0
+ *  rounds it, so that W is the same on unlike processors. Neither Gamma nor its
+ *  eigenvectors are used. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -75,7 +76,8 @@ static void move(const es_descent *o, sampled *s, double *const x[2], int64_t n,
   gemm(true, false, o->d, o->m, n, scale, s->z[1], x[0], 1, s->g);
   es_comm_sum_f64(o->comm, s->g, size);
   es_descent_error(o, s->c, s->e);
-  gemm(false, false, o->d, o->m, o->d, 4, s->e, s->g, 0, s->t);
+  if (o->comm->rank == 0) gemm(false, false, o->d, o->m, o->d, 4, s->e, s->g, 0, s->t);
+  es_comm_bcast(o->comm, s->t, (size_t) size * sizeof *s->t, 0);
   for (int64_t i = 0; i < size; i++) o->w[i] = keep * o->w[i] - o->lr * s->t[i];
 }
 

@@ -58,14 +58,20 @@ static void step(es_descent *o, values *v) {
   for (size_t i = 0; i < size; i++) o->w[i] = keep * o->w[i] + v->change[i];
 }
 
+/* Collective. C as rank 0 rounds it: all decide by it when to end. */
+static void correlate(const es_descent *o, values *v) {
+  if (o->comm->rank == 0) es_kernel_correlate(o->d, v->points, v->all, o->w, v->c);
+  es_comm_bcast(o->comm, v->c, (size_t) o->d * (size_t) o->d * sizeof *v->c, 0);
+}
+
 static es_status loop(es_descent *o, values *v) {
   int64_t now = 0;
-  es_kernel_correlate(o->d, v->points, v->all, o->w, v->c);
+  correlate(o, v);
   ES_TRY(es_crossings_update(o->observer.crossings, 0, v->c));
   for (int k = 0; k < o->observer.n; k++) {
     for (; now < (int64_t) o->observer.at[k]; now++) {
       step(o, v);
-      es_kernel_correlate(o->d, v->points, v->all, o->w, v->c);
+      correlate(o, v);
       o->reached = (double) (now + 1);
       if (es_descent_diverged(o->d, v->c)) return ES_EMATH;
       ES_TRY(es_crossings_update(o->observer.crossings, o->reached, v->c));

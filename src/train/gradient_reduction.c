@@ -27,7 +27,11 @@ void es_gradient_reduction_init(es_gradient_reduction *r, const es_row_layout *l
                                .clock = clock,
                                .listener = {.ready = sum_ready, .ctx = r},
                                .all = {0, params->n}};
-  r->whole = (es_partition){.n = 1, .range = &r->all};
+  /* each rank updates everything, by rank 0's sums: processors round differently */
+  r->whole = (es_partition){.comm = layout->comm,
+                            .n = 1,
+                            .range = &r->all,
+                            .contributes = layout->comm->rank == 0};
 }
 
 es_status es_gradient_reduction_overlap(es_gradient_reduction *r) {

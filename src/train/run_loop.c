@@ -12,6 +12,7 @@ typedef struct loop {
   const es_run *run;
   es_run_parts on;
   es_run_report report;
+  int64_t first;       /**< step at which this part of the run began */
   es_batch *batch;     /**< of the coming step, the loader's */
   es_status got;       /**< status of loading it: the worst of all ranks */
   es_stop_cause cause; /**< the strongest request of any rank before the coming step */
@@ -97,6 +98,7 @@ static es_status one_step(loop *l) {
   const double lr = es_sched_lr(r->sched, r->sched_par, r->lr, before, last);
   es_step_result result;
   ES_TRY(train(l, lr, &result));
+  if (before == l->first) ES_TRY(es_train_compare(t));
   ES_TRY(es_run_report_step(&l->report, before, time, &result));
   const int64_t step = es_train_steps(t);
   if (es_cadence_due(&r->snapshot_cadence, step) || step == last) ES_TRY(snapshot(l));
@@ -145,6 +147,7 @@ static es_status finish(loop *l) {
 static es_status run(loop *l) {
   ES_TRY(start(l));
   es_run_report_begin(&l->report);
+  l->first = es_train_steps(l->on.train);
   fetch_first(l);
   while (es_train_steps(l->on.train) < l->run->par->steps &&
          l->cause <= ES_STOP_CHECKPOINT) {
