@@ -38,6 +38,12 @@ static const loss_case loss_cases[] = {
     {"corinfomax", {"normalize=false", "inv=3", "cov=2", "eps=0.1"}},
     {"barlow_logdet", {NULL}},
     {"barlow_logdet", {"center=true", "eps=0.01"}},
+    {"lejepa", {"slices=16384"}},
+    {"lejepa", {"weight=0.5", "slices=7", "knots=9", "t_max=2"}},
+    {"directpred", {NULL}},
+    {"directpred", {"center=true", "exponent=1", "eps=0.1"}},
+    {"isoloss", {NULL}},
+    {"isoloss", {"center=true", "exponent=1"}},
 };
 enum { LOSS_CASES = sizeof loss_cases / sizeof loss_cases[0] };
 

@@ -217,6 +217,56 @@ static void gamma_means_the_same_everywhere(void **state) {
   }
 }
 
+/** Losses that draw directions draw +1 or -1 in one dimension: there -dL/dw = w G in any
+ *  single evaluation. Twice the pairs of the features, to tell both numbers apart. */
+static void drawn_directions_of_a_line_are_exact(void **state) {
+  (void) state;
+  enum { N = 9, M = 4, TWICE = 2 * N };
+  double x[2][N * M], w[M] = {1e-7, -2e-7, 1.5e-7, 5e-8}, g[M * M];
+  int tested = 0;
+  loss_views(23, N, M, x[0], x[1]);
+  const es_pairs p = {.n = N, .total = N, .m = M, .x = {x[0], x[1]}};
+  for (int c = 0; c < LOSS_CASES; c++) {
+    es_loss_setup s = plain;
+    es_loss_linear linear = {0};
+    es_loss *l = loss_of(&loss_cases[c], comm, TWICE, TWICE, 1);
+    s.dim = 1;
+    s.pairs = TWICE;
+    if (l != NULL && es_loss_has_growth_matrix(l->ops)) {
+      es_loss_setup wide = s;
+      wide.dim = D;
+      l->ops->theory->linear(l->par, &wide, &linear);
+    }
+    if (linear.noise > 0) {
+      es_grid *grid = NULL;
+      es_dmat *matrix = NULL;
+      double z[2][TWICE] = {{0}}, dz[2][TWICE], value, got[M] = {0};
+      assert_int_equal(es_grid_create(comm, 0, &grid), ES_OK);
+      assert_int_equal(l->ops->theory->growth_matrix(l->par, &s, grid, &p, 1, &matrix),
+                       ES_OK);
+      assert_int_equal(es_dmat_gather(matrix, g), ES_OK);
+      for (int i = 0; i < 2 * TWICE * M; i++)
+        z[i / (TWICE * M)][i / M % TWICE] +=
+            w[i % M] * x[i / (TWICE * M)][i / M % TWICE % N * M + i % M];
+      const es_loss_batch b = {TWICE, {z[0], z[1]}, {dz[0], dz[1]}, 5};
+      assert_int_equal(es_loss_eval(l, &b, &value), ES_OK);
+      for (int i = 0; i < 2 * TWICE * M; i++)
+        got[i % M] -= dz[i / (TWICE * M)][i / M % TWICE] *
+                      x[i / (TWICE * M)][i / M % TWICE % N * M + i % M];
+      for (int i = 0; i < M; i++) {
+        double expected = 0;
+        for (int j = 0; j < M; j++) expected += w[j] * g[j * M + i];
+        assert_true(fabs(got[i] - expected) < 1e-6 * fabs(expected));
+      }
+      tested++;
+      es_dmat_destroy(&matrix);
+      es_grid_destroy(&grid);
+    }
+    es_loss_destroy(&l);
+  }
+  assert_true(tested >= 2);
+}
+
 static bool refuses(const es_loss *l, es_loss_setup s, const char *word) {
   const char *const why = es_loss_obstacle(l, &s);
   return why != NULL && strstr(why, word) != NULL;
@@ -325,6 +375,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(batches_lie_above_the_plateau),
       cmocka_unit_test(flow_has_the_rate_and_the_start),
       cmocka_unit_test(gamma_means_the_same_everywhere),
+      cmocka_unit_test(drawn_directions_of_a_line_are_exact),
       cmocka_unit_test(other_trainings_are_named),
       cmocka_unit_test(barlow_and_simclr_name_their_ranges),
       cmocka_unit_test(momentum_outside_its_range_is_named),

@@ -9,6 +9,7 @@
 
 #include "eigenstep/comm.h"
 #include "eigenstep/param.h"
+#include "eigenstep/visit.h"
 
 typedef struct es_loss es_loss;
 
@@ -17,6 +18,8 @@ typedef struct es_loss_batch {
   int n;              /**< pairs here; may differ between ranks, may be 0 */
   const double *z[2]; /**< [n, D] row-major: embeddings of view 1 and of view 2 */
   double *dz[2];      /**< [n, D] out: their gradients; NULL both: not wanted */
+  int64_t step;       /**< training step: what a loss draws is a function of (seed, step);
+                           0 where pairs are only measured */
 } es_loss_batch;
 
 /** The matrix whose eigenvalues grow mode by mode: the transition detector follows it. */
@@ -49,6 +52,11 @@ typedef struct es_loss_ops {
   size_t (*workspace)(const void *par, int n_max, int64_t all, int dim);
   /** As es_loss_eval, with n <= n_max. */
   es_status (*eval)(es_loss *l, const es_loss_batch *b, double *value);
+  /** dz is not the slope of the value: some of it is held fixed (stop-gradient). */
+  bool stop_gradient;
+  /** Its running state, part of a checkpoint. It changes in evaluations that want a
+   *  gradient. Optional (NULL: the loss has none). */
+  es_status (*visit)(es_loss *l, es_visitor *v);
   /** Change in *m what differs from: covariance of the embeddings as they are, not
    *  centred, rate 2, settled at 1. Optional (NULL: nothing does). */
   void (*modes)(const void *par, int dim, es_loss_modes *m);
@@ -63,6 +71,7 @@ struct es_loss {
   const es_loss_ops *ops;
   const es_comm *comm; /* borrowed; must outlive */
   int n_max, dim;
+  uint64_t seed;
   void *par;    /* owned: the variant's parameter struct */
   double *work; /* owned */
 };
@@ -92,6 +101,7 @@ typedef struct es_loss_size {
   int n_max;     /**< pairs on this rank, at most */
   int64_t pairs; /**< of the global batch: for checks */
   int dim;       /**< width of the embeddings */
+  uint64_t seed; /**< of what the loss draws */
 } es_loss_size;
 /** Collective. Make a loss; the values are copied, comm is borrowed and must outlive it.
  *  @return ES_OK; ES_ECONFIG (values impossible with these sizes), ES_EARG, ES_ENOMEM:
@@ -102,6 +112,9 @@ void es_loss_destroy(es_loss **l);
 /** Bytes of workspace that es_loss_create would take where all ranks have `all` pairs
  *  together (size->n_max of them here); for dry runs. which->par must be given. */
 size_t es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all);
+
+/** Not collective. State visitor: the running state, if the loss has one. */
+es_status es_loss_visit(es_loss *l, es_visitor *v);
 
 /** What is followed of it. */
 es_loss_modes es_loss_modes_of(const es_loss *l);

@@ -34,6 +34,8 @@ typedef struct es_loss_linear {
                      and along it nothing moves. false: about W = 0 */
   double small; /**< holds while all embedding variances are below this */
   double unit;  /**< gamma_j = unit g_j, where 2 = rate unit with es_loss_modes.rate */
+  double noise; /**< relative standard error of G in one evaluation, where the loss draws:
+                     G is the mean over many steps; 0: it draws nothing */
 } es_loss_linear;
 
 /** A solved flow (flow.h): its time and its loss in those of the training. Features are

@@ -15,7 +15,8 @@ typedef enum es_stream {
   ES_STREAM_AUGMENT = 3, /**< index = sample, sub = epoch and view */
   ES_STREAM_DATA = 4,    /**< generated data sets: index = sample */
   ES_STREAM_EIG = 5,     /**< start vectors */
-  ES_STREAM_TEST = 6
+  ES_STREAM_TEST = 6,
+  ES_STREAM_LOSS = 7 /**< index = training step, sub = direction */
 } es_stream;
 
 /** State of one sequence; a copy replays it. */

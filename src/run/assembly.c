@@ -155,11 +155,13 @@ static es_status make_losses(const es_settings *s, es_assembly *p) {
   const int64_t chunks = p->probe.pairs / p->probe.chunk;
   const es_loss_size batch = {.n_max = (int) ((s->batch.pairs + ranks - 1) / ranks),
                               .pairs = s->batch.pairs,
-                              .dim = dim};
+                              .dim = dim,
+                              .seed = (uint64_t) s->run.seed};
   const es_loss_size probe = {.n_max =
                                   (int) (chunks * ((p->probe.chunk + ranks - 1) / ranks)),
                               .pairs = p->probe.pairs,
-                              .dim = dim};
+                              .dim = dim,
+                              .seed = (uint64_t) s->run.seed};
   ES_TRY(es_loss_create(&s->selected.loss, &batch, c, &p->loss));
   ES_TRY(es_loss_create(&s->selected.loss, &probe, c, &p->probe.loss));
   return es_precondition_create(&s->precondition, p->loss, p->layout.comm,

@@ -112,7 +112,7 @@ static double entry(void *ctx, int i, int j) {
 }
 
 /* Collective. Embeddings, the loss, its gradient in W. */
-static es_status differentiate(growth *s) {
+static es_status differentiate(growth *s, int64_t step) {
   const int d = s->d, m = s->p->m, n = (int) s->p->n;
   const size_t half = (size_t) n * (size_t) d, all = (size_t) d * (size_t) m;
   for (size_t i = 0; i < 2 * half; i++)
@@ -120,9 +120,9 @@ static es_status differentiate(growth *s) {
   for (int v = 0; v < 2 && n > 0; v++)
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, d, m, 1, s->p->x[v], m, s->w,
                 m, 1, s->z + (size_t) v * half, d);
-  ES_TRY(es_loss_eval(s->loss,
-                      &(es_loss_batch){n, {s->z, s->z + half}, {s->dz, s->dz + half}},
-                      &s->value));
+  const es_loss_batch b = {
+      .n = n, .z = {s->z, s->z + half}, .dz = {s->dz, s->dz + half}, .step = step};
+  ES_TRY(es_loss_eval(s->loss, &b, &s->value));
   memset(s->dw, 0, all * sizeof *s->dw);
   for (int v = 0; v < 2 && n > 0; v++)
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, m, n, 1,
@@ -186,7 +186,7 @@ static es_status plan(growth *s) {
   const double *const g = s->e->value;
   s->lr = s->o->lr;
   if (s->lr == 0) s->lr = s->norm > 0 ? PACE / s->norm : 1;
-  ES_TRY(differentiate(s));
+  ES_TRY(differentiate(s, 0));
   ES_TRY(eigenvalues(s, s->l[START]));
   const double room = log(s->small / s->l[START][0]);
   const bool grows = g[0] > ROUND_OFF * s->norm;
@@ -237,7 +237,7 @@ static es_status record(growth *s, es_traj *t, int64_t step) {
 static es_status descend(growth *s, es_traj *t) {
   const size_t all = (size_t) s->d * (size_t) s->p->m;
   for (int64_t step = 0; step <= s->steps; step++) {
-    ES_TRY(differentiate(s));
+    ES_TRY(differentiate(s, step));
     if (!isfinite(s->value)) {
       es_error("diverged at step %lld: linear.lr = %g is too large", (long long) step,
                s->lr);
@@ -306,7 +306,8 @@ es_status es_linear_growth_check(const es_loss_ops *loss) {
 }
 
 static es_status prepare(growth *s, const es_loss_choice *loss) {
-  const es_loss_size size = {.n_max = (int) s->p->n, .pairs = s->p->total, .dim = s->d};
+  const es_loss_size size = {
+      .n_max = (int) s->p->n, .pairs = s->p->total, .dim = s->d, .seed = s->o->seed};
   ES_TRY(es_loss_create(loss, &size, s->comm, &s->loss));
   const char *const why = es_loss_obstacle(s->loss, &s->setup);
   ES_CHECK(why == NULL, ES_ECONFIG,

@@ -84,6 +84,7 @@ es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
   q->comm = comm;
   q->n_max = size->n_max;
   q->dim = size->dim;
+  q->seed = size->seed;
   st = prepare(q, which->par, size->pairs, all);
 agreed:
   st = es_comm_agree(comm, st);
@@ -105,6 +106,10 @@ void es_loss_destroy(es_loss **l) {
   es_free(&(*l)->work);
   es_free(&(*l)->par);
   es_free(l);
+}
+
+es_status es_loss_visit(es_loss *l, es_visitor *v) {
+  return l->ops->visit != NULL ? l->ops->visit(l, v) : ES_OK;
 }
 
 es_loss_modes es_loss_modes_of(const es_loss *l) {

@@ -42,7 +42,7 @@ void es_probe_destroy(es_probe **p) {
 es_status es_probe_measure(es_probe *p, es_probe_time at, es_clock *clock, es_snapshot *s,
                            double *loss) {
   const es_probe_request embeddings = {p->o.mode, ES_PROBE_EMBEDDING, p->o.views};
-  const es_loss_batch pairs = {(int) p->n, {p->view[0], p->view[1]}, {NULL, NULL}};
+  const es_loss_batch pairs = {.n = (int) p->n, .z = {p->view[0], p->view[1]}};
   const es_embedding e = {.views = p->o.views,
                           .d = p->width,
                           .samples = es_probe_data_records(p->o.data),

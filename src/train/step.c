@@ -12,7 +12,8 @@
 static es_status evaluate_loss(es_train *t, int n, double lr, double *loss) {
   const size_t view = (size_t) n * (size_t) es_net_dim(t->passes.o.net);
   double *const z = t->rows.z, *const dz = t->rows.dz;
-  const es_loss_batch rows = {n, {z, z + view}, {dz, dz + view}};
+  const es_loss_batch rows = {
+      .n = n, .z = {z, z + view}, .dz = {dz, dz + view}, .step = t->done.steps};
   es_status st = es_loss_eval(t->loss, &rows, loss);
   if (st == ES_OK) st = es_precondition_apply(t->precondition, lr, &rows);
   return es_comm_abort_if_alone(t->layout.comm, st);

@@ -132,6 +132,7 @@ es_status es_train_visit(void *train, es_visitor *v) {
   ES_TRY(v->item(v, &skipped));
   ES_TRY(v->item(v, &in_row));
   ES_TRY(es_params_visit(es_net_params(net), v));
+  ES_TRY(es_loss_visit(t->loss, v));
   ES_TRY(es_precondition_visit(t->precondition, v));
   return es_optim_visit(t->optim, v);
 }

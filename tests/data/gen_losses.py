@@ -5,6 +5,8 @@
 The embeddings are a formula, the same in unit_loss.c; of each gradient three projections
 on other formulas are stored. The larger batch has more rows than NT-Xent makes at a time.
 """
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -24,6 +26,12 @@ CASES = [
     ("corinfomax", {"normalize": "false", "inv": "3", "cov": "2", "eps": "0.1"}),
     ("barlow_logdet", {}),
     ("barlow_logdet", {"center": "true", "eps": "0.01"}),
+    ("lejepa", {}),
+    ("lejepa", {"weight": "0.5", "slices": "7", "knots": "9", "t_max": "2"}),
+    ("directpred", {}),
+    ("directpred", {"center": "true", "exponent": "1", "eps": "0.1"}),
+    ("isoloss", {}),
+    ("isoloss", {"center": "true", "exponent": "1"}),
 ]
 DIM = 4
 EYE = torch.eye(DIM, dtype=torch.float64)
@@ -110,6 +118,70 @@ def barlow_logdet(z1, z2, eps="0.1", center="false"):
     x, eps = torch.linalg.eigvalsh((c + c.T) / 2), float(eps)
     line = (1 - 1 / eps) * x - torch.log(torch.tensor(eps, dtype=x.dtype))
     return torch.where(x > 0, x - torch.log(x.clamp(min=0) + eps), line).sum()
+
+
+def philox(counter, key):
+    """Philox 4x32-10."""
+    c, k, low = list(counter), list(key), 0xFFFFFFFF
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [b >> 32 ^ c[1] ^ k[0], b & low, a >> 32 ^ c[3] ^ k[1], a & low]
+        k = [k[0] + 0x9E3779B9 & low, k[1] + 0xBB67AE85 & low]
+    return c
+
+
+def normals(count, sub, seed=0, stream=7, index=0):
+    """The standard normal numbers of src/base/rng.c, by Box and Muller."""
+    out = []
+    for block in range(count):
+        x = philox([block, index, 0, stream << 24 | sub], [seed, 0])
+        u, v = ((x[i] << 32 | x[i + 1]) >> 11 for i in (0, 2))
+        out.append(math.sqrt(-2 * math.log(1 - u * 2.0**-53))
+                   * math.cos(2 * math.pi * v * 2.0**-53))
+    return out
+
+
+def lejepa(z1, z2, weight="0.02", slices="256", knots="17", t_max="3"):
+    w, n = float(weight), len(z1)
+    q = torch.tensor([normals(DIM, k) for k in range(int(slices))], dtype=torch.float64)
+    q = (q / q.norm(dim=1)[:, None]).T
+    t = torch.linspace(0, float(t_max), int(knots), dtype=torch.float64)
+    phi = torch.exp(-(t**2) / 2)
+    at = 2 * (t[1] - t[0]) * phi
+    at[0], at[-1] = at[0] / 2, at[-1] / 2
+    z = torch.stack([z1, z2])
+    angle = (z @ q)[..., None] * t
+    off = (angle.cos().mean(1) - phi) ** 2 + angle.sin().mean(1) ** 2
+    gaussian = (off @ at).mean() * n
+    return w * gaussian + (1 - w) * ((z.mean(0) - z) ** 2).mean()
+
+
+def predicted(z1, z2, exponent="0.5", eps="0", center="false"):
+    """The views, and each through the predictor, which is held fixed."""
+    if center == "true":
+        z1, z2 = z1 - z1.mean(0), z2 - z2.mean(0)
+    with torch.no_grad():
+        c = (z1.T @ z1 + z2.T @ z2) / (2 * len(z1))
+        s, q = torch.linalg.eigh(c)
+        p = s.clamp(min=0) ** float(exponent)
+        p = q @ torch.diag(p + float(eps) * p.max()) @ q.T
+    return z1, z2, z1 @ p, z2 @ p
+
+
+def directpred(z1, z2, **keys):
+    u, v, pu, pv = predicted(z1, z2, **keys)
+    square = (pu - v.detach()) ** 2 + (pv - u.detach()) ** 2
+    return square.sum(1).mean() / 4
+
+
+def isoloss(z1, z2, **keys):
+    """Its value is directpred's; u + (P u - v - u), held fixed, has the slope P u - v."""
+    u, v, pu, pv = predicted(z1, z2, **keys)
+    with torch.no_grad():
+        value = (((pu - v) ** 2 + (pv - u) ** 2).sum(1).mean()) / 4
+        fixed = pu - v - u, pv - u - v
+    slope = ((u + fixed[0]) ** 2 + (v + fixed[1]) ** 2).sum(1).mean() / 4
+    return slope + (value - slope).detach()
 
 
 HEAD = """/* SPDX-License-Identifier: BSD-3-Clause */
