@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file par_loader.c  Batches: the same records and views at any number of ranks,
  *  epochs, the thread, refusals. */
+#define _POSIX_C_SOURCE 200809L
 #include "par.h"
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #include "eigenstep/selected.h"
 #include "eigenstep/mem.h"
@@ -171,6 +173,36 @@ static void the_thread_changes_nothing(void **state) {
   assert_true(par_all(c, same));
   close_chain(&with);
   close_chain(&without);
+}
+
+static es_status (*plain_get)(const es_dataset *, int64_t, int, void *, es_sample *);
+
+static es_status slow_get(const es_dataset *ds, int64_t id, int view, void *scratch,
+                          es_sample *s) {
+  const struct timespec pause = {0, 60000000};
+  nanosleep(&pause, NULL);
+  return plain_get(ds, id, view, scratch, s);
+}
+
+/** While a late batch is waited for, the caller gets to do something else. */
+static void waiting_for_a_batch_ends_in_time(void **state) {
+  const es_comm *c = *state;
+  es_loader_options o = options(c->size, 9);
+  chain x;
+  es_batch *b;
+  assert_int_equal(open_chain(c, "deadleaves", &o, &x), ES_OK);
+  es_dataset_ops slow = *x.ds->ops;
+  plain_get = slow.get;
+  slow.get = slow_get;
+  x.ds->ops = &slow;
+  bool good = es_loader_get(x.l, 0, &b) == ES_OK; /* the next one is being prepared */
+  good = good && !es_loader_wait(x.l, 0.001);
+  int waits = 0;
+  while (good && !es_loader_wait(x.l, 0.005) && waits < 4000) waits++;
+  good = good && waits > 0 && waits < 4000;
+  good = good && es_loader_wait(x.l, 0) && es_loader_get(x.l, 1, &b) == ES_OK;
+  close_chain(&x);
+  assert_true(par_all(c, good));
 }
 
 static void passes_are_epochs_from_the_fixed_one_on(void **state) {
@@ -348,6 +380,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(each_epoch_is_another_permutation),
       cmocka_unit_test(without_shuffle_records_follow_each_other),
       cmocka_unit_test(the_thread_changes_nothing),
+      cmocka_unit_test(waiting_for_a_batch_ends_in_time),
       cmocka_unit_test(passes_are_epochs_from_the_fixed_one_on),
       cmocka_unit_test(refusals_are_the_same_on_all_ranks),
       cmocka_unit_test(nan_is_named),

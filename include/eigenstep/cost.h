@@ -14,6 +14,8 @@ typedef struct es_run_cost {
   double preconditioner; /**< 0: off */
   double batches;        /**< the current one and the next */
   double snapshot;
+  double shared; /**< of /dev/shm, for all ranks of a node if one holds them all; they are
+                      among the parameters, gradients and moments of the ranks */
   /* ------------------------------------------------------------------------------- */
   int64_t snapshots; /**< about so many in the whole run */
   double trajectory; /**< numbers of all rows; the file is larger */

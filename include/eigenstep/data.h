@@ -197,6 +197,9 @@ void es_loader_destroy(es_loader **l);
  *  a record on this rank only: the caller agrees. Values are checked to be finite
  *  (ES_EMATH names the record). */
 es_status es_loader_get(es_loader *l, int64_t step, es_batch **batch);
+/** Not collective. Wait up to `seconds` for the batch that is being prepared. false: it
+ *  is not ready, and es_loader_get would wait. Without `prefetch` always true. */
+bool es_loader_wait(es_loader *l, double seconds);
 /** Largest n over ranks and steps. */
 int es_loader_max(const es_loader *l);
 /** Classes of the records at positions first .. first + n - 1 of the stream, -1 for none;

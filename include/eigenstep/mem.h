@@ -20,7 +20,12 @@ es_status es_alloc_n(size_t n, size_t size, const char *what, void **p);
 #define es_free(pp) es_free_((void **) (pp))
 void es_free_(void **p);
 
-/** By es_alloc: bytes allocated now, their peak, number of allocations so far. */
+/** Count memory from elsewhere (shared by processes) as this process's; `bytes` < 0 when
+ *  it is given back. */
+void es_mem_charge(ptrdiff_t bytes);
+
+/** By es_alloc and es_mem_charge: bytes allocated now, their peak, number of allocations
+ *  so far. */
 size_t es_mem_now(void);
 size_t es_mem_peak(void);
 int64_t es_mem_count(void);

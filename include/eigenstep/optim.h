@@ -72,9 +72,9 @@ int es_optim_moments(const es_optim_params *par, const es_optim_ops *ops);
 es_status es_optim_create(const es_optim_params *par, const void *own, es_params *params,
                           es_optim **o);
 void es_optim_destroy(es_optim **o);
-/** Collective. Where the parameters are shared (es_params_share) hold one of each moment
- *  a node too, contents kept. @return ES_OK, ES_ENOMEM: same on all ranks */
-es_status es_optim_share(es_optim *o);
+/** Collective, after es_params_share. Hold one of each moment a node too, contents kept.
+ *  @param moment  [moments] one part of n floats each; owned from now on */
+void es_optim_share(es_optim *o, es_shared *const *moment);
 /** Not collective. params.value <- update(value, grad, lr), all elements on this rank. */
 es_status es_optim_update(es_optim *o, double lr);
 /** Collective where ops->sums > 0. The update of this rank's ranges only; the other ranks

@@ -66,11 +66,10 @@ es_status es_params_add(es_params *p, const es_tensor_info *v, int *index);
 /** Not collective. Allocate the three buffers. @return ES_OK, ES_ENOMEM */
 es_status es_params_alloc(es_params *p);
 /** Collective. Move value and grad, contents kept, into memory that the ranks of a node
- *  share: one value for all, and a grad for each. Values must be the same on all ranks.
- *  Changes nothing (p->shared.comm NULL) where the backend's memory is not the host's, or
- *  where a node has not enough memory to share.
- *  @return ES_OK, ES_ENOMEM: same on all ranks */
-es_status es_params_share(es_params *p, const es_comm *c);
+ *  share. Values must be the same on all ranks, and the backend's memory the host's.
+ *  @param values  one part of n floats for all; owned from now on
+ *  @param grads   a part of n floats for each rank; owned from now on */
+void es_params_share(es_params *p, const es_comm *c, es_shared *values, es_shared *grads);
 /** Not collective. Fill with initial values: tensor i from (seed, ES_STREAM_INIT, i),
  *  times its scale: the same on every rank and any rank count.
  *  @return ES_OK, ES_ENOMEM, or the backend's error */

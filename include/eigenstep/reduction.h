@@ -19,17 +19,30 @@
 
 typedef struct es_reduction es_reduction;
 
-/** Collective. x: a part of n floats for each rank of the node; borrowed, must outlive.
- *  @param bucket   elements of a bucket, >= 1
- *  @param threads  of the sum over a node, >= 1
+/** What is summed, and how. */
+typedef struct es_reduction_options {
+  const es_shared *x; /**< a part of n floats for each rank of the node; borrowed */
+  const es_shared *counters; /**< a part of es_reduction_counters() bytes for each rank of
+                                  the node, zeroed; borrowed */
+  int64_t n;
+  int64_t bucket; /**< elements of a bucket, >= 1 */
+  int threads;    /**< of the sum over a node, >= 1 */
+} es_reduction_options;
+
+size_t es_reduction_counters(void);
+
+/** Collective. What is borrowed must outlive.
  *  @return ES_OK, ES_ENOMEM: same on all ranks */
-es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
-                              int64_t bucket, int threads, es_reduction **r);
+es_status es_reduction_create(const es_comm *c, const es_reduction_options *o,
+                              es_reduction **r);
 void es_reduction_destroy(es_reduction **r);
 
 /** Elements [from, n) of this rank's array are final in this round. Sums the buckets that
  *  all ranks of the node have filled; never waits. */
 void es_reduction_ready(es_reduction *r, int64_t from);
+/** Not collective. Sums in flight advance: to be called again and again while this rank
+ *  waits for something else, as MPI makes progress in its calls only. */
+void es_reduction_progress(es_reduction *r);
 /** Collective. The whole of this rank's array is final; wait until its own ranges hold
  *  the sum over all ranks, the same bits in every run of the same ranks.
  *  @param flags  [n] numbers that become their maxima over all ranks in the same wait;

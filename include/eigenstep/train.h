@@ -54,10 +54,15 @@ es_status es_train_create(const es_train_options *o, es_train **t);
 /** Before net, whose backend holds some of them. */
 void es_train_destroy(es_train **t);
 
+/** What es_train_share asks of a node: parameters, gradients, counters, moments.
+ *  @param want  [ES_TRAIN_SHARED]; returns how many it set */
+enum { ES_TRAIN_SHARED = 5 };
+int es_train_shared_memory(int64_t parameters, int moments, es_shared_request *want);
+
 /** Collective, between steps. Let the ranks of a node share parameters and the work of an
  *  update, and sum gradients while backward runs (reduction.h). Where that is not
- *  possible (es_params_share, or rows are replicated) nothing changes: each rank updates
- *  everything.
+ *  possible (a node has not enough memory to share, the backend's memory is not the
+ *  host's, or rows are replicated) nothing changes: each rank updates everything.
  *  @return ES_OK, ES_ENOMEM: same on all ranks */
 es_status es_train_share(es_train *t);
 
@@ -67,6 +72,9 @@ es_status es_train_share(es_train *t);
 es_status es_train_gradient(es_train *t, const es_batch *batch, double lr,
                             es_step_result *r);
 enum { ES_STEP_FLAGS = 2 };
+/** Not collective, after the first half: sums over ranks that have begun advance. To be
+ *  called while this rank waits, as for its next batch. */
+void es_train_progress(es_train *t);
 /** Collective. The second half: gradients summed over all ranks, update. Where L or the
  *  norm of the gradient is not finite, parameters, moments and running averages stay what
  *  they were before the step, on all ranks, and step, rank and samples are logged.

@@ -32,6 +32,13 @@ static void count_in(size_t bytes) {
   atomic_fetch_add(&count, 1);
 }
 
+void es_mem_charge(ptrdiff_t bytes) {
+  if (bytes >= 0)
+    count_in((size_t) bytes);
+  else
+    atomic_fetch_sub(&now, (size_t) -bytes);
+}
+
 /** Strip the & of "&name" (ES_NEW passes the text of its argument). */
 static const char *plain(const char *what) {
   return *what == '&' ? what + 1 : what;

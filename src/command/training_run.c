@@ -10,6 +10,18 @@
 #include "eigenstep/run_folder.h"
 #include "eigenstep/label_data.h"
 
+/* What was asked for or is usual, and not to be had on all ranks: the log of the run says
+ * what is done instead. */
+static void print_downgrades(const es_comm *c, const es_settings *s,
+                             const es_assembly *p) {
+  const es_precision precision = p->model.precision;
+  if (s->backend.precision == 1)
+    es_info("activations in %s%s", es_precision_name(precision),
+            precision == ES_BF16 ? "" : ": not all ranks can compute in bf16");
+  if (c->size > 1 && p->train != NULL && !es_train_shares(p->train))
+    es_info("each rank holds its own copy of parameters and moments, and updates it");
+}
+
 static void print_start(const es_comm *c, const es_settings *s, const es_assembly *p) {
   es_net_cost cost;
   es_net_cost_of(p->model.net, &cost);
@@ -21,6 +33,7 @@ static void print_start(const es_comm *c, const es_settings *s, const es_assembl
   es_info("%s loss, %lld pairs over %d ranks, backend %s; probe of %lld held-out pairs",
           s->loss.name, (long long) s->batch.pairs, c->size, p->model.backend->ops->name,
           (long long) p->probe.pairs);
+  print_downgrades(c, s, p);
 }
 
 /* A cell of the table: "-" for what is not known. */

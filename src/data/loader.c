@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "eigenstep/data.h"
 #include "eigenstep/mem.h"
@@ -113,7 +114,11 @@ static es_status start_thread(es_loader *l) {
   sigset_t all, old;
   sigfillset(&all);
   pthread_mutex_init(&l->lock, NULL);
-  pthread_cond_init(&l->changed, NULL);
+  pthread_condattr_t steady; /* a clock that is not set back */
+  pthread_condattr_init(&steady);
+  pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+  pthread_cond_init(&l->changed, &steady);
+  pthread_condattr_destroy(&steady);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   const int rc = pthread_create(&l->thread, NULL, prepare_batches, l);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -201,6 +206,23 @@ void es_loader_destroy(es_loader **l) {
   es_free(&old->record);
   es_free(&old->view);
   es_free(l);
+}
+
+bool es_loader_wait(es_loader *l, double seconds) {
+  struct timespec until;
+  int rc = 0;
+  if (!l->threaded) return true;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_sec += (time_t) seconds;
+  until.tv_nsec += (long) (1e9 * (seconds - floor(seconds)));
+  until.tv_sec += until.tv_nsec / 1000000000;
+  until.tv_nsec %= 1000000000;
+  pthread_mutex_lock(&l->lock);
+  while (l->task == PREPARE && rc == 0)
+    rc = pthread_cond_timedwait(&l->changed, &l->lock, &until);
+  const bool ready = l->task != PREPARE;
+  pthread_mutex_unlock(&l->lock);
+  return ready;
 }
 
 /** Take the thread's batch if it is that of `step` and whole, else make it here. */

@@ -180,21 +180,18 @@ es_status es_optim_norm(const es_optim *o, const es_partition *d, double *norm) 
   return ES_OK;
 }
 
-es_status es_optim_share(es_optim *o) {
+void es_optim_share(es_optim *o, es_shared *const *moment) {
   const es_comm *const c = o->params->shared.comm;
   es_backend *const b = o->params->backend;
   const size_t bytes = (size_t) o->params->n * sizeof(float);
-  for (int i = 0; i < o->moments && c != NULL; i++) {
-    ES_TRY(es_shared_create(c, bytes, false, "moments", &o->shared[i]));
-    ES_CHECK(o->shared[i] != NULL, ES_ENOMEM,
-             "got no shared memory for moments, but for parameters");
-    void *const old = o->moment[i], *release = old;
-    if (c->node_rank == 0) memcpy(o->shared[i]->part[0], old, bytes);
+  for (int i = 0; i < o->moments; i++) {
+    void *old = o->moment[i];
+    o->shared[i] = moment[i];
+    if (c->node_rank == 0) memcpy(moment[i]->part[0], old, bytes);
     es_comm_barrier(c);
-    o->moment[i] = o->shared[i]->part[0];
-    b->ops->release(b, &release);
+    o->moment[i] = moment[i]->part[0];
+    b->ops->release(b, &old);
   }
-  return ES_OK;
 }
 
 es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {

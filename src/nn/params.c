@@ -82,19 +82,10 @@ es_status es_params_alloc(es_params *p) {
   return allocate(p->backend, p->n_state, "running averages", &p->state);
 }
 
-es_status es_params_share(es_params *p, const es_comm *c) {
+void es_params_share(es_params *p, const es_comm *c, es_shared *values,
+                     es_shared *grads) {
   const size_t bytes = (size_t) p->n * sizeof(float);
-  if (!p->backend->ops->host || p->shared.comm != NULL) return ES_OK;
-  ES_TRY(es_shared_create(c, bytes, false, "parameters", &p->shared.values));
-  if (p->shared.values == NULL) return ES_OK;
-  const es_status st =
-      es_shared_create(c, bytes, true, "parameter gradients", &p->shared.grads);
-  if (st != ES_OK || p->shared.grads == NULL) {
-    es_shared_destroy(&p->shared.values);
-    return st;
-  }
-  float *const value = p->shared.values->part[0], *const grad =
-                                                      p->shared.grads->part[c->node_rank];
+  float *const value = values->part[0], *const grad = grads->part[c->node_rank];
   if (c->node_rank == 0) memcpy(value, p->value, bytes);
   memcpy(grad, p->grad, bytes);
   es_comm_barrier(c);
@@ -102,9 +93,8 @@ es_status es_params_share(es_params *p, const es_comm *c) {
   release(p->backend, &p->grad);
   p->value = value; /* of the node's first rank, which may differ from what was packed */
   p->grad = grad;
-  p->shared.comm = c;
+  p->shared = (es_params_sharing){.comm = c, .values = values, .grads = grads};
   p->version++;
-  return ES_OK;
 }
 
 int es_params_find(const es_params *p, const char *name) {

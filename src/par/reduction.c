@@ -35,11 +35,11 @@ struct es_reduction {
   float **x;           /* borrowed [node_size] */
   int64_t n, bucket;
   int buckets, threads;
-  es_partition partition; /* ranges owned */
-  es_shared *counters;    /* owned: those of each rank of the node */
-  MPI_Request *request;   /* owned [buckets + 1]: between nodes, and of the flags */
-  int64_t round;          /**< rounds completed */
-  int filled, added;      /**< buckets of this round: final here; summed on this node */
+  es_partition partition;    /* ranges owned */
+  const es_shared *counters; /* borrowed: those of each rank of the node */
+  MPI_Request *request;      /* owned [buckets + 1]: between nodes, and of the flags */
+  int64_t round;             /**< rounds completed */
+  int filled, added; /**< buckets of this round: final here; summed on this node */
 };
 
 static counters *counters_of(const es_reduction *r, int rank) {
@@ -55,22 +55,20 @@ static es_range range_of(const es_reduction *r, int i) {
   return (es_range){end - room + first, last - first};
 }
 
-es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
-                              int64_t bucket, int threads, es_reduction **out) {
+size_t es_reduction_counters(void) {
+  return sizeof(counters);
+}
+
+es_status es_reduction_create(const es_comm *c, const es_reduction_options *o,
+                              es_reduction **out) {
   es_reduction *r = NULL;
   es_range *own = NULL;
-  const int buckets = (int) ((n + bucket - 1) / bucket);
+  const int buckets = (int) ((o->n + o->bucket - 1) / o->bucket);
   const bool owner = c->node_rank < c->owners;
   es_status st = ES_NEW(1, &r);
   if (st == ES_OK) st = ES_NEW(buckets + 1, &r->request);
   if (st == ES_OK) st = ES_NEW(buckets, &own);
   st = es_comm_agree(c, st);
-  if (st == ES_OK)
-    st = es_shared_create(c, sizeof(counters), true, "counters", &r->counters);
-  if (st == ES_OK && r->counters == NULL) {
-    es_error("got no shared memory for the counters of a reduction");
-    st = ES_ENOMEM;
-  }
   if (st != ES_OK) {
     if (r != NULL) es_free(&r->request);
     es_free(&own);
@@ -78,11 +76,12 @@ es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
     return st;
   }
   r->comm = c;
-  r->x = (float **) x->part;
-  r->n = n;
-  r->bucket = bucket;
+  r->x = (float **) o->x->part;
+  r->counters = o->counters;
+  r->n = o->n;
+  r->bucket = o->bucket;
   r->buckets = buckets;
-  r->threads = threads;
+  r->threads = o->threads;
   for (int i = 0; i < buckets && owner; i++) own[i] = range_of(r, i);
   r->partition = (es_partition){.comm = c, .n = owner ? buckets : 0, .range = own};
   if (owner) {
@@ -98,7 +97,6 @@ es_status es_reduction_create(const es_comm *c, const es_shared *x, int64_t n,
 void es_reduction_destroy(es_reduction **r) {
   if (*r == NULL) return;
   es_range *own = (es_range *) (*r)->partition.range;
-  es_shared_destroy(&(*r)->counters);
   es_free(&own);
   es_free(&(*r)->request);
   es_free(r);
@@ -165,6 +163,10 @@ void es_reduction_ready(es_reduction *r, int64_t from) {
     atomic_store_explicit(&counters_of(r, r->comm->node_rank)->filled,
                           r->round * r->buckets + filled, memory_order_release);
   }
+  advance(r);
+}
+
+void es_reduction_progress(es_reduction *r) {
   advance(r);
 }
 

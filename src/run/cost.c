@@ -38,6 +38,12 @@ static es_status network_cost(const es_settings *s, const es_assembly *p, int ra
   return ES_OK;
 }
 
+static double shared_bytes(int64_t parameters, int moments, int ranks) {
+  es_shared_request want[ES_TRAIN_SHARED];
+  const int n = es_train_shared_memory(parameters, moments, want);
+  return es_shared_bytes(want, n, ranks);
+}
+
 static int64_t count_snapshots(const es_settings *s) {
   es_cadence every;
   if (es_cadence_parse(s->spectrum.every, "spectrum.every", &every) != ES_OK) return 0;
@@ -59,6 +65,8 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
   const int moments = es_optim_moments(&s->optim, optim);
   const double parameters = (double) c->net.parameters;
   c->moments = 4.0 * moments * parameters;
+  if (!s->parallel.deterministic && p->model.backend->ops->host)
+    c->shared = shared_bytes(c->net.parameters, moments, ranks);
   c->eval_net = (double) (eval_net.activation_bytes + eval_net.passing_bytes);
   c->loss = loss_bytes(s, p, ranks);
   if (s->precondition.eps > 0)
@@ -75,6 +83,17 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
 
 static void print_bytes(const char *what, double bytes) {
   es_print("  %-34s %12.1f MB", what, 1e-6 * bytes);
+}
+
+static void print_shared(const es_run_cost *c, int ranks) {
+  const double room = es_shared_room();
+  if (c->shared == 0) return;
+  es_print("shared memory of a node of %d ranks", ranks);
+  print_bytes("parameters, gradients, moments", c->shared);
+  if (room < 0) return;
+  print_bytes("free in /dev/shm here", room);
+  if (room < c->shared)
+    es_print("  not enough: each rank will hold a copy of its own, which is slower");
 }
 
 static void print_memory(const es_assembly *p, const es_run_cost *c) {
@@ -141,6 +160,7 @@ void es_run_cost_print(const es_settings *s, const es_assembly *p, int ranks,
   es_print("grid        %d x %d processes, D x D matrices of %.3f MB a rank", rows,
            ranks / rows, 1e-6 * (double) es_dmat_bytes(rows, ranks / rows, dim, dim, 0));
   print_memory(p, c);
+  print_shared(c, ranks);
   es_print("output      %.1f MB of numbers in the trajectory (its file is larger), "
            "%.1f MB a checkpoint",
            1e-6 * c->trajectory, 1e-6 * c->checkpoint);

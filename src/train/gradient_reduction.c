@@ -34,17 +34,24 @@ void es_gradient_reduction_init(es_gradient_reduction *r, const es_row_layout *l
                             .contributes = layout->comm->rank == 0};
 }
 
-es_status es_gradient_reduction_overlap(es_gradient_reduction *r) {
-  es_params *const p = r->params;
-  if (es_row_layout_replicated(&r->layout)) return ES_OK; /* treesum has its own order */
-  ES_TRY(es_params_share(p, r->layout.comm));
-  if (p->shared.comm == NULL) return ES_OK;
-  return es_reduction_create(p->shared.comm, p->shared.grads, p->n, BUCKET,
-                             p->backend->threads, &r->overlapped);
+es_status es_gradient_reduction_overlap(es_gradient_reduction *r, es_shared *counters) {
+  const es_params *const p = r->params;
+  const es_reduction_options o = {.x = p->shared.grads,
+                                  .counters = counters,
+                                  .n = p->n,
+                                  .bucket = BUCKET,
+                                  .threads = p->backend->threads};
+  r->counters = counters;
+  return es_reduction_create(p->shared.comm, &o, &r->overlapped);
+}
+
+void es_gradient_reduction_progress(es_gradient_reduction *r) {
+  if (r->overlapped != NULL) es_reduction_progress(r->overlapped);
 }
 
 void es_gradient_reduction_free(es_gradient_reduction *r) {
   es_reduction_destroy(&r->overlapped);
+  es_shared_destroy(&r->counters);
 }
 
 const es_net_listener *es_gradient_reduction_listener(const es_gradient_reduction *r) {

@@ -21,6 +21,7 @@ typedef struct es_gradient_reduction {
   es_params *params;        /* borrowed */
   es_clock *clock;          /* borrowed: phases backward and allreduce */
   es_reduction *overlapped; /**< owned; NULL: gradients are summed after backward */
+  es_shared *counters;      /* owned: of `overlapped` */
   es_net_listener listener; /**< of backward, with `overlapped` */
   es_range all;             /**< all parameters, */
   es_partition whole;       /**< which a rank updates without `overlapped` */
@@ -29,10 +30,14 @@ typedef struct es_gradient_reduction {
 /** Sum after backward; `r` must not move. */
 void es_gradient_reduction_init(es_gradient_reduction *r, const es_row_layout *layout,
                                 es_params *params, es_clock *clock);
-/** Collective. Sum while backward runs: parameters shared by the ranks of a node, where
- *  that is possible (es_params_share). @return ES_OK, ES_ENOMEM: same on all ranks */
-es_status es_gradient_reduction_overlap(es_gradient_reduction *r);
+/** Collective. Sum while backward runs; the parameters are shared (es_params_share).
+ *  @param counters  as es_reduction_options says; owned from now on
+ *  @return ES_OK, ES_ENOMEM: same on all ranks */
+es_status es_gradient_reduction_overlap(es_gradient_reduction *r, es_shared *counters);
 void es_gradient_reduction_free(es_gradient_reduction *r);
+
+/** Not collective. Sums in flight advance (es_reduction_progress). */
+void es_gradient_reduction_progress(es_gradient_reduction *r);
 
 /** What backward is to call as gradients become final; NULL: nothing. */
 const es_net_listener *es_gradient_reduction_listener(const es_gradient_reduction *r);

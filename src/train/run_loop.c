@@ -59,10 +59,15 @@ static es_status checkpoint(loop *l) {
 enum { FLAG_FAILED, FLAG_STOP, FLAGS };
 _Static_assert((int) FLAGS == (int) ES_STEP_FLAGS, "flags travel with the gradients");
 
+/* Seconds of waiting for a batch between two calls of MPI: other ranks wait for the sums
+ * in flight, which advance in those calls. */
+#define PATIENCE 1e-3
+
 /* Not collective. Load the batch of a step and look for a request to stop. */
 static void fetch(loop *l, int64_t step, int64_t flags[FLAGS]) {
   es_train *const t = l->on.train;
   const double start = es_now();
+  while (!es_loader_wait(l->on.loader, PATIENCE)) es_train_progress(t);
   flags[FLAG_FAILED] = -(int64_t) es_loader_get(l->on.loader, step, &l->batch);
   flags[FLAG_STOP] = es_stop_poll(l->on.stop, es_train_comm(t));
   const double wait = es_now() - start;

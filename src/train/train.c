@@ -48,9 +48,37 @@ void es_train_destroy(es_train **t) {
   es_free(t);
 }
 
+enum { VALUES, GRADS, COUNTERS, MOMENTS };
+_Static_assert((int) MOMENTS + 2 == (int) ES_TRAIN_SHARED, "room for two moments");
+
+int es_train_shared_memory(int64_t parameters, int moments, es_shared_request *want) {
+  const size_t bytes = (size_t) parameters * sizeof(float);
+  want[VALUES] = (es_shared_request){.bytes = bytes};
+  want[GRADS] = (es_shared_request){.bytes = bytes, .per_rank = true};
+  want[COUNTERS] =
+      (es_shared_request){.bytes = es_reduction_counters(), .per_rank = true};
+  for (int i = 0; i < moments; i++)
+    want[MOMENTS + i] = (es_shared_request){.bytes = bytes};
+  return MOMENTS + moments;
+}
+
 es_status es_train_share(es_train *t) {
-  ES_TRY(es_gradient_reduction_overlap(&t->reduction));
-  return es_train_shares(t) ? es_optim_share(t->optim) : ES_OK;
+  const es_comm *const c = t->layout.comm;
+  es_params *const p = es_net_params(t->passes.o.net);
+  es_shared_request want[ES_TRAIN_SHARED];
+  es_shared *got[ES_TRAIN_SHARED];
+  if (!p->backend->ops->host || p->shared.comm != NULL) return ES_OK;
+  if (es_row_layout_replicated(&t->layout)) return ES_OK; /* treesum has its own order */
+  const int n = es_train_shared_memory(p->n, t->optim->moments, want);
+  ES_TRY(es_shared_create(c, want, n, "parameters, gradients and moments", got));
+  if (got[VALUES] == NULL) return ES_OK;
+  es_params_share(p, c, got[VALUES], got[GRADS]);
+  es_optim_share(t->optim, got + MOMENTS);
+  return es_gradient_reduction_overlap(&t->reduction, got[COUNTERS]);
+}
+
+void es_train_progress(es_train *t) {
+  es_gradient_reduction_progress(&t->reduction);
 }
 
 es_status es_train_embed(es_train *t, const es_batch *b, es_bn_mode mode, int *n,

@@ -36,17 +36,28 @@ static void destroy(es_op *op) {
   es_blas_release(b, &self);
 }
 
+/** What is chosen is of rank 0's processor and library, or was timed on all. */
+static void report_other(const es_conv_algo *w, const char *name,
+                         const es_conv_algo_ops *chosen) {
+  const es_comm *const c = w->backend->comm;
+  es_warn_local("rank %d, %s: this processor lacks the algorithm '%s'; taking '%s'",
+                c != NULL ? c->rank : 0, name, chosen->name, w->ops->name);
+}
+
 /** The chosen algorithm, or the first other that this processor has. */
 static es_status make_algo(es_backend *b, const es_op_desc *d, es_pass pass, int n,
                            es_conv_algo **w) {
   const es_conv_algo_ops *const *list;
   const size_t count = es_conv_algo_list(&list);
-  es_status st = es_conv_algo_create(es_onednn_choice(b, d, pass), b, d, pass, n, w);
+  const es_conv_algo_ops *const chosen = es_onednn_choice(b, d, pass);
+  const char *const name = d->name != NULL ? d->name : es_op_kind_name(d->kind);
+  es_status st = es_conv_algo_create(chosen, b, d, pass, n, w);
   for (size_t i = 0; i < count && st == ES_ENOTSUP; i++)
     if (list[i]->fits(d, pass)) st = es_conv_algo_create(list[i], b, d, pass, n, w);
   ES_CHECK(st != ES_ENOTSUP, ES_ENOTSUP,
            "%s: this oneDNN cannot compute it on this processor; backend.name = blas can",
-           d->name != NULL ? d->name : es_op_kind_name(d->kind));
+           name);
+  if (st == ES_OK && (*w)->ops != chosen) report_other(*w, name, chosen);
   return st;
 }
 

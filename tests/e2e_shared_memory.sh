@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_shared_memory.sh  A node without room for gradients in shared memory (the limit on
+# the size of files refuses them; checkpoints fit): each rank holds copies, the log says
+# so, and the run is the same to round-off; also where processors differ and LARS sums
+# over whole tensors. `check` says what the node needs.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py numpy
+cd "$work" || exit 1
+
+# 2.8 million parameters: 11 MB a checkpoint, 22 MB the gradients of two ranks
+wide="$tiny encoder.base_width=32 data.size=8 augment.crop.size=8 batch.pairs=16
+      spectrum.probe=16 run.steps=10 spectrum.every=5"
+limited() { # limited LIMIT ARGUMENT...: on two ranks, one of which has other kernels
+  local limit=$1; shift
+  timeout 200 $MPIRUN $MPIRUN_FLAGS -n 2 bash -c '
+    ulimit -f '"$limit"'
+    case ${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-0}} in
+      0) export OPENBLAS_CORETYPE=Haswell ;;
+      *) export OPENBLAS_CORETYPE=Nehalem ;;
+    esac
+    exec "$@"' bash "$EIGENSTEP" "$@" > log 2>&1
+}
+for optim in sgd lars; do
+  limited unlimited train - $wide optim.name=$optim output.dir=$optim ||
+    { cat log; fail "$optim, shared"; }
+  ! grep -q "its own copy" $optim/log.txt || fail "$optim: shared, and the log says copies"
+  limited 16384 train - $wide optim.name=$optim output.dir=$optim-copies ||
+    { cat log; fail "$optim, copies"; }
+  grep -q "shared memory (/dev/shm): got less than" log || fail "$optim: no warning"
+  grep -q "each rank holds its own copy" $optim-copies/log.txt || fail "$optim: log.txt"
+  "$python" "$srcdir/tests/compare_runs.py" $optim $optim-copies ||
+    fail "$optim: copies give another run"
+done
+"$EIGENSTEP" check - $wide --ranks 2 > log 2>&1 || { cat log; fail "check"; }
+awk '/parameters, gradients, moments/ { found = $(NF - 1) > 30 && $(NF - 1) < 40 }
+     END { exit !found }' log || { cat log; fail "check: shared memory of a node"; }
+finish
