@@ -58,6 +58,24 @@ static void wrong_values_get_one_sentence(void **state) {
   }
 }
 
+static void a_word_may_stand_for_a_number(void **state) {
+  static const es_param table[] = {
+      ES_DOUBLE_OR(tiny, width, "auto", 0, 1, "1", "auto", "width"), ES_PARAM_END};
+  static const es_section section = {.name = "word", .table = table};
+  es_config *cfg = config(state);
+  tiny y = {0};
+  assert_int_equal(es_config_get(cfg, "word", table, NULL, sizeof y, &y), ES_OK);
+  assert_true(isnan(y.width));
+  assert_int_equal(es_config_set(cfg, "word.width=0.5"), ES_OK);
+  assert_int_equal(es_config_get(cfg, "word", table, NULL, sizeof y, &y), ES_OK);
+  assert_true(y.width == 0.5);
+  assert_int_equal(es_config_set(cfg, "word.width=automatic"), ES_OK);
+  assert_int_equal(es_config_check(cfg, &section, 1), ES_ECONFIG);
+  assert_string_equal(
+      es_log_last_error(),
+      "word.width: got automatic, expected a number in [0, 1], or auto (width)");
+}
+
 static void bounds_are_inclusive(void **state) {
   es_config *cfg = config(state);
   tiny y;
@@ -224,6 +242,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(defaults_fill_the_struct),
       TEST(wrong_values_get_one_sentence),
+      TEST(a_word_may_stand_for_a_number),
       TEST(bounds_are_inclusive),
       TEST(failed_get_writes_nothing),
       TEST(unknown_keys_are_refused),

@@ -72,6 +72,10 @@ struct es_loss_theory {
   /** The whole dynamics are solved: how es_flow computes them. Its speed contains the
    *  momentum mu as 1 / (1 - mu). Optional. */
   void (*flow)(const void *par, const es_loss_setup *s, es_loss_flow *f);
+  /** Learning rate above which plain descent, with the momentum of s, leaves the minimum
+   *  where the first mode is learned. Given with flow.
+   *  @param gamma  gamma_1 of the features, > 0 */
+  double (*stable_lr)(const void *par, const es_loss_setup *s, double gamma);
   /** par, of defaults, <- the parameters with which flow gives a loss of weights like
    *  o's. Given with flow. */
   void (*solved)(void *par, const es_flow_options *o);
@@ -86,6 +90,9 @@ struct es_loss_theory {
 /** Has this loss a growth matrix, or a solved flow? ops may have no theory at all. */
 bool es_loss_has_growth_matrix(const es_loss_ops *ops);
 bool es_loss_has_flow(const es_loss_ops *ops);
+
+/** Does G of the loss hold about a start at which all embeddings are near one point? */
+bool es_loss_is_linear_at_point(const es_loss *l, const es_loss_setup *s);
 
 /** The names of the losses that have one of both, "a, b or c", cut to `size` bytes. */
 void es_loss_names_with_theory(char *text, size_t size);

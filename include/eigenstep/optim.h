@@ -11,7 +11,8 @@
 /** Section [optim]. */
 typedef struct es_optim_params {
   es_string name;
-  double lr, momentum, weight_decay;
+  double lr; /**< NaN: auto, to be chosen before the optimiser is used */
+  double momentum, weight_decay;
   double lr_1d; /**< rate of 1-D tensors (biases, gains) over that of the others */
   bool nesterov;
 } es_optim_params;

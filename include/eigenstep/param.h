@@ -32,7 +32,7 @@ typedef struct es_list { /**< `a, b, c` of numbers */
 
 typedef enum es_param_type {
   ES_P_INT,    /**< int64_t */
-  ES_P_DOUBLE, /**< double */
+  ES_P_DOUBLE, /**< double; NaN for the word `choices`, where that is not NULL */
   ES_P_BOOL,   /**< bool; true/false, yes/no, on/off, 1/0 */
   ES_P_STRING, /**< es_string */
   ES_P_CHOICE, /**< int: index into `choices` */
@@ -43,18 +43,22 @@ typedef enum es_param_type {
 typedef struct es_param {
   const char *name;
   es_param_type type;
-  const char *value;   /**< default, as text */
-  double min, max;     /**< inclusive bounds of numbers (and of list elements) */
-  const char *choices; /**< "none|batch" for ES_P_CHOICE */
-  const char *unit;    /**< "1" when dimensionless, "" for text */
-  const char *doc;     /**< one sentence */
-  size_t offset;       /**< in the struct */
+  const char *value; /**< default, as text */
+  double min, max;   /**< inclusive bounds of numbers (and of list elements) */
+  const char
+      *choices;     /**< "none|batch" for ES_P_CHOICE; for ES_P_DOUBLE the word that may
+                            stand for a number, "auto", or NULL */
+  const char *unit; /**< "1" when dimensionless, "" for text */
+  const char *doc;  /**< one sentence */
+  size_t offset;    /**< in the struct */
 } es_param;
 
 #define ES_INT(s, f, def, lo, hi, unit, doc)                                             \
   { #f, ES_P_INT, def, lo, hi, NULL, unit, doc, offsetof(s, f) }
 #define ES_DOUBLE(s, f, def, lo, hi, unit, doc)                                          \
   { #f, ES_P_DOUBLE, def, lo, hi, NULL, unit, doc, offsetof(s, f) }
+#define ES_DOUBLE_OR(s, f, def, lo, hi, unit, word, doc)                                 \
+  { #f, ES_P_DOUBLE, def, lo, hi, word, unit, doc, offsetof(s, f) }
 #define ES_BOOL(s, f, def, doc)                                                          \
   { #f, ES_P_BOOL, def, 0, 0, NULL, "1", doc, offsetof(s, f) }
 #define ES_STRING(s, f, def, doc)                                                        \

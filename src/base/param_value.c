@@ -48,7 +48,8 @@ void es_param_expected(const es_param *row, char *text, size_t size) {
     snprintf(text, size, "a whole number%s", in);
     break;
   case ES_P_DOUBLE:
-    snprintf(text, size, "a number%s", in);
+    snprintf(text, size, "a number%s%s%s", in, row->choices != NULL ? ", or " : "",
+             row->choices != NULL ? row->choices : "");
     break;
   case ES_P_BOOL:
     snprintf(text, size, "true or false");
@@ -72,6 +73,10 @@ static bool in_bounds(const es_param *row, double v) {
 
 static bool parse_double(const es_param *row, const char *text, double *v) {
   char *end;
+  if (row->choices != NULL && strcmp(text, row->choices) == 0) {
+    *v = NAN;
+    return true;
+  }
   *v = strtod(text, &end);
   return end != text && *end == '\0' && in_bounds(row, *v);
 }

@@ -50,7 +50,7 @@ static es_status resume(const es_job *job, const es_reopen_options *from,
   bool longer = false;
   es_status st;
   ES_TRY(es_reopen(job, from, ES_REOPEN_SETTINGS, &r));
-  const es_settings *const s = &r->settings;
+  es_settings *const s = &r->settings;
   st = es_config_check_same(job, r->config, r->text, &longer);
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   if (r->step == s->run.steps && !is_done(c, from->dir)) {

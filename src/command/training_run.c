@@ -84,8 +84,19 @@ static void print_accuracies(const es_accuracy *a) {
   }
 }
 
-static es_status run_into(const es_job *job, const es_settings *s, es_run_folder *o,
-                          es_assembly *p, const es_label_data *set) {
+/* What run_into needs beside the folder. */
+typedef struct training {
+  const es_settings *settings;
+  es_assembly *parts;
+  const es_label_data *labels;
+  es_grid *grid;             /* of the ranks that evaluate the loss */
+  es_prediction *prediction; /* made of the start; of a resumed run read here */
+} training;
+
+static es_status run_into(const es_job *job, const training *r, es_run_folder *o) {
+  const es_settings *const s = r->settings;
+  es_assembly *const p = r->parts;
+  es_prediction *const prediction = r->prediction;
   const es_comm *c = job->comm;
   es_run run = {.par = &s->run,
                 .ckpt = &s->ckpt,
@@ -96,26 +107,25 @@ static es_status run_into(const es_job *job, const es_settings *s, es_run_folder
                 .config_text = o->config_text,
                 .pairs = s->batch.pairs};
   es_stop stop = {.every = 1};
-  es_grid *grid = NULL;
   es_snapshot *snap = NULL;
   es_probe *probe = NULL;
   es_accuracy *accuracy = NULL;
-  es_prediction prediction = {0};
   es_status st;
   snprintf(stop.file, sizeof stop.file, "%s/stop", o->dir);
   if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
   ES_TRY_GOTO(
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
-  ES_TRY_GOTO(es_grid_create(p->layout.loss_comm, 0, &grid), done);
-  ES_TRY_GOTO(es_assembly_measure(p, s, grid, o->traj, &snap, &probe), done);
-  if (set->wanted)
-    ES_TRY_GOTO(
-        es_accuracy_create(c, &s->selected.accuracy, &set->source, o->traj, &accuracy),
-        done);
+  ES_TRY_GOTO(es_assembly_measure(p, s, r->grid, o->traj, &snap, &probe), done);
+  if (r->labels->wanted)
+    ES_TRY_GOTO(es_accuracy_create(c, &s->selected.accuracy, &r->labels->source, o->traj,
+                                   &accuracy),
+                done);
   print_start(c, s, p);
   es_prediction_print_loss(s, p);
-  ES_TRY_GOTO(es_prediction_make(c, grid, s, p, o->traj, &prediction), done);
-  run.prediction_series = prediction.series;
+  if (o->resumed) ES_TRY_GOTO(es_prediction_read(o->traj, prediction), done);
+  ES_TRY_GOTO(es_prediction_write(c, s, p, o->traj, prediction), done);
+  es_prediction_print(s, p, prediction);
+  run.prediction_series = prediction->series;
   const es_run_parts parts = {.train = p->train,
                               .loader = p->input.loader,
                               .probe = probe,
@@ -126,32 +136,43 @@ static es_status run_into(const es_job *job, const es_settings *s, es_run_folder
   st = es_run_loop(&run, &parts);
   o->reason = es_stop_name(stop.cause);
   if (st == ES_OK || st == ES_STOPPED) {
-    const es_status printed = print_steps(c, snap, &prediction);
+    const es_status printed = print_steps(c, snap, prediction);
     if (printed != ES_OK) st = printed;
     print_accuracies(accuracy);
   }
 done:
-  es_prediction_free(&prediction);
   es_accuracy_destroy(&accuracy);
   es_probe_destroy(&probe);
   es_snapshot_destroy(&snap);
-  es_grid_destroy(&grid);
   return st;
 }
 
-es_status es_training_run(const es_job *job, es_config *cfg, const es_settings *s,
+/* Collective. Before the folder is written: optim.lr = auto becomes what run.ini says. */
+static es_status predict(const es_comm *c, es_config *cfg, es_settings *s,
+                         const training *r) {
+  ES_TRY(es_prediction_make(c, r->grid, s, r->parts, r->prediction));
+  return es_comm_agree(c, es_prediction_choose_lr(r->prediction, r->parts, s, cfg));
+}
+
+es_status es_training_run(const es_job *job, es_config *cfg, es_settings *s,
                           es_assembly *p, bool resume, es_run_folder *o) {
   const es_comm *const c = job->comm;
   es_label_data set = {0};
+  es_prediction prediction = {0};
+  training r = {.settings = s, .parts = p, .labels = &set, .prediction = &prediction};
   es_status st = es_label_data_open(c, s, p, &set);
   es_stop_install(); /* what has a folder ends with a checkpoint and a STATUS in it */
+  if (st == ES_OK) st = es_grid_create(p->layout.loss_comm, 0, &r.grid);
+  if (st == ES_OK && !resume) st = predict(c, cfg, s, &r);
   if (st == ES_OK)
     st = resume ? es_run_folder_resume(job, cfg, es_train_steps(p->train), o)
                 : es_run_folder_open(job, cfg, s->output.dir, o);
   if (st == ES_OK) {
-    st = run_into(job, s, o, p, &set);
+    st = run_into(job, &r, o);
     st = es_run_folder_close(job, o, st, es_train_steps(p->train));
   }
+  es_prediction_free(&prediction);
+  es_grid_destroy(&r.grid);
   es_label_data_close(&set);
   return st;
 }

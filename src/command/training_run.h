@@ -7,10 +7,11 @@
 #include "eigenstep/run_folder.h"
 
 /** Collective. Train what was assembled from the settings of `cfg`, to their last step.
+ *  optim.lr = auto becomes a number in both before the folder is written.
  *  @param resume  p has the state of a checkpoint, and o the locked folder of its run;
  *                 false: from the start, into the new folder s->output.dir
  *  @return as es_run_loop, or why it could not begin: the same on all ranks */
-es_status es_training_run(const es_job *job, es_config *cfg, const es_settings *s,
+es_status es_training_run(const es_job *job, es_config *cfg, es_settings *s,
                           es_assembly *p, bool resume, es_run_folder *o);
 
 #endif

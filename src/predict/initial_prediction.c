@@ -6,13 +6,12 @@
 #include "eigenstep/initial_prediction.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include "eigenstep/flow.h"
 #include "eigenstep/linear.h"
 #include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
-#include "prediction_record.h"
+#include "initial_prediction_private.h"
 
 enum { WIDEST = 4096 };
 
@@ -21,47 +20,6 @@ static const char LAST_LAYER[] = "projector.0.weight";
 /* A start counts as one point if embeddings vary by less than this share of their mean
  * square: cosines within it are linear in the embeddings to about a tenth. */
 #define NEAR 0.01
-
-/* Does G of the loss hold about a start at which all embeddings are near one point? */
-static bool is_linear_at_point(const es_loss *l, const es_loss_setup *s) {
-  es_loss_linear linear = {0};
-  if (es_loss_has_growth_matrix(l->ops)) l->ops->theory->linear(l->par, s, &linear);
-  return linear.point;
-}
-
-/* The loss itself, at the start and on its plateaus: what its log lines will show. */
-static void print_plateaus(const es_loss *l, const es_loss_setup *s, double start) {
-  const es_loss_theory *const theory = l->ops->theory;
-  enum { SHOWN = 8 };
-  char text[160] = "";
-  double value = NAN;
-  const bool known =
-      theory->plateau != NULL && isfinite(theory->plateau(l->par, s, 1, &value));
-  for (int k = 1, used = 0; known && k <= s->dim && k <= SHOWN; k++)
-    used += snprintf(text + used, sizeof text - (size_t) used, "%s%.4g",
-                     k > 1 ? ", " : "", theory->plateau(l->par, s, k, &value));
-  es_info("loss to expect: %.4g at a %s start%s%s%s%s", start,
-          is_linear_at_point(l, s) ? "collapsed" : "small",
-          known ? ", then " : ", less as modes are learned", text,
-          known && s->dim > SHOWN ? ", ..." : "",
-          known ? " with 1, 2, ... modes learned" : "");
-}
-
-void es_prediction_print_loss(const es_settings *s, const es_assembly *p) {
-  const es_loss *const l = p->loss;
-  const es_loss_theory *const theory = l->ops->theory;
-  const es_loss_setup setup = es_prediction_setup(s, p);
-  const int d = setup.dim;
-  if (theory == NULL || theory->start == NULL) return;
-  const double start = theory->start(l->par, &setup);
-  if (!isfinite(start)) return;
-  print_plateaus(l, &setup, start);
-  if (theory->batch_bias != NULL && isfinite(theory->batch_bias(l->par, &setup, 1)))
-    es_info("finite-batch bias of the loss: batches of %lld pairs are %.3g above the "
-            "plateau of 1 mode, %.3g above that of %d",
-            (long long) setup.pairs, theory->batch_bias(l->par, &setup, 1),
-            theory->batch_bias(l->par, &setup, d), d);
-}
 
 /* Why there is no prediction, NULL if there is one. */
 static const char *obstacle(const es_assembly *p, const es_loss_setup *setup) {
@@ -125,32 +83,29 @@ static double entry(void *ctx, int i, int j) {
   return (double) w->w[(size_t) i * (size_t) w->m + (size_t) j];
 }
 
-/* Collective. A loss whose dynamics are solved: gammas, times, and curves in the file. */
-static es_status solve_flow(const es_grid *g, const es_settings *s, const es_assembly *p,
-                            es_pairs *x, const float *w, es_traj *t, es_prediction *f) {
-  const es_loss_setup setup = es_prediction_setup(s, p);
-  const int d = setup.dim;
+/* Collective. A loss whose dynamics are solved: gammas, and the start of each mode. */
+static es_status solve_flow(const es_grid *g, const es_assembly *p, es_pairs *x,
+                            const float *w, es_prediction *f) {
+  const int d = es_net_dim(p->model.net), wanted = d < x->m ? d : x->m;
+  const es_flow_options any = {.offdiag = 1}; /* the start does not depend on it */
   weights first = {w, x->m};
-  es_loss_flow law;
   es_modes *modes = NULL;
   es_flow *flow = NULL;
   double *start = NULL;
   es_status st = ES_OK;
-  p->loss->ops->theory->flow(p->loss->par, &setup, &law);
   if (es_loss_modes_of(p->loss).center) ES_TRY(es_pairs_center(g->comm, x));
-  const int wanted = d < x->m ? d : x->m;
   ES_TRY(es_modes_create(g, x, wanted, "auto", &modes));
   ES_TRY_GOTO(es_comm_agree(g->comm, ES_NEW(d * modes->k, &start)), done);
   ES_TRY_GOTO(es_modes_project(modes, d, entry, &first, start), done);
-  st = es_flow_create(d, modes->k, modes->gamma, start, &law.options, &flow);
+  st = es_flow_create(d, modes->k, modes->gamma, start, &any, &flow);
+  if (st == ES_OK) st = ES_NEW(flow->modes, &f->start);
   ES_TRY_GOTO(es_comm_agree(g->comm, st), done);
   f->modes = flow->modes;
   for (int j = 0; j < f->modes; j++) {
     f->gamma[j] = flow->gamma[j];
-    f->tau[j] = isfinite(flow->tau[j]) ? flow->tau[j] / law.speed : NAN;
+    f->start[j] = flow->start[j];
   }
-  st = es_prediction_curves(g->comm, s, p, t, flow, &f->series);
-  if (st == ES_OK) st = es_prediction_write_start(t, flow);
+  st = es_probe_noise_of(g->comm, x, w, d, &f->noise);
 done:
   es_flow_destroy(&flow);
   es_free(&start);
@@ -174,25 +129,9 @@ static es_status solve_growth(const es_grid *g, const es_loss *l, const es_loss_
   es_dmat_destroy(&growth);
   ES_TRY(st);
   f->modes = e->k;
-  for (int j = 0; j < f->modes; j++) {
-    f->gamma[j] = linear.unit * e->value[j];
-    f->tau[j] = NAN;
-  }
+  for (int j = 0; j < f->modes; j++) f->gamma[j] = linear.unit * e->value[j];
   es_eig_destroy(&e);
   return ES_OK;
-}
-
-static void print(const es_assembly *p, const es_loss_setup *s, const es_prediction *f,
-                  int width) {
-  const char *caution[ES_LOSS_CAUTIONS];
-  char text[200] = "";
-  for (int j = 0, used = 0; j < f->modes && j < 6; j++)
-    used += snprintf(text + used, sizeof text - (size_t) used, "%s%.4g", j ? ", " : "",
-                     f->gamma[j]);
-  es_info("initial features, %d wide: gamma = %s%s", width, text,
-          f->modes > 6 ? ", ..." : "");
-  const int n = f->modes > 0 ? es_loss_cautions(p->loss, s, f->gamma[0], caution) : 0;
-  for (int i = 0; i < n; i++) es_warn("prediction: %s", caution[i]);
 }
 
 /* Collective. What the layer's weights are on this rank; room for the results. */
@@ -202,69 +141,34 @@ static es_status prepare(const es_comm *c, const es_assembly *p, es_prediction *
   const es_params *const par = es_net_params(p->model.net);
   const int layer = es_params_find(par, LAST_LAYER);
   es_status st = ES_NEW(d, &f->gamma);
-  if (st == ES_OK) st = ES_NEW(d, &f->tau);
   if (st == ES_OK) st = ES_NEW(par->tensor[layer].count, w);
   if (st == ES_OK) st = es_params_get(par, layer, *w);
   return es_comm_agree(c, st);
 }
 
-/* Collective. Of a resumed run: what its first part predicted. The features are no longer
- * those of the start, so nothing is predicted anew, but curves go on to the end that the
- * run has now. */
-static es_status read_back(const es_comm *c, const es_settings *s, const es_assembly *p,
-                           es_traj *t, es_prediction *f) {
-  const es_loss_setup setup = es_prediction_setup(s, p);
-  es_prediction_columns was = {0};
-  es_loss_flow law;
-  es_flow *flow = NULL;
-  es_status st;
-  ES_TRY_GOTO(es_prediction_read(t, &was), done);
-  f->modes = was.modes;
-  f->gamma = was.gamma;
-  f->tau = was.tau;
-  was.gamma = was.tau = NULL;
-  if (was.modes == 0 || was.start == NULL || !es_loss_has_flow(p->loss->ops)) goto done;
-  p->loss->ops->theory->flow(p->loss->par, &setup, &law);
-  st = es_flow_from_start(setup.dim, f->modes, f->gamma, was.start, &law.options, &flow);
-  ES_TRY_GOTO(es_comm_agree(c, st), done);
-  st = es_prediction_curves(c, s, p, t, flow, &f->series);
-done:
-  es_flow_destroy(&flow);
-  es_free(&was.start);
-  es_free(&was.tau);
-  es_free(&was.gamma);
-  return st;
-}
-
 es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settings *s,
-                             const es_assembly *p, es_traj *t, es_prediction *f) {
+                             const es_assembly *p, es_prediction *f) {
   const es_loss_setup setup = es_prediction_setup(s, p);
   const bool solved = es_loss_has_flow(p->loss->ops);
   es_pairs x = {0};
   float *w = NULL;
   double length = 0;
   es_status st;
-  f->series = -1;
-  if (es_traj_resumed(t)) return read_back(c, s, p, t, f);
-  const char *why = obstacle(p, &setup);
-  if (why == NULL && !solved && is_linear_at_point(p->loss, &setup)) {
+  f->why = obstacle(p, &setup);
+  if (f->why == NULL && !solved && es_loss_is_linear_at_point(p->loss, &setup)) {
     ES_TRY(find_point(c, s, p, &length));
     if (length == 0)
-      why = "the loss depends on directions of embeddings, and the initial ones are not "
-            "near one point";
+      f->why = "the loss depends on directions of embeddings, and the initial ones are "
+               "not near one point";
   }
-  if (why != NULL) {
-    es_info("no prediction from the initial features: %s", why);
-    return ES_OK;
-  }
+  if (f->why != NULL) return ES_OK;
   ES_TRY_GOTO(prepare(c, p, f, &w), done);
   ES_TRY_GOTO(read_rows(s, p, p->model.features, &x), done);
+  f->width = x.m;
   if (solved)
-    st = solve_flow(g, s, p, &x, w, t, f);
+    st = solve_flow(g, p, &x, w, f);
   else
     st = solve_growth(g, p->loss, &setup, length, &x, f);
-  if (st == ES_OK) st = es_prediction_write(t, f->modes, f->gamma, f->tau);
-  if (st == ES_OK) print(p, &setup, f, x.m);
 done:
   es_pairs_free(&x);
   es_free(&w);
@@ -273,6 +177,7 @@ done:
 
 void es_prediction_free(es_prediction *f) {
   es_free(&f->gamma);
+  es_free(&f->start);
   es_free(&f->tau);
   f->modes = 0;
 }

@@ -2,7 +2,7 @@
 /** @file prediction_record.c  The prediction of a training run in its trajectory: written
  *  at the start; when the run is resumed, read, and its curves extended to the new end.
  *  The loss says how flow time follows from lr x step (es_loss_flow). */
-#include "prediction_record.h"
+#include "initial_prediction_private.h"
 
 #include <math.h>
 #include <string.h>
@@ -53,9 +53,11 @@ static es_status append_curves(const es_settings *s, const es_assembly *p, es_tr
   return st;
 }
 
-es_status es_prediction_curves(const es_comm *c, const es_settings *s,
-                               const es_assembly *p, es_traj *t, const es_flow *flow,
-                               int *series) {
+/* Collective. /theory/{step, time, eigenvalues, loss} at about ROWS times of the run,
+ * instead of what is there. */
+static es_status write_curves(const es_comm *c, const es_settings *s,
+                              const es_assembly *p, es_traj *t, const es_flow *flow,
+                              int *series) {
   const es_traj_field field[] = {ES_TRAJ_VECTOR("eigenvalues", flow->d, "mode", "1",
                                                 "predicted eigenvalues of C, descending"),
                                  ES_TRAJ_SCALAR("loss", "1", "predicted loss")};
@@ -65,20 +67,44 @@ es_status es_prediction_curves(const es_comm *c, const es_settings *s,
   return es_traj_flush(t);
 }
 
-es_status es_prediction_write(es_traj *t, int modes, const double *gamma,
-                              const double *tau) {
+/* Collective. Times and curves of a loss whose dynamics are solved. */
+static es_status follow_flow(const es_comm *c, const es_settings *s, const es_assembly *p,
+                             es_traj *t, es_prediction *f) {
+  const es_loss_flow law = law_of(s, p);
+  es_flow *flow = NULL;
+  const es_status st = es_flow_from_start(es_net_dim(p->model.net), f->modes, f->gamma,
+                                          f->start, &law.options, &flow);
+  ES_TRY(es_comm_agree(c, st));
+  for (int j = 0; j < f->modes; j++)
+    f->tau[j] = isfinite(flow->tau[j]) ? flow->tau[j] / law.speed : NAN;
+  const es_status written = write_curves(c, s, p, t, flow, &f->series);
+  es_flow_destroy(&flow);
+  return written;
+}
+
+static es_status write_modes(es_traj *t, const es_prediction *f) {
+  if (f->start != NULL)
+    ES_TRY(es_traj_write_numbers(
+        t, "/theory/start", f->modes, f->start, "1",
+        "effective start s_j(0): eigenvalue j is gamma_j s_j^2 then"));
   ES_TRY(es_h5_group(es_traj_h5(t), "/theory", group_doc));
   ES_TRY(es_traj_write_numbers(
-      t, "/theory/gamma", modes, gamma, "1",
+      t, "/theory/gamma", f->modes, f->gamma, "1",
       "gamma_j of the initial features, comparable to /steps/gamma"));
-  return es_traj_write_numbers(t, "/theory/tau", modes, tau, "learning rate x steps",
+  return es_traj_write_numbers(t, "/theory/tau", f->modes, f->tau,
+                               "learning rate x steps",
                                "predicted time of half the final value; NaN: not known");
 }
 
-es_status es_prediction_write_start(es_traj *t, const es_flow *flow) {
-  return es_traj_write_numbers(
-      t, "/theory/start", flow->modes, flow->start, "1",
-      "effective start s_j(0): eigenvalue j is gamma_j s_j^2 then");
+es_status es_prediction_write(const es_comm *c, const es_settings *s,
+                              const es_assembly *p, es_traj *t, es_prediction *f) {
+  f->series = -1;
+  if (f->modes == 0) return ES_OK;
+  ES_TRY(es_comm_agree(c, ES_NEW(f->modes, &f->tau)));
+  for (int j = 0; j < f->modes; j++) f->tau[j] = NAN;
+  if (f->start != NULL && es_loss_has_flow(p->loss->ops))
+    ES_TRY(follow_flow(c, s, p, t, f));
+  return es_traj_resumed(t) ? ES_OK : write_modes(t, f);
 }
 
 /* Collective. *n numbers, on all ranks; 0 where the file has none. */
@@ -88,12 +114,11 @@ static es_status read_numbers(es_traj *t, const char *path, int64_t *n, double *
   return es_h5_exists(f, path) ? es_traj_read_numbers(f, path, n, value) : ES_OK;
 }
 
-es_status es_prediction_read(es_traj *t, es_prediction_columns *p) {
-  int64_t gammas, taus, starts;
-  ES_TRY(read_numbers(t, "/theory/gamma", &gammas, &p->gamma));
-  ES_TRY(read_numbers(t, "/theory/tau", &taus, &p->tau));
-  ES_TRY(read_numbers(t, "/theory/start", &starts, &p->start));
-  p->modes = gammas == taus ? (int) gammas : 0;
-  if (starts != gammas) es_free(&p->start);
+es_status es_prediction_read(es_traj *t, es_prediction *f) {
+  int64_t gammas, starts;
+  ES_TRY(read_numbers(t, "/theory/gamma", &gammas, &f->gamma));
+  ES_TRY(read_numbers(t, "/theory/start", &starts, &f->start));
+  f->modes = (int) gammas;
+  if (starts != gammas) es_free(&f->start);
   return ES_OK;
 }

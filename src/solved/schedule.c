@@ -97,6 +97,28 @@ es_status es_theory_moments(es_schedule *p) {
   return ES_OK;
 }
 
+/* Which transitions a run of a given length contains. */
+static void announce_transitions(const es_schedule *p, double end) {
+  const es_flow *const f = p->flow;
+  const double unit = f->opt.lr > 0 ? p->lr : 1;
+  double first = INFINITY;
+  int within = 0;
+  for (int j = 0; j < f->modes; j++) {
+    first = fmin(first, f->tau[j]);
+    within += f->tau[j] <= end * unit;
+  }
+  if ((p->steps == 0 && p->times->n == 0) || !isfinite(first)) return;
+  if (within > 0)
+    es_info("predicted transitions within the run: %d of %d, the first at t = %.4g",
+            within, f->modes, first);
+  else
+    es_warn(
+        "no transition is predicted within the run, which ends at t = %.4g: the first "
+        "is predicted at t = %.4g; take %s.%s=%.4g or more, or a larger %s.alpha",
+        end * unit, first, p->section, p->times->n > 0 ? "times" : "steps",
+        p->times->n > 0 ? 1.25 * first : ceil(1.25 * first / p->lr), p->section);
+}
+
 void es_theory_announce(const es_schedule *p) {
   const es_flow *f = p->flow;
   const bool descent = f->opt.lr > 0;
@@ -122,9 +144,10 @@ void es_theory_announce(const es_schedule *p) {
             "step times %.2g",
             p->alpha, of_time);
   if (descent && p->lr >= p->limit)
-    es_warn("lr = %g is above the stability limit 1 / (4 gamma_1) = %g: the run must "
-            "diverge",
-            p->lr, p->limit);
+    es_warn("%s.lr = %g is above the stability limit 1 / (4 gamma_1) = %g: the run must "
+            "diverge; take %s.lr=%.3g, as 0 = automatic does",
+            p->section, p->lr, p->limit, p->section, p->limit / 4);
+  announce_transitions(p, end);
 }
 
 static bool is_stable(const es_schedule *p) {

@@ -250,6 +250,14 @@ static void flow(const void *p, const es_loss_setup *s, es_loss_flow *f) {
                       .scale = o->scale};
 }
 
+/** At a learned mode the Hessian of the loss is 8 gamma_1 - 2 wd along it and at most
+ *  8 w gamma_1 across it; heavy ball is stable for lr H < 2 (1 + mu). */
+static double stable_lr(const void *p, const es_loss_setup *s, double gamma) {
+  const par *const o = p;
+  const double half = 4 * o->scale * fmax(1, o->offdiag) * gamma - s->weight_decay;
+  return half > 0 ? (1 + s->momentum) / half : INFINITY;
+}
+
 static void solved(void *p, const es_flow_options *o) {
   ((par *) p)->offdiag = o->offdiag;
 }
@@ -278,6 +286,7 @@ static const es_loss_theory theory = {.start = start,
                                       .linear = linear,
                                       .growth_matrix = growth_matrix,
                                       .flow = flow,
+                                      .stable_lr = stable_lr,
                                       .solved = solved,
                                       .obstacle = obstacle,
                                       .caution = caution};

@@ -19,6 +19,12 @@ bool es_loss_has_flow(const es_loss_ops *ops) {
   return ops->theory != NULL && ops->theory->flow != NULL;
 }
 
+bool es_loss_is_linear_at_point(const es_loss *l, const es_loss_setup *s) {
+  es_loss_linear linear = {0};
+  if (es_loss_has_growth_matrix(l->ops)) l->ops->theory->linear(l->par, s, &linear);
+  return linear.point;
+}
+
 static bool has_theory(const es_loss_ops *ops) {
   return es_loss_has_flow(ops) || es_loss_has_growth_matrix(ops);
 }

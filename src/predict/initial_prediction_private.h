@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file initial_prediction_private.h  What the files of the initial prediction share. */
+#ifndef ES_INITIAL_PREDICTION_PRIVATE_H
+#define ES_INITIAL_PREDICTION_PRIVATE_H
+
+#include "eigenstep/assembly.h"
+#include "eigenstep/initial_prediction.h"
+#include "eigenstep/loss_theory.h"
+
+/** What the loss's theory reads of this run. Borrows from s. */
+es_loss_setup es_prediction_setup(const es_settings *s, const es_assembly *p);
+
+/** Largest stable learning rate (es_loss_theory.stable_lr), NaN where it is not known,
+ *  and the part of it that training takes well. */
+double es_prediction_stable_lr(const es_prediction *f, const es_assembly *p,
+                               const es_loss_setup *s);
+double es_prediction_safe_lr(double stable, double momentum);
+
+#endif

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_advice.sh  What a run says before its first step about a learning rate, a length or a
+# probe that cannot show the staircase; optim.lr = auto, stored for a resumed run.
+set -u
+. "$srcdir/tests/e2e.sh"
+set="encoder.name=linear encoder.hidden=none data.size=8 data.count=400
+     augment.crop.size=8 projector.widths=4 batch.pairs=64 loss.barlow.center=true
+     spectrum.every=10 spectrum.probe=128 init.scale_last=0.01 backend.name=blas"
+
+train() { # train FOLDER [key=value ...]: what it printed, in $work/log
+  local dir=$1; shift
+  launch 2 train - $set output.dir="$work/$dir" "$@" > "$work/log" 2>&1 ||
+    { fail "$dir ended with $?"; cat "$work/log"; }
+}
+says() { grep -qE "$1" "$work/log" || { fail "not said: $1"; cat "$work/log"; }; }
+silent() { ! grep -qE "$1" "$work/log" || { fail "said: $1"; cat "$work/log"; }; }
+of_ini() { sed -n '/^\[optim\]/,/^\[/s/^lr = //p' "$work/$1/run.ini"; }
+
+# auto: a number that the next run and a resumed one repeat
+train auto optim.lr=auto run.steps=20
+says 'optim.lr = auto: [0-9.e-]+, a quarter of the largest stable learning rate'
+lr=$(of_ini auto)
+grep -qE '^[0-9.]+(e-[0-9]+)?$' <<< "$lr" || fail "run.ini holds lr = '$lr'"
+silent 'above .* the largest stable learning rate'
+launch 1 resume "$work/auto" run.steps=40 > "$work/log" 2>&1 || fail "resume of auto"
+[ "$(of_ini auto)" = "$lr" ] || fail "resume: lr = $(of_ini auto) instead of $lr"
+train twice optim.lr="$lr" run.steps=20
+train half optim.lr=auto optim.momentum=0.5 run.steps=0
+awk -v a="$lr" -v b="$(of_ini half)" 'BEGIN { exit !(b / a > 0.49 && b / a < 0.51) }' ||
+  fail "auto with momentum 0.5: $(of_ini half), without $lr" # (1 - mu)(1 + mu)/(1 + mu)
+
+# too fast, too short, too few pairs
+train fast optim.lr="$(awk -v a="$lr" 'BEGIN { print 4.2 * a }')" run.steps=1
+says "warning: optim.lr = .* is above .*; take optim.lr=$lr, as optim.lr=auto does"
+says 'warning: no transition is predicted within run.steps = 1: .*take run.steps=[0-9]+'
+more=$(sed -n 's/.*take run.steps=\([0-9]*\).*/\1/p' "$work/log")
+train long optim.lr="$(awk -v a="$lr" 'BEGIN { print 4.2 * a }')" run.steps="$more" \
+  run.skip_max=1000
+says "predicted transitions within run.steps = $more: [1-4] of 4, the first at step"
+train few optim.lr="$lr" run.steps=1 spectrum.probe=4
+says 'warning: spectrum.probe = 4 is too small for the start: eigenvalue [12] of C'
+train enough optim.lr="$lr" run.steps=1 spectrum.probe=256
+silent 'too small for the start'
+
+# where nothing is known it says so and writes nothing
+launch 1 train - $set optim.lr=auto projector.widths=8,4 output.dir="$work/deep" \
+  > "$work/log" 2>&1 && fail "auto with two layers was accepted"
+says 'optim.lr: got auto, .* the projector has more than one layer; expected a number'
+launch 1 train - $set optim.lr=auto loss.name=vicreg output.dir="$work/other" \
+  > "$work/log" 2>&1 && fail "auto with vicreg was accepted"
+says 'optim.lr: got auto with loss.name = vicreg, .*expected a number'
+[ ! -e "$work/deep" ] && [ ! -e "$work/other" ] || fail "a refused run left a folder"
+
+# the solved models
+small="data.size=8 data.count=200 augment.crop.size=8"
+launch 1 linear - $small linear.sample=100 linear.steps=2 output.dir="$work/l" \
+  > "$work/log" 2>&1 || fail "linear"
+says 'no transition is predicted within the run.*take linear.steps=[0-9]+ or more'
+more=$(sed -n 's/.*take linear.steps=\([0-9]*\).*/\1/p' "$work/log")
+launch 1 linear - $small linear.sample=100 linear.steps="$more" output.dir="$work/m" \
+  > "$work/log" 2>&1 || fail "linear, longer"
+says 'predicted transitions within the run: [1-9]'
+launch 1 kernel - $small kernel.sample=50 kernel.held_out=10 kernel.steps=2 kernel.lr=9 \
+  output.dir="$work/k" > "$work/log" 2>&1
+says 'kernel.lr = 9 is above the stability limit .*take kernel.lr='
+finish
