@@ -31,6 +31,11 @@ SYMBOLS = {"cross_correlation": "C", "covariance": r"\Sigma",
            "unit_covariance": r"\Sigma_{z/|z|}"}
 
 
+# What /steps/state says.
+NOTES = ("", "unstable", "from the start", "fell again", "not reached", "irregular",
+         "never rose")
+
+
 class Unreadable(Exception):
     """Why a folder cannot be read, in one sentence."""
 
@@ -171,11 +176,23 @@ class Run:
         return found[0], found[1][:, :modes]
 
     def steps(self, field="time_measured"):
-        """Of each mode, NaN where there is none."""
+        """A column of /steps, NaN where a mode has none; empty where the run has not."""
         found = self.get(f"/steps/{field}")
-        if self.model and field == "time_predicted":
-            found = None  # the theory's, which is in /theory/tau
+        if found is None and not self.model:  # the names of forecasts before
+            found = self.get(f"/steps/{field.replace('forecast', 'predicted')}")
         return np.array([]) if found is None else found
+
+    def forecasts(self):
+        """(time, mode, forecast time) of the next transition at each snapshot, or None."""
+        said = self.series("/forecast", "time_forecast") or self.series(
+            "/forecast", "time_predicted")
+        mode = self.series("/forecast", "mode")
+        return said and mode and (said[0], mode[1].astype(int), said[1])
+
+    def notes(self):
+        """Of each mode: why it has no transition, or "unstable"; "" for most."""
+        state = self.steps("state")
+        return [NOTES[int(s)] if 0 <= s < len(NOTES) else "" for s in state]
 
     def classes(self):
         """(label of each probe sample, names of the classes), or None without labels."""
@@ -251,8 +268,12 @@ class Run:
         if "/steps" not in self.f or "mode" not in self.f["/steps"]:
             raise Unreadable(f"the run in '{self.folder}' holds no /steps yet")
         mode = self.f["/steps/mode"][:].astype(int)
+        columns = dict(self.f["/steps"])
+        for kind in ("step", "time"):  # two names of one column
+            if f"{kind}_forecast" in columns:
+                columns.pop(f"{kind}_predicted", None)
         return xarray.Dataset({n: ("mode", v[:], self.described(v))
-                               for n, v in self.f["/steps"].items()
+                               for n, v in columns.items()
                                if n != "mode" and v.shape == mode.shape},
                               {"mode": mode})
 

@@ -11,9 +11,9 @@
 One column a run, at most four side by side, three rows: the loss (batches in grey, probe
 set in black), the leading eigenvalues on a linear and on a logarithmic axis, of the
 matrix in which the modes of the loss rise unless --matrix names one. Thin verticals: the
-eigenvalue crossed half of its final value (/steps). Dashed: the prediction (/theory),
-where there is one. Triangles at the bottom: the forecast made while the eigenvalue was
-small. Of several runs, those that failed or hold no snapshot yet are left out with a
+eigenvalue crossed half of its final value (/steps); dotted: it did so before, but fell
+again. Dashed: the prediction (/theory), where there is one. Triangles at the bottom: the
+forecast made while the eigenvalue was small. Of several runs, those that failed or hold no snapshot yet are left out with a
 note.
 After Figures 1 and 3 of Simon et al., ICML 2023.
 
@@ -49,15 +49,25 @@ def shown(times, last):
 
 def mark_steps(axes, run, colors, last):
     """Verticals where steps were measured, triangles where they were forecast."""
-    measured, forecast = run.steps(), run.steps("time_predicted")
+    measured, forecast = run.steps(), run.steps("time_forecast")
+    first = unstable(run)
     for k in range(min(len(measured), len(colors))):
         if np.isfinite(measured[k]) and 0 < measured[k] <= last:
             for a in axes:
                 a.axvline(measured[k], color=colors[k], lw=0.8, alpha=0.55, zorder=0)
+        if k < len(first) and 0 < first[k] <= last:
+            for a in axes:
+                a.axvline(first[k], color=colors[k], lw=1, ls=":", zorder=0)
         if k < len(forecast) and np.isfinite(forecast[k]) and 0 < forecast[k] <= last:
             axes[1].plot(forecast[k], 0, marker="^", ms=6, color=colors[k], mec="w",
                          mew=0.6, transform=axes[1].get_xaxis_transform(), clip_on=False,
                          zorder=5)
+
+
+def unstable(run):
+    """Times of first crossings after which the mode fell, NaN for the other modes."""
+    first, notes = run.steps("time_first"), run.notes()
+    return np.where([n in ("unstable", "fell again") for n in notes], first, np.nan)
 
 
 def mark_plateaus(a, run):
@@ -134,7 +144,7 @@ def draw(runs, wanted=None, modes=12):
     fig, grid = plt.subplots(3 * bands, columns, figsize=(width, 7.2 * bands),
                              squeeze=False, layout="constrained")
     titles = script.described(runs)
-    drawn, most = {"theory": False, "steps": False, "forecast": False}, 1
+    drawn, most = dict.fromkeys(("theory", "steps", "unstable", "forecast"), False), 1
     for i, (run, varied) in enumerate(zip(runs, titles)):
         band, at = divmod(i, columns)
         column = grid[3 * band:3 * band + 3, at]
@@ -172,7 +182,8 @@ def draw_column(column, run, matrix, modes, drawn):
     column[2].set_xlabel(LABEL_T, fontsize=9)
     drawn["theory"] |= run.series("/theory", "eigenvalues") is not None
     drawn["steps"] |= shown(run.steps(), last)
-    drawn["forecast"] |= shown(run.steps("time_predicted"), last)
+    drawn["unstable"] |= shown(unstable(run), last)
+    drawn["forecast"] |= shown(run.steps("time_forecast"), last)
     return values.shape[1]
 
 
@@ -186,6 +197,8 @@ def legend(fig, models, drawn):
         entries.append((Line2D([], [], color="C3", lw=1.1, ls=DASHES), "predicted"))
     if drawn["steps"]:
         entries.append((Line2D([], [], color=green, lw=1, alpha=0.6), "mode learned"))
+    if drawn["unstable"]:
+        entries.append((Line2D([], [], color=green, lw=1, ls=":"), "rose, but fell again"))
     if drawn["forecast"]:
         entries.append((Line2D([], [], color=green, marker="^", ls="", ms=6),
                         "forecast"))

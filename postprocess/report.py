@@ -141,41 +141,49 @@ def overview(all_runs):
 
 def step_table(run):
     columns = {k: run.steps(k) for k in ("mode", "step_measured", "time_measured",
-                                         "time_predicted", "gamma", "gamma_error")}
+                                         "step_forecast", "time_forecast", "gamma",
+                                         "gamma_error", "step_first")}
     if len(columns["mode"]) == 0:
         return "<p>No step detector in this run.</p>"
     nothing = np.full(len(columns["mode"]), np.nan)  # linear, kernel: fewer columns
     columns = {k: c if len(c) else nothing for k, c in columns.items()}
     values = run.spectrum(run.matrix(), None)[1][-1]
-    start = {k: run.get(f"/theory/{k}") for k in ("tau", "gamma")}
+    start = {k: run.get(f"/theory/{k}") for k in ("tau", "tau_step", "gamma")}
+    notes = run.notes()
 
     def at_start(key, k):
         return start[key][k] if start[key] is not None and k < len(start[key]) else np.nan
 
     rows, hidden = [], 0
     for k in range(len(columns["mode"])):
-        t, said = columns["time_measured"][k], columns["time_predicted"][k]
-        if not (np.isfinite(t) or np.isfinite(said) or k == 0):
+        t, said = columns["time_measured"][k], columns["time_forecast"][k]
+        note = notes[k] if k < len(notes) else ""
+        if not (np.isfinite(t) or np.isfinite(said) or note == "fell again" or k == 0):
             hidden += 1
             continue
         off = 100 * (said / t - 1) if np.isfinite(t) and np.isfinite(said) else np.nan
+        if note in ("unstable", "fell again") and np.isfinite(columns["step_first"][k]):
+            note += f", first at step {columns['step_first'][k]:.0f}"
         gamma = with_error(columns["gamma"][k], columns["gamma_error"][k])
         rows.append([f"{int(columns['mode'][k])}", number(columns["step_measured"][k], 5),
-                     number(t), number(said), "–" if np.isnan(off) else f"{off:+.0f} %",
-                     number(at_start("tau", k)), gamma, number(at_start("gamma", k)),
-                     number(values[k] if k < len(values) else np.nan)])
+                     number(columns["step_forecast"][k], 5),
+                     number(at_start("tau_step", k), 5), number(t), number(said),
+                     "–" if np.isnan(off) else f"{off:+.0f} %", number(at_start("tau", k)),
+                     gamma, number(at_start("gamma", k)),
+                     number(values[k] if k < len(values) else np.nan), note])
     note = f"<p>{hidden} more modes without a step or a forecast.</p>" if hidden else ""
-    return table(["mode", "step measured", "time measured", "time forecast", "off",
-                  "time predicted", "γ fitted", "γ predicted", "eigenvalue, end"], rows,
-                 "nnnnnnnnn") + note
+    head = ["mode", "step measured", "step forecast", "step predicted", "time measured",
+            "time forecast", "off", "time predicted", "γ fitted", "γ predicted",
+            "eigenvalue, end", ""]
+    return table(head, rows, "nnnnnnnnnnn") + note
 
 
 def forecast_figure(all_runs):
     """What was said of the next step, while training, beside what came, and of how many
     runs; None without.
     """
-    have = [r for r in all_runs if r.series("/forecast", "time_predicted")
-            and np.any(np.isfinite(r.get("/forecast/time_predicted")))]
+    have = [r for r in all_runs if r.forecasts()
+            and np.any(np.isfinite(r.forecasts()[2]))]
     if not have:
         return None, 0
     columns = min(len(have), plot_run.WIDEST)
@@ -185,8 +193,7 @@ def forecast_figure(all_runs):
     for a in axes.flat[len(have):]:
         a.set_axis_off()
     for a, run, varied in zip(axes.flat, have, script.described(have)):
-        t, said = run.series("/forecast", "time_predicted")
-        mode = run.series("/forecast", "mode")[1].astype(int)
+        t, mode, said = run.forecasts()
         measured = run.steps()
         colors = plot_run.colors_of(max(len(measured), mode.max(), 1))
         for k in sorted(set(mode[np.isfinite(said)])):

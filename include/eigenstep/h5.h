@@ -85,6 +85,10 @@ es_status es_h5_write_slab(es_h5 *f, const char *path, es_h5_type type,
 /** Shrink or extend the first dimension. */
 es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows);
 
+/** Make `path` a second name (a hard link) of what `target` names; what had the name is
+ *  unlinked. Its group exists. */
+es_status es_h5_link(es_h5 *f, const char *target, const char *path);
+
 /** Make `path` a dimension scale called `name`; attach scale `scale` to dimension
  *  `dim` of `path`. */
 es_status es_h5_scale(es_h5 *f, const char *path, const char *name);

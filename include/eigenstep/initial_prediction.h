@@ -40,6 +40,8 @@ typedef struct es_prediction {
                         known; owned */
   double *tau;     /**< [modes] time of half the final value, NaN where not known; NULL
                         before es_prediction_write; owned */
+  double *step;    /**< [modes] the step of that time, NaN where not known or, unless the
+                        learning rate is constant, beyond the run; NULL as tau; owned */
   es_probe_noise noise;
   int series; /**< of its curves in the trajectory, -1: none */
 } es_prediction;

@@ -23,16 +23,31 @@ typedef struct es_transitions_options {
   double alone;   /**< that of the first mode before others are learned; 0: the same */
 } es_transitions_options;
 
+/** What a mode has done so far. */
+typedef enum es_transition_state {
+  ES_MODE_LEARNED,
+  ES_MODE_UNSTABLE,   /**< learned, but it fell after it had first risen */
+  ES_MODE_FROM_START, /**< learned, above half its final value from the first snapshot */
+  ES_MODE_FELL,       /**< it rose, but is not learned now */
+  ES_MODE_GROWING,    /**< not learned; its growth has a rate */
+  ES_MODE_IRREGULAR, /**< not learned; above three times its least value, without a rate */
+  ES_MODE_FLAT       /**< not learned, and it never rose */
+} es_transition_state;
+
 /** One mode, learned or growing. */
 typedef struct es_transition {
   int mode; /**< 1-based, by descending eigenvalue */
+  es_transition_state state;
   /** Transition: crossing of half the final value (the median of the latest three to
    * five), interpolated, dips of one snapshot skipped; NaN if the mode is not learned, or
    * was above that from the first snapshot on. */
   double step, time;
-  /** Forecast of that crossing, made at the end of the exponential window from no later
+  /** The first crossing, of two snapshots or more: another one where the state is
+   * UNSTABLE, there and in FELL NaN if the mode was above from the first snapshot. */
+  double step_first, time_first;
+  /** Forecast of the crossing, made at the end of the exponential window from no later
    * value; NaN if there was no such window. */
-  double step_predicted, time_predicted;
+  double step_forecast, time_forecast;
   double gamma;       /**< growth rate in that window / rate; NaN if not fitted */
   double gamma_error; /**< its standard error */
   double value;       /**< latest eigenvalue */
@@ -57,6 +72,11 @@ es_status es_transitions_add(es_transitions *s, int64_t step, double time,
 
 /** Fill rows[modes]. */
 void es_transitions_table(const es_transitions *s, es_transition *rows);
+
+/** Why a row has no transition, or what is special about it, as a few words: "" for a
+ *  learned mode with a forecast, "not reached within 150 steps", "never rose", ...
+ *  @param steps  of the run so far */
+void es_transition_note(const es_transition *row, int64_t steps, char text[64]);
 
 /** Number of modes whose latest eigenvalue exceeds settled / 2. */
 int es_transitions_learned(const es_transitions *s);

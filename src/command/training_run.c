@@ -39,38 +39,44 @@ static void print_start(const es_comm *c, const es_settings *s, const es_assembl
 /* A cell of the table: "-" for what is not known. */
 static const char *cell(char text[32], double v) {
   if (isnan(v)) return "-";
-  snprintf(text, 32, "%.5g", v);
+  snprintf(text, 32, "%.4g", v);
   return text;
+}
+
+static void print_row(const es_transition *r, const es_prediction *f, int64_t steps) {
+  const int j = r->mode - 1;
+  const bool known = j < f->modes;
+  char step[3][32], time[3][32], gamma[2][32], note[64];
+  es_transition_note(r, steps, note);
+  es_print("%5d %8s %8s %9s  %10s %10s %10s  %9s %9s %10.4g%s%s", r->mode,
+           cell(step[0], r->step), cell(step[1], r->step_forecast),
+           cell(step[2], known ? f->step[j] : NAN), cell(time[0], r->time),
+           cell(time[1], r->time_forecast), cell(time[2], known ? f->tau[j] : NAN),
+           cell(gamma[0], r->gamma), cell(gamma[1], known ? f->gamma[j] : NAN), r->value,
+           note[0] != '\0' ? "  " : "", note);
 }
 
 /* The table of learned modes, from the transition detector, and the two after them. */
 static es_status print_steps(const es_comm *c, const es_snapshot *s,
-                             const es_prediction *f) {
+                             const es_prediction *f, int64_t steps) {
   int k = 0;
   (void) es_snapshot_values(s, &k);
   es_transition *row = NULL;
   ES_TRY(es_comm_agree(c, ES_NEW(k, &row)));
   es_snapshot_transitions(s, row);
   const int learned = es_snapshot_learned(s);
-  int shown = 0;
-  es_print("\n%5s %10s %12s %12s %12s %12s %12s %12s", "mode", "step", "time", "forecast",
-           "at start", "gamma", "at start", "eigenvalue");
-  for (; shown < k && shown < learned + 2 && shown < 32; shown++) {
-    const es_transition *r = &row[shown];
-    const bool known = shown < f->modes;
-    char a[32], b[32], p[32], g[32], tau[32], gamma[32];
-    es_print("%5d %10s %12s %12s %12s %12s %12s %12.4g%s", r->mode, cell(a, r->step),
-             cell(b, r->time), cell(p, r->time_predicted),
-             cell(tau, known ? f->tau[shown] : NAN), cell(g, r->gamma),
-             cell(gamma, known ? f->gamma[shown] : NAN), r->value,
-             shown < learned ? "" : "  not learned yet");
-  }
+  const int most = learned + 2 < 32 ? learned + 2 : 32, shown = most < k ? most : k;
+  es_print("\n%5s %27s  %32s  %19s", "", "------------ step ---------",
+           "------ time (lr x steps) -------", "------ gamma ------");
+  es_print("%5s %8s %8s %9s  %10s %10s %10s  %9s %9s %10s", "mode", "measured",
+           "forecast", "predicted", "measured", "forecast", "predicted", "fitted",
+           "predicted", "eigenvalue");
+  for (int i = 0; i < shown; i++) print_row(&row[i], f, steps);
   if (shown < k) es_print("      (%d more)", k - shown);
   es_print("modes learned: %d of %d", learned, k);
-  es_print(
-      "step, time: crossing of half the final value; forecast: that time, extrapolated "
-      "from the exponential phase at rate gamma; at start: predicted from the features "
-      "before the first step");
+  es_print("measured: crossing of half the final value; forecast: extrapolated from the "
+           "exponential phase in the run; predicted: from the features before the first "
+           "step");
   es_free(&row);
   return ES_OK;
 }
@@ -136,7 +142,7 @@ static es_status run_into(const es_job *job, const training *r, es_run_folder *o
   st = es_run_loop(&run, &parts);
   o->reason = es_stop_name(stop.cause);
   if (st == ES_OK || st == ES_STOPPED) {
-    const es_status printed = print_steps(c, snap, prediction);
+    const es_status printed = print_steps(c, snap, prediction, es_train_steps(p->train));
     if (printed != ES_OK) st = printed;
     print_accuracies(accuracy);
   }

@@ -179,5 +179,6 @@ void es_prediction_free(es_prediction *f) {
   es_free(&f->gamma);
   es_free(&f->start);
   es_free(&f->tau);
+  es_free(&f->step);
   f->modes = 0;
 }

@@ -66,33 +66,23 @@ static void check_lr(const es_assembly *p, const es_loss_setup *s,
       s->lr, stable, f->gamma[0], es_prediction_safe_lr(stable, s->momentum));
 }
 
-/* Steps after which the learning rates sum to `time`; run.steps + 1: none of the run. */
-static int64_t step_of(const es_settings *s, const es_assembly *p, double time) {
-  double now = 0;
-  int64_t i = 0;
-  for (; i < s->run.steps && now < time; i++)
-    now += es_sched_lr(p->sched, &s->sched, s->optim.lr, i, s->run.steps);
-  return now >= time ? i : s->run.steps + 1;
-}
-
 static void check_steps(const es_settings *s, const es_assembly *p,
                         const es_prediction *f) {
   const bool constant = es_prediction_setup(s, p).constant_lr;
-  double first = INFINITY;
+  double first = INFINITY, step = INFINITY;
   int within = 0, known = 0;
   char take[64] = "";
   for (int j = 0; j < f->modes; j++) {
-    if (!isfinite(f->tau[j])) continue;
-    known++;
+    known += isfinite(f->tau[j]);
     first = fmin(first, f->tau[j]);
-    within += step_of(s, p, f->tau[j]) <= s->run.steps;
+    step = fmin(step, f->step[j]);
+    within += f->step[j] <= (double) s->run.steps;
   }
   if (known == 0 || s->run.steps == 0) return;
   if (within > 0) {
     es_info("predicted transitions within run.steps = %lld: %d of %d, the first at step "
-            "%lld (t = %.4g)",
-            (long long) s->run.steps, within, f->modes, (long long) step_of(s, p, first),
-            first);
+            "%.0f (t = %.4g)",
+            (long long) s->run.steps, within, f->modes, step, first);
     return;
   }
   if (constant)

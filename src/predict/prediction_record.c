@@ -82,6 +82,19 @@ static es_status follow_flow(const es_comm *c, const es_settings *s, const es_as
   return written;
 }
 
+/* Steps after which the learning rates sum to `time`: by a straight line within a step. */
+static double step_of(const es_settings *s, const es_assembly *p, double time) {
+  const int64_t steps = s->run.steps;
+  double now = 0;
+  if (es_prediction_setup(s, p).constant_lr) return time / s->optim.lr;
+  for (int64_t i = 0; i < steps; i++) {
+    const double lr = es_sched_lr(p->sched, &s->sched, s->optim.lr, i, steps);
+    if (lr > 0 && now + lr >= time) return (double) i + (time - now) / lr;
+    now += lr;
+  }
+  return NAN;
+}
+
 static es_status write_modes(es_traj *t, const es_prediction *f) {
   if (f->start != NULL)
     ES_TRY(es_traj_write_numbers(
@@ -91,19 +104,25 @@ static es_status write_modes(es_traj *t, const es_prediction *f) {
   ES_TRY(es_traj_write_numbers(
       t, "/theory/gamma", f->modes, f->gamma, "1",
       "gamma_j of the initial features, comparable to /steps/gamma"));
-  return es_traj_write_numbers(t, "/theory/tau", f->modes, f->tau,
+  ES_TRY(es_traj_write_numbers(t, "/theory/tau", f->modes, f->tau,
                                "learning rate x steps",
-                               "predicted time of half the final value; NaN: not known");
+                               "predicted time of half the final value; NaN: not known"));
+  return es_traj_write_numbers(t, "/theory/tau_step", f->modes, f->step, "steps",
+                               "predicted step of half the final value; NaN: not known, "
+                               "or beyond a schedule's end");
 }
 
 es_status es_prediction_write(const es_comm *c, const es_settings *s,
                               const es_assembly *p, es_traj *t, es_prediction *f) {
   f->series = -1;
   if (f->modes == 0) return ES_OK;
-  ES_TRY(es_comm_agree(c, ES_NEW(f->modes, &f->tau)));
+  es_status st = ES_NEW(f->modes, &f->tau);
+  if (st == ES_OK) st = ES_NEW(f->modes, &f->step);
+  ES_TRY(es_comm_agree(c, st));
   for (int j = 0; j < f->modes; j++) f->tau[j] = NAN;
   if (f->start != NULL && es_loss_has_flow(p->loss->ops))
     ES_TRY(follow_flow(c, s, p, t, f));
+  for (int j = 0; j < f->modes; j++) f->step[j] = step_of(s, p, f->tau[j]);
   return es_traj_resumed(t) ? ES_OK : write_modes(t, f);
 }
 

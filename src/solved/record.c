@@ -206,12 +206,18 @@ static const char *show(const char *format, double x, cell out) {
   return out;
 }
 
-static void print_row(const double *row) {
+/* end: time at which the simulation ended. */
+static void print_row(const double *row, double end) {
   cell c[COLUMNS];
-  es_print("%5.0f %13.6g %14s %14s %14s %14s %10s", row[0], row[6],
+  char why[64] = "";
+  if (!isfinite(row[2]) && isfinite(row[4]))
+    snprintf(why, sizeof why, "  not reached within t = %.4g", end);
+  else if (!isfinite(row[2]))
+    snprintf(why, sizeof why, "  does not grow");
+  es_print("%5.0f %13.6g %14s %14s %14s %14s %10s%s", row[0], row[6],
            show("%.6g", row[1], c[1]), show("%.6g", row[3], c[3]),
            show("%.6g", row[2], c[2]), show("%.6g", row[4], c[4]),
-           show("%.2e", row[5], c[5]));
+           show("%.2e", row[5], c[5]), why);
 }
 
 void es_record_print(const es_record_summary *s, int d, double seconds) {
@@ -283,7 +289,8 @@ es_status es_record_finish(es_record *r, const es_crossings *crossings,
   ES_TRY_GOTO(es_traj_write_table(r->traj, &table), done);
   es_print("%s%5s %13s %14s %14s %14s %14s %10s", "\n", "mode", "gamma", "step",
            "predicted", "time", "predicted", "error");
-  for (size_t k = 0; k < n; k++) print_row(rows + k * COLUMNS);
+  for (size_t k = 0; k < n; k++)
+    print_row(rows + k * COLUMNS, r->rows > 0 ? r->time[r->rows - 1] : 0);
 done:
   es_free(&errors);
   es_free(&rows);

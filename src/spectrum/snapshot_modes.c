@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file snapshot_modes.c  The transition detector of a snapshot, fed with the
  *  eigenvalues of the followed matrix: /forecast row by row, /steps at the end. */
+#include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "snapshot_private.h"
@@ -8,19 +9,39 @@
 static const char per_time[] = "1 / (learning rate x steps)";
 static const char time_unit[] = "learning rate x steps";
 
+/* Collective. The names that forecasts had before, for readers of these; `resumed`: the
+ * file may be of a version that knew only them. */
+static es_status keep_names(es_traj *t, const char *group, bool resumed) {
+  static const char *const names[][2] = {{"step_forecast", "step_predicted"},
+                                         {"time_forecast", "time_predicted"}};
+  es_h5 *const f = es_traj_h5(t);
+  for (int i = 0; i < 2; i++) {
+    char now[64], before[64];
+    snprintf(now, sizeof now, "%s/%s", group, names[i][0]);
+    snprintf(before, sizeof before, "%s/%s", group, names[i][1]);
+    if (!resumed)
+      ES_TRY(es_h5_link(f, now, before));
+    else if (!es_h5_exists(f, now) && es_h5_exists(f, before))
+      ES_TRY(es_h5_link(f, before, now));
+  }
+  return ES_OK;
+}
+
 es_status es_snapshot_declare_forecast(es_snapshot *s) {
+  if (es_traj_resumed(s->traj)) ES_TRY(keep_names(s->traj, "/forecast", true));
   const es_traj_field field[] = {
       ES_TRAJ_SCALAR("mode", "1", "next mode to be learned; 0: all are learned"),
-      ES_TRAJ_SCALAR("step_predicted", "steps",
+      ES_TRAJ_SCALAR("step_forecast", "steps",
                      "step at which its eigenvalue crosses half of its final value, "
                      "extrapolated from the exponential phase"),
-      ES_TRAJ_SCALAR("time_predicted", time_unit, "effective time of that step"),
+      ES_TRAJ_SCALAR("time_forecast", time_unit, "effective time of that step"),
       ES_TRAJ_SCALAR("gamma", per_time, "growth rate gamma of the mode so far"),
       ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma")};
-  return es_traj_declare(s->traj, "/forecast",
+  ES_TRY(es_traj_declare(s->traj, "/forecast",
                          "forecast of the next mode to be learned, made at each "
                          "snapshot; NaN where there is none yet",
-                         field, sizeof field / sizeof *field, &s->modes.series);
+                         field, sizeof field / sizeof *field, &s->modes.series));
+  return keep_names(s->traj, "/forecast", false);
 }
 
 /* Feed the transition detector one snapshot. */
@@ -74,13 +95,22 @@ es_status es_snapshot_write_transitions(es_snapshot *s) {
                      "step at which the eigenvalue crossed half of its final value (the "
                      "median of the latest), dips of one snapshot ignored"),
       ES_TRAJ_SCALAR("time_measured", time_unit, "effective time of that crossing"),
-      ES_TRAJ_SCALAR("step_predicted", "steps",
+      ES_TRAJ_SCALAR("step_forecast", "steps",
                      "forecast of that step, extrapolated from the exponential phase"),
-      ES_TRAJ_SCALAR("time_predicted", time_unit, "effective time of the forecast"),
+      ES_TRAJ_SCALAR("time_forecast", time_unit, "effective time of the forecast"),
+      ES_TRAJ_SCALAR("step_first", "steps",
+                     "step of the first crossing, where the mode fell after it and, if "
+                     "state is 1, rose again; else step_measured"),
+      ES_TRAJ_SCALAR("time_first", time_unit, "effective time of that crossing"),
       ES_TRAJ_SCALAR("gamma", per_time,
                      "growth rate of the eigenvalue in the exponential phase over the "
                      "loss's factor (8 for Barlow Twins)"),
-      ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma")};
+      ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma"),
+      ES_TRAJ_SCALAR(
+          "state", "1",
+          "0 learned; 1 unstable: learned again after a fall; 2 learned from "
+          "the first snapshot on; 3 fell, not learned now; 4 growing; 5 risen, "
+          "but irregularly; 6 never rose")};
   enum { COLS = sizeof col / sizeof col[0] };
   es_transition *row = NULL;
   double *v = NULL;
@@ -90,14 +120,11 @@ es_status es_snapshot_write_transitions(es_snapshot *s) {
   if (st != ES_OK) goto done;
   es_transitions_table(s->modes.detector, row);
   for (int i = 0; i < s->size.k; i++) {
-    double *r = v + (size_t) i * COLS;
-    r[0] = row[i].mode;
-    r[1] = row[i].step;
-    r[2] = row[i].time;
-    r[3] = row[i].step_predicted;
-    r[4] = row[i].time_predicted;
-    r[5] = row[i].gamma;
-    r[6] = row[i].gamma_error;
+    const es_transition *const m = &row[i];
+    const double r[COLS] = {
+        m->mode,       m->step,       m->time,  m->step_forecast, m->time_forecast,
+        m->step_first, m->time_first, m->gamma, m->gamma_error,   m->state};
+    memcpy(v + (size_t) i * COLS, r, sizeof r);
   }
   st = es_traj_write_table(
       s->traj,
@@ -107,6 +134,7 @@ es_status es_snapshot_write_transitions(es_snapshot *s) {
                        .columns = COLS,
                        .rows = s->size.k,
                        .values = v});
+  if (st == ES_OK) st = keep_names(s->traj, "/steps", false);
 done:
   es_free(&v);
   es_free(&row);

@@ -18,6 +18,9 @@
  *    Between the two the crossing is interpolated in ln l if l more than doubled
  *    (exponential growth), else in l. A mode that was above L/2 from the first snapshot
  *    on, lone dips skipped, has no transition, rate or forecast (NaN).
+ *  - It is unstable if it crossed L/2 before that for two snapshots or more and then fell
+ *    to L/4 or below: both crossings are told. A mode that is not learned fell if it did
+ *    so with settled in place of L.
  *  - The final value of a mode is not known before it is learned. At snapshot i it is
  *    taken to be e_i: the mean of the modes learned by then; `alone`, or else `settled`,
  *    if there are none.
@@ -39,6 +42,7 @@
  *    value even where that is above the window's top. */
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/transitions.h"
@@ -254,29 +258,107 @@ static double extrapolate(curve c, int i, double end, double slope) {
   return c.s->time[i] + log(end / at(c, i) - 1) / slope;
 }
 
+/* Time and step at which the value passes `level` after snapshot i. */
+static void crossing(curve c, int i, double level, double *step, double *time) {
+  const es_transitions *const s = c.s;
+  const double f = fraction(c, i, level);
+  *step = s->step[i] + f * (s->step[i + 1] - s->step[i]);
+  *time = s->time[i] + f * (s->time[i + 1] - s->time[i]);
+}
+
+/* The first snapshot with two above `level` after it, up to snapshot `last`: -1 if the
+ * first two of all are, `last` + 1 if there is none. */
+static int first_below(curve c, double level, int last) {
+  int i = -1;
+  while (i <= last && (at(c, i + 1) <= level || at(c, i + 2) <= level)) i++;
+  return i;
+}
+
+/* Did the mode fall after a first rise above `level`, before snapshot `last` + 1? Then
+ * its first crossing is told. */
+static bool fell(curve c, double level, int last, es_transition *row) {
+  if (last < 1) return false;
+  const int first = first_below(c, level, last - 2);
+  double least = INFINITY;
+  for (int i = first + 1; i <= last; i++) least = fmin(least, at(c, i));
+  if (first > last - 2 || least > level / 2) return false;
+  row->step_first = row->time_first = NAN;
+  if (first >= 0) crossing(c, first, level, &row->step_first, &row->time_first);
+  return true;
+}
+
+/* Transition of a learned mode; returns the last snapshot before it, -1 for none. */
+static int locate(curve c, es_transition *row) {
+  const double half = settled_value(c) / 2;
+  const int from = last_below(c, half);
+  row->state = from < 0 ? ES_MODE_FROM_START : ES_MODE_LEARNED;
+  if (from < 0) return from;
+  crossing(c, from, half, &row->step, &row->time);
+  row->step_first = row->step;
+  row->time_first = row->time;
+  if (fell(c, half, from, row)) row->state = ES_MODE_UNSTABLE;
+  return from;
+}
+
+/* State of a mode that is not learned. */
+static es_transition_state unlearned(curve c, bool growing, es_transition *row) {
+  const int now = c.s->count - 1;
+  double least = at(c, 0);
+  if (fell(c, c.s->opt.settled / 2, now, row)) return ES_MODE_FELL;
+  if (growing) return ES_MODE_GROWING;
+  for (int i = 1; i <= now; i++) least = fmin(least, at(c, i));
+  return at(c, now) > FLOOR_FACTOR * fabs(least) ? ES_MODE_IRREGULAR : ES_MODE_FLAT;
+}
+
 static es_transition describe(curve c) {
-  es_transition row = {c.mode + 1, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+  es_transition row = {c.mode + 1, ES_MODE_FLAT, NAN, NAN, NAN, NAN,
+                       NAN,        NAN,          NAN, NAN, NAN};
   const es_transitions *s = c.s;
   const int now = s->count - 1;
   if (now < 0) return row;
   row.value = at(c, now);
-  int from = now;
-  if (row.value > s->opt.settled / 2) {
-    const double half = settled_value(c) / 2;
-    from = last_below(c, half);
-    if (from < 0) return row;
-    const double f = fraction(c, from, half);
-    row.step = s->step[from] + f * (s->step[from + 1] - s->step[from]);
-    row.time = s->time[from] + f * (s->time[from + 1] - s->time[from]);
-  }
+  const bool learned = row.value > s->opt.settled / 2;
+  const int from = learned ? locate(c, &row) : now;
+  if (from < 0) return row;
   window w = find_window(c, from);
   fit(c, &w);
+  if (!learned) row.state = unlearned(c, isfinite(w.slope), &row);
   if (!isfinite(w.slope)) return row;
   row.gamma = w.slope / s->opt.rate;
   row.gamma_error = w.error / s->opt.rate;
-  row.time_predicted = extrapolate(c, w.last, w.end, w.slope);
-  row.step_predicted = step_of(s, w.last, row.time_predicted);
+  row.time_forecast = extrapolate(c, w.last, w.end, w.slope);
+  row.step_forecast = step_of(s, w.last, row.time_forecast);
   return row;
+}
+
+void es_transition_note(const es_transition *row, int64_t steps, char text[64]) {
+  char first[32] = "in the first snapshot";
+  if (isfinite(row->step_first))
+    snprintf(first, sizeof first, "at step %.0f", row->step_first);
+  text[0] = '\0';
+  switch (row->state) {
+  case ES_MODE_LEARNED:
+    if (!isfinite(row->gamma)) snprintf(text, 64, "no exponential phase seen");
+    break;
+  case ES_MODE_UNSTABLE:
+    snprintf(text, 64, "unstable: above first %s, then fell", first);
+    break;
+  case ES_MODE_FROM_START:
+    snprintf(text, 64, "above half its value from the start");
+    break;
+  case ES_MODE_FELL:
+    snprintf(text, 64, "unstable: above %s, then fell", first);
+    break;
+  case ES_MODE_GROWING:
+    snprintf(text, 64, "not reached within %lld steps", (long long) steps);
+    break;
+  case ES_MODE_IRREGULAR:
+    snprintf(text, 64, "not reached; growth irregular, no forecast");
+    break;
+  case ES_MODE_FLAT:
+    snprintf(text, 64, "never rose above its noise");
+    break;
+  }
 }
 
 void es_transitions_table(const es_transitions *s, es_transition *rows) {
