@@ -183,7 +183,7 @@ class Run:
         return np.array([]) if found is None else found
 
     def forecasts(self):
-        """(time, mode, forecast time) of the next transition at each snapshot, or None."""
+        """(time, mode, its forecast time) of the next transition at each snapshot."""
         said = self.series("/forecast", "time_forecast") or self.series(
             "/forecast", "time_predicted")
         mode = self.series("/forecast", "mode")

@@ -13,8 +13,8 @@ set in black), the leading eigenvalues on a linear and on a logarithmic axis, of
 matrix in which the modes of the loss rise unless --matrix names one. Thin verticals: the
 eigenvalue crossed half of its final value (/steps); dotted: it did so before, but fell
 again. Dashed: the prediction (/theory), where there is one. Triangles at the bottom: the
-forecast made while the eigenvalue was small. Of several runs, those that failed or hold no snapshot yet are left out with a
-note.
+forecast made while the eigenvalue was small. Of several runs, those that failed or hold
+no snapshot yet are left out with a note.
 After Figures 1 and 3 of Simon et al., ICML 2023.
 
 Writes OUTDIR/figure.{png,svg,pdf} (--pca: OUTDIR/pca), of several runs ./figure, ./pca.
@@ -198,7 +198,7 @@ def legend(fig, models, drawn):
     if drawn["steps"]:
         entries.append((Line2D([], [], color=green, lw=1, alpha=0.6), "mode learned"))
     if drawn["unstable"]:
-        entries.append((Line2D([], [], color=green, lw=1, ls=":"), "rose, but fell again"))
+        entries.append((Line2D([], [], color=green, lw=1, ls=":"), "rose, then fell"))
     if drawn["forecast"]:
         entries.append((Line2D([], [], color=green, marker="^", ls="", ms=6),
                         "forecast"))

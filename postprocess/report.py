@@ -165,17 +165,16 @@ def step_table(run):
         if note in ("unstable", "fell again") and np.isfinite(columns["step_first"][k]):
             note += f", first at step {columns['step_first'][k]:.0f}"
         gamma = with_error(columns["gamma"][k], columns["gamma_error"][k])
-        rows.append([f"{int(columns['mode'][k])}", number(columns["step_measured"][k], 5),
-                     number(columns["step_forecast"][k], 5),
+        steps = columns["step_measured"][k], columns["step_forecast"][k]
+        rows.append([f"{int(columns['mode'][k])}", *(number(s, 5) for s in steps),
                      number(at_start("tau_step", k), 5), number(t), number(said),
-                     "–" if np.isnan(off) else f"{off:+.0f} %", number(at_start("tau", k)),
-                     gamma, number(at_start("gamma", k)),
+                     "–" if np.isnan(off) else f"{off:+.0f} %",
+                     number(at_start("tau", k)), gamma, number(at_start("gamma", k)),
                      number(values[k] if k < len(values) else np.nan), note])
     note = f"<p>{hidden} more modes without a step or a forecast.</p>" if hidden else ""
-    head = ["mode", "step measured", "step forecast", "step predicted", "time measured",
-            "time forecast", "off", "time predicted", "γ fitted", "γ predicted",
-            "eigenvalue, end", ""]
-    return table(head, rows, "nnnnnnnnnnn") + note
+    return table(["mode", "step measured", "step forecast", "step predicted",
+                  "time measured", "time forecast", "off", "time predicted", "γ fitted",
+                  "γ predicted", "eigenvalue, end", ""], rows, "nnnnnnnnnnn") + note
 
 
 def forecast_figure(all_runs):

@@ -286,81 +286,6 @@ static void the_last_snapshot_may_be_noisy(void **state) {
   within(rose_at(fallen, 8), 1.8, 1e-12);
 }
 
-/* Snapshots of one mode, 1 a step. */
-static es_transition follow(const double *lambda, int n) {
-  const es_transitions_options o = {.modes = 1, .rate = 8, .settled = 1};
-  es_transitions *s = NULL;
-  es_transition row;
-  assert_int_equal(es_transitions_create(&o, &s), ES_OK);
-  for (int i = 0; i < n; i++)
-    assert_int_equal(es_transitions_add(s, i, i, &lambda[i]), ES_OK);
-  es_transitions_table(s, &row);
-  es_transitions_destroy(&s);
-  return row;
-}
-
-static void says(const es_transition *row, const char *words) {
-  char text[64];
-  es_transition_note(row, 150, text);
-  assert_string_equal(text, words);
-}
-
-static void a_mode_that_fell_is_unstable(void **state) {
-  (void) state;
-  const double l[] = {0.1, 0.3, 0.4, 0.6, 0.9, 1, 1, 0.2, 0.1, 0.3, 0.7, 1, 1, 1, 1, 1};
-  es_transition r = follow(l, 16);
-  assert_int_equal(r.state, ES_MODE_UNSTABLE);
-  within(r.step_first, 2.5, 1e-12);
-  within(r.time_first, 2.5, 1e-12);
-  within(r.step, 9 + log(0.5 / 0.3) / log(0.7 / 0.3), 1e-12);
-  says(&r, "unstable: above first at step 2, then fell");
-  r = follow(l, 10); /* not learned at the end of these */
-  assert_int_equal(r.state, ES_MODE_FELL);
-  within(r.step_first, 2.5, 1e-12);
-  assert_true(isnan(r.step) && isnan(r.time));
-  says(&r, "unstable: above at step 2, then fell");
-  /* High at the start: when it first rose is not known. */
-  const double high[] = {1, 1, 1, 0.1, 0.1, 0.2, 0.7, 1, 1, 1, 1, 1};
-  r = follow(high, 12);
-  assert_int_equal(r.state, ES_MODE_UNSTABLE);
-  assert_true(isnan(r.step_first) && r.step > 5 && r.step < 6);
-  says(&r, "unstable: above first in the first snapshot, then fell");
-  /* A fall to more than a quarter of the final value is the noise of a rise. */
-  const double hop[] = {0.1, 0.3, 0.6, 0.6, 0.4, 0.4, 0.9, 1, 1, 1, 1, 1};
-  r = follow(hop, 12);
-  assert_int_equal(r.state, ES_MODE_LEARNED);
-  within(r.step_first, r.step, 1e-15);
-  /* One value alone above, before the rise, is none. */
-  const double spike[] = {0.01, 0.01, 0.01, 0.6, 0.01, 1, 1, 1, 1, 1};
-  assert_int_equal(follow(spike, 10).state, ES_MODE_LEARNED);
-}
-
-static void a_row_without_a_step_says_why(void **state) {
-  (void) state;
-  double l[40];
-  for (int i = 0; i < 40; i++) l[i] = 1e-4 * exp(0.2 * i); /* to 0.24 */
-  es_transition r = follow(l, 40);
-  assert_int_equal(r.state, ES_MODE_GROWING);
-  assert_true(isnan(r.step) && r.step_forecast > 40);
-  says(&r, "not reached within 150 steps");
-  for (int i = 0; i < 40; i++) l[i] = i % 2 ? 1e-4 : -1e-4;
-  r = follow(l, 40);
-  assert_int_equal(r.state, ES_MODE_FLAT);
-  says(&r, "never rose above its noise");
-  for (int i = 0; i < 40; i++) l[i] = i < 39 ? 1e-4 : 0.05;
-  r = follow(l, 40);
-  assert_int_equal(r.state, ES_MODE_IRREGULAR);
-  says(&r, "not reached; growth irregular, no forecast");
-  for (int i = 0; i < 40; i++) l[i] = 1;
-  r = follow(l, 40);
-  assert_int_equal(r.state, ES_MODE_FROM_START);
-  says(&r, "above half its value from the start");
-  for (int i = 0; i < 40; i++) l[i] = i < 20 ? 1e-4 : 1;
-  r = follow(l, 40);
-  assert_int_equal(r.state, ES_MODE_LEARNED);
-  says(&r, "no exponential phase seen");
-}
-
 static void bad_snapshots_are_refused(void **state) {
   (void) state;
   es_transitions *s = NULL;
@@ -399,8 +324,6 @@ int main(void) {
       cmocka_unit_test(learned_from_the_start_has_no_step),
       cmocka_unit_test(the_first_may_settle_higher),
       cmocka_unit_test(the_last_snapshot_may_be_noisy),
-      cmocka_unit_test(a_mode_that_fell_is_unstable),
-      cmocka_unit_test(a_row_without_a_step_says_why),
       cmocka_unit_test(bad_snapshots_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,8 +30,9 @@ typedef enum es_transition_state {
   ES_MODE_FROM_START, /**< learned, above half its final value from the first snapshot */
   ES_MODE_FELL,       /**< it rose, but is not learned now */
   ES_MODE_GROWING,    /**< not learned; its growth has a rate */
-  ES_MODE_IRREGULAR, /**< not learned; above three times its least value, without a rate */
-  ES_MODE_FLAT       /**< not learned, and it never rose */
+  ES_MODE_IRREGULAR,  /**< not learned; above three times its least value, but without
+                           a rate */
+  ES_MODE_FLAT        /**< not learned, and it never rose */
 } es_transition_state;
 
 /** One mode, learned or growing. */

@@ -82,7 +82,7 @@ static es_status follow_flow(const es_comm *c, const es_settings *s, const es_as
   return written;
 }
 
-/* Steps after which the learning rates sum to `time`: by a straight line within a step. */
+/* Steps after which the learning rates sum to `time`; linear within a step. */
 static double step_of(const es_settings *s, const es_assembly *p, double time) {
   const int64_t steps = s->run.steps;
   double now = 0;

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 es_status es_nonfinite_create(const es_comm *c, const es_params *p, int64_t limit,
                               es_nonfinite *f) {
@@ -68,41 +69,49 @@ static int first_rank(const es_comm *c, bool bad) {
   return first > 0 ? (int) (c->size - first) : -1;
 }
 
-/** What is wrong, the same text on all ranks: of the first rank with embeddings that are
- *  not finite, or else the first whose dL/dz is not, or else of rank 0. Batch norm over
- *  all ranks spreads a bad value before that, and a gradient that overflows on its way
- *  through the network is the same on all once it is summed. */
-static void describe(const es_comm *c, int64_t step, const es_step_result *r, char *text,
-                     size_t size) {
+/** A step without an update, in words that are the same on all ranks. */
+typedef struct report {
+  char
+      what[160]; /**< "loss is NaN (3 of 64 embedding values on rank 1 ...)" */
+  char samples[256]; /**< of the rank named in it, or of rank 0 */
+  int rank;
+} report;
+
+/** Of the first rank with embeddings that are not finite, or else the first whose dL/dz
+ *  is not. Batch norm over all ranks spreads a bad value before that, and a gradient that
+ *  overflows on its way through the network is the same on all once it is summed. */
+static void describe(const es_comm *c, const es_step_result *r, report *out) {
   const es_step_values *const v = &r->values;
   const int z = first_rank(c, v->bad_z > 0), dz = first_rank(c, v->bad_dz > 0);
-  const int rank = z >= 0 ? z : (dz >= 0 ? dz : 0);
-  const bool loss = !isfinite(r->loss);
+  const bool loss = !isfinite(r->loss), known = z >= 0 || dz >= 0;
   const double value = loss ? r->loss : r->norm;
-  char part[128] = "";
-  if (z >= 0 || dz >= 0)
-    snprintf(part, sizeof part, "%lld of its %lld %s are not finite, ",
+  char part[100] = "";
+  *out = (report){.rank = z >= 0 ? z : (dz >= 0 ? dz : 0)};
+  if (known)
+    snprintf(part, sizeof part, " (%lld of %lld %s on rank %d are not finite)",
              (long long) (z >= 0 ? v->bad_z : v->bad_dz), (long long) v->total,
-             z >= 0 ? "embedding values" : "values of dL/dz");
-  snprintf(text, size, "%s is %g at step %lld on rank %d: %ssamples %s",
-           loss ? "loss" : "norm of the gradient", isnan(value) ? (double) NAN : value,
-           (long long) step, rank, part, v->samples);
-  es_comm_bcast(c, text, size, rank);
+             z >= 0 ? "embedding values" : "values of dL/dz", out->rank);
+  snprintf(out->what, sizeof out->what, "%s is %s%s", loss ? "loss" : "gradient",
+           isnan(value) ? "NaN" : (value > 0 ? "infinite" : "-infinite"), part);
+  memcpy(out->samples, v->samples, sizeof out->samples);
+  es_comm_bcast(c, out, sizeof *out, out->rank);
 }
 
 es_status es_nonfinite_skip(es_nonfinite *f, int64_t step, const es_step_result *r) {
-  char text[600] = "";
+  report bad;
   ES_TRY(es_comm_abort_if_alone(f->comm, restore(f)));
   f->skipped++;
   f->in_row++;
-  describe(f->comm, step, r, text, sizeof text);
+  describe(f->comm, r, &bad);
+  es_phase("step %lld: rank %d had samples %s", (long long) step, bad.rank, bad.samples);
   if (f->in_row <= f->limit) {
-    es_warn("%s: no update", text);
+    es_warn("step %lld: %s; update skipped", (long long) step, bad.what);
     return ES_OK;
   }
   if (f->comm->rank == 0)
-    es_error("%s; no update in %lld steps in a row (run.skip_max = %lld), a smaller "
-             "optim.lr may help",
-             text, (long long) f->in_row, (long long) f->limit);
+    es_error("training diverged at step %lld: %s; %lld %s skipped (run.skip_max = %lld); "
+             "lower optim.lr",
+             (long long) step, bad.what, (long long) f->in_row,
+             f->in_row == 1 ? "update" : "consecutive updates", (long long) f->limit);
   return ES_EMATH;
 }
