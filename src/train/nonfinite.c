@@ -71,8 +71,7 @@ static int first_rank(const es_comm *c, bool bad) {
 
 /** A step without an update, in words that are the same on all ranks. */
 typedef struct report {
-  char
-      what[160]; /**< "loss is NaN (3 of 64 embedding values on rank 1 ...)" */
+  char what[160];    /**< "loss is NaN (3 of 64 embedding values on rank 1 ...)" */
   char samples[256]; /**< of the rank named in it, or of rank 0 */
   int rank;
 } report;
