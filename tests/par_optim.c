@@ -83,7 +83,10 @@ static es_status step(const es_comm *c, es_optim *o, int t, float *p) {
   fill(t, p, x);
   ES_TRY(ops->upload(q->backend, q->grad, x, COUNT));
   const es_partition d = {.comm = c, .n = 2, .range = own, .contributes = true};
-  ES_TRY(es_optim_update_part(o, 0.1 / (1 + 0.2 * t), &d));
+  const double lr = 0.1 / (1 + 0.2 * t);
+  /* an optimiser of whole tensors shares them only in shared memory */
+  ES_TRY(o->ops->finish == NULL ? es_optim_update_part(o, lr, &d)
+                                : es_optim_update(o, lr));
   ES_TRY(ops->download(q->backend, x, q->value, COUNT));
   for (int r = 0; r < 2; r++)
     for (int64_t i = own[r].first; i < own[r].first + own[r].count; i++)
@@ -130,8 +133,10 @@ static void updates_are_those_of_torch(void **state) {
       worst = worse(worst, fabs(got[i] - optim_references[k].value[i]));
     if (c->rank == 0)
       printf("%s %d on %d ranks: %.1e\n", optim_references[k].name, k, c->size, worst);
-    /* values are below 1; ten roundings of single precision are 6e-7 */
-    assert_true(par_all(c, ran && worst < 1e-6));
+    /* values are below 1; ten roundings of single precision are 6e-7. Newton-Schulz
+     * makes the smallest singular values, and their roundings, 3.4^5 times as large. */
+    const bool whole = strcmp(optim_references[k].name, "muon") == 0;
+    assert_true(par_all(c, ran && worst < (whole ? 2e-4 : 1e-6)));
   }
   es_backend_close(&b);
 }
@@ -151,7 +156,7 @@ static void fill_batch(const es_comm *c, es_batch *b, float *x, int64_t *id) {
 }
 
 /** Relative error of ten losses and of the last norm of the gradient. */
-static es_status train(const es_comm *c, es_net *net, int k, double *worst) {
+static es_status train(const es_comm *c, es_net *net, int k, bool share, double *worst) {
   static float x[2 * PAIRS * INPUT];
   int64_t id[PAIRS];
   const loss_case form = {"barlow",
@@ -174,6 +179,7 @@ static es_status train(const es_comm *c, es_net *net, int k, double *worst) {
                                  .n_max = PAIRS,
                                  .groups = 2};
   if (st == ES_OK) st = es_train_create(&step, &t);
+  if (st == ES_OK && share) st = es_train_share(t);
   for (int i = 0; i < OPTIM_STEPS && st == ES_OK; i++) {
     es_step_result r = {.loss = NAN};
     st = es_train_step(t, &b, par.lr, &r);
@@ -183,7 +189,8 @@ static es_status train(const es_comm *c, es_net *net, int k, double *worst) {
   const es_partition whole = {.n = 1, .range = &all};
   double norm = NAN;
   if (st == ES_OK) st = es_optim_norm(o, &whole, &norm);
-  *worst = worse(*worst, fabs(norm / optim_net_references[k].norm - 1));
+  if (!share || c->size == 1) /* else a rank has the sums of its own ranges only */
+    *worst = worse(*worst, fabs(norm / optim_net_references[k].norm - 1));
   es_train_destroy(&t);
   es_optim_destroy(&o);
   es_loss_destroy(&l);
@@ -196,19 +203,22 @@ static void network_learns_as_with_torch(void **state) {
   const model_spec spec = {
       .encoder = "mlp", .hidden = {16}, .widths = {12, D}, .input = {INPUT, 1, 1}};
   const es_net_options o = {.max_n = 2 * PAIRS, .sync = c};
-  for (int k = 0; k < CASES; k++) {
+  for (int i = 0; i < 2 * CASES; i++) {
+    const int k = i / 2;
+    const bool share = i % 2;
     es_backend *b;
     es_net *net = NULL;
     double worst = 0;
     assert_true(par_all(c, es_backend_open("blas", c, 1, &b) == ES_OK));
     es_status st = model_build(b, &o, &spec, &net, NULL);
-    if (st == ES_OK) st = train(c, net, k, &worst);
+    if (st == ES_OK) st = train(c, net, k, share, &worst);
     if (c->rank == 0)
       printf("%s on %d ranks: losses, gradient %.1e\n", optim_net_references[k].name,
              c->size, worst);
     es_net_destroy(&net);
     es_backend_close(&b);
-    assert_true(par_all(c, st == ES_OK && worst < 5e-6));
+    const bool orthogonal = strcmp(optim_net_references[k].name, "muon") == 0;
+    assert_true(par_all(c, st == ES_OK && worst < (orthogonal ? 5e-4 : 5e-6)));
   }
 }
 

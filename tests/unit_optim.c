@@ -198,8 +198,9 @@ static void stored_state_continues_exactly(void **state) {
                                  {.name = "lars", .lr_1d = 1, .momentum = 0.9},
                                  {.name = "sgd", .lr_1d = 1},
                                  {.name = "lars", .lr_1d = 1},
-                                 {.name = "adamw", .lr_1d = 1}};
-  for (int i = 0; i < 5; i++) {
+                                 {.name = "adamw", .lr_1d = 1},
+                                 {.name = "muon", .lr_1d = 1, .momentum = 0.9}};
+  for (int i = 0; i < 6; i++) {
     float whole[COUNT], resumed[COUNT];
     run(par[i], false, whole);
     run(par[i], true, resumed);

@@ -44,6 +44,11 @@ typedef struct es_optim_ops {
   es_status (*gather)(es_optim *o, es_range r);
   /** Update the elements of `r`, reading o->sum. */
   es_status (*update)(es_optim *o, double lr, es_range r);
+  /** Update whole tensors once all ranges are updated: those that fall to this rank of
+   *  the `ranks` that share the parameters. Optional (NULL: elements were enough). */
+  es_status (*finish)(es_optim *o, double lr, int rank, int ranks);
+  /** Numbers of o->work. Optional (NULL: none). */
+  size_t (*workspace)(const es_params *p);
 } es_optim_ops;
 struct es_optim {
   const es_optim_ops *ops;
@@ -54,6 +59,7 @@ struct es_optim {
   es_buf moment[2];     /* owned [n] each, as many as that; else NULL */
   es_shared *shared[2]; /* owned: their memory if the ranks of a node share them */
   es_buf64 partial;     /* owned [n_tensors, ops->sums], at least [1]: this rank's sums */
+  es_buf work;          /* owned [ops->workspace] */
   double *sum;          /* owned [n_tensors, ops->sums]: those of all ranks */
   int64_t steps;        /**< updates done */
 };
@@ -78,8 +84,9 @@ void es_optim_destroy(es_optim **o);
 void es_optim_share(es_optim *o, es_shared *const *moment);
 /** Not collective. params.value <- update(value, grad, lr), all elements on this rank. */
 es_status es_optim_update(es_optim *o, double lr);
-/** Collective where ops->sums > 0. The update of this rank's ranges only; the other ranks
- *  update theirs. */
+/** Collective where ops->sums > 0 or the parameters are shared. The update of this rank's
+ *  ranges only; the other ranks update theirs. With ops->finish ranges are parts of the
+ *  whole only where parameters and moments are shared. */
 es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d);
 /** Collective. Norm of the whole gradient, of which this rank holds the ranges of d. Not
  *  finite, on any rank, if an element is not. */

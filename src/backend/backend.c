@@ -59,6 +59,7 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"sgd", o->sgd != NULL},
       {"adamw", o->adamw != NULL},
       {"add", o->add != NULL},
+      {"orthogonalize", o->orthogonalize != NULL},
       {"allreduce", o->allreduce != NULL},
       {"treesum", o->treesum != NULL},
   };

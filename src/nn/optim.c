@@ -75,7 +75,8 @@ es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops) {
 }
 
 int es_optim_moments(const es_optim_params *par, const es_optim_ops *ops) {
-  return ops->momentum && par->momentum == 0 ? 0 : ops->moments;
+  const bool none = ops->momentum && par->momentum == 0 && ops->finish == NULL;
+  return none ? 0 : ops->moments;
 }
 
 /** Elements of o->partial: at least the one of es_optim_norm. */
@@ -97,6 +98,11 @@ static es_status prepare(es_optim *o, const void *own) {
   ES_TRY(
       b->ops->alloc(b, (size_t) sums_of(o) * sizeof(double), "sums of tensors", &room));
   o->partial = room;
+  const size_t work = ops->workspace != NULL ? ops->workspace(o->params) : 0;
+  room = NULL;
+  if (work > 0)
+    ES_TRY(b->ops->alloc(b, work * sizeof(float), "workspace of the optimiser", &room));
+  o->work = room;
   for (o->moments = 0; o->moments < es_optim_moments(&o->par, ops); o->moments++) {
     void *p;
     ES_TRY(b->ops->alloc(b, (size_t) o->params->n * sizeof(float), "moments", &p));
@@ -132,6 +138,8 @@ void es_optim_destroy(es_optim **o) {
   }
   void *partial = (*o)->partial;
   if (partial != NULL) b->ops->release(b, &partial);
+  void *work = (*o)->work;
+  if (work != NULL) b->ops->release(b, &work);
   es_free(&(*o)->sum);
   es_free(&(*o)->own);
   es_free(o);
@@ -208,6 +216,12 @@ es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {
   }
   o->params->version++;
   for (int i = 0; i < d->n; i++) ES_TRY(o->ops->update(o, lr, d->range[i]));
+  if (o->ops->finish != NULL) {
+    const es_comm *const c = o->params->shared.comm;
+    if (c != NULL) es_comm_barrier(c);
+    ES_TRY(o->ops->finish(o, lr, c != NULL ? c->node_rank : 0,
+                          c != NULL ? c->node_size : 1));
+  }
   o->steps++;
   return ES_OK;
 }

@@ -3,3 +3,4 @@
 ES_OPTIM(sgd)
 ES_OPTIM(lars)
 ES_OPTIM(adamw)
+ES_OPTIM(muon)

@@ -22,9 +22,12 @@ static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) 
   return bytes;
 }
 
-/* Plan the network: for training, or for evaluation alone. */
+/* Plan the network: for training, or for evaluation alone. *work: numbers of workspace of
+ * its optimiser. */
 static es_status network_cost(const es_settings *s, const es_assembly *p, int ranks,
-                              bool forward_only, es_net_cost *cost) {
+                              bool forward_only, es_net_cost *cost, size_t *work) {
+  const es_optim_ops *optim;
+  ES_TRY(es_optim_find(&s->optim, &optim));
   const int64_t most = s->batch.pairs > p->probe.chunk ? s->batch.pairs : p->probe.chunk;
   es_net_options o = es_settings_net(s, (most + ranks - 1) / ranks, ranks);
   es_net *net = NULL;
@@ -34,6 +37,7 @@ static es_status network_cost(const es_settings *s, const es_assembly *p, int ra
   const es_model_desc m = es_settings_model(s, p->input.view);
   ES_TRY(es_model_build(p->model.backend, &o, &m, &net, NULL));
   es_net_cost_of(net, cost);
+  *work = optim->workspace != NULL ? optim->workspace(es_net_params(net)) : 0;
   es_net_destroy(&net);
   return ES_OK;
 }
@@ -59,12 +63,13 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
   const es_optim_ops *optim;
   *c = (es_run_cost){.snapshots = count_snapshots(s)};
   ES_TRY(es_optim_find(&s->optim, &optim));
-  ES_TRY(network_cost(s, p, ranks, false, &c->net));
+  size_t work, unused;
+  ES_TRY(network_cost(s, p, ranks, false, &c->net, &work));
   if (p->model.eval_precision != p->model.precision)
-    ES_TRY(network_cost(s, p, ranks, true, &eval_net));
+    ES_TRY(network_cost(s, p, ranks, true, &eval_net, &unused));
   const int moments = es_optim_moments(&s->optim, optim);
   const double parameters = (double) c->net.parameters;
-  c->moments = 4.0 * moments * parameters;
+  c->moments = 4.0 * (moments * parameters + (double) work);
   if (!s->parallel.deterministic && p->model.backend->ops->host)
     c->shared = shared_bytes(c->net.parameters, moments, ranks);
   c->eval_net = (double) (eval_net.activation_bytes + eval_net.passing_bytes);

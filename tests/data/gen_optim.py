@@ -4,7 +4,7 @@
 
 On six tensors whose gradient is a formula, the same in par_optim.c, and on a small
 network with a Barlow Twins loss, whose weights and inputs are drawn as in gen_parity.py.
-SGD and AdamW are torch.optim's; LARS is written down here from its formula.
+SGD and AdamW are torch.optim's; LARS and Muon are written down here from their formulas.
 """
 import numpy as np
 import torch
@@ -25,12 +25,17 @@ CASES = [
      {"eta": 0.05, "buffer": "step", "exclude_1d": False}),
     ("lars", {"momentum": 0.9, "weight_decay": 0.02, "nesterov": True},
      {"eta": 0.02, "clip": True, "denominator": "parts"}),
+    ("muon", {"momentum": 0.95, "nesterov": True, "weight_decay": 0.1, "lr_1d": 0.5}, {}),
+    ("muon", {"momentum": 0.9}, {"scale": "rms", "iterations": 3, "vector": "sgd"}),
+    ("muon", {"weight_decay": 0.1}, {"scale": "none", "beta2": 0.9, "eps": 1e-3}),
 ]
 NET_CASES = [
     ("sgd", {"lr": 0.02, "momentum": 0.9, "weight_decay": 1e-3}, {}),
     ("lars", {"lr": 0.5, "momentum": 0.9, "weight_decay": 1e-3, "lr_1d": 0.05},
      {"eta": 0.02}),
     ("adamw", {"lr": 0.005, "weight_decay": 0.1}, {}),
+    ("muon", {"lr": 0.02, "momentum": 0.95, "nesterov": True, "weight_decay": 0.1,
+              "lr_1d": 0.1}, {}),
 ]
 PAIRS, INPUT, HIDDEN, WIDTHS = 12, 48, 16, (12, 6)
 
@@ -65,6 +70,65 @@ class Lars(torch.optim.Optimizer):
         p -= lr * move if o["buffer"] == "gradient" else move
 
 
+class Muon(torch.optim.Optimizer):
+    """Matrices only; iterations, scale as in optim_muon.c."""
+
+    def __init__(self, groups, **options):
+        super().__init__(groups, options)
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.update(p, group, self.state[p])
+
+    @staticmethod
+    def orthogonal(x, iterations):
+        tall = x.shape[0] > x.shape[1]
+        x = x.T if tall else x
+        x = x / (x.norm() + 1e-7)
+        for _ in range(iterations):
+            s = x @ x.T
+            x = 3.4445 * x + (-4.7750 * s + 2.0315 * s @ s) @ x
+        return x.T if tall else x
+
+    def update(self, p, o, state):
+        beta = o["momentum"]
+        state["m"] = beta * state.get("m", 0) + (1 - beta) * p.grad
+        u = (1 - beta) * p.grad + beta * state["m"] if o["nesterov"] else state["m"]
+        u = self.orthogonal(u.reshape(len(u), -1), o["iterations"])
+        rows, cols = u.shape
+        u = u * {"original": max(1, rows / cols) ** 0.5,
+                 "rms": 0.2 * max(rows, cols) ** 0.5, "none": 1}[o["scale"]]
+        p *= 1 - o["lr"] * o["weight_decay"]
+        p -= o["lr"] * u.reshape(p.shape)
+
+
+class Both(torch.optim.Optimizer):
+    """Two optimisers as one."""
+
+    def __init__(self, *parts):
+        super().__init__([g for p in parts for g in p.param_groups], {})
+        self.parts = parts
+        self.param_groups = [g for p in parts for g in p.param_groups]
+
+    def step(self):
+        for p in self.parts:
+            p.step()
+
+
+def muon(groups, common, own):
+    options = {"momentum": 0, "nesterov": False, "weight_decay": 0, "lr": 1.0, **common}
+    matrices = Muon(groups[:1], iterations=own.get("iterations", 5),
+                    scale=own.get("scale", "original"), **options)
+    if own.get("vector") == "sgd":
+        options["weight_decay"] = 0
+        return Both(matrices, torch.optim.SGD(groups[1:], **options))
+    betas = 0.9, own.get("beta2", 0.95)
+    return Both(matrices, torch.optim.AdamW(groups[1:], lr=options["lr"], betas=betas,
+                                            eps=own.get("eps", 1e-8), weight_decay=0))
+
+
 def optimiser(name, par, own, tensors):
     """The optimiser of a case, with 1-D tensors in a group of their own."""
     groups = [{"params": [p for p in tensors if p.ndim > 1], "factor": 1.0},
@@ -74,6 +138,8 @@ def optimiser(name, par, own, tensors):
     common.setdefault("lr", 1.0)
     if name == "sgd":
         return torch.optim.SGD(groups, **common)
+    if name == "muon":
+        return muon(groups, common, own)
     if name == "adamw":
         if not own.get("decay_1d", True):
             groups[1]["weight_decay"] = 0.0
@@ -154,7 +220,9 @@ def train(name, par, own):
 
 def settings(values):
     text = {k: str(v).lower() if isinstance(v, bool) else v for k, v in values.items()}
-    return ", ".join(f'"{k}={v}"' for k, v in text.items()) or "NULL"
+    text = [f'"{k}={v}"' for k, v in text.items()] or ["NULL"]
+    rows = [", ".join(text[i:i + 3]) for i in range(0, len(text), 3)]
+    return ",\n      ".join(rows)
 
 
 def numbers(values):

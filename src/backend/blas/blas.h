@@ -58,6 +58,9 @@ es_status es_blas_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
 es_status es_blas_adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
                         const es_buf g, es_buf const moments[2]);
 es_status es_blas_add(es_backend *b, size_t n, const es_buf x, es_buf y);
+/* blas_orthogonal.c */
+es_status es_blas_orthogonalize(es_backend *b, const es_orthogonal_args *a, es_buf x,
+                                es_buf work);
 es_status es_blas_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n);
 es_status es_blas_treesum(es_backend *b, const es_comm *c, es_buf p, size_t n);
 /** sum[c] += column sums of x [rows, width]: f32 over runs of 64 rows, then double. */

@@ -222,6 +222,11 @@ static es_status add(es_backend *b, size_t n, const es_buf x, es_buf y) {
   WITH(b, es_backend_blas.add(inner(b), n, x, y), x, y);
 }
 
+static es_status orthogonalize(es_backend *b, const es_orthogonal_args *a, es_buf x,
+                               es_buf work) {
+  WITH(b, es_backend_blas.orthogonalize(inner(b), a, x, work), x, work);
+}
+
 static es_status allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n) {
   WITH(b, es_backend_blas.allreduce(inner(b), c, p, n), p);
 }
@@ -302,6 +307,7 @@ const es_backend_ops es_backend_guard = {
     .sgd = sgd,
     .adamw = adamw,
     .add = add,
+    .orthogonalize = orthogonalize,
     .allreduce = allreduce,
     .treesum = treesum,
     .needs = needs,

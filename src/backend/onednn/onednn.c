@@ -73,6 +73,7 @@ const es_backend_ops es_backend_onednn = {
     .sgd = es_blas_sgd,
     .adamw = es_blas_adamw,
     .add = es_blas_add,
+    .orthogonalize = es_blas_orthogonalize,
     .allreduce = es_blas_allreduce,
     .treesum = es_blas_treesum,
     .tune = es_onednn_tune,
