@@ -214,12 +214,40 @@ static void refusals(void **state) {
   drop(c, path);
 }
 
+/* Rank 0 writes a series again and again, then all ranks change what nobody has used
+ * meanwhile: hangs where rank 0's cache of metadata has dropped it, others' have not. */
+static void caches_stay_equal(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "caches");
+  enum { SERIES = 40, ROWS = 1000, TIMES = 100 };
+  static const double x[ROWS];
+  char name[SERIES][16];
+  es_h5 *f = NULL;
+  assert_int_equal(es_h5_create(c, path, &f), ES_OK);
+  for (int i = 0; i < SERIES; i++) {
+    snprintf(name[i], sizeof name[i], "/g%d/x", i);
+    const es_h5_dataset one = {name[i], ES_H5_F64, 1, {ES_H5_UNLIMITED}, 1, "m", "n"};
+    assert_int_equal(es_h5_declare(f, &one), ES_OK);
+  }
+  es_status st = es_h5_flush(f);
+  for (int i = 0; i < TIMES && st == ES_OK; i++)
+    st = es_h5_write_rows(f, name[0], ES_H5_F64, 0, c->rank == 0 ? ROWS : 0, x);
+  if (st == ES_OK) st = es_h5_flush(f);
+  for (int i = 0; i < SERIES && st == ES_OK; i++)
+    st = es_h5_attr_string(f, name[i], "units", "km");
+  if (st == ES_OK) st = es_h5_group(f, "/steps", "made at the end");
+  assert_int_equal(st, ES_OK);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  drop(c, path);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows),
       cmocka_unit_test(slabs),
       cmocka_unit_test(types_and_labels),
       cmocka_unit_test(refusals),
+      cmocka_unit_test(caches_stay_equal),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

@@ -85,13 +85,30 @@ static es_status check_file(const es_comm *c, const char *path, bool write) {
   return es_collective_error_agree(c, &n);
 }
 
+/* Every rank has a cache of the metadata, and which entries are in it must be the same on
+ * all ranks: collective calls read a missing one together. By default HDF5 adapts the
+ * size of a cache to its rank's own accesses (rank 0 writes most rows, so it has more of
+ * them) and drops what was not used for a while; a later collective call then waits
+ * for ever. So sizes are fixed, and nothing that is being written leaves a cache. */
+static herr_t fix_metadata_cache(hid_t access, bool write) {
+  H5AC_cache_config_t cache = {.version = H5AC__CURR_CACHE_CONFIG_VERSION};
+  if (H5Pget_mdc_config(access, &cache) < 0) return -1;
+  cache.set_initial_size = true;
+  cache.initial_size = cache.max_size;
+  cache.incr_mode = H5C_incr__off;
+  cache.flash_incr_mode = H5C_flash_incr__off;
+  cache.decr_mode = H5C_decr__off;
+  cache.evictions_enabled = !write;
+  return H5Pset_mdc_config(access, &cache);
+}
+
 /* Written in HDF5 1.8's format; read in any. */
 static hid_t access_plist(const es_comm *c, bool write) {
   const hid_t p = H5Pcreate(H5P_FILE_ACCESS);
   if (p < 0) return p;
   if (H5Pset_fapl_mpio(p, c->mpi, MPI_INFO_NULL) >= 0 &&
       H5Pset_coll_metadata_write(p, true) >= 0 &&
-      H5Pset_all_coll_metadata_ops(p, true) >= 0 &&
+      H5Pset_all_coll_metadata_ops(p, true) >= 0 && fix_metadata_cache(p, write) >= 0 &&
       H5Pset_libver_bounds(p, H5F_LIBVER_V18,
                            write ? H5F_LIBVER_V18 : H5F_LIBVER_LATEST) >= 0) {
     return p;
