@@ -25,8 +25,9 @@ layers='
 9a predict   initial_prediction
 9b solved    kernel_machine linear_model solved_params
 10 bench     bench
-11 command   command
-12 main
+11 sweep     sweep
+12 command   command
+13 main
 '
 level_of_folder() { awk -v f="$1" '$2 == f { print $1; exit }' <<< "$layers"; }
 level_of_header() {
@@ -34,7 +35,7 @@ level_of_header() {
 }
 level_of_file() {
   case $1 in
-    src/main.c) echo 12 ;;
+    src/main.c) echo 13 ;;
     src/*) level_of_folder "$(cut -d/ -f2 <<< "$1")" ;;
     *) level_of_header "$(basename "$1" .h)" ;;
   esac

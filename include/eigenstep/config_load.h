@@ -11,6 +11,13 @@
 es_status es_config_load(const es_job *job, const char *path, int argc, char *const *argv,
                          es_config **cfg);
 
+/** Collective. The text of a file that rank 0 reads, on all ranks; freed by the caller.
+ *  @return ES_OK; ES_ECONFIG (no such file, more than 1 MiB, a zero byte), ES_ENOMEM */
+es_status es_config_text_of(const es_comm *c, const char *path, char **text);
+
+/** May "section.key" differ from the checkpoint when a run is resumed? */
+bool es_config_may_change(const char *key);
+
 /** Refuse a configuration that would make another run than `stored`, the parameters in a
  *  checkpoint: all but lengths, cadences, thread counts and the place of the data must
  *  agree. *longer becomes true where run.steps differs.

@@ -27,6 +27,8 @@ typedef struct es_run_cost {
  *  @return ES_OK, ES_ECONFIG (the network cannot be built), ES_ENOMEM */
 es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
                          es_run_cost *cost);
+/** Bytes of a rank in all, at least. */
+double es_run_cost_memory(const es_run_cost *cost);
 /** Print it with what it follows from: data, network, batch, probe and process grid. */
 void es_run_cost_print(const es_settings *s, const es_assembly *p, int ranks,
                        const es_run_cost *cost);

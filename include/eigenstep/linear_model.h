@@ -7,6 +7,15 @@
 #include "eigenstep/shape.h"
 #include "eigenstep/solved_params.h"
 
+/** What eigenstep linear takes with views of one shape. */
+typedef struct es_linear_cost {
+  double bytes;     /**< of a rank */
+  double decompose; /**< operations of all ranks for the eigenpairs */
+  double step;      /**< operations of a step of the simulation */
+} es_linear_cost;
+/** Not collective. */
+es_linear_cost es_linear_cost_of(const es_linear_params *p, es_shape view, int ranks);
+
 /** Print what eigenstep linear would take on `ranks` ranks with views of this shape. */
 void es_linear_print_cost(const es_linear_params *p, es_shape view, int ranks);
 

@@ -34,6 +34,20 @@ void es_log(es_log_level level, const char *where, const char *fmt, ...)
  *  tables. */
 void es_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/** The same on the terminal alone, on any rank. */
+void es_print_terminal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** What es_log_enter has replaced. */
+typedef struct es_log_scope {
+  int rank;
+  bool quiet;
+} es_log_scope;
+/** From here on this process is `rank` among those of one run of several, and only
+ *  warnings that concern this rank alone reach the terminal; the log file has all lines
+ *  as before. Errors recorded so far are forgotten. es_log_leave ends it. */
+es_log_scope es_log_enter(int rank);
+void es_log_leave(es_log_scope before);
+
 /** Suppress (true) or restore (false) the errors of the calling thread: for work done in
  *  advance, such as prefetching, that is repeated with errors enabled when its result is
  *  needed. */

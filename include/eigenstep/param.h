@@ -91,6 +91,20 @@ void es_config_destroy(es_config **cfg);
  *  @return ES_ECONFIG with the line number on a syntax error or a key given twice. */
 es_status es_config_read_text(es_config *cfg, const char *text, const char *origin);
 
+/** A line "key = value" of INI text, trimmed and without its comment. */
+typedef struct es_ini_line {
+  const char *origin; /**< of the text, and ... */
+  int line;           /**< ... the number of the line, for messages */
+  const char *section, *key, *value;
+} es_ini_line;
+typedef es_status es_ini_visit(void *ctx, const es_ini_line *at);
+
+/** Call visit for each line of INI text in the dialect of es_config_read_text, whatever
+ *  its keys; ends with the first status that is not ES_OK.
+ *  @return that status; ES_ECONFIG on a syntax error, ES_ENOMEM */
+es_status es_ini_read(const char *text, const char *origin, es_ini_visit *visit,
+                      void *ctx);
+
 /** Apply one override "section.key=value"; later ones replace earlier ones.
  *  @return ES_OK, ES_ECONFIG (malformed), ES_ENOMEM */
 es_status es_config_set(es_config *cfg, const char *assignment);
@@ -104,6 +118,10 @@ es_status es_config_default(es_config *cfg, const char *key, const char *value);
  *  values given under a former name (param_alias.c), which set the present parameter.
  *  @return ES_OK or ES_ECONFIG */
 es_status es_config_check(const es_config *cfg, const es_section *sections, size_t n);
+
+/** Is "section.key" a parameter, under its present name? Otherwise the message suggests
+ *  the nearest name. @return ES_OK, ES_ECONFIG */
+es_status es_config_check_key(const char *key, const es_section *sections, size_t n);
 
 /** Fill out[size] from the given values of `section`, marking them as used; the other
  *  fields from the struct `base`, or from the defaults if it is NULL.
@@ -139,6 +157,18 @@ void es_config_unused(const es_config *cfg,
 void es_config_each(const es_config *cfg, const es_section *sections, size_t n,
                     void (*visit)(void *ctx, const char *key, const char *value),
                     void *ctx);
+
+/** The text of a value of "section.key" in one form for all ways to write it: "1e-3" and
+ *  "0.001" both give "0.001". What is no value of the key's type stays as it is, cut to
+ *  size. */
+void es_config_canonical(const char *key, const char *text, const es_section *sections,
+                         size_t n, char out[ES_STRING_MAX]);
+
+/** As es_config_each, for the keys whose effective value is not the default; values in
+ *  their canonical form. */
+void es_config_each_changed(const es_config *cfg, const es_section *sections, size_t n,
+                            void (*visit)(void *ctx, const char *key, const char *value),
+                            void *ctx);
 
 /** Split "a, b,c" into at most `max` trimmed items; "" and "none" give 0 items.
  *  @param key  name of the parameter, for messages

@@ -22,6 +22,7 @@ static struct {
   int rank;
   es_log_level level;
   bool all_ranks;
+  bool quiet; /* see es_log_enter */
   FILE *file;
   char last_error[TEXT_SIZE];
   char deferred[TEXT_SIZE], deferred_where[128]; /* see es_log_deferred */
@@ -39,6 +40,24 @@ void es_log_setup(int rank, es_log_level level, bool all_ranks) {
   state.rank = rank;
   state.level = level;
   state.all_ranks = all_ranks;
+  pthread_mutex_unlock(&state.lock);
+}
+
+es_log_scope es_log_enter(int rank) {
+  pthread_mutex_lock(&state.lock);
+  const es_log_scope before = {state.rank, state.quiet};
+  state.rank = rank;
+  state.quiet = true;
+  state.last_error[0] = state.deferred[0] = '\0';
+  pthread_mutex_unlock(&state.lock);
+  return before;
+}
+
+void es_log_leave(es_log_scope before) {
+  pthread_mutex_lock(&state.lock);
+  state.rank = before.rank;
+  state.quiet = before.quiet;
+  state.deferred[0] = '\0';
   pthread_mutex_unlock(&state.lock);
 }
 
@@ -84,6 +103,7 @@ static void put_terminal(es_log_level level, const char *where, const char *text
   const char *prefix =
       level == ES_LOG_ERROR ? "eigenstep: error: " : "eigenstep: warning: ";
   const bool loud = level <= ES_LOG_WARNING;
+  if (state.quiet && level != ES_LOG_LOCAL) return;
   char rank[32] = "", function[140], line[LINE_SIZE];
   if (state.rank != 0) snprintf(rank, sizeof rank, "[rank %d] ", state.rank);
   if (loud)
@@ -144,10 +164,22 @@ void es_print(const char *fmt, ...) {
   memcpy(text + strlen(text), "\n", 2);
 
   pthread_mutex_lock(&state.lock);
-  put_line(stdout, text);
+  if (!state.quiet) put_line(stdout, text);
   if (state.file != NULL) put_line(state.file, text);
   pthread_mutex_unlock(&state.lock);
   errno = saved;
+}
+
+void es_print_terminal(const char *fmt, ...) {
+  char text[TEXT_SIZE + 1];
+  va_list args;
+  va_start(args, fmt);
+  format(text, fmt, args);
+  va_end(args);
+  memcpy(text + strlen(text), "\n", 2);
+  pthread_mutex_lock(&state.lock);
+  put_line(stdout, text);
+  pthread_mutex_unlock(&state.lock);
 }
 
 const char *es_log_deferred(void) {

@@ -87,9 +87,8 @@ const char *es_config_given(const es_config *cfg, const char *section, const cha
   return given != NULL ? given->value : NULL;
 }
 
-/** The table row of a full key, NULL if unknown; *section: the section it belongs to. */
-static const es_param *find_row(const es_section *sections, size_t n, const char *key,
-                                const es_section **section) {
+const es_param *es_param_find(const es_section *sections, size_t n, const char *key,
+                              const es_section **section) {
   for (size_t i = 0; i < n; i++) {
     const size_t length = strlen(sections[i].name);
     if (strncmp(key, sections[i].name, length) != 0 || key[length] != '.') continue;
@@ -138,6 +137,12 @@ static es_status refuse_unknown(const char *key, const es_section *sections, siz
   return st;
 }
 
+es_status es_config_check_key(const char *key, const es_section *sections, size_t n) {
+  const es_section *section;
+  if (es_param_find(sections, n, key, &section) != NULL) return ES_OK;
+  return refuse_unknown(key, sections, n);
+}
+
 es_status es_config_check(const es_config *cfg, const es_section *sections, size_t n) {
   union {
     int64_t i;
@@ -150,7 +155,7 @@ es_status es_config_check(const es_config *cfg, const es_section *sections, size
   for (size_t i = 0; i < cfg->n; i++) {
     const es_given *given = &cfg->given[i];
     const es_section *section;
-    const es_param *row = find_row(sections, n, given->key, &section);
+    const es_param *row = es_param_find(sections, n, given->key, &section);
     if (row == NULL) return refuse_unknown(given->key, sections, n);
     ES_TRY(es_param_parse(section->name, row, given->value, &any));
     if (given->was != NULL)

@@ -34,6 +34,10 @@ es_status es_config_put(es_config *cfg, const char *given, const char *value, in
  *  NULL: it is none, nothing was changed */
 const char *es_param_rename(char *key);
 
+/** The table row of a full key, NULL if unknown; *section: the section it belongs to. */
+const es_param *es_param_find(const es_section *sections, size_t n, const char *key,
+                              const es_section **section);
+
 /** "section.name" into key[ES_KEY_MAX]. */
 void es_config_key(const char *section, const char *name, char *key);
 

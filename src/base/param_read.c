@@ -16,7 +16,8 @@
 enum { LINE_SIZE = 4096, NAME_SIZE = 50 /* libinih's buffer for a section */ };
 
 typedef struct reader {
-  es_config *cfg;
+  es_ini_visit *visit;
+  void *ctx;
   const char *origin;
   const char *next; /**< text not yet read */
   int line;
@@ -37,14 +38,14 @@ static bool is_blank(char c) {
 
 /** The start of a comment, '#' or ';' at the start of a line or after a blank; NULL if
  *  there is none. */
-static char *find_comment(char *text) {
-  for (char *c = text; *c != '\0'; c++)
+static const char *find_comment(const char *text) {
+  for (const char *c = text; *c != '\0'; c++)
     if ((*c == '#' || *c == ';') && (c == text || is_blank(c[-1]))) return c;
   return NULL;
 }
 
 /** Can an INI line hold this value? Required, so that run.ini can be read again. */
-static bool is_storable(char *value) {
+static bool is_storable(const char *value) {
   return strpbrk(value, "\n\r") == NULL && find_comment(value) == NULL;
 }
 
@@ -81,8 +82,8 @@ static es_status load_line(reader *r) {
   memcpy(r->text, r->next, n);
   r->text[n] = '\0';
   r->next += n + (r->next[n] == '\n');
-  char *comment = find_comment(r->text);
-  if (comment != NULL) *comment = '\0';
+  const char *comment = find_comment(r->text);
+  if (comment != NULL) r->text[comment - r->text] = '\0';
   char *start = es_trim(r->text);
   memmove(r->text, start, strlen(start) + 1);
   return r->text[0] == '[' ? check_section(r) : ES_OK;
@@ -98,49 +99,70 @@ static char *next_line(char *buffer, int size, void *stream) {
   return buffer;
 }
 
-static es_status store(reader *r, const char *section, const char *name) {
-  char key[ES_KEY_MAX];
-  ES_CHECK(*section != '\0', ES_ECONFIG,
-           "%s:%d: got '%.80s' before any section, expected a [section] line first",
-           r->origin, r->line, name);
-  ES_CHECK(is_name(name) && strlen(section) + strlen(name) + 2 <= ES_KEY_MAX, ES_ECONFIG,
-           "%s:%d: got key '%.80s', expected letters, digits, '_', '-' and '.'",
-           r->origin, r->line, name);
-  es_config_key(section, name, key);
-  es_param_rename(key);
-  const es_given *old = es_config_find(r->cfg, key);
-  ES_CHECK(old == NULL || old->source != r->cfg->sources, ES_ECONFIG,
-           "%s:%d: got '%s' a second time, expected each key once", r->origin, r->line,
-           key);
-  char *value = es_trim(strpbrk(r->text, "=:") + 1);
-  ES_CHECK(
-      is_storable(value), ES_ECONFIG,
-      "%s:%d: got '%.80s', expected a blank before the comment, or a value that does "
-      "not start with '#' or ';'",
-      r->origin, r->line, r->text);
-  es_config_key(section, name, key);
-  return es_config_put(r->cfg, key, value, r->cfg->sources);
+/* The key and value of the reader's line, for the caller. */
+static es_status pass_on(reader *r, const char *section) {
+  char key[LINE_SIZE];
+  char *const separator = strpbrk(r->text, "=:");
+  snprintf(key, sizeof key, "%.*s", (int) (separator - r->text), r->text);
+  const es_ini_line line = {.origin = r->origin,
+                            .line = r->line,
+                            .section = section,
+                            .key = es_trim(key),
+                            .value = es_trim(separator + 1)};
+  return r->visit(r->ctx, &line);
 }
 
 /** Callback of libinih: returns 1 to continue, 0 on error. */
 static int on_value(void *user, const char *section, const char *name,
                     const char *value) {
   reader *r = user;
-  (void) value; /* possibly truncated: store() reads r->text */
-  r->status = store(r, section, name);
+  (void) value; /* possibly truncated: pass_on reads r->text */
+  (void) name;  /* so is the key */
+  r->status = pass_on(r, section);
   return r->status == ES_OK;
 }
 
-es_status es_config_read_text(es_config *cfg, const char *text, const char *origin) {
+es_status es_ini_read(const char *text, const char *origin, es_ini_visit *visit,
+                      void *ctx) {
   static const char bom[] = "\xEF\xBB\xBF";
-  reader r = {.cfg = cfg, .origin = origin, .next = text};
+  reader r = {.visit = visit, .ctx = ctx, .origin = origin, .next = text};
   if (strncmp(text, bom, sizeof bom - 1) == 0) r.next += sizeof bom - 1;
-  cfg->sources++;
   const int rc = ini_parse_stream(next_line, &r, on_value, &r);
   if (r.status != ES_OK) return r.status;
   ES_CHECK(rc >= 0, ES_ENOMEM, "%s: out of memory while parsing (libinih)", origin);
   ES_CHECK(rc == 0, ES_ECONFIG, "%s:%d: expected [section] or key = value", origin, rc);
   return ES_OK;
+}
+
+/** A line of a configuration. */
+static es_status store(void *ctx, const es_ini_line *at) {
+  es_config *const cfg = ctx;
+  char key[ES_KEY_MAX];
+  ES_CHECK(*at->section != '\0', ES_ECONFIG,
+           "%s:%d: got '%.80s' before any section, expected a [section] line first",
+           at->origin, at->line, at->key);
+  ES_CHECK(is_name(at->key) && strlen(at->section) + strlen(at->key) + 2 <= ES_KEY_MAX,
+           ES_ECONFIG,
+           "%s:%d: got key '%.80s', expected letters, digits, '_', '-' and '.'",
+           at->origin, at->line, at->key);
+  es_config_key(at->section, at->key, key);
+  es_param_rename(key);
+  const es_given *old = es_config_find(cfg, key);
+  ES_CHECK(old == NULL || old->source != cfg->sources, ES_ECONFIG,
+           "%s:%d: got '%s' a second time, expected each key once", at->origin, at->line,
+           key);
+  ES_CHECK(is_storable(at->value), ES_ECONFIG,
+           "%s:%d: got '%.80s = %.80s', expected a blank before the comment, or a value "
+           "that does "
+           "not start with '#' or ';'",
+           at->origin, at->line, at->key, at->value);
+  es_config_key(at->section, at->key, key);
+  return es_config_put(cfg, key, at->value, cfg->sources);
+}
+
+es_status es_config_read_text(es_config *cfg, const char *text, const char *origin) {
+  cfg->sources++;
+  return es_ini_read(text, origin, store, cfg);
 }
 
 es_status es_config_set(es_config *cfg, const char *assignment) {

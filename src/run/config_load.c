@@ -32,8 +32,7 @@ done:
   return st;
 }
 
-/* Rank 0's file on every rank. */
-static es_status shared_file(const es_comm *c, const char *path, char **text) {
+es_status es_config_text_of(const es_comm *c, const char *path, char **text) {
   char *t = NULL;
   es_status st = c->rank == 0 ? read_file(path, &t) : ES_OK;
   ES_TRY(es_comm_agree(c, st));
@@ -54,7 +53,7 @@ static es_status fill(const es_job *job, const char *path, int argc, char *const
                       es_config *cfg) {
   if (strcmp(path, "-") != 0) {
     char *text = NULL;
-    ES_TRY(shared_file(job->comm, path, &text));
+    ES_TRY(es_config_text_of(job->comm, path, &text));
     const es_status st = es_config_read_text(cfg, text, path);
     es_free(&text);
     ES_TRY(st);

@@ -13,13 +13,17 @@ static const char *const free_keys[] = {
     "backend.plans", "ckpt.every",    "ckpt.keep"};
 enum { FREE = sizeof free_keys / sizeof free_keys[0] };
 
+bool es_config_may_change(const char *key) {
+  for (int i = 0; i < FREE; i++)
+    if (strcmp(free_keys[i], key) == 0) return true;
+  return false;
+}
+
 static bool is_free(const char *section, const char *line) {
   char key[192];
   const int width = (int) strcspn(line, " =");
   snprintf(key, sizeof key, "%s.%.*s", section, width, line);
-  for (int i = 0; i < FREE; i++)
-    if (strcmp(free_keys[i], key) == 0) return true;
-  return false;
+  return es_config_may_change(key);
 }
 
 static void list_free(char *text, size_t size) {

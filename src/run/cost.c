@@ -86,6 +86,13 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
   return ES_OK;
 }
 
+double es_run_cost_memory(const es_run_cost *c) {
+  const double net =
+      (double) (c->net.parameter_bytes + c->net.activation_bytes + c->net.passing_bytes);
+  return net + c->moments + c->eval_net + c->loss + c->preconditioner + c->batches +
+         c->snapshot;
+}
+
 static void print_bytes(const char *what, double bytes) {
   es_print("  %-34s %12.1f MB", what, 1e-6 * bytes);
 }
@@ -113,11 +120,7 @@ static void print_memory(const es_assembly *p, const es_run_cost *c) {
   if (c->preconditioner > 0) print_bytes("preconditioner", c->preconditioner);
   print_bytes("batches (current and next)", c->batches);
   print_bytes("snapshot (D x D block-cyclic)", c->snapshot);
-  print_bytes(
-      "together, at least",
-      (double) (c->net.parameter_bytes + c->net.activation_bytes + c->net.passing_bytes) +
-          c->moments + c->eval_net + c->loss + c->preconditioner + c->batches +
-          c->snapshot);
+  print_bytes("together, at least", es_run_cost_memory(c));
 }
 
 static int nearest_square(int ranks) {

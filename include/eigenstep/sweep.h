@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file sweep.h  Many runs of one command: a base file and what varies. */
+#ifndef ES_SWEEP_H
+#define ES_SWEEP_H
+
+#include "eigenstep/provenance.h"
+
+/** Section [sweep] of a sweep's file; the keys with a dot beside them are its axes. */
+typedef struct es_sweep_params {
+  es_string base;
+  int command; /**< index into es_sweep_commands */
+  int64_t ranks;
+  es_string table, seeds, skip;
+  double stale, report;
+} es_sweep_params;
+extern const es_param es_sweep_table[];
+extern const char *const es_sweep_commands[];
+
+enum { ES_SWEEP_NO_TASK = -1 };
+
+/** What to do with a sweep. All borrowed. */
+typedef struct es_sweep_options {
+  const char *path; /**< SWEEP.ini */
+  int argc;
+  char *const *argv;    /**< "section.key=value": for all runs, or of section [sweep] */
+  int64_t task;         /**< only the run of this number, modulo the number of runs */
+  bool dry_run, status; /**< print what there is to do, what has been done */
+  bool retry, accept;   /**< runs that failed again; a base file that has changed */
+  /** Collective over job->comm. Run a sub-command with these arguments. */
+  es_status (*start)(const es_job *job, const char *command, int argc, char *const *argv);
+} es_sweep_options;
+
+/** Collective. Take runs of the sweep, on groups of sweep.ranks ranks, until none is left
+ *  to take: those that nobody has begun, that were interrupted, or whose job has died.
+ *  Any number of jobs may do so at once. Writes sweep.csv and sweep.h5 at the end.
+ *  @return ES_OK; ES_STOPPED (a signal, or a file `stop` in the sweep's folder); ES_EIO
+ *          (all that could be done is done, but some run has failed, or a file cannot be
+ *          written); ES_ECONFIG (nothing was begun): the same on all ranks */
+es_status es_sweep_make(const es_job *job, const es_sweep_options *o);
+
+#endif

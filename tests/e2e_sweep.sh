@@ -1,0 +1,180 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_sweep.sh  eigenstep sweep: each run once, whatever is killed and however many jobs
+# work on it; interrupted trainings resume; a failed run is recorded; bad input is refused.
+set -u
+. "$srcdir/tests/e2e.sh"
+cd "$work" || exit 99
+
+cat > base.ini <<'EOF'
+[run]
+seed = 1
+[output]
+dir = grid
+[linear]
+sample = 60
+dim = 4
+steps = 40000
+rows = 50
+EOF
+cat > grid.ini <<'EOF'
+[sweep]
+base = base.ini
+command = linear
+linear.alpha = 1e-6, 1e-4, 1e-2
+seeds = 1:2
+report = 0.5
+EOF
+
+alone() { timeout 300 "$EIGENSTEP" "$@"; }                   # on one rank, without mpirun
+# All of $tiny but what the trainings below vary.
+small=$(tr ' \n' '\n\n' <<< "$tiny" | grep -vE '^(optim.lr|batch.pairs)=' | tr '\n' ' ')
+field() { sed -n "s/^$2 = //p" "$1"; }                      # field FILE KEY
+count() { grep -l "^state = $1" "$2"/*.state 2> /dev/null | wc -l; }
+claims() { find "$1/queue" -name '*.[0-9]*' ! -name 'clock*' | wc -l; }
+all_done() { # all_done DIR RUNS
+  [ "$(count DONE "$1")" = "$2" ] || fail "$1: $(count DONE "$1") of $2 runs done"
+  [ "$(sed 1d "$1/sweep.csv" | grep -c ',DONE,')" = "$2" ] || fail "$1: sweep.csv"
+  h5ls "$1/sweep.h5/step" > /dev/null 2>&1 || fail "$1: sweep.h5 has no /step"
+  local s
+  for s in "$1"/*.state; do
+    [ "$(cat "${s%.state}/STATUS")" = DONE ] || fail "${s%.state} is not DONE"
+  done
+}
+
+# A plan: nothing is written.
+launch 1 sweep grid.ini --dry-run > out 2> err || fail "dry run ended with $?"
+[ "$(grep -c PENDING out)" = 6 ] || fail "dry run does not show 6 runs"
+[ ! -e grid ] || fail "the dry run wrote something"
+
+# Killed: the same command goes on with what is missing.
+$MPIRUN $MPIRUN_FLAGS -n 2 "$EIGENSTEP" sweep grid.ini > out 2>&1 &
+job=$!
+for _ in $(seq 200); do
+  [ "$(count DONE grid)" -ge 2 ] && break
+  sleep 0.05
+done
+pkill -9 -P "$job"; kill -9 "$job" 2> /dev/null; wait "$job" 2> /dev/null
+before=$(count DONE grid)
+[ "$before" -lt 6 ] || echo "note: all runs were done before the kill"
+grep -l '^state = DONE' grid/*.state > first
+for s in $(cat first); do stat -c '%n %i %Y' "${s%.state}/trajectory.h5"; done > times
+launch 2 sweep grid.ini > out 2> err || fail "the restarted sweep ended with $?: $(cat err)"
+all_done grid 6
+for s in $(cat first); do stat -c '%n %i %Y' "${s%.state}/trajectory.h5"; done |
+  cmp -s - times || fail "a run that was done was made again"
+for s in $(cat first); do
+  [ "$(field "$s" generation)" = 1 ] || fail "$s was claimed again"
+done
+[ "$(claims grid)" -le 8 ] || fail "$(claims grid) claims for 6 runs and one kill of 2"
+launch 2 sweep grid.ini > out 2> err || fail "a sweep that is done ended with $?"
+[ "$(claims grid)" -le 8 ] || fail "a sweep that was done made runs"
+
+# Two jobs at once, without knowing of each other.
+for k in 1 2; do
+  alone sweep grid.ini output.dir=both > "out$k" 2> "err$k" &
+done
+wait
+alone sweep grid.ini output.dir=both > out 2> err || fail "two jobs: $(cat err1 err2)"
+all_done both 6
+[ "$(claims both)" = 6 ] || fail "two jobs made $(claims both) claims for 6 runs"
+[ "$(sed -n 's/^job = //p' both/*.state | sort -u | wc -l)" = 2 ] ||
+  fail "one of two jobs did all the work"
+
+# Array tasks: any six numbers in a row are the six runs.
+for k in 1 2 3 4 5 6; do
+  alone sweep --task "$k" grid.ini output.dir=array > out 2> err ||
+    fail "task $k: $(cat err)"
+  [ "$(count DONE array)" = "$k" ] || fail "task $k: $(count DONE array) runs are done"
+done
+all_done array 6
+
+# A run deleted by hand is made again, and a summary that is open elsewhere is replaced.
+gone=$(find array -name 'alpha=*_seed=2' -type d | head -n 1)
+rm -r "$gone"
+exec 9< array/sweep.h5; flock -x 9
+alone sweep grid.ini output.dir=array > out 2> err || fail "deleted run: $(cat err)"
+exec 9<&-
+all_done array 6
+[ "$(claims array)" = 7 ] || fail "deleted run: $(claims array) claims, not 7"
+
+# Trainings: a failing value is recorded with its sentence, the others are made, each on
+# two ranks; one that was killed resumes from its checkpoint.
+cat > train.ini <<EOF
+[sweep]
+base = -
+ranks = 2
+optim.lr, optim.name = (3e-3, sgd), (1e-2, lars)
+batch.pairs = 24, 0
+skip = batch.pairs = 0 and optim.name = lars
+[output]
+dir = nets
+EOF
+rest="ckpt.every=20 run.steps=400 run.log_every=20 spectrum.every=200"
+$MPIRUN $MPIRUN_FLAGS -n 2 "$EIGENSTEP" sweep train.ini $small batch.pairs=24 $rest \
+  output.dir=cut > out 2>&1 &
+job=$!
+for _ in $(seq 400); do
+  [ -e cut/lr=0.003_name=sgd/ckpt/latest ] && break
+  sleep 0.05
+done
+pkill -9 -P "$job"; kill -9 "$job" 2> /dev/null; wait "$job" 2> /dev/null
+launch 2 sweep train.ini $small batch.pairs=24 $rest output.dir=cut > out 2> err ||
+  fail "trainings after a kill ended with $?: $(cat err)"
+all_done cut 2
+grep -q 'resumed at step' cut/*/log.txt || fail "no run was resumed after the kill"
+tail -n 1 cut/lr=0.003_name=sgd/timesteps.txt | grep -q '^ *400 ' ||
+  fail "the resumed run has not made its 400 steps"
+
+launch 2 sweep train.ini $small > out 2> err
+[ $? = 1 ] || fail "a sweep with a failed run ended with $?"
+[ "$(count DONE nets)" = 2 ] && [ "$(count FAILED nets)" = 1 ] ||
+  fail "one of three runs should have failed: $(grep -h ^state nets/*.state)"
+grep -q 'FAILED,"*batch.pairs: got 0, expected' nets/sweep.csv ||
+  fail "sweep.csv lacks the sentence of the failed run"
+launch 2 sweep --status train.ini $small > out 2> err || fail "--status: $(cat err)"
+grep -q 'FAILED .*batch.pairs: got 0' out || fail "--status lacks the failed run"
+launch 2 sweep --retry failed train.ini $small > out 2> err
+[ "$(grep -h '^generation' nets/*pairs=0.state)" = 'generation = 2' ] ||
+  fail "--retry failed did not run the failed one again"
+# more steps extend the runs that are done
+launch 2 sweep train.ini $small run.steps=15 batch.pairs=24 output.dir=nets > out 2> err ||
+  fail "longer runs: $(cat err)"
+for s in nets/*pairs=24; do
+  tail -n 1 "$s/timesteps.txt" | grep -q '^ *15 ' || fail "$s was not extended to step 15"
+done
+
+# What is refused, before anything is begun: status 2 and one sentence.
+refused() { # refused PATTERN ARGUMENT...
+  local pattern=$1; shift
+  alone sweep "$@" > out 2> err
+  [ $? = 2 ] || fail "sweep $*: not refused ($(cat err))"
+  [ "$(grep -c 'error:' err)" = 1 ] || fail "sweep $*: $(grep -c error: err) errors"
+  grep -qE "$pattern" err || fail "sweep $*: got '$(cat err)', expected /$pattern/"
+}
+ini() { printf '[sweep]\nbase = base.ini\ncommand = linear\n%b\n' "$1" > bad.ini; }
+ini 'linear.alhpa = 1, 2';                refused "did you mean 'linear.alpha'" bad.ini
+ini 'linear.alpha =';                     refused 'axis linear.alpha: got no value' bad.ini
+ini 'linear.alpha = 1e-3, 0.001';         refused 'same run twice' bad.ini output.dir=x
+ini 'linear.alpha = 1, 2\nskip = linear.alpha > 0'; refused 'all 2 runs' bad.ini output.dir=x
+ini 'rank = 2';                           refused "did you mean 'sweep.ranks'" bad.ini
+ini 'output.dir = a, b';                  refused 'grid.*|folder' bad.ini output.dir=grid
+ini 'ranks = 3\nlinear.alpha = 1, 2';     refused 'sweep.ranks: got 3' bad.ini output.dir=x
+ini 'linear.alpha = (1, 2';               refused 'parentheses' bad.ini
+ini 'seeds = 5:1';                        refused 'sweep.seeds' bad.ini
+ini 'skip = run.seed ~ 1';                refused 'sweep.skip' bad.ini
+ini 'table = none.tsv';                   refused 'none.tsv' bad.ini
+ini 'linear.alpha = 1, 2';                refused 'belongs to another sweep' bad.ini
+refused "expected failed" grid.ini --retry all
+refused "got 'x'" grid.ini --task x
+mkdir full; touch full/file
+refused 'not the folder of a sweep' grid.ini output.dir=full
+sed -i 's/^sample = 60/sample = 61/' base.ini
+refused 'linear.sample is 61, was 60' grid.ini
+alone sweep grid.ini --dry-run --accept > out 2> err || fail "--accept: $(cat err)"
+[ "$(grep -c PENDING out)" = 6 ] || fail "another base file makes other runs"
+printf 'linear.alpha\trun.seed\n1e-3\t1\n1e-2\t2\n' > runs.tsv
+ini 'table = runs.tsv'
+alone sweep --dry-run bad.ini output.dir=t > out 2> err || fail "table: $(cat err)"
+grep -q 'PENDING.* alpha=0.01_seed=2$' out || fail "table: $(cat out)"
+finish

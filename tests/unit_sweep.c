@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file unit_sweep.c  Sweeps: axes, conditions, names, identities, states and claims. */
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "eigenstep/log.h"
+#include "eigenstep/mem.h"
+#include "sweep/axis.h"
+#include "sweep/claim.h"
+#include "sweep/condition.h"
+#include "sweep/run_name.h"
+#include "sweep/run_state.h"
+
+/* Values of an axis, point by point: "a,b;c,d". */
+static void expect_axis(es_axis *a, int keys, const char *expected) {
+  char got[512] = "";
+  assert_int_equal(a->key.n, keys);
+  assert_int_equal(a->value.n, a->points * keys);
+  for (int i = 0; i < a->value.n; i++) {
+    strcat(got, i == 0 ? "" : i % keys == 0 ? ";" : "|");
+    strcat(got, a->value.word[i]);
+  }
+  assert_string_equal(got, expected);
+  es_axis_free(a);
+}
+
+static void axes_are_lists_and_tuples(void **state) {
+  (void) state;
+  es_axis a = {.points = 0};
+  assert_int_equal(es_axis_parse("optim.lr", "1e-3,  3e-3 ,1e-2", "f:1", &a), ES_OK);
+  expect_axis(&a, 1, "1e-3;3e-3;1e-2");
+  assert_int_equal(es_axis_parse("projector.widths", "(64), (64, 32), 16", "f:1", &a),
+                   ES_OK);
+  expect_axis(&a, 1, "64;64, 32;16");
+  assert_int_equal(
+      es_axis_parse("optim.name, optim.lr", "(sgd, 1), ( lars , 2)", "f:1", &a), ES_OK);
+  expect_axis(&a, 2, "sgd|1;lars|2");
+  assert_int_equal(es_axis_parse("a.b, c.d", "(1, (2, 3)), ((4), 5)", "f:1", &a), ES_OK);
+  expect_axis(&a, 2, "1|2, 3;4|5");
+  assert_int_equal(es_axis_seeds("1:3, 7", "f", &a), ES_OK);
+  expect_axis(&a, 1, "1;2;3;7");
+}
+
+static void bad_axes_are_refused(void **state) {
+  (void) state;
+  static const char *const bad[][2] = {{"a.b", ""},
+                                       {"a.b", "  "},
+                                       {"a.b", "1,,2"},
+                                       {"a.b", "1, 2,"},
+                                       {"a.b", "(1, 2"},
+                                       {"a.b", "1), 2"},
+                                       {"a.b, c.d", "1"},
+                                       {"a.b, c.d", "(1), (2)"},
+                                       {"a.b, c.d", "(1, 2), (1, 2, 3)"},
+                                       {"a.b, ", "(1, 2)"}};
+  es_axis a = {.points = 0};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    if (es_axis_parse(bad[i][0], bad[i][1], "f:1", &a) != ES_ECONFIG)
+      fail_msg("'%s = %s' was not refused", bad[i][0], bad[i][1]);
+    assert_int_equal(a.key.n + a.value.n + a.points, 0);
+  }
+  static const char *const seeds[] = {
+      "", "x", "3:1", "1:", "-1", "1:2:3", "1, ,2", "1:1000000"};
+  for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++)
+    if (es_axis_seeds(seeds[i], "f", &a) != ES_ECONFIG)
+      fail_msg("seeds '%s' were not refused", seeds[i]);
+}
+
+static void tables_have_a_line_a_point(void **state) {
+  (void) state;
+  es_axis a = {.points = 0};
+  assert_int_equal(
+      es_axis_table("# a comment\noptim.lr\tloss.name\r\n1e-3\tbarlow\r\n\n 2 \t x y\n",
+                    "t", &a),
+      ES_OK);
+  expect_axis(&a, 2, "1e-3|barlow;2|x y");
+  assert_int_equal(es_axis_table("a.b\n1", "t", &a), ES_OK);
+  expect_axis(&a, 1, "1");
+  assert_int_equal(es_axis_table("", "t", &a), ES_ECONFIG);
+  assert_int_equal(es_axis_table("a.b\tc.d\n", "t", &a), ES_ECONFIG);
+  assert_int_equal(es_axis_table("a.b\tc.d\n1\n", "t", &a), ES_ECONFIG);
+  assert_int_equal(es_axis_table("a.b\n1\t2\n", "t", &a), ES_ECONFIG);
+}
+
+static const char *value_of(void *ctx, const char *key) {
+  (void) ctx;
+  if (strcmp(key, "a") == 0) return "1e-2";
+  if (strcmp(key, "b") == 0) return "barlow";
+  if (strcmp(key, "w") == 0) return "64,64";
+  if (strcmp(key, "and") == 0) return "7";
+  return NULL;
+}
+
+static void conditions_are_comparisons(void **state) {
+  (void) state;
+  static const struct {
+    const char *text;
+    bool holds;
+  } cases[] = {
+      {"", false},
+      {"a = 0.01", true},
+      {"a == 0.010", true},
+      {"a != 0.01", false},
+      {"a < 0.01", false},
+      {"a <= 0.01", true},
+      {"a>=0.01", true},
+      {"a > 1e-3", true},
+      {"b = barlow", true},
+      {"b=vicreg", false},
+      {"b != vicreg", true},
+      {"b > 1", false}, /* a text has no order */
+      {"w = 64,64", true},
+      {"w = \"64,64\"", true},
+      {"none = 1", false},
+      {"none != 1", false},
+      {"a > 1e-3 and b = barlow", true},
+      {"a > 1 and b = barlow", false},
+      {"a > 1 or b = barlow", true},
+      /* `and` binds more strongly */
+      {"a > 1 and b = x or b = barlow", true},
+      {"b = barlow or a > 1 and b = x", true},
+      {"a > 1 or b = barlow and a > 1", false},
+      {"a > 1 or b = barlow and a < 1", true},
+      {"a > 1 or a > 2 or a > 0", true},
+      {"and = 7 and and > 6", true},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    es_condition c;
+    if (es_condition_parse(cases[i].text, "skip", &c) != ES_OK)
+      fail_msg("'%s' was refused", cases[i].text);
+    if (es_condition_holds(&c, value_of, NULL) != cases[i].holds)
+      fail_msg("'%s': got %d", cases[i].text, !cases[i].holds);
+  }
+}
+
+static void bad_conditions_are_refused(void **state) {
+  (void) state;
+  static const char *const bad[] = {"a",
+                                    "a =",
+                                    "= 1",
+                                    "a = 1 and",
+                                    "a = 1 b",
+                                    "a = 1 or or",
+                                    "a => 1",
+                                    "a =! 1",
+                                    "a < text",
+                                    "a = \"open",
+                                    "a = 1 andb = 2",
+                                    "a === 1",
+                                    "a = 1 xor b = 2"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    es_condition c;
+    if (es_condition_parse(bad[i], "skip", &c) != ES_ECONFIG)
+      fail_msg("'%s' was not refused", bad[i]);
+  }
+}
+
+static void names_are_made_of_what_varies(void **state) {
+  (void) state;
+  char *name = NULL;
+  es_words keys = {0}, values = {0};
+  assert_int_equal(es_sweep_name(&keys, &values, &name), ES_OK);
+  assert_string_equal(name, "run");
+  es_free(&name);
+  es_words_add(&keys, "optim.lr");
+  es_words_add(&values, "0.001");
+  es_words_add(&keys, "optim.name");
+  es_words_add(&values, "sgd");
+  es_words_add(&keys, "loss.name");
+  es_words_add(&values, "../a b/#;\n");
+  es_words_add(&keys, "run.seed");
+  es_words_add(&values, "3");
+  assert_int_equal(es_sweep_name(&keys, &values, &name), ES_OK);
+  assert_string_equal(name, "lr=0.001_optim.name=sgd_loss.name=..-a-b----_seed=3");
+  assert_int_equal(es_sweep_name_extend("0123456789abcdef", &name), ES_OK);
+  assert_non_null(strstr(name, "_seed=3-01234567"));
+  es_free(&name);
+  es_words_free(&keys);
+  es_words_free(&values);
+}
+
+static void states_are_read_as_written(void **state) {
+  const char *const dir = *state;
+  const es_run_state s = {.id = "0123456789abcdef",
+                          .phase = ES_RUN_FAILED,
+                          .generation = 3,
+                          .job = "host.1.2",
+                          .host = "host",
+                          .ranks = 2,
+                          .steps = 100,
+                          .seconds = 12.5,
+                          .reason = "optim.lr: got -1 = bad, expected a number"};
+  es_run_state got;
+  bool found = true, made = false;
+  assert_int_equal(es_run_state_read(dir, "none", &got, &found), ES_OK);
+  assert_false(found);
+  assert_int_equal(es_run_state_create(dir, "a", &s, &made), ES_OK);
+  assert_true(made);
+  assert_int_equal(es_run_state_create(dir, "a", &s, &made), ES_OK);
+  assert_false(made);
+  assert_int_equal(es_run_state_read(dir, "a", &got, &found), ES_OK);
+  assert_true(found);
+  assert_int_equal(got.phase, ES_RUN_FAILED);
+  assert_int_equal(got.generation, 3);
+  assert_int_equal(got.ranks, 2);
+  assert_int_equal(got.steps, 100);
+  assert_string_equal(got.id, s.id);
+  assert_string_equal(got.reason, s.reason);
+  assert_true(got.seconds == 12.5);
+  char path[256];
+  snprintf(path, sizeof path, "%s/a.state", dir);
+  FILE *f = fopen(path, "w");
+  fputs("rubbish\n", f);
+  fclose(f);
+  assert_int_equal(es_run_state_read(dir, "a", &got, &found), ES_EFORMAT);
+}
+
+/* Processes that take one claim at the same moment: exactly one gets it. */
+static void one_of_many_gets_a_claim(void **state) {
+  const char *const dir = *state;
+  enum { RACERS = 8, ROUNDS = 20 };
+  for (int round = 1; round <= ROUNDS; round++) {
+    int winners = 0, go[2];
+    pid_t pid[RACERS];
+    assert_int_equal(pipe(go), 0);
+    for (int i = 0; i < RACERS; i++) {
+      pid[i] = fork();
+      if (pid[i] != 0) continue;
+      es_claim c;
+      char byte;
+      close(go[1]);
+      (void) !read(go[0], &byte, 1); /* until the parent closes it */
+      const es_status st = es_claim_take(dir, "race", round, &c);
+      _exit(st != ES_OK ? 2 : c.fd >= 0);
+    }
+    close(go[0]);
+    close(go[1]);
+    for (int i = 0; i < RACERS; i++) {
+      int status = 0;
+      waitpid(pid[i], &status, 0);
+      assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+      winners += WEXITSTATUS(status);
+    }
+    assert_int_equal(winners, 1);
+  }
+}
+
+static void age(const char *dir, const char *name, int seconds) {
+  char path[256];
+  struct stat s;
+  snprintf(path, sizeof path, "%s/%s", dir, name);
+  assert_int_equal(stat(path, &s), 0);
+  const struct timespec t[2] = {{s.st_mtim.tv_sec - seconds, 0},
+                                {s.st_mtim.tv_sec - seconds, 0}};
+  assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
+}
+
+static es_claim_look look(const char *dir, const char *id) {
+  es_claim_look l;
+  assert_int_equal(es_claim_find(dir, id, 0, 60, &l), ES_OK);
+  return l;
+}
+
+static void claims_live_and_die(void **state) {
+  const char *const dir = *state;
+  es_claim c, d;
+  assert_int_equal(look(dir, "x").life, ES_CLAIM_NONE);
+  assert_int_equal(look(dir, "x").generation, 0);
+  assert_int_equal(es_claim_take(dir, "x", 1, &c), ES_OK);
+  assert_true(c.fd >= 0);
+  assert_int_equal(es_claim_take(dir, "x", 1, &d), ES_OK);
+  assert_true(d.fd < 0);
+  assert_int_equal(look(dir, "x").life, ES_CLAIM_ALIVE);
+  age(dir, "x.1", 20); /* a quarter of 60 s: perhaps */
+  assert_int_equal(look(dir, "x").life, ES_CLAIM_UNSURE);
+  assert_true(es_claim_touch(&c, dir, "x"));
+  assert_int_equal(look(dir, "x").life, ES_CLAIM_ALIVE);
+  age(dir, "x.1", 61); /* silent for too long, though its process lives */
+  assert_int_equal(look(dir, "x").life, ES_CLAIM_DEAD);
+  assert_int_equal(es_claim_take(dir, "x", 2, &d), ES_OK);
+  assert_true(d.fd >= 0);
+  assert_int_equal(look(dir, "x").generation, 2);
+  assert_int_equal(look(dir, "x").life, ES_CLAIM_ALIVE);
+  assert_false(es_claim_touch(&c, dir, "x")); /* the first one sees that it has lost */
+  es_claim_release(&d, true);
+  assert_int_equal(look(dir, "x").generation, 1);
+  es_claim_release(&c, false);
+}
+
+/* The lock goes with the process, so that its host sees at once that it has died. */
+static void a_killed_process_loses_its_claim(void **state) {
+  const char *const dir = *state;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    es_claim c;
+    (void) es_claim_take(dir, "k", 1, &c);
+    for (;;) pause();
+  }
+  while (look(dir, "k").generation == 0) usleep(1000);
+  age(dir, "k.1", 5);
+  assert_int_equal(look(dir, "k").life, ES_CLAIM_ALIVE);
+  kill(pid, SIGKILL);
+  waitpid(pid, NULL, 0);
+  assert_int_equal(look(dir, "k").life, ES_CLAIM_DEAD);
+  age(dir, "k.1", -4); /* just killed: its other processes may still be about */
+  assert_int_equal(look(dir, "k").life, ES_CLAIM_UNSURE);
+}
+
+static int make_dir(void **state) {
+  static char dir[] = "/tmp/unit_sweep.XXXXXX";
+  strcpy(dir, "/tmp/unit_sweep.XXXXXX");
+  *state = mkdtemp(dir);
+  return *state == NULL;
+}
+
+static int remove_dir(void **state) {
+  char path[512];
+  DIR *d = opendir(*state);
+  for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+    snprintf(path, sizeof path, "%s/%s", (char *) *state, e->d_name);
+    unlink(path);
+  }
+  closedir(d);
+  return rmdir(*state);
+}
+
+#define IN_DIR(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(axes_are_lists_and_tuples),
+      cmocka_unit_test(bad_axes_are_refused),
+      cmocka_unit_test(tables_have_a_line_a_point),
+      cmocka_unit_test(conditions_are_comparisons),
+      cmocka_unit_test(bad_conditions_are_refused),
+      cmocka_unit_test(names_are_made_of_what_varies),
+      IN_DIR(states_are_read_as_written),
+      IN_DIR(one_of_many_gets_a_claim),
+      IN_DIR(claims_live_and_die),
+      IN_DIR(a_killed_process_loses_its_claim),
+  };
+  es_log_mute(true);
+  const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  return failed != 0 || es_mem_now() != 0;
+}
