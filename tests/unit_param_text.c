@@ -62,7 +62,7 @@ static void wrong_text_names_its_line(void **state) {
       {"[toy]\nl r = 1\n",
        "run.ini:2: got key 'l r', expected letters, digits, '_', '-' and '.'"},
       {"[toy]\npath =#1\n",
-       "run.ini:2: got 'path =#1', expected a blank before the comment, or a value that "
+       "run.ini:2: got 'path = #1', expected a blank before the comment, or a value that "
        "does not start with '#' or ';'"},
       {"[toy]\n= 1\n",
        "run.ini:2: got key '', expected letters, digits, '_', '-' and '.'"},

@@ -20,7 +20,7 @@ void es_once_own_name(const char *path, char *name, size_t size) {
   snprintf(name, size, "%s.%s.%ld", path, host, (long) getpid());
 }
 
-/* A new file of this process's own; what a former process of this number has left goes. */
+/* A new file of this process; what a former one of its number has left goes. */
 static int open_own(const char *path, char name[PATH]) {
   es_once_own_name(path, name, PATH);
   unlink(name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file once.h  Files that several programs, on several hosts, may write at one time. Not
- *  collective. */
+/** @file once.h  Files that several programs, on several hosts, may write at one time.
+ *  Not collective. */
 #ifndef ES_SWEEP_ONCE_H
 #define ES_SWEEP_ONCE_H
 
