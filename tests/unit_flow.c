@@ -84,6 +84,13 @@ static void plateaus_have_their_values(void **state) {
     near(es_flow_slowdown(6, k, 1), 1, 1e-12);
   }
   near(es_flow_slowdown(6, 2, 0.2), 0.2 * 3 / 1.4, 1e-12);
+  for (int k = 1; k <= 6; k++) { /* theory: k outputs learned, the others zero */
+    const double lambda[6] = {1, k > 1, k > 2, k > 3, k > 4, k > 5};
+    near(es_flow_plateau(6, k, 3), 6 - k, 1e-12);
+    near(es_flow_plateau_value(6, k, 3), 1, 1e-12);
+    near(es_flow_slowdown(6, k, 3), 1, 1e-12);
+    near(es_flow_loss(6, 3, lambda), 6 - k, 1e-12);
+  }
 }
 
 /* [d, modes] of normal numbers. */

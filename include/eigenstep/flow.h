@@ -9,7 +9,9 @@
  *  Independent of the origin of Gamma: linear models and kernel machines use it.
  *
  *  Extensions: gradient descent (growth per step instead of e^(rate lr)), weight decay,
- *  an off-diagonal weight w != 1, minibatches. Nothing here is collective. */
+ *  an off-diagonal weight w != 1, minibatches. Above w = 1 times are those of w = 1,
+ *  which a mode can only be late for: what is learned first turns into the axis of an
+ *  output. Nothing here is collective. */
 #ifndef ES_FLOW_H
 #define ES_FLOW_H
 
@@ -84,13 +86,15 @@ double es_flow_lambda(double gamma, double start, double decay, double t);
 double es_flow_tau_exact(double gamma, double start, double decay);
 double es_flow_tau_small(double gamma, double start, double decay);
 
-/** Loss of a C with these eigenvalues and a constant diagonal T = sum lambda / d:
- *  d (1 - T)^2 + w (sum lambda^2 - d T^2); with w = 1, sum (1 - lambda)^2. */
+/** Loss of a C with these eigenvalues. w <= 1: with a constant diagonal T = sum lambda /
+ *  d, which is the least loss, d (1 - T)^2 + w (sum lambda^2 - d T^2); w >= 1: diagonal,
+ *  sum (1 - lambda)^2. */
 double es_flow_loss(int d, double offdiag, const double *lambda);
 
 /** Plateau with k of d modes learned, a = w (d / k - 1): loss d a / (1 + a); value of the
  *  k learned eigenvalues (d / k) / (1 + a); factor g_k = w (d / k) / (1 + a) of the
- *  growth rates of all other modes. For k = 0: d, 0, 1. */
+ *  growth rates of all other modes. For k = 0: d, 0, 1. Above w = 1 k outputs learn a
+ *  mode each and the others none: loss d - k, value 1, factor 1, as for w = 1. */
 double es_flow_plateau(int d, int k, double offdiag);
 double es_flow_plateau_value(int d, double k, double offdiag);
 double es_flow_slowdown(int d, int k, double offdiag);

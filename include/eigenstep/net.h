@@ -85,6 +85,8 @@ void es_net_cost_of(const es_net *net, es_net_cost *cost);
 /** Its parameters; owned by the network unless its options gave them. */
 es_params *es_net_params(es_net *net);
 int es_net_dim(const es_net *net); /**< D */
+/** Pixels of the smallest map that a batch normalisation has; 0: there is none. */
+int64_t es_net_bn_pixels(const es_net *net);
 
 /** Collective where BN is synchronised. z [n, D] <- f(x), x [n, C, H, W], host f32.
  *  @param groups  divides n; @return ES_EARG if n > max_n */

@@ -59,12 +59,14 @@ static void whole(void *par) {
   c->ratio = (es_list){.n = 2, .v = {1, 1}};
 }
 
-/** The largest central window with a ratio within bounds. */
+/** The largest central window with a ratio within bounds; of a pixel at least. */
 static es_window central(const crop *c, int h, int w) {
   const double ratio = (double) w / h;
   es_window win = {.h = h, .w = w, .stride = w};
   if (ratio < c->ratio.v[0]) win.h = (int) nearbyint(w / c->ratio.v[0]);
   if (ratio > c->ratio.v[1]) win.w = (int) nearbyint(h * c->ratio.v[1]);
+  if (win.h < 1) win.h = 1;
+  if (win.w < 1) win.w = 1;
   win.y = (h - win.h) / 2;
   win.x = (w - win.w) / 2;
   return win;

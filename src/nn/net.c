@@ -241,3 +241,13 @@ es_params *es_net_params(es_net *net) {
 int es_net_dim(const es_net *net) {
   return net->value[net->n_value - 1].shape.c;
 }
+
+int64_t es_net_bn_pixels(const es_net *net) {
+  int64_t least = 0;
+  for (int i = 0; i < net->n_node; i++) {
+    const es_op_desc *const d = &net->node[i].desc;
+    const int64_t pixels = (int64_t) d->in.h * d->in.w;
+    if (d->kind == ES_OP_BN && (least == 0 || pixels < least)) least = pixels;
+  }
+  return least;
+}

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include "bn_rows.h"
 #include "eigenstep/mem.h"
 
 /* Views of the probe belong to no epoch of training. */
@@ -220,6 +221,8 @@ es_status es_assembly_check(const es_settings *s) {
   ES_CHECK(s->spectrum.precision <= s->backend.precision, ES_ECONFIG,
            "spectrum.precision: got bf16 with backend.precision = f32, expected f32");
   ES_TRY(check_loss(s));
+  if (s->optim.lr == 0 && s->run.steps > 0)
+    es_warn("optim.lr: got 0: the model stays as it is, and no mode is learned");
   ES_TRY(es_sched_find(&s->sched, &sched));
   return es_snapshot_check(&s->spectrum, &o);
 }
@@ -235,6 +238,8 @@ es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly
   ES_TRY_GOTO(es_comm_agree(c, open_probe_loader(c, s, p)), fail);
   ES_TRY_GOTO(es_comm_agree(c, open_loader(c, s, p)), fail);
   ES_TRY_GOTO(build_net(c, s, p), fail);
+  st = es_bn_rows_check(s, p->model.net, p->probe.chunk, c->size);
+  ES_TRY_GOTO(es_comm_agree(c, st), fail);
   ES_TRY_GOTO(prepare_descent(c, s, p), fail);
   if (s->parallel.deterministic)
     ES_TRY_GOTO(es_row_layout_replicate(c, &p->layout), fail);

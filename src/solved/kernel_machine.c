@@ -91,7 +91,8 @@ static es_status prepare(kernel_run *j) {
   const es_kernel_params *p = &m->par;
   if (p->center) ES_TRY(es_points_center(m->comm, &m->pairs, p->sample));
   ES_TRY(es_machine_decompose(m));
-  m->lr = es_theory_rate(p->lr, m->gamma[0]);
+  const es_theory_scale scale = {m->gamma, m->modes->basis.k, (int) p->dim, p->offdiag};
+  m->lr = es_theory_rate(p->lr, &scale);
   ES_TRY(prepare_start(j));
   const es_flow_options opt = {.lr = p->method == ES_KERNEL_FLOW ? 0 : m->lr,
                                .offdiag = p->offdiag,
@@ -106,7 +107,7 @@ static es_status prepare(kernel_run *j) {
                           .flow = j->flow,
                           .lr = m->lr,
                           .alpha = p->alpha,
-                          .limit = es_theory_limit(m->gamma[0], p->weight_decay),
+                          .limit = es_theory_limit(&scale, p->weight_decay),
                           .steps = p->steps,
                           .rows = p->rows,
                           .times = &p->times};

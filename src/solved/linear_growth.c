@@ -171,14 +171,14 @@ static void start(growth *s) {
 /* The longer the fastest mode outgrows the slowest, the more its round-off hides the
  * latter. */
 static void warn_of_round_off(const growth *s, const double *g) {
-  const double per_step = log1p(s->lr * g[0]) - log1p(s->lr * g[s->d - 1]);
+  const double per_step = log1p(s->lr * g[0]) - log1p(s->lr * g[s->modes - 1]);
   const double blur = exp((double) s->steps * per_step) * DBL_EPSILON;
   if (blur > 1e-5)
     es_warn(
         "over %lld steps mode 1 outgrows mode %d so far that its round-off disturbs the "
         "latter by about %.1g of itself: a larger linear.alpha measures late modes "
         "better",
-        (long long) s->steps, s->d, fmin(blur, 1));
+        (long long) s->steps, s->modes, fmin(blur, 1));
 }
 
 /* Collective. Learning rate and length: as long as the start stays small. */

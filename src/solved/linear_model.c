@@ -121,13 +121,14 @@ static void announce(const linear *l) {
 static es_status prepare(linear *l) {
   const es_linear_params *p = &l->par;
   ES_TRY(decompose(l));
-  l->lr = es_theory_rate(p->lr, l->gamma[0]);
+  const es_theory_scale scale = {l->gamma, l->modes->k, (int) p->dim, p->offdiag};
+  l->lr = es_theory_rate(p->lr, &scale);
   ES_TRY(prepare_start(l));
   l->plan = (es_schedule){.section = "linear",
                           .flow = l->flow,
                           .lr = l->lr,
                           .alpha = p->alpha,
-                          .limit = es_theory_limit(l->gamma[0], p->weight_decay),
+                          .limit = es_theory_limit(&scale, p->weight_decay),
                           .steps = p->steps,
                           .rows = p->rows,
                           .times = &p->times};

@@ -43,13 +43,23 @@ void es_theory_gamma(int k, const double *eigenvalue, double *gamma) {
     gamma[j] = fabs(eigenvalue[j]) > ROUND_OFF * top ? eigenvalue[j] : 0;
 }
 
-double es_theory_rate(double lr, double gamma) {
-  if (lr > 0) return lr;
-  return gamma > 0 ? 1 / (16 * gamma) : 1;
+/* Half of the loss's largest second derivative at the solution: that of the length of row
+   1, 8 gamma_1, or that of the angle between rows 1 and 2, 4 w (gamma_1 + gamma_2). A
+   mode of negative gamma decays at -4 gamma, stably up to half of 1 / -gamma. */
+static double steepness(const es_theory_scale *s) {
+  const double second = s->d > 1 && s->k > 1 ? fmax(s->gamma[1], 0) : 0;
+  const double angle = s->d > 1 ? 2 * s->offdiag * (s->gamma[0] + second) : 0;
+  const double falling = -2 * fmin(s->gamma[s->k - 1], 0);
+  return fmax(fmax(4 * s->gamma[0], angle), falling);
 }
 
-double es_theory_limit(double gamma, double decay) {
-  const double steepest = 4 * gamma - decay;
+double es_theory_rate(double lr, const es_theory_scale *s) {
+  if (lr > 0) return lr;
+  return steepness(s) > 0 ? 1 / (4 * steepness(s)) : 1;
+}
+
+double es_theory_limit(const es_theory_scale *s, double decay) {
+  const double steepest = steepness(s) - decay;
   return steepest > 0 ? 1 / steepest : INFINITY;
 }
 
@@ -144,9 +154,15 @@ void es_theory_announce(const es_schedule *p) {
             "step times %.2g",
             p->alpha, of_time);
   if (descent && p->lr >= p->limit)
-    es_warn("%s.lr = %g is above the stability limit 1 / (4 gamma_1) = %g: the run must "
-            "diverge; take %s.lr=%.3g, as 0 = automatic does",
+    es_warn("%s.lr = %g is above the stability limit %g: the run must diverge; take "
+            "%s.lr=%.3g, as 0 = automatic does",
             p->section, p->lr, p->limit, p->section, p->limit / 4);
+  if (f->opt.offdiag > 1)
+    es_warn(
+        "%s.offdiag = %g, above 1: plateaus are d - k, and times are those of 1; what "
+        "has been learned turns into the axis of one output first, so that modes can "
+        "be later",
+        p->section, f->opt.offdiag);
   announce_transitions(p, end);
 }
 
@@ -157,9 +173,10 @@ static bool is_stable(const es_schedule *p) {
 /* Collective. Why a simulation diverged at `at`. */
 static es_status explain(const es_schedule *p, const es_comm *c, double at) {
   if (!is_stable(p))
-    es_error("diverged: lr = %g is above the stability limit 1 / (4 gamma_1) = %g (step "
-             "%.0f); choose %s.lr below it, 0 = automatic",
-             p->lr, p->limit, at, p->section);
+    es_error(
+        "diverged: lr = %g is above the stability limit %g (step %.0f); choose %s.lr "
+        "below it, 0 = automatic",
+        p->lr, p->limit, at, p->section);
   else
     es_error("diverged at %g: alpha = %g is too large a start for lr = %g", at, p->alpha,
              p->lr);

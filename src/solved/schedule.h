@@ -37,11 +37,18 @@ typedef struct es_schedule {
 /** gamma [k] from sorted eigenvalues, 0 where those are zero to round-off. */
 void es_theory_gamma(int k, const double *eigenvalue, double *gamma);
 
-/** Learning rate for the largest eigenvalue gamma: lr, or where that is 0,
- *  1 / (16 gamma). */
-double es_theory_rate(double lr, double gamma);
+/** What limits the learning rate. */
+typedef struct es_theory_scale {
+  const double *gamma; /**< [k] descending */
+  int k, d;            /**< modes; outputs */
+  double offdiag;      /**< w */
+} es_theory_scale;
+
+/** Learning rate: lr, or where that is 0 a quarter of the limit without decay: the least
+ *  of 1 / (16 gamma_1), 1 / (8 w (gamma_1 + gamma_2)) and 1 / (-8 gamma_k). */
+double es_theory_rate(double lr, const es_theory_scale *s);
 /** Rate below which descent is stable, with weight decay. */
-double es_theory_limit(double gamma, double decay);
+double es_theory_limit(const es_theory_scale *s, double decay);
 
 /** Rising positive times. */
 es_status es_theory_check_times(const char *section, const es_list *times);

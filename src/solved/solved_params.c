@@ -7,8 +7,10 @@ const es_param es_linear_table[] = {
     ES_INT(linear, dim, "10", 1, 4096, "1", "outputs d of the model"),
     ES_DOUBLE(linear, alpha, "1e-7", 1e-150, 1e6, "1",
               "standard deviation of the entries of W(0)"),
-    ES_DOUBLE(linear, lr, "0", 0, ES_INF, "1",
-              "learning rate; 0 = 1 / (16 gamma_1); stable below 1 / (4 gamma_1)"),
+    ES_DOUBLE(
+        linear, lr, "0", 0, ES_INF, "1",
+        "learning rate; 0 = 1 / (16 gamma_1), less where offdiag > 1; stable below 4 "
+        "times that"),
     ES_INT(linear, steps, "0", 0, 1e12, "steps",
            "length of gradient descent; 0 = until all modes are learned"),
     ES_LIST(
@@ -42,8 +44,10 @@ const es_param es_kernel_table[] = {
     ES_INT(kernel, dim, "10", 1, 4096, "1", "outputs d of the model"),
     ES_DOUBLE(kernel, alpha, "1e-7", 1e-150, 1e6, "1",
               "start: d draws from the Gaussian process of the kernel, times alpha"),
-    ES_DOUBLE(kernel, lr, "0", 0, ES_INF, "1",
-              "learning rate; 0 = 1 / (16 gamma_1); stable below 1 / (4 gamma_1)"),
+    ES_DOUBLE(
+        kernel, lr, "0", 0, ES_INF, "1",
+        "learning rate; 0 = 1 / (16 gamma_1), less where offdiag > 1; stable below 4 "
+        "times that"),
     ES_INT(kernel, steps, "0", 0, 1e12, "steps",
            "length of gradient descent; 0 = until all modes are learned"),
     ES_LIST(

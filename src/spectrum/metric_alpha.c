@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file metric_alpha.c  Exponent of the eigenvalues' power law, lambda_k ~
  *  k^-alpha (alpha-ReQ: Agrawal, Mondal, Ghosh, Richards, NeurIPS 2022): weighted
- *  least squares of ln lambda_k on -ln k, weights 1/k, k = 11..100 or up to the last
- *  positive eigenvalue. */
+ *  least squares of ln lambda_k on -ln k, weights 1/k, k = 11..100 or up to the numerical
+ *  rank: what lies below is round-off, whose decay is no property of the data. */
 #include <math.h>
 #include "metric_private.h"
 
@@ -13,7 +13,8 @@ bool es_metric_power_law(const es_spectrum *s, double *slope, double *r2) {
   const int last = s->k < LAST ? s->k : LAST;
   double w = 0, wx = 0, wy = 0, wxx = 0, wxy = 0, wyy = 0;
   int used = 0;
-  for (int k = FIRST; k <= last && s->lambda[k - 1] > 0; k++, used++) {
+  for (int k = FIRST; k <= last && s->lambda[k - 1] > es_metric_round_off(s);
+       k++, used++) {
     const double x = -log(k), y = log(s->lambda[k - 1]), weight = 1.0 / k;
     w += weight;
     wx += weight * x;

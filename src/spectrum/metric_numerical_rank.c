@@ -5,9 +5,13 @@
 #include <math.h>
 #include "metric_private.h"
 
+double es_metric_round_off(const es_spectrum *s) {
+  return s->d * DBL_EPSILON * es_metric_positive(s->lambda[0]);
+}
+
 static double eval(const es_spectrum *s) {
   if (s->k < 1) return NAN;
-  const double floor = s->d * DBL_EPSILON * es_metric_positive(s->lambda[0]);
+  const double floor = es_metric_round_off(s);
   int rank = 0;
   while (rank < s->k && s->lambda[rank] > floor) rank++;
   /* If all computed ones are above, the others may be too. */

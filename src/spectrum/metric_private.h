@@ -18,8 +18,11 @@ static inline bool es_metric_complete(const es_spectrum *s) {
 /** exp(H(p)), p = x / sum x + eps, negative x count as 0; NaN if none is positive. */
 double es_metric_entropy_rank(const double *x, int n, double eps);
 
-/** Least squares of ln lambda_k on -ln k with weights 1/k: slope and R^2; false if there
- *  are fewer than 3 points. */
+/** d eps lambda_1: eigenvalues up to that are zero to round-off. k >= 1. */
+double es_metric_round_off(const es_spectrum *s);
+
+/** Least squares of ln lambda_k on -ln k with weights 1/k, of eigenvalues above
+ *  round-off: slope and R^2; false if there are fewer than 3 points. */
 bool es_metric_power_law(const es_spectrum *s, double *slope, double *r2);
 
 /** Collective. Embeddings of the first 1 or 2 views, normalised to unit length:

@@ -204,12 +204,11 @@ static double start(const void *p, const es_loss_setup *s) {
   return o->normalize == 0 ? o->scale * s->dim : NAN;
 }
 
-/** L_k = d a / (1 + a), a = w (d/k - 1), for w <= 1; the flat diagonal of C that it
- *  supposes is not the minimum beyond that. */
+/** L_k = d a / (1 + a), a = w (d/k - 1), for w <= 1; d - k above that. */
 static double plateau(const void *p, const es_loss_setup *s, int k, double *value) {
   const par *const o = p;
   *value = es_flow_plateau_value(s->dim, k, o->offdiag);
-  if (o->normalize != 0 || o->offdiag > 1) return NAN;
+  if (o->normalize != 0) return NAN;
   return o->scale * es_flow_plateau(s->dim, k, o->offdiag);
 }
 
@@ -274,9 +273,9 @@ static const char *obstacle(const void *p, const es_loss_setup *s) {
 static const char *caution(const void *p, const es_loss_setup *s) {
   (void) s;
   return ((const par *) p)->offdiag > 1
-             ? "curves and times are computed as for loss.barlow.offdiag <= 1; above 1 "
-               "the "
-               "outputs learn one by one, and later modes are slower than predicted"
+             ? "times are those of loss.barlow.offdiag = 1; above 1 what has been "
+               "learned "
+               "turns into the axis of one output first, so that modes can be later"
              : NULL;
 }
 

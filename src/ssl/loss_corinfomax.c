@@ -39,8 +39,7 @@ typedef struct parts {
 } parts;
 
 static es_status check(const void *p, int64_t pairs, int dim) {
-  (void) p;
-  (void) dim;
+  ES_TRY(es_rows_check_unit("corinfomax", ((const par *) p)->normalize, dim));
   return es_rows_check_pairs("corinfomax", pairs, "no variance");
 }
 

@@ -48,7 +48,7 @@ typedef struct parts {
 
 static es_status check(const void *p, int64_t pairs, int dim) {
   const par *const o = p;
-  (void) dim;
+  ES_TRY(es_rows_check_unit("simclr", o->normalize, dim));
   ES_CHECK(o->temperature > 0, ES_ECONFIG,
            "loss.simclr.temperature: got %g, expected more than 0", o->temperature);
   return es_rows_check_pairs("simclr", pairs, "no negatives");
@@ -229,7 +229,6 @@ static es_status growth_matrix(const void *p, const es_loss_setup *s, const es_g
 
 static const char *obstacle(const void *p, const es_loss_setup *s) {
   const par *const o = p;
-  if (o->normalize && s->dim < 2) return "directions on a line are signs";
   if (!o->normalize && s->bias)
     return "the last layer has a bias, which dot products depend on";
   return NULL;

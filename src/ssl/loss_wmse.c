@@ -46,6 +46,7 @@ typedef struct parts {
 
 static es_status check(const void *p, int64_t pairs, int dim) {
   const par *const o = p;
+  ES_TRY(es_rows_check_unit("wmse", o->normalize, dim));
   ES_TRY(es_rows_check_pairs("wmse", pairs, "no variance"));
   ES_CHECK(
       pairs > dim || o->eps > 0, ES_ECONFIG,

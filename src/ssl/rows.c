@@ -15,6 +15,14 @@ es_status es_rows_check_pairs(const char *loss, int64_t pairs, const char *lacks
   return ES_OK;
 }
 
+es_status es_rows_check_unit(const char *loss, bool normalize, int dim) {
+  ES_CHECK(!normalize || dim > 1, ES_ECONFIG,
+           "loss.%s.normalize: got true with embeddings of width 1, expected a larger "
+           "width or false: numbers of length 1 are signs, which no gradient changes",
+           loss);
+  return ES_OK;
+}
+
 double es_rows_average(const es_loss *l, int n, const double *const z[2], double *sums) {
   const int d = l->dim;
   double *const mean = sums + 1;

@@ -170,8 +170,8 @@ void es_flow_destroy(es_flow **f) {
   es_free(f);
 }
 
-/* w = 1, uncoupled mode j: the curve of the flow, at the time at which the flow has grown
-   as much as descent. */
+/* w >= 1, uncoupled mode j: the curve of the flow, at the time at which the flow has
+   grown as much as descent. */
 static double uncoupled(const es_flow *f, int j, double t) {
   const double r = 4 * f->gamma[j] - f->opt.decay;
   const double same = r != 0 ? t * rate(&f->opt, f->gamma[j], 1) / r : t;
@@ -192,7 +192,7 @@ static double growth(const es_flow *f, int j, double t) {
   return sum;
 }
 
-/* w != 1: logistic curves, scaled to the plateau value for the current number of
+/* w < 1: logistic curves, scaled to the plateau value for the current number of
   modes. */
 static void coupled(const es_flow *f, double t, double *lambda) {
   double learned = 0;
@@ -213,7 +213,7 @@ static int descending(const void *a, const void *b) {
 }
 
 void es_flow_at(const es_flow *f, double t, double *lambda, double *loss) {
-  if (f->opt.offdiag == 1)
+  if (f->opt.offdiag >= 1)
     for (int j = 0; j < f->modes; j++) lambda[j] = uncoupled(f, j, t);
   else
     coupled(f, t, lambda);
@@ -223,9 +223,9 @@ void es_flow_at(const es_flow *f, double t, double *lambda, double *loss) {
 }
 
 void es_flow_amplitudes(const es_flow *f, double t, double *s) {
-  if (f->opt.offdiag != 1) coupled(f, t, s);
+  if (f->opt.offdiag < 1) coupled(f, t, s);
   for (int j = 0; j < f->modes; j++) {
-    const double lambda = f->opt.offdiag == 1 ? uncoupled(f, j, t) : s[j];
+    const double lambda = f->opt.offdiag >= 1 ? uncoupled(f, j, t) : s[j];
     s[j] = f->gamma[j] != 0 ? sqrt(lambda / f->gamma[j])
                             : f->start[j] * exp(rate(&f->opt, 0, 1) * t);
   }

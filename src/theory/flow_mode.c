@@ -40,18 +40,24 @@ double es_flow_tau_small(double gamma, double start, double decay) {
   return fmax(log_distance(gamma, start, end), 0) / (8 * gamma * end);
 }
 
+/* Above w = 1 the outputs align with the axes: C is diagonal, and the loss is that of
+   w = 1, for which any basis will do. */
+static double flat_weight(double offdiag) {
+  return fmin(offdiag, 1);
+}
+
 double es_flow_loss(int d, double offdiag, const double *lambda) {
   double sum = 0, off = 0;
   for (int j = 0; j < d; j++) sum += lambda[j];
-  const double mean = sum / d;
+  const double mean = sum / d, weight = flat_weight(offdiag);
   double on = d * (1 - mean) * (1 - mean);
   for (int j = 0; j < d; j++) off += (lambda[j] - mean) * (lambda[j] - mean);
-  return on + offdiag * off;
+  return on + weight * off;
 }
 
 /* a = w (d / k - 1) */
 static double excess(int d, double k, double offdiag) {
-  return offdiag * (d / k - 1);
+  return flat_weight(offdiag) * (d / k - 1);
 }
 
 double es_flow_plateau(int d, int k, double offdiag) {
@@ -64,7 +70,7 @@ double es_flow_plateau_value(int d, double k, double offdiag) {
 }
 
 double es_flow_slowdown(int d, int k, double offdiag) {
-  return k > 0 ? offdiag * es_flow_plateau_value(d, k, offdiag) : 1;
+  return k > 0 ? flat_weight(offdiag) * es_flow_plateau_value(d, k, offdiag) : 1;
 }
 
 double es_flow_batch_loss(int d, int k, double pairs) {
