@@ -18,6 +18,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+import eigenstep
+
 CELL = 0.95  # inches a picture
 
 
@@ -46,8 +48,10 @@ def read(path, count):
         sets += [(f"view {k}", f[f"/view{k}"][:n]) for k in (1, 2)]
         pictures = [(name, colours(x, stretch and name != "image")) for name, x in sets]
         title = f"{parameter(f, 'data.name')}: {parameter(f, 'augment.list')}"
-        names = f["/label"].attrs.get("class_names", "")
-        names = (names.decode() if isinstance(names, bytes) else names).split()
+        if "/class_name" in f:
+            names = [eigenstep.text(n) for n in f["/class_name"]]
+        else:  # files before: an attribute, a blank between two names
+            names = eigenstep.text(f["/label"].attrs.get("class_names", "")).split()
         labels = [names[k] if 0 <= k < len(names) else f"class {k}" if k >= 0 else ""
                   for k in f["/label"][:n]]
         return pictures, f["/id"][:n], labels, title

@@ -199,13 +199,23 @@ class Run:
         label = self.get("/embedding/label")
         if label is None or not np.any(label >= 0):
             return None
-        stored = self.f["/embedding/label"].attrs.get("class_names", "")
-        if isinstance(stored, np.ndarray):
-            names = [text(v) for v in stored.ravel()]
-        else:  # one text, a blank between two names and none within
-            names = [n for n in text(stored).split(" ") if n]
+        names = self.texts("/embedding/class_name")
+        if names is None:  # files before: an attribute, a blank between two names
+            stored = self.f["/embedding/label"].attrs.get("class_names", "")
+            names = ([text(v) for v in stored.ravel()] if isinstance(stored, np.ndarray)
+                     else [n for n in text(stored).split(" ") if n])
         names += [str(k) for k in range(len(names), int(label.max()) + 1)]
         return label, names
+
+    def texts(self, path):
+        """A data set of texts as a list, or None."""
+        stored = self.get(path)
+        return None if stored is None else [text(v) for v in stored.ravel()]
+
+    def files(self):
+        """The file of each probe sample, below the folder of the data, or None where the
+        data are not files."""
+        return self.texts("/embedding/file")
 
     def points(self):
         """(time, [T, n, 3]) probe embeddings, each snapshot rotated or reflected (not

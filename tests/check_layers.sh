@@ -11,10 +11,10 @@ bad=0
 layers='
 0 base       cadence clock log mem param registry rng status version visit
 1 par        comm grid partition phases reduction row_layout shared stop tree
-2 io         ckpt collective_error h5 path provenance safetensors table traj traj_read
+2 io         ckpt collective_error h5 h5_input path provenance safetensors table traj traj_read
 3 backend    backend shape
 4 tensor     dmat
-5a data      data
+5a data      data stratify
 5a nn        encoder net optim params
 5b spectrum  cov eig metric snapshot transitions
 5b theory    compare descent flow kernel linear rates

@@ -85,8 +85,10 @@ for n in (1, 2, 3):
         label = f["/embedding/label"]
         assert np.array_equal(label[:], want), n
         assert label.dims[0].keys() == ["sample"] and label.attrs["units"] == "1"
-        names = label.attrs["class_names"].split()
+        names = f["/embedding/class_name"].asstr()[:]
         assert len(names) == 10 and names[6] == "frog", names
+        assert np.array_equal(f["/embedding/record"][:], np.arange(48))
+        assert np.array_equal(f["/embedding/class_count"][:], np.bincount(want, minlength=10))
 EOF
 draw plot_run.py --pca class1 class3 --format svg -o classes
 for name in airplane automobile bird cat deer dog frog horse ship truck; do
@@ -160,11 +162,13 @@ printf 'DONE caf\351\n' > "$bad/STATUS"
 "$python" - "$bad" << 'EOF' || fail "cannot change the copy"
 import sys
 import h5py
+import numpy as np
 with h5py.File(sys.argv[1] + "/trajectory.h5", "a") as f:
     f["/parameters"].attrs["data.path"] = "<td><script>alert(2)</script>"
     f["/parameters"].attrs["data.name"] = "a$b$"
-    names = "<b>one</b> $two$ a\u3000b d\u00a0e 5 6 7 8 9 10"
-    f["/embedding/label"].attrs["class_names"] = names
+    names = ["<b>one</b>", "$two$", "a\u3000b", "d\u00a0e", "rock dove", *"67890"]
+    del f["/embedding/class_name"]
+    f["/embedding/class_name"] = np.array([n.encode() for n in names], "S40")
 EOF
 draw report.py "$bad"
 [ -s "$bad/report.html" ] || fail "the report of one run is not in its folder"

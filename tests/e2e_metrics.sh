@@ -55,8 +55,11 @@ if bias:
     shift = np.frombuffer(raw[8 + size + a:8 + size + b], "<f4").reshape(
         head[last]["shape"]) @ hidden
 with h5py.File(d + "/pairs.h5") as f:
-    x, y = f["/x"][-60:].astype(float), f["/x_prime"][-60:].astype(float)
-    label = f["/label"][-60:]
+    x, y, label = (f[name][:] for name in ("/x", "/x_prime", "/label"))
+with h5py.File(d + "/r1/trajectory.h5") as f:
+    probe = f["/embedding/record"][:]
+assert len(set(probe)) == 60
+x, y, label = x[probe].astype(float), y[probe].astype(float), label[probe]
 z = [x @ w.T + shift, y @ w.T + shift]
 u = [a / np.linalg.norm(a, axis=1, keepdims=True) for a in z]
 both, unit = np.vstack(z), np.vstack(u)
@@ -90,7 +93,8 @@ for run in ("r1", "r2", "r3"):
         sign = np.sign(np.sum(got * mine, axis=0))
         assert np.max(np.abs(got * sign - mine)) < 1e-4 * np.max(np.abs(mine)), run
         assert np.array_equal(f["/embedding/label"][:], label), run
-        assert "class_names" not in f["/embedding/label"].attrs
+        assert np.array_equal(f["/embedding/record"][:], probe), run
+        assert list(f["/embedding/class_name"].asstr()) == ["0", "1", "2"]
         assert f["/forecast/mode"].shape == (1,)
         for name in ("knn", "linear"):
             q = f[f"/metrics/{name}_accuracy/value"][0]
@@ -106,7 +110,7 @@ EOF
 for n in 1 3; do
   launch $n train - $set data.path="$work/pairs.h5" output.dir="$work/t$n" \
     encoder.hidden=none batch.micro=$((n == 3 ? 50 : 0)) spectrum.lidar=0 \
-    accuracy.list=none batch.pairs=340 \
+    accuracy.list=none batch.pairs=250 spectrum.probe=150 run.seed=5 \
     run.steps=800 spectrum.every=4 optim.lr=0.025 init.scale_last=1e-3 > "$work/log" 2>&1 ||
     { cat "$work/log"; fail "theory on $n ranks ended with $?"; }
   grep -q "loss to expect: 5 at a small start, then 4, 3, 2, 1, 0" "$work/log" ||
@@ -125,7 +129,8 @@ tau, gamma = one["/theory/tau"][:], one["/theory/gamma"][:]
 steps = {k: one[f"/steps/{k}"][:] for k in one["/steps"]}
 risen = np.isfinite(steps["time_measured"])
 assert risen.all(), steps
-# The batch is the 340 training pairs, the probe 60 others: gammas of two samples.
+# The batch is the 250 training pairs, the probe 150 others: gammas of two samples,
+# which for this seed are alike within a tenth.
 print(tau, steps["time_measured"], gamma, steps["gamma"])
 for j in range(5):
     assert abs(tau[j] / steps["time_measured"][j] - 1) < 0.3, (j, tau, steps)
@@ -133,7 +138,7 @@ EOF
 
 # NT-Xent of cosines about a collapsed start: the rates across the point all start from.
 simclr="loss.name=simclr projector.bias=true init.bias_last=3 accuracy.list=none
-        spectrum.lidar=0 batch.pairs=340 run.steps=300 spectrum.every=3 optim.lr=0.002
+        spectrum.lidar=0 batch.pairs=250 spectrum.probe=150 run.steps=300 spectrum.every=3 optim.lr=0.002
         encoder.hidden=none"
 for n in 1 3; do
   launch $n train - $set $simclr data.path="$work/pairs.h5" output.dir="$work/c$n" \
@@ -155,14 +160,15 @@ def rates(x, y):  # eigenvalues of Gamma - [2N m m' - S2] / (2N - 1)
     m, gamma = both.mean(0), (x.T @ y + y.T @ x) / (2 * n)
     flow = gamma - (2 * n * np.outer(m, m) - both.T @ both / (2 * n)) / (2 * n - 1)
     return np.linalg.eigvalsh(flow)[::-1]
-train, probe = rates(x[:-60], y[:-60]), rates(x[-60:], y[-60:])
 one, three = [h5py.File(f"{sys.argv[1]}/c{n}/trajectory.h5") for n in (1, 3)]
+held_out = np.isin(np.arange(len(x)), one["/embedding/record"][:])
+train, probe = [rates(x[k], y[k]) for k in (~held_out, held_out)]
 gamma = one["/theory/gamma"][:]
 assert len(gamma) == 4, gamma  # across a point in 5 dimensions
 square = probe[:4] / gamma  # |fbar|^2, the same for all; 1e-5: features in f32
 assert np.ptp(square) < 1e-5 * square[0], (gamma, probe)
 assert np.allclose(three["/theory/gamma"][:], gamma, rtol=1e-5)
-got = one["/steps/gamma"][0]  # of 340 pairs; 10 %: finite steps, curvature of the cosine
+got = one["/steps/gamma"][0]  # of 250 pairs; 10 %: finite steps, curvature of the cosine
 assert abs(got / (train[0] / square[0]) - 1) < 0.1, (got, train[0] / square[0])
 EOF
 
@@ -184,5 +190,5 @@ assert 'label' not in h5py.File(sys.argv[1])['/embedding']" "$work/bare/trajecto
 refuse "accuracy\.list.*no labels" data.path="$work/bare.h5"
 refuse "accuracy\.list 'near'" data.path="$work/pairs.h5" accuracy.list=near
 refuse "spectrum\.lidar: got 3" data.path="$work/pairs.h5" spectrum.lidar=3
-refuse "spectrum\.probe: got 510 pairs" data.path="$work/pairs.h5" spectrum.probe=510
+refuse "spectrum\.probe = 510 exceeds the 399 records" data.path="$work/pairs.h5" spectrum.probe=510
 finish

@@ -146,7 +146,8 @@ static bool rest_is_read(es_h5 *f) {
   ok = ok && n == 5 * D * K && x[n - 1] == entry(8, 2, K + D * K);
   es_free(&x);
   ok = ok && es_traj_read_labels(f, &l) == ES_OK && l.n == SAMPLES;
-  ok = ok && l.label[0] == -1 && l.label[5] == 4 && strcmp(l.class_names, "cat dog") == 0;
+  ok = ok && l.label[0] == -1 && l.label[5] == 4 && l.classes == 2;
+  ok = ok && strcmp(l.class_name[0], "cat") == 0 && strcmp(l.class_name[1], "dog") == 0;
   es_traj_labels_free(&l);
   ok = ok && es_traj_read_parameters(f, &text) == ES_OK;
   ok = ok && strcmp(text, "[run]\nseed = 1\n") == 0;

@@ -13,7 +13,8 @@ typedef struct es_assembly_input {
   es_dataset *data;     /**< training records */
   es_dataset *held_out; /**< the test split; NULL: the probe is taken from `data` */
   es_augment *augment;
-  es_shape view; /**< of one view */
+  es_shape view;   /**< of one view */
+  int64_t *record; /**< owned: those of `data` that are not held out; NULL: all */
   es_loader *loader;
 } es_assembly_input;
 
@@ -32,6 +33,8 @@ typedef struct es_assembly_probe {
   es_loader *loader;
   int64_t chunk; /**< pairs of a forward pass, over all ranks */
   int64_t pairs;
+  int64_t *record;     /**< [pairs] owned: their numbers; NULL: from the first one of
+                            `held_out` on, or those after `data` where it is endless */
   es_loss *loss;       /**< with room for all of them */
   es_probe_data *data; /**< the pairs through eval_net */
 } es_assembly_probe;
@@ -85,9 +88,10 @@ es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assem
 /** Refuse batches and probes larger than what the opened data hold for them. */
 es_status es_assembly_check_data(const es_settings *s, const es_assembly *p);
 
-/** Names of all classes of a data set, a blank between two and none within; NULL: it has
- *  none. The caller frees them. */
-es_status es_assembly_class_names(const es_dataset *ds, char **names);
+/** The part of the data that the probe is taken from: held_out, or data. */
+const es_dataset *es_assembly_probe_set(const es_assembly *p);
+/** Records to train on: all but the probe, where that comes from the same part. */
+int64_t es_assembly_training_records(const es_assembly *p);
 
 /** Pairs of a probe's forward pass: those of a training batch, or the nearest divisor of
  *  the probe that is a multiple of `unit` and gives every rank at least one. */

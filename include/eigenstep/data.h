@@ -16,11 +16,14 @@ typedef struct es_data_params {
   int64_t size; /**< generated images and imagefolder: pixels a side; 0 = the set's own */
   bool shuffle;
   bool prefetch;  /**< the next batch is made on a thread of its own */
-  int unreadable; /**< imagefolder: 0 = refuse, 1 = skip (named) */
+  int64_t max_pixels; /**< imagefolder: of the largest image that is read */
+  int unreadable;     /**< imagefolder: 0 = refuse, 1 = skip (named) */
   int64_t count;  /**< deadleaves, gaussian: records */
   int64_t dim;    /**< gaussian: dimensions */
   double decay;   /**< gaussian: eigenvalue_k = k^-decay of the part the views share */
   double noise;   /**< gaussian: standard deviation of each view's own part */
+  int full_scale; /**< hdf5, images of numbers: 0 = from their range, 1 = 1, 2 = 255 */
+  bool exact; /**< no parameter: keep f64 values as they are (solved models) */
 } es_data_params;
 extern const es_param es_data_table[];
 
@@ -40,12 +43,29 @@ typedef struct es_dataset_ops {
   const char *name, *doc;
   const char *splits; /**< "train|test|unlabeled"; the first is the default */
   bool pairs;         /**< get() fills both views itself; nothing is augmented */
-  /** Rank-local; every rank opens the same files. Sets size, shape, n_labels, impl. */
-  es_status (*open)(es_dataset *ds, const es_data_params *p, uint64_t seed);
+  bool mixed; /**< records come in random order: the first so many stand for all */
+  /** Optional, called on rank 0 where no split is given: which one the files suggest.
+   *  NULL, or it returns NULL: the first. */
+  const char *(*default_split)(const es_data_params *p);
+  /** Optional, called on rank 0: change the parameters of the split that is trained on
+   *  to those of the part of the set that is meant for testing. @return is there one? */
+  bool (*held_out)(es_data_params *p);
+  /** Collective: rank 0 looks through the files, the others receive what it has found.
+   *  Sets size, shape, labels, checksum, impl. The caller agrees on the status, and
+   *  closes what has an impl. */
+  es_status (*open)(const es_comm *c, es_dataset *ds, const es_data_params *p,
+                    uint64_t seed);
   /** Record i into caller's scratch (es_dataset.scratch bytes). Thread-safe. view: 0 or
    * 1, only matters where `pairs`. */
   es_status (*get)(const es_dataset *ds, int64_t i, int view, void *scratch,
                    es_sample *s);
+  /** Optional: the values of a view of record i as the file has them, where they are
+   *  more exact than f32 (es_data_params.exact). @return false: they are not */
+  bool (*get_double)(const es_dataset *ds, int64_t i, int view, double *x);
+  /** Optional (NULL: unlabelled): class of record i, -1 = none, without reading it. */
+  int (*label)(const es_dataset *ds, int64_t i);
+  /** Optional: the file of record i, as the data set's folder names it. */
+  const char *(*file_name)(const es_dataset *ds, int64_t i);
   /** Optional (NULL: numbers only): what class 0 .. labels - 1 is called. */
   const char *(*class_name)(const es_dataset *ds, int label);
   void (*close)(es_dataset *ds);
@@ -53,6 +73,8 @@ typedef struct es_dataset_ops {
 
 struct es_dataset {
   const es_dataset_ops *ops;
+  es_string path;    /**< data.path of this split */
+  char split[16];    /**< the part of the set that this is */
   int64_t size;      /**< records */
   int c, h, w;       /**< of a record; h = w = 0: differs from record to record */
   int h_max, w_max;  /**< the largest of any record (= h, w where all agree) */
@@ -64,9 +86,17 @@ struct es_dataset {
 };
 size_t es_dataset_list(const es_dataset_ops *const **list);
 
-/** Collective. Open split (NULL: p->split) on every rank; the same status everywhere. */
+/** Collective. Open split (NULL: p->split, or the default) on every rank; the same status
+ *  everywhere. */
 es_status es_dataset_open(const es_comm *c, const es_data_params *p, const char *split,
                           uint64_t seed, es_dataset **ds);
+/** Collective. Open the part of the set that is meant for testing, whole, where the one
+ *  that is open is another part: its split `test`, or the folder `val` or `test` beside
+ *  `train`. *held_out stays NULL where there is none.
+ *  @return as es_dataset_open; ES_EFORMAT: its classes are not those of `ds` */
+es_status es_dataset_open_held_out(const es_comm *c, const es_data_params *p,
+                                   const es_dataset *ds, uint64_t seed,
+                                   es_dataset **held_out);
 void es_dataset_close(es_dataset **ds);
 
 /* --- augmentations ------------------------------------------------------------------ */
@@ -180,6 +210,7 @@ typedef struct es_loader_options {
   uint64_t seed;
   int64_t pairs;        /**< global batch */
   int64_t first, count; /**< records first .. first + count - 1 of the set are used */
+  const int64_t *record; /**< [count] instead of these; borrowed. NULL: none */
   bool shuffle;
   bool prefetch; /**< prepare the next batch on a thread while the current one computes */
   uint64_t fixed_epoch; /**< of the first pass over the records: that of a probe set lies
@@ -202,9 +233,8 @@ es_status es_loader_get(es_loader *l, int64_t step, es_batch **batch);
 bool es_loader_wait(es_loader *l, double seconds);
 /** Largest n over ranks and steps. */
 int es_loader_max(const es_loader *l);
-/** Classes of the records at positions first .. first + n - 1 of the stream, -1 for none;
- *  their views are not made. label: [n] */
-es_status es_loader_labels(const es_loader *l, int64_t first, int64_t n, int64_t *label);
+/** The record at a position of the stream. */
+int64_t es_loader_record(const es_loader *l, int64_t position);
 
 /** Sections of [data], [augment], each augment.NAME and view2.NAME, appended to `s`
  *  (for params). */

@@ -115,10 +115,13 @@ es_status es_h5_get_string(es_h5 *f, const char *path, const char *key, char **v
 /** Write a string as a scalar dataset; an existing one is replaced. */
 es_status es_h5_text(es_h5 *f, const char *path, const char *text,
                      const char *description);
-/** Create a dataset of `count` > 0 strings (of one length, padded with zeros), the same
- *  on all ranks. @return ES_OK, ES_EIO (it exists, the disk is full), ES_ENOMEM */
-es_status es_h5_strings(es_h5 *f, const char *path, int64_t count, char *const *strings,
-                        const char *description);
+/** Write a list of texts as a dataset [n]; rank 0's `text` is written, at most 2^20 bytes
+ *  of each. @return ES_OK, ES_ENOMEM, ES_EIO (it exists, the disk is full) */
+es_status es_h5_write_strings(es_h5 *f, const char *path, int64_t n,
+                              const char *const *text, const char *description);
+/** Read one, in one piece of memory (free with es_free). @return ES_OK; ES_EFORMAT (no
+ *  such list, or of texts of variable length); ES_EIO; ES_ENOMEM */
+es_status es_h5_read_strings(es_h5 *f, const char *path, int64_t *n, char ***text);
 /** Read a text dataset (free with es_free). */
 es_status es_h5_read_text(es_h5 *f, const char *path, char **text);
 

@@ -53,14 +53,6 @@ es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_par
                              const es_snapshot_options *o, es_snapshot **s);
 void es_snapshot_destroy(es_snapshot **s);
 
-/** Collective over the trajectory's communicator. Write the classes of the samples, once,
- *  beside their embeddings: /embedding/label. Nothing without /embedding.
- *  @param first, n  samples first .. first + n - 1 are this rank's
- *  @param label     [n] from 0 on; -1: none
- *  @param names     of the classes in their order, a blank between two; NULL: unknown */
-es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
-                            const int64_t *label, const char *names);
-
 /** Collective. Feed the transition detector with the snapshots of a resumed trajectory.
  *  @return ES_OK, ES_EFORMAT, ES_ENOMEM: the same on all ranks */
 es_status es_snapshot_recall(es_snapshot *s);

@@ -59,7 +59,8 @@ es_status es_traj_read_numbers(es_h5 *f, const char *path, int64_t *n, double **
 typedef struct es_traj_labels {
   int64_t n;         /**< samples; 0: the run's data have no labels */
   int64_t *label;    /**< [n] owned, from 0 on; -1: none */
-  char *class_names; /**< owned: in their order, a blank between two; NULL: unknown */
+  int64_t classes;   /**< names; 0: unknown */
+  char **class_name; /**< [classes] owned, in one piece of memory */
 } es_traj_labels;
 void es_traj_labels_free(es_traj_labels *labels);
 es_status es_traj_read_labels(es_h5 *f, es_traj_labels *labels);

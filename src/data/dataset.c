@@ -23,6 +23,8 @@ const es_param es_data_table[] = {
             "a new random order each epoch; false: consecutive records"),
     ES_BOOL(es_data_params, prefetch, "true",
             "make the next batch on a thread of its own while this one computes"),
+    ES_INT(es_data_params, max_pixels, "100000000", 1, 268435456, "pixels",
+           "imagefolder: largest image; a loader has 27 bytes of memory for each"),
     ES_CHOICE(es_data_params, unreadable, "refuse", "refuse|skip",
               "imagefolder: what to do about a file that cannot be decoded"),
     ES_INT(es_data_params, count, "50000", 1, 1e12, "records",
@@ -32,6 +34,9 @@ const es_param es_data_table[] = {
               "gaussian: eigenvalue k of the part the views share is k^-decay"),
     ES_DOUBLE(es_data_params, noise, "0.1", 0, ES_INF, "1",
               "gaussian: standard deviation of each view's own noise"),
+    ES_CHOICE(es_data_params, full_scale, "auto", "auto|1|255",
+              "hdf5, images that are not bytes: the number that is white; auto: 1 where "
+              "all floating-point values are in [0, 1], else 255"),
     ES_PARAM_END};
 
 #define ES_DATASET(n) extern const es_dataset_ops es_dataset_##n;
@@ -48,60 +53,54 @@ size_t es_dataset_list(const es_dataset_ops *const **list) {
   return sizeof datasets / sizeof datasets[0];
 }
 
-/** Complete p->split: the first of the set's splits if empty, refused if unknown. */
-static es_status choose_split(const es_dataset_ops *ops, es_data_params *p) {
-  enum { MAX = 8 };
-  char names[MAX][16];
-  const char *known[MAX];
-  size_t n = 0;
-  for (const char *c = ops->splits; c != NULL && n < MAX; n++) {
+/** The names in "train|test|val". */
+enum { SPLITS = 8 };
+typedef struct splits {
+  size_t n;
+  char text[SPLITS][16];
+  const char *name[SPLITS];
+} splits;
+
+static void list_splits(const es_dataset_ops *ops, splits *s) {
+  s->n = 0;
+  for (const char *c = ops->splits; c != NULL && s->n < SPLITS; s->n++) {
     const size_t length = strcspn(c, "|");
-    snprintf(names[n], sizeof names[n], "%.*s", (int) length, c);
-    known[n] = names[n];
+    snprintf(s->text[s->n], sizeof s->text[0], "%.*s", (int) length, c);
+    s->name[s->n] = s->text[s->n];
     c = c[length] == '|' ? c + length + 1 : NULL;
   }
-  if (p->split[0] == '\0') memcpy(p->split, names[0], sizeof names[0]);
-  for (size_t i = 0; i < n; i++)
-    if (strcmp(p->split, known[i]) == 0) return ES_OK;
-  const char *near = es_nearest(p->split, known, n);
+}
+
+/** Complete p->split where none is given: the one that the files suggest, or the first
+ *  of the set's; one that it does not have is refused. */
+static es_status choose_split(const es_dataset_ops *ops, es_data_params *p) {
+  splits known;
+  list_splits(ops, &known);
+  if (p->split[0] == '\0') {
+    const char *found = ops->default_split != NULL ? ops->default_split(p) : NULL;
+    snprintf(p->split, sizeof p->split, "%s", found != NULL ? found : known.name[0]);
+  }
+  for (size_t i = 0; i < known.n; i++)
+    if (strcmp(p->split, known.name[i]) == 0) return ES_OK;
+  const char *near = es_nearest(p->split, known.name, known.n);
   es_error("data.split: got '%.80s', expected one of %s for %s%s%s%s", p->split,
            ops->splits, ops->name, near != NULL ? "; did you mean '" : "",
            near != NULL ? near : "", near != NULL ? "'?" : "");
   return ES_ECONFIG;
 }
 
-/** Rank-local opening. *ds is written only on success. */
-static es_status open_here(const es_data_params *given, const char *split, uint64_t seed,
-                           es_dataset **ds) {
-  es_data_params p = *given;
-  es_dataset *d;
-  const void *ops;
-  if (split != NULL) snprintf(p.split, sizeof p.split, "%s", split);
-  ES_TRY(es_registry_find("data.name", p.name, (const void *const *) datasets,
-                          sizeof datasets / sizeof datasets[0], &ops));
-  ES_TRY(choose_split(ops, &p));
-  ES_TRY(ES_NEW(1, &d));
-  d->ops = ops;
-  d->checksum = es_hash_bytes(ES_HASH_START, p.split, strlen(p.split));
-  const es_status st = d->ops->open(d, &p, seed);
-  if (st != ES_OK) {
-    es_free(&d);
-    return st;
-  }
-  if (p.limit > 0 && p.limit < d->size) d->size = p.limit;
-  if (p.limit > 0) d->endless = false;
-  *ds = d;
-  return ES_OK;
-}
-
-es_status es_dataset_open(const es_comm *c, const es_data_params *p, const char *split,
-                          uint64_t seed, es_dataset **ds) {
+/** Collective. Open p->split, which is one of the set's. */
+static es_status open_split(const es_comm *c, const es_dataset_ops *ops,
+                            const es_data_params *p, uint64_t seed, es_dataset **ds) {
   es_dataset *d = NULL;
-  /* Rank 0 first: what is wrong with a file is then said once, and its pages are warm. */
-  es_status st = c->rank == 0 ? open_here(p, split, seed, &d) : ES_OK;
-  st = es_comm_agree(c, st);
-  if (st == ES_OK && c->rank != 0) st = open_here(p, split, seed, &d);
-  st = es_comm_agree(c, st);
+  ES_TRY(es_comm_agree(c, ES_NEW(1, &d)));
+  d->ops = ops;
+  snprintf(d->path, sizeof d->path, "%s", p->path);
+  snprintf(d->split, sizeof d->split, "%.15s", p->split);
+  d->checksum = es_hash_bytes(ES_HASH_START, p->split, strlen(p->split));
+  es_status st = es_comm_agree(c, ops->open(c, d, p, seed));
+  if (p->limit > 0 && p->limit < d->size) d->size = p->limit;
+  if (p->limit > 0) d->endless = false;
   if (st == ES_OK) {
     const uint64_t facts[] = {d->checksum, (uint64_t) d->size, (uint64_t) d->labels};
     st = es_comm_assert_equal(c, facts, sizeof facts, "data set");
@@ -114,8 +113,65 @@ es_status es_dataset_open(const es_comm *c, const es_data_params *p, const char 
   return ES_OK;
 }
 
+es_status es_dataset_open(const es_comm *c, const es_data_params *given,
+                          const char *split, uint64_t seed, es_dataset **ds) {
+  es_data_params p = *given;
+  const void *ops;
+  if (split != NULL) snprintf(p.split, sizeof p.split, "%s", split);
+  ES_TRY(es_registry_find("data.name", p.name, (const void *const *) datasets,
+                          sizeof datasets / sizeof datasets[0], &ops));
+  ES_TRY(es_comm_agree(c, c->rank == 0 ? choose_split(ops, &p) : ES_OK));
+  es_comm_bcast(c, &p, sizeof p, 0);
+  return open_split(c, ops, &p, seed, ds);
+}
+
+/** Labels mean the same in both parts only where their classes have the same names. */
+static es_status check_classes(const es_dataset *ds, const es_dataset *other) {
+  if (ds->labels == 0 || other->labels == 0) return ES_OK;
+  const es_dataset *const more = ds->labels >= other->labels ? ds : other;
+  const es_dataset *const less = more == ds ? other : ds;
+  for (int k = 0; k < more->labels && ds->ops->class_name != NULL; k++) {
+    const char *const name = ds->ops->class_name(more, k);
+    ES_CHECK(k < less->labels && strcmp(name, ds->ops->class_name(less, k)) == 0,
+             ES_EFORMAT,
+             "data.path: class '%s' of split '%s' is missing from split '%s', expected "
+             "the same classes in both; data.split = all holds out of all records",
+             name, more->split, less->split);
+  }
+  return ES_OK;
+}
+
+es_status es_dataset_open_held_out(const es_comm *c, const es_data_params *given,
+                                   const es_dataset *ds, uint64_t seed,
+                                   es_dataset **held_out) {
+  es_data_params p = *given;
+  es_dataset *d = NULL;
+  int64_t found = 0;
+  if (ds->ops->held_out == NULL) return ES_OK;
+  snprintf(p.split, sizeof p.split, "%s", ds->split);
+  p.limit = 0;
+  if (c->rank == 0) found = ds->ops->held_out(&p);
+  es_comm_bcast(c, &found, sizeof found, 0);
+  if (!found) return ES_OK;
+  es_comm_bcast(c, &p, sizeof p, 0);
+  ES_TRY(open_split(c, ds->ops, &p, seed, &d));
+  const es_status st = es_comm_agree(c, check_classes(ds, d));
+  if (st != ES_OK) {
+    es_dataset_close(&d);
+    return st;
+  }
+  *held_out = d;
+  return ES_OK;
+}
+
+bool es_split_test(es_data_params *p) {
+  if (strcmp(p->split, "test") == 0) return false;
+  strcpy(p->split, "test");
+  return true;
+}
+
 void es_dataset_close(es_dataset **ds) {
   if (*ds == NULL) return;
-  (*ds)->ops->close(*ds);
+  if ((*ds)->impl != NULL) (*ds)->ops->close(*ds);
   es_free(ds);
 }

@@ -19,32 +19,25 @@ enum { SIDE = 32, PLANE = SIDE * SIDE, RECORD = 1 + 3 * PLANE, CLASSES = 10, FIL
 
 typedef struct cifar10 {
   int n;
-  es_mapped file[FILES];
+  es_data_file file[FILES];
+  int64_t first[FILES + 1]; /**< number of a file's first record; the last: of all */
+  uint8_t *label;           /**< [records] owned */
 } cifar10;
-
-static es_status check_file(const char *path, const es_mapped *m) {
-  const size_t records = m->size / RECORD;
-  ES_CHECK(records > 0 && m->size % RECORD == 0, ES_EFORMAT,
-           "'%s': got %zu bytes, expected a multiple of %d (%zu records and %zu bytes "
-           "more: truncated?)",
-           path, m->size, RECORD, records, m->size % RECORD);
-  for (size_t i = 0; i < records; i++)
-    ES_CHECK(m->bytes[i * RECORD] < CLASSES, ES_EFORMAT,
-             "'%s', record %zu: got label %d, expected 0..%d", path, i,
-             m->bytes[i * RECORD], CLASSES - 1);
-  return ES_OK;
-}
 
 static es_status add_file(es_dataset *ds, const char *folder, const char *name) {
   cifar10 *c = ds->impl;
   char path[ES_PATH_MAX];
-  es_mapped *m = &c->file[c->n];
+  es_data_file *const f = &c->file[c->n];
   ES_TRY(es_path_join(folder, name, path));
-  ES_TRY(es_map_open(path, HINT, m));
+  ES_TRY(es_data_file_open(path, HINT, f));
   c->n++;
-  ES_TRY(check_file(path, m));
-  ds->size += (int64_t) (m->size / RECORD);
-  ds->checksum = es_hash_file(ds->checksum, name, m);
+  const int64_t records = f->size / RECORD, rest = f->size % RECORD;
+  ES_CHECK(records > 0 && rest == 0, ES_EFORMAT,
+           "'%s': got %lld bytes, expected a multiple of %d (%lld records and %lld bytes "
+           "more: truncated?)",
+           path, (long long) f->size, RECORD, (long long) records, (long long) rest);
+  ds->size += records;
+  c->first[c->n] = ds->size;
   return ES_OK;
 }
 
@@ -63,52 +56,73 @@ static es_status add_train(es_dataset *ds, const char *folder) {
   return ES_OK;
 }
 
+/** Rank 0: the label of every record, and the checksum. */
+static es_status look_through(es_dataset *ds) {
+  const cifar10 *const c = ds->impl;
+  for (int k = 0; k < c->n; k++) {
+    const es_data_file *const f = &c->file[k];
+    for (int64_t i = c->first[k]; i < c->first[k + 1]; i++) {
+      ES_TRY(es_data_file_read(f, (i - c->first[k]) * RECORD, &c->label[i], 1));
+      ES_CHECK(c->label[i] < CLASSES, ES_EFORMAT,
+               "'%s', record %lld: got label %d, expected 0..%d", f->path,
+               (long long) (i - c->first[k]), c->label[i], CLASSES - 1);
+    }
+    ES_TRY(es_data_file_hash(f, strrchr(f->path, '/') + 1, &ds->checksum));
+  }
+  return ES_OK;
+}
+
 static void close_set(es_dataset *ds) {
   cifar10 *c = ds->impl;
-  for (int i = 0; i < c->n; i++) es_map_close(&c->file[i]);
+  for (int i = 0; i < c->n; i++) es_data_file_close(&c->file[i]);
+  es_free(&c->label);
   es_free(&ds->impl);
 }
 
-static es_status open_set(es_dataset *ds, const es_data_params *p, uint64_t seed) {
-  (void) seed;
-  cifar10 *c;
+static es_status open_files(es_dataset *ds, const es_data_params *p) {
+  cifar10 *c = NULL;
   ES_TRY(es_data_need_path(p));
   ES_TRY(ES_NEW(1, &c));
   ds->impl = c;
-  const es_status st = strcmp(p->split, "test") == 0
-                           ? add_file(ds, p->path, "test_batch.bin")
-                           : add_train(ds, p->path);
-  if (st != ES_OK) {
-    close_set(ds);
-    return st;
-  }
+  if (strcmp(p->split, "test") == 0)
+    ES_TRY(add_file(ds, p->path, "test_batch.bin"));
+  else
+    ES_TRY(add_train(ds, p->path));
+  return ES_NEW(ds->size, &c->label);
+}
+
+static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params *p,
+                          uint64_t seed) {
+  (void) seed;
+  ES_TRY(es_comm_agree(c, open_files(ds, p)));
+  ES_TRY(es_comm_agree(c, c->rank == 0 ? look_through(ds) : ES_OK));
+  es_comm_bcast(c, &ds->checksum, sizeof ds->checksum, 0);
+  es_comm_bcast(c, ((cifar10 *) ds->impl)->label, (size_t) ds->size, 0);
   ds->c = 3;
   ds->h = ds->w = ds->h_max = ds->w_max = SIDE;
   ds->labels = CLASSES;
-  ds->scratch = 3 * PLANE;
+  ds->scratch = 6 * PLANE;
   return ES_OK;
 }
 
-static const uint8_t *find_record(const cifar10 *c, int64_t i) {
-  int k = 0;
-  for (; k < c->n - 1; k++) {
-    const int64_t records = (int64_t) (c->file[k].size / RECORD);
-    if (i < records) break;
-    i -= records;
-  }
-  return c->file[k].bytes + i * RECORD;
-}
-
+/** Into scratch: pixels, and after them the planes as they are in the file. */
 static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
                      es_sample *s) {
   (void) view;
-  const uint8_t *record = find_record(ds->impl, i);
-  const uint8_t *planes = record + 1;
-  uint8_t *px = scratch;
-  for (int k = 0; k < PLANE; k++)
-    for (int c = 0; c < 3; c++) px[3 * k + c] = planes[c * PLANE + k];
-  *s = (es_sample){.c = 3, .h = SIDE, .w = SIDE, .u8 = px, .label = record[0]};
+  const cifar10 *const set = ds->impl;
+  uint8_t *px = scratch, *planes = px + 3 * PLANE;
+  int k = 0;
+  while (i >= set->first[k + 1]) k++;
+  ES_TRY(es_data_file_read(&set->file[k], (i - set->first[k]) * RECORD + 1, planes,
+                           3 * PLANE));
+  for (int j = 0; j < PLANE; j++)
+    for (int c = 0; c < 3; c++) px[3 * j + c] = planes[c * PLANE + j];
+  *s = (es_sample){.c = 3, .h = SIDE, .w = SIDE, .u8 = px, .label = set->label[i]};
   return ES_OK;
+}
+
+static int label(const es_dataset *ds, int64_t i) {
+  return ((const cifar10 *) ds->impl)->label[i];
 }
 
 static const char *class_name(const es_dataset *ds, int label) {
@@ -123,7 +137,10 @@ const es_dataset_ops es_dataset_cifar10 = {
     .name = "cifar10",
     .doc = "CIFAR-10, 32x32, official binary files in data.path",
     .splits = "train|test",
+    .mixed = true,
+    .held_out = es_split_test,
     .open = open_set,
     .get = get,
+    .label = label,
     .class_name = class_name,
     .close = close_set};

@@ -180,7 +180,9 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
   return ES_OK;
 }
 
-static es_status open_set(es_dataset *ds, const es_data_params *p, uint64_t seed) {
+static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params *p,
+                          uint64_t seed) {
+  (void) c;
   leaves *l;
   const int side = p->size > 0 ? (int) p->size : SIDE;
   const size_t pixels = (size_t) side * (size_t) side;
@@ -209,6 +211,8 @@ const es_dataset_ops es_dataset_deadleaves = {
     .name = "deadleaves",
     .doc = "generated images: overlapping discs of all sizes; needs no file",
     .splits = "train|test",
+    .mixed = true,
+    .held_out = es_split_test,
     .open = open_set,
     .get = get,
     .close = close_set};

@@ -25,7 +25,9 @@ static void close_set(es_dataset *ds) {
   es_free(&ds->impl);
 }
 
-static es_status open_set(es_dataset *ds, const es_data_params *p, uint64_t seed) {
+static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params *p,
+                          uint64_t seed) {
+  (void) c;
   gaussian *g;
   ES_TRY(ES_NEW(1, &g));
   *g = (gaussian){.seed = seed, .dim = (int) p->dim, .noise = (float) p->noise};
@@ -65,6 +67,8 @@ const es_dataset_ops es_dataset_gaussian = {
     .name = "gaussian",
     .doc = "pairs of vectors of data.dim with covariance eigenvalues k^-data.decay",
     .splits = "train|test",
+    .mixed = true,
+    .held_out = es_split_test,
     .pairs = true,
     .open = open_set,
     .get = get,

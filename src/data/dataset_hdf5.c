@@ -1,176 +1,122 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file dataset_hdf5.c  One's own features, images or pairs, from one HDF5 file.
  *
- *  /x        [N, C, H, W] uint8, C = 1 or 3: images; or [N, ...] float: vectors of as
- *            many values as a record has
- *  /x_prime  the same shape, optional: the second views; then nothing is augmented
- *  /label    [N] integers >= 0, optional
+ *  /x        [N, C, H, W], C = 1 or 3: images, of bytes or of numbers in [0, 1] or
+ *            [0, 255]; [N, m] float: vectors
+ *  /x_prime  the same shape, optional: the second views; then nothing is augmented, and
+ *            floating-point views are taken as they are
+ *  /label    [N] or [N, 1] integers >= 0, optional
  *
  *  Without /x_prime images are augmented as those of any set; vectors cannot be, and both
- *  views are the vector itself. Values are kept in memory on each rank, as stored (uint8)
- *  or as f32: HDF5 may not be called from the loader's thread. */
-#include <limits.h>
-#include <math.h>
+ *  views are the vector itself. Rank 0 reads the file; its values are in memory once a
+ *  node, images as bytes, others as f32 (f64 for the solved models): HDF5 may not be
+ *  called from the loader's thread. */
 #include <string.h>
 
-#include "data_private.h"
-#include "eigenstep/h5.h"
 #include "eigenstep/mem.h"
+#include "hdf5_set.h"
+#include "node_copy.h"
 
-enum { COLOURS = 3 };
+enum { COLOURS = 3, COPIES = ES_HDF5_VIEWS + 2 };
 
 typedef struct hdf5 {
-  size_t values;  /**< of a record */
-  int planes;     /**< of a stored image: 1 or 3 */
-  uint8_t *u8[2]; /**< [N, values] images, NULL for vectors; second: NULL without */
-  float *f32[2];  /**< [N, values] vectors */
-  int *label;     /**< [N], NULL without */
+  es_hdf5_layout l;
+  const void *x[ES_HDF5_VIEWS];     /**< [N, values] of l.kind; second: NULL without */
+  const int *label;                 /**< [N], NULL without */
+  const char (*name)[ES_HDF5_NAME]; /**< [labels] */
+  es_node_copy copy[COPIES];        /* owned */
 } hdf5;
 
 static const es_dataset_ops pairs_ops;
 
 static void close_set(es_dataset *ds) {
   hdf5 *s = ds->impl;
-  for (int v = 0; v < 2; v++) {
-    es_free(&s->u8[v]);
-    es_free(&s->f32[v]);
-  }
-  es_free(&s->label);
+  for (int i = 0; i < COPIES; i++) es_node_copy_free(&s->copy[i]);
   es_free(&ds->impl);
 }
 
-/** Shape of /x: size, c, h, w of the set. */
-static es_status read_shape(es_h5 *f, const char *path, es_dataset *ds, bool *images) {
-  hdf5 *s = ds->impl;
-  es_h5_info x;
-  int64_t values = 1;
-  ES_TRY(es_h5_stat(f, "/x", &x));
-  *images = x.type == ES_H5_U8;
-  ES_CHECK(x.ndim >= 2 && (!*images || x.ndim == 4), ES_EFORMAT,
-           "'%s': got /x of %d dimensions, expected [N, C, H, W] of uint8 or [N, m] of "
-           "float",
-           path, x.ndim);
-  for (int i = 1; i < x.ndim && values > 0 && values <= INT_MAX; i++)
-    values = x.dim[i] <= INT_MAX ? values * x.dim[i] : x.dim[i];
-  ES_CHECK(x.dim[0] >= 1 && values >= 1 && values <= INT_MAX && x.dim[0] <= INT_MAX,
-           ES_EFORMAT,
-           "'%s': got /x of %lld records of %lld values, expected 1 to 2^31 - 1 of each",
-           path, (long long) x.dim[0], (long long) values);
-  ds->size = x.dim[0];
-  s->values = (size_t) values;
-  ds->c = (int) values;
-  ds->h = ds->w = 1;
-  if (*images) {
-    ES_CHECK(x.dim[1] == 1 || x.dim[1] == COLOURS, ES_EFORMAT,
-             "'%s': got /x with %lld planes a record, expected 1 or 3", path,
-             (long long) x.dim[1]);
-    s->planes = (int) x.dim[1];
-    ds->c = COLOURS;
-    ds->h = (int) x.dim[2];
-    ds->w = (int) x.dim[3];
-  }
-  ds->h_max = ds->h;
-  ds->w_max = ds->w;
-  return ES_OK;
+/** Rank 0's open file. */
+typedef struct source {
+  es_comm *self;
+  es_h5 *f;
+  const char *path;
+  es_hdf5_labels labels;
+} source;
+
+static es_status open_source(source *from, const es_data_params *p, es_hdf5_layout *l) {
+  from->path = p->path;
+  ES_TRY(es_comm_create(MPI_COMM_SELF, &from->self));
+  ES_TRY(es_h5_open(from->self, p->path, false, &from->f));
+  ES_TRY(es_hdf5_find_layout(from->f, p->path, p, l));
+  return l->labelled ? es_hdf5_read_labels(from->f, p->path, l, &from->labels) : ES_OK;
 }
 
-static es_status check_finite(const char *path, const char *name, const float *x,
-                              int64_t n, size_t values) {
-  for (int64_t i = 0; i < n; i++)
-    for (size_t j = 0; j < values; j++)
-      ES_CHECK(isfinite(x[(size_t) i * values + j]), ES_EMATH,
-               "'%s': got %g in record %lld of %s, expected finite numbers", path,
-               (double) x[(size_t) i * values + j], (long long) i, name);
-  return ES_OK;
-}
-
-/** One of the two views. */
-static es_status read_view(es_h5 *f, const char *path, const char *name, es_dataset *ds,
-                           bool images, int v) {
-  hdf5 *s = ds->impl;
-  const size_t all = (size_t) ds->size * s->values;
-  if (images) {
-    ES_TRY(ES_NEW(all, &s->u8[v]));
-    ES_TRY(es_h5_read_rows(f, name, ES_H5_U8, 0, ds->size, s->u8[v]));
-    ds->checksum = es_hash_bytes(ds->checksum, s->u8[v], all);
-    return ES_OK;
-  }
-  ES_TRY(ES_NEW(all, &s->f32[v]));
-  ES_TRY(es_h5_read_rows(f, name, ES_H5_F32, 0, ds->size, s->f32[v]));
-  ds->checksum = es_hash_bytes(ds->checksum, s->f32[v], all * sizeof(float));
-  return check_finite(path, name, s->f32[v], ds->size, s->values);
-}
-
-static es_status same_shape(es_h5 *f, const char *path, const char *name, bool whole) {
-  es_h5_info x, y;
-  ES_TRY(es_h5_stat(f, "/x", &x));
-  ES_TRY(es_h5_stat(f, name, &y));
-  bool same = y.ndim == (whole ? x.ndim : 1);
-  if (whole) same = same && (x.type == ES_H5_U8) == (y.type == ES_H5_U8);
-  for (int i = 0; same && i < y.ndim; i++) same = x.dim[i] == y.dim[i];
-  ES_CHECK(same, ES_EFORMAT, "'%s': got %s of another %s than /x, expected the same",
-           path, name, whole ? "type or shape" : "number of records");
-  return ES_OK;
-}
-
-/** Of any type in the file: as f64, so that none is rounded or cut to fit unseen. */
-static es_status take_labels(const char *path, const double *label, es_dataset *ds) {
-  hdf5 *s = ds->impl;
-  for (int64_t i = 0; i < ds->size; i++) {
-    ES_CHECK(label[i] >= 0 && label[i] < INT_MAX && label[i] == floor(label[i]),
-             ES_EFORMAT, "'%s': got label %.17g in record %lld, expected 0, 1, 2, ...",
-             path, label[i], (long long) i);
-    s->label[i] = (int) label[i];
-    if (s->label[i] >= ds->labels) ds->labels = s->label[i] + 1;
-  }
-  return ES_OK;
-}
-
-static es_status read_labels(es_h5 *f, const char *path, es_dataset *ds) {
-  hdf5 *s = ds->impl;
-  double *label = NULL;
-  ES_TRY(same_shape(f, path, "/label", false));
-  ES_TRY(ES_NEW(ds->size, &s->label));
-  ES_TRY(ES_NEW(ds->size, &label));
-  es_status st = es_h5_read_rows(f, "/label", ES_H5_F64, 0, ds->size, label);
-  if (st == ES_OK) st = take_labels(path, label, ds);
-  es_free(&label);
+static es_status close_source(source *from) {
+  const es_status st = from->f != NULL ? es_h5_close(&from->f) : ES_OK;
+  if (from->self != NULL) es_comm_destroy(&from->self);
+  es_hdf5_labels_free(&from->labels);
   return st;
 }
 
-static es_status read_all(es_h5 *f, const char *path, es_dataset *ds) {
-  bool images;
-  ES_TRY(read_shape(f, path, ds, &images));
-  ES_TRY(read_view(f, path, "/x", ds, images, 0));
-  const bool paired = es_h5_exists(f, "/x_prime");
-  if (paired) {
-    ES_TRY(same_shape(f, path, "/x_prime", true));
-    ES_TRY(read_view(f, path, "/x_prime", ds, images, 1));
-  }
-  if (es_h5_exists(f, "/label")) ES_TRY(read_labels(f, path, ds));
-  if (paired || !images) ds->ops = &pairs_ops;
-  const size_t shown = (size_t) ds->c * (size_t) ds->h * (size_t) ds->w;
-  ds->scratch = images ? shown * (paired ? sizeof(float) : 1) : 0;
+/** Rank 0: fill copy i. */
+static es_status fill(source *from, es_hdf5_layout *l, int i, es_node_copy *k) {
+  if (i < ES_HDF5_VIEWS) return es_hdf5_read_view(from->f, from->path, l, i, k->bytes);
+  const void *const of = i == ES_HDF5_VIEWS ? (const void *) from->labels.label
+                                            : (const void *) from->labels.name;
+  memcpy(k->bytes, of, k->size);
   return ES_OK;
 }
 
-static es_status open_set(es_dataset *ds, const es_data_params *p, uint64_t seed) {
-  es_comm *self = NULL;
-  es_h5 *f = NULL;
-  hdf5 *s = NULL;
-  es_status st;
+/** Collective. What the layout says is in the file, on all nodes. */
+static es_status share(const es_comm *c, hdf5 *s, source *from) {
+  es_hdf5_layout *const l = &s->l;
+  const size_t x = (size_t) (l->records * l->values) * es_hdf5_value_size(l);
+  const size_t size[COPIES] = {
+      x, l->paired ? x : 0, l->labelled ? (size_t) l->records * sizeof *s->label : 0,
+      l->labelled ? (size_t) l->labels * sizeof *s->name : 0};
+  for (int i = 0; i < COPIES; i++) {
+    if (size[i] == 0) continue;
+    ES_TRY(es_node_copy_create(c, size[i], "the HDF5 data set", &s->copy[i]));
+    ES_TRY(es_comm_agree(c, c->rank == 0 ? fill(from, l, i, &s->copy[i]) : ES_OK));
+    es_node_copy_send(c, &s->copy[i]);
+  }
+  es_comm_bcast(c, &l->checksum, sizeof l->checksum, 0);
+  for (int v = 0; v < ES_HDF5_VIEWS; v++) s->x[v] = s->copy[v].bytes;
+  s->label = s->copy[ES_HDF5_VIEWS].bytes;
+  s->name = s->copy[ES_HDF5_VIEWS + 1].bytes;
+  return ES_OK;
+}
+
+static void describe(es_dataset *ds, const es_hdf5_layout *l) {
+  const bool images = l->kind == ES_HDF5_IMAGES;
+  ds->size = l->records;
+  ds->labels = l->labels;
+  ds->checksum = l->checksum;
+  ds->c = l->c;
+  ds->h = ds->h_max = l->h;
+  ds->w = ds->w_max = l->w;
+  if (l->paired || !images) ds->ops = &pairs_ops;
+  const size_t shown = (size_t) ds->c * (size_t) ds->h * (size_t) ds->w;
+  ds->scratch = images && !l->paired        ? shown
+                : l->kind != ES_HDF5_F32    ? shown * sizeof(float)
+                                            : 0;
+}
+
+static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params *p,
+                          uint64_t seed) {
+  source from = {.path = NULL};
   (void) seed;
   ES_TRY(es_data_need_path(p));
-  ES_TRY(ES_NEW(1, &s));
+  hdf5 *s = NULL;
+  ES_TRY(es_comm_agree(c, ES_NEW(1, &s)));
   ds->impl = s;
-  ES_TRY_GOTO(es_comm_create(MPI_COMM_SELF, &self), done);
-  ES_TRY_GOTO(es_h5_open(self, p->path, false, &f), done);
-  st = read_all(f, p->path, ds);
-  const es_status closed = es_h5_close(&f);
+  s->l.checksum = ds->checksum;
+  es_status st = es_comm_agree(c, c->rank == 0 ? open_source(&from, p, &s->l) : ES_OK);
+  es_comm_bcast(c, &s->l, sizeof s->l, 0);
+  if (st == ES_OK) st = share(c, s, &from);
+  const es_status closed = es_comm_agree(c, close_source(&from));
   if (st == ES_OK) st = closed;
-done:
-  es_comm_destroy(&self);
-  if (st != ES_OK) close_set(ds);
+  if (st == ES_OK) describe(ds, &s->l);
   return st;
 }
 
@@ -178,7 +124,7 @@ done:
 static void spread(const hdf5 *s, const uint8_t *x, size_t pixels, uint8_t *bytes,
                    float *floats) {
   for (size_t c = 0; c < COLOURS; c++) {
-    const uint8_t *plane = x + (s->planes == 1 ? 0 : c) * pixels;
+    const uint8_t *plane = x + (s->l.planes == 1 ? 0 : c) * pixels;
     for (size_t i = 0; i < pixels; i++) {
       if (bytes != NULL) bytes[COLOURS * i + c] = plane[i];
       if (floats != NULL) floats[c * pixels + i] = plane[i] * (1.0f / 255);
@@ -186,26 +132,48 @@ static void spread(const hdf5 *s, const uint8_t *x, size_t pixels, uint8_t *byte
   }
 }
 
+static const void *record(const hdf5 *s, int64_t i, int view) {
+  const char *const x = s->x[s->x[1] != NULL ? view : 0];
+  return x + (size_t) i * (size_t) s->l.values * es_hdf5_value_size(&s->l);
+}
+
 static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
                      es_sample *out) {
   const hdf5 *s = ds->impl;
-  const size_t at = (size_t) i * s->values;
+  const void *const x = record(s, i, view);
   const size_t pixels = (size_t) ds->h * (size_t) ds->w;
-  const bool vectors = s->f32[0] != NULL, paired = ds->ops->pairs;
+  const bool paired = ds->ops->pairs;
+  float *const floats = scratch;
   *out = (es_sample){.is_float = paired,
                      .c = ds->c,
                      .h = ds->h,
                      .w = ds->w,
+                     .f32 = paired ? floats : NULL,
+                     .u8 = paired ? NULL : scratch,
                      .label = s->label != NULL ? s->label[i] : -1};
-  if (vectors) {
-    out->f32 = s->f32[s->f32[1] != NULL ? view : 0] + at;
-    return ES_OK;
-  }
-  spread(s, s->u8[s->u8[1] != NULL ? view : 0] + at, pixels, paired ? NULL : scratch,
-         paired ? scratch : NULL);
-  out->u8 = paired ? NULL : scratch;
-  out->f32 = paired ? scratch : NULL;
+  if (s->l.kind == ES_HDF5_IMAGES)
+    spread(s, x, pixels, paired ? NULL : scratch, paired ? floats : NULL);
+  else if (s->l.kind == ES_HDF5_F32)
+    out->f32 = x;
+  else
+    for (int64_t k = 0; k < s->l.values; k++) floats[k] = (float) ((const double *) x)[k];
   return ES_OK;
+}
+
+static bool get_double(const es_dataset *ds, int64_t i, int view, double *out) {
+  const hdf5 *s = ds->impl;
+  if (s->l.kind != ES_HDF5_F64) return false;
+  memcpy(out, record(s, i, view), (size_t) s->l.values * sizeof *out);
+  return true;
+}
+
+static int label(const es_dataset *ds, int64_t i) {
+  const hdf5 *s = ds->impl;
+  return s->label != NULL ? s->label[i] : -1;
+}
+
+static const char *class_name(const es_dataset *ds, int label) {
+  return ((const hdf5 *) ds->impl)->name[label];
 }
 
 const es_dataset_ops es_dataset_hdf5 = {
@@ -215,6 +183,8 @@ const es_dataset_ops es_dataset_hdf5 = {
     .pairs = false,
     .open = open_set,
     .get = get,
+    .label = label,
+    .class_name = class_name,
     .close = close_set};
 
 /** The same with second views, or vectors: nothing is augmented. */
@@ -224,4 +194,7 @@ static const es_dataset_ops pairs_ops = {.name = "hdf5",
                                          .pairs = true,
                                          .open = open_set,
                                          .get = get,
+                                         .get_double = get_double,
+                                         .label = label,
+                                         .class_name = class_name,
                                          .close = close_set};

@@ -3,172 +3,37 @@
  *
  *  data.path (or its sub-folder train, test, val, by data.split) holds either one
  *  sub-folder for each class, classes and files in byte order of their names, or the
- *  images themselves: then there are no labels. All headers are read at the opening.
+ *  images themselves: then there are no labels. Where data.path holds a folder train and
+ *  no split is given, that is it. Held out is `val`, or else `test`, beside `train`.
+ *  Rank 0 reads all headers at the opening; its list is in memory once a node.
  *  With data.size > 0 an image becomes its central square, resized to that side.
  *
  *  data.unreadable = refuse stops at the first file that cannot be decoded; skip leaves
  *  out, by name, those whose header or end is broken; what shows only when the pixels are
  *  decoded is named then, and the next readable record takes its place. */
-#define _DEFAULT_SOURCE
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 
-#include "data_private.h"
 #include "decode.h"
 #include "eigenstep/mem.h"
+#include "imagefolder.h"
+#include "node_copy.h"
 #include "resample.h"
 
 enum { REFUSE, SKIP };
 
-typedef struct file {
-  char *path; /**< owned */
-  int label, h, w;
-} file;
-
 typedef struct folder {
-  int64_t n, room;
-  file *file;
-  char **class_name; /**< [labels] owned */
+  char root[ES_PATH_MAX]; /**< the files' names are below it */
   int unreadable, size;
-  int square; /**< largest central square */
-  size_t rgb; /**< bytes of scratch before the floats of the resizing */
+  int square;   /**< largest central square */
+  size_t rgb;   /**< bytes of scratch before the floats of the resizing */
+  size_t bytes; /**< of the largest file: the end of the scratch */
+  /** [n], [labels], texts: rank 0's scan, owned by the copies below */
+  const es_image_file *file;
+  const int64_t *class_name;
+  const char *text;
+  es_node_copy copy[3]; /* owned */
 } folder;
-
-/** What a folder holds, without hidden names; free with free_entries. */
-typedef struct entries {
-  int n;
-  struct dirent **list;
-} entries;
-
-static int is_visible(const struct dirent *e) {
-  return e->d_name[0] != '.';
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b) {
-  return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static es_status read_entries(const char *path, entries *e) {
-  e->n = scandir(path, &e->list, is_visible, by_name);
-  ES_CHECK(e->n >= 0, ES_EIO, "cannot read the folder '%s': %s", path, strerror(errno));
-  return ES_OK;
-}
-
-static void free_entries(entries *e) {
-  for (int i = 0; i < e->n; i++) free(e->list[i]);
-  free(e->list);
-}
-
-static bool is_folder(const char *path) {
-  struct stat info;
-  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-static bool is_image_name(const char *name) {
-  const char *dot = strrchr(name, '.');
-  return dot != NULL && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 ||
-                         strcasecmp(dot, ".png") == 0);
-}
-
-static es_status make_room(folder *f) {
-  if (f->n < f->room) return ES_OK;
-  const int64_t room = 2 * f->room + 256;
-  file *wider;
-  ES_TRY(ES_NEW(room, &wider));
-  if (f->n > 0) memcpy(wider, f->file, (size_t) f->n * sizeof *wider);
-  es_free(&f->file);
-  f->file = wider;
-  f->room = room;
-  return ES_OK;
-}
-
-/** Look at one file's header and keep it, or not. */
-static es_status add_file(es_dataset *ds, const char *path, int label) {
-  folder *f = ds->impl;
-  es_mapped m = {0};
-  char why[ES_DECODE_WHY];
-  int h = 0, w = 0;
-  ES_TRY(make_room(f));
-  const char *closed = es_map_try(path, &m);
-  if (closed != NULL) snprintf(why, sizeof why, "%s", closed);
-  bool good = closed == NULL && es_decode_header(m.bytes, m.size, &h, &w, why);
-  if (good && (h > ES_IMAGE_SIDE_MAX || w > ES_IMAGE_SIDE_MAX)) {
-    good = false;
-    snprintf(why, sizeof why, "got %d x %d pixels, expected at most %d a side", h, w,
-             ES_IMAGE_SIDE_MAX);
-  }
-  /* the class by its label: the folder may move */
-  ds->checksum = es_hash_bytes(ds->checksum, &label, sizeof label);
-  if (good) ds->checksum = es_hash_file(ds->checksum, strrchr(path, '/') + 1, &m);
-  es_map_close(&m);
-  ES_CHECK(good || f->unreadable == SKIP, ES_EFORMAT,
-           "unreadable image '%s': %s (data.unreadable = skip would leave it out)", path,
-           why);
-  if (!good) {
-    es_warn("unreadable image '%s' is left out: %s", path, why);
-    return ES_OK;
-  }
-  file *new = &f->file[f->n];
-  *new = (file){.label = label, .h = h, .w = w};
-  ES_TRY(es_strdup(path, &new->path));
-  f->n++;
-  return ES_OK;
-}
-
-static es_status add_entries(es_dataset *ds, const char *path, const entries *e,
-                             int label) {
-  char name[ES_PATH_MAX];
-  for (int i = 0; i < e->n; i++) {
-    if (!is_image_name(e->list[i]->d_name)) continue;
-    ES_TRY(es_path_join(path, e->list[i]->d_name, name));
-    if (!is_folder(name)) ES_TRY(add_file(ds, name, label));
-  }
-  return ES_OK;
-}
-
-static es_status add_class(es_dataset *ds, const char *path, const char *name) {
-  entries e;
-  ES_TRY(es_strdup(name, &((folder *) ds->impl)->class_name[ds->labels]));
-  ds->labels++;
-  ES_TRY(read_entries(path, &e));
-  const es_status st = add_entries(ds, path, &e, ds->labels - 1);
-  free_entries(&e);
-  return st;
-}
-
-/** The classes of a folder; without any, its images. */
-static es_status add_folder(es_dataset *ds, const char *path, const entries *e) {
-  char name[ES_PATH_MAX];
-  ES_TRY(ES_NEW(e->n, &((folder *) ds->impl)->class_name)); /* as many, or less */
-  for (int i = 0; i < e->n; i++) {
-    ES_TRY(es_path_join(path, e->list[i]->d_name, name));
-    if (is_folder(name)) ES_TRY(add_class(ds, name, e->list[i]->d_name));
-  }
-  return ds->labels > 0 ? ES_OK : add_entries(ds, path, e, -1);
-}
-
-static es_status scan(es_dataset *ds, const es_data_params *p) {
-  entries e;
-  char path[ES_PATH_MAX];
-  if (strcmp(p->split, "all") == 0)
-    snprintf(path, sizeof path, "%s", p->path);
-  else
-    ES_TRY(es_path_join(p->path, p->split, path));
-  ES_TRY(read_entries(path, &e));
-  const es_status st = add_folder(ds, path, &e);
-  free_entries(&e);
-  ES_TRY(st);
-  ES_CHECK(((folder *) ds->impl)->n > 0, ES_EFORMAT,
-           "'%s': got no readable image, expected .jpg, .jpeg or .png files, there or in "
-           "one sub-folder for each class",
-           path);
-  return ES_OK;
-}
 
 static int least(int a, int b) {
   return a < b ? a : b;
@@ -179,17 +44,17 @@ static void measure(es_dataset *ds) {
   folder *f = ds->impl;
   bool same = true;
   size_t pixels = 0;
-  for (int64_t i = 0; i < f->n; i++) {
-    const file *x = &f->file[i];
+  for (int64_t i = 0; i < ds->size; i++) {
+    const es_image_file *x = &f->file[i];
     const size_t n = (size_t) x->h * (size_t) x->w;
     if (n > pixels) pixels = n;
+    if ((size_t) x->bytes > f->bytes) f->bytes = (size_t) x->bytes;
     if (x->h > ds->h_max) ds->h_max = x->h;
     if (x->w > ds->w_max) ds->w_max = x->w;
     if (least(x->h, x->w) > f->square) f->square = least(x->h, x->w);
     same = same && x->h == f->file[0].h && x->w == f->file[0].w;
   }
   ds->c = 3;
-  ds->size = f->n;
   const size_t m = (size_t) f->square, n = (size_t) f->size;
   if (n * n > pixels) pixels = n * n;
   f->rgb = (3 * pixels + 63) / 64 * 64;
@@ -201,34 +66,65 @@ static void measure(es_dataset *ds) {
     ds->h_max = ds->w_max = f->size;
     same = true;
   }
+  ds->scratch += f->bytes;
   ds->h = same ? ds->h_max : 0;
   ds->w = same ? ds->w_max : 0;
 }
 
 static void close_set(es_dataset *ds) {
   folder *f = ds->impl;
-  for (int i = 0; i < ds->labels; i++) es_free(&f->class_name[i]);
-  for (int64_t i = 0; i < f->n; i++) es_free(&f->file[i].path);
-  es_free(&f->class_name);
-  es_free(&f->file);
+  for (int i = 0; i < 3; i++) es_node_copy_free(&f->copy[i]);
   es_free(&ds->impl);
 }
 
-static es_status open_set(es_dataset *ds, const es_data_params *p, uint64_t seed) {
-  (void) seed;
+/** Collective. Rank 0's scan on all nodes. */
+static es_status share(const es_comm *c, es_dataset *ds, const es_image_scan *s) {
+  folder *const f = ds->impl;
+  int64_t n[4] = {s->n, s->labels, s->text.n, (int64_t) s->checksum};
+  es_comm_bcast(c, n, sizeof n, 0);
+  const size_t size[3] = {(size_t) n[0] * sizeof *s->file,
+                          (size_t) n[1] * sizeof *s->class_name, (size_t) n[2]};
+  const void *const from[3] = {s->file, s->class_name, s->text.at};
+  for (int i = 0; i < 3; i++) {
+    ES_TRY(es_node_copy_create(c, size[i], "the list of images", &f->copy[i]));
+    if (c->rank == 0 && size[i] > 0) memcpy(f->copy[i].bytes, from[i], size[i]);
+    es_node_copy_send(c, &f->copy[i]);
+  }
+  ds->size = n[0];
+  ds->labels = (int) n[1];
+  ds->checksum = (uint64_t) n[3];
+  f->file = f->copy[0].bytes;
+  f->class_name = f->copy[1].bytes;
+  f->text = f->copy[2].bytes;
+  return ES_OK;
+}
+
+static es_status prepare(es_dataset *ds, const es_data_params *p) {
   folder *f;
   ES_TRY(es_data_need_path(p));
   ES_TRY(ES_NEW(1, &f));
+  ds->impl = f;
   f->unreadable = p->unreadable;
   f->size = (int) p->size;
-  ds->impl = f;
-  const es_status st = scan(ds, p);
-  if (st != ES_OK) {
-    close_set(ds);
-    return st;
-  }
-  measure(ds);
+  if (strcmp(p->split, "all") != 0) return es_path_join(p->path, p->split, f->root);
+  snprintf(f->root, sizeof f->root, "%s", p->path);
   return ES_OK;
+}
+
+static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params *p,
+                          uint64_t seed) {
+  es_image_scan s = {.checksum = ds->checksum};
+  const es_image_rules rules = {p->unreadable == SKIP, p->max_pixels};
+  (void) seed;
+  ES_TRY(es_comm_agree(c, prepare(ds, p)));
+  es_status st = ES_OK;
+  if (c->rank == 0)
+    st = es_image_scan_folder(((folder *) ds->impl)->root, &rules, &s);
+  st = es_comm_agree(c, st);
+  if (st == ES_OK) st = share(c, ds, &s);
+  es_image_scan_free(&s);
+  if (st == ES_OK) measure(ds);
+  return st;
 }
 
 /** Central square of rgb -> size x size, in place. work: as measured. */
@@ -250,19 +146,30 @@ static void make_square(const folder *f, int h, int w, uint8_t *rgb, float *work
   }
 }
 
-static bool decode_file(const folder *f, const file *x, void *scratch, es_sample *s,
-                        char *why) {
-  es_mapped m;
-  uint8_t *rgb = scratch;
-  const char *closed = es_map_try(x->path, &m);
-  if (closed != NULL) {
-    snprintf(why, ES_DECODE_WHY, "it cannot be opened any more: %s", closed);
+static bool decode_file(const folder *f, const es_image_file *x, uint8_t *rgb,
+                        uint8_t *bytes, char *why) {
+  char path[2 * ES_PATH_MAX];
+  size_t n = 0;
+  int64_t size = 0;
+  snprintf(path, sizeof path, "%s/%s", f->root, f->text + x->name);
+  const char *closed = es_data_file_part(path, 0, bytes, f->bytes, &n, &size);
+  if (closed != NULL || size != x->bytes || n != (size_t) size) {
+    snprintf(why, ES_DECODE_WHY, "%s%s",
+             closed != NULL ? "it cannot be opened any more: " : "the file has changed",
+             closed != NULL ? closed : "");
     return false;
   }
-  const bool good = es_decode(m.bytes, m.size, x->h, x->w, rgb, why);
-  es_map_close(&m);
+  return es_decode(bytes, n, x->h, x->w, rgb, why);
+}
+
+/** scratch: pixels, floats of the resizing, bytes of the file. */
+static bool read_image(const es_dataset *ds, const es_image_file *x, void *scratch,
+                       es_sample *s, char *why) {
+  const folder *const f = ds->impl;
+  uint8_t *const rgb = scratch;
+  if (!decode_file(f, x, rgb, rgb + ds->scratch - f->bytes, why)) return false;
   *s = (es_sample){.c = 3, .h = x->h, .w = x->w, .u8 = rgb, .label = x->label};
-  if (!good || f->size == 0) return good;
+  if (f->size == 0) return true;
   make_square(f, x->h, x->w, rgb, (void *) (rgb + f->rgb));
   s->h = s->w = f->size;
   return true;
@@ -274,28 +181,79 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
   const folder *f = ds->impl;
   for (int64_t k = 0; k < ds->size; k++) {
     char why[ES_DECODE_WHY];
-    const file *x = &f->file[(i + k) % ds->size];
-    if (decode_file(f, x, scratch, s, why)) return ES_OK;
+    const es_image_file *x = &f->file[(i + k) % ds->size];
+    const char *const name = f->text + x->name;
+    if (read_image(ds, x, scratch, s, why)) return ES_OK;
     ES_CHECK(f->unreadable == SKIP, ES_EFORMAT,
-             "unreadable image '%s' (record %lld): %s (data.unreadable = skip would take "
-             "another)",
-             x->path, (long long) i, why);
-    es_warn_local("unreadable image '%s' is skipped, the next one taken: %s", x->path,
-                  why);
+             "unreadable image '%s/%s' (record %lld): %s (data.unreadable = skip would "
+             "take another)",
+             f->root, name, (long long) i, why);
+    es_warn_local("unreadable image '%s/%s' is skipped, the next one taken: %s", f->root,
+                  name, why);
   }
   es_error("got no readable image among %lld", (long long) ds->size);
   return ES_EFORMAT;
 }
 
+static int label(const es_dataset *ds, int64_t i) {
+  return ((const folder *) ds->impl)->file[i].label;
+}
+
+static const char *file_name(const es_dataset *ds, int64_t i) {
+  const folder *const f = ds->impl;
+  return f->text + f->file[i].name;
+}
+
 static const char *class_name(const es_dataset *ds, int label) {
-  return ((const folder *) ds->impl)->class_name[label];
+  const folder *const f = ds->impl;
+  return f->text + f->class_name[label];
+}
+
+static bool has_folder(const char *path, const char *name) {
+  char whole[2 * ES_PATH_MAX];
+  snprintf(whole, sizeof whole, "%s/%s", path, name);
+  return es_image_is_folder(whole);
+}
+
+static const char *default_split(const es_data_params *p) {
+  return has_folder(p->path, "train") ? "train" : "all";
+}
+
+/** val, or else test, beside train: data.path holds train, or is it. */
+static bool held_out(es_data_params *p) {
+  static const char *const part[] = {"val", "test"};
+  es_string parent;
+  snprintf(parent, sizeof parent, "%s", p->path);
+  size_t n = strlen(parent);
+  while (n > 1 && parent[n - 1] == '/') parent[--n] = '\0';
+  if (strcmp(p->split, "all") == 0) {
+    char *const slash = strrchr(parent, '/');
+    if (strcmp(slash != NULL ? slash + 1 : parent, "train") != 0) return false;
+    if (slash != NULL)
+      slash[slash == parent] = '\0';
+    else
+      strcpy(parent, ".");
+  } else if (strcmp(p->split, "train") != 0) {
+    return false;
+  }
+  for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
+    if (!has_folder(parent, part[i])) continue;
+    memcpy(p->path, parent, sizeof parent);
+    strcpy(p->split, part[i]);
+    return true;
+  }
+  return false;
 }
 
 const es_dataset_ops es_dataset_imagefolder = {
     .name = "imagefolder",
     .doc = "JPEG and PNG files below data.path, one sub-folder a class, or none",
     .splits = "all|train|test|val",
+    .default_split = default_split,
+    .held_out = held_out,
     .open = open_set,
     .get = get,
+    .label = label,
+    .file_name = file_name,
     .class_name = class_name,
     .close = close_set};

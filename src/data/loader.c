@@ -42,8 +42,8 @@ struct es_loader {
 static void locate(const es_loader_options *o, uint64_t p, uint64_t *epoch, int64_t *id) {
   const uint64_t count = (uint64_t) o->count, place = p % count;
   *epoch = o->fixed_epoch + p / count;
-  *id = o->first +
-        (int64_t) (o->shuffle ? es_permute(o->seed, *epoch, count, place) : place);
+  const uint64_t at = o->shuffle ? es_permute(o->seed, *epoch, count, place) : place;
+  *id = o->record != NULL ? o->record[at] : o->first + (int64_t) at;
 }
 
 static bool is_finite(const float *x, size_t n) {
@@ -252,17 +252,9 @@ int es_loader_max(const es_loader *l) {
   return l->max;
 }
 
-es_status es_loader_labels(const es_loader *l, int64_t first, int64_t n, int64_t *label) {
-  void *record = NULL; /* the loader's own may be the thread's just now */
-  es_status st = es_alloc(l->ds->scratch, "a record", &record);
-  for (int64_t i = 0; i < n && st == ES_OK; i++) {
-    uint64_t epoch;
-    int64_t id;
-    es_sample s;
-    locate(&l->o, (uint64_t) (first + i), &epoch, &id);
-    st = l->ds->ops->get(l->ds, id, 0, record, &s);
-    if (st == ES_OK) label[i] = s.label;
-  }
-  es_free(&record);
-  return st;
+int64_t es_loader_record(const es_loader *l, int64_t position) {
+  uint64_t epoch;
+  int64_t id;
+  locate(&l->o, (uint64_t) position, &epoch, &id);
+  return id;
 }

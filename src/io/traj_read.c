@@ -179,8 +179,34 @@ es_status es_traj_read_numbers(es_h5 *f, const char *path, int64_t *n, double **
   return ES_OK;
 }
 
+/* The attribute of files before /embedding/class_name: a blank between two names and none
+ * within. Pointers and texts in one piece of memory. */
+static es_status split_names(const char *text, int64_t *n, char ***name) {
+  const size_t bytes = strlen(text) + 1, most = bytes / 2 + 1;
+  char **list = NULL;
+  ES_TRY(es_alloc(most * sizeof *list + bytes, "class names", (void **) &list));
+  char *at = (char *) (list + most);
+  memcpy(at, text, bytes);
+  for (at += strspn(at, " "); *at != '\0'; at += strspn(at, " ")) {
+    list[(*n)++] = at;
+    at += strcspn(at, " ");
+    if (*at != '\0') *at++ = '\0';
+  }
+  *name = list;
+  return ES_OK;
+}
+
+static es_status read_old_names(es_h5 *f, const char *path, es_traj_labels *l) {
+  char *text = NULL;
+  if (!es_h5_has_attr(f, path, "class_names")) return ES_OK;
+  ES_TRY(es_h5_get_string(f, path, "class_names", &text));
+  const es_status st = split_names(text, &l->classes, &l->class_name);
+  es_free(&text);
+  return es_comm_agree(f->comm, st);
+}
+
 es_status es_traj_read_labels(es_h5 *f, es_traj_labels *labels) {
-  static const char path[] = "/embedding/label";
+  static const char path[] = "/embedding/label", names[] = "/embedding/class_name";
   es_traj_labels l = {0};
   es_h5_info info;
   es_status st = ES_OK;
@@ -188,8 +214,10 @@ es_status es_traj_read_labels(es_h5 *f, es_traj_labels *labels) {
     ES_TRY(es_h5_stat(f, path, &info));
     l.n = info.dim[0];
     st = es_traj_read_block(f, path, ES_H5_I64, 0, l.n, (void **) &l.label);
-    if (st == ES_OK && es_h5_has_attr(f, path, "class_names"))
-      st = es_h5_get_string(f, path, "class_names", &l.class_names);
+    if (st == ES_OK && es_h5_exists(f, names))
+      st = es_h5_read_strings(f, names, &l.classes, &l.class_name);
+    else if (st == ES_OK)
+      st = read_old_names(f, path, &l);
   }
   if (st == ES_OK)
     *labels = l;
@@ -200,7 +228,7 @@ es_status es_traj_read_labels(es_h5 *f, es_traj_labels *labels) {
 
 void es_traj_labels_free(es_traj_labels *labels) {
   es_free(&labels->label);
-  es_free(&labels->class_names);
+  es_free(&labels->class_name);
   labels->n = 0;
 }
 

@@ -1,104 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file assembly.c  Assembly of a training pipeline, in the order in which data flow. */
-#include "eigenstep/assembly.h"
+#include "assembly_private.h"
 
-#include <ctype.h>
 #include <stdio.h>
-#include <string.h>
 #include "bn_rows.h"
 #include "eigenstep/mem.h"
-
-/* Views of the probe belong to no epoch of training. */
-#define PROBE_EPOCH UINT32_MAX
-
-int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit) {
-  if (probe <= pairs) return probe;
-  for (int64_t c = pairs; 2 * c >= pairs && c >= ranks; c--) {
-    if (probe % c == 0 && c % unit == 0) return c;
-  }
-  return pairs;
-}
-
-/* Official sets come with a test part for the probe. A set that may be taken whole
- * ("all")
- * need not have one: there the probe is held out of what was chosen. */
-static bool has_test_split(const es_dataset *ds, const char *split) {
-  const char *splits = ds->ops->splits;
-  return splits != NULL && strncmp(splits, "all", 3) != 0 &&
-         strstr(splits, "test") != NULL && strcmp(split, "test") != 0;
-}
-
-es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assembly *p) {
-  const uint64_t seed = (uint64_t) s->run.seed;
-  ES_TRY(es_dataset_open(c, &s->data, NULL, seed, &p->input.data));
-  if (has_test_split(p->input.data, s->data.split)) {
-    es_data_params test = s->data;
-    test.limit = 0;
-    ES_TRY(es_dataset_open(c, &test, "test", seed, &p->input.held_out));
-  }
-  ES_TRY(es_comm_agree(c, es_augment_create(&s->selected.augment, p->input.data,
-                                            &p->input.augment, &p->input.view)));
-  const int64_t unit = es_settings_pairs_unit(s);
-  p->probe.chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size, unit);
-  p->probe.pairs = s->spectrum.probe / p->probe.chunk * p->probe.chunk;
-  if (p->probe.pairs != s->spectrum.probe) {
-    es_warn(
-        "spectrum.probe: %lld pairs are not a multiple of a batch of %lld; using %lld",
-        (long long) s->spectrum.probe, (long long) s->batch.pairs,
-        (long long) p->probe.pairs);
-  }
-  return ES_OK;
-}
-
-/* Records to train on: all but the probe, where that comes from the same set. */
-static int64_t to_train(const es_assembly *p) {
-  const bool disjoint = p->input.held_out != NULL || p->input.data->endless;
-  return p->input.data->size - (disjoint ? 0 : p->probe.pairs);
-}
-
-es_status es_assembly_check_data(const es_settings *s, const es_assembly *p) {
-  const es_dataset *const probe_set =
-      p->input.held_out != NULL ? p->input.held_out : p->input.data;
-  const int64_t have =
-      p->input.held_out != NULL ? p->input.held_out->size : p->input.data->size - 1;
-  ES_CHECK(
-      probe_set->endless || p->probe.pairs <= have, ES_ECONFIG,
-      "spectrum.probe: got %lld pairs, expected at most %lld, what data set '%s' can "
-      "hold out",
-      (long long) p->probe.pairs, (long long) have, s->data.name);
-  ES_CHECK(
-      s->batch.pairs <= to_train(p), ES_ECONFIG,
-      "batch.pairs: got %lld, expected at most %lld, what data set '%s' has to train "
-      "on: every batch would hold an image twice",
-      (long long) s->batch.pairs, (long long) to_train(p), s->data.name);
-  return ES_OK;
-}
-
-static es_status open_loader(const es_comm *c, const es_settings *s, es_assembly *p) {
-  const es_loader_options o = {.seed = (uint64_t) s->run.seed,
-                               .pairs = s->batch.pairs,
-                               .first = 0,
-                               .count = to_train(p),
-                               .shuffle = s->data.shuffle,
-                               .prefetch = s->data.prefetch};
-  return es_loader_create(c, p->input.data, p->input.augment, p->input.view, &o,
-                          &p->input.loader);
-}
-
-/* The held-out pairs: of the test split, records past the end of an endless set, or the
- * last ones of a set that has neither. */
-static es_status open_probe_loader(const es_comm *c, const es_settings *s,
-                                   es_assembly *p) {
-  const es_loader_options o = {.seed = (uint64_t) s->run.seed,
-                               .first = p->input.held_out != NULL ? 0 : to_train(p),
-                               .pairs = p->probe.chunk,
-                               .count = p->probe.pairs,
-                               .fixed_epoch = PROBE_EPOCH};
-  ES_TRY(es_assembly_check_data(s, p));
-  return es_loader_create(c,
-                          p->input.held_out != NULL ? p->input.held_out : p->input.data,
-                          p->input.augment, p->input.view, &o, &p->probe.loader);
-}
 
 es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
                                    es_assembly *p) {
@@ -194,7 +100,7 @@ static es_status make_train(const es_settings *s, es_assembly *p) {
                               .micro = (int) s->batch.micro,
                               .local_bn = !s->batch.sync_bn,
                               .skip_max = s->run.skip_max,
-                              .data = (int64_t) p->input.data->checksum};
+                              .data = es_assembly_checksum(p)};
   es_status st = es_train_create(&o, &p->train);
   if (st == ES_OK) st = make_probe_data(s, p);
   ES_TRY(es_comm_agree(p->layout.comm, st));
@@ -235,8 +141,8 @@ es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly
   ES_TRY_GOTO(es_assembly_open_backend(c, s, p), fail);
   ES_TRY_GOTO(es_assembly_open_data(c, s, p), fail);
   p->layout = es_row_layout_distributed(c);
-  ES_TRY_GOTO(es_comm_agree(c, open_probe_loader(c, s, p)), fail);
-  ES_TRY_GOTO(es_comm_agree(c, open_loader(c, s, p)), fail);
+  ES_TRY_GOTO(es_assembly_open_probe_loader(c, s, p), fail);
+  ES_TRY_GOTO(es_assembly_open_loader(c, s, p), fail);
   ES_TRY_GOTO(build_net(c, s, p), fail);
   st = es_bn_rows_check(s, p->model.net, p->probe.chunk, c->size);
   ES_TRY_GOTO(es_comm_agree(c, st), fail);
@@ -281,7 +187,7 @@ es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
   if (st == ES_OK) st = es_assembly_open_data(c, s, p); /* chunks as in the run */
   shared.parallel.deterministic = false;
   if (st == ES_OK) st = es_comm_agree(c, es_settings_check_ranks(&shared, c->size));
-  if (st == ES_OK) st = es_comm_agree(c, open_probe_loader(c, &shared, p));
+  if (st == ES_OK) st = es_assembly_open_probe_loader(c, &shared, p);
   if (st == ES_OK) st = build_net(c, &shared, p);
   p->layout = es_row_layout_distributed(c);
   if (st == ES_OK) st = es_comm_agree(c, make_probe_data(&shared, p));
@@ -289,37 +195,6 @@ es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
     *out = p;
   else
     es_assembly_destroy(&p);
-  return st;
-}
-
-es_status es_assembly_class_names(const es_dataset *ds, char **names) {
-  size_t room = 1, used = 0;
-  if (ds->ops->class_name == NULL) return ES_OK;
-  for (int k = 0; k < ds->labels; k++) room += strlen(ds->ops->class_name(ds, k)) + 1;
-  ES_TRY(ES_NEW(room, names));
-  for (int k = 0; k < ds->labels; k++) {
-    if (k > 0) (*names)[used++] = ' ';
-    for (const char *c = ds->ops->class_name(ds, k); *c != '\0'; c++)
-      (*names)[used++] = isspace((unsigned char) *c) ? '_' : *c;
-  }
-  return ES_OK;
-}
-
-/* Collective. The classes of the probe's records, where they have any. */
-static es_status write_labels(const es_comm *c, const es_assembly *p, es_snapshot *snap) {
-  const es_dataset *const ds =
-      p->input.held_out != NULL ? p->input.held_out : p->input.data;
-  int64_t first, n, *label = NULL;
-  char *names = NULL;
-  if (ds->labels == 0) return ES_OK;
-  es_comm_local_range(c, p->probe.pairs, &first, &n);
-  es_status st = ES_NEW(n, &label);
-  if (st == ES_OK) st = es_loader_labels(p->probe.loader, first, n, label);
-  if (st == ES_OK) st = es_assembly_class_names(ds, &names);
-  st = es_comm_agree(c, st);
-  if (st == ES_OK) st = es_snapshot_label(snap, first, n, label, names);
-  es_free(&names);
-  es_free(&label);
   return st;
 }
 
@@ -345,7 +220,7 @@ es_status es_assembly_measure(const es_assembly *p, const es_settings *s,
                                      .mode = s->spectrum.bn == 0 ? ES_BN_BATCH
                                                                  : ES_BN_RUNNING,
                                      .views = es_snapshot_views(&s->spectrum, &o)};
-  es_status st = write_labels(c, p, snap);
+  es_status st = es_assembly_record_probe(p, t);
   if (st == ES_OK) st = es_comm_agree(c, es_probe_create(&measured, probe));
   if (st == ES_OK)
     *snapshot = snap;
@@ -368,6 +243,8 @@ void es_assembly_destroy(es_assembly **pp) {
   es_loader_destroy(&p->probe.loader);
   es_loader_destroy(&p->input.loader);
   es_augment_destroy(&p->input.augment);
+  es_free(&p->probe.record);
+  es_free(&p->input.record);
   es_dataset_close(&p->input.held_out);
   es_dataset_close(&p->input.data);
   es_backend_close(&p->model.backend);

@@ -8,17 +8,16 @@
 /* The data set of the bank, one with labels. */
 static es_status find_bank(const es_comm *c, const es_settings *s, const es_assembly *p,
                            es_label_data *set, const es_dataset **bank) {
-  const char *const splits = p->input.data->ops->splits;
-  *bank = p->input.data;
-  if (p->input.data->labels == 0 && splits != NULL && strstr(splits, "train") != NULL &&
-      strcmp(s->data.split, "train") != 0 && s->data.split[0] != '\0') {
+  const es_dataset *const ds = p->input.data, *const test = es_assembly_probe_set(p);
+  const char *const splits = ds->ops->splits;
+  *bank = ds;
+  if (ds->labels == 0 && splits != NULL && strstr(splits, "train") != NULL &&
+      strcmp(ds->split, "train") != 0 && strcmp(ds->split, "all") != 0) {
     es_data_params train = s->data;
     train.limit = 0;
     ES_TRY(es_dataset_open(c, &train, "train", (uint64_t) s->run.seed, &set->labelled));
     *bank = set->labelled;
   }
-  const es_dataset *const test =
-      p->input.held_out != NULL ? p->input.held_out : p->input.data;
   ES_CHECK(
       (*bank)->labels > 0 && test->labels > 0, ES_ECONFIG,
       "accuracy.list: got '%s', but data set '%s' has no labels%s; expected a labelled "
@@ -34,14 +33,15 @@ static es_status open_loaders(const es_comm *c, const es_augment_steps *plain,
                               es_label_data *set) {
   const es_dataset *bank = NULL;
   ES_TRY(find_bank(c, s, p, set, &bank));
-  const es_dataset *const test =
-      p->input.held_out != NULL ? p->input.held_out : p->input.data;
-  const bool shared = p->input.held_out == NULL && !p->input.data->endless;
-  const int64_t train = p->input.data->size - (shared ? p->probe.pairs : 0);
+  const es_dataset *const test = es_assembly_probe_set(p);
+  const bool whole = p->input.held_out != NULL; /* or else the probe's records alone */
+  const int64_t train = es_assembly_training_records(p);
+  const bool own = bank == p->input.data;
   es_loader_options o[2] = {
-      {.count = bank == p->input.data ? train : bank->size},
-      {.first = p->input.held_out != NULL ? 0 : train,
-       .count = p->input.held_out != NULL ? test->size : p->probe.pairs}};
+      {.record = own ? p->input.record : NULL, .count = own ? train : bank->size},
+      {.first = whole || p->probe.record != NULL ? 0 : train,
+       .record = whole ? NULL : p->probe.record,
+       .count = whole ? test->size : p->probe.pairs}};
   const int64_t want[2] = {s->accuracy.bank, s->accuracy.test};
   int64_t taken[2];
   for (int i = 0; i < 2; i++) {

@@ -13,6 +13,7 @@ es_status es_pairs_source_read(es_config *cfg, es_pairs_source *s) {
   ES_TRY(es_config_default(cfg, "augment.crop.size", "20"));
   ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
   ES_TRY(es_config_get(cfg, "data", es_data_table, NULL, sizeof s->data, &s->data));
+  s->data.exact = true;
   s->seed = (uint64_t) run.seed;
   return es_select_augment(cfg, s->data.name, &s->augment);
 }
@@ -21,14 +22,21 @@ void es_pairs_source_free(es_pairs_source *s) {
   es_augment_steps_free(&s->augment);
 }
 
-/* A batch needs a pair on each rank; with fewer pairs the surplus is left out again. */
-static es_status copy_share(const es_comm *c, const es_batch *b, es_pairs *p) {
+/* A batch needs a pair on each rank; with fewer pairs the surplus is left out again. What
+ * the data set has in double is taken from there. */
+static es_status copy_share(const es_comm *c, const es_dataset *ds, const es_batch *b,
+                            es_pairs *p) {
   const size_t m = (size_t) p->m;
   es_comm_local_range(c, p->total, &p->first, &p->n);
   for (int v = 0; v < 2; v++) {
     ES_TRY(ES_NEW((size_t) p->n * m, &p->x[v]));
     const float *from = b->x + (size_t) v * (size_t) b->n * m;
-    for (size_t i = 0; i < (size_t) p->n * m; i++) p->x[v][i] = from[i];
+    for (int64_t i = 0; i < p->n; i++, from += m) {
+      double *const to = p->x[v] + (size_t) i * m;
+      const bool exact =
+          ds->ops->get_double != NULL && ds->ops->get_double(ds, b->id[i], v, to);
+      for (size_t k = 0; k < m && !exact; k++) to[k] = from[k];
+    }
   }
   return ES_OK;
 }
@@ -39,7 +47,7 @@ static es_status load(const es_comm *c, const es_dataset *ds, const es_augment *
   es_batch *b = NULL;
   ES_TRY(es_loader_create(c, ds, a, view, o, &l));
   es_status st = es_comm_agree(c, es_loader_get(l, 0, &b));
-  if (st == ES_OK) st = es_comm_agree(c, copy_share(c, b, p));
+  if (st == ES_OK) st = es_comm_agree(c, copy_share(c, ds, b, p));
   es_loader_destroy(&l);
   return st;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "assembly_private.h"
 #include "eigenstep/ckpt.h"
 #include "eigenstep/mem.h"
 
@@ -104,9 +105,11 @@ static es_status walk_weights(void *params, es_visitor *v) {
 
 static es_status check_origin(const origin *o, const es_assembly *p) {
   const es_shape s = p->input.view;
-  ES_CHECK(o->data == (int64_t) p->input.data->checksum, ES_ECONFIG,
-           "data.path: got data of checksum %016llx, expected the checkpoint's, %016llx",
-           (unsigned long long) p->input.data->checksum, (unsigned long long) o->data);
+  const int64_t data = es_assembly_checksum(p);
+  ES_CHECK(o->data == data, ES_ECONFIG,
+           "data.path: got data, or held-out records, of checksum %016llx, expected the "
+           "checkpoint's, %016llx",
+           (unsigned long long) data, (unsigned long long) o->data);
   ES_CHECK(
       o->view[0] == s.c && o->view[1] == s.h && o->view[2] == s.w, ES_ECONFIG,
       "augment: got views of %d x %d x %d, expected the checkpoint's %lld x %lld x %lld",

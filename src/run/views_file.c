@@ -92,11 +92,15 @@ static es_status write_rows(const es_comm *c, es_h5 *f, rows *r, int64_t first,
 
 /* Collective. */
 static es_status name_classes(const es_comm *c, es_h5 *f, const es_assembly *p) {
-  char *names = NULL;
-  es_status st = es_comm_agree(c, es_assembly_class_names(p->input.data, &names));
-  if (st == ES_OK && names != NULL)
-    st = es_h5_attr_string(f, "/label", "class_names", names);
-  es_free(&names);
+  const es_dataset *const ds = p->input.data;
+  const char **name = NULL;
+  if (ds->labels == 0 || ds->ops->class_name == NULL) return ES_OK;
+  es_status st = es_comm_agree(c, ES_NEW(ds->labels, &name));
+  for (int k = 0; k < ds->labels && st == ES_OK; k++)
+    name[k] = ds->ops->class_name(ds, k);
+  if (st == ES_OK)
+    st = es_h5_write_strings(f, "/class_name", ds->labels, name, "names of the classes");
+  es_free(&name);
   return st;
 }
 

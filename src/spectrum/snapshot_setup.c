@@ -153,24 +153,6 @@ fail:
   return st;
 }
 
-es_status es_snapshot_label(es_snapshot *s, int64_t first, int64_t n,
-                            const int64_t *label, const char *names) {
-  static const char path[] = "/embedding/label";
-  es_h5 *const f = es_traj_h5(s->traj);
-  if (s->matrices.described == NULL) return ES_OK;
-  if (es_traj_resumed(s->traj) && es_h5_exists(f, path)) return ES_OK;
-  ES_TRY(es_h5_declare(
-      f, &(es_h5_dataset){.path = path,
-                          .type = ES_H5_I64,
-                          .ndim = 1,
-                          .dim = {s->opt.samples},
-                          .units = "1",
-                          .doc = "class of each sample, from 0 on; -1: none"}));
-  ES_TRY(es_h5_attach(f, path, 0, "/embedding/sample"));
-  if (names != NULL) ES_TRY(es_h5_attr_string(f, path, "class_names", names));
-  return es_h5_write_rows(f, path, ES_H5_I64, first, n, label);
-}
-
 void es_snapshot_destroy(es_snapshot **s) {
   if (*s == NULL) return;
   for (int i = 0; i < ES_MATRICES; i++) es_eig_destroy(&(*s)->matrices.of[i].spectrum);

@@ -87,7 +87,8 @@ static es_status put_strings(es_h5 *f, const es_summary *s, const char *path,
   ES_TRY(ES_NEW(s->rows, &all));
   es_status st = ES_OK;
   for (int i = 0; i < s->rows && st == ES_OK; i++) st = es_strdup(text(s, i, k), &all[i]);
-  if (st == ES_OK) st = es_h5_strings(f, path, s->rows, all, doc);
+  if (st == ES_OK)
+    st = es_h5_write_strings(f, path, s->rows, (const char *const *) all, doc);
   for (int i = 0; i < s->rows; i++) es_free(&all[i]);
   es_free(&all);
   return st;

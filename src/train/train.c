@@ -139,7 +139,8 @@ static es_status visit_data(const es_train *t, es_visitor *v) {
   es_item item = {"train/data", ES_ITEM_I64, 1, {1}, &data};
   ES_TRY(v->item(v, &item));
   ES_CHECK(data == t->data, ES_ECONFIG,
-           "data.path: got data of checksum %016llx, expected the checkpoint's, %016llx",
+           "data.path: got data, or held-out records, of checksum %016llx, expected the "
+           "checkpoint's, %016llx",
            (unsigned long long) t->data, (unsigned long long) data);
   return ES_OK;
 }

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file node_copy.c  What rank 0 has read, once in the memory of each node. */
+#include "node_copy.h"
+
+#include "eigenstep/mem.h"
+
+es_status es_node_copy_create(const es_comm *c, size_t bytes, const char *what,
+                              es_node_copy *k) {
+  es_node_copy new = {.size = bytes};
+  ES_TRY(es_shared_create(c, bytes, false, what, &new.shared));
+  if (new.shared != NULL) new.bytes = new.shared->part[0];
+  const es_status st = new.shared != NULL ? ES_OK : es_alloc(bytes, what, &new.own);
+  ES_TRY(es_comm_agree(c, st));
+  if (new.shared == NULL) new.bytes = new.own;
+  *k = new;
+  return ES_OK;
+}
+
+/** Over the first ranks of all nodes, rank 0's first. MPI's counts are ints. */
+static void send_to_nodes(const es_comm *c, const es_node_copy *k) {
+  enum { PIECE = 1 << 30 };
+  for (size_t at = 0; at < k->size; at += PIECE) {
+    const size_t left = k->size - at;
+    MPI_Bcast((char *) k->bytes + at, left < PIECE ? (int) left : PIECE, MPI_BYTE, 0,
+              c->inter_node);
+  }
+}
+
+void es_node_copy_send(const es_comm *c, const es_node_copy *k) {
+  if (k->shared == NULL) {
+    es_comm_bcast(c, k->bytes, k->size, 0);
+    return;
+  }
+  if (c->node_rank == 0) send_to_nodes(c, k);
+  MPI_Barrier(c->node);
+}
+
+void es_node_copy_free(es_node_copy *k) {
+  es_shared_destroy(&k->shared);
+  es_free(&k->own);
+  *k = (es_node_copy){0};
+}

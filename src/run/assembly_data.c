@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file assembly_data.c  The data of a run: what is trained on, what is held out. */
+#include "assembly_private.h"
+
+#include "eigenstep/mem.h"
+#include "eigenstep/stratify.h"
+
+/* Views of the probe belong to no epoch of training. */
+#define PROBE_EPOCH UINT32_MAX
+
+int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit) {
+  if (probe <= pairs) return probe;
+  for (int64_t c = pairs; 2 * c >= pairs && c >= ranks; c--) {
+    if (probe % c == 0 && c % unit == 0) return c;
+  }
+  return pairs;
+}
+
+/* Where records are sorted by class, the first so many are of the first classes. */
+static void warn_of_limit(const es_settings *s, const es_dataset *ds) {
+  int classes = 0, last = -1;
+  if (s->data.limit == 0 || ds->ops->mixed || ds->ops->label == NULL) return;
+  for (int64_t i = 0; i < ds->size; i++) {
+    const int label = ds->ops->label(ds, i);
+    if (label > last) {
+      last = label;
+      classes++;
+    }
+  }
+  if (classes < ds->labels)
+    es_warn("data.limit = %lld: the first records of '%s' are of %d of its %d classes",
+            (long long) s->data.limit, s->data.name, classes, ds->labels);
+}
+
+es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assembly *p) {
+  const uint64_t seed = (uint64_t) s->run.seed;
+  es_assembly_input *const in = &p->input;
+  ES_TRY(es_dataset_open(c, &s->data, NULL, seed, &in->data));
+  warn_of_limit(s, in->data);
+  ES_TRY(es_dataset_open_held_out(c, &s->data, in->data, seed, &in->held_out));
+  ES_TRY(es_comm_agree(
+      c, es_augment_create(&s->selected.augment, in->data, &in->augment, &in->view)));
+  const int64_t unit = es_settings_pairs_unit(s);
+  p->probe.chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size, unit);
+  p->probe.pairs = s->spectrum.probe / p->probe.chunk * p->probe.chunk;
+  if (p->probe.pairs != s->spectrum.probe) {
+    es_warn(
+        "spectrum.probe: %lld pairs are not a multiple of a batch of %lld; using %lld",
+        (long long) s->spectrum.probe, (long long) s->batch.pairs,
+        (long long) p->probe.pairs);
+  }
+  return ES_OK;
+}
+
+const es_dataset *es_assembly_probe_set(const es_assembly *p) {
+  return p->input.held_out != NULL ? p->input.held_out : p->input.data;
+}
+
+/* Is the probe taken out of the records that could be trained on? */
+static bool is_shared(const es_assembly *p) {
+  return p->input.held_out == NULL && !p->input.data->endless;
+}
+
+int64_t es_assembly_training_records(const es_assembly *p) {
+  return p->input.data->size - (is_shared(p) ? p->probe.pairs : 0);
+}
+
+es_status es_assembly_check_data(const es_settings *s, const es_assembly *p) {
+  const es_dataset *const ds = es_assembly_probe_set(p);
+  const char *const noun = ds->ops->pairs ? "records" : "images";
+  const int64_t have = is_shared(p) ? ds->size - 1 : ds->size;
+  ES_CHECK(ds->endless || p->probe.pairs <= have, ES_ECONFIG,
+           "spectrum.probe = %lld exceeds the %lld %s that can be held out (split '%s' of "
+           "data set '%s'); lower spectrum.probe",
+           (long long) p->probe.pairs, (long long) have, noun, ds->split, s->data.name);
+  const int64_t train = es_assembly_training_records(p);
+  ES_CHECK(s->batch.pairs <= train, ES_ECONFIG,
+           "batch.pairs = %lld exceeds the %lld %s of data set '%s' that are trained on, "
+           "beside %lld held out: every batch would hold one twice; lower batch.pairs or "
+           "spectrum.probe",
+           (long long) s->batch.pairs, (long long) train, noun, s->data.name,
+           (long long) (is_shared(p) ? p->probe.pairs : 0));
+  return ES_OK;
+}
+
+/* The probe's records, where they are not the first ones of a part that is in random
+ * order, and what remains for training. A function of (data, probe, run.seed), so a
+ * resumed run has the same. */
+static es_status hold_out(const es_settings *s, es_assembly *p) {
+  const es_dataset *const ds = es_assembly_probe_set(p);
+  const uint64_t seed = (uint64_t) s->run.seed;
+  ES_TRY(es_assembly_check_data(s, p));
+  if (ds->endless || (p->input.held_out != NULL && ds->ops->mixed)) return ES_OK;
+  ES_TRY(ES_NEW(p->probe.pairs, &p->probe.record));
+  ES_TRY(es_stratified_sample(ds, p->probe.pairs, seed, p->probe.record));
+  if (!is_shared(p)) return ES_OK;
+  ES_TRY(ES_NEW(es_assembly_training_records(p), &p->input.record));
+  return es_sample_rest(ds->size, p->probe.record, p->probe.pairs, p->input.record);
+}
+
+es_status es_assembly_open_probe_loader(const es_comm *c, const es_settings *s,
+                                        es_assembly *p) {
+  ES_TRY(es_comm_agree(c, hold_out(s, p)));
+  const bool past = p->probe.record == NULL && p->input.held_out == NULL;
+  const es_loader_options o = {.seed = (uint64_t) s->run.seed,
+                               .first = past ? p->input.data->size : 0,
+                               .record = p->probe.record,
+                               .pairs = p->probe.chunk,
+                               .count = p->probe.pairs,
+                               .fixed_epoch = PROBE_EPOCH};
+  return es_comm_agree(c,
+                       es_loader_create(c, es_assembly_probe_set(p), p->input.augment,
+                                        p->input.view, &o, &p->probe.loader));
+}
+
+es_status es_assembly_open_loader(const es_comm *c, const es_settings *s,
+                                  es_assembly *p) {
+  const es_loader_options o = {.seed = (uint64_t) s->run.seed,
+                               .pairs = s->batch.pairs,
+                               .record = p->input.record,
+                               .count = es_assembly_training_records(p),
+                               .shuffle = s->data.shuffle,
+                               .prefetch = s->data.prefetch};
+  return es_comm_agree(c, es_loader_create(c, p->input.data, p->input.augment,
+                                           p->input.view, &o, &p->input.loader));
+}
+
+int64_t es_assembly_checksum(const es_assembly *p) {
+  uint64_t hash = p->input.data->checksum;
+  if (p->input.record == NULL) return (int64_t) hash;
+  for (int64_t i = 0; i < p->probe.pairs; i++)
+    hash = (hash ^ (uint64_t) p->probe.record[i]) * UINT64_C(0x100000001b3);
+  return (int64_t) hash;
+}
