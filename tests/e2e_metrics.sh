@@ -138,8 +138,8 @@ EOF
 
 # NT-Xent of cosines about a collapsed start: the rates across the point all start from.
 simclr="loss.name=simclr projector.bias=true init.bias_last=3 accuracy.list=none
-        spectrum.lidar=0 batch.pairs=250 spectrum.probe=150 run.steps=300 spectrum.every=3 optim.lr=0.002
-        encoder.hidden=none"
+        spectrum.lidar=0 batch.pairs=250 spectrum.probe=150 run.steps=300
+        spectrum.every=3 optim.lr=0.002 encoder.hidden=none"
 for n in 1 3; do
   launch $n train - $set $simclr data.path="$work/pairs.h5" output.dir="$work/c$n" \
     init.scale_last=1e-3 > "$work/log" 2>&1 ||

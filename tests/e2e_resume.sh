@@ -160,7 +160,7 @@ refuse() { # refuse REGEX ARGUMENT...
   [ "$(cat "$work/half/STATUS")" = DONE ] || fail "STATUS after: $*"
 }
 refuse "got optim.lr = 1, expected 'lr = 3e-3'" "$work/half" optim.lr=1 run.steps=20
-refuse "data.path: got data, or held-out records, of checksum [0-9a-f]+, expected the checkpoint's" \
+refuse "data.path: got data, or held-out records, of checksum [0-9a-f]+, expected" \
   "$work/own" run.steps=8 data.path="$work/other.h5"
 [ "$(cat "$work/own/STATUS")" = DONE ] && grep -q "^steps = 7" "$work/own/run.ini" ||
   fail "a refused resume left its mark"

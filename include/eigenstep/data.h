@@ -15,15 +15,15 @@ typedef struct es_data_params {
   int64_t limit; /**< use only the first so many records; 0 = all */
   int64_t size; /**< generated images and imagefolder: pixels a side; 0 = the set's own */
   bool shuffle;
-  bool prefetch;  /**< the next batch is made on a thread of its own */
+  bool prefetch;      /**< the next batch is made on a thread of its own */
   int64_t max_pixels; /**< imagefolder: of the largest image that is read */
   int unreadable;     /**< imagefolder: 0 = refuse, 1 = skip (named) */
-  int64_t count;  /**< deadleaves, gaussian: records */
-  int64_t dim;    /**< gaussian: dimensions */
+  int64_t count;      /**< deadleaves, gaussian: records */
+  int64_t dim;        /**< gaussian: dimensions */
   double decay;   /**< gaussian: eigenvalue_k = k^-decay of the part the views share */
   double noise;   /**< gaussian: standard deviation of each view's own part */
   int full_scale; /**< hdf5, images of numbers: 0 = from their range, 1 = 1, 2 = 255 */
-  bool exact; /**< no parameter: keep f64 values as they are (solved models) */
+  bool exact;     /**< no parameter: keep f64 values as they are (solved models) */
 } es_data_params;
 extern const es_param es_data_table[];
 
@@ -71,13 +71,18 @@ typedef struct es_dataset_ops {
   void (*close)(es_dataset *ds);
 } es_dataset_ops;
 
+/** Of all records of a set; h and w are those of the set where all agree. */
+typedef struct es_largest {
+  int h, w;
+  int64_t pixels; /**< h w of one record */
+} es_largest;
+
 struct es_dataset {
   const es_dataset_ops *ops;
-  es_string path;    /**< data.path of this split */
-  char split[16];    /**< the part of the set that this is */
-  int64_t size;      /**< records */
-  int c, h, w;       /**< of a record; h = w = 0: differs from record to record */
-  int h_max, w_max;  /**< the largest of any record (= h, w where all agree) */
+  char split[16]; /**< the part of the set that this is */
+  int64_t size;   /**< records */
+  int c, h, w;    /**< of a record; h = w = 0: differs from record to record */
+  es_largest largest;
   int labels;        /**< number of classes, 0 = unlabelled */
   bool endless;      /**< any record number >= 0 can be had (generated) */
   size_t scratch;    /**< bytes that get() needs */
@@ -86,8 +91,8 @@ struct es_dataset {
 };
 size_t es_dataset_list(const es_dataset_ops *const **list);
 
-/** Collective. Open split (NULL: p->split, or the default) on every rank; the same status
- *  everywhere. */
+/** Collective. Open split (NULL: p->split, or the default) on every rank; the same
+ *  status everywhere. */
 es_status es_dataset_open(const es_comm *c, const es_data_params *p, const char *split,
                           uint64_t seed, es_dataset **ds);
 /** Collective. Open the part of the set that is meant for testing, whole, where the one
@@ -102,7 +107,8 @@ void es_dataset_close(es_dataset **ds);
 /* --- augmentations ------------------------------------------------------------------ */
 /** A working image: planar f32 in [0, 255], [3, h, w]; buffers belong to the pipeline.
  *  px holds the image; tmp is as large, for out-of-place operations (swap). Both have
- *  room for 3 H W values, H and W the largest height and width anywhere in the pipeline,
+ *  room for 3 P values, P the most pixels of an image of the set or of one that is
+ *  resized along one of its sides or both, H and W the largest height and width of all these,
  *  and work for ES_IMAGE_WORK (H + W) more: filter weights, strips of rows. */
 typedef struct es_image {
   int h, w;
@@ -208,8 +214,8 @@ typedef struct es_batch {
 typedef struct es_loader es_loader;
 typedef struct es_loader_options {
   uint64_t seed;
-  int64_t pairs;        /**< global batch */
-  int64_t first, count; /**< records first .. first + count - 1 of the set are used */
+  int64_t pairs;         /**< global batch */
+  int64_t first, count;  /**< records first .. first + count - 1 of the set are used */
   const int64_t *record; /**< [count] instead of these; borrowed. NULL: none */
   bool shuffle;
   bool prefetch; /**< prepare the next batch on a thread while the current one computes */

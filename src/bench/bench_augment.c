@@ -111,7 +111,7 @@ static double print_split(const es_comm *c, const view_maker *w, int64_t repeats
 /* Collective. */
 static void print_rates(const es_comm *c, const es_assembly *p, const es_bench_times *t) {
   const double record =
-      (double) p->input.data->c * p->input.data->h_max * p->input.data->w_max;
+      (double) p->input.data->c * (double) p->input.data->largest.pixels;
   int64_t peak = (int64_t) es_mem_rss_peak();
   es_comm_max_i64(c, &peak, 1);
   const double view = 4.0 * p->input.view.c * p->input.view.h * p->input.view.w;
@@ -152,8 +152,8 @@ static es_status open_and_time(const es_comm *c, const es_settings *s,
   es_status st = es_assembly_open_data(c, s, p);
   if (st == ES_OK) {
     es_print("%s, %lld records of at most %d x %d, views %d x %d; %d ranks", s->data.name,
-             (long long) p->input.data->size, p->input.data->h_max, p->input.data->w_max,
-             p->input.view.h, p->input.view.w, c->size);
+             (long long) p->input.data->size, p->input.data->largest.h,
+             p->input.data->largest.w, p->input.view.h, p->input.view.w, c->size);
     st = views(c, s, p, b);
   }
   es_assembly_destroy(&p);

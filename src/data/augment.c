@@ -23,7 +23,8 @@ struct es_augment {
   es_augment_steps steps;         /* owned, prepared */
   uint32_t tag[ES_AUGMENT_STEPS]; /**< of the random numbers of each */
   es_shape out;
-  int h_max, w_max; /**< the largest image in the data set or between two augmentations */
+  es_largest largest; /**< image in the data set or between two augmentations */
+  int side;           /**< longest side of an image that an augmentation has resized */
 };
 
 void es_augment_destroy(es_augment **a) {
@@ -37,6 +38,10 @@ static uint32_t tag_of(const char *name) {
   return (uint32_t) (hash >> 42); /* the upper 22 bits are the best mixed */
 }
 
+static int longer(int a, int b) {
+  return a > b ? a : b;
+}
+
 /** Prepare the augmentations of one view. h, w: of the records in, of the view out. */
 static es_status prepare(es_augment *a, int view, int *h, int *w) {
   char section[NAME_SIZE];
@@ -44,9 +49,12 @@ static es_status prepare(es_augment *a, int view, int *h, int *w) {
     const es_augment_step *s = &a->steps.step[i];
     snprintf(section, sizeof section, "%s.%s", view == 0 ? "augment" : "view2",
              s->ops->name);
+    const int before[2] = {*h, *w};
     if (s->ops->prepare != NULL) ES_TRY(s->ops->prepare(s->par[view], section, h, w));
-    if (*h > a->h_max) a->h_max = *h;
-    if (*w > a->w_max) a->w_max = *w;
+    if (*h == before[0] && *w == before[1]) continue;
+    a->side = longer(a->side, longer(*h, *w));
+    a->largest.h = longer(a->largest.h, *h);
+    a->largest.w = longer(a->largest.w, *w);
   }
   return ES_OK;
 }
@@ -56,8 +64,7 @@ static es_status build(const es_augment_steps *steps, const es_dataset *ds,
   int h[ES_VIEWS], w[ES_VIEWS];
   ES_TRY(es_augment_steps_copy(steps, &a->steps));
   for (int i = 0; i < a->steps.n; i++) a->tag[i] = tag_of(a->steps.step[i].ops->name);
-  a->h_max = ds->h_max;
-  a->w_max = ds->w_max;
+  a->largest = ds->largest;
   for (int v = 0; v < ES_VIEWS; v++) {
     h[v] = ds->h;
     w[v] = ds->w;
@@ -94,14 +101,18 @@ es_status es_augment_create(const es_augment_steps *steps, const es_dataset *ds,
   return ES_OK;
 }
 
-/** Floats of one of the two buffers, rounded up to whole cache lines. */
+/** Floats of one of the two buffers, rounded up to whole cache lines: room for an image
+ *  of the set, and for one that is resized along one of its sides or both. */
 static size_t buffer_floats(const es_augment *a) {
-  const size_t n = 3 * (size_t) a->h_max * (size_t) a->w_max;
+  const int longest = longer(a->largest.h, a->largest.w);
+  const int64_t resized = (int64_t) a->side * longest;
+  const int64_t most = a->largest.pixels > resized ? a->largest.pixels : resized;
+  const size_t n = 3 * (size_t) most;
   return (n + 15) / 16 * 16;
 }
 
 size_t es_augment_scratch(const es_augment *a) {
-  const size_t work = (size_t) ES_IMAGE_WORK * (size_t) (a->h_max + a->w_max);
+  const size_t work = (size_t) ES_IMAGE_WORK * (size_t) (a->largest.h + a->largest.w);
   return (2 * buffer_floats(a) + work) * sizeof(float);
 }
 
@@ -151,10 +162,11 @@ es_status es_augment_measure(const es_augment *a, const es_view_key *which,
                              const es_sample *s, void *scratch, float *out,
                              es_augment_profile *p) {
   if (a->pairs) return copy(a, which->sample, s, out);
-  const bool fits = s->h >= 1 && s->w >= 1 && s->h <= a->h_max && s->w <= a->w_max;
+  const bool fits =
+      s->h >= 1 && s->w >= 1 && s->h <= a->largest.h && s->w <= a->largest.w;
   ES_CHECK(!s->is_float && s->c == 3 && fits, ES_EINTERNAL,
            "record %lld: got %d x %d x %d, expected an image of at most 3 x %d x %d",
-           (long long) which->sample, s->c, s->h, s->w, a->h_max, a->w_max);
+           (long long) which->sample, s->c, s->h, s->w, a->largest.h, a->largest.w);
   double mark = p != NULL ? es_cpu_now() : 0;
   es_image img = make_image(a, s, scratch);
   lap(p, 0, &mark);

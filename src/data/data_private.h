@@ -25,8 +25,8 @@ es_status es_data_file_read(const es_data_file *f, int64_t at, void *bytes, size
 /** Add name, size and some 4096 evenly spread bytes to a hash. */
 es_status es_data_file_hash(const es_data_file *f, const char *name, uint64_t *hash);
 
-/** Up to `room` bytes from byte `at` on (negative: counted from the end) of a file that is
- *  opened for this alone; nothing is logged. *size: of the file.
+/** Up to `room` bytes from byte `at` on (negative: counted from the end) of a file that
+ *  is opened for this alone; nothing is logged. *size: of the file.
  *  @return NULL, or why not (until the next call) */
 const char *es_data_file_part(const char *path, int64_t at, void *bytes, size_t room,
                               size_t *n, int64_t *size);

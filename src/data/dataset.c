@@ -95,7 +95,6 @@ static es_status open_split(const es_comm *c, const es_dataset_ops *ops,
   es_dataset *d = NULL;
   ES_TRY(es_comm_agree(c, ES_NEW(1, &d)));
   d->ops = ops;
-  snprintf(d->path, sizeof d->path, "%s", p->path);
   snprintf(d->split, sizeof d->split, "%.15s", p->split);
   d->checksum = es_hash_bytes(ES_HASH_START, p->split, strlen(p->split));
   es_status st = es_comm_agree(c, ops->open(c, d, p, seed));

@@ -99,7 +99,8 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   es_comm_bcast(c, &ds->checksum, sizeof ds->checksum, 0);
   es_comm_bcast(c, ((cifar10 *) ds->impl)->label, (size_t) ds->size, 0);
   ds->c = 3;
-  ds->h = ds->w = ds->h_max = ds->w_max = SIDE;
+  ds->h = ds->w = SIDE;
+  ds->largest = (es_largest){SIDE, SIDE, PLANE};
   ds->labels = CLASSES;
   ds->scratch = 6 * PLANE;
   return ES_OK;

@@ -198,7 +198,8 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   ds->size = p->count;
   ds->endless = true;
   ds->c = 3;
-  ds->h = ds->w = ds->h_max = ds->w_max = side;
+  ds->h = ds->w = side;
+  ds->largest = (es_largest){side, side, (int64_t) side * side};
   ds->scratch = 3 * pixels + 3 + 4 * pixels * sizeof(float) + (size_t) side * sizeof(int);
   return ES_OK;
 }

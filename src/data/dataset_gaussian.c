@@ -44,7 +44,8 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   ds->size = p->count;
   ds->endless = true;
   ds->c = g->dim;
-  ds->h = ds->w = ds->h_max = ds->w_max = 1;
+  ds->h = ds->w = 1;
+  ds->largest = (es_largest){1, 1, 1};
   ds->scratch = (size_t) g->dim * sizeof(float);
   return ES_OK;
 }

@@ -71,9 +71,9 @@ static es_status fill(source *from, es_hdf5_layout *l, int i, es_node_copy *k) {
 static es_status share(const es_comm *c, hdf5 *s, source *from) {
   es_hdf5_layout *const l = &s->l;
   const size_t x = (size_t) (l->records * l->values) * es_hdf5_value_size(l);
-  const size_t size[COPIES] = {
-      x, l->paired ? x : 0, l->labelled ? (size_t) l->records * sizeof *s->label : 0,
-      l->labelled ? (size_t) l->labels * sizeof *s->name : 0};
+  const size_t size[COPIES] = {x, l->paired ? x : 0,
+                               l->labelled ? (size_t) l->records * sizeof *s->label : 0,
+                               l->labelled ? (size_t) l->labels * sizeof *s->name : 0};
   for (int i = 0; i < COPIES; i++) {
     if (size[i] == 0) continue;
     ES_TRY(es_node_copy_create(c, size[i], "the HDF5 data set", &s->copy[i]));
@@ -93,13 +93,14 @@ static void describe(es_dataset *ds, const es_hdf5_layout *l) {
   ds->labels = l->labels;
   ds->checksum = l->checksum;
   ds->c = l->c;
-  ds->h = ds->h_max = l->h;
-  ds->w = ds->w_max = l->w;
+  ds->h = l->h;
+  ds->w = l->w;
+  ds->largest = (es_largest){l->h, l->w, (int64_t) l->h * l->w};
   if (l->paired || !images) ds->ops = &pairs_ops;
   const size_t shown = (size_t) ds->c * (size_t) ds->h * (size_t) ds->w;
-  ds->scratch = images && !l->paired        ? shown
-                : l->kind != ES_HDF5_F32    ? shown * sizeof(float)
-                                            : 0;
+  ds->scratch = images && !l->paired     ? shown
+                : l->kind != ES_HDF5_F32 ? shown * sizeof(float)
+                                         : 0;
 }
 
 static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params *p,

@@ -43,32 +43,32 @@ static int least(int a, int b) {
 static void measure(es_dataset *ds) {
   folder *f = ds->impl;
   bool same = true;
-  size_t pixels = 0;
+  es_largest *const most = &ds->largest;
   for (int64_t i = 0; i < ds->size; i++) {
     const es_image_file *x = &f->file[i];
-    const size_t n = (size_t) x->h * (size_t) x->w;
-    if (n > pixels) pixels = n;
+    const int64_t n = (int64_t) x->h * x->w;
+    if (n > most->pixels) most->pixels = n;
     if ((size_t) x->bytes > f->bytes) f->bytes = (size_t) x->bytes;
-    if (x->h > ds->h_max) ds->h_max = x->h;
-    if (x->w > ds->w_max) ds->w_max = x->w;
+    if (x->h > most->h) most->h = x->h;
+    if (x->w > most->w) most->w = x->w;
     if (least(x->h, x->w) > f->square) f->square = least(x->h, x->w);
     same = same && x->h == f->file[0].h && x->w == f->file[0].w;
   }
   ds->c = 3;
   const size_t m = (size_t) f->square, n = (size_t) f->size;
-  if (n * n > pixels) pixels = n * n;
+  const size_t pixels = most->pixels > (int64_t) (n * n) ? (size_t) most->pixels : n * n;
   f->rgb = (3 * pixels + 63) / 64 * 64;
   ds->scratch = f->rgb;
   if (n > 0) {
     const size_t work = m * m + m * n + n * n + es_resample_work(f->square, f->size) +
                         ES_RESAMPLE_LANES * (m + n);
     ds->scratch += work * sizeof(float);
-    ds->h_max = ds->w_max = f->size;
+    *most = (es_largest){f->size, f->size, (int64_t) (n * n)};
     same = true;
   }
   ds->scratch += f->bytes;
-  ds->h = same ? ds->h_max : 0;
-  ds->w = same ? ds->w_max : 0;
+  ds->h = same ? most->h : 0;
+  ds->w = same ? most->w : 0;
 }
 
 static void close_set(es_dataset *ds) {
@@ -118,8 +118,7 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   (void) seed;
   ES_TRY(es_comm_agree(c, prepare(ds, p)));
   es_status st = ES_OK;
-  if (c->rank == 0)
-    st = es_image_scan_folder(((folder *) ds->impl)->root, &rules, &s);
+  if (c->rank == 0) st = es_image_scan_folder(((folder *) ds->impl)->root, &rules, &s);
   st = es_comm_agree(c, st);
   if (st == ES_OK) st = share(c, ds, &s);
   es_image_scan_free(&s);

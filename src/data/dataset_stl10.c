@@ -130,7 +130,8 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   es_comm_bcast(c, s->name, sizeof s->name, 0);
   if (s->label != NULL) es_comm_bcast(c, s->label, (size_t) ds->size, 0);
   ds->c = 3;
-  ds->h = ds->w = ds->h_max = ds->w_max = SIDE;
+  ds->h = ds->w = SIDE;
+  ds->largest = (es_largest){SIDE, SIDE, PLANE};
   ds->scratch = 2 * IMAGE;
   return ES_OK;
 }

@@ -6,8 +6,7 @@
 #include "decode.h"
 
 /** The 12 bytes that end a PNG: the empty IEND chunk. */
-static const uint8_t png_end[] = {0,   0,   0,   0,    'I',  'E',
-                                  'N', 'D', 0xAE, 0x42, 0x60, 0x82};
+static const uint8_t png_end[] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xAE, 0x42, 0x60, 0x82};
 
 bool es_decode_ends(es_format f, const uint8_t *bytes, size_t n) {
   for (size_t at = 0; f == ES_JPEG && at + 2 <= n; at++)

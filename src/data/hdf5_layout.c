@@ -78,8 +78,8 @@ static es_status find_range(es_h5 *f, const char *path, const es_hdf5_layout *l,
   }
   es_free(&x);
   ES_TRY(st);
-  ES_CHECK(finite, ES_EMATH, "'%s': got a value in /x that is not finite, expected numbers",
-           path);
+  ES_CHECK(finite, ES_EMATH,
+           "'%s': got a value in /x that is not finite, expected numbers", path);
   return ES_OK;
 }
 
@@ -94,7 +94,9 @@ static es_status find_scale(es_h5 *f, const char *path, const es_data_params *p,
            "'%s': got images with values from %g to %g in /x, expected 0 to %g "
            "(data.full_scale = %s); store them before they are normalised",
            path, range[0], range[1], l->scale,
-           p->full_scale == 0 ? "auto" : p->full_scale == 1 ? "1" : "255");
+           p->full_scale == 0   ? "auto"
+           : p->full_scale == 1 ? "1"
+                                : "255");
   return ES_OK;
 }
 
@@ -115,7 +117,7 @@ static es_status find_shape(const char *path, const es_h5_info *x,
   const bool bytes = x->type == ES_H5_U8, planes = x->ndim == 4 && is_colour(x->dim[1]);
   ES_TRY(check_size(path, x, &l->values));
   l->records = x->dim[0];
-  l->kind = planes && (bytes || !l->paired) ? ES_HDF5_IMAGES
+  l->kind = planes && (bytes || !l->paired)    ? ES_HDF5_IMAGES
             : x->type == ES_H5_F64 && p->exact ? ES_HDF5_F64
                                                : ES_HDF5_F32;
   const bool fits = planes || (!bytes && (l->paired ? x->ndim >= 2 : x->ndim == 2));

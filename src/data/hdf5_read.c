@@ -10,8 +10,9 @@
 #include "hdf5_set.h"
 
 size_t es_hdf5_value_size(const es_hdf5_layout *l) {
-  return l->kind == ES_HDF5_IMAGES ? 1 : l->kind == ES_HDF5_F32 ? sizeof(float)
-                                                                : sizeof(double);
+  return l->kind == ES_HDF5_IMAGES ? 1
+         : l->kind == ES_HDF5_F32  ? sizeof(float)
+                                   : sizeof(double);
 }
 
 static const char *const name_of[ES_HDF5_VIEWS] = {"/x", "/x_prime"};
@@ -32,11 +33,11 @@ static es_status read_scaled(es_h5 *f, const es_hdf5_layout *l, const char *name
   return st;
 }
 
-static es_status check_finite(const char *path, const char *name,
-                              const es_hdf5_layout *l, const void *x) {
+static es_status check_finite(const char *path, const char *name, const es_hdf5_layout *l,
+                              const void *x) {
   for (int64_t i = 0; i < l->records * l->values; i++) {
-    const double v =
-        l->kind == ES_HDF5_F32 ? (double) ((const float *) x)[i] : ((const double *) x)[i];
+    const double v = l->kind == ES_HDF5_F32 ? (double) ((const float *) x)[i]
+                                            : ((const double *) x)[i];
     ES_CHECK(isfinite(v), ES_EMATH,
              "'%s': got %g in record %lld of %s, expected finite numbers", path, v,
              (long long) (i / l->values), name);
@@ -108,12 +109,13 @@ es_status es_hdf5_read_labels(es_h5 *f, const char *path, es_hdf5_layout *l,
   es_h5_info y;
   double *raw = NULL, *sorted = NULL;
   ES_TRY(es_h5_input_stat(f, "/label", &y));
-  ES_CHECK((y.ndim == 1 || (y.ndim == 2 && y.dim[1] == 1)) && y.dim[0] == l->records,
-           ES_EFORMAT,
-           "'%s': got /label of %d dimensions with %lld records of %lld, expected [%lld], "
-           "one number for each record of /x",
-           path, y.ndim, (long long) (y.ndim > 0 ? y.dim[0] : 0),
-           (long long) (y.ndim > 1 ? y.dim[1] : 1), (long long) l->records);
+  ES_CHECK(
+      (y.ndim == 1 || (y.ndim == 2 && y.dim[1] == 1)) && y.dim[0] == l->records,
+      ES_EFORMAT,
+      "'%s': got /label of %d dimensions with %lld records of %lld, expected [%lld], "
+      "one number for each record of /x",
+      path, y.ndim, (long long) (y.ndim > 0 ? y.dim[0] : 0),
+      (long long) (y.ndim > 1 ? y.dim[1] : 1), (long long) l->records);
   es_status st = ES_NEW(l->records, &raw);
   if (st == ES_OK) st = ES_NEW(l->records, &sorted);
   if (st == ES_OK) st = ES_NEW(l->records, &labels->label);

@@ -53,7 +53,11 @@ bool es_image_look(const char *path, int64_t max_pixels, es_image_file *f, uint6
 
 /** What was left out, by kind. */
 typedef enum es_left_out {
-  ES_LEFT_DEEPER, ES_LEFT_FORMAT, ES_LEFT_BESIDE, ES_LEFT_EMPTY, ES_LEFT_KINDS
+  ES_LEFT_DEEPER,
+  ES_LEFT_FORMAT,
+  ES_LEFT_BESIDE,
+  ES_LEFT_EMPTY,
+  ES_LEFT_KINDS
 } es_left_out;
 typedef struct es_left {
   int64_t n[ES_LEFT_KINDS];

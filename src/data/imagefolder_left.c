@@ -19,10 +19,10 @@ void es_left_warn(const es_left *l, const char *path) {
   size_t used = 0;
   for (int k = 0; k < ES_LEFT_KINDS; k++) {
     if (l->n[k] == 0) continue;
-    used += (size_t) snprintf(text + used, sizeof text - used, "%s%lld %s ('%s'%s)",
-                              used > 0 ? ", " : "", (long long) l->n[k],
-                              what[k][l->n[k] > 1], l->first[k],
-                              l->n[k] > 1 ? ", ..." : "");
+    used +=
+        (size_t) snprintf(text + used, sizeof text - used, "%s%lld %s ('%s'%s)",
+                          used > 0 ? ", " : "", (long long) l->n[k], what[k][l->n[k] > 1],
+                          l->first[k], l->n[k] > 1 ? ", ..." : "");
   }
   if (used > 0)
     es_warn("imagefolder '%s': left out %s; read are .jpg, .jpeg and .png in one "

@@ -66,8 +66,9 @@ static bool is_image_name(const char *name) {
 
 /** An image of a format that cannot be read. */
 static bool is_other_image(const char *name) {
-  static const char *const ending[] = {".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2",
-                                       ".heic", ".avif", ".ppm", ".pgm", ".pnm", ".jfif"};
+  static const char *const ending[] = {".webp", ".bmp", ".tif",  ".tiff",
+                                       ".gif",  ".jp2", ".heic", ".avif",
+                                       ".ppm",  ".pgm", ".pnm",  ".jfif"};
   return has_ending(name, ending, sizeof ending / sizeof *ending);
 }
 

@@ -6,8 +6,12 @@
 
 es_status es_node_copy_create(const es_comm *c, size_t bytes, const char *what,
                               es_node_copy *k) {
+  const es_shared_request want = {.bytes = bytes};
   es_node_copy new = {.size = bytes};
-  ES_TRY(es_shared_create(c, bytes, false, what, &new.shared));
+  /* half of the room at most: training shares its parameters there */
+  int64_t scarce = c->node_size > 1 && es_shared_room() < 2.0 * (double) bytes;
+  es_comm_max_i64(c, &scarce, 1);
+  if (!scarce) ES_TRY(es_shared_create(c, &want, 1, what, &new.shared));
   if (new.shared != NULL) new.bytes = new.shared->part[0];
   const es_status st = new.shared != NULL ? ES_OK : es_alloc(bytes, what, &new.own);
   ES_TRY(es_comm_agree(c, st));

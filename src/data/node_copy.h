@@ -12,7 +12,8 @@ typedef struct es_node_copy {
   void *own;
 } es_node_copy;
 
-/** Collective. Memory for rank 0 to fill. @return ES_OK, ES_ENOMEM: the same everywhere */
+/** Collective. Memory for rank 0 to fill. @return ES_OK, ES_ENOMEM: the same on all
+ *  ranks */
 es_status es_node_copy_create(const es_comm *c, size_t bytes, const char *what,
                               es_node_copy *k);
 /** Collective. Rank 0's bytes for all ranks. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file stratify.c  A sample of the records of a data set with its classes in proportion.
+/** @file stratify.c  A sample of the records of a data set, its classes in proportion.
  *
  *  Class c with n_c of the N records gets floor(n n_c / N) of the n places; those left go
  *  to the classes with the largest remainders, one each, at random where remainders are
@@ -33,7 +33,8 @@ static int64_t class_of(const es_dataset *ds, int64_t i) {
 
 static void sort_by_class(const es_dataset *ds, strata *s) {
   for (int64_t i = 0; i < ds->size; i++) s->of[class_of(ds, i)].size++;
-  for (int64_t c = 1; c < s->n; c++) s->of[c].first = s->of[c - 1].first + s->of[c - 1].size;
+  for (int64_t c = 1; c < s->n; c++)
+    s->of[c].first = s->of[c - 1].first + s->of[c - 1].size;
   for (int64_t c = 0; c < s->n; c++) s->of[c].size = 0;
   for (int64_t i = 0; i < ds->size; i++) {
     stratum *const c = &s->of[class_of(ds, i)];

@@ -18,8 +18,8 @@ static void list_below(const es_h5_names *all, const char *group, char *text,
       snprintf(text + used, size - used, ", ...");
       return;
     }
-    used += (size_t) snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "",
-                              name);
+    used +=
+        (size_t) snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", name);
   }
 }
 

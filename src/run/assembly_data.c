@@ -69,10 +69,11 @@ es_status es_assembly_check_data(const es_settings *s, const es_assembly *p) {
   const es_dataset *const ds = es_assembly_probe_set(p);
   const char *const noun = ds->ops->pairs ? "records" : "images";
   const int64_t have = is_shared(p) ? ds->size - 1 : ds->size;
-  ES_CHECK(ds->endless || p->probe.pairs <= have, ES_ECONFIG,
-           "spectrum.probe = %lld exceeds the %lld %s that can be held out (split '%s' of "
-           "data set '%s'); lower spectrum.probe",
-           (long long) p->probe.pairs, (long long) have, noun, ds->split, s->data.name);
+  ES_CHECK(
+      ds->endless || p->probe.pairs <= have, ES_ECONFIG,
+      "spectrum.probe = %lld exceeds the %lld %s that can be held out (split '%s' of "
+      "data set '%s'); lower spectrum.probe",
+      (long long) p->probe.pairs, (long long) have, noun, ds->split, s->data.name);
   const int64_t train = es_assembly_training_records(p);
   ES_CHECK(s->batch.pairs <= train, ES_ECONFIG,
            "batch.pairs = %lld exceeds the %lld %s of data set '%s' that are trained on, "
@@ -108,9 +109,8 @@ es_status es_assembly_open_probe_loader(const es_comm *c, const es_settings *s,
                                .pairs = p->probe.chunk,
                                .count = p->probe.pairs,
                                .fixed_epoch = PROBE_EPOCH};
-  return es_comm_agree(c,
-                       es_loader_create(c, es_assembly_probe_set(p), p->input.augment,
-                                        p->input.view, &o, &p->probe.loader));
+  return es_comm_agree(c, es_loader_create(c, es_assembly_probe_set(p), p->input.augment,
+                                           p->input.view, &o, &p->probe.loader));
 }
 
 es_status es_assembly_open_loader(const es_comm *c, const es_settings *s,

@@ -65,8 +65,8 @@ static void describe_classes(const samples *s, char *text, size_t size) {
     if (used < size && s->name == NULL)
       used += (size_t) snprintf(text + used, size - used, "class %d", k);
     if (used < size)
-      used += (size_t) snprintf(text + used, size - used, " %lld",
-                                (long long) s->count[k]);
+      used +=
+          (size_t) snprintf(text + used, size - used, " %lld", (long long) s->count[k]);
   }
 }
 
