@@ -108,8 +108,8 @@ void es_dataset_close(es_dataset **ds);
 /** A working image: planar f32 in [0, 255], [3, h, w]; buffers belong to the pipeline.
  *  px holds the image; tmp is as large, for out-of-place operations (swap). Both have
  *  room for 3 P values, P the most pixels of an image of the set or of one that is
- *  resized along one of its sides or both, H and W the largest height and width of all these,
- *  and work for ES_IMAGE_WORK (H + W) more: filter weights, strips of rows. */
+ *  resized along one of its sides or both; work for ES_IMAGE_WORK (H + W), H and W the
+ *  largest height and width of all these: filter weights, strips of rows. */
 typedef struct es_image {
   int h, w;
   float *px, *tmp, *work;
