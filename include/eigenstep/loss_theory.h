@@ -38,6 +38,12 @@ typedef struct es_loss_linear {
                      G is the mean over many steps; 0: it draws nothing */
 } es_loss_linear;
 
+/** One mode of a linear model z = W x at a small start, W = q s v' with unit vectors. */
+typedef struct es_loss_mode {
+  double gamma;  /**< v' Gamma v: views' cross-correlation along v, symmetrised */
+  double moment; /**< v' M2 v: their mean second moment along v */
+} es_loss_mode;
+
 /** A solved flow (flow.h): its time and its loss in those of the training. Features are
  *  centred before their modes are computed if es_loss_modes.center. */
 typedef struct es_loss_flow {
@@ -69,6 +75,12 @@ struct es_loss_theory {
    *  @return ES_OK, ES_EARG, ES_ENOMEM: the same on all ranks */
   es_status (*growth_matrix)(const void *par, const es_loss_setup *s, const es_grid *grid,
                              const es_pairs *x, double length, es_dmat **g);
+  /** One mode alone: -dL/ds at amplitude s, and *value, its eigenvalue in the followed
+   *  matrix (mean second moment of the views' embeddings, or their cross-correlation).
+   *  Pairs are centred if es_loss_modes.center. NaN where modes do not move alone with
+   *  these parameters. Optional. */
+  double (*velocity)(const void *par, const es_loss_setup *s, const es_loss_mode *mode,
+                     double amplitude, double *value);
   /** The whole dynamics are solved: how es_flow computes them. Its speed contains the
    *  momentum mu as 1 / (1 - mu). Optional. */
   void (*flow)(const void *par, const es_loss_setup *s, es_loss_flow *f);
@@ -90,6 +102,8 @@ struct es_loss_theory {
 /** Has this loss a growth matrix, or a solved flow? ops may have no theory at all. */
 bool es_loss_has_growth_matrix(const es_loss_ops *ops);
 bool es_loss_has_flow(const es_loss_ops *ops);
+/** Does it say how one mode moves alone? */
+bool es_loss_has_velocity(const es_loss_ops *ops);
 
 /** Does G of the loss hold about a start at which all embeddings are near one point? */
 bool es_loss_is_linear_at_point(const es_loss *l, const es_loss_setup *s);

@@ -5,11 +5,11 @@
 
 #include "eigenstep/param.h"
 
-enum { ES_LINEAR_GD, ES_LINEAR_FLOW, ES_LINEAR_DIRECT };
+enum { ES_LINEAR_GD, ES_LINEAR_FLOW, ES_LINEAR_DIRECT, ES_LINEAR_MUON };
 
 typedef struct es_linear_params {
   int64_t dim, sample, steps, rows, batch, modes;
-  double alpha, lr, offdiag, weight_decay, tol;
+  double alpha, lr, momentum, offdiag, weight_decay, tol;
   es_list times;
   bool center;
   int method;

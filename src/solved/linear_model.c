@@ -11,6 +11,7 @@
 #include "eigenstep/load_pairs.h"
 #include "eigenstep/run_folder.h"
 #include "eigenstep/settings.h"
+#include "linear_descent.h"
 #include "linear_end.h"
 #include "linear_growth.h"
 #include "record.h"
@@ -177,13 +178,36 @@ static es_status simulate(linear *l, const es_run_folder *out) {
 typedef struct settings {
   es_output_params output;
   es_pairs_source source; /* owned */
-  bool growth;            /* the dynamics are not solved: growth rates ... */
-  es_loss_choice loss;    /* ... under this loss; owned */
+  bool descent;           /* each mode alone, on the samples: under this loss */
+  bool growth;            /* growth rates of a small start alone, likewise */
+  es_loss_choice loss;    /* of both; owned */
+  double eps;             /* of the preconditioned gradient */
 } settings;
 
 static void release_settings(settings *s) {
   es_pairs_source_free(&s->source);
   es_free(&s->loss.par);
+}
+
+/* Does the update need the prediction of each mode alone? */
+static bool updates_differ(const es_linear_params *p, double eps) {
+  return p->method == ES_LINEAR_MUON || p->momentum > 0 || eps > 0;
+}
+
+static es_status check_descent(const es_linear_params *p, const es_loss_ops *loss) {
+  ES_CHECK(es_loss_has_velocity(loss), ES_ECONFIG,
+           "linear.method = muon, linear.momentum and precondition.eps need a loss whose "
+           "modes move alone: got loss.name = %s, expected barlow, barlow_logdet, "
+           "directpred or isoloss",
+           loss->name);
+  ES_CHECK(p->method == ES_LINEAR_GD || p->method == ES_LINEAR_MUON, ES_ECONFIG,
+           "linear.method: got flow or direct, expected gd or muon with this loss, "
+           "linear.momentum or precondition.eps");
+  ES_CHECK(p->batch == 0 && p->weight_decay == 0 && p->offdiag == 1 && p->times.n == 0,
+           ES_ECONFIG,
+           "linear.batch, weight_decay, offdiag or times: got a value other than 0, 0, 1 "
+           "and none, expected these where each mode is predicted alone");
+  return ES_OK;
 }
 
 /* Where the dynamics are not solved there is gradient descent on all pairs alone. */
@@ -209,13 +233,14 @@ static es_status read_settings(es_config *cfg, es_linear_params *values, setting
   ES_TRY(es_loss_find(loss.name, &ops));
   ES_TRY(es_config_get(cfg, "precondition", es_precondition_table, NULL, sizeof plain,
                        &plain));
-  ES_CHECK(plain.eps == 0, ES_ECONFIG,
-           "precondition.eps: got %g, expected 0: eigenstep linear solves the plain flow",
-           plain.eps);
   ES_TRY(check(values));
-  s->growth = !es_loss_has_flow(ops);
+  s->eps = plain.eps;
+  s->descent = updates_differ(values, s->eps) ||
+               (es_loss_has_velocity(ops) && !es_loss_has_flow(ops));
+  s->growth = !s->descent && !es_loss_has_flow(ops);
+  if (s->descent) ES_TRY(check_descent(values, ops));
   if (s->growth) ES_TRY(check_growth(values, ops));
-  if (s->growth) ES_TRY(es_select_loss(cfg, loss.name, &s->loss));
+  if (s->growth || s->descent) ES_TRY(es_select_loss(cfg, loss.name, &s->loss));
   return es_pairs_source_read(cfg, &s->source);
 }
 
@@ -233,13 +258,40 @@ static es_status simulate_growth(const es_job *job, es_config *cfg, const linear
   return es_linear_growth_run(job, cfg, &o);
 }
 
+static es_status simulate_descent(const es_job *job, es_config *cfg, const linear *l,
+                                  const settings *s) {
+  const es_linear_descent o = {.loss = &s->loss,
+                               .pairs = &l->pairs,
+                               .dir = s->output.dir,
+                               .solver = l->par.solver,
+                               .seed = l->seed,
+                               .dim = (int) l->par.dim,
+                               .alpha = l->par.alpha,
+                               .update = {.lr = l->par.lr,
+                                          .momentum = l->par.momentum,
+                                          .eps = s->eps,
+                                          .orthogonal = l->par.method == ES_LINEAR_MUON},
+                               .steps = l->par.steps,
+                               .rows = l->par.rows};
+  return es_linear_descent_run(job, cfg, &o);
+}
+
+/* Does the loss remove the batch means? Then so do the modes. */
+static bool centres(const settings *s, int dim) {
+  es_loss_modes m = {.center = false};
+  if (s->descent && s->loss.ops->modes != NULL) s->loss.ops->modes(s->loss.par, dim, &m);
+  return m.center;
+}
+
 static es_status run(const es_job *job, es_config *cfg, linear *l, settings *s) {
   es_run_folder o = {0};
   ES_TRY(es_comm_agree(l->comm, read_settings(cfg, &l->par, s)));
   ES_TRY(es_run_folder_check(job, s->output.dir));
   l->seed = s->source.seed;
   ES_TRY(es_pairs_load(l->comm, &s->source, l->par.sample, &l->pairs, &l->view));
-  if (l->par.center) ES_TRY(es_pairs_center(l->comm, &l->pairs));
+  if (l->par.center || centres(s, (int) l->par.dim))
+    ES_TRY(es_pairs_center(l->comm, &l->pairs));
+  if (s->descent) return simulate_descent(job, cfg, l, s);
   if (s->growth) return simulate_growth(job, cfg, l, s);
   ES_TRY(prepare(l));
   ES_TRY(es_run_folder_open(job, cfg, s->output.dir, &o));

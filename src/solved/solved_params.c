@@ -7,19 +7,21 @@ const es_param es_linear_table[] = {
     ES_INT(linear, dim, "10", 1, 4096, "1", "outputs d of the model"),
     ES_DOUBLE(linear, alpha, "1e-7", 1e-150, 1e6, "1",
               "standard deviation of the entries of W(0)"),
-    ES_DOUBLE(
-        linear, lr, "0", 0, ES_INF, "1",
-        "learning rate; 0 = 1 / (16 gamma_1), less where offdiag > 1; stable below 4 "
-        "times that"),
+    ES_DOUBLE(linear, lr, "0", 0, ES_INF, "1",
+              "learning rate; 0 = 1 / (16 gamma_1), less where offdiag > 1, or what the "
+              "loss and the method allow; stable below 4 times that"),
     ES_INT(linear, steps, "0", 0, 1e12, "steps",
            "length of gradient descent; 0 = until all modes are learned"),
     ES_LIST(
         linear, times, "", 0, ES_INF, "lr steps",
         "ascending effective times to record, the last ends the run; empty = automatic"),
     ES_CHOICE(
-        linear, method, "gd", "gd|flow|direct",
+        linear, method, "gd", "gd|flow|direct|muon",
         "gradient descent in the eigenvectors of Gamma, gradient flow by an adaptive "
-        "integrator, or gradient descent on the samples"),
+        "integrator, gradient descent on the samples, or Muon on the samples: updates of "
+        "singular values linear.lr, by exact decomposition"),
+    ES_DOUBLE(linear, momentum, "0", 0, 0.999999, "1",
+              "heavy ball: M = momentum M + gradient, W -= lr M"),
     ES_INT(linear, sample, "500", 1, 1e9, "pairs", "pairs of views"),
     ES_BOOL(linear, center, "false", "subtract from each view its mean over the pairs"),
     ES_INT(linear, batch, "0", 0, 1e9, "pairs",

@@ -236,6 +236,16 @@ static es_status growth_matrix(const void *p, const es_loss_setup *s, const es_g
   return es_rates_matrix(grid, x, o->center ? &centred : &plain, g);
 }
 
+/** dL/ds = 4 gamma s (lambda - 1), lambda = gamma s^2. */
+static double velocity(const void *p, const es_loss_setup *s, const es_loss_mode *mode,
+                       double amplitude, double *value) {
+  const par *const o = p;
+  (void) s;
+  *value = mode->gamma * amplitude * amplitude;
+  if (o->normalize != 0 || o->offdiag != 1) return NAN;
+  return 4 * o->scale * mode->gamma * amplitude * (1 - *value);
+}
+
 /** Momentum mu makes plain descent 1 / (1 - mu) times as fast, a factor on the loss
  *  likewise: the flow runs in that time. Where lr changes it is gradient flow, without
  *  the size of the steps. */
@@ -284,6 +294,7 @@ static const es_loss_theory theory = {.start = start,
                                       .batch_bias = batch_bias,
                                       .linear = linear,
                                       .growth_matrix = growth_matrix,
+                                      .velocity = velocity,
                                       .flow = flow,
                                       .stable_lr = stable_lr,
                                       .solved = solved,

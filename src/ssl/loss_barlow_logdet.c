@@ -142,7 +142,17 @@ static double plateau(const void *p, const es_loss_setup *s, int k, double *valu
   return k * h(*value, eps) + (s->dim - k) * h(0, eps);
 }
 
-static const es_loss_theory theory = {.start = start, .plateau = plateau};
+/** dL/ds = 2 gamma s h'(lambda), lambda = gamma s^2. */
+static double velocity(const void *p, const es_loss_setup *s, const es_loss_mode *mode,
+                       double amplitude, double *value) {
+  (void) s;
+  *value = mode->gamma * amplitude * amplitude;
+  const double slope = 1 - 1 / (fmax(*value, 0) + ((const par *) p)->eps);
+  return -2 * mode->gamma * amplitude * slope;
+}
+
+static const es_loss_theory theory = {
+    .start = start, .plateau = plateau, .velocity = velocity};
 
 const es_loss_ops es_loss_barlow_logdet = {
     .name = "barlow_logdet",

@@ -29,7 +29,23 @@ static double start(const void *p, const es_loss_setup *s) {
   return 0;
 }
 
-static const es_loss_theory theory = {.start = start};
+/** ds/dt = p s (gamma - p m) with p = lambda^exponent, lambda = m s^2. */
+static double velocity(const void *p, const es_loss_setup *s, const es_loss_mode *mode,
+                       double amplitude, double *value) {
+  (void) s;
+  return es_predictor_velocity(p, mode, true, amplitude, value);
+}
+
+static const char *caution(const void *p, const es_loss_setup *s) {
+  (void) p;
+  (void) s;
+  return "eigenvalues wait by a power of the start, so that all of the start matters: "
+         "with "
+         "several modes each is learned earlier than alone";
+}
+
+static const es_loss_theory theory = {
+    .start = start, .velocity = velocity, .caution = caution};
 
 const es_loss_ops es_loss_directpred = {
     .name = "directpred",

@@ -57,7 +57,15 @@ static const char *obstacle(const void *p, const es_loss_setup *s) {
              : NULL;
 }
 
+/** ds/dt = s (gamma - p m) with p = lambda^exponent, lambda = m s^2. */
+static double velocity(const void *p, const es_loss_setup *s, const es_loss_mode *mode,
+                       double amplitude, double *value) {
+  (void) s;
+  return es_predictor_velocity(p, mode, false, amplitude, value);
+}
+
 static const es_loss_theory theory = {.start = start,
+                                      .velocity = velocity,
                                       .linear = linear,
                                       .growth_matrix = growth_matrix,
                                       .obstacle = obstacle};

@@ -25,6 +25,10 @@ bool es_loss_is_linear_at_point(const es_loss *l, const es_loss_setup *s) {
   return linear.point;
 }
 
+bool es_loss_has_velocity(const es_loss_ops *ops) {
+  return ops->theory != NULL && ops->theory->velocity != NULL;
+}
+
 static bool has_theory(const es_loss_ops *ops) {
   return es_loss_has_flow(ops) || es_loss_has_growth_matrix(ops);
 }

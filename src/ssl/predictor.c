@@ -166,3 +166,11 @@ es_status es_predictor_eval(es_loss *l, const es_loss_batch *b, bool through_pre
         b->dz[a][i] = p.off[a][i] * 0.5 / pairs;
   return ES_OK;
 }
+
+double es_predictor_velocity(const es_predictor_params *o, const es_loss_mode *mode,
+                             bool through_predictor, double amplitude, double *value) {
+  *value = mode->moment * amplitude * amplitude;
+  if (o->eps > 0) return NAN;
+  const double p = pow(*value, o->exponent);
+  return (through_predictor ? p : 1) * amplitude * (mode->gamma - p * mode->moment);
+}

@@ -43,4 +43,9 @@ void es_predictor_modes(const void *par, int dim, es_loss_modes *m);
 es_status es_predictor_eval(es_loss *l, const es_loss_batch *b, bool through_predictor,
                             double *value);
 
+/** es_loss_theory.velocity: p^b s (gamma - p m) with p = lambda^exponent, lambda = m s^2
+ *  and b = 1 through the predictor, else 0. NaN with eps > 0, which ties the modes. */
+double es_predictor_velocity(const es_predictor_params *o, const es_loss_mode *mode,
+                             bool through_predictor, double amplitude, double *value);
+
 #endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file linear_descent.c  f(x) = W x on all pairs, under the gradient of a loss and an
+ *  update of choice, beside its prediction mode by mode (mode_descent.h).
+ *
+ *  Followed is C = (1/2N) sum (z z'' + z'' z') of the embeddings z, z'' of a pair where
+ *  the loss follows the cross-correlation, (1/2N) sum (z z' + z'' z''') else; both of
+ *  pairs that are centred if the loss centres. In the modes: gamma_j s_j^2 and, with
+ *  m_j = v_j' M2 v_j, m_j s_j^2. */
+#include "linear_descent.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "eigenstep/linear.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/precondition.h"
+#include "eigenstep/rng.h"
+#include "eigenstep/run_folder.h"
+#include "mode_descent.h"
+#include "orthogonal_factor.h"
+#include "record.h"
+
+/* Steps after the last predicted one, as a part of it; the longest automatic run. */
+#define TAIL 0.15
+enum { LONGEST = 20000000 };
+
+typedef struct descent {
+  const es_comm *comm;
+  const es_linear_descent *o;
+  const es_pairs *p;
+  int d, n; /* outputs; modes predicted */
+  bool cross;
+  es_loss_setup setup;
+  es_loss *loss;
+  es_precondition *precondition;
+  es_grid *grid;
+  es_modes *modes;
+  es_mode_descent *predicted;
+  es_crossings *crossings;
+  es_orthogonal_factor *factor;
+  double *w, *momentum, *dw; /* [d, m] */
+  double *z, *dz;            /* [2 n, d] all of view 1, then of view 2 */
+  double *c, *work, *row;    /* [d, d]; [d d + 3 d]; [d] */
+  double *step;              /* [n] predicted */
+  double lr, value;
+  int64_t steps;
+  int series[3]; /* /loss, /spectrum, /theory */
+} descent;
+
+static void release(descent *s) {
+  double *owned[] = {s->w, s->momentum, s->dw,  s->z,   s->dz,
+                     s->c, s->work,     s->row, s->step};
+  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(&owned[i]);
+  es_orthogonal_factor_destroy(&s->factor);
+  es_crossings_destroy(&s->crossings);
+  es_mode_descent_destroy(&s->predicted);
+  es_modes_destroy(&s->modes);
+  es_grid_destroy(&s->grid);
+  es_precondition_destroy(&s->precondition);
+  es_loss_destroy(&s->loss);
+}
+
+static es_status allocate(descent *s) {
+  const size_t d = (size_t) s->d, m = (size_t) s->p->m, n = (size_t) s->p->n;
+  ES_TRY(ES_NEW(d * m, &s->w));
+  ES_TRY(ES_NEW(d * m, &s->momentum));
+  ES_TRY(ES_NEW(d * m, &s->dw));
+  ES_TRY(ES_NEW(2 * n * d, &s->z));
+  ES_TRY(ES_NEW(2 * n * d, &s->dz));
+  ES_TRY(ES_NEW(d * d, &s->c));
+  ES_TRY(ES_NEW(d * d + 3 * d, &s->work));
+  ES_TRY(ES_NEW(d, &s->row));
+  return ES_NEW(d, &s->step);
+}
+
+/* W(0), the same whatever the number of ranks. */
+static double entry(void *ctx, int i, int j) {
+  const descent *s = ctx;
+  const uint64_t index = (uint64_t) i * (uint64_t) s->p->m + (uint64_t) j;
+  es_rng r = es_rng_at(s->o->seed, ES_STREAM_INIT, index, 0);
+  return s->o->alpha * es_rng_normal(&r);
+}
+
+static int ascending(const void *a, const void *b) {
+  const double x = *(const double *) a, y = *(const double *) b;
+  return (x > y) - (x < y);
+}
+
+/* The mode that is learned as the k-th; -1: none. */
+static int learned_as(const descent *s, int k) {
+  for (int j = 0; j < s->n; j++) {
+    int before = 0;
+    if (isnan(s->step[j])) continue;
+    for (int i = 0; i < s->n; i++)
+      before += s->step[i] < s->step[j] || (s->step[i] == s->step[j] && i < j);
+    if (before == k) return j;
+  }
+  return -1;
+}
+
+/* Thresholds in the order in which modes are learned. */
+static es_status watch(descent *s) {
+  const double *const final = es_mode_descent_final(s->predicted);
+  for (int k = 0; k < s->d; k++) {
+    const int j = learned_as(s, k);
+    s->row[k] = j >= 0 ? final[j] / 2 : 0.5;
+  }
+  return es_crossings_create(s->d, s->row, &s->crossings);
+}
+
+/* Collective. Prediction, learning rate and length. */
+static es_status predict(descent *s) {
+  es_mode_start start = {0};
+  ES_TRY(es_grid_create(s->comm, 0, &s->grid));
+  ES_TRY(
+      es_modes_create(s->grid, s->p, s->d < s->p->m ? s->d : 0, s->o->solver, &s->modes));
+  es_status st = es_mode_start_compute(s->modes, s->p, s->d, entry, s, &start);
+  s->n = start.n;
+  if (st == ES_OK)
+    st = es_mode_descent_create(s->loss, &s->setup, &s->o->update, &start, &s->predicted);
+  if (st == ES_OK)
+    st = es_mode_descent_steps(s->predicted, s->o->steps > 0 ? s->o->steps : LONGEST,
+                               s->step);
+  if (st == ES_OK) st = watch(s);
+  es_mode_start_free(&start);
+  ES_TRY(es_comm_agree(s->comm, st));
+  s->lr = es_mode_descent_rate(s->predicted);
+  double last = 0;
+  for (int j = 0; j < s->n; j++)
+    if (s->step[j] > last) last = s->step[j];
+  s->steps = s->o->steps > 0 ? s->o->steps : (int64_t) ceil((1 + TAIL) * last) + 10;
+  return ES_OK;
+}
+
+/* Collective. Embeddings and C; then the loss and -dL/dW, unless the run has ended. */
+static es_status differentiate(descent *s, int64_t step) {
+  const int d = s->d, m = s->p->m, n = (int) s->p->n;
+  const size_t half = (size_t) n * (size_t) d, all = (size_t) d * (size_t) m;
+  const double part = 0.5 / (double) s->p->total;
+  const es_loss_batch b = {
+      .n = n, .z = {s->z, s->z + half}, .dz = {s->dz, s->dz + half}, .step = step};
+  memset(s->c, 0, (size_t) d * (size_t) d * sizeof *s->c);
+  memset(s->dw, 0, all * sizeof *s->dw);
+  for (int v = 0; v < 2 && n > 0; v++)
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, d, m, 1, s->p->x[v], m, s->w,
+                m, 0, s->z + (size_t) v * half, d);
+  for (int v = 0; v < 2 && n > 0; v++)
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n, part,
+                s->z + (size_t) v * half, d,
+                s->z + (size_t) (s->cross ? 1 - v : v) * half, d, 1, s->c, d);
+  es_comm_sum_f64(s->comm, s->c, (int64_t) d * d);
+  ES_TRY(es_loss_eval(s->loss, &b, &s->value));
+  ES_TRY(es_precondition_apply(s->precondition, s->lr, &b));
+  for (int v = 0; v < 2 && n > 0; v++)
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, m, n, -1,
+                s->dz + (size_t) v * half, d, s->p->x[v], m, 1, s->dw, m);
+  es_comm_sum_f64(s->comm, s->dw, (int64_t) all);
+  return ES_OK;
+}
+
+/* Collective where Muon needs the orthogonal factor. */
+static es_status update(descent *s) {
+  const size_t all = (size_t) s->d * (size_t) s->p->m;
+  const double *by = s->momentum;
+  for (size_t i = 0; i < all; i++)
+    s->momentum[i] = s->o->update.momentum * s->momentum[i] + s->dw[i];
+  if (s->o->update.orthogonal) {
+    ES_TRY(es_orthogonal_factor_compute(s->factor, s->momentum, s->dw));
+    by = s->dw;
+  }
+  for (size_t i = 0; i < all; i++) s->w[i] += s->lr * by[i];
+  return ES_OK;
+}
+
+static es_status declare(descent *s, es_traj *t) {
+  const es_traj_field loss = ES_TRAJ_SCALAR("value", "1", "loss");
+  const es_traj_field lambda =
+      ES_TRAJ_VECTOR("eigenvalues", s->d, "mode", "1", "eigenvalues of C, descending");
+  const es_traj_field theory =
+      ES_TRAJ_VECTOR("eigenvalues", s->d, "mode", "1",
+                     "predicted eigenvalues of C, descending; 0 beyond the modes");
+  ES_TRY(
+      es_traj_declare(t, "/loss", "loss of the whole sample", &loss, 1, &s->series[0]));
+  ES_TRY(es_traj_declare(
+      t, s->cross ? "/spectrum/cross_correlation" : "/spectrum/covariance",
+      s->cross ? "symmetrised cross-correlation of the two views' embeddings"
+               : "mean second moment of both views' embeddings, centred if the loss is",
+      &lambda, 1, &s->series[1]));
+  return es_traj_declare(t, "/theory", "each mode alone", &theory, 1, &s->series[2]);
+}
+
+/* Collective. A row of each series. */
+static es_status record(descent *s, es_traj *t, int64_t step) {
+  const double time = (double) step * s->lr;
+  ES_TRY(es_traj_append(t, s->series[0], step, time, &s->value));
+  ES_TRY(es_comm_agree(s->comm, es_dense_eigenvalues(s->d, s->c, s->work, s->row)));
+  ES_TRY(es_traj_append(t, s->series[1], step, time, s->row));
+  memset(s->row, 0, (size_t) s->d * sizeof *s->row);
+  for (int j = 0; j < s->n; j++) s->row[j] = -es_mode_descent_value(s->predicted)[j];
+  qsort(s->row, (size_t) s->n, sizeof *s->row, ascending);
+  for (int j = 0; j < s->n; j++) s->row[j] = -s->row[j];
+  return es_traj_append(t, s->series[2], step, time, s->row);
+}
+
+static es_status descend(descent *s, es_traj *t) {
+  double *at = NULL;
+  ES_TRY(es_comm_agree(s->comm, ES_NEW((size_t) s->o->rows + 2, &at)));
+  const int rows = es_record_schedule(1, (double) s->steps, (int) s->o->rows, true, at);
+  es_status st = ES_OK;
+  for (int64_t step = 0, next = 0; step <= s->steps && st == ES_OK; step++) {
+    st = differentiate(s, step);
+    if (st == ES_OK && !isfinite(s->value)) {
+      es_error("diverged at step %lld: linear.lr = %g is too large", (long long) step,
+               s->lr);
+      st = ES_EMATH;
+    }
+    st = es_comm_agree(s->comm, st);
+    if (st == ES_OK)
+      st = es_comm_agree(s->comm, es_crossings_update(s->crossings, (double) step, s->c));
+    const bool due = next < rows && (double) step >= at[next];
+    if (st == ES_OK && due) st = record(s, t, step);
+    while (next < rows && (double) step >= at[next]) next++;
+    if (st == ES_OK && step < s->steps) st = update(s);
+    es_mode_descent_step(s->predicted);
+  }
+  es_free(&at);
+  return st;
+}
+
+/* Predicted beside measured steps: printed, and the table /steps. */
+static es_status report(const descent *s, es_traj *t) {
+  enum { COLUMNS = 6 };
+  const es_traj_field field[COLUMNS] = {
+      ES_TRAJ_SCALAR("mode", "1", "number of the mode, in the order of learning"),
+      ES_TRAJ_SCALAR("step_measured", "steps", "crossing of half the final value"),
+      ES_TRAJ_SCALAR("step_predicted", "steps", "the same of the mode alone"),
+      ES_TRAJ_SCALAR("time_measured", "lr steps", "step_measured x learning rate"),
+      ES_TRAJ_SCALAR("time_predicted", "lr steps", "step_predicted x learning rate"),
+      ES_TRAJ_SCALAR("gamma", "1", "eigenvalue of Gamma")};
+  const double *const seen = es_crossings_at(s->crossings);
+  double *row = NULL, *error = NULL;
+  int compared = 0, modes = 0;
+  es_status st = ES_NEW(COLUMNS * (size_t) s->d, &row);
+  if (st == ES_OK) st = ES_NEW(s->d, &error);
+  st = es_comm_agree(s->comm, st);
+  if (st == ES_OK)
+    es_print("\n%5s %14s %14s %14s %14s", "mode", "gamma", "predicted", "measured",
+             "error");
+  for (int k = 0; k < s->n && st == ES_OK; k++) {
+    const int j = learned_as(s, k);
+    double *const x = row + (size_t) COLUMNS * (size_t) modes;
+    if (j < 0) continue;
+    x[0] = k + 1;
+    x[1] = seen[k];
+    x[2] = s->step[j];
+    x[3] = x[1] * s->lr;
+    x[4] = x[2] * s->lr;
+    x[5] = s->modes->gamma[j];
+    modes++;
+    es_print("%5d %14.6g %14.2f %14.2f %13.3f%%", k + 1, x[5], x[2], x[1],
+             100 * (x[1] / x[2] - 1));
+    if (isfinite(x[1]) && x[2] > 0) error[compared++] = fabs(log(x[1] / x[2]));
+  }
+  if (compared > 0) {
+    qsort(error, (size_t) compared, sizeof *error, ascending);
+    es_print("modes learned: %d of %d; |ln(measured / predicted)| of their steps: median "
+             "%.1e, largest %.1e",
+             compared, s->d, error[(compared - 1) / 2], error[compared - 1]);
+  }
+  const es_traj_table table = {.path = "/steps",
+                               .doc = "when each mode is learned",
+                               .column = field,
+                               .columns = COLUMNS,
+                               .rows = modes,
+                               .values = row};
+  if (st == ES_OK && modes > 0) st = es_traj_write_table(t, &table);
+  es_free(&error);
+  es_free(&row);
+  return st;
+}
+
+static es_status prepare(descent *s) {
+  const es_linear_update *const u = &s->o->update;
+  const es_loss_size size = {
+      .n_max = (int) s->p->n, .pairs = s->p->total, .dim = s->d, .seed = s->o->seed};
+  const es_precondition_params by = {.eps = u->eps, .clip = false};
+  ES_TRY(es_loss_create(s->o->loss, &size, s->comm, &s->loss));
+  const char *const why = es_loss_obstacle(s->loss, &s->setup);
+  ES_CHECK(why == NULL || !es_loss_has_growth_matrix(s->loss->ops), ES_ECONFIG,
+           "loss.name: got %s, whose modes are not predicted: %s", s->loss->ops->name,
+           why);
+  const es_loss_theory *const theory = s->loss->ops->theory;
+  if (theory->caution != NULL && theory->caution(s->loss->par, &s->setup) != NULL)
+    es_warn("%s", theory->caution(s->loss->par, &s->setup));
+  ES_TRY(es_precondition_check(&by, s->loss->ops, s->d));
+  ES_TRY(es_precondition_create(&by, s->loss, s->comm, &s->precondition));
+  if (u->orthogonal)
+    ES_TRY(es_orthogonal_factor_create(s->comm, s->d, s->p->m, &s->factor));
+  s->cross = es_loss_modes_of(s->loss).cross;
+  ES_TRY(es_comm_agree(s->comm, allocate(s)));
+  ES_TRY(predict(s));
+  for (int i = 0; i < s->d * s->p->m; i++) s->w[i] = entry(s, i / s->p->m, i % s->p->m);
+  es_info("%s%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
+          s->loss->ops->name, u->orthogonal ? " by orthogonal updates" : "",
+          (long long) s->p->total, s->p->m, s->comm->size, s->lr, (long long) s->steps);
+  return ES_OK;
+}
+
+es_status es_linear_descent_run(const es_job *job, es_config *cfg,
+                                const es_linear_descent *o) {
+  descent s = {.comm = job->comm,
+               .o = o,
+               .p = o->pairs,
+               .d = o->dim,
+               .setup = {.dim = o->dim,
+                         .pairs = o->pairs->total,
+                         .layers = 1,
+                         .optim = "sgd",
+                         .lr = o->update.lr,
+                         .constant_lr = true}};
+  es_run_folder folder = {0};
+  es_status st = prepare(&s);
+  if (st == ES_OK) st = es_run_folder_open(job, cfg, o->dir, &folder);
+  if (st == ES_OK) {
+    st = declare(&s, folder.traj);
+    if (st == ES_OK) st = descend(&s, folder.traj);
+    if (st == ES_OK) st = report(&s, folder.traj);
+    st = es_run_folder_close(job, &folder, st, s.steps);
+  }
+  release(&s);
+  return st;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file mode_descent.c  Amplitudes of the modes of a linear model, each alone. */
+#include "mode_descent.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+
+struct es_mode_descent {
+  const es_loss *loss; /* borrowed */
+  es_loss_setup setup;
+  es_linear_update update;
+  int n;
+  es_loss_mode *mode;                     /* [n] owned, as the rest */
+  double *start, *s, *m, *value, *before; /* amplitude at first and now, momentum,
+                                              eigenvalue now and a step ago */
+  double *final;
+  int64_t steps;
+};
+
+/* -dL/ds of a plain gradient. */
+static double velocity(const es_mode_descent *p, int j, double s, double *value) {
+  return p->loss->ops->theory->velocity(p->loss->par, &p->setup, &p->mode[j], s, value);
+}
+
+/* With the preconditioned gradient; the divisor's C is that of the same step. */
+static double effective(const es_mode_descent *p, int j, double s) {
+  double value;
+  const double v = velocity(p, j, s, &value);
+  return p->update.eps > 0 ? v / (fmax(value, 0) + p->update.eps) : v;
+}
+
+/* The amplitude at which a mode rests, by bisection; 0: it does not grow. */
+static double rest(const es_mode_descent *p, int j) {
+  double low = fmax(p->start[j], 1e-150), high = low, value;
+  if (!(velocity(p, j, low, &value) > 0)) return 0;
+  while (velocity(p, j, high, &value) > 0 && high < 1e150) high *= 2;
+  if (high >= 1e150) return 0;
+  for (int i = 0; i < 200; i++) {
+    const double middle = (low + high) / 2;
+    if (velocity(p, j, middle, &value) > 0)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+/* The fastest relative change of an amplitude from the start to its rest, and of its
+ * distance from the rest. */
+static double fastest(const es_mode_descent *p, int j, double end) {
+  double top = 0;
+  for (double s = fmax(p->start[j], 1e-12 * end); s < end; s *= 1.1)
+    top = fmax(top, effective(p, j, s) / s);
+  const double h = 1e-5 * end;
+  return fmax(top, (effective(p, j, end - h) - effective(p, j, end + h)) / (2 * h));
+}
+
+static void choose_rate(es_mode_descent *p) {
+  double top = 0, first = INFINITY;
+  for (int j = 0; j < p->n; j++) {
+    const double end = rest(p, j);
+    if (end == 0) continue;
+    top = fmax(top, fastest(p, j, end));
+    first = fmin(first, end);
+  }
+  if (p->update.lr > 0) return;
+  if (p->update.orthogonal)
+    p->update.lr = isfinite(first) ? first / 200 : 1;
+  else
+    p->update.lr = top > 0 ? 0.5 * (1 - p->update.momentum) / top : 1;
+}
+
+static es_status allocate(es_mode_descent *p, const es_mode_start *start) {
+  const size_t n = (size_t) start->n;
+  double **const rows[] = {&p->start, &p->s, &p->m, &p->value, &p->before, &p->final};
+  ES_TRY(ES_NEW(n, &p->mode));
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) ES_TRY(ES_NEW(n, rows[i]));
+  memcpy(p->mode, start->mode, n * sizeof *p->mode);
+  memcpy(p->start, start->amplitude, n * sizeof *p->start);
+  return ES_OK;
+}
+
+es_status es_mode_descent_create(const es_loss *loss, const es_loss_setup *setup,
+                                 const es_linear_update *update,
+                                 const es_mode_start *start, es_mode_descent **out) {
+  es_mode_descent *p = NULL;
+  double value;
+  ES_CHECK(es_loss_has_velocity(loss->ops), ES_ECONFIG,
+           "loss.name: got %s, which does not say how a mode moves alone",
+           loss->ops->name);
+  ES_TRY(ES_NEW(1, &p));
+  p->loss = loss;
+  p->setup = *setup;
+  p->update = *update;
+  p->n = start->n;
+  es_status st = allocate(p, start);
+  if (st == ES_OK && p->n > 0 && isnan(velocity(p, 0, 1, &value))) {
+    es_error("loss.%s: got parameters with which modes do not move alone",
+             loss->ops->name);
+    st = ES_ECONFIG;
+  }
+  if (st == ES_OK) {
+    choose_rate(p);
+    for (int j = 0; j < p->n; j++) {
+      const double end = rest(p, j);
+      if (end > 0) velocity(p, j, end, &p->final[j]);
+    }
+    es_mode_descent_rewind(p);
+    *out = p;
+  } else {
+    es_mode_descent_destroy(&p);
+  }
+  return st;
+}
+
+void es_mode_descent_destroy(es_mode_descent **p) {
+  if (*p == NULL) return;
+  double *rows[] = {(*p)->start, (*p)->s,      (*p)->m,
+                    (*p)->value, (*p)->before, (*p)->final};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) es_free(&rows[i]);
+  es_free(&(*p)->mode);
+  es_free(p);
+}
+
+double es_mode_descent_rate(const es_mode_descent *p) {
+  return p->update.lr;
+}
+
+const double *es_mode_descent_final(const es_mode_descent *p) {
+  return p->final;
+}
+
+const double *es_mode_descent_value(const es_mode_descent *p) {
+  return p->value;
+}
+
+void es_mode_descent_rewind(es_mode_descent *p) {
+  p->steps = 0;
+  for (int j = 0; j < p->n; j++) {
+    p->s[j] = p->start[j];
+    p->m[j] = 0;
+    velocity(p, j, p->s[j], &p->value[j]);
+    p->before[j] = p->value[j];
+  }
+}
+
+/* The preconditioner divides by the C of the step before. */
+void es_mode_descent_step(es_mode_descent *p) {
+  const es_linear_update *const u = &p->update;
+  for (int j = 0; j < p->n; j++) {
+    double now;
+    double v = velocity(p, j, p->s[j], &now);
+    if (u->eps > 0) v /= fmax(p->before[j], 0) + u->eps;
+    p->before[j] = now;
+    p->m[j] = u->momentum * p->m[j] + v;
+    if (u->orthogonal)
+      p->s[j] += p->m[j] > 0 ? u->lr : p->m[j] < 0 ? -u->lr : 0;
+    else
+      p->s[j] += u->lr * p->m[j];
+    velocity(p, j, p->s[j], &p->value[j]);
+  }
+  p->steps++;
+}
+
+es_status es_mode_descent_steps(es_mode_descent *p, int64_t most, double *step) {
+  es_crossings *c = NULL;
+  es_status st = ES_OK;
+  es_mode_descent_rewind(p);
+  for (int j = 0; j < p->n; j++) step[j] = NAN;
+  for (int j = 0; j < p->n && st == ES_OK; j++) {
+    /* one mode at a time: none depends on another */
+    es_mode_descent one = *p;
+    const double half = p->final[j] / 2;
+    if (!(half > 0)) continue;
+    one.n = 1;
+    one.mode = p->mode + j;
+    one.start = p->start + j;
+    one.s = p->s + j;
+    one.m = p->m + j;
+    one.value = p->value + j;
+    one.before = p->before + j;
+    st = es_crossings_create(1, &half, &c);
+    for (int64_t k = 0; k <= most && st == ES_OK && es_crossings_count(c) == 0; k++) {
+      st = es_crossings_update(c, (double) k, one.value);
+      es_mode_descent_step(&one);
+    }
+    if (st == ES_OK) step[j] = es_crossings_at(c)[0];
+    es_crossings_destroy(&c);
+  }
+  es_mode_descent_rewind(p);
+  return st;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file mode_descent.h  Amplitudes of the modes of a linear model, each alone: the
+ *  update of the training applied to one number. Nothing here is collective. */
+#ifndef ES_MODE_DESCENT_H
+#define ES_MODE_DESCENT_H
+
+#include "eigenstep/descent.h"
+#include "eigenstep/loss_theory.h"
+#include "mode_start.h"
+
+/** How W is updated. */
+typedef struct es_linear_update {
+  double lr;       /**< 0: automatic */
+  double momentum; /**< heavy ball: M = mu M - dL/dW; W += lr M */
+  double eps;      /**< of the preconditioned gradient; 0: plain */
+  bool orthogonal; /**< Muon: W += lr x the orthogonal factor of M */
+} es_linear_update;
+
+typedef struct es_mode_descent es_mode_descent;
+
+/** The caller destroys *p. update->lr = 0: a rate at which no mode overshoots, half of
+ *  what the fastest change of any velocity allows, for Muon a two hundredth of the first
+ *  amplitude that is reached.
+ *  @return ES_OK, ES_ENOMEM; ES_ECONFIG: this loss does not say how a mode moves alone */
+es_status es_mode_descent_create(const es_loss *loss, const es_loss_setup *setup,
+                                 const es_linear_update *update,
+                                 const es_mode_start *start, es_mode_descent **p);
+void es_mode_descent_destroy(es_mode_descent **p);
+
+/** The learning rate. */
+double es_mode_descent_rate(const es_mode_descent *p);
+/** [n] eigenvalues of the followed matrix at which the modes come to rest; 0: never
+ *  learned. */
+const double *es_mode_descent_final(const es_mode_descent *p);
+
+/** One step of all modes. */
+void es_mode_descent_step(es_mode_descent *p);
+/** Back to step 0. */
+void es_mode_descent_rewind(es_mode_descent *p);
+
+/** [n] eigenvalues now. */
+const double *es_mode_descent_value(const es_mode_descent *p);
+
+/** Steps until half of each final value, [n], interpolated as crossings are; NaN beyond
+ *  `most` steps. Rewinds. */
+es_status es_mode_descent_steps(es_mode_descent *p, int64_t most, double *step);
+
+#endif

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_methods.sh  eigenstep linear with losses and updates whose modes are predicted each
+# alone: predicted against measured steps, the same table on any number of ranks, bad input.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py numpy
+
+data="data.name=gaussian data.dim=20 data.decay=2 data.noise=0.1 linear.sample=300
+      linear.dim=4 linear.alpha=1e-4 linear.rows=100"
+linear() { # linear RANKS NAME ARGUMENT...: must succeed; output in $work/NAME.txt
+  local n=$1 name=$2; shift 2
+  launch "$n" linear - $data output.dir="$work/$name" "$@" > "$work/$name.txt" 2>&1 ||
+    { cat "$work/$name.txt"; fail "$name on $n ranks"; }
+}
+refused() { # refused REGEX ARGUMENT...
+  local regex=$1; shift
+  launch 1 linear - $data output.dir="$work/refused" "$@" > "$work/refused.txt" 2>&1 &&
+    fail "accepted: $*"
+  grep -qE "$regex" "$work/refused.txt" || { cat "$work/refused.txt"; fail "no '$regex'"; }
+}
+
+for n in 1 2 3; do
+  linear $n "muon$n" linear.method=muon
+  grep -vE 'ranks' "$work/muon$n.txt" > "$work/table$n"
+  cmp -s "$work/table1" "$work/table$n" || fail "$n ranks: another table than on 1"
+done
+linear 2 momentum linear.momentum=0.9
+linear 2 divided precondition.eps=0.05
+linear 2 logdet loss.name=barlow_logdet
+linear 2 iso loss.name=isoloss loss.isoloss.keep=0 loss.isoloss.exponent=1
+linear 2 direct loss.name=directpred loss.directpred.keep=0 linear.alpha=3e-3 \
+  linear.dim=2 linear.steps=6500
+grep -q 'earlier than alone' "$work/direct.txt" || fail "no caution for directpred"
+
+# Steps of modes that are 2.5 times apart: to a part in 10^3 where growth is exponential or
+# additive; with DirectPred all of the start matters, and modes come earlier than alone.
+"$python" - "$work" <<'END2' || fail "steps"
+import sys
+import h5py
+import numpy as np
+for name, most in (("muon1", 1e-3), ("momentum", 1e-3), ("divided", 1e-3),
+                   ("logdet", 1e-3), ("iso", 1e-2), ("direct", 0.5)):
+    with h5py.File(f"{sys.argv[1]}/{name}/trajectory.h5") as f:
+        s = f["/steps"]
+        measured, predicted = s["step_measured"][:], s["step_predicted"][:]
+        error = abs(np.log(measured / predicted)).max()
+        print(name, len(measured), error)
+        assert len(measured) >= 1 and error < most, (name, measured, predicted)
+        assert name != "direct" or (measured < predicted).all()
+        group = "covariance" if name in ("iso", "direct") else "cross_correlation"
+        seen = f[f"/spectrum/{group}/eigenvalues"][:]
+        assert seen.shape == f["/theory/eigenvalues"].shape
+        if name not in ("iso", "direct"):
+            assert abs(seen - f["/theory/eigenvalues"][:]).max() < 0.02, name
+with h5py.File(f"{sys.argv[1]}/muon1/trajectory.h5") as f:
+    time, gamma = f["/steps/time_measured"][:], f["/steps/gamma"][:]
+    assert abs(time * np.sqrt(2 * gamma) - 1).max() < 1e-2
+END2
+
+refused 'loss.name = vicreg, expected barlow' linear.method=muon loss.name=vicreg
+refused 'expected gd or muon' linear.momentum=0.5 linear.method=direct
+refused 'do not move alone' linear.method=muon loss.barlow.offdiag=0.1
+refused 'offdiag' linear.momentum=0.5 linear.offdiag=2
+refused 'momentum' linear.momentum=1
+refused 'diverged' linear.momentum=0.5 linear.lr=10 linear.steps=300
+finish
