@@ -18,7 +18,7 @@ layers='
 5a nn        encoder net optim params
 5b spectrum  cov eig metric snapshot transitions
 5b theory    compare descent flow kernel linear rates
-6 ssl        loss loss_theory precondition
+6 ssl        loss loss_theory mode_descent mode_start precondition
 7 train      accuracy probe probe_data run_loop step_result train
 8 run        assembly config_load cost embedding_file label_data load_pairs reopen run_files
 8 run        run_folder selected settings views_file

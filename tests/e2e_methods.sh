@@ -58,6 +58,33 @@ with h5py.File(f"{sys.argv[1]}/muon1/trajectory.h5") as f:
     assert abs(time * np.sqrt(2 * gamma) - 1).max() < 1e-2
 END2
 
+# The first mode of a network that is one layer, trained on batches with a probe of its
+# own: 3 % are its sampling noise. A resumed run draws the prediction to its new end.
+train="encoder.name=linear projector.widths=4 projector.batchnorm=false
+       data.name=gaussian data.dim=12 data.decay=2 data.noise=0.2 batch.pairs=256
+       spectrum.probe=512 spectrum.every=2 init.scale_last=1e-3 augment.list=none
+       backend.name=blas run.steps=40"
+network() { # network NAME ARGUMENT...
+  local name=$1; shift
+  launch 2 train - $train output.dir="$work/net_$name" "$@" > "$work/net_$name.txt" 2>&1 ||
+    { cat "$work/net_$name.txt"; fail "train $name"; }
+}
+network momentum optim.momentum=0.9 optim.lr=0.01
+network iso loss.name=isoloss loss.isoloss.exponent=1 optim.lr=0.1
+network logdet loss.name=barlow_logdet optim.lr=0.005
+launch 1 resume "$work/net_iso" run.steps=60 > "$work/resume.txt" 2>&1 || fail "resume"
+"$python" - "$work" <<'END3' || fail "predictions in training"
+import sys
+import h5py
+for name, most in (("momentum", 0.03), ("iso", 0.03), ("logdet", 0.05)):
+    with h5py.File(f"{sys.argv[1]}/net_{name}/trajectory.h5") as f:
+        measured, predicted = f["/steps/step_measured"][0], f["/theory/tau_step"][0]
+        print(name, measured, predicted)
+        assert abs(measured / predicted - 1) < most, (name, measured, predicted)
+        end = 60 if name == "iso" else 40
+        assert f["/theory/step"][-1] == end, (name, f["/theory/step"][-1])
+END3
+
 refused 'loss.name = vicreg, expected barlow' linear.method=muon loss.name=vicreg
 refused 'expected gd or muon' linear.momentum=0.5 linear.method=direct
 refused 'do not move alone' linear.method=muon loss.barlow.offdiag=0.1

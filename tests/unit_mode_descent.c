@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "../src/solved/mode_descent.h"
+#include "eigenstep/mode_descent.h"
 #include "loss_cases.h"
 
 enum { D = 3 };
@@ -16,7 +16,7 @@ enum { D = 3 };
 static es_comm *comm; /* cmocka passes nothing else into a test */
 
 /** Modes of a loss from amplitudes `start`; with two views of relative noise s2. */
-static es_mode_descent *make(const loss_case *k, es_linear_update u, const double *gamma,
+static es_mode_descent *make(const loss_case *k, es_mode_update u, const double *gamma,
                              double s2, double start) {
   static es_loss *l; /* outlives the modes, one at a time */
   const es_loss_setup setup = {.dim = D, .pairs = 9, .layers = 1, .optim = "sgd"};
@@ -42,8 +42,8 @@ static void muon_adds(void **state) {
   const double gamma[D] = {3, 1.5, 0.8}, start = 1e-3, lr = 1e-5;
   double step[D];
   es_mode_descent *p =
-      make(&k, (es_linear_update){.lr = lr, .orthogonal = true}, gamma, 0, start);
-  assert_int_equal(es_mode_descent_steps(p, 1000000, step), ES_OK);
+      make(&k, (es_mode_update){.lr = lr, .orthogonal = true}, gamma, 0, start);
+  assert_int_equal(es_mode_descent_steps(p, NULL, NULL, 1000000, step), ES_OK);
   for (int j = 0; j < D; j++) /* to within a step */
     assert_true(fabs(step[j] * lr - (1 / sqrt(2 * gamma[j]) - start)) < 1.5 * lr);
   es_mode_descent_destroy(&p);
@@ -59,12 +59,12 @@ static void momentum_has_its_root(void **state) {
     double mu, lr;
   } of[] = {{0, 0.02}, {0.5, 0.02}, {0.9, 0.02}, {0.9, 0.002}};
   for (int i = 0; i < 4; i++) {
-    const es_linear_update u = {.lr = of[i].lr, .momentum = of[i].mu};
+    const es_mode_update u = {.lr = of[i].lr, .momentum = of[i].mu};
     es_mode_descent *p = make(&k, u, gamma, 0, 1e-30);
     double before[D];
     while (es_mode_descent_value(p)[0] < 1e-9) {
       for (int j = 0; j < D; j++) before[j] = es_mode_descent_value(p)[j];
-      es_mode_descent_step(p);
+      es_mode_descent_step(p, u.lr);
     }
     const double b = 1 + of[i].mu + 4 * of[i].lr * gamma[0];
     const double root = (b + sqrt(b * b - 4 * of[i].mu)) / 2;
@@ -94,12 +94,12 @@ static void predictors_follow_their_equation(void **state) {
                          {"isoloss", {"exponent=0.5"}}};
   const double one[D] = {1, 1, 1}, s2 = 0.01, l0 = 1e-2;
   for (int i = 0; i < 4; i++) {
-    const es_linear_update u = {.lr = 1e-4};
+    const es_mode_update u = {.lr = 1e-4};
     double step[D];
     es_mode_descent *p = make(&k[i], u, one, s2, sqrt(l0 / (1 + s2)));
     const double a = i % 2 ? 0.5 : 1;
     assert_true(fabs(es_mode_descent_final(p)[0] - pow(1 / (1 + s2), 1 / a)) < 1e-9);
-    assert_int_equal(es_mode_descent_steps(p, 1000000, step), ES_OK);
+    assert_int_equal(es_mode_descent_steps(p, NULL, NULL, 1000000, step), ES_OK);
     const double expected = half_time(a, i < 2, s2, l0);
     assert_true(fabs(step[0] * u.lr / expected - 1) < 1e-3);
     es_mode_descent_destroy(&p);
@@ -114,22 +114,22 @@ static void barriers_have_no_exponential_wait(void **state) {
   const loss_case plain = {"barlow", {NULL}}, logdet = {"barlow_logdet", {"eps=0.05"}};
   const double gamma[D] = {1, 0.2, 0.04}, eps = 0.05, l0 = 1e-8, lr = 1e-4;
   double step[D], slow[D];
-  es_mode_descent *p = make(&plain, (es_linear_update){.lr = lr, .eps = eps}, gamma, 0,
-                            sqrt(l0 / gamma[0]));
-  assert_int_equal(es_mode_descent_steps(p, 10000000, step), ES_OK);
+  es_mode_descent *p =
+      make(&plain, (es_mode_update){.lr = lr, .eps = eps}, gamma, 0, sqrt(l0 / gamma[0]));
+  assert_int_equal(es_mode_descent_steps(p, NULL, NULL, 10000000, step), ES_OK);
   const double t = (eps * log(0.5 / l0) - (1 + eps) * log(0.5 / (1 - l0))) / 8;
   assert_true(fabs(step[0] * lr / t - 1) < 5e-3); /* finite steps: lr gamma / eps */
   es_mode_descent_destroy(&p);
-  p = make(&logdet, (es_linear_update){.lr = lr}, gamma, 0, sqrt(l0 / gamma[0]));
+  p = make(&logdet, (es_mode_update){.lr = lr}, gamma, 0, sqrt(l0 / gamma[0]));
   assert_true(fabs(es_mode_descent_final(p)[0] - (1 - eps)) < 1e-9);
-  assert_int_equal(es_mode_descent_steps(p, 10000000, step), ES_OK);
+  assert_int_equal(es_mode_descent_steps(p, NULL, NULL, 10000000, step), ES_OK);
   const double c = 1 - eps, half = c / 2;
   const double u =
       (eps / c * log(half / l0) - (1 + eps / c) * log((c - half) / (c - l0))) / 4;
   assert_true(fabs(step[0] * lr / u - 1) < 5e-3);
   es_mode_descent_destroy(&p);
-  p = make(&plain, (es_linear_update){.lr = lr}, gamma, 0, sqrt(l0 / gamma[0]));
-  assert_int_equal(es_mode_descent_steps(p, 10000000, slow), ES_OK);
+  p = make(&plain, (es_mode_update){.lr = lr}, gamma, 0, sqrt(l0 / gamma[0]));
+  assert_int_equal(es_mode_descent_steps(p, NULL, NULL, 10000000, slow), ES_OK);
   assert_true(slow[0] > 5 * step[0]);
   es_mode_descent_destroy(&p);
 }
@@ -139,7 +139,7 @@ static void other_losses_are_refused(void **state) {
   const loss_case k[] = {
       {"vicreg", {NULL}}, {"barlow", {"offdiag=0.5"}}, {"isoloss", {"eps=0.1"}}};
   const es_loss_setup setup = {.dim = D, .pairs = 9, .layers = 1, .optim = "sgd"};
-  const es_linear_update u = {.lr = 1};
+  const es_mode_update u = {.lr = 1};
   es_loss_mode mode = {1, 1};
   double s = 1e-3;
   const es_mode_start from = {.n = 1, .mode = &mode, .amplitude = &s};

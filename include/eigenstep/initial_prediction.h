@@ -38,6 +38,8 @@ typedef struct es_prediction {
   double *gamma;   /**< [modes] descending; owned */
   double *start;   /**< [modes] effective start s_j(0) (flow.h); NULL where times are not
                         known; owned */
+  double *moment;  /**< [modes] mean second moment of the features along each; NULL as
+                        start; owned */
   double *tau;     /**< [modes] time of half the final value, NaN where not known; NULL
                         before es_prediction_write; owned */
   double *step;    /**< [modes] the step of that time, NaN where not known or, unless the
@@ -51,7 +53,8 @@ typedef struct es_prediction {
 void es_prediction_print_loss(const es_settings *s, const es_assembly *p);
 
 /** Collective. The last layer alone, on the probe's features as the network gives them
- *  now, follows the linear theory: gamma_j and, for Barlow Twins, the start of each mode.
+ *  now, follows the linear theory: gamma_j and, where the dynamics of a mode are known,
+ *  its start.
  *  Nothing of it depends on the learning rate. It takes one pass over the probe, for
  *  NT-Xent of cosines two, and leading eigenpairs of a matrix of the features' width.
  *  @param f  zeroed; the caller frees it, also after an error

@@ -102,8 +102,9 @@ struct es_loss_theory {
 /** Has this loss a growth matrix, or a solved flow? ops may have no theory at all. */
 bool es_loss_has_growth_matrix(const es_loss_ops *ops);
 bool es_loss_has_flow(const es_loss_ops *ops);
-/** Does it say how one mode moves alone? */
+/** Does it say how one mode moves alone? And with these parameters? */
 bool es_loss_has_velocity(const es_loss_ops *ops);
+bool es_loss_modes_move_alone(const es_loss *l, const es_loss_setup *s);
 
 /** Does G of the loss hold about a start at which all embeddings are near one point? */
 bool es_loss_is_linear_at_point(const es_loss *l, const es_loss_setup *s);

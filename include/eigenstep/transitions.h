@@ -16,11 +16,12 @@
 typedef struct es_transitions es_transitions;
 
 typedef struct es_transitions_options {
-  int modes;      /**< how many leading eigenvalues are followed */
-  double rate;    /**< from a small start lambda grows as e^(rate gamma t): 8 for Barlow
+  int modes;       /**< how many leading eigenvalues are followed */
+  double rate;     /**< from a small start lambda grows as e^(rate gamma t): 8 for Barlow
                        Twins, 4/T for NT-Xent of dot products, 2 for VICReg */
-  double settled; /**< typical final value of a learned mode: 1 for Barlow Twins */
-  double alone;   /**< that of the first mode before others are learned; 0: the same */
+  double settled;  /**< typical final value of a learned mode: 1 for Barlow Twins */
+  double alone;    /**< that of the first mode before others are learned; 0: the same */
+  double momentum; /**< mu of the heavy ball; 0: plain descent */
 } es_transitions_options;
 
 /** What a mode has done so far. */
@@ -49,7 +50,8 @@ typedef struct es_transition {
   /** Forecast of the crossing, made at the end of the exponential window from no later
    * value; NaN if there was no such window. */
   double step_forecast, time_forecast;
-  double gamma;       /**< growth rate in that window / rate; NaN if not fitted */
+  double gamma;       /**< of the growth in that window: (z - 1)(z - mu) / (lr z rate/2)
+                           with z = e^(slope lr/2) a step; NaN if not fitted */
   double gamma_error; /**< its standard error */
   double value;       /**< latest eigenvalue */
 } es_transition;

@@ -7,10 +7,10 @@
 
 #include <math.h>
 #include <string.h>
-#include "eigenstep/flow.h"
 #include "eigenstep/linear.h"
 #include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/mode_start.h"
 #include "initial_prediction_private.h"
 
 enum { WIDEST = 4096 };
@@ -83,32 +83,29 @@ static double entry(void *ctx, int i, int j) {
   return (double) w->w[(size_t) i * (size_t) w->m + (size_t) j];
 }
 
-/* Collective. A loss whose dynamics are solved: gammas, and the start of each mode. */
+/* Collective. A loss whose dynamics are known: gammas, and the start of each mode. */
 static es_status solve_flow(const es_grid *g, const es_assembly *p, es_pairs *x,
                             const float *w, es_prediction *f) {
   const int d = es_net_dim(p->model.net), wanted = d < x->m ? d : x->m;
-  const es_flow_options any = {.offdiag = 1}; /* the start does not depend on it */
   weights first = {w, x->m};
   es_modes *modes = NULL;
-  es_flow *flow = NULL;
-  double *start = NULL;
+  es_mode_start start = {0};
   es_status st = ES_OK;
   if (es_loss_modes_of(p->loss).center) ES_TRY(es_pairs_center(g->comm, x));
   ES_TRY(es_modes_create(g, x, wanted, "auto", &modes));
-  ES_TRY_GOTO(es_comm_agree(g->comm, ES_NEW(d * modes->k, &start)), done);
-  ES_TRY_GOTO(es_modes_project(modes, d, entry, &first, start), done);
-  st = es_flow_create(d, modes->k, modes->gamma, start, &any, &flow);
-  if (st == ES_OK) st = ES_NEW(flow->modes, &f->start);
+  ES_TRY_GOTO(es_mode_start_compute(modes, x, d, entry, &first, &start), done);
+  st = ES_NEW(start.n, &f->start);
+  if (st == ES_OK) st = ES_NEW(start.n, &f->moment);
   ES_TRY_GOTO(es_comm_agree(g->comm, st), done);
-  f->modes = flow->modes;
+  f->modes = start.n;
   for (int j = 0; j < f->modes; j++) {
-    f->gamma[j] = flow->gamma[j];
-    f->start[j] = flow->start[j];
+    f->gamma[j] = start.mode[j].gamma;
+    f->moment[j] = start.mode[j].moment;
+    f->start[j] = start.amplitude[j];
   }
   st = es_probe_noise_of(g->comm, x, w, d, &f->noise);
 done:
-  es_flow_destroy(&flow);
-  es_free(&start);
+  es_mode_start_free(&start);
   es_modes_destroy(&modes);
   return st;
 }
@@ -149,7 +146,8 @@ static es_status prepare(const es_comm *c, const es_assembly *p, es_prediction *
 es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settings *s,
                              const es_assembly *p, es_prediction *f) {
   const es_loss_setup setup = es_prediction_setup(s, p);
-  const bool solved = es_loss_has_flow(p->loss->ops);
+  const bool solved =
+      es_loss_has_flow(p->loss->ops) || es_loss_modes_move_alone(p->loss, &setup);
   es_pairs x = {0};
   float *w = NULL;
   double length = 0;
@@ -178,6 +176,7 @@ done:
 void es_prediction_free(es_prediction *f) {
   es_free(&f->gamma);
   es_free(&f->start);
+  es_free(&f->moment);
   es_free(&f->tau);
   es_free(&f->step);
   f->modes = 0;

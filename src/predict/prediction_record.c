@@ -5,10 +5,13 @@
 #include "initial_prediction_private.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include "eigenstep/flow.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/mode_descent.h"
 
-enum { ROWS = 200 };
+enum { ROWS = 200, LONGEST = 100000 }; /* rows of curves; steps looked ahead */
 
 static const char group_doc[] =
     "prediction for the last layer alone, on the initial features";
@@ -53,16 +56,21 @@ static es_status append_curves(const es_settings *s, const es_assembly *p, es_tr
   return st;
 }
 
-/* Collective. /theory/{step, time, eigenvalues, loss} at about ROWS times of the run,
- * instead of what is there. */
+/* Collective. /theory/{step, time, eigenvalues, loss}, without rows. */
+static es_status declare_curves(const es_assembly *p, es_traj *t, int *series) {
+  const es_traj_field field[] = {
+      ES_TRAJ_VECTOR("eigenvalues", es_net_dim(p->model.net), "mode", "1",
+                     "predicted eigenvalues of C, descending"),
+      ES_TRAJ_SCALAR("loss", "1", "predicted loss; NaN: not known")};
+  ES_TRY(es_traj_declare(t, "/theory", group_doc, field, 2, series));
+  return es_traj_resumed(t) ? es_traj_keep(t, *series, -1) : ES_OK;
+}
+
+/* Collective. Curves at about ROWS times of the run. */
 static es_status write_curves(const es_comm *c, const es_settings *s,
                               const es_assembly *p, es_traj *t, const es_flow *flow,
                               int *series) {
-  const es_traj_field field[] = {ES_TRAJ_VECTOR("eigenvalues", flow->d, "mode", "1",
-                                                "predicted eigenvalues of C, descending"),
-                                 ES_TRAJ_SCALAR("loss", "1", "predicted loss")};
-  ES_TRY(es_traj_declare(t, "/theory", group_doc, field, 2, series));
-  if (es_traj_resumed(t)) ES_TRY(es_traj_keep(t, *series, -1));
+  ES_TRY(declare_curves(p, t, series));
   ES_TRY(es_comm_agree(c, append_curves(s, p, t, *series, flow)));
   return es_traj_flush(t);
 }
@@ -80,6 +88,99 @@ static es_status follow_flow(const es_comm *c, const es_settings *s, const es_as
   const es_status written = write_curves(c, s, p, t, flow, &f->series);
   es_flow_destroy(&flow);
   return written;
+}
+
+/* Does each mode alone say more than the flow, which knows plain descent only? */
+static bool alone(const es_assembly *p, const es_loss_setup *setup) {
+  const bool plain = setup->momentum == 0 && setup->precondition == 0;
+  return es_loss_modes_move_alone(p->loss, setup) &&
+         !(plain && es_loss_has_flow(p->loss->ops));
+}
+
+typedef struct rates {
+  const es_settings *s;
+  const es_assembly *p;
+} rates;
+
+static double rate_of(const void *ctx, int64_t step) {
+  const rates *const r = ctx;
+  return es_sched_lr(r->p->sched, &r->s->sched, r->s->optim.lr, step, r->s->run.steps);
+}
+
+/* Predicted loss where it is known: that of the flow for these eigenvalues. */
+static double loss_of(const es_assembly *p, const es_loss_flow *law, const double *row) {
+  if (!es_loss_has_flow(p->loss->ops)) return NAN;
+  return law->scale * es_flow_loss(es_net_dim(p->model.net), law->options.offdiag, row);
+}
+
+static int descending(const void *a, const void *b) {
+  const double x = *(const double *) a, y = *(const double *) b;
+  return (x < y) - (x > y);
+}
+
+static es_status append_modes(const rates *r, es_traj *t, int id, es_mode_descent *m,
+                              int modes) {
+  const int64_t steps = r->s->run.steps;
+  const int d = es_net_dim(r->p->model.net);
+  const es_loss_flow law = es_loss_has_flow(r->p->loss->ops)
+                               ? law_of(r->s, r->p)
+                               : (es_loss_flow){.scale = NAN};
+  double *row = NULL, time = 0;
+  es_status st = ES_NEW(d + 1, &row);
+  for (int64_t i = 0; i <= steps && st == ES_OK; i++) {
+    if (i % ((steps + ROWS - 1) / ROWS + (steps == 0)) == 0) {
+      memset(row, 0, (size_t) d * sizeof *row);
+      memcpy(row, es_mode_descent_value(m), (size_t) modes * sizeof *row);
+      qsort(row, (size_t) d, sizeof *row, descending);
+      row[d] = loss_of(r->p, &law, row);
+      st = es_traj_append(t, id, i, time, row);
+    }
+    time += rate_of(r, i);
+    es_mode_descent_step(m, rate_of(r, i));
+  }
+  es_free(&row);
+  return st;
+}
+
+/* Times of each mode alone, under the update of the training. */
+static es_status times_alone(const rates *r, es_mode_descent *m, es_prediction *f) {
+  const bool constant = es_prediction_setup(r->s, r->p).constant_lr;
+  const int64_t steps = r->s->run.steps;
+  const int64_t most = constant && steps < LONGEST ? LONGEST : steps;
+  ES_TRY(es_mode_descent_steps(m, rate_of, r, most, f->step));
+  for (int j = 0; j < f->modes; j++) {
+    const int64_t whole = isnan(f->step[j]) ? 0 : (int64_t) f->step[j];
+    double time = 0;
+    for (int64_t i = 0; i < whole && !constant; i++) time += rate_of(r, i);
+    f->tau[j] = constant ? f->step[j] * r->s->optim.lr
+                         : time + (f->step[j] - (double) whole) * rate_of(r, whole);
+  }
+  return ES_OK;
+}
+
+/* Collective. Times and curves of a loss whose modes move alone. */
+static es_status follow_modes(const es_comm *c, const rates *r, es_traj *t,
+                              es_prediction *f) {
+  const es_loss_setup setup = es_prediction_setup(r->s, r->p);
+  const es_mode_update update = {.lr = setup.lr,
+                                 .momentum = setup.momentum,
+                                 .eps = setup.precondition,
+                                 .decay = setup.weight_decay};
+  es_loss_mode *mode = NULL;
+  es_mode_descent *m = NULL;
+  es_status st = ES_NEW(f->modes, &mode);
+  for (int j = 0; j < f->modes && st == ES_OK; j++)
+    mode[j] = (es_loss_mode){.gamma = f->gamma[j], .moment = f->moment[j]};
+  const es_mode_start start = {.n = f->modes, .mode = mode, .amplitude = f->start};
+  if (st == ES_OK) st = es_mode_descent_create(r->p->loss, &setup, &update, &start, &m);
+  if (st == ES_OK) st = times_alone(r, m, f);
+  st = es_comm_agree(c, st);
+  if (st == ES_OK) st = declare_curves(r->p, t, &f->series);
+  if (st == ES_OK) st = es_comm_agree(c, append_modes(r, t, f->series, m, f->modes));
+  if (st == ES_OK) st = es_traj_flush(t);
+  es_mode_descent_destroy(&m);
+  es_free(&mode);
+  return st;
 }
 
 /* Steps after which the learning rates sum to `time`; linear within a step. */
@@ -101,6 +202,10 @@ static es_status write_modes(es_traj *t, const es_prediction *f) {
         t, "/theory/start", f->modes, f->start, "1",
         "effective start s_j(0): eigenvalue j is gamma_j s_j^2 then"));
   ES_TRY(es_h5_group(es_traj_h5(t), "/theory", group_doc));
+  if (f->moment != NULL)
+    ES_TRY(es_traj_write_numbers(
+        t, "/theory/moment", f->modes, f->moment, "1",
+        "mean second moment of the views' initial features along mode j"));
   ES_TRY(es_traj_write_numbers(
       t, "/theory/gamma", f->modes, f->gamma, "1",
       "gamma_j of the initial features, comparable to /steps/gamma"));
@@ -119,10 +224,15 @@ es_status es_prediction_write(const es_comm *c, const es_settings *s,
   es_status st = ES_NEW(f->modes, &f->tau);
   if (st == ES_OK) st = ES_NEW(f->modes, &f->step);
   ES_TRY(es_comm_agree(c, st));
-  for (int j = 0; j < f->modes; j++) f->tau[j] = NAN;
-  if (f->start != NULL && es_loss_has_flow(p->loss->ops))
+  for (int j = 0; j < f->modes; j++) f->tau[j] = f->step[j] = NAN;
+  const es_loss_setup setup = es_prediction_setup(s, p);
+  const rates r = {s, p};
+  if (f->start != NULL && f->moment != NULL && alone(p, &setup))
+    ES_TRY(follow_modes(c, &r, t, f));
+  else if (f->start != NULL && es_loss_has_flow(p->loss->ops))
     ES_TRY(follow_flow(c, s, p, t, f));
-  for (int j = 0; j < f->modes; j++) f->step[j] = step_of(s, p, f->tau[j]);
+  for (int j = 0; j < f->modes && !alone(p, &setup); j++)
+    f->step[j] = step_of(s, p, f->tau[j]);
   return es_traj_resumed(t) ? ES_OK : write_modes(t, f);
 }
 
@@ -134,10 +244,12 @@ static es_status read_numbers(es_traj *t, const char *path, int64_t *n, double *
 }
 
 es_status es_prediction_read(es_traj *t, es_prediction *f) {
-  int64_t gammas, starts;
+  int64_t gammas, starts, moments;
   ES_TRY(read_numbers(t, "/theory/gamma", &gammas, &f->gamma));
   ES_TRY(read_numbers(t, "/theory/start", &starts, &f->start));
   f->modes = (int) gammas;
+  ES_TRY(read_numbers(t, "/theory/moment", &moments, &f->moment));
   if (starts != gammas) es_free(&f->start);
+  if (moments != gammas) es_free(&f->moment);
   return ES_OK;
 }

@@ -213,6 +213,7 @@ es_status es_assembly_measure(const es_assembly *p, const es_settings *s,
   if (s->precondition.eps > 0) o.rate /= s->precondition.eps;
   o.settled = modes.settled;
   o.alone = modes.alone;
+  o.momentum = s->optim.momentum;
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
   const es_probe_options measured = {.layout = p->layout,
                                      .data = p->probe.data,

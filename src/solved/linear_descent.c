@@ -17,7 +17,7 @@
 #include "eigenstep/precondition.h"
 #include "eigenstep/rng.h"
 #include "eigenstep/run_folder.h"
-#include "mode_descent.h"
+#include "eigenstep/mode_descent.h"
 #include "orthogonal_factor.h"
 #include "record.h"
 
@@ -120,8 +120,8 @@ static es_status predict(descent *s) {
   if (st == ES_OK)
     st = es_mode_descent_create(s->loss, &s->setup, &s->o->update, &start, &s->predicted);
   if (st == ES_OK)
-    st = es_mode_descent_steps(s->predicted, s->o->steps > 0 ? s->o->steps : LONGEST,
-                               s->step);
+    st = es_mode_descent_steps(s->predicted, NULL, NULL,
+                               s->o->steps > 0 ? s->o->steps : LONGEST, s->step);
   if (st == ES_OK) st = watch(s);
   es_mode_start_free(&start);
   ES_TRY(es_comm_agree(s->comm, st));
@@ -222,7 +222,7 @@ static es_status descend(descent *s, es_traj *t) {
     if (st == ES_OK && due) st = record(s, t, step);
     while (next < rows && (double) step >= at[next]) next++;
     if (st == ES_OK && step < s->steps) st = update(s);
-    es_mode_descent_step(s->predicted);
+    es_mode_descent_step(s->predicted, s->lr);
   }
   es_free(&at);
   return st;
@@ -281,7 +281,7 @@ static es_status report(const descent *s, es_traj *t) {
 }
 
 static es_status prepare(descent *s) {
-  const es_linear_update *const u = &s->o->update;
+  const es_mode_update *const u = &s->o->update;
   const es_loss_size size = {
       .n_max = (int) s->p->n, .pairs = s->p->total, .dim = s->d, .seed = s->o->seed};
   const es_precondition_params by = {.eps = u->eps, .clip = false};

@@ -8,7 +8,7 @@
 #include "eigenstep/config_load.h"
 #include "eigenstep/descent.h"
 #include "eigenstep/loss.h"
-#include "mode_descent.h"
+#include "eigenstep/mode_descent.h"
 
 /** What is simulated. Borrowed. */
 typedef struct es_linear_descent {
@@ -19,7 +19,7 @@ typedef struct es_linear_descent {
   uint64_t seed;         /**< of W(0) */
   int dim;               /**< outputs D */
   double alpha;          /**< standard deviation of the entries of W(0) */
-  es_linear_update update;
+  es_mode_update update;
   int64_t steps; /**< 0: until all modes are learned */
   int64_t rows;  /**< approximate number of times to record */
 } es_linear_descent;

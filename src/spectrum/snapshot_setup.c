@@ -127,7 +127,8 @@ static es_status allocate(es_snapshot *s) {
   const es_transitions_options o = {.modes = s->size.k,
                                     .rate = s->opt.rate > 0 ? s->opt.rate : 8,
                                     .settled = s->opt.settled,
-                                    .alone = s->opt.alone};
+                                    .alone = s->opt.alone,
+                                    .momentum = s->opt.momentum};
   return es_transitions_create(&o, &s->modes.detector);
 }
 

@@ -34,8 +34,11 @@
  *    weights 1 / (0.1^2 + (least / l)^2): values near the floor are mostly noise. For
  *    small l that is the slope of ln l; unlike it, it has no bias where l nears e / 10.
  *    It counts if there are 3 snapshots or more, l grew at least twofold, and a straight
- *    line explains 80 % of the variance. gamma = slope / rate; its error is that of the
- *    fit, from the scatter about the line.
+ *    line explains 80 % of the variance. A step multiplies an amplitude by z =
+ *    e^(slope lr/2), lr that of the window; under descent with momentum mu z is the
+ *    larger root of z^2 - (1 + mu + x) z + mu = 0 with x = lr gamma rate/2. That gives
+ *    gamma; it is slope / rate where x and mu are small. Its error is that of the fit,
+ *    from the scatter about the line.
  *  - The forecast is made at the end of the window, from no later value: t +
  *    ln(e/l - 1) / slope, the time of l = e / 2; in steps at the current learning rate.
  *  - The forecast of the next mode to be learned is the same, but starts from the latest
@@ -310,6 +313,15 @@ static es_transition_state unlearned(curve c, bool growing, es_transition *row) 
   return at(c, now) > FLOOR_FACTOR * fabs(least) ? ES_MODE_IRREGULAR : ES_MODE_FLAT;
 }
 
+/* gamma of a growth rate that was fitted in a window, and its error. */
+static double gamma_of(const es_transitions *s, const window *w, double *error) {
+  const double time = s->time[w->last] - s->time[w->first], mu = s->opt.momentum;
+  const double lr = time / (s->step[w->last] - s->step[w->first]);
+  const double z = exp(w->slope * lr / 2), unit = lr * s->opt.rate / 2;
+  *error = w->error * lr / 2 * (z - mu / z) / unit;
+  return expm1(w->slope * lr / 2) * (1 - mu / z) / unit;
+}
+
 static es_transition describe(curve c) {
   es_transition row = {c.mode + 1, ES_MODE_FLAT, NAN, NAN, NAN, NAN,
                        NAN,        NAN,          NAN, NAN, NAN};
@@ -324,8 +336,7 @@ static es_transition describe(curve c) {
   fit(c, &w);
   if (!learned) row.state = unlearned(c, isfinite(w.slope), &row);
   if (!isfinite(w.slope)) return row;
-  row.gamma = w.slope / s->opt.rate;
-  row.gamma_error = w.error / s->opt.rate;
+  row.gamma = gamma_of(s, &w, &row.gamma_error);
   row.time_forecast = extrapolate(c, w.last, w.end, w.slope);
   row.step_forecast = step_of(s, w.last, row.time_forecast);
   return row;
@@ -381,8 +392,7 @@ es_forecast es_transitions_next(const es_transitions *s) {
   fit(c, &w);
   if (!isfinite(w.slope)) return f;
   const double end = final_value(s, now);
-  f.gamma = w.slope / s->opt.rate;
-  f.gamma_error = w.error / s->opt.rate;
+  f.gamma = gamma_of(s, &w, &f.gamma_error);
   f.time = at(c, now) < end / 2 ? extrapolate(c, now, end, w.slope) : s->time[now];
   f.step = step_of(s, now, f.time);
   return f;

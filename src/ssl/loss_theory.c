@@ -3,6 +3,7 @@
  *  they describe at all, and the range of the momentum rule. */
 #include "eigenstep/loss_theory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,7 +31,15 @@ bool es_loss_has_velocity(const es_loss_ops *ops) {
 }
 
 static bool has_theory(const es_loss_ops *ops) {
-  return es_loss_has_flow(ops) || es_loss_has_growth_matrix(ops);
+  return es_loss_has_flow(ops) || es_loss_has_growth_matrix(ops) ||
+         es_loss_has_velocity(ops);
+}
+
+bool es_loss_modes_move_alone(const es_loss *l, const es_loss_setup *s) {
+  const es_loss_mode any = {.gamma = 1, .moment = 1};
+  double value;
+  return es_loss_has_velocity(l->ops) &&
+         isfinite(l->ops->theory->velocity(l->par, s, &any, 1, &value));
 }
 
 void es_loss_names_with_theory(char *text, size_t size) {
@@ -72,9 +81,12 @@ const char *es_loss_obstacle(const es_loss *l, const es_loss_setup *s) {
   const es_loss_theory *const theory = l->ops->theory;
   if (s->layers != 1) return "the projector has more than one layer";
   if (strcmp(s->optim, "sgd") != 0) return "optim.name is not sgd";
-  if (s->precondition > 0) return "the gradient is preconditioned";
+  const bool alone = es_loss_modes_move_alone(l, s);
+  if (s->precondition > 0 && !alone) return "the gradient is preconditioned";
   if (!has_theory(l->ops))
     return "this loss has neither a growth matrix nor a solved flow";
+  if (!alone && !es_loss_has_flow(l->ops) && !es_loss_has_growth_matrix(l->ops))
+    return "with these parameters the modes do not move alone";
   return theory->obstacle != NULL ? theory->obstacle(l->par, s) : NULL;
 }
 
@@ -95,7 +107,8 @@ int es_loss_cautions(const es_loss *l, const es_loss_setup *s, double gamma,
     text[n] = theory->caution(l->par, s);
     n += text[n] != NULL;
   }
-  if (es_loss_has_flow(l->ops) && momentum_error(l, s, gamma) > TOLERATED)
+  if (es_loss_has_flow(l->ops) && !es_loss_modes_move_alone(l, s) &&
+      momentum_error(l, s, gamma) > TOLERATED)
     text[n++] = "momentum is taken as a factor 1 / (1 - mu) on the learning rate, which "
                 "holds while a mode grows by much less than 1 - mu in a step: modes are "
                 "learned later than predicted";

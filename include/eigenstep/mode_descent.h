@@ -6,15 +6,17 @@
 
 #include "eigenstep/descent.h"
 #include "eigenstep/loss_theory.h"
-#include "mode_start.h"
+#include "eigenstep/mode_start.h"
 
-/** How W is updated. */
-typedef struct es_linear_update {
+/** How W is updated. The gradient comes from the loss, preconditioned if eps > 0, plus
+ *  decay W. */
+typedef struct es_mode_update {
   double lr;       /**< 0: automatic */
   double momentum; /**< heavy ball: M = mu M - dL/dW; W += lr M */
   double eps;      /**< of the preconditioned gradient; 0: plain */
+  double decay;    /**< weight decay */
   bool orthogonal; /**< Muon: W += lr x the orthogonal factor of M */
-} es_linear_update;
+} es_mode_update;
 
 typedef struct es_mode_descent es_mode_descent;
 
@@ -23,8 +25,8 @@ typedef struct es_mode_descent es_mode_descent;
  *  amplitude that is reached.
  *  @return ES_OK, ES_ENOMEM; ES_ECONFIG: this loss does not say how a mode moves alone */
 es_status es_mode_descent_create(const es_loss *loss, const es_loss_setup *setup,
-                                 const es_linear_update *update,
-                                 const es_mode_start *start, es_mode_descent **p);
+                                 const es_mode_update *update, const es_mode_start *start,
+                                 es_mode_descent **p);
 void es_mode_descent_destroy(es_mode_descent **p);
 
 /** The learning rate. */
@@ -33,16 +35,21 @@ double es_mode_descent_rate(const es_mode_descent *p);
  *  learned. */
 const double *es_mode_descent_final(const es_mode_descent *p);
 
-/** One step of all modes. */
-void es_mode_descent_step(es_mode_descent *p);
+/** One step of all modes at learning rate lr. */
+void es_mode_descent_step(es_mode_descent *p, double lr);
 /** Back to step 0. */
 void es_mode_descent_rewind(es_mode_descent *p);
 
 /** [n] eigenvalues now. */
 const double *es_mode_descent_value(const es_mode_descent *p);
 
+/** Learning rate of a step. */
+typedef double es_step_rate(const void *ctx, int64_t step);
+
 /** Steps until half of each final value, [n], interpolated as crossings are; NaN beyond
- *  `most` steps. Rewinds. */
-es_status es_mode_descent_steps(es_mode_descent *p, int64_t most, double *step);
+ *  `most` steps. Rewinds. @param rate  NULL: es_mode_descent_rate in all steps
+ *  @return ES_OK, ES_ENOMEM */
+es_status es_mode_descent_steps(es_mode_descent *p, es_step_rate *rate, const void *ctx,
+                                int64_t most, double *step);
 
 #endif

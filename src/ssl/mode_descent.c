@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file mode_descent.c  Amplitudes of the modes of a linear model, each alone. */
-#include "mode_descent.h"
+#include "eigenstep/mode_descent.h"
 
 #include <float.h>
 #include <math.h>
@@ -10,7 +10,7 @@
 struct es_mode_descent {
   const es_loss *loss; /* borrowed */
   es_loss_setup setup;
-  es_linear_update update;
+  es_mode_update update;
   int n;
   es_loss_mode *mode;                     /* [n] owned, as the rest */
   double *start, *s, *m, *value, *before; /* amplitude at first and now, momentum,
@@ -19,9 +19,10 @@ struct es_mode_descent {
   int64_t steps;
 };
 
-/* -dL/ds of a plain gradient. */
+/* -dL/ds of a plain gradient, with weight decay. */
 static double velocity(const es_mode_descent *p, int j, double s, double *value) {
-  return p->loss->ops->theory->velocity(p->loss->par, &p->setup, &p->mode[j], s, value);
+  return -p->update.decay * s +
+         p->loss->ops->theory->velocity(p->loss->par, &p->setup, &p->mode[j], s, value);
 }
 
 /* With the preconditioned gradient; the divisor's C is that of the same step. */
@@ -83,8 +84,8 @@ static es_status allocate(es_mode_descent *p, const es_mode_start *start) {
 }
 
 es_status es_mode_descent_create(const es_loss *loss, const es_loss_setup *setup,
-                                 const es_linear_update *update,
-                                 const es_mode_start *start, es_mode_descent **out) {
+                                 const es_mode_update *update, const es_mode_start *start,
+                                 es_mode_descent **out) {
   es_mode_descent *p = NULL;
   double value;
   ES_CHECK(es_loss_has_velocity(loss->ops), ES_ECONFIG,
@@ -147,8 +148,8 @@ void es_mode_descent_rewind(es_mode_descent *p) {
 }
 
 /* The preconditioner divides by the C of the step before. */
-void es_mode_descent_step(es_mode_descent *p) {
-  const es_linear_update *const u = &p->update;
+void es_mode_descent_step(es_mode_descent *p, double lr) {
+  const es_mode_update *const u = &p->update;
   for (int j = 0; j < p->n; j++) {
     double now;
     double v = velocity(p, j, p->s[j], &now);
@@ -156,15 +157,16 @@ void es_mode_descent_step(es_mode_descent *p) {
     p->before[j] = now;
     p->m[j] = u->momentum * p->m[j] + v;
     if (u->orthogonal)
-      p->s[j] += p->m[j] > 0 ? u->lr : p->m[j] < 0 ? -u->lr : 0;
+      p->s[j] += p->m[j] > 0 ? lr : p->m[j] < 0 ? -lr : 0;
     else
-      p->s[j] += u->lr * p->m[j];
+      p->s[j] += lr * p->m[j];
     velocity(p, j, p->s[j], &p->value[j]);
   }
   p->steps++;
 }
 
-es_status es_mode_descent_steps(es_mode_descent *p, int64_t most, double *step) {
+es_status es_mode_descent_steps(es_mode_descent *p, es_step_rate *rate, const void *ctx,
+                                int64_t most, double *step) {
   es_crossings *c = NULL;
   es_status st = ES_OK;
   es_mode_descent_rewind(p);
@@ -184,7 +186,7 @@ es_status es_mode_descent_steps(es_mode_descent *p, int64_t most, double *step) 
     st = es_crossings_create(1, &half, &c);
     for (int64_t k = 0; k <= most && st == ES_OK && es_crossings_count(c) == 0; k++) {
       st = es_crossings_update(c, (double) k, one.value);
-      es_mode_descent_step(&one);
+      es_mode_descent_step(&one, rate != NULL ? rate(ctx, k) : p->update.lr);
     }
     if (st == ES_OK) step[j] = es_crossings_at(c)[0];
     es_crossings_destroy(&c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file mode_start.c  The modes of a linear model before it is trained. */
-#include "mode_start.h"
+#include "eigenstep/mode_start.h"
 
 #include <cblas.h>
 #include <string.h>
