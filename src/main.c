@@ -88,12 +88,27 @@ static es_status parse_options(int argc, char **argv, options *o) {
   return ES_OK;
 }
 
+/* srun without MPI support starts every rank as a program of its own: they would write one
+ * folder. mpirun names the number of ranks itself. */
+static es_status check_launch(const es_comm *comm) {
+  const char *const tasks = getenv("SLURM_STEP_NUM_TASKS");
+  const bool other = getenv("OMPI_COMM_WORLD_SIZE") != NULL || getenv("PMI_SIZE") != NULL;
+  if (tasks == NULL || getenv("SLURM_PROCID") == NULL || other) return ES_OK;
+  ES_CHECK(comm->size > 1 || atoi(tasks) <= 1, ES_ENOTSUP,
+           "srun started %s tasks, but MPI made each a program of one rank; expected one "
+           "program of %s ranks: use 'srun --mpi=pmix' (or pmi2; 'srun --mpi=list' names "
+           "what there is), or mpirun",
+           tasks, tasks);
+  return ES_OK;
+}
+
 static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   options o = {0};
   const es_command_ops *command = NULL;
   es_log_setup(comm->rank, ES_LOG_INFO, false);
   ES_TRY(parse_options(argc, argv, &o));
   es_log_setup(comm->rank, o.level, o.all_ranks);
+  ES_TRY(check_launch(comm));
   if (o.help && comm->rank == 0) print_help();
   if (o.version && comm->rank == 0) print_version();
   if (o.help || o.version) return ES_OK;
@@ -125,6 +140,7 @@ int main(int argc, char **argv) {
   es_comm *comm = NULL;
   int provided = 0;
   signal(SIGXFSZ, SIG_IGN); /* a file past its size limit: an error, not a death */
+  signal(SIGPIPE, SIG_IGN); /* nobody reads the output any more: log.txt has it all */
   /* Open MPI 4.1: shared file pointers, which HDF5 does without, smash the stack where a
    * file's path is longer than 244 characters. */
   setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);

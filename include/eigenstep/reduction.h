@@ -35,6 +35,7 @@ size_t es_reduction_counters(void);
  *  @return ES_OK, ES_ENOMEM: same on all ranks */
 es_status es_reduction_create(const es_comm *c, const es_reduction_options *o,
                               es_reduction **r);
+/** Collective. A round that was begun and not ended is completed first. */
 void es_reduction_destroy(es_reduction **r);
 
 /** Elements [from, n) of this rank's array are final in this round. Sums the buckets that

@@ -21,7 +21,8 @@ extern const es_param es_run_table[];
 
 /** Section [ckpt]. */
 typedef struct es_ckpt_params {
-  int64_t every; /**< steps, 0 = only at the end or when stopped */
+  int64_t every;  /**< steps, 0 = none by steps */
+  double minutes; /**< by rank 0's clock, 0 = none by time */
   int64_t keep;
 } es_ckpt_params;
 extern const es_param es_ckpt_table[];

@@ -8,13 +8,15 @@
 
 typedef enum es_stop_cause {
   ES_STOP_NONE = 0,
-  ES_STOP_CHECKPOINT = 1, /**< SIGUSR2: write a checkpoint and continue */
+  ES_STOP_CHECKPOINT = 1, /**< SIGUSR2, ckpt.minutes: write a checkpoint and continue */
   ES_STOP_FILE = 2,       /**< a file `stop` in the output folder */
   ES_STOP_WALLTIME = 3,
-  ES_STOP_SIGNAL = 4 /**< SIGUSR1, SIGTERM, SIGINT */
+  ES_STOP_SIGNAL = 4, /**< SIGUSR1, SIGTERM, SIGINT, SIGHUP, SIGXCPU */
+  ES_STOP_GONE = 5    /**< the folder of the stop file does not exist any more */
 } es_stop_cause;
 
-/** Not collective. Install the signal handlers, which only set a flag. */
+/** Not collective. Install the signal handlers, which only set a flag; the second SIGINT
+ *  ends the program at once. */
 void es_stop_install(void);
 
 typedef struct es_stop {

@@ -69,7 +69,9 @@ void es_ckpt_complete_path(char path[1200], const char *dir, int64_t step) {
 
 int es_ckpt_begin(const char *dir, int64_t step, char tmp[1200]) {
   es_ckpt_path(tmp, dir, step, ".tmp");
-  int err = es_path_make_dirs(dir);
+  /* not its parents: a run's folder that was removed stays so */
+  int err = mkdir(dir, 0777) == 0 ? es_path_sync_parent(dir) : errno;
+  if (err == EEXIST) err = 0;
   if (!err) err = es_path_remove_dir(tmp);
   if (!err && mkdir(tmp, 0777) != 0) err = errno;
   return err;

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -140,6 +141,12 @@ static void end_job_on_failure(const es_h5 *f) {
   MPI_File_set_errhandler(*file, MPI_ERRORS_ARE_FATAL);
 }
 
+/* Other programs that use HDF5 may read a file while it is written, not write it: they
+ * take a shared lock for the one, an exclusive lock for the other. */
+static void keep_writers_out(int fd) {
+  if (fd >= 0) flock(fd, LOCK_SH | LOCK_NB);
+}
+
 /* Collective. The handle around an HDF5 file; *fd is taken in any case. */
 static es_status attach(const es_comm *c, const char *path, bool write, bool create,
                         int fd, es_h5 **out) {
@@ -160,6 +167,7 @@ static es_status attach(const es_comm *c, const char *path, bool write, bool cre
                .round_bytes = (int64_t) 1 << 30,
                .path = f->path};
   measure(f);
+  keep_writers_out(fd);
   const hid_t access = access_plist(c, write), creation = creation_plist();
   f->id = create ? H5Fcreate(path, H5F_ACC_TRUNC, creation, access)
                  : H5Fopen(path, write ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);

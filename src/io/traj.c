@@ -103,20 +103,22 @@ static es_status reserve(es_traj_group *g) {
   return ES_OK;
 }
 
-es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
-                         const double *values) {
-  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
-  es_traj_group *g = &t->group[id];
-  if (t->comm->rank != 0) g->waiting++; /* all ranks count rows, rank 0 holds them */
-  if (t->comm->rank != 0 || g->dropped) return ES_OK;
-  if (g->waiting == g->capacity && reserve(g) != ES_OK) {
-    g->dropped = true;
-    return ES_OK; /* known to this rank only: es_traj_flush makes it an error on all */
-  }
+/* Rank 0. What does not fit is known to this rank only: es_traj_flush makes it an error
+ * on all. */
+static void hold(es_traj_group *g, int64_t step, double time, const double *values) {
+  g->dropped = g->waiting == g->capacity && reserve(g) != ES_OK;
+  if (g->dropped) return;
   g->step[g->waiting] = step;
   g->time[g->waiting] = time;
   memcpy(g->values + g->waiting * g->width, values, (size_t) g->width * sizeof *values);
-  g->waiting++;
+}
+
+es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
+                         const double *values) {
+  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
+  es_traj_group *const g = &t->group[id];
+  if (t->comm->rank == 0 && !g->dropped) hold(g, step, time, values);
+  g->waiting++; /* on all ranks, whatever rank 0 could hold: it decides when to flush */
   return ES_OK;
 }
 

@@ -38,6 +38,7 @@ struct es_traj {
   char part[1208];     /**< of `file`: the same with .part appended */
   double published;    /**< es_now() when `path` was replaced last; 0: not yet */
   double copying;      /**< seconds that took */
+  int guard;           /**< rank 0: open `path`, locked against writers; else -1 */
   bool warned;         /**< rank 0 has warned that it could not be replaced */
   es_h5 *file;
   es_traj_group *group; /**< owned, [n] */

@@ -7,13 +7,16 @@
  *
  *  A flush copies the written file and renames the copy, at most so often that copying
  *  takes a hundredth of the time; a checkpoint and the end always do. So each checkpoint
- *  finds its rows in trajectory.h5, other programs may open that file for reading or
- *  writing while the run goes on, and a resumed run begins with a copy of it. */
+ *  finds its rows in trajectory.h5, other programs may read that file while the run goes
+ *  on, and a resumed run begins with a copy of it. Programs that would write it are kept
+ *  out by a shared lock: HDF5 asks for an exclusive one. */
 #include "traj_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "eigenstep/clock.h"
@@ -32,6 +35,7 @@ static int prepare(const es_traj *t) {
 
 es_status es_traj_file_open(es_traj *t, const char *path) {
   es_collective_error n = {0};
+  t->guard = -1;
   if (snprintf(t->path, sizeof t->path, "%s", path) >= (int) sizeof t->path ||
       snprintf(t->part, sizeof t->part, "%s.part", path) >= (int) sizeof t->part)
     es_collective_error_set(&n, ES_EARG, "the path %s is too long", path);
@@ -46,11 +50,19 @@ es_status es_traj_file_open(es_traj *t, const char *path) {
   return st;
 }
 
+/* Rank 0. Lock `path`, which is published now, instead of what was before; NULL: none. */
+static void guard(es_traj *t, const char *path) {
+  if (t->guard >= 0) close(t->guard);
+  t->guard = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  if (t->guard >= 0) flock(t->guard, LOCK_SH | LOCK_NB);
+}
+
 /* Rank 0. An errno value. */
-static int copy_and_rename(const es_traj *t) {
+static int copy_and_rename(es_traj *t) {
   char copy[sizeof t->path + 8];
   snprintf(copy, sizeof copy, "%s.tmp", t->path);
   int err = es_path_copy(t->part, copy);
+  if (!err) guard(t, copy);
   if (!err && rename(copy, t->path) != 0) err = errno;
   if (err)
     unlink(copy);
@@ -93,6 +105,7 @@ es_status es_traj_publish(es_traj *t) {
 es_status es_traj_file_close(es_traj *t) {
   es_collective_error n = {0};
   const bool whole = es_h5_is_whole(t->file);
+  guard(t, NULL);
   ES_TRY(es_h5_close(&t->file));
   int err = 0;
   if (t->comm->rank == 0 && whole) {

@@ -80,6 +80,8 @@ es_status es_comm_agree(const es_comm *c, es_status s) {
   MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, c->mpi);
   /* on MPI_COMM_SELF the error stays deferred until the parent communicator agrees */
   if (worst < -1 && c->size > 1) report_lowest_error(c);
+  /* an error that was logged and then ignored must not stand for a later one */
+  if (worst >= -1 && c->size > 1) es_log_flush_deferred(false);
   return worst == -1 ? ES_STOPPED : (es_status) (worst / 2);
 }
 

@@ -96,6 +96,11 @@ es_status es_reduction_create(const es_comm *c, const es_reduction_options *o,
 
 void es_reduction_destroy(es_reduction **r) {
   if (*r == NULL) return;
+  /* an error on all ranks ended this round early: what was begun must not be written into
+   * memory that is freed */
+  int64_t begun = (*r)->filled;
+  es_comm_max_i64((*r)->comm, &begun, 1);
+  if (begun > 0) es_reduction_finish(*r, NULL, 0);
   es_range *own = (es_range *) (*r)->partition.range;
   es_free(&own);
   es_free(&(*r)->request);

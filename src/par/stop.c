@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file stop.c  Stop requests: signals, wall time and stop file.
+/** @file stop.c  Stop requests: signals, wall time, stop file, a folder that is gone.
  *
  *  Signal handlers only set a flag. SIGUSR1 (Slurm's warning), SIGTERM (scancel, time
- *  limit) and SIGINT end the run after the current step; SIGUSR2 requests a checkpoint. A
- *  signal to a single rank is enough: all ranks act on the maximum. */
+ *  limit), SIGINT, SIGHUP (terminal closed) and SIGXCPU (limit of processor time) end the
+ *  run after the current step, a second SIGINT ends it at once; SIGUSR2 requests a
+ *  checkpoint. A signal to a single rank is enough: all ranks act on the maximum. */
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +17,14 @@ static volatile sig_atomic_t stop_pending, checkpoint_pending;
 
 static void on_stop(int sig) {
   (void) sig;
+  stop_pending = 1;
+}
+
+static void on_interrupt(int sig) {
+  if (stop_pending) { /* delivered when this handler returns */
+    signal(sig, SIG_DFL);
+    raise(sig);
+  }
   stop_pending = 1;
 }
 
@@ -31,17 +41,34 @@ void es_stop_install(void) {
   sa.sa_handler = on_stop;
   sigaction(SIGUSR1, &sa, NULL);
   sigaction(SIGTERM, &sa, NULL);
+  sigaction(SIGXCPU, &sa, NULL);
+  struct sigaction before; /* nohup: closing the terminal is to be ignored */
+  if (sigaction(SIGHUP, NULL, &before) != 0 || before.sa_handler != SIG_IGN)
+    sigaction(SIGHUP, &sa, NULL);
+  sa.sa_handler = on_interrupt;
   sigaction(SIGINT, &sa, NULL);
   sa.sa_handler = on_checkpoint;
   sigaction(SIGUSR2, &sa, NULL);
 }
 
-/* Does the stop file exist? Checked by rank 0 only and not at every step: metadata calls
-   are slow on parallel file systems. */
-static bool stop_file_exists(es_stop *s, const es_comm *comm) {
+/* Is the folder of the stop file gone? */
+static bool folder_is_gone(const char *file) {
+  char folder[sizeof((es_stop *) NULL)->file];
+  strcpy(folder, file);
+  char *const slash = strrchr(folder, '/');
+  if (slash == NULL || slash == folder) return false;
+  *slash = '\0';
+  return access(folder, F_OK) != 0 && errno == ENOENT;
+}
+
+/* Look for the stop file. By rank 0 only and not at every step: metadata calls are slow
+ * on parallel file systems. */
+static es_stop_cause look(es_stop *s, const es_comm *comm) {
   const int every = s->every > 0 ? s->every : 1;
   const bool due = s->calls++ % every == 0;
-  return due && comm->rank == 0 && s->file[0] && access(s->file, F_OK) == 0;
+  if (!due || comm->rank != 0 || !s->file[0]) return ES_STOP_NONE;
+  if (access(s->file, F_OK) == 0) return ES_STOP_FILE;
+  return errno == ENOENT && folder_is_gone(s->file) ? ES_STOP_GONE : ES_STOP_NONE;
 }
 
 es_stop_cause es_stop_poll(es_stop *s, const es_comm *comm) {
@@ -50,9 +77,11 @@ es_stop_cause es_stop_poll(es_stop *s, const es_comm *comm) {
     checkpoint_pending = 0;
     cause = ES_STOP_CHECKPOINT;
   }
-  if (stop_file_exists(s, comm)) cause = ES_STOP_FILE;
+  const es_stop_cause seen = look(s, comm);
+  if (seen > cause) cause = seen;
   if (s->deadline > 0 && es_now() >= s->deadline) cause = ES_STOP_WALLTIME;
   if (stop_pending) cause = ES_STOP_SIGNAL;
+  if (seen == ES_STOP_GONE) cause = seen;
   return cause;
 }
 
@@ -74,6 +103,8 @@ const char *es_stop_name(es_stop_cause c) {
     return "wall time used up";
   case ES_STOP_SIGNAL:
     return "signal received";
+  case ES_STOP_GONE:
+    return "output folder removed";
   }
   return "unknown";
 }

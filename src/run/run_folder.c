@@ -53,7 +53,11 @@ static es_status take_lock(es_run_folder *o, int how) {
            "'eigenstep train'",
            o->dir);
   ES_CHECK(o->lock >= 0, ES_EIO, "cannot open '%s': %s", path, strerror(errno));
-  if (flock(o->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return ES_OK;
+  if (flock(o->lock, LOCK_EX | LOCK_NB) == 0) {
+    es_run_files_correct_status(o->dir, true);
+    return ES_OK;
+  }
+  if (errno != EWOULDBLOCK) return ES_OK;
   es_run_folder_unlock(o);
   ES_CHECK(false, ES_ECONFIG,
            "output folder '%s': a running program writes to it; expected a run that has "

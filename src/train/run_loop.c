@@ -14,8 +14,13 @@ typedef struct loop {
   es_run_report report;
   int64_t first;       /**< step at which this part of the run began */
   es_batch *batch;     /**< of the coming step, the loader's */
-  es_status got;       /**< status of loading it: the worst of all ranks */
+  es_status mine, got; /**< status of loading it: this rank's, the worst of all ranks */
   es_stop_cause cause; /**< the strongest request of any rank before the coming step */
+  struct {
+    int64_t step;   /**< of the last one of this part of the run; -1: none yet */
+    double at;      /**< es_now() at its end; at the start of the run */
+    double seconds; /**< that it took */
+  } saved;
 } loop;
 
 /* Collective. */
@@ -36,13 +41,23 @@ static es_status snapshot(loop *l) {
   return ES_OK;
 }
 
-/* Collective. The trajectory's rows first: a run that resumes here finds them all. */
-static es_status checkpoint(loop *l) {
-  const double start = es_now();
+/* Seconds between checkpoints: ckpt.minutes, or 100 times what writing one takes. */
+static double interval(const loop *l) {
+  return fmax(60 * l->run->ckpt->minutes, 100 * l->saved.seconds);
+}
+
+/* Rank 0's clock decides. */
+static bool is_late(const loop *l) {
+  return es_train_comm(l->on.train)->rank == 0 && l->run->ckpt->minutes > 0 &&
+         es_now() - l->saved.at >= interval(l);
+}
+
+/* Collective. Write the state, unless that of this step is written already. */
+static es_status save(loop *l) {
   es_train *const t = l->on.train;
   char dir[1100];
+  if (l->saved.step == es_train_steps(t)) return ES_OK;
   snprintf(dir, sizeof dir, "%s/ckpt", l->run->dir);
-  ES_TRY(es_traj_publish(l->on.traj));
   ES_TRY(es_train_sync_bn(t));
   const es_ckpt_set set = {.dir = dir,
                            .step = es_train_steps(t),
@@ -50,8 +65,25 @@ static es_status checkpoint(loop *l) {
                            .keep = (int) l->run->ckpt->keep,
                            .config_text = l->run->config_text};
   ES_TRY(es_ckpt_write(es_train_comm(t), &set, es_train_visit, t));
-  l->report.window.paused += es_now() - start;
-  es_train_clock(t)->seconds[ES_PHASE_CKPT] += es_now() - start;
+  l->saved.step = set.step;
+  return ES_OK;
+}
+
+/* Collective. The trajectory's rows first: a run that resumes here finds them all. */
+static es_status checkpoint(loop *l) {
+  const double start = es_now(), before = interval(l);
+  ES_TRY(es_traj_publish(l->on.traj));
+  ES_TRY(save(l));
+  l->saved.at = es_now();
+  l->saved.seconds = l->saved.at - start;
+  l->report.window.paused += l->saved.seconds;
+  es_train_clock(l->on.train)->seconds[ES_PHASE_CKPT] += l->saved.seconds;
+  es_phase("checkpoint of step %lld: %.3f s", (long long) l->saved.step,
+           l->saved.seconds);
+  if (l->run->ckpt->minutes > 0 && interval(l) > 1.5 * before)
+    es_info("a checkpoint takes %.1f s: the next is written after %.0f minutes, so that "
+            "they take below 1 %% of the time",
+            l->saved.seconds, interval(l) / 60);
   return ES_OK;
 }
 
@@ -68,16 +100,22 @@ static void fetch(loop *l, int64_t step, int64_t flags[FLAGS]) {
   es_train *const t = l->on.train;
   const double start = es_now();
   while (!es_loader_wait(l->on.loader, PATIENCE)) es_train_progress(t);
-  flags[FLAG_FAILED] = -(int64_t) es_loader_get(l->on.loader, step, &l->batch);
+  l->mine = es_loader_get(l->on.loader, step, &l->batch);
+  flags[FLAG_FAILED] = -(int64_t) l->mine;
   flags[FLAG_STOP] = es_stop_poll(l->on.stop, es_train_comm(t));
+  if (flags[FLAG_STOP] == ES_STOP_NONE && is_late(l))
+    flags[FLAG_STOP] = ES_STOP_CHECKPOINT;
   const double wait = es_now() - start;
   l->report.window.waited += wait;
   es_train_clock(t)->seconds[ES_PHASE_DATA] += wait;
 }
 
-/* The maxima over all ranks; a failure to load comes before a request to stop. */
+/* Collective where a rank failed: its sentence reaches log and STATUS. flags: the maxima
+ * over all ranks; a failure to load comes before a request to stop. */
 static void decide(loop *l, const int64_t flags[FLAGS]) {
-  l->got = (es_status) -flags[FLAG_FAILED];
+  l->got = ES_OK;
+  if (flags[FLAG_FAILED] != 0)
+    l->got = es_comm_agree(es_train_comm(l->on.train), l->mine);
   l->cause = l->got == ES_OK ? (es_stop_cause) flags[FLAG_STOP] : ES_STOP_NONE;
 }
 
@@ -87,6 +125,7 @@ static es_status train(loop *l, double lr, es_step_result *result) {
   es_train *const t = l->on.train;
   const int64_t next = es_train_steps(t) + 1;
   int64_t flags[FLAGS] = {0, ES_STOP_NONE};
+  l->mine = ES_OK;
   ES_TRY(es_train_gradient(t, l->batch, lr, result));
   if (next < l->run->par->steps) fetch(l, next, flags);
   ES_TRY(es_train_update(t, result, flags));
@@ -135,6 +174,10 @@ static es_status start(loop *l) {
 static es_status finish(loop *l) {
   const int64_t skipped = es_train_skipped(l->on.train);
   const int64_t step = es_train_steps(l->on.train);
+  ES_CHECK(l->cause != ES_STOP_GONE, ES_EIO,
+           "the output folder '%s' was removed while the run was writing into it; it "
+           "ended at step %lld and left nothing",
+           l->run->dir, (long long) step);
   if (skipped > 0)
     es_warn("%lld of %lld steps made no update, as their loss or gradient was not finite",
             (long long) skipped, (long long) step);
@@ -164,7 +207,7 @@ static es_status run(loop *l) {
 }
 
 es_status es_run_loop(const es_run *r, const es_run_parts *p) {
-  loop l = {.run = r, .on = *p};
+  loop l = {.run = r, .on = *p, .saved = {.step = -1, .at = es_now()}};
   ES_TRY(es_run_report_open(r, p, &l.report));
   const es_status st = run(&l);
   const es_status closed = es_run_report_close(&l.report);

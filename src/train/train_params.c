@@ -45,5 +45,8 @@ const es_param es_parallel_table[] = {
 typedef es_ckpt_params ckpt_par;
 const es_param es_ckpt_table[] = {
     ES_INT(ckpt_par, every, "0", 0, 1e12, "steps",
-           "steps between checkpoints; 0: only at the end or when stopped"),
+           "steps between checkpoints; 0: by ckpt.minutes, at the end and when stopped"),
+    ES_DOUBLE(ckpt_par, minutes, "10", 0, 1e9, "min",
+              "minutes between checkpoints, more where writing them would take above 1 % "
+              "of the time; 0: by ckpt.every, at the end and when stopped"),
     ES_INT(ckpt_par, keep, "1", 1, 1e6, "1", "complete checkpoints kept"), ES_PARAM_END};
