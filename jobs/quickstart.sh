@@ -33,7 +33,7 @@ fi
 for python in python3 /usr/bin/python3; do # the first with h5py and matplotlib
   ! $python -c 'import h5py, matplotlib' 2> /dev/null || break
 done
-launch() { mpirun --use-hwthread-cpus -n "${RANKS:-$cores}" build/eigenstep "$@"; }
+launch() { sh jobs/mpirun.sh --use-hwthread-cpus -n "${RANKS:-$cores}" build/eigenstep "$@"; }
 
 echo "quickstart: linear model, predicted and simulated (seconds)"
 launch linear inputs/linear-deadleaves/run.ini output.dir="$out-linear"

@@ -38,6 +38,14 @@ for _ in $(seq 50); do kill -TERM $pid; kill -XCPU $pid; done 2> /dev/null
 ended storm 75 '^STOPPED [0-9]+ signal'
 ls storm/ckpt/step_*/DONE > /dev/null || fail "storm: no checkpoint"
 
+# by mpirun: the wrapper passes the request on, and the ranks have the time they need
+MPIRUN=$MPIRUN sh "$srcdir/jobs/mpirun.sh" $MPIRUN_FLAGS -n 2 "$EIGENSTEP" train - $long \
+  output.dir=wrapped > log 2>&1 & pid=$!
+wait_for going wrapped
+kill -TERM $pid
+ended wrapped 75 '^STOPPED [0-9]+ signal'
+ls wrapped/ckpt/step_*/DONE > /dev/null || fail "wrapped: no checkpoint"
+
 # Ctrl-C twice: at once; the next command that opens the folder corrects STATUS
 begin twice ckpt.minutes=0.01
 wait_for test -e twice/ckpt/latest
