@@ -88,8 +88,8 @@ static es_status parse_options(int argc, char **argv, options *o) {
   return ES_OK;
 }
 
-/* srun without MPI support starts every rank as a program of its own: they would write one
- * folder. mpirun names the number of ranks itself. */
+/* srun without MPI support starts every rank as a program of its own: they would write
+ * one folder. mpirun names the number of ranks itself. */
 static es_status check_launch(const es_comm *comm) {
   const char *const tasks = getenv("SLURM_STEP_NUM_TASKS");
   const bool other = getenv("OMPI_COMM_WORLD_SIZE") != NULL || getenv("PMI_SIZE") != NULL;

@@ -14,9 +14,9 @@ es_status es_run_files_create(const es_comm *c, const char *dir);
  *  signal", "DONE", "FAILED message". */
 es_status es_run_files_status(const char *dir, const char *line);
 
-/** Rank 0 only. Where STATUS says RUNNING although no program writes the folder any more
- *  (it was killed), warn and replace it by FAILED; nothing is done on file systems without
- *  locks and in folders that cannot be written.
+/** Rank 0 only. Where STATUS says RUNNING although no program writes the folder now
+ *  (it was killed), warn and replace it by FAILED; nothing is done on file systems
+ *  without locks and in folders that cannot be written.
  *  @param locked  the caller holds the folder's lock (run_folder.h) */
 void es_run_files_correct_status(const char *dir, bool locked);
 
