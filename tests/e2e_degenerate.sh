@@ -35,6 +35,8 @@ accept 1 thirds train - $small batch.micro=2
 for loss in simclr corinfomax wmse; do
   refuse 1 "are signs" train - $small projector.widths=1 loss.name=$loss
 done
+refuse 1 "backend.threads: got 2000, expected at most 1024" train - $small \
+  backend.threads=2000 backend.name=onednn
 accept 1 at_rest train - $small optim.lr=0
 grep -q "optim.lr: got 0" at_rest.txt || fail "lr 0: no warning"
 accept 1 narrow views - data.size=32 augment.crop.size=8 augment.crop.ratio="0.01, 0.01" \

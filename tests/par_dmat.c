@@ -169,6 +169,15 @@ static void copy_between_grids(void **state) {
     ok = es_dmat_create(h, m, n, 0, &b) == ES_OK && es_dmat_copy(a, b) == ES_OK && ok;
     double *x = whole(a), *y = whole(b);
     ok = ok && gap(x, y, (int64_t) m * n) == 0;
+    free(y);
+    for (int64_t most = 1; most <= 300 && m * n < 3 * 300; most = 5 * most + 2) {
+      for (size_t i = 0; i < (size_t) b->lld * (size_t) b->ln; i++) b->a[i] = -1;
+      ok = es_dmat_copy_pieces(a, b, most) == ES_OK && ok;
+      y = whole(b);
+      ok = ok && gap(x, y, (int64_t) m * n) == 0;
+      free(y);
+    }
+    y = NULL;
     ok = es_dmat_create(h, m, n + 1, 0, &wrong) == ES_OK && ok;
     ok = es_dmat_copy(a, wrong) == ES_EARG && ok;
     free(x);
@@ -179,6 +188,43 @@ static void copy_between_grids(void **state) {
   }
   es_grid_destroy(&g);
   es_grid_destroy(&h);
+  assert_true(par_all(c, ok));
+}
+
+/** Largest entry of Q'Q - I and of Q R - A, and of R below its diagonal. */
+static bool factors_at(const es_grid *g, int m, int n) {
+  es_dmat *a = filled(g, m, n, 0, 0.25), *b = filled(g, m, n, 0, 0.25);
+  es_dmat *q = NULL, *r = NULL, *qq = NULL, *t = NULL;
+  for (int j = 0; j < a->ln; j++) /* columns of very unequal length */
+    for (int i = 0; i < a->lm; i++)
+      a->a[(size_t) j * (size_t) a->lld + (size_t) i] *= pow(0.5, es_dmat_col(a, j));
+  memcpy(b->a, a->a, sizeof *a->a * (size_t) a->lld * (size_t) a->ln);
+  bool ok = es_dmat_qr(a, &q, &r) == ES_OK && q->n == r->m && q->n == (m < n ? m : n);
+  ok = ok && es_dmat_create(g, q->n, q->n, 0, &qq) == ES_OK;
+  ok = ok && es_dmat_gemm("TN", 1, q, q, 0, qq) == ES_OK;
+  ok = ok && es_dmat_gemm("NN", 1, q, r, -1, b) == ES_OK;
+  double worst = es_dmat_norm(b), low = 0;
+  for (int j = 0; ok && j < qq->ln; j++)
+    for (int i = 0; i < qq->lm; i++)
+      worst = fmax(worst, fabs(qq->a[(size_t) j * (size_t) qq->lld + (size_t) i] -
+                               (es_dmat_row(qq, i) == es_dmat_col(qq, j))));
+  ok = ok && es_dmat_transpose(r, &t) == ES_OK && t->m == r->n && t->n == r->m;
+  for (int j = 0; ok && j < t->ln; j++)
+    for (int i = 0; i < t->lm; i++)
+      if (es_dmat_row(t, i) < es_dmat_col(t, j))
+        low = fmax(low, fabs(t->a[(size_t) j * (size_t) t->lld + (size_t) i]));
+  es_dmat *all[] = {a, b, q, r, qq, t};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) es_dmat_destroy(&all[i]);
+  return ok && worst < 1e-12 && low == 0;
+}
+
+static void qr_factors_are_orthogonal(void **state) {
+  const es_comm *c = *state;
+  es_grid *g = NULL;
+  bool ok = es_grid_create(c, 0, &g) == ES_OK;
+  const int sizes[][2] = {{1, 1}, {7, 3}, {3, 7}, {60, 25}, {25, 60}, {130, 130}};
+  for (int s = 0; s < 6; s++) ok = factors_at(g, sizes[s][0], sizes[s][1]) && ok;
+  es_grid_destroy(&g);
   assert_true(par_all(c, ok));
 }
 
@@ -261,10 +307,10 @@ static void view_of_first_columns(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(layout_on_every_grid),  cmocka_unit_test(grid_is_nearly_square),
-      cmocka_unit_test(extreme_norms),         cmocka_unit_test(rows_spread_unevenly),
-      cmocka_unit_test(copy_between_grids),    cmocka_unit_test(products_match_loops),
-      cmocka_unit_test(view_of_first_columns),
+      cmocka_unit_test(layout_on_every_grid), cmocka_unit_test(grid_is_nearly_square),
+      cmocka_unit_test(extreme_norms),        cmocka_unit_test(rows_spread_unevenly),
+      cmocka_unit_test(copy_between_grids),   cmocka_unit_test(qr_factors_are_orthogonal),
+      cmocka_unit_test(products_match_loops), cmocka_unit_test(view_of_first_columns),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

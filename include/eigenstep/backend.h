@@ -205,6 +205,7 @@ static inline size_t es_orthogonal_work(int64_t rows, int64_t cols) {
 typedef struct es_backend_ops {
   const char *name, *doc;
   bool host;        /**< es_buf is host memory, and any that the host gives will do */
+  int most_threads; /**< that its library takes; 0: any number */
   const char *bf16; /**< what activations in bf16 require of the processor, for messages;
                          NULL: this backend has none */
   bool (*has_bf16)(void); /**< with `bf16`: does this processor have it? */

@@ -14,6 +14,10 @@
 es_status es_cov_mean(const es_comm *comm, const double *z, int64_t n_loc, int d,
                       double *mean);
 
+/** Collective. z less its mean over all rows, in place.
+ *  @return ES_OK; ES_EARG (N = 0); ES_EMATH if an entry is not finite; ES_ENOMEM */
+es_status es_cov_center(const es_comm *comm, double *z, int64_t n_loc, int d);
+
 /** Collective. Covariance C = 1/(N-ddof) sum_i (z_i - m)(z_i - m)', m the mean of all
  *  rows -> new block-cyclic [d, d]. z is centred in place and left centred.
  *  @return ES_OK; ES_EARG (N <= ddof); ES_EMATH if an entry is not finite (names the

@@ -50,6 +50,8 @@ es_status es_dmat_from_rows(const es_grid *g, const double *x, int64_t n_loc, in
 /** Collective. B <- A, any block sizes and grids over the same ranks (pdgemr2d).
  *  @return ES_OK, ES_EARG (sizes differ) */
 es_status es_dmat_copy(const es_dmat *a, es_dmat *b);
+/** The same in pieces of at most `most` >= 1 elements, no message longer than that. */
+es_status es_dmat_copy_pieces(const es_dmat *a, es_dmat *b, int64_t most);
 
 /** Collective. C <- alpha A'A + beta C, both triangles valid. A is k x n, C n x n. */
 es_status es_dmat_syrk(double alpha, const es_dmat *a, double beta, es_dmat *c);
@@ -69,5 +71,14 @@ es_status es_dmat_gemm(const char *op, double alpha, const es_dmat *a, const es_
 double es_dmat_trace(const es_dmat *a);
 double es_dmat_norm(const es_dmat *a);
 es_status es_dmat_gather(const es_dmat *a, double *full);
+
+/** Collective. A' [n, m], new. @return ES_OK, ES_EARG (size), ES_ENOMEM */
+es_status es_dmat_transpose(const es_dmat *a, es_dmat **t);
+
+/** Collective. A [m, n] = Q R by Householder reflections: Q [m, r] of orthonormal columns
+ *  to round-off however A is conditioned, R [r, n] upper triangular, r = min(m, n); both
+ *  new, of A's block size. About 4 m n r / P operations. A is overwritten.
+ *  @return ES_OK, ES_EARG (size), ES_EMATH, ES_ENOMEM: the same on all ranks */
+es_status es_dmat_qr(es_dmat *a, es_dmat **q, es_dmat **r);
 
 #endif

@@ -68,6 +68,10 @@ es_status es_eig_solve_warm(const char *name, const es_dmat *a, int k,
  *  without `values` computes the vectors too.
  *  @return as es_eig_solve */
 es_status es_eig_values(const char *name, const es_dmat *a, es_eigen **e);
+/** Collective. Make the component of largest magnitude in each column positive (the first
+ *  of ties). @return ES_OK, ES_ENOMEM: the same on all ranks */
+es_status es_eig_fix_signs(es_dmat *v);
+
 /** Not collective. Free the eigenpairs and set *e to NULL. */
 void es_eig_destroy(es_eigen **e);
 

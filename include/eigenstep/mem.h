@@ -38,6 +38,10 @@ size_t es_mem_rss_peak(void);
 /** Resident set size now (/proc/self/statm; 0 where there is none). */
 size_t es_mem_rss_now(void);
 
+/** Bytes that the node can still give (MemAvailable in /proc/meminfo); 0 where that is
+ *  not known. */
+double es_mem_available(void);
+
 /** Copy a string into counted memory; the caller frees it. @return ES_OK, ES_ENOMEM */
 es_status es_strdup(const char *s, char **copy);
 

@@ -103,6 +103,9 @@ static es_status open_here(const es_backend_options *o, const es_comm *comm,
   const es_backend_ops *ops = NULL;
   ES_TRY(find(o->name, &ops));
   ES_TRY(es_backend_complete(ops));
+  ES_CHECK(ops->most_threads == 0 || o->threads <= ops->most_threads, ES_ECONFIG,
+           "backend.threads: got %d, expected at most %d with backend.name = %s",
+           o->threads, ops->most_threads, ops->name);
   es_backend *made = NULL;
   ES_TRY(ES_NEW(1, &made));
   *made = (es_backend){.ops = ops,

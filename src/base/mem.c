@@ -112,6 +112,16 @@ size_t es_mem_rss_now(void) {
   return known ? resident * (size_t) sysconf(_SC_PAGESIZE) : 0;
 }
 
+double es_mem_available(void) {
+  char line[128];
+  double kibibytes = 0;
+  FILE *f = fopen("/proc/meminfo", "r");
+  while (f != NULL && fgets(line, sizeof line, f) != NULL)
+    if (sscanf(line, "MemAvailable: %lf kB", &kibibytes) == 1) break;
+  if (f != NULL) fclose(f);
+  return 1024 * kibibytes;
+}
+
 es_status es_strdup(const char *s, char **copy) {
   const size_t bytes = strlen(s) + 1;
   char *text;

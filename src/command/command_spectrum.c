@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/embedding_file.h"
+#include "eigenstep/mem.h"
 #include "eigenstep/metric.h"
 #include "eigenstep/run_folder.h"
 #include "eigenstep/settings.h"
@@ -33,6 +34,19 @@ static void print_result(const es_snapshot *s, const es_embedding_rows *r) {
     else
       es_print("%-22s %14s  %s", list[i]->name, "-", list[i]->doc);
   }
+}
+
+/* Before anything is allocated: what it takes, where that is more than there is. */
+static void warn_of_memory(const es_comm *c, const es_spectrum_params *par,
+                           const es_embedding_rows *r) {
+  const es_snapshot_options opt = {.dim = r->dim, .samples = r->total};
+  const double need = (double) es_snapshot_bytes(par, &opt, c->size) * c->node_size;
+  const double have = es_mem_available();
+  if (have > 0 && need > have)
+    es_warn(
+        "%lld samples of %d values take about %.1f GB on a node of %d ranks, of which "
+        "%.1f GB are free: use more nodes, fewer columns, or fewer rows than columns",
+        (long long) r->total, r->dim, 1e-9 * need, c->node_size, 1e-9 * have);
 }
 
 static es_status analyse(const es_job *job, const es_spectrum_params *par,
@@ -75,6 +89,7 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
   const es_snapshot_options opt = {.dim = r.dim, .samples = r.total};
   snprintf(par.matrices, sizeof par.matrices, "covariance");
   if (st == ES_OK) st = es_snapshot_check(&par, &opt);
+  if (st == ES_OK) warn_of_memory(job->comm, &par, &r);
   if (st == ES_OK) st = es_run_folder_open(job, cfg, output.dir, &o);
   if (st == ES_OK) {
     st = analyse(job, &par, &o, &r);

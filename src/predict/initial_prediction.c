@@ -163,10 +163,18 @@ es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settin
   ES_TRY_GOTO(prepare(c, p, f, &w), done);
   ES_TRY_GOTO(read_rows(s, p, p->model.features, &x), done);
   f->width = x.m;
+  es_log_mute(true); /* it is no part of training: what fails here is no error of that */
   if (solved)
     st = solve_flow(g, p, &x, w, f);
   else
     st = solve_growth(g, p->loss, &setup, length, &x, f);
+  es_log_mute(false);
+  if (st == ES_EMATH || st == ES_ENOMEM) {
+    f->modes = 0;
+    f->why = st == ES_EMATH ? "the eigensolver failed on their second moments"
+                            : "there is not enough memory for their second moments";
+    st = ES_OK;
+  }
 done:
   es_pairs_free(&x);
   es_free(&w);

@@ -49,7 +49,12 @@ es_status es_theory_write_end(const es_theory_end *e, const es_end_matrix *m) {
     st = es_compare(m->n, (es_outputs){e->d, m->measured},
                     (es_outputs){e->d, m->predicted}, &l, angles);
   st = es_comm_agree(e->comm, st);
-  if (st == ES_OK) {
+  if (st == ES_EMATH) { /* both are written, and the simulation is done */
+    es_warn("%s: not compared with the prediction, as the singular values could not be "
+            "computed",
+            m->what);
+    st = ES_OK;
+  } else if (st == ES_OK) {
     es_print("%s: relative error %.2e; alignment %.6f (chance %.3f), largest angle %.2e, "
              "CKA %.6f",
              m->what, l.error, l.alignment, l.chance, l.angle, l.cka);

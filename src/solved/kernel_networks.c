@@ -41,7 +41,7 @@ static es_status embed(es_network *q, double *f) {
 static void correlate(const es_network *q, double *c) {
   const int d = (int) q->m->par.dim, n = q->set[ES_SET_TRAIN].batch.n;
   const double *z = es_train_embeddings(q->train);
-  memset(c, 0, (size_t) (d * d) * sizeof *c);
+  memset(c, 0, (size_t) d * (size_t) d * sizeof *c);
   if (n > 0)
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n,
                 0.5 / (double) q->set[ES_SET_TRAIN].n, z, d, z + (size_t) n * (size_t) d,
@@ -139,7 +139,7 @@ static es_status measure(es_network *q, int64_t steps, double *row) {
   ES_TRY_GOTO(embed(q, q->f0), done);
   ES_TRY_GOTO(es_kernel_weights(m->modes, d, q->f0, q->w0), done);
   st = es_theory_predict(&start, opt, &flow, &crossings);
-  if (st == ES_OK) st = ES_NEW(d * d, &c);
+  if (st == ES_OK) st = ES_NEW((size_t) d * (size_t) d, &c);
   ES_TRY_GOTO(es_comm_agree(m->comm, st), done);
   ES_TRY_GOTO(train(q, steps, crossings, c), done);
   ES_TRY_GOTO(embed(q, q->f), done);

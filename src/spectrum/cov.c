@@ -40,6 +40,20 @@ es_status es_cov_mean(const es_comm *comm, const double *z, int64_t n_loc, int d
   return ES_OK;
 }
 
+es_status es_cov_center(const es_comm *comm, double *z, int64_t n_loc, int d) {
+  int64_t total;
+  double *mean = NULL;
+  es_status st;
+  ES_TRY(check_rows(comm, z, n_loc, d, "the samples", &total));
+  ES_TRY_GOTO(es_comm_agree(comm, ES_NEW(d, &mean)), done);
+  ES_TRY_GOTO(es_cov_mean(comm, z, n_loc, d, mean), done);
+  for (int64_t i = 0; i < n_loc; i++)
+    for (int j = 0; j < d; j++) z[i * d + j] -= mean[j];
+done:
+  es_free(&mean);
+  return st;
+}
+
 /* Collective. Z'Z / divisor of rows that check_rows accepted. */
 static es_status moment(const es_grid *g, const double *z, int64_t n_loc, int d,
                         double divisor, es_dmat **c) {
@@ -59,19 +73,11 @@ done:
 es_status es_cov_covariance(const es_grid *g, double *z, int64_t n_loc, int d, int ddof,
                             es_dmat **c) {
   int64_t total;
-  double *mean = NULL;
-  es_status st;
-  ES_TRY(check_rows(g->comm, z, n_loc, d, "the samples", &total));
+  ES_TRY(es_cov_center(g->comm, z, n_loc, d));
+  es_comm_scan(g->comm, n_loc, NULL, &total);
   ES_CHECK(total > ddof, ES_EARG, "got %lld rows in all, expected more than %d",
            (long long) total, ddof);
-  ES_TRY_GOTO(es_comm_agree(g->comm, ES_NEW(d, &mean)), done);
-  ES_TRY_GOTO(es_cov_mean(g->comm, z, n_loc, d, mean), done);
-  for (int64_t i = 0; i < n_loc; i++)
-    for (int j = 0; j < d; j++) z[i * d + j] -= mean[j];
-  st = moment(g, z, n_loc, d, (double) (total - ddof), c);
-done:
-  es_free(&mean);
-  return st;
+  return moment(g, z, n_loc, d, (double) (total - ddof), c);
 }
 
 es_status es_cov_moment(const es_grid *g, const double *z, int64_t n_loc, int d,

@@ -88,8 +88,7 @@ static void first_of_largest(const es_dmat *v, const double *best, int64_t *firs
   es_comm_max_i64(v->grid->comm, first, v->n);
 }
 
-/* Collective. Make the component of largest magnitude positive (the first of ties). */
-static es_status fix_signs(es_dmat *v) {
+es_status es_eig_fix_signs(es_dmat *v) {
   double *best = NULL;
   int64_t *first = NULL;
   es_status st = ES_NEW(v->n, &best);
@@ -215,7 +214,7 @@ static es_status solve(const task *t, es_eigen *e) {
   }
   if (e->vector == NULL) return ES_OK;
   es_dmat v = es_dmat_first_cols(e->vector, e->k);
-  return fix_signs(&v);
+  return es_eig_fix_signs(&v);
 }
 
 /* columns: number of vector columns to allocate, 0 = none. */

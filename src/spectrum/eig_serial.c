@@ -5,6 +5,7 @@
  *  Rank 0 solves and broadcasts, so that the result is bitwise equal on all ranks even if
  *  the LAPACK libraries of nodes differ (vectors of equal eigenvalues are only defined up
  *  to a rotation). */
+#include <math.h>
 #include "eigenstep/eig.h"
 #include "eigenstep/mem.h"
 #include "eig_lapack.h"
@@ -16,6 +17,8 @@ static es_status dense(const es_dmat *a, const char *jobz, double *full, double 
   int isize = 0, *iwork = NULL, info = 0;
   const int query = -1;
   dsyevd_(jobz, "L", &n, full, &n, w, &size, &query, &isize, &query, &info);
+  /* its own formula, as the query overflows from order 32,767 on; of values alone less */
+  if (*jobz == 'V') size = fmax(size, 1 + 6.0 * n + 2.0 * n * n);
   int lwork = 0, liwork = 0;
   ES_TRY(es_eig_workspace(a, size, &lwork));
   ES_TRY(es_eig_workspace(a, isize, &liwork));
@@ -47,7 +50,7 @@ static es_status run(es_dmat *a, int k, double *w, es_dmat *v) {
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   es_comm_bcast(c, all, sizeof *all * (size_t) n, 0);
   for (int i = 0; i < k; i++) w[i] = -all[i];
-  if (v) es_comm_bcast(c, full, sizeof *full * (size_t) (n * n), 0);
+  if (v) es_comm_bcast(c, full, sizeof *full * (size_t) n * (size_t) n, 0);
   for (int j = 0; v && j < v->ln; j++)
     for (int i = 0; i < v->lm; i++)
       v->a[(size_t) j * v->lld + i] = full[es_dmat_col(v, j) * n + es_dmat_row(v, i)];

@@ -26,7 +26,7 @@
 
 extern const es_eig_ops es_eig_syevd;
 
-enum { SMALL = 256, BLOCK = 16, AFTER = 2 };
+enum { SMALL = 256, BLOCK = 16, AFTER = 2, WIDEST = 32766 /* for dsyevd of T */ };
 
 /* Tolerances relative to the largest Ritz value: of the residual, of the change after the
    random block, and of the norm of a new vector that counts as round-off. */
@@ -349,7 +349,8 @@ static es_status iterate(const es_dmat *a, int k, const es_dmat *start, double *
   const es_comm *c = a->grid->comm;
   krylov q = {.a = a, .comm = c, .n = a->n, .k = k};
   q.most = 8 * k + 32 * BLOCK < a->n / 2 ? 8 * k + 32 * BLOCK : a->n / 2;
-  if (a->n < SMALL || k > a->n / 8) return solve_in_full(a, k, w, v);
+  if (q.most > WIDEST) q.most = WIDEST;
+  if (a->n < SMALL || k > a->n / 8 || k > WIDEST / 8) return solve_in_full(a, k, w, v);
   es_comm_local_range(c, a->n, &q.first, &q.rows);
   int size = 0;
   es_status st = allocate(&q);

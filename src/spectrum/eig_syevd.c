@@ -2,6 +2,7 @@
 /** @file eig_syevd.c  ScaLAPACK's divide and conquer (Tisseur and Dongarra, SIAM J. Sci.
  *  Comput. 20, 1999): the fastest solver for all pairs. Eigenvalues only: pdsyev, which
  *  uses the same tridiagonal form. */
+#include <math.h>
 #include "eigenstep/eig.h"
 #include "eigenstep/mem.h"
 #include "eig_lapack.h"
@@ -23,6 +24,8 @@ static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
   int info = call(a, w, v, &size, -1, &isize, -1);
   int lwork = 0, liwork = 0;
   if (info == 0) {
+    /* its own formula, as the query overflows */
+    size = fmax(size, 1 + 8.0 * a->n + 2.0 * a->lm * a->ln);
     st = es_eig_workspace(a, size, &lwork);
     if (st == ES_OK) st = es_eig_workspace(a, isize, &liwork);
     if (st == ES_OK) st = ES_NEW(a->n, &all);

@@ -50,12 +50,15 @@ static void keep_start(es_eigen *e) {
   if (e != NULL && e->vector != NULL && e->vector->n == e->n) es_dmat_destroy(&e->vector);
 }
 
-/* Collective. One matrix: build, solve, describe, write. */
+/* Collective. One matrix: build it or its rows, solve, describe, write. */
 static es_status take_matrix(es_snapshot *s, es_matrix *m, const es_moment *now) {
   double *const invariance = s->row + s->size.k + 3, *rows = NULL;
   es_dmat *a = NULL;
   es_status st;
-  ES_TRY_GOTO(m->ops->build(s, now->e, &rows, &a), done);
+  if (es_snapshot_by_rows(s, m))
+    ES_TRY_GOTO(m->ops->rows(s, now->e, &rows), done);
+  else
+    ES_TRY_GOTO(m->ops->build(s, now->e, &rows, &a), done);
   ES_TRY_GOTO(es_snapshot_solve(s, m, rows, s->size.shown * now->e->n, a), done);
   if (m->ops->described)
     ES_TRY_GOTO(es_snapshot_take_axes(s, now, rows, a, invariance), done);

@@ -21,10 +21,15 @@ es_status es_snapshot_declare_axes(es_snapshot *s) {
 
 /* Leading eigenvectors: where the spectrum came without any, three are solved for,
  * starting from those of the last snapshot. */
-static es_status find_axes(es_snapshot *s, const es_dmat *a) {
+static es_status find_axes(es_snapshot *s, const double *rows, int64_t n,
+                           const es_dmat *a) {
+  const double scale = 1 / (double) (s->size.rows - 1);
   es_eigen *e = NULL;
   if (!es_snapshot_values_only(s)) return ES_OK;
-  ES_TRY(es_eig_solve_warm("subspace", a, ES_AXES, s->axes.leading, &e));
+  if (a == NULL)
+    ES_TRY(es_snapshot_pairs_of_rows(s, rows, n, scale, ES_AXES, &e));
+  else
+    ES_TRY(es_eig_solve_warm("subspace", a, ES_AXES, s->axes.leading, &e));
   es_eig_destroy(&s->axes.leading);
   s->axes.leading = e;
   return ES_OK;
@@ -116,7 +121,7 @@ static es_status append_pca(es_snapshot *s, const es_moment *now, const double *
 
 es_status es_snapshot_take_axes(es_snapshot *s, const es_moment *now, const double *rows,
                                 const es_dmat *a, double *out) {
-  ES_TRY(find_axes(s, a));
+  ES_TRY(find_axes(s, rows, s->size.shown * now->e->n, a));
   ES_TRY(invariance(s, rows, now->e->n, out));
   return append_pca(s, now, rows);
 }

@@ -53,6 +53,14 @@ static es_status build_covariance(const es_snapshot *s, const es_embedding *e,
   return es_cov_covariance(s->grid, *rows, s->size.shown * e->n, e->d, 1, a);
 }
 
+/* The same rows without the matrix. */
+static es_status covariance_rows(const es_snapshot *s, const es_embedding *e,
+                                 double **rows) {
+  const int64_t n = s->size.shown * e->n;
+  ES_TRY(copy_views(e, s->size.shown, rows));
+  return es_cov_center(s->grid->comm, *rows, n, e->d);
+}
+
 static bool want_cross(const es_snapshot_options *o, const char *list) {
   return o->pairs && is_listed(list, "cross");
 }
@@ -114,7 +122,7 @@ const es_matrix_ops es_matrix_table[ES_MATRICES] = {
      .listed = true,
      .wanted = want_covariance,
      .build = build_covariance,
-     .of_rows = true,
+     .rows = covariance_rows,
      .described = true},
     {.name = "cross",
      .path = "/spectrum/cross_correlation",

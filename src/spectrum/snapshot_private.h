@@ -25,8 +25,9 @@ typedef struct es_matrix_ops {
    *  them. Both are new and the caller's. */
   es_status (*build)(const es_snapshot *s, const es_embedding *e, double **rows,
                      es_dmat **a);
-  /** It is rows' rows / (N - 1): its eigenvalues may come from rows rows'. */
-  bool of_rows;
+  /** Given where the matrix is rows' rows / (N - 1), whose spectrum may come from rows
+   *  rows'. Collective. The rows alone, as build makes them. */
+  es_status (*rows)(const es_snapshot *s, const es_embedding *e, double **rows);
   /** Metrics, invariance and the axes of /embedding/pca are of this one. */
   bool described;
 } es_matrix_ops;
@@ -104,19 +105,27 @@ typedef struct es_moment {
 /** Are all eigenvalues kept, and found without vectors? */
 bool es_snapshot_values_only(const es_snapshot *s);
 
-/** Collective. m->spectrum <- the spectrum of a, made of these rows of n samples. */
+/** Is the spectrum of this matrix found from its rows, without the matrix? So it is where
+ *  these are few and wide. */
+bool es_snapshot_by_rows(const es_snapshot *s, const es_matrix *m);
+/** Collective. m->spectrum <- the spectrum of a, made of these rows of n samples; a is
+ *  NULL where it is found by the rows. */
 es_status es_snapshot_solve(const es_snapshot *s, es_matrix *m, const double *rows,
                             int64_t n, const es_dmat *a);
 /** Collective. All D eigenvalues of c Z'Z without vectors, from the smaller of it and
  *  c ZZ'; z has n local rows, size.rows over all ranks. */
 es_status es_snapshot_values_of_rows(const es_snapshot *s, const double *z, int64_t n,
                                      double c, es_eigen **e);
+/** Collective. The k leading eigenpairs of c Z'Z from those of c ZZ' = U diag(l) U': the
+ *  vectors are Z'U (l/c)^(-1/2), 0 where l is zero to round-off. */
+es_status es_snapshot_pairs_of_rows(const es_snapshot *s, const double *z, int64_t n,
+                                    double c, int k, es_eigen **e);
 
 /** /embedding. */
 es_status es_snapshot_declare_axes(es_snapshot *s);
 /** Collective. Append to /embedding/pca; invariance[size.invariant].
  *  @param rows  [shown n, D] centred
- *  @param a     their covariance */
+ *  @param a     their covariance; NULL: the axes are found by the rows */
 es_status es_snapshot_take_axes(es_snapshot *s, const es_moment *now, const double *rows,
                                 const es_dmat *a, double *invariance);
 

@@ -172,11 +172,14 @@ void es_snapshot_destroy(es_snapshot **s) {
 
 int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
                           int ranks) {
-  const int64_t d = o->dim, views = es_snapshot_views(p, o);
+  const int64_t views = es_snapshot_views(p, o), rows = (o->pairs ? 2 : 1) * o->samples;
+  const bool by_rows = rows < o->dim && o->dim >= ES_WIDE && !o->pairs;
+  const int64_t d = o->dim, order = by_rows ? rows : d;
   /* Matrix, its copy, vectors, verification product and the solver's workspace: about six
-   * D x D block-cyclic; embeddings once as given, once conditioned (without their mean
+   * D x D block-cyclic, or of the order of the rows where these are few and wide;
+   * embeddings once as given, once conditioned (without their mean
    * for LiDAR), once distributed. */
-  return (6 * 8 * d * d + 3 * 8 * views * o->samples * d) / ranks +
+  return (6 * 8 * order * order + 3 * 8 * views * o->samples * d) / ranks +
          8 * (3 * o->samples + 8 * d);
 }
 

@@ -127,7 +127,8 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const double pairs = p.count[0];
   ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
            pairs);
-  const double together = cblas_ddot(l->dim * l->dim, p.moment[0], 1, p.moment[1], 1);
+  const double together =
+      es_rows_dot((int64_t) l->dim * l->dim, p.moment[0], p.moment[1]);
   *value = -2 * p.count[1] / pairs + (together - p.count[2]) / (pairs * (pairs - 1));
   if (o->mu > 0) *value /= o->mu;
   for (int a = 0; a < 2 && b->dz[a] != NULL; a++) gradient(l, b->n, &p, a, b->dz[a]);

@@ -15,6 +15,14 @@ es_status es_rows_check_pairs(const char *loss, int64_t pairs, const char *lacks
   return ES_OK;
 }
 
+double es_rows_dot(int64_t n, const double *a, const double *b) {
+  const int64_t piece = 1 << 30;
+  double sum = 0;
+  for (int64_t at = 0; at < n; at += piece)
+    sum += cblas_ddot((int) (n - at < piece ? n - at : piece), a + at, 1, b + at, 1);
+  return sum;
+}
+
 es_status es_rows_check_unit(const char *loss, bool normalize, int dim) {
   ES_CHECK(!normalize || dim > 1, ES_ECONFIG,
            "loss.%s.normalize: got true with embeddings of width 1, expected a larger "

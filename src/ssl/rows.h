@@ -9,6 +9,9 @@
 /** Part of es_loss_ops.check: a batch of two pairs at least. lacks: what one alone has
  *  not. */
 es_status es_rows_check_pairs(const char *loss, int64_t pairs, const char *lacks);
+/** a'b, in pieces that BLAS can count. */
+double es_rows_dot(int64_t n, const double *a, const double *b);
+
 /** Refuse embeddings of width 1 that the loss takes at unit length: they are signs, which
  *  no gradient changes. @param normalize  does it? @return ES_OK, ES_ECONFIG */
 es_status es_rows_check_unit(const char *loss, bool normalize, int dim);

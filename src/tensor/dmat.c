@@ -13,6 +13,10 @@
 /* Block size sufficient for level-3 BLAS; larger ones worsen the load balance. */
 #define BLOCK_MAX 64
 
+/* Elements copied by a call of pdgemr2d (ScaLAPACK 2.2), which counts the bytes of a
+   message in an int and fails from 2^28 elements on. */
+#define PIECE ((int64_t) 1 << 27)
+
 /* Number of n rows (columns) in blocks of nb that process `at` of `procs` owns. */
 static int local_count(int n, int nb, int at, int procs) {
   const int blocks = n / nb, extra = blocks % procs;
@@ -103,14 +107,24 @@ void es_dmat_fill(es_dmat *a, double (*f)(void *ctx, int i, int j), void *ctx) {
   }
 }
 
-es_status es_dmat_copy(const es_dmat *a, es_dmat *b) {
+es_status es_dmat_copy_pieces(const es_dmat *a, es_dmat *b, int64_t most) {
   ES_CHECK(a->m == b->m && a->n == b->n, ES_EARG,
            "matrix copy: got a target of %d x %d, expected %d x %d", b->m, b->n, a->m,
            a->n);
-  const int one = 1;
-  pdgemr2d_(&a->m, &a->n, a->a, &one, &one, a->desc, b->a, &one, &one, b->desc,
-            &a->grid->context);
+  const int rows = a->m < most ? a->m : (int) most;
+  const int cols = a->n < most / rows ? a->n : (int) (most / rows);
+  for (int j = 0; j < a->n; j += cols)
+    for (int i = 0; i < a->m; i += rows) {
+      const int m = a->m - i < rows ? a->m - i : rows, ia = i + 1;
+      const int n = a->n - j < cols ? a->n - j : cols, ja = j + 1;
+      pdgemr2d_(&m, &n, a->a, &ia, &ja, a->desc, b->a, &ia, &ja, b->desc,
+                &a->grid->context);
+    }
   return ES_OK;
+}
+
+es_status es_dmat_copy(const es_dmat *a, es_dmat *b) {
+  return es_dmat_copy_pieces(a, b, PIECE);
 }
 
 es_status es_dmat_gather(const es_dmat *a, double *full) {

@@ -35,4 +35,13 @@ void pdgemr2d_(const int *m, const int *n, const double *a, const int *ia, const
                const int *desca, double *b, const int *ib, const int *jb,
                const int *descb, const int *context);
 
+/** A = Q R: R above the diagonal, the reflectors of Q below it and in tau. */
+void pdgeqrf_(const int *m, const int *n, double *a, const int *ia, const int *ja,
+              const int *desca, double *tau, double *work, const int *lwork, int *info);
+
+/** The first n columns of Q [m, n], of k reflectors of pdgeqrf, in place. */
+void pdorgqr_(const int *m, const int *n, const int *k, double *a, const int *ia,
+              const int *ja, const int *desca, const double *tau, double *work,
+              const int *lwork, int *info);
+
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
+#include "label_index.h"
 
 #define ES_ACCURACY(n) extern const es_accuracy_ops es_accuracy_##n;
 #include "accuracy_list.h"
@@ -195,12 +196,17 @@ static es_status read_features(const es_accuracy *a, es_probe_data *data,
   const es_probe_request features = {ES_BN_RUNNING, a->source.features, 1};
   target t = {a, set};
   set->n = 0;
+  set->classes = a->source.classes;
   return es_probe_data_each(data, &features, add_rows, &t);
 }
 
 es_status es_accuracy_measure(es_accuracy *a, int64_t step, double time) {
   ES_TRY(read_features(a, a->bank_data, &a->bank));
   ES_TRY(read_features(a, a->test_data, &a->test));
+  const es_label_list bank = {a->bank.label, a->bank.n};
+  const es_label_list test = {a->test.label, a->test.n};
+  ES_TRY(es_labels_compact(a->comm, a->bank.total, &bank, &test, &a->bank.classes));
+  a->test.classes = a->bank.classes;
   for (int k = 0; k < a->which.n; k++) {
     ES_TRY(a->which.ops[k]->eval(a->comm, a->which.par[k], &a->bank, &a->test,
                                  &a->value[k]));

@@ -9,6 +9,7 @@
  *
  *  Rows stay distributed over the ranks; value and gradient are sums over them. */
 #include <cblas.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include "eigenstep/accuracy.h"
@@ -234,11 +235,16 @@ static es_status score(const regression *s, const es_labelled *test, double *val
 
 static es_status eval(const es_comm *c, const void *p, const es_labelled *bank,
                       const es_labelled *test, double *value) {
+  const int64_t size = ((int64_t) bank->dim + 1) * bank->classes;
+  ES_CHECK(size <= INT_MAX, ES_ECONFIG,
+           "accuracy.list: got linear with %d features and labels 0 to %d, %lld weights, "
+           "expected at most %d: leave linear out",
+           bank->dim, bank->classes - 1, (long long) size, INT_MAX);
   regression s = {.c = c,
                   .p = p,
                   .dim = bank->dim,
                   .classes = bank->classes,
-                  .size = (bank->dim + 1) * bank->classes,
+                  .size = (int) size,
                   .n = bank->n,
                   .total = bank->total,
                   .label = bank->label};

@@ -50,6 +50,7 @@ const es_backend_ops es_backend_onednn = {
     .name = "onednn",
     .doc = "CPU: oneDNN and fused loops, channels last, f32 or bf16",
     .host = true,
+    .most_threads = 1024, /* 2.6 to 3.5 keep a table of that size on the stack */
     .bf16 = "AVX-512",
     .has_bf16 = es_prim_engine_bf16,
     .open = open_onednn,
