@@ -80,12 +80,86 @@ with h5py.File(f"{d}/{run}/trajectory.h5") as f:
 EOF
 done
 done
-for set in /a/z32 /cube; do
-  launch 2 spectrum "$work/e.h5:$set" output.dir="$work/s$(basename $set)" > "$work/log" 2>&1 ||
-    { cat "$work/log"; fail "$set"; }
+launch 2 spectrum "$work/e.h5:/a/z32" output.dir="$work/sz32" > "$work/log" 2>&1 ||
+  { cat "$work/log"; fail "/a/z32"; }
+grep -q modes_learned "$work/log" && fail "modes of embeddings of unknown origin are counted"
+
+# .npy in both orders of bytes and indices, safetensors, two views in every form: all have
+# the eigenvalues that NumPy finds
+"$python" - "$work" <<'EOF' || fail "cannot make the files"
+import json
+import struct
+import sys
+import h5py
+import numpy as np
+d = sys.argv[1] + "/"
+rng = np.random.default_rng(3)
+x = rng.standard_normal((101, 7)) * 0.7 ** np.arange(7)
+y = x + 0.3 * rng.standard_normal((101, 7))
+np.save(d + "c.npy", x)
+np.save(d + "f.npy", np.asfortranarray(x))
+np.save(d + "big.npy", x.astype(">f8"))
+np.save(d + "half.npy", np.round(x * 64).astype("<f2"))
+np.save(d + "short.npy", np.round(x * 1000).astype(">i2"))
+np.save(d + "y.npy", y)
+np.save(d + "pair_f.npy", np.asfortranarray(np.stack([x, y])))
+np.save(d + "mixed.npy", np.stack([x, y], axis=1))
+np.save(d + "mixed_f.npy", np.asfortranarray(np.stack([x, y], axis=1)))
+np.save(d + "cube.npy", np.zeros((5, 3, 7)))
+with open(d + "v2.npy", "wb") as f:
+    np.lib.format.write_array(f, x, version=(2, 0))
+with h5py.File(d + "p.h5", "w") as f:
+    f["x"], f["y"], f["pair"], f["mixed"] = x, y, np.stack([x, y]), np.stack([x, y], 1)
+    f["dense/kernel:0"] = x
+parts = [("x", x.astype("<f8"), "F64"), ("y", y.astype("<f8"), "F64"),
+         ("pair", np.stack([x, y]).astype("<f4"), "F32")]
+head, at = {}, 0
+for name, a, kind in parts:
+    head[name] = {"dtype": kind, "shape": a.shape, "data_offsets": [at, at + a.nbytes]}
+    at += a.nbytes
+text = json.dumps(head).encode()
+with open(d + "s.safetensors", "wb") as f:
+    f.write(struct.pack("<Q", len(text)) + text + b"".join(a.tobytes() for _, a, _ in parts))
+EOF
+k=0
+for address in f.npy v2.npy half.npy short.npy s.safetensors:x p.h5:/dense/kernel:0 \
+  big.npy,y.npy pair_f.npy "mixed_f.npy 2" "p.h5:/mixed 2" p.h5:/x,/y \
+  s.safetensors:pair; do
+  set -- $address
+  k=$((k + 1))
+  (cd "$work" && launch $((1 + k % 3)) spectrum "$1" ${2:+spectrum.views=$2} \
+    output.dir="form$k" > log 2>&1) || { cat "$work/log"; fail "$address"; }
 done
-grep -q "/cube has 4 dimensions: flattening each sample to 24 values" "$work/log" ||
-  fail "the flattening of a cube is not reported"
+"$python" - "$work" <<'EOF' || fail "a form of the file changes the numbers"
+import sys
+import h5py
+import numpy as np
+d = sys.argv[1] + "/"
+x, y = np.load(d + "c.npy"), np.load(d + "y.npy")
+one = [x, x, np.load(d + "half.npy"), np.load(d + "short.npy"), x, x]
+two = np.vstack([x, y])
+a, b = [z - z.mean(0) for z in (x, y)]
+cross = np.linalg.eigvalsh((a.T @ b + b.T @ a) / (2 * len(a)))[::-1]
+for k in range(1, 13):
+    with h5py.File(f"{d}form{k}/trajectory.h5") as f:
+        z = one[k - 1].astype(float) if k <= 6 else two
+        want = np.linalg.eigvalsh(np.cov(z.T))[::-1]
+        got = f["/spectrum/covariance/eigenvalues"][0]
+        loose = 1e-6 if k == 12 else 1e-12  # the last one is stored in f32
+        assert np.max(np.abs(got - want)) <= loose * want[0], (k, got, want)
+        assert ("cross_correlation" in f["/spectrum"]) == (k > 6), k
+        if k > 6:
+            got = f["/spectrum/cross_correlation/eigenvalues"][0]
+            assert np.max(np.abs(got - cross)) <= max(loose, 1e-9) * cross[0], (k, got, cross)
+        assert "modes_learned" not in f["/metrics"]
+EOF
+
+# without output.dir: named after the input, numbered where taken
+(cd "$work" && for i in 1 2; do launch 1 spectrum p.h5:/dense/kernel:0; done > log 2>&1)
+[ -s "$work/spectrum-p-dense-kernel-0/STATUS" ] &&
+  [ -s "$work/spectrum-p-dense-kernel-0-2/STATUS" ] || fail "names of output folders"
+(cd "$work" && launch 1 train - $tiny run.steps=0 > log 2>&1)
+[ -s "$work/train/STATUS" ] || fail "name of the output folder of a training"
 launch 3 spectrum "$work/e.h5:/z" spectrum.top=5 output.dir="$work/top" > "$work/log" 2>&1 ||
   { cat "$work/log"; fail "spectrum.top=5"; }
 
@@ -117,6 +191,34 @@ refuse() { # refuse CODE REGEX ARGUMENT...
   grep -qE "$regex" "$work/err" || { fail "no '$regex' from: $*"; cat "$work/err"; }
 }
 refuse 2 "FILE.h5:/DATASET" "$work/e.h5"
+refuse 1 "shape .301, 2, 3, 4., expected .samples, dimensions." "$work/e.h5:/cube"
+refuse 1 "shape .5, 3, 7., expected" "$work/cube.npy"
+refuse 1 "shape .101, 2, 7., expected .*spectrum.views = 2" "$work/mixed.npy"
+refuse 2 "spectrum.views = 2: got one view" "$work/c.npy" spectrum.views=2
+refuse 1 "several tensors, expected FILE:NAME; it has pair, x, y" "$work/s.safetensors"
+refuse 1 "no tensor 'w'; it has pair, x, y" "$work/s.safetensors:w"
+refuse 2 "holds one array, expected no name" "$work/c.npy:/x"
+refuse 1 "is a group, expected a dataset; it holds /dense/kernel:0" "$work/p.h5:/dense"
+head -c 300 "$work/c.npy" > "$work/short_c.npy"
+refuse 1 "short_c.npy.*truncated" "$work/short_c.npy"
+printf 'version https://git-lfs.github.com/spec/v1\n' > "$work/lfs.h5"
+refuse 1 "it is a Git LFS pointer; fetch" "$work/lfs.h5:/z"
+printf '<!DOCTYPE html><html>' > "$work/page.npy"
+refuse 1 "it is a web page" "$work/page.npy"
+printf 'PK\003\004 archive/data.pkl' > "$work/model.pt"
+refuse 1 "it is a PyTorch file; convert it" "$work/model.pt"
+"$python" - "$work" <<'EOF' || fail "cannot make the files of other programs"
+import sys
+import h5py
+import numpy as np
+with h5py.File(sys.argv[1] + "/other.h5", "w") as f:
+    f.create_dataset("lzf", data=np.eye(8), chunks=(4, 8), compression="lzf")
+    layout = h5py.VirtualLayout(shape=(301, 24), dtype="f8")
+    layout[:] = h5py.VirtualSource("e.h5", "z", shape=(301, 24))
+    f.create_virtual_dataset("virtual", layout)
+EOF
+refuse 1 "filter 'lzf' .32000." "$work/other.h5:/lzf"
+refuse 1 "virtual dataset.*h5repack" "$work/other.h5:/virtual"
 refuse 1 "no-such.h5" "$work/no-such.h5:/z"
 refuse 1 "/no-such" "$work/e.h5:/no-such"
 refuse 1 "/vector" "$work/e.h5:/vector"

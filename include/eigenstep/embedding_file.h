@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file embedding_file.h  Embeddings of any origin, from an HDF5 file. */
+/** @file embedding_file.h  Embeddings of any origin: an HDF5 file, NumPy's .npy, a tensor
+ *  of a safetensors file. */
 #ifndef ES_EMBEDDING_FILE_H
 #define ES_EMBEDDING_FILE_H
 
 #include "eigenstep/comm.h"
 
-/** This rank's rows of a matrix of embeddings. */
+/** This rank's rows of a matrix of embeddings, of one or two views. */
 typedef struct es_embedding_rows {
   int64_t total, first, n; /**< rows on all ranks; of this rank: the first, how many */
-  int dim;
-  double *z;       /**< [n, dim] owned */
+  int views, dim;
+  double *z;       /**< [views n, dim] owned: view 1 of all n, then view 2 */
   int64_t *number; /**< [n] row numbers; owned */
 } es_embedding_rows;
 
-/** Collective. Read "FILE.h5:/DATASET", a set of 2 or more dimensions of any number type:
- *  the first counts samples, the others are flattened. r: zeroed; freed also after a
- *  failure.
+/** Collective. Read one of
+ *    FILE.h5:/DATASET   FILE.npy   FILE.safetensors:NAME (the name of an only one may be
+ *                                  left out)
+ *  or two of them, one a view: FILE.h5:/A,/B, FILE.safetensors:A,B, A.npy,B.npy. The
+ *  file's first bytes decide what it is. Shapes: [N, D], one view; [2, N, D], two views;
+ *  [N, 2, D], two views where `views` is 2. Numbers of any type become f64.
+ *  @param views  1, 2, or 0: as the shape says
+ *  @param r      zeroed; freed also after a failure
  *  @return ES_OK; ES_ECONFIG (address), ES_EIO, ES_EFORMAT (shape), ES_ENOMEM: the same
  *          on all ranks */
-es_status es_embedding_read(const es_comm *c, const char *address, es_embedding_rows *r);
+es_status es_embedding_read(const es_comm *c, const char *address, int views,
+                            es_embedding_rows *r);
 void es_embedding_free(es_embedding_rows *r);
 
 #endif

@@ -82,6 +82,8 @@ es_status es_h5_read_rows(es_h5 *f, const char *path, es_h5_type type, int64_t f
 /** Write / read a general hyperslab, each rank its own. */
 es_status es_h5_write_slab(es_h5 *f, const char *path, es_h5_type type,
                            const int64_t *start, const int64_t *count, const void *data);
+es_status es_h5_read_slab(es_h5 *f, const char *path, es_h5_type type,
+                          const int64_t *start, const int64_t *count, void *data);
 /** Shrink or extend the first dimension. */
 es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows);
 

@@ -44,6 +44,7 @@ typedef struct es_metric_ops {
   es_status (*measure)(const es_embedding *e, double *value);
   /** Costs as much as the rest of a snapshot: only where spectrum.lidar asks for it. */
   bool on_request;
+  bool of_training; /**< without meaning for embeddings of unknown origin */
 } es_metric_ops;
 
 /** Not collective. Marchenko-Pastur edges: for large d and n, the sample covariance

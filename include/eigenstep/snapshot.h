@@ -21,6 +21,7 @@ typedef struct es_spectrum_params {
   int bn;             /**< 0 = batch, 1 = running */
   es_string matrices; /**< "covariance, cross" */
   int64_t lidar;      /**< views of a sample for LiDAR, 0 = off */
+  int64_t views;      /**< eigenstep spectrum: of each sample; 0 = as the shape says */
 } es_spectrum_params;
 extern const es_param es_spectrum_table[];
 
@@ -30,6 +31,7 @@ typedef struct es_snapshot_options {
   int64_t samples;        /**< rows of one view over all ranks */
   bool pairs;             /**< two views: cross-correlation is possible */
   bool center, normalize; /**< the loss's convention for the cross-correlation */
+  bool foreign; /**< of no training: nothing is learned, modes are not counted */
   const char *followed;   /**< the matrix whose eigenvalues are the loss's modes:
                                "covariance" (NULL), "cross", or "unit", of embeddings
                                divided by their length, which is then measured too */

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "eigenstep/registry.h"
+#include "home.h"
 #include "param_private.h"
 
 enum { ITEM_SIZE = 64, EXPECTED_SIZE = 512, CHOICES_MAX = 32 };
@@ -166,10 +167,7 @@ static bool parse_list(const es_param *row, const char *text, es_list *v) {
 }
 
 static bool parse_string(const char *text, char *v) {
-  const size_t n = strlen(text);
-  if (n >= ES_STRING_MAX) return false;
-  memcpy(v, text, n + 1);
-  return true;
+  return es_home_expand(text, v, ES_STRING_MAX);
 }
 
 static bool parse(const es_param *row, const char *text, void *field) {

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "eigenstep/file_kind.h"
 #include "eigenstep/mem.h"
 
 enum { METADATA_SLACK = 1 << 14 }; /* bytes one operation may add besides its data */
@@ -70,6 +71,12 @@ es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
   return es_collective_error_agree(f->comm, &n);
 }
 
+/* HDF5 finds its signature behind a block of another program, too. */
+static bool may_be_hdf5(const char *path) {
+  const es_file_kind k = es_file_kind_of(path);
+  return k == ES_FILE_HDF5 || k == ES_FILE_UNKNOWN || k == ES_FILE_MISSING;
+}
+
 /* Collective. Every rank must be able to open the file itself: a clearer message than
  * MPI-IO's, and no rank enters HDF5 alone. */
 static es_status check_file(const es_comm *c, const char *path, bool write) {
@@ -81,6 +88,9 @@ static es_status check_file(const es_comm *c, const char *path, bool write) {
     es_collective_error_set(&n, ES_EIO, "cannot open %s: %s", path, strerror(errno));
   } else if (fstat(fd, &s) != 0 || !S_ISREG(s.st_mode)) {
     es_collective_error_set(&n, ES_EIO, "cannot open %s: expected a file", path);
+  } else if (!write && c->rank == 0 && !may_be_hdf5(path)) {
+    es_collective_error_set(&n, ES_EFORMAT, "%s is no HDF5 file; %s", path,
+                            es_file_kind_cure(es_file_kind_of(path)));
   }
   if (fd >= 0) close(fd);
   return es_collective_error_agree(c, &n);

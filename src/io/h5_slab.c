@@ -162,6 +162,11 @@ es_status es_h5_read_rows(es_h5 *f, const char *path, es_h5_type type, int64_t f
   return transfer(f, path, type, &first, NULL, n, data, false);
 }
 
+es_status es_h5_read_slab(es_h5 *f, const char *path, es_h5_type type,
+                          const int64_t *start, const int64_t *count, void *data) {
+  return transfer(f, path, type, start, count, 0, data, false);
+}
+
 es_status es_h5_write_slab(es_h5 *f, const char *path, es_h5_type type,
                            const int64_t *start, const int64_t *count, const void *data) {
   return transfer(f, path, type, start, count, 0, (void *) data, true);

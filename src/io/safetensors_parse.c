@@ -21,7 +21,7 @@ static bool get_count(const cJSON *item, int64_t *n) {
 
 static es_status parse_shape(const char *path, const cJSON *shape, es_st_entry *e) {
   es_st_tensor *t = &e->tensor;
-  int64_t bytes = e->type->size;
+  int64_t bytes = e->type->number.size;
   const cJSON *item;
   ES_CHECK(cJSON_IsArray(shape), ES_EFORMAT,
            "%s: tensor %s: got no shape, expected an array", path, t->name);
@@ -55,7 +55,7 @@ static es_status parse_tensor(const char *path, const cJSON *item, int64_t bytes
   e->type = cJSON_IsString(type) ? es_st_type_find(type->valuestring) : NULL;
   ES_CHECK(e->type, ES_EFORMAT,
            "%s: tensor %s: got dtype %.20s, expected F32, F64, F16, "
-           "BF16, BOOL, U8 or I8 to I64",
+           "BF16, BOOL, U8 to U64 or I8 to I64",
            path, name, cJSON_IsString(type) ? type->valuestring : "nothing");
   const bool ok = cJSON_GetArraySize(range) == 2 &&
                   get_count(cJSON_GetArrayItem(range, 0), &e->begin) &&
@@ -110,8 +110,8 @@ static es_status sort_names(es_safetensors *f, es_st_entry **order) {
 static es_status parse_root(es_safetensors *f, const cJSON *root, int64_t bytes) {
   es_st_entry **order = NULL;
   const cJSON *item;
-  ES_CHECK(cJSON_IsObject(root), ES_EFORMAT, "%s: expected a JSON object as header",
-           f->path);
+  ES_CHECK(cJSON_IsObject(root), ES_EFORMAT,
+           "%s: expected a JSON object as header; is it a safetensors file?", f->path);
   const size_t most = (size_t) cJSON_GetArraySize(root);
   ES_TRY(ES_NEW(most, &f->entry));
   ES_TRY(ES_NEW(most, &f->by_name));

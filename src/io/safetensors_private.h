@@ -4,12 +4,12 @@
 #define ES_SAFETENSORS_PRIVATE_H
 
 #include "eigenstep/safetensors.h"
+#include "number.h"
 
-/** A stored type: name, bytes per element, conversion of n elements to f32. */
+/** A stored type, and what it is called. */
 typedef struct es_st_type {
   const char *name;
-  int64_t size;
-  void (*convert)(const void *in, int64_t n, float *out);
+  es_number number;
 } es_st_type;
 
 /** Type by its name in the header; NULL if unknown. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "eigenstep/file_kind.h"
 #include "eigenstep/mem.h"
 
 enum { HEADER_MAX = 100000000 }; /* as in the reference implementation */
@@ -43,8 +44,9 @@ static es_status read_header(es_safetensors *f) {
   ES_TRY(read_checked(f, 0, &len, sizeof len));
   ES_CHECK(len <= HEADER_MAX && (int64_t) len <= s.st_size - 8, ES_EFORMAT,
            "%s: got a header of %" PRIu64 " bytes in a file of %" PRId64
-           " bytes; is it a safetensors file?",
-           f->path, len, (int64_t) s.st_size);
+           " bytes, so not a safetensors file; %s",
+           f->path, len, (int64_t) s.st_size,
+           es_file_kind_cure(es_file_kind_of(f->path)));
   ES_TRY(es_alloc((size_t) len + 1, "safetensors header", (void **) &header));
   f->data = 8 + (int64_t) len;
   es_status st = read_checked(f, 8, header, (int64_t) len);
@@ -114,12 +116,17 @@ int64_t es_safetensors_find(const es_safetensors *f, const char *name) {
 es_status es_safetensors_read(const es_safetensors *f, size_t i, float *out) {
   ES_CHECK(i < f->n, ES_EARG, "%s: got tensor number %zu, expected a number below %zu",
            f->path, i, f->n);
+  enum { ROUND = 4096 }; /* numbers converted at a time */
   const es_st_entry *e = &f->entry[i];
-  const int64_t bytes = e->end - e->begin;
-  void *raw = NULL;
-  ES_TRY(es_alloc((size_t) bytes, e->tensor.name, &raw));
-  es_status st = read_checked(f, f->data + e->begin, raw, bytes);
-  if (st == ES_OK) e->type->convert(raw, bytes / e->type->size, out);
-  es_free(&raw);
-  return st;
+  const es_number type = e->type->number;
+  const int64_t n = (e->end - e->begin) / type.size;
+  double value[ROUND];
+  unsigned char raw[8 * ROUND];
+  for (int64_t at = 0; at < n; at += ROUND) {
+    const int64_t m = n - at < ROUND ? n - at : ROUND;
+    ES_TRY(read_checked(f, f->data + e->begin + at * type.size, raw, m * type.size));
+    es_number_to_f64(type, raw, m, value);
+    for (int64_t k = 0; k < m; k++) out[at + k] = (float) value[k];
+  }
+  return ES_OK;
 }

@@ -31,38 +31,83 @@ static const char *shape_text(int ndim, const int64_t *dim, char text[96]) {
   return text;
 }
 
-/** Find tensor i in the file: where[i] is the tensor's index, -1: not there. */
-static es_status match_tensor(const es_safetensors *f, const es_tensor_info *v,
-                              const char *path, int64_t *where) {
-  const int64_t at = es_safetensors_find(f, v->name);
-  *where = at;
-  if (at < 0) {
-    ES_CHECK(begins(v->name, "projector."), ES_EFORMAT,
-             "%s: got no tensor '%s', expected all of the encoder's", path, v->name);
-    return ES_OK;
+/** The name without what other programs put before it: wrappers for several devices
+ *  (module.), for compilation (_orig_mod.), the part of a larger model. */
+static const char *bare_name(const es_params *p, const char *name) {
+  static const char *const prefix[] = {"module.", "_orig_mod.", "model.", "backbone.",
+                                       "encoder."};
+  enum { PREFIXES = sizeof prefix / sizeof *prefix };
+  for (int i = 0; i < PREFIXES; i++) {
+    if (es_params_find(p, name) >= 0) return name;
+    if (!begins(name, prefix[i])) continue;
+    name += strlen(prefix[i]);
+    i = -1; /* from the first one again */
   }
-  es_st_tensor t;
-  es_safetensors_info(f, (size_t) at, &t);
-  bool same = t.ndim == v->ndim;
-  for (int i = 0; i < v->ndim && same; i++) same = t.dim[i] == v->dim[i];
+  return name;
+}
+
+/** The shape in the file must be the model's. */
+static es_status check_shape(const es_st_tensor *t, const es_tensor_info *v,
+                             const char *path) {
+  bool same = t->ndim == v->ndim;
+  for (int i = 0; i < v->ndim && same; i++) same = t->dim[i] == v->dim[i];
   char got[96], expected[96];
   ES_CHECK(same, ES_EFORMAT, "%s: got tensor '%s' of shape %s, expected %s", path,
-           v->name, shape_text(t.ndim, t.dim, got),
+           t->name, shape_text(t->ndim, t->dim, got),
            shape_text(v->ndim, v->dim, expected));
+  return ES_OK;
+}
+
+/** Each tensor of the file in the model. */
+static es_status match_tensors(const es_safetensors *f, const es_params *p,
+                               const char *path, int64_t *where) {
+  char prefix[64] = "";
+  for (size_t i = 0; i < es_safetensors_count(f); i++) {
+    es_st_tensor t;
+    es_safetensors_info(f, i, &t);
+    const char *const name = bare_name(p, t.name);
+    if (name != t.name && prefix[0] == '\0')
+      snprintf(prefix, sizeof prefix, "%.*s", (int) (name - t.name), t.name);
+    if (ignored(name)) continue;
+    const int at = es_params_find(p, name);
+    ES_CHECK(at >= 0, ES_EFORMAT, "%s: got tensor '%s' that the model does not have",
+             path, t.name);
+    ES_CHECK(where[at] < 0, ES_EFORMAT,
+             "%s: got tensor '%s' twice, with and without a prefix", path, name);
+    ES_TRY(check_shape(&t, &p->tensor[at], path));
+    where[at] = (int64_t) i;
+  }
+  if (prefix[0] != '\0')
+    es_info("%s: the prefix '%s' of the tensors' names is left out", path, prefix);
+  return ES_OK;
+}
+
+/** All of the encoder must be there, and all of the projector or nothing of it. */
+static es_status check_missing(const es_params *p, const char *path,
+                               const int64_t *where) {
+  const char *absent = NULL, *present = NULL;
+  for (int i = 0; i < p->n_tensors; i++) {
+    const char *const name = p->tensor[i].name;
+    const bool projector = begins(name, "projector.");
+    ES_CHECK(where[i] >= 0 || projector, ES_EFORMAT,
+             "%s: got no tensor '%s', expected all of the encoder's", path, name);
+    if (projector && where[i] < 0 && absent == NULL) absent = name;
+    if (projector && where[i] >= 0) present = name;
+  }
+  ES_CHECK(absent == NULL || present == NULL, ES_EFORMAT,
+           "%s: got tensor '%s', but not '%s', expected all of the projector's or none",
+           path, present, absent);
+  if (absent != NULL)
+    es_info("%s holds the encoder alone: the projector starts from its initial values",
+            path);
   return ES_OK;
 }
 
 static es_status match(const es_safetensors *f, const es_params *p, const char *path,
                        int64_t *where) {
-  for (int i = 0; i < p->n_tensors; i++)
-    ES_TRY(match_tensor(f, &p->tensor[i], path, &where[i]));
-  for (size_t i = 0; i < es_safetensors_count(f); i++) {
-    es_st_tensor t;
-    es_safetensors_info(f, i, &t);
-    ES_CHECK(ignored(t.name) || es_params_find(p, t.name) >= 0, ES_EFORMAT,
-             "%s: got tensor '%s' that the model does not have", path, t.name);
-  }
-  return ES_OK;
+  for (int i = 0; i < p->n_tensors; i++) where[i] = -1;
+  ES_TRY(match_tensors(f, p, path, where));
+  return check_missing(p, path, where);
 }
 
 /** Collective. Rank 0 reads the tensors found, all ranks set them. */

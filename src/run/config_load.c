@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "eigenstep/folder_name.h"
 #include "eigenstep/mem.h"
 
 /* The whole file as a string. Rank 0 only. */
@@ -80,7 +81,8 @@ es_status es_config_run(const es_job *job, const char *name, int argc, char *con
   es_config *cfg = NULL;
   ES_CHECK(argc >= 1, ES_ECONFIG, "%s: got no input file, expected RUN.ini or '-'", name);
   ES_TRY(es_config_load(job, argv[0], argc - 1, argv + 1, &cfg));
-  const es_status st = with(job, cfg);
+  es_status st = es_folder_name(job->comm, cfg, name, argv[0]);
+  if (st == ES_OK) st = with(job, cfg);
   es_config_destroy(&cfg);
   return st;
 }

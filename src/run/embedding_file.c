@@ -1,65 +1,119 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file embedding_file.c  Embeddings of any origin, read in parallel. */
+/** @file embedding_file.c  Embeddings of any origin: rank 0 looks at the address and the
+ *  shapes, each rank reads its own rows. */
 #include "eigenstep/embedding_file.h"
 
+#include <stdio.h>
 #include <string.h>
-#include "eigenstep/h5.h"
+#include "embedding_source.h"
 #include "eigenstep/mem.h"
-#include "eigenstep/param.h"
 
-/* "FILE.h5:/DATASET" -> file and dataset. */
-static es_status split_address(const char *address, es_string file, const char **set) {
-  const char *colon = strrchr(address, ':');
-  ES_CHECK(colon != NULL && colon[1] == '/' && colon != address, ES_ECONFIG,
-           "spectrum: got '%s', expected FILE.h5:/DATASET", address);
-  const size_t n = (size_t) (colon - address);
-  ES_CHECK(n < sizeof(es_string), ES_ECONFIG, "spectrum: the file's name is too long");
-  memcpy(file, address, n);
-  file[n] = '\0';
-  *set = colon + 1;
-  return ES_OK;
+/* How a set [N, D], [2, N, D] or [N, 2, D] is laid out. */
+typedef struct layout {
+  int64_t total, dim;
+  int views;
+  int sample; /* which dimension counts samples */
+} layout;
+
+static void shape_text(const es_array_info *x, char text[128]) {
+  int used = snprintf(text, 128, "[");
+  for (int i = 0; i < x->ndim && used < 100; i++)
+    used += snprintf(text + used, (size_t) (128 - used), "%s%lld", i > 0 ? ", " : "",
+                     (long long) x->dim[i]);
+  snprintf(text + used, (size_t) (128 - used), "]");
 }
 
-static es_status check_shape(const es_h5_info *info, const char *set) {
-  ES_CHECK(info->ndim >= 2, ES_EFORMAT,
-           "%s: got %d dimensions, expected [samples, embedding width]", set, info->ndim);
-  int64_t dim = 1;
-  for (int i = 1; i < info->ndim && dim > 0 && dim <= 1000000; i++) {
-    dim = info->dim[i] <= 1000000 ? dim * info->dim[i] : info->dim[i];
-  }
-  ES_CHECK(info->dim[0] >= 2 && info->dim[0] < INT64_C(1) << 40 && dim >= 1 &&
-               dim <= 1000000,
+static es_status find_layout(const char *name, const es_array_info *x, int views,
+                             layout *l) {
+  char text[128];
+  const bool first = x->ndim == 3 && x->dim[0] == 2 && views != 1;
+  const bool second = x->ndim == 3 && !first && x->dim[1] == 2 && views == 2;
+  shape_text(x, text);
+  ES_CHECK(x->ndim == 2 || first || second, ES_EFORMAT,
+           "%s: got shape %s, expected [samples, dimensions], or two views: [2, N, D], or "
+           "[N, 2, D] with spectrum.views = 2; reshape other arrays to [N, D]",
+           name, text);
+  *l = (layout){.views = first || second ? 2 : 1,
+                .sample = first ? 1 : 0,
+                .total = x->dim[first ? 1 : 0],
+                .dim = x->dim[x->ndim - 1]};
+  ES_CHECK(l->total >= 2 && l->total < INT64_C(1) << 40 && l->dim >= 1 &&
+               l->dim <= 1000000,
            ES_EFORMAT,
            "%s: got %lld samples of %lld values, expected at least 2 (and fewer than "
            "2^40) samples of 1 to 10^6",
-           set, (long long) info->dim[0], (long long) dim);
+           name, (long long) l->total, (long long) l->dim);
   return ES_OK;
 }
 
-es_status es_embedding_read(const es_comm *c, const char *address, es_embedding_rows *r) {
-  es_string file;
-  const char *set = NULL;
-  es_h5 *f = NULL;
-  es_h5_info info;
-  es_status st;
-  ES_TRY(split_address(address, file, &set));
-  ES_TRY(es_h5_open(c, file, false, &f));
-  ES_TRY_GOTO(es_h5_stat(f, set, &info), done);
-  ES_TRY_GOTO(check_shape(&info, set), done);
-  r->total = info.dim[0];
-  r->dim = 1;
-  for (int i = 1; i < info.ndim; i++) r->dim *= (int) info.dim[i];
-  if (info.ndim > 2)
-    es_info("%s has %d dimensions: flattening each sample to %d values", set, info.ndim,
-            r->dim);
-  es_comm_local_range(c, r->total, &r->first, &r->n);
-  st = ES_NEW((size_t) r->n * (size_t) r->dim, &r->z);
-  if (st == ES_OK) st = ES_NEW(r->n, &r->number);
-  ES_TRY_GOTO(es_comm_agree(c, st), done);
-  for (int64_t i = 0; i < r->n; i++) r->number[i] = r->first + i;
-  st = es_h5_read_rows(f, set, ES_H5_F64, r->first, r->n, r->z);
-done:;
-  const es_status closed = es_h5_close(&f);
+/* The layout of one set, or of two that are a view each. */
+static es_status choose(const es_source *s, int views, layout *l) {
+  layout other;
+  ES_TRY(find_layout(s->set[0], &s->shape[0], views, l));
+  if (s->sets == 2) {
+    ES_TRY(find_layout(s->set[1], &s->shape[1], views, &other));
+    ES_CHECK(l->views == 1 && other.views == 1 && l->total == other.total &&
+                 l->dim == other.dim && views != 1,
+             ES_EFORMAT,
+             "%s, %s: got %lld samples of %lld and %lld of %lld, expected two views "
+             "[N, D] of the same shape",
+             s->set[0], s->set[1], (long long) l->total, (long long) l->dim,
+             (long long) other.total, (long long) other.dim);
+    l->views = 2;
+  }
+  ES_CHECK(views != 2 || l->views == 2, ES_ECONFIG,
+           "spectrum.views = 2: got one view of %lld samples, expected two sets "
+           "(FILE.h5:/A,/B), [2, N, D] or [N, 2, D]",
+           (long long) l->total);
+  return ES_OK;
+}
+
+/* [n, 2, D] -> [2, n, D]. */
+static void part_views(const double *x, const es_embedding_rows *r) {
+  for (int64_t i = 0; i < r->n; i++)
+    for (int64_t v = 0; v < 2; v++)
+      memcpy(r->z + (v * r->n + i) * r->dim, x + (2 * i + v) * r->dim,
+             (size_t) r->dim * sizeof *x);
+}
+
+/* Collective. */
+static es_status read_rows(const es_source *s, const layout *l, es_embedding_rows *r) {
+  const bool mixed = l->views == 2 && s->sets == 1 && l->sample == 0;
+  double *x = NULL;
+  es_status st = mixed ? ES_NEW((size_t) (2 * r->n) * (size_t) r->dim, &x) : ES_OK;
+  st = es_comm_agree(s->comm, st);
+  for (int k = 0; k < s->sets && st == ES_OK; k++) {
+    int64_t start[3] = {0}, count[3] = {l->views, l->views, r->dim};
+    start[l->sample] = r->first;
+    count[l->sample] = r->n;
+    if (s->shape[k].ndim == 2) count[1] = r->dim;
+    st = es_source_read(s, k, start, count, mixed ? x : r->z + k * r->n * r->dim);
+  }
+  if (st == ES_OK && mixed) part_views(x, r);
+  es_free(&x);
+  return st;
+}
+
+es_status es_embedding_read(const es_comm *c, const char *address, int views,
+                            es_embedding_rows *r) {
+  es_source s;
+  layout l;
+  ES_TRY(es_source_open(c, address, &s));
+  es_status st = es_comm_agree(c, choose(&s, views, &l));
+  if (st == ES_OK) {
+    r->total = l.total;
+    r->dim = (int) l.dim;
+    r->views = l.views;
+    es_comm_local_range(c, r->total, &r->first, &r->n);
+    st = ES_NEW((size_t) (r->views * r->n) * (size_t) r->dim, &r->z);
+    if (st == ES_OK) st = ES_NEW(r->n, &r->number);
+    st = es_comm_agree(c, st);
+  }
+  if (st == ES_OK) {
+    for (int64_t i = 0; i < r->n; i++) r->number[i] = r->first + i;
+    st = read_rows(&s, &l, r);
+  }
+  const es_status closed = es_source_close(&s);
   return st != ES_OK ? st : closed;
 }
 

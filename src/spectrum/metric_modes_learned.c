@@ -17,4 +17,5 @@ const es_metric_ops es_metric_modes_learned = {
         "followed matrix",
     .unit = "1",
     .eval = eval,
+    .of_training = true,
 };

@@ -8,6 +8,7 @@
 
 /* Is the series of this metric wanted? */
 static bool is_wanted(const es_snapshot *s, const es_metric_ops *m) {
+  if (m->of_training && s->opt.foreign) return false;
   return !m->on_request || (s->par.lidar > 0 && s->opt.pairs);
 }
 

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file spectrum_print.h  What eigenstep spectrum prints. */
+#ifndef ES_SPECTRUM_PRINT_H
+#define ES_SPECTRUM_PRINT_H
+
+#include "eigenstep/embedding_file.h"
+#include "eigenstep/snapshot.h"
+
+/** Eigenvalues and metrics of the snapshot just taken, on rank 0's terminal. */
+void es_spectrum_print(const es_snapshot *s, const es_embedding_rows *r);
+
+#endif
