@@ -11,7 +11,8 @@ bad=0
 layers='
 0 base       cadence clock log mem param registry rng status version visit
 1 par        comm grid partition phases reduction row_layout shared stop tree
-2 io         array_file file_kind ckpt collective_error h5 h5_input path provenance safetensors table traj traj_read
+2 io         array_file file_kind ckpt collective_error h5 h5_input path
+2 io         provenance safetensors table traj traj_read
 3 backend    backend shape
 4 tensor     dmat
 5a data      data stratify
@@ -20,7 +21,8 @@ layers='
 5b theory    compare descent flow kernel linear rates
 6 ssl        loss loss_theory mode_descent mode_start precondition
 7 train      accuracy probe probe_data run_loop step_result train
-8 run        assembly config_load cost embedding_file folder_name label_data load_pairs reopen run_files
+8 run        assembly config_load cost embedding_file folder_name label_data
+8 run        load_pairs reopen run_files
 8 run        run_folder selected settings views_file
 9a predict   initial_prediction
 9b solved    kernel_machine linear_model solved_params

@@ -31,8 +31,8 @@ typedef struct es_snapshot_options {
   int64_t samples;        /**< rows of one view over all ranks */
   bool pairs;             /**< two views: cross-correlation is possible */
   bool center, normalize; /**< the loss's convention for the cross-correlation */
-  bool foreign; /**< of no training: nothing is learned, modes are not counted */
-  const char *followed;   /**< the matrix whose eigenvalues are the loss's modes:
+  bool foreign;         /**< of no training: nothing is learned, modes are not counted */
+  const char *followed; /**< the matrix whose eigenvalues are the loss's modes:
                                "covariance" (NULL), "cross", or "unit", of embeddings
                                divided by their length, which is then measured too */
   /** Growth of the modes, as in es_transitions_options; 0: 8, 1, the same as settled. */

@@ -39,7 +39,7 @@ static bool count_bytes(const es_array_file *a, int64_t *bytes) {
   return true;
 }
 
-/* Magic, version, length of the header (2 bytes, 4 from version 2 on), header, numbers. */
+/* Magic, version, length of the header (2 bytes; 4 from version 2 on), header, data. */
 static es_status read_npy(es_array_file *a, int64_t size) {
   enum { MOST = 1 << 20 };
   unsigned char start[12];
@@ -54,8 +54,9 @@ static es_status read_npy(es_array_file *a, int64_t size) {
   ES_CHECK(start[6] >= 1 && start[6] <= 3, ES_EFORMAT,
            "'%s': got version %d of the .npy format, expected 1 to 3", a->path, start[6]);
   const int64_t at = start[6] == 1 ? 10 : 12;
-  const int64_t n = start[8] | start[9] << 8 |
-                    (at == 12 ? (int64_t) start[10] << 16 | (int64_t) start[11] << 24 : 0);
+  const int64_t n =
+      start[8] | start[9] << 8 |
+      (at == 12 ? (int64_t) start[10] << 16 | (int64_t) start[11] << 24 : 0);
   ES_CHECK(n <= MOST && at + n <= size, ES_EFORMAT,
            "'%s': got a header of %lld bytes in a file of %lld", a->path, (long long) n,
            (long long) size);

@@ -79,7 +79,8 @@ const char *es_file_kind_cure(es_file_kind k) {
       [ES_FILE_ZIP] = "it is a zip archive; unpack it",
       [ES_FILE_NPZ] = "it is NumPy's .npz; store one array with numpy.save",
       [ES_FILE_PYTORCH] =
-          "it is a PyTorch file; convert it: safetensors.torch.save_file(torch.load(FILE, "
+          "it is a PyTorch file; convert it: safetensors.torch.save_file(torch.load(FILE"
+          ", "
           "map_location='cpu'), 'FILE.safetensors'), with its state_dict",
       [ES_FILE_PICKLE] =
           "it is a pickle of Python, as old PyTorch files; convert it: "

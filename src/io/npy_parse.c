@@ -66,7 +66,7 @@ static bool find_type(const char *word, es_number *t) {
   static const char class[] = "fiub";
   static const es_number_class of[] = {ES_NUMBER_FLOAT, ES_NUMBER_SIGNED,
                                        ES_NUMBER_UNSIGNED, ES_NUMBER_UNSIGNED};
-  const char *const k = word[0] != '\0' && word[1] != '\0' ? strchr(class, word[1]) : NULL;
+  const char *k = word[0] != '\0' && word[1] != '\0' ? strchr(class, word[1]) : NULL;
   if (k == NULL || strchr("<>|=", word[0]) == NULL || word[2] == '\0' || word[3] != '\0')
     return false;
   *t = (es_number){of[k - class], word[2] - '0', word[0] == '>'};

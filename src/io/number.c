@@ -19,8 +19,7 @@ bool es_number_exists(es_number t) {
 /* The bytes of one number, least significant first, in the low bits. */
 static uint64_t load(const unsigned char *p, int size, bool swapped) {
   uint64_t x = 0;
-  for (int i = 0; i < size; i++)
-    x |= (uint64_t) p[swapped ? size - 1 - i : i] << (8 * i);
+  for (int i = 0; i < size; i++) x |= (uint64_t) p[swapped ? size - 1 - i : i] << (8 * i);
   return x;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file number.h  Types of numbers in files of other programs, and their value as f64. */
+/** @file number.h  Types of numbers in files of other programs; their value as f64. */
 #ifndef ES_NUMBER_H
 #define ES_NUMBER_H
 

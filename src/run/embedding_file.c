@@ -29,10 +29,11 @@ static es_status find_layout(const char *name, const es_array_info *x, int views
   const bool first = x->ndim == 3 && x->dim[0] == 2 && views != 1;
   const bool second = x->ndim == 3 && !first && x->dim[1] == 2 && views == 2;
   shape_text(x, text);
-  ES_CHECK(x->ndim == 2 || first || second, ES_EFORMAT,
-           "%s: got shape %s, expected [samples, dimensions], or two views: [2, N, D], or "
-           "[N, 2, D] with spectrum.views = 2; reshape other arrays to [N, D]",
-           name, text);
+  ES_CHECK(
+      x->ndim == 2 || first || second, ES_EFORMAT,
+      "%s: got shape %s, expected [samples, dimensions], or two views: [2, N, D], or "
+      "[N, 2, D] with spectrum.views = 2; reshape other arrays to [N, D]",
+      name, text);
   *l = (layout){.views = first || second ? 2 : 1,
                 .sample = first ? 1 : 0,
                 .total = x->dim[first ? 1 : 0],

@@ -65,8 +65,8 @@ static es_status parse(const char *address, es_source *s) {
   else
     ES_TRY(split_files(address, s));
   s->kind = es_file_kind_of(s->file[0]);
-  ES_CHECK(s->kind != ES_FILE_MISSING, ES_EIO,
-           "cannot open '%s', expected " EXPECTED, s->file[0]);
+  ES_CHECK(s->kind != ES_FILE_MISSING, ES_EIO, "cannot open '%s', expected " EXPECTED,
+           s->file[0]);
   const bool inside = s->kind == ES_FILE_HDF5 || s->kind == ES_FILE_SAFETENSORS;
   ES_CHECK(inside || s->kind == ES_FILE_NPY || s->kind == ES_FILE_UNKNOWN, ES_EFORMAT,
            "'%s' holds no embeddings that can be read, expected " EXPECTED "; %s",

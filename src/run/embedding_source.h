@@ -14,10 +14,10 @@ typedef struct es_source {
   int kind;            /**< es_file_kind */
   es_string file[2];   /**< of each set */
   int sets;
-  es_string set[2];         /**< names within the files, for HDF5 and safetensors */
-  es_array_info shape[2];   /**< of each set */
-  es_h5 *h5;                /* owned */
-  es_array_file *array[2];  /* owned, on each rank */
+  es_string set[2];        /**< names within the files, for HDF5 and safetensors */
+  es_array_info shape[2];  /**< of each set */
+  es_h5 *h5;               /* owned */
+  es_array_file *array[2]; /* owned, on each rank */
 } es_source;
 
 /** Collective. Find what an address means (embedding_file.h) and open it.

@@ -28,7 +28,8 @@ static void short_name(const char *input, char name[NAME]) {
   for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) {
     const size_t n = strlen(ending[i]);
     at = strstr(text, ending[i]);
-    if (at != NULL && (at[n] == '\0' || at[n] == ':')) memmove(at, at + n, strlen(at + n) + 1);
+    if (at != NULL && (at[n] == '\0' || at[n] == ':'))
+      memmove(at, at + n, strlen(at + n) + 1);
   }
   size_t n = 0;
   for (const char *c = text; *c != '\0'; c++) {
@@ -47,7 +48,8 @@ es_status es_folder_name(const es_comm *c, es_config *cfg, const char *command,
   if (c->rank == 0) {
     short_name(input, name);
     for (int i = 1; i < TRIES; i++) {
-      const int n = snprintf(dir, sizeof dir, "%s%s%s", command, name[0] ? "-" : "", name);
+      const int n =
+          snprintf(dir, sizeof dir, "%s%s%s", command, name[0] ? "-" : "", name);
       if (i > 1) snprintf(dir + n, sizeof dir - (size_t) n, "-%d", i);
       if (access(dir, F_OK) != 0) break;
     }

@@ -36,9 +36,10 @@ const es_param es_spectrum_table[] = {
         par, lidar, "0", 0, 1000, "views",
         "views of each probe sample for the metric LiDAR, an even number; 0 = off. Costs "
         "two more eigenproblems a snapshot and lidar / 2 - 1 more passes over the probe"),
-    ES_INT(par, views, "0", 0, 2, "1",
-           "eigenstep spectrum: views of each sample in the file; 2 also reads [N, 2, D]; "
-           "0 = as the shape says"),
+    ES_INT(
+        par, views, "0", 0, 2, "1",
+        "eigenstep spectrum: views of each sample in the file; 2 also reads [N, 2, D]; "
+        "0 = as the shape says"),
     ES_PARAM_END};
 
 es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_options *o) {
