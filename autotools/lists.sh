@@ -22,7 +22,7 @@ names() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "tests/$1.list"; }
   names sh | sed 's|.*|tests/&.sh|' | append sh_tests
   { find src include tests -name README.md
     find tests -maxdepth 1 -regextype posix-extended -regex '.*\.(h|list|py|sh)'
-    find inputs jobs postprocess tests/data -type f ! -path 'inputs/data/*/*' \
+    find inputs jobs postprocess tests/data tests/slurm -type f ! -path 'inputs/data/*/*' \
          ! -name '*.pyc' ! -name '*.tar.gz' ! -name '*.part' ! -name '.*'
   } | append EXTRA_DIST
   names par | while read -r name; do

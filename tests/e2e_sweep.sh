@@ -98,6 +98,20 @@ exec 9<&-
 all_done array 6
 [ "$(claims array)" = 7 ] || fail "deleted run: $(claims array) claims, not 7"
 
+# Its figures, and the step times on the curve of the theory.
+if "$python" -c 'import h5py, matplotlib' 2> /dev/null; then
+  "$python" "$srcdir/postprocess/plot_sweep.py" grid --format png > out 2> err ||
+    fail "plot_sweep.py: $(cat err)"
+  for figure in steps collapse map; do
+    [ -s "grid/sweep-$figure.png" ] || fail "plot_sweep.py: no sweep-$figure.png"
+  done
+  off=$(sed -n 's/.*separated modes:.* deviation from the curve \([0-9.]*\) %.*/\1/p' out)
+  awk -v x="${off:-99}" 'BEGIN { exit !(x < 2) }' ||
+    fail "step times are $off % from the curve of the theory: $(cat out)"
+else
+  echo "note: plot_sweep.py not tried (no h5py, matplotlib)"
+fi
+
 # Trainings: a failing value is recorded with its sentence, the others are made, each on
 # two ranks; one that was killed resumes from its checkpoint.
 cat > train.ini <<EOF
@@ -115,7 +129,7 @@ $MPIRUN $MPIRUN_FLAGS -n 2 "$EIGENSTEP" sweep train.ini $small batch.pairs=24 $r
   output.dir=cut > out 2>&1 &
 job=$!
 for _ in $(seq 400); do
-  [ -e cut/lr=0.003_name=sgd/ckpt/latest ] && break
+  [ -e cut/lr=0.003/ckpt/latest ] && break
   sleep 0.05
 done
 pkill -9 -P "$job"; kill -9 "$job" 2> /dev/null; wait "$job" 2> /dev/null
@@ -123,7 +137,7 @@ launch 2 sweep train.ini $small batch.pairs=24 $rest output.dir=cut > out 2> err
   fail "trainings after a kill ended with $?: $(cat err)"
 all_done cut 2
 grep -q 'resumed at step' cut/*/log.txt || fail "no run was resumed after the kill"
-tail -n 1 cut/lr=0.003_name=sgd/timesteps.txt | grep -q '^ *400 ' ||
+tail -n 1 cut/lr=0.003/timesteps.txt | grep -q '^ *400 ' ||
   fail "the resumed run has not made its 400 steps"
 
 launch 2 sweep train.ini $small > out 2> err

@@ -184,9 +184,15 @@ static void names_are_made_of_what_varies(void **state) {
   es_words_add(&keys, "run.seed");
   es_words_add(&values, "3");
   assert_int_equal(es_sweep_name(&keys, &values, &name), ES_OK);
-  assert_string_equal(name, "lr=0.001_optim.name=sgd_loss.name=..-a-b----_seed=3");
+  assert_string_equal(name, "lr=0.001_optim=sgd_loss=..-a-b----_seed=3");
   assert_int_equal(es_sweep_name_extend("0123456789abcdef", &name), ES_OK);
   assert_non_null(strstr(name, "_seed=3-01234567"));
+  es_free(&name);
+  es_words_add(&keys, "linear.lr");
+  es_words_add(&values, "2");
+  assert_int_equal(es_sweep_name(&keys, &values, &name), ES_OK);
+  assert_non_null(strstr(name, "optim.lr=0.001_"));
+  assert_non_null(strstr(name, "_linear.lr=2"));
   es_free(&name);
   es_words_free(&keys);
   es_words_free(&values);

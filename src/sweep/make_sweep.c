@@ -47,7 +47,9 @@ static void open_queue(sweep *w) {
                   .stale = w->spec.par.stale,
                   .extend = w->spec.par.command == 0,
                   .retry = o->retry,
-                  .only = o->task >= 0 ? (int) (o->task % w->plan.n) : -1};
+                  .only = -1};
+  if (o->task >= 0) /* number 1 is the first run, 0 the last */
+    q->only = (int) ((o->task + w->plan.n - 1) % w->plan.n);
   snprintf(q->dir, sizeof q->dir, "%s/queue", w->plan.dir);
   name_job(w->job->comm, q->job);
 }

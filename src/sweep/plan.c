@@ -102,7 +102,9 @@ static es_status set_values(const es_sweep_spec *s, const int *at, es_sweep_run 
 
 /* Identity, name and values of a run whose parameters are set; *skip: it is left out. */
 static es_status describe(const es_job *job, const es_sweep_spec *s,
-                          const es_words *varied, es_sweep_run *r, bool *skip) {
+                          const es_sweep_plan *plan, es_sweep_run *r, bool *skip) {
+  const es_words *const varied = &plan->varied, *const named = &plan->named;
+  es_words values = {0};
   place p = {.job = job};
   es_config *cfg = NULL;
   hasher h = {.hash = 0xcbf29ce484222325u, .varied = varied};
@@ -118,8 +120,11 @@ static es_status describe(const es_job *job, const es_sweep_spec *s,
   *skip = es_condition_holds(&s->skip, value_of, &p);
   for (int k = 0; k < varied->n; k++)
     ES_TRY_GOTO(es_words_add(&r->value, value_of(&p, varied->word[k])), done);
-  st = es_sweep_name(varied, &r->value, &r->name);
+  for (int k = 0; k < named->n; k++)
+    ES_TRY_GOTO(es_words_add(&values, value_of(&p, named->word[k])), done);
+  st = es_sweep_name(named, &values, &r->name);
 done:
+  es_words_free(&values);
   es_config_destroy(&cfg);
   return st;
 }
@@ -130,13 +135,23 @@ static void free_run(es_sweep_run *r) {
   es_words_free(&r->value);
 }
 
-static es_status list_varied(const es_sweep_spec *s, es_words *varied) {
+/* Does the first of the keys that move together tell all points of the axis apart? */
+static bool first_tells(const es_axis *a) {
+  for (int i = 0; i < a->points; i++)
+    for (int j = 0; j < i; j++)
+      if (strcmp(a->value.word[i * a->key.n], a->value.word[j * a->key.n]) == 0)
+        return false;
+  return true;
+}
+
+static es_status list_varied(const es_sweep_spec *s, es_words *varied, es_words *named) {
   for (int last = 0; last < 2; last++) /* run.seed in the second pass */
     for (int i = 0; i < s->axes; i++)
       for (int k = 0; k < s->axis[i].key.n && s->axis[i].points > 1; k++) {
         const char *const key = s->axis[i].key.word[k];
-        if ((strcmp(key, "run.seed") == 0) == (last == 1))
-          ES_TRY(es_words_add(varied, key));
+        if ((strcmp(key, "run.seed") == 0) != (last == 1)) continue;
+        ES_TRY(es_words_add(varied, key));
+        if (k == 0 || !first_tells(&s->axis[i])) ES_TRY(es_words_add(named, key));
       }
   return ES_OK;
 }
@@ -159,7 +174,7 @@ static es_status fill(const es_job *job, const es_sweep_spec *s, int64_t points,
     es_sweep_run *const r = &p->run[p->n];
     bool skip = false;
     es_status st = set_values(s, at, r);
-    if (st == ES_OK) st = describe(job, s, &p->varied, r, &skip);
+    if (st == ES_OK) st = describe(job, s, p, r, &skip);
     if (st != ES_OK || skip) free_run(r);
     if (st != ES_OK || skip) *r = (es_sweep_run){.name = NULL};
     ES_TRY(st);
@@ -205,12 +220,14 @@ done:
   return st;
 }
 
-static es_status read_dir(const es_sweep_spec *s, es_sweep_plan *p) {
+/* What all runs share must be right, or all would fail. */
+static es_status read_dir(const es_job *job, const es_sweep_spec *s, es_sweep_plan *p) {
   es_output_params output;
   es_config *cfg = NULL;
   ES_TRY(es_sweep_config(s, NULL, &cfg));
-  es_status st =
-      es_config_get(cfg, "output", es_output_table, NULL, sizeof output, &output);
+  es_status st = es_config_check(cfg, job->section, job->sections);
+  if (st == ES_OK)
+    st = es_config_get(cfg, "output", es_output_table, NULL, sizeof output, &output);
   es_config_destroy(&cfg);
   ES_CHECK(st != ES_OK || (output.dir[0] != '\0' && strlen(output.dir) < 512), ES_ECONFIG,
            "output.dir: got %zu characters, expected a folder for the sweep of 1 to 511",
@@ -220,9 +237,9 @@ static es_status read_dir(const es_sweep_spec *s, es_sweep_plan *p) {
 
 static es_status make(const es_job *job, const es_sweep_spec *s, es_sweep_plan *p) {
   int64_t points;
-  ES_TRY(read_dir(s, p));
+  ES_TRY(read_dir(job, s, p));
   ES_TRY(count_points(s, &points));
-  ES_TRY(list_varied(s, &p->varied));
+  ES_TRY(list_varied(s, &p->varied, &p->named));
   ES_TRY(ES_NEW(points, &p->run));
   ES_TRY(fill(job, s, points, p));
   ES_CHECK(p->n > 0, ES_ECONFIG,
@@ -244,6 +261,7 @@ void es_sweep_plan_free(es_sweep_plan *p) {
   for (int i = 0; i < p->n; i++) free_run(&p->run[i]);
   es_free(&p->run);
   es_words_free(&p->varied);
+  es_words_free(&p->named);
   es_free(&p->dir);
   p->n = 0;
 }

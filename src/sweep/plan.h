@@ -21,7 +21,8 @@ typedef struct es_sweep_plan {
   int n, skipped;    /**< runs; those left out by sweep.skip */
   es_sweep_run *run; /**< [n] in the order of the axes, the last one fastest */
   es_words varied;   /**< keys of the axes of several points, run.seed last */
-  char *dir;         /**< folder of the sweep: output.dir of base file and values */
+  es_words named; /**< those of them that name a run: one of an axis, if that is enough */
+  char *dir;      /**< folder of the sweep: output.dir of base file and values */
 } es_sweep_plan;
 
 /** Not collective. All runs of a sweep.

@@ -12,16 +12,24 @@ enum {
   VALUE = 48
 }; /* file systems take 255 bytes, with "-ID" and ".state" */
 
-static const char *last_part(const char *key) {
+/* "lr" of optim.lr, but "loss" of loss.name. */
+static void last_part(const char *key, char out[VALUE]) {
   const char *const dot = strrchr(key, '.');
-  return dot != NULL ? dot + 1 : key;
+  const bool name = dot != NULL && strcmp(dot, ".name") == 0;
+  snprintf(out, VALUE, "%.*s", name ? (int) (dot - key) : VALUE,
+           name || dot == NULL ? key : dot + 1);
 }
 
-const char *es_sweep_short_key(const es_words *keys, int k) {
-  const char *const mine = last_part(keys->word[k]);
-  for (int i = 0; i < keys->n; i++)
-    if (i != k && strcmp(last_part(keys->word[i]), mine) == 0) return keys->word[k];
-  return mine;
+/* The short key, or the whole one where two keys end alike. */
+static void shorten(const es_words *keys, int k, char out[VALUE]) {
+  char other[VALUE];
+  last_part(keys->word[k], out);
+  for (int i = 0; i < keys->n; i++) {
+    last_part(keys->word[i], other);
+    if (i == k || strcmp(other, out) != 0) continue;
+    snprintf(out, VALUE, "%s", keys->word[k]);
+    return;
+  }
 }
 
 static bool is_plain(char c) {
@@ -32,12 +40,13 @@ es_status es_sweep_name(const es_words *varied, const es_words *value, char **na
   char text[NAME + 1] = "";
   size_t used = 0;
   for (int k = 0; k < varied->n && used < sizeof text; k++) {
-    char plain[VALUE + 1];
+    char plain[VALUE], key[VALUE];
+    shorten(varied, k, key);
     snprintf(plain, sizeof plain, "%s", value->word[k]);
     for (char *c = plain; *c != '\0'; c++)
       if (!is_plain(*c)) *c = '-';
     used += (size_t) snprintf(text + used, sizeof text - used, "%s%s=%s",
-                              k > 0 ? "_" : "", es_sweep_short_key(varied, k), plain);
+                              k > 0 ? "_" : "", key, plain);
   }
   return es_strdup(varied->n > 0 ? text : "run", name);
 }

@@ -50,6 +50,10 @@ static void read_steps(es_h5 *f, int row, es_summary *s) {
   if (training) read_modes(f, "/steps/time_predicted", ES_OF_FORECAST, row, s);
   read_modes(f, training ? "/theory/gamma" : "/steps/gamma", ES_OF_GAMMA, row, s);
   read_modes(f, "/theory/start", ES_OF_START, row, s);
+  for (int k = 0; k < ES_SUMMARY_MODES; k++) { /* of W there: lambda_j = gamma_j s_j^2 */
+    double *const start = at(s, row, ES_OF_START, k);
+    *start *= *start * es_summary_mode(s, row, ES_OF_GAMMA, k);
+  }
 }
 
 /* "loss" of "/loss/value", "rankme" of "/metrics/rankme/value"; false: another series. */
