@@ -83,12 +83,12 @@ done_runs() { grep -l '^state = DONE' "$1"/*.state 2> /dev/null | wc -l; }
 claims() { find "$1/queue" -name '*.[0-9]*' ! -name 'clock*' | wc -l; }
 
 # ---- a training that runs out of time
-part="$tiny parallel.deterministic=true parallel.shards=2 run.steps=${STEPS:-3000}
+part="$tiny parallel.deterministic=true parallel.shards=2 run.steps=${STEPS:-4000}
       spectrum.every=1000 run.log_every=100"
 one="--nodes=1 --ntasks-per-node=2 --output=train.out"
 start=$(date +%s)
-submit $one --time=1 --signal=USR1@45 "$srcdir/jobs/train.sbatch" - cut $part > id
-ended 300
+submit $one --time=1 --signal=USR1@30 "$srcdir/jobs/train.sbatch" - cut $part > id
+ended 6000
 [ "$(cat cut/STATUS)" = DONE ] || fail "the requeued training says $(cat cut/STATUS)"
 stops=$(grep -c '^STOPPED' train.out)
 [ "$stops" -ge 1 ] || fail "Slurm's limit did not stop the training"
@@ -108,25 +108,25 @@ linear.alpha = 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4
 seeds = 1:3
 [linear]
 sample = 100
-steps = 300000
+steps = 60000
 [output]
 dir = array
 EOF
 array="--array=1-18 --ntasks=1 --output=array.out $srcdir/jobs/sweep-array.sbatch sweep.ini"
 id=$(submit $array)
-for _ in $(seq 200); do
+for _ in $(seq 2000); do
   [ "$(done_runs array)" -ge 2 ] && break
   sleep 0.3
 done
 victim=$(squeue -h -r -t running -j "$id" -o %K | head -n 1)
 scancel "${id}_$victim"
 scontrol update NodeName=v2 State=DRAIN Reason=test
-ended 240
+ended 900
 before=$(done_runs array)
 [ "$before" = 17 ] || fail "array: $before of 18 runs done after one was cancelled"
 scontrol update NodeName=v2 State=RESUME
 submit $array > id
-ended 120
+ended 600
 [ "$(done_runs array)" = 18 ] || fail "array: $(done_runs array) of 18 runs done at last"
 again=$(grep -L '^generation = 1$' array/*.state | wc -l)
 [ "$again" -le 1 ] && [ "$(claims array)" = $((18 + again)) ] ||
@@ -136,7 +136,7 @@ echo "array: task $victim cancelled, $before of 18 done; again: 18, $(claims arr
 # ---- a sweep in one allocation, cancelled in the middle
 id=$(submit --nodes=1 --ntasks-per-node=2 --output=one.out "$srcdir/jobs/sweep.sbatch" \
        sweep.ini output.dir=one)
-for _ in $(seq 200); do
+for _ in $(seq 2000); do
   [ "$(done_runs one)" -ge 6 ] && break
   sleep 0.3
 done
@@ -145,7 +145,7 @@ ended 60
 before=$(done_runs one)
 submit --nodes=1 --ntasks-per-node=2 --output=one.out "$srcdir/jobs/sweep.sbatch" \
   sweep.ini output.dir=one > id
-ended 240
+ended 900
 [ "$(done_runs one)" = 18 ] || fail "one allocation: $(done_runs one) of 18 runs done"
 [ "$(claims one)" -le 20 ] || fail "one allocation: $(claims one) claims of 18 runs"
 echo "one allocation: cancelled at $before of 18 done; again: 18, $(claims one) claims"
