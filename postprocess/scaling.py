@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a training step would take on 1 to 1024 nodes: a model, with measured points.
 
-    scaling.py LOG|OUTDIR... [-o FILE] [--format png,svg,pdf] [options]
+    scaling.py STUDY.h5|LOG|OUTDIR... [-o FILE] [--format png,svg,pdf] [options]
 
-LOG: what `eigenstep bench step` printed; those of one rank are where the model starts
-from. OUTDIR: a run of `train`, a further point. Measured: forward, backward, loss and
-update of one rank. Modelled, for N nodes of R ranks, P = N R:
+STUDY.h5: from jobs/scaling.py. LOG: what `eigenstep bench step` printed. Steps of one
+rank are where the model starts from. OUTDIR: a run of `train`, a further point. Measured:
+forward, backward, loss and update of one rank. Modelled, for N nodes of R ranks, P = N R:
 
   compute   forward + backward, proportional to the pairs of a rank (a line through the
             one-rank logs where they differ in pairs)
@@ -29,6 +29,7 @@ import re
 from collections import namedtuple
 from math import ceil, log, log2, sqrt
 
+import h5py
 import matplotlib
 
 matplotlib.use("Agg")
@@ -79,6 +80,36 @@ def read_run(folder):
                  int(run.parameter("augment.crop.size") or 0), pairs,
                  int(where.get("ranks", 1)), int(where.get("nodes", 1)),
                  float(np.median(seconds)), seconds.min(), seconds.max(), {}, 0)
+
+
+def read_study(path, of):
+    """The training steps of what jobs/scaling.py wrote."""
+    try:
+        with h5py.File(path, "r") as f:
+            rows = {k: d[:] for k, d in f.items()}
+    except OSError as e:
+        script.give_up(f"cannot read '{path}': {e}")
+    points = []
+    for i in np.flatnonzero(rows["bench"] == b"step"):
+        words = dict(w.split("=", 1) for w in rows["problem"][i].decode().split())
+        phases = {k: rows[f"{k}_mean"][i] for k in ("forward", "backward", "loss",
+                                                    "optimiser")}
+        low, middle, high = (float(rows[k][i]) for k in ("min", "median", "max"))
+        if of == "min":
+            phases = {k: v * low / sum(phases.values()) for k, v in phases.items()}
+        points.append(Point(
+            rows["name"][i].decode(), words.get("encoder.name", "resnet50"),
+            words.get("loss.name", "barlow"), int(words.get("augment.crop.size", 0)),
+            int(words["batch.pairs"]), int(rows["ranks"][i]), int(rows["nodes"][i]),
+            low if of == "min" else middle, low, high, phases,
+            int(rows["parameters"][i])))
+    return points
+
+
+def read(path, of):
+    if path.endswith(".h5"):
+        return read_study(path, of)
+    return [read_run(path) if os.path.isdir(path) else read_log(path, of)]
 
 
 def line_through(points, phase, pairs):
@@ -214,7 +245,7 @@ def positive(text):
 
 def options():
     p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    p.add_argument("input", nargs="+", help="logs of bench step, folders of train")
+    p.add_argument("input", nargs="+", help="studies, logs of bench, runs of train")
     p.add_argument("-o", "--output", default="scaling", help="path without ending")
     p.add_argument("--format", default="png,svg,pdf")
     p.add_argument("--ranks", type=int, default=64, help="a node (64: one a core)")
@@ -248,7 +279,7 @@ def options():
 
 def main():
     o = options()
-    points = [read_run(i) if os.path.isdir(i) else read_log(i, o.of) for i in o.input]
+    points = [p for i in o.input for p in read(i, o.of)]
     base = [p for p in points if p.ranks == 1 and p.phases]
     if not base:
         script.give_up("got no log of 'eigenstep bench step' on one rank: the model "

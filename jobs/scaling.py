@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A scaling study: `eigenstep bench` on several numbers of ranks, into one table.
+
+    scaling.py [GRID.txt] [-o BASE] [--launch COMMAND] [--program PATH]
+    scaling.py --check OLD.csv NEW.csv [--below 10] [--above 30]
+
+GRID.txt (jobs/scaling/strong.txt, weak.txt) has a line a measurement, '#' comments:
+
+    NAME BENCH RANKS key=value ...      strong step 1,2,4,8 batch.pairs=256
+
+In a value {expression of P}, the number of ranks, is computed: batch.pairs={16*P} keeps
+the pairs of a rank, bench.eig.n={int(2048*P**(1/3))} its n^3. COMMAND starts the program,
+with {P} for the ranks (srun -n {P} under Slurm, else mpirun -n {P}). Five repetitions,
+or bench.repeats, after two that are not counted.
+
+BASE.csv and BASE.h5 (scaling): a row a measurement, with nodes, ranks, problem, median,
+minimum and maximum in seconds, the rate (views or MB a second), speed-up and efficiency
+of rate (eig: GFLOP/s) against the smallest number of ranks of the same name, GFLOP/s and
+percent of the backend's matrix product, seconds of each phase: mean and maximum over the
+ranks and the slowest rank, and resident memory. It is written after each measurement.
+postprocess/scaling.py draws BASE.h5 with its cost model.
+
+--check compares medians of rows that both files have: NEW may be --above percent slower,
+and --below percent faster (then the reference is out of date); otherwise exit status 1.
+"""
+import argparse
+import csv
+import os
+import re
+import subprocess
+import sys
+
+PHASES = ("forward", "backward", "loss", "all-reduce", "optimiser")
+HEAD = ("name", "bench", "nodes", "ranks", "problem", "median", "min", "max", "rate",
+        "speedup", "efficiency", "gflops", "percent_of_peak", "parameters", "memory")
+COLUMNS = HEAD + tuple(f"{p}_{of}" for p in PHASES for of in ("mean", "max", "rank"))
+TEXTS = ("name", "bench", "problem")
+UNITS = {"median": "s", "min": "s", "max": "s", "gflops": "1e9/s", "memory": "byte",
+         "percent_of_peak": "%"}
+
+
+def give_up(sentence):
+    sys.exit(f"scaling.py: {sentence}")
+
+
+def fill(text, ranks):
+    """{expression of P} computed."""
+    def compute(m):
+        if not re.fullmatch(r"[\dP+*/(). int-]+", m[1]):
+            give_up(f"got '{{{m[1]}}}', expected numbers, P, + - * / ** and int()")
+        return str(eval(m[1], {"__builtins__": {}}, {"P": ranks, "int": int}))
+    return re.sub(r"{([^}]*)}", compute, text)
+
+
+def read_grid(path):
+    """(name, bench, ranks, words) of each measurement."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            lines = [line.split("#")[0].split() for line in f]
+    except OSError as e:
+        give_up(f"cannot read '{path}': {e}")
+    for words in filter(None, lines):
+        if len(words) < 3 or not re.fullmatch(r"\d+(,\d+)*", words[2]):
+            give_up(f"'{path}': got '{' '.join(words)}', expected NAME BENCH RANKS "
+                    "key=value ...")
+        for ranks in map(int, words[2].split(",")):
+            yield words[0], words[1], ranks, [fill(w, ranks) for w in words[3:]]
+
+
+def parse_step(out, row):
+    line = re.search(r"^step" + 5 * r" +([\d.]+)", out, re.M)
+    if not line:
+        return False
+    low, middle, high, rate, gflops = map(float, line.groups())
+    row.update(min=low / 1e3, median=middle / 1e3, max=high / 1e3, rate=rate,
+               gflops=gflops)
+    for name in PHASES:
+        m = re.search(rf"^{name} +([\d.]+) +([\d.]+) +(\d+)", out, re.M)
+        if m:
+            row.update({f"{name}_mean": float(m[1]) / 1e3,
+                        f"{name}_max": float(m[2]) / 1e3, f"{name}_rank": int(m[3])})
+    for key, pattern, unit in (("percent_of_peak", r"step reaches ([\d.]+) %", 1),
+                               ("parameters", r"^parameters (\d+)", 1),
+                               ("memory", r"peak resident ([\d.]+) MB", 1e6)):
+        m = re.search(pattern, out, re.M)
+        row[key] = float(m[1]) * unit if m else None
+    return True
+
+
+def parse_rows(out, row, first, columns):
+    """A table's line that begins with `first`: milliseconds, then named columns."""
+    m = re.search(rf"^{first} +(.*)$", out, re.M)
+    words = m[1].split() if m else []
+    if len(words) < 3 + len(columns):
+        return False
+    skip = 1 if row["bench"] == "eig" else 0
+    low, middle, high = (float(w) / 1e3 for w in words[skip:skip + 3])
+    row.update(min=low, median=middle, max=high)
+    row.update(zip(columns, map(float, words[skip + 3:])))
+    return True
+
+
+def parse(out, row):
+    if row["bench"] == "step":
+        return parse_step(out, row)
+    if row["bench"] == "eig":
+        return parse_rows(out, row, "syevd", ("gflops",))
+    return parse_rows(out, row, "HDF5", ("rate",))
+
+
+def measure(o, name, bench, ranks, words):
+    """One row, or None where the program failed."""
+    given = [w for w in words if w.startswith("bench.repeats=")]
+    more = [] if given else ["bench.repeats=5"]
+    quiet = {"step": ["bench.step.data=false", "bench.step.snapshots=0"],
+             "eig": ["bench.eig.solvers=syevd"], "io": []}
+    if bench not in quiet:
+        give_up(f"got the benchmark '{bench}', expected step, eig or io")
+    command = o.launch.replace("{P}", str(ranks)).split() + [
+        o.program, "bench", bench, "bench.warmup=2", *more, *quiet[bench], *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    row = dict.fromkeys(COLUMNS)
+    row.update(name=name, bench=bench, ranks=ranks, problem=" ".join(words),
+               nodes=-(-ranks // o.node))
+    if done.returncode != 0 or not parse(done.stdout, row):
+        reason = re.search(r"error: (.*)", done.stderr)
+        why = reason[1] if reason else f"exit status {done.returncode}"
+        print(f"{name} on {ranks} ranks: {why}", file=sys.stderr)
+        return None
+    return row
+
+
+def compare_ranks(rows):
+    """Speed-up and efficiency against the smallest number of ranks of the same name."""
+    for row in rows:
+        alike = [r for r in rows if r["name"] == row["name"]]
+        base = min(alike, key=lambda r: r["ranks"])
+        of = "rate" if base["rate"] else "gflops"  # the work may differ: rates compare
+        row["speedup"] = row[of] / base[of] if base[of] else None
+        if base[of]:
+            row["efficiency"] = row["speedup"] * base["ranks"] / row["ranks"]
+
+
+def write(base, rows):
+    with open(f"{base}.csv.new", "w", newline="", encoding="utf-8") as f:
+        table = csv.DictWriter(f, COLUMNS)
+        table.writeheader()
+        table.writerows(rows)
+    os.replace(f"{base}.csv.new", f"{base}.csv")
+    try:
+        import h5py
+        import numpy as np
+    except ImportError:
+        return
+    with h5py.File(f"{base}.h5.new", "w") as f:
+        for key in COLUMNS:
+            values = [r[key] for r in rows]
+            if key in TEXTS:
+                d = f.create_dataset(key, data=[v.encode() for v in values])
+            else:
+                numbers = [np.nan if v is None else v for v in values]
+                d = f.create_dataset(key, data=np.array(numbers, float))
+            seconds = key.endswith(("_mean", "_max"))
+            d.attrs["units"] = "s" if seconds else UNITS.get(key, "1")
+            d.attrs["description"] = f"{key.replace('_', ' ')} of each measurement"
+    os.replace(f"{base}.h5.new", f"{base}.h5")
+
+
+def read_table(path):
+    try:
+        with open(path, newline="", encoding="utf-8") as f:
+            return {(r["name"], r["ranks"], r["problem"]): float(r["median"])
+                    for r in csv.DictReader(f)}
+    except (OSError, KeyError, ValueError) as e:
+        give_up(f"cannot read '{path}': {e}")
+
+
+def check(o):
+    old, new = map(read_table, o.check)
+    common = sorted(old.keys() & new.keys())
+    if not common:
+        give_up("the two files have no measurement in common")
+    bad = 0
+    for key in common:
+        change = 100 * (new[key] / old[key] - 1)
+        wrong = not -o.below <= change <= o.above
+        bad += wrong
+        print(f"{key[0]:<16} {key[1]:>6} ranks {1e3 * old[key]:>10.2f} ms "
+              f"{1e3 * new[key]:>10.2f} ms {change:>+7.1f} %{'  OUT' if wrong else ''}")
+    print(f"{len(common)} measurements, {bad} outside -{o.below:g} to +{o.above:g} %")
+    sys.exit(1 if bad else 0)
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    p.add_argument("grid", nargs="?", help="what to measure (jobs/scaling/strong.txt)")
+    p.add_argument("-o", "--output", default="scaling", help="path without ending")
+    p.add_argument("--launch", default="srun -n {P} --cpu-bind=cores"
+                   if "SLURM_JOB_ID" in os.environ else "mpirun -n {P}")
+    p.add_argument("--program", default=os.environ.get("EIGENSTEP", "eigenstep"))
+    p.add_argument("--node", type=int, default=int(os.environ.get(
+        "SLURM_NTASKS_PER_NODE", os.cpu_count())), help="ranks of a node")
+    p.add_argument("--check", nargs=2, metavar=("OLD.csv", "NEW.csv"))
+    p.add_argument("--below", type=float, default=10, help="percent faster (10)")
+    p.add_argument("--above", type=float, default=30, help="percent slower (30)")
+    return p.parse_args()
+
+
+def main():
+    o = options()
+    if o.check:
+        check(o)
+    grid = o.grid or os.path.join(os.path.dirname(os.path.abspath(__file__)), "scaling",
+                                  "strong.txt")
+    rows = []
+    print(f"{'name':<16} {'ranks':>6} {'min ms':>9} {'median ms':>9} {'max ms':>9} "
+          f"{'speed-up':>8} {'efficiency':>10}")
+    for name, bench, ranks, words in read_grid(grid):
+        row = measure(o, name, bench, ranks, words)
+        if row is None:
+            continue
+        rows.append(row)
+        compare_ranks(rows)
+        write(o.output, rows)
+        times = " ".join(f"{1e3 * row[k]:>9.2f}" for k in ("min", "median", "max"))
+        print(f"{name:<16} {ranks:>6} {times} {row['speedup'] or 0:>8.2f} "
+              f"{100 * (row['efficiency'] or 0):>8.1f} %", flush=True)
+    if not rows:
+        give_up("nothing could be measured")
+
+
+if __name__ == "__main__":
+    main()
