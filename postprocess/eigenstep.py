@@ -22,7 +22,8 @@ import numpy as np
 
 TITLES = {"barlow": "Barlow Twins", "vicreg": "VICReg", "simclr": "SimCLR",
           "spectral": "spectral contrastive", "wmse": "W-MSE", "corinfomax": "CorInfoMax",
-          "barlow_logdet": "Barlow Twins, log-det"}
+          "barlow_logdet": "log-det Barlow Twins", "lejepa": "LeJEPA",
+          "directpred": "DirectPred", "isoloss": "IsoLoss"}
 # In files that do not name the followed matrix: that of a loss, best first.
 MATRICES = {"vicreg": ("covariance", "cross_correlation"),
             "simclr": ("unit_covariance", "covariance", "cross_correlation")}

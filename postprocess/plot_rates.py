@@ -32,12 +32,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+import eigenstep
 from script import plain, save
 
 COLUMNS = ["mode", "predicted", "amplitude", "eigenvalue"]
 MEASURED = [("amplitude", "o", "C0", r"measured: $R_{jj}^2$"),
             ("eigenvalue", "x", "C3", "measured: eigenvalues")]
-LOSSES = {"vicreg": "VICReg", "simclr": "SimCLR"}
 
 
 def power(text):
@@ -58,7 +58,7 @@ def read(outdir):
     if len(run["mode"]) == 0:
         sys.exit(f"plot_rates.py: /rates in {path} has no modes")
     loss, data, alpha = (v.decode() if isinstance(v, bytes) else str(v) for v in values)
-    run["title"] = (plain(f"{LOSSES.get(loss, loss)}, {data}, ")
+    run["title"] = (plain(f"{eigenstep.TITLES.get(loss, loss)}, {data}, ")
                     + rf"$\alpha$ = {power(alpha)}")
     with np.errstate(divide="ignore", invalid="ignore"):
         for name, *_ in MEASURED:

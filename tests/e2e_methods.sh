@@ -4,7 +4,7 @@
 # alone: predicted against measured steps, the same table on any number of ranks, bad input.
 set -u
 . "$srcdir/tests/e2e.sh"
-need_python h5py numpy
+need_python h5py numpy matplotlib
 
 data="data.name=gaussian data.dim=20 data.decay=2 data.noise=0.1 linear.sample=300
       linear.dim=4 linear.alpha=1e-4 linear.rows=100"
@@ -76,6 +76,7 @@ launch 1 resume "$work/net_iso" run.steps=60 > "$work/resume.txt" 2>&1 || fail "
 "$python" - "$work" <<'END3' || fail "predictions in training"
 import sys
 import h5py
+import numpy as np
 for name, most in (("momentum", 0.03), ("iso", 0.03), ("logdet", 0.05)):
     with h5py.File(f"{sys.argv[1]}/net_{name}/trajectory.h5") as f:
         measured, predicted = f["/steps/step_measured"][0], f["/theory/tau_step"][0]
@@ -83,7 +84,19 @@ for name, most in (("momentum", 0.03), ("iso", 0.03), ("logdet", 0.05)):
         assert abs(measured / predicted - 1) < most, (name, measured, predicted)
         end = 60 if name == "iso" else 40
         assert f["/theory/step"][-1] == end, (name, f["/theory/step"][-1])
+        assert f["/score/modes"][0] >= 1 and f["/score/held"][0] >= 1, name
+        error = abs(np.log(f["/steps/step_measured"][:] / f["/theory/tau_step"][:]))
+        assert np.isclose(f["/score/median"][0], np.nanmedian(error)), name
 END3
+
+# The race: runs of the same modes, and of a network with its clock.
+"$python" "$srcdir/postprocess/race.py" "$work"/{muon1,momentum,divided,logdet} \
+  -o "$work/race" --format svg > "$work/race.txt" || fail "race.py"
+grep -q 'Barlow Twins, Muon (1 run) .*measured' "$work/race.txt" &&
+  grep -q 'times faster' "$work/race.txt" && [ -s "$work/race.svg" ] ||
+  { cat "$work/race.txt"; fail "table of the race"; }
+"$python" "$srcdir/postprocess/race.py" "$work"/net_* -o "$work/race" --format svg \
+  > "$work/race.txt" && grep -q 'seconds' "$work/race.txt" || fail "race of networks"
 
 refused 'loss.name = vicreg, expected barlow' linear.method=muon loss.name=vicreg
 refused 'expected gd or muon' linear.momentum=0.5 linear.method=direct

@@ -12,6 +12,7 @@
 #include "eigenstep/grid.h"
 #include "eigenstep/traj.h"
 #include "eigenstep/assembly.h"
+#include "eigenstep/transitions.h"
 
 /** The eigenvalues of C at the start beside the noise of a probe of finite size. */
 typedef struct es_probe_noise {
@@ -84,6 +85,13 @@ es_status es_prediction_write(const es_comm *c, const es_settings *s,
  *  no prediction. */
 void es_prediction_print(const es_settings *s, const es_assembly *p,
                          const es_prediction *f);
+
+/** Collective. How well the steps of the learned modes among row[n] were told: median and
+ *  largest |ln(measured / told)| of the prediction from the start and of the forecasts in
+ *  the run, printed and written to /score.
+ *  @return ES_OK, ES_ENOMEM, ES_EIO: the same on all ranks */
+es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction *f,
+                              const es_transition *row, int n);
 
 void es_prediction_free(es_prediction *f);
 

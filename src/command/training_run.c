@@ -57,7 +57,7 @@ static void print_row(const es_transition *r, const es_prediction *f, int64_t st
 }
 
 /* The table of learned modes, from the transition detector, and the two after them. */
-static es_status print_steps(const es_comm *c, const es_snapshot *s,
+static es_status print_steps(const es_comm *c, es_traj *t, const es_snapshot *s,
                              const es_prediction *f, int64_t steps) {
   int k = 0;
   (void) es_snapshot_values(s, &k);
@@ -77,8 +77,9 @@ static es_status print_steps(const es_comm *c, const es_snapshot *s,
   es_print("measured: crossing of half the final value; forecast: extrapolated from the "
            "exponential phase in the run; predicted: from the features before the first "
            "step");
+  const es_status st = es_prediction_score(c, t, f, row, k);
   es_free(&row);
-  return ES_OK;
+  return st;
 }
 
 static void print_accuracies(const es_accuracy *a) {
@@ -142,7 +143,8 @@ static es_status run_into(const es_job *job, const training *r, es_run_folder *o
   st = es_run_loop(&run, &parts);
   o->reason = es_stop_name(stop.cause);
   if (st == ES_OK || st == ES_STOPPED) {
-    const es_status printed = print_steps(c, snap, prediction, es_train_steps(p->train));
+    const es_status printed =
+        print_steps(c, o->traj, snap, prediction, es_train_steps(p->train));
     if (printed != ES_OK) st = printed;
     print_accuracies(accuracy);
   }

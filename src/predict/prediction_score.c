@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file prediction_score.c  How well the steps of a run were told beforehand:
+ *  |ln(measured / told)| over its learned modes, of the prediction from the start and of
+ *  the forecasts made in the run. 0.1 is a tenth too early or too late. */
+#include "eigenstep/initial_prediction.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include "eigenstep/mem.h"
+
+/* Beyond this factor a prediction does not hold. */
+#define HOLDS 1.25
+
+typedef struct score {
+  int told, held; /* modes told of; the leading ones within the factor, one by one */
+  double median, largest;
+} score;
+
+static int ascending(const void *a, const void *b) {
+  const double x = *(const double *) a, y = *(const double *) b;
+  return (x > y) - (x < y);
+}
+
+/* error: [n] |ln ratio| by mode, NaN where a mode is not learned or was not told of;
+ * sorted here. */
+static score score_of(int n, double *error) {
+  score s = {.median = NAN, .largest = NAN};
+  while (s.held < n && error[s.held] <= log(HOLDS)) s.held++;
+  for (int i = 0; i < n; i++)
+    if (isfinite(error[i])) error[s.told++] = error[i];
+  if (s.told == 0) return s;
+  qsort(error, (size_t) s.told, sizeof *error, ascending);
+  s.median = (error[(s.told - 1) / 2] + error[s.told / 2]) / 2;
+  s.largest = error[s.told - 1];
+  return s;
+}
+
+static void print(const char *what, const score *s) {
+  if (s->told == 0) return;
+  es_print("%s of %d learned modes: median |ln(measured / told)| = %.2g, largest %.2g; "
+           "within a factor of %.2f for %s%.0d%s",
+           what, s->told, s->median, s->largest, HOLDS,
+           s->held == 0 ? "not even the first mode" : "the first ", s->held,
+           s->held == 0   ? ""
+           : s->held == 1 ? " mode"
+                          : " modes");
+}
+
+es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction *f,
+                              const es_transition *row, int n) {
+  enum { COLUMNS = 5 };
+  const es_traj_field column[COLUMNS] = {
+      ES_TRAJ_SCALAR("source", "1",
+                     "0: predicted from the start; 1: forecast in the run"),
+      ES_TRAJ_SCALAR("modes", "1", "learned modes that were told of"),
+      ES_TRAJ_SCALAR(
+          "held", "1",
+          "leading modes within a factor of 1.25, up to the first that is not"),
+      ES_TRAJ_SCALAR("median", "1", "median of |ln(step measured / step told)|"),
+      ES_TRAJ_SCALAR("largest", "1", "its largest value")};
+  double *error[2] = {NULL, NULL}, values[2 * COLUMNS];
+  es_status st = ES_NEW(n, &error[0]);
+  if (st == ES_OK) st = ES_NEW(n, &error[1]);
+  st = es_comm_agree(c, st);
+  for (int i = 0; i < n && st == ES_OK; i++) {
+    const double predicted = i < f->modes && f->step != NULL ? f->step[i] : NAN;
+    error[0][i] = fabs(log(row[i].step / predicted));
+    error[1][i] = fabs(log(row[i].step / row[i].step_forecast));
+  }
+  for (int k = 0; k < 2 && st == ES_OK; k++) {
+    const score s = score_of(n, error[k]);
+    const double v[COLUMNS] = {k, s.told, s.held, s.median, s.largest};
+    for (int i = 0; i < COLUMNS; i++) values[k * COLUMNS + i] = v[i];
+    print(k == 0 ? "prediction from the start" : "forecast in the run", &s);
+  }
+  const es_traj_table table = {.path = "/score",
+                               .doc = "how well the steps of learned modes were told",
+                               .column = column,
+                               .columns = COLUMNS,
+                               .rows = 2,
+                               .values = values};
+  if (st == ES_OK) st = es_traj_write_table(t, &table);
+  es_free(&error[0]);
+  es_free(&error[1]);
+  return st;
+}
