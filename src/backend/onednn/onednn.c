@@ -33,6 +33,7 @@ static es_status open_onednn(es_backend *b, const es_comm *comm) {
 static void close_onednn(es_backend *b) {
   es_onednn *s = b->impl;
   es_onednn_choices_destroy(&s->tuned);
+  es_onednn_choices_destroy(&s->checked);
   es_blas_release(b, &s->scratch);
   es_blas_release(b, &s->packed);
   es_prim_engine_destroy(&s->engine);

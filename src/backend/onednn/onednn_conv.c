@@ -5,6 +5,8 @@
  *  Algorithms are planned for an exact number of images: that of the plan at once, others
  *  (the last part of a probe, a shard) on first use; a few of them are kept. */
 #include <string.h>
+#include "conv_verify.h"
+#include "eigenstep/mem.h"
 #include "tune.h"
 
 enum { SIZES = 4 };
@@ -14,6 +16,12 @@ typedef struct size_plan {
   int n; /**< 0 = free */
   es_conv_algo *algo[ES_PASSES];
 } size_plan;
+
+/** What an algorithm is planned for. */
+typedef struct size_pass {
+  int n;
+  es_pass pass;
+} size_pass;
 
 typedef struct conv {
   es_op op;
@@ -44,16 +52,55 @@ static void report_other(const es_conv_algo *w, const char *name,
                 c != NULL ? c->rank : 0, name, chosen->name, w->ops->name);
 }
 
-/** The chosen algorithm, or the first other that this processor has. */
+/** Has this algorithm been found right for this pass and number of images? */
+static bool is_checked(const es_conv_algo *w) {
+  const es_onednn_choices *const c = ((const es_onednn *) w->backend->impl)->checked;
+  char key[ES_ONEDNN_KEY];
+  es_onednn_key(w->backend, &w->desc, w->pass, key);
+  const es_onednn_choice_row *const row =
+      c != NULL ? es_onednn_choices_find(c, key, w->n) : NULL;
+  return row != NULL && row->n == w->n && row->algo == w->ops;
+}
+
+static es_status keep_checked(const es_conv_algo *w) {
+  es_onednn *const s = w->backend->impl;
+  char key[ES_ONEDNN_KEY];
+  if (s->checked == NULL) ES_TRY(ES_NEW(1, &s->checked));
+  es_onednn_key(w->backend, &w->desc, w->pass, key);
+  return es_onednn_choices_add(s->checked, key, w->n, w->ops->name);
+}
+
+/** @param verify  ES_ENOTSUP, too, if the library computes it wrongly */
+static es_status try_algo(const es_conv_algo_ops *ops, es_backend *b, const es_op_desc *d,
+                          const size_pass *of, bool verify, es_conv_algo **w) {
+  bool right = true;
+  es_status st = es_conv_algo_create(ops, b, d, of->pass, of->n, w);
+  if (st != ES_OK || !verify || is_checked(*w)) return st;
+  st = es_conv_verify(*w, &right);
+  if (st == ES_OK && !right) {
+    es_conv_report_wrong(*w);
+    st = ES_ENOTSUP;
+  }
+  if (st == ES_OK) st = keep_checked(*w);
+  if (st != ES_OK) es_conv_algo_destroy(w);
+  return st;
+}
+
+/** The chosen algorithm, or the first other that this processor has. What a rule chose is
+ *  checked when it is planned for the network's number of images. */
 static es_status make_algo(es_backend *b, const es_op_desc *d, es_pass pass, int n,
                            es_conv_algo **w) {
   const es_conv_algo_ops *const *list;
   const size_t count = es_conv_algo_list(&list);
-  const es_conv_algo_ops *const chosen = es_onednn_choice(b, d, pass);
   const char *const name = d->name != NULL ? d->name : es_op_kind_name(d->kind);
-  es_status st = es_conv_algo_create(chosen, b, d, pass, n, w);
+  const size_pass of = {n, pass};
+  bool timed;
+  const es_conv_algo_ops *const chosen = es_onednn_choice(b, d, pass, &timed);
+  const bool verify = !timed && n == d->max_n;
+  es_status st = try_algo(chosen, b, d, &of, verify, w);
   for (size_t i = 0; i < count && st == ES_ENOTSUP; i++)
-    if (list[i]->fits(d, pass)) st = es_conv_algo_create(list[i], b, d, pass, n, w);
+    if (list[i] != chosen && list[i]->fits(d, pass))
+      st = try_algo(list[i], b, d, &of, verify, w);
   ES_CHECK(st != ES_ENOTSUP, ES_ENOTSUP,
            "%s: this oneDNN cannot compute it on this processor; backend.name = blas can",
            name);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 #include "eigenstep/clock.h"
+#include "conv_verify.h"
 #include "eigenstep/mem.h"
 
 enum {
@@ -31,10 +32,9 @@ es_op_desc es_onednn_as_conv(const es_op_desc *d) {
   return c;
 }
 
-static void key_of(const es_backend *b, const es_op_desc *d, es_pass pass, char *key,
-                   size_t size) {
+void es_onednn_key(const es_backend *b, const es_op_desc *d, es_pass pass, char *key) {
   static const char *const names[ES_PASSES] = {"forward", "data", "weights"};
-  snprintf(key, size, "%s t%d %dx%dx%d to %d k%d s%d p%d %s",
+  snprintf(key, ES_ONEDNN_KEY, "%s t%d %dx%dx%d to %d k%d s%d p%d %s",
            es_precision_name(d->precision), b->threads, d->in.c, d->in.h, d->in.w,
            d->out.c, d->window.k, d->window.stride, d->window.pad, names[pass]);
 }
@@ -49,13 +49,14 @@ static const es_conv_algo_ops *by_rule(const es_op_desc *d, es_pass pass) {
 }
 
 const es_conv_algo_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
-                                         es_pass pass) {
+                                         es_pass pass, bool *timed) {
   const es_onednn_choices *c = ((const es_onednn *) b->impl)->tuned;
-  char key[80];
-  key_of(b, d, pass, key, sizeof key);
+  char key[ES_ONEDNN_KEY];
+  es_onednn_key(b, d, pass, key);
   const es_onednn_choice_row *row =
       c != NULL ? es_onednn_choices_find(c, key, d->max_n) : NULL;
-  return row != NULL ? row->algo : by_rule(d, pass);
+  *timed = row != NULL && row->algo->fits(d, pass);
+  return *timed ? row->algo : by_rule(d, pass);
 }
 
 /** Buffers for one shape. */
@@ -112,14 +113,17 @@ static es_status candidate(es_backend *b, const es_op_desc *d, es_pass pass,
 }
 
 /** Least seconds of a few runs; INFINITY where the processor does not support the
- *  algorithm or memory is short. */
+ *  algorithm, the library computes it wrongly or memory is short. */
 static es_status time_algo(es_backend *b, const es_op_desc *d, es_pass pass,
                            const es_conv_algo_ops *ops, const trial *t, double *seconds) {
   es_conv_algo *w = NULL;
   es_status st = candidate(b, d, pass, ops, &w);
+  bool right = false;
   *seconds = INFINITY;
   if (st == ES_ENOTSUP || st == ES_ENOMEM) return ES_OK;
-  for (int i = 0; i <= REPEATS && st == ES_OK; i++) { /* the first warms up */
+  if (st == ES_OK) st = es_conv_verify(w, &right);
+  if (st == ES_OK && !right) es_conv_report_wrong(w);
+  for (int i = 0; i <= REPEATS && st == ES_OK && right; i++) { /* the first warms up */
     const double start = seconds_now(b);
     st = es_conv_algo_ready(w, t->args.param.w, 0); /* weights change with every step */
     if (st == ES_OK) st = ops->run(w, &t->args);
@@ -140,8 +144,8 @@ static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
                            const trial *t, es_onednn_choices *c) {
   const es_conv_algo_ops *const *list;
   double seconds[ALGOS];
-  char key[80];
-  key_of(b, d, pass, key, sizeof key);
+  char key[ES_ONEDNN_KEY];
+  es_onednn_key(b, d, pass, key);
   es_status st = ES_OK;
   es_conv_algo_list(&list);
   for (int i = 0; i < ALGOS; i++) {
@@ -171,10 +175,10 @@ static bool worth_timing(const es_op_desc *d) {
 
 /** Collective: the table is the same on all ranks, and so is what they do here. */
 static es_status tune_shape(es_backend *b, const es_op_desc *d, es_onednn_choices *c) {
-  char key[80];
+  char key[ES_ONEDNN_KEY];
   bool missing[ES_PASSES], any = false;
   for (int p = 0; p < ES_PASSES; p++) {
-    key_of(b, d, (es_pass) p, key, sizeof key);
+    es_onednn_key(b, d, (es_pass) p, key);
     const bool asked =
         p == ES_FORWARD || (!d->forward_only && (p != ES_DATA || d->need_dx));
     missing[p] = asked && !known(c, key, d->max_n);
@@ -202,7 +206,7 @@ static es_status known_before(es_backend *b, es_onednn_choices *c) {
   es_status st = ES_OK;
   for (int i = 0; i < n; i++) {
     struct {
-      char key[80], algo[32];
+      char key[ES_ONEDNN_KEY], algo[32];
       int images;
     } row = {{0}, {0}, 0};
     if (comm->rank == 0) {

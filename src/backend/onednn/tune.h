@@ -17,13 +17,19 @@ es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n);
 /** A linear layer as a 1x1 convolution on a map of one pixel; convolutions unchanged. */
 es_op_desc es_onednn_as_conv(const es_op_desc *d);
 
-/** The algorithm chosen for a pass; by fixed rules where nothing was timed. */
+/** The algorithm chosen for a pass; by fixed rules where nothing was timed.
+ *  @param timed  was it? Then it has been checked (conv_verify.h) */
 const es_conv_algo_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
-                                         es_pass pass);
+                                         es_pass pass, bool *timed);
+
+/** "type, threads, shape, pass": key[ES_ONEDNN_KEY]. */
+enum { ES_ONEDNN_KEY = 80 };
+void es_onednn_key(const es_backend *b, const es_op_desc *d, es_pass pass, char *key);
+
 /** A row of what is known. */
 typedef struct es_onednn_choice_row {
-  char key[80]; /**< type, threads, shape and pass */
-  int n;        /**< images */
+  char key[ES_ONEDNN_KEY]; /**< type, threads, shape and pass */
+  int n;                   /**< images */
   const es_conv_algo_ops *algo;
 } es_onednn_choice_row;
 struct es_onednn_choices {
