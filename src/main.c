@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "eigenstep/blas_memory.h"
 #include "eigenstep/command.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
@@ -124,6 +125,7 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   }
   es_section *section = NULL;
   size_t sections = 0;
+  es_status st;
   ES_TRY(es_comm_agree(comm, es_command_sections(&section, &sections)));
   const es_job job = {.comm = comm,
                       .argc = argc,
@@ -131,7 +133,9 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
                       .envp = environ,
                       .section = section,
                       .sections = sections};
-  const es_status st = command->run(&job, argc - o.used - 1, argv + o.used + 1);
+  ES_TRY_GOTO(es_comm_agree(comm, es_blas_memory_reserve()), done);
+  st = command->run(&job, argc - o.used - 1, argv + o.used + 1);
+done:
   es_free(&section);
   return st;
 }

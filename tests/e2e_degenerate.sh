@@ -37,6 +37,12 @@ for loss in simclr corinfomax wmse; do
 done
 refuse 1 "backend.threads: got 2000, expected at most 1024" train - $small \
   backend.threads=2000 backend.name=onednn
+# address space that the BLAS library cannot get: a sentence, not a loop without an end
+for limit in 300000 480000 530000; do
+  (ulimit -v $limit; exec timeout -k 5 60 "$EIGENSTEP" train - $small output.dir=short$limit) \
+    > log 2>&1
+  [ $? -lt 124 ] || { cat log; fail "ulimit -v $limit: did not end"; }
+done
 accept 1 at_rest train - $small optim.lr=0
 grep -q "optim.lr: got 0" at_rest.txt || fail "lr 0: no warning"
 accept 1 narrow views - data.size=32 augment.crop.size=8 augment.crop.ratio="0.01, 0.01" \

@@ -38,6 +38,10 @@ size_t es_mem_rss_peak(void);
 /** Resident set size now (/proc/self/statm; 0 where there is none). */
 size_t es_mem_rss_now(void);
 
+/** Not collective. Could so many bytes be mapped now? For what libraries allocate without
+ *  looking at the result. @return ES_OK, ES_ENOMEM (names `what`) */
+es_status es_mem_check(size_t bytes, const char *what);
+
 /** Bytes that the node can still give (MemAvailable in /proc/meminfo); 0 where that is
  *  not known. */
 double es_mem_available(void);

@@ -4,7 +4,7 @@
  *  Each block is preceded by a header in its own cache line. Memory comes from calloc:
  *  large blocks are untouched zero pages, so a page is placed on the NUMA node of the
  *  thread that first writes it, and the resident size is the size in use. */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #include "eigenstep/mem.h"
 
 #include <stdatomic.h>
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -110,6 +111,16 @@ size_t es_mem_rss_now(void) {
   const bool known = fscanf(f, "%lu %lu", &size, &resident) == 2;
   fclose(f);
   return known ? resident * (size_t) sysconf(_SC_PAGESIZE) : 0;
+}
+
+es_status es_mem_check(size_t bytes, const char *what) {
+  void *const at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ES_CHECK(at != MAP_FAILED, ES_ENOMEM,
+           "out of memory: cannot map %zu bytes of address space for %s; raise the limit "
+           "(ulimit -v)",
+           bytes, what);
+  munmap(at, bytes);
+  return ES_OK;
 }
 
 double es_mem_available(void) {

@@ -5,6 +5,7 @@
 
 #include <cblas.h>
 #include "blas.h"
+#include "eigenstep/blas_memory.h"
 #include "eigenstep/mem.h"
 
 enum { HEADER = 64 }; /* before each allocation: its size, and the alignment is kept */
@@ -87,7 +88,8 @@ es_op_needs es_blas_needs(const es_op_desc *d) {
   };
 }
 
-void es_blas_set_threads(const es_backend *b) {
+es_status es_blas_set_threads(const es_backend *b) {
+  if (b->threads > 1) ES_TRY(es_blas_memory_check(b->threads - 1));
 #ifdef HAVE_OPENBLAS_SET_NUM_THREADS
   openblas_set_num_threads(b->threads);
 #else
@@ -97,14 +99,15 @@ void es_blas_set_threads(const es_backend *b) {
         "separately",
         b->threads);
 #endif
+  return ES_OK;
 }
 
 static es_status open_blas(es_backend *b, const es_comm *comm) {
   (void) comm;
   es_blas *s = NULL;
+  ES_TRY(es_blas_set_threads(b));
   ES_TRY(ES_NEW(1, &s));
   b->impl = s;
-  es_blas_set_threads(b);
   return ES_OK;
 }
 

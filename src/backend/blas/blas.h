@@ -30,8 +30,9 @@ es_status es_blas_op_new(es_backend *b, const es_op_desc *d, size_t size, size_t
                          es_op **op);
 /** Is a->n within what was planned? */
 es_status es_blas_check(const es_op *op, const es_op_args *a);
-/** Give the BLAS library the backend's number of threads. */
-void es_blas_set_threads(const es_backend *b);
+/** Give the BLAS library the backend's number of threads.
+ *  @return ES_OK, ES_ENOMEM (no address space for their buffers) */
+es_status es_blas_set_threads(const es_backend *b);
 /** For messages. */
 const char *es_blas_name(const es_op *op);
 /** Pixels of one image. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file conv_algo.c  What the algorithms for convolutions share. */
 #include "conv_algo.h"
+#include "eigenstep/mem.h"
+
+/* More than a primitive takes: the library does not look whether it got its memory. */
+#define GENERATED ((size_t) 16 << 20)
 
 es_prim_engine *es_conv_algo_engine(const es_backend *b) {
   return ((const es_onednn *) b->impl)->engine;
@@ -10,6 +14,7 @@ es_status es_conv_algo_create(const es_conv_algo_ops *ops, es_backend *b,
                               const es_op_desc *d, es_pass pass, int n,
                               es_conv_algo **w) {
   void *p = NULL;
+  ES_TRY(es_mem_check(GENERATED, "code that oneDNN generates"));
   ES_TRY(es_blas_alloc(b, ops->size, "an algorithm for a convolution", &p));
   es_conv_algo *made = p;
   *made = (es_conv_algo){.ops = ops, .backend = b, .desc = *d, .pass = pass, .n = n};

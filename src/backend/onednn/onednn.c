@@ -13,6 +13,7 @@
 static es_status open_onednn(es_backend *b, const es_comm *comm) {
   (void) comm;
   es_onednn *s = NULL;
+  ES_TRY(es_blas_set_threads(b)); /* losses and spectra use it */
   ES_TRY(ES_NEW(1, &s));
   const es_status st = es_prim_engine_create(&s->engine);
   if (st != ES_OK) {
@@ -22,7 +23,6 @@ static es_status open_onednn(es_backend *b, const es_comm *comm) {
   char name[96];
   es_prim_engine_name(name, sizeof name);
   b->impl = s;
-  es_blas_set_threads(b); /* losses and spectra use it */
 #ifdef _OPENMP
   omp_set_num_threads(b->threads); /* the library takes what OpenMP has */
 #endif
