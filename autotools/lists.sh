@@ -21,7 +21,7 @@ names() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "tests/$1.list"; }
   for n in 1 2 3 4; do names par | sed "s|.*|tests/&.n$n|" | append par_runs; done
   names sh | sed 's|.*|tests/&.sh|' | append sh_tests
   { find src include tests -name README.md
-    find tests -maxdepth 1 -regextype posix-extended -regex '.*\.(h|list|py|sh)'
+    find tests tests/fuzz -maxdepth 1 -regextype posix-extended -regex '.*\.(h|list|py|sh)'
     find inputs jobs postprocess tests/data tests/slurm -type f ! -path 'inputs/data/*/*' \
          ! -name '*.pyc' ! -name '*.tar.gz' ! -name '*.part' ! -name '.*'
   } | append EXTRA_DIST
