@@ -34,6 +34,7 @@ eigenstep() { # the program of the table, with small sizes behind what is given
     bench) launch 1 "$@" $tiny bench.repeats=1 ;;
     resume) launch 1 "$@" run.steps=12 ;;
     linear) launch 1 "$@" linear.sample=60 linear.dim=3 ;;
+    sweep) launch 2 "$@" linear.sample=60 linear.lr=3e-4 linear.alpha=1e-5 ;;
     kernel) launch 1 "$@" kernel.sample=60 kernel.dim=3 kernel.held_out=20 ;;
     *) launch 1 "$@" ;;
   esac
@@ -55,7 +56,8 @@ while read -r line <&3; do
   eval "$line" > log 2>&1 || { cat log; fail "$line"; }
 done 3< commands
 for file in out-first/figure.png out-first/report.html report.html figure.png v.h5 v.png \
-            FILE.safetensors out-linear-deadleaves/theory.png out-z/trajectory.h5; do
+            FILE.safetensors out-linear-deadleaves/theory.png out-z/trajectory.h5 \
+            out-sweep-linear/sweep-collapse.png; do
   [ -s $file ] || fail "no $file"
 done
 
