@@ -13,8 +13,6 @@ ln -s "$srcdir/inputs" "$srcdir/postprocess" .
 
 # What the placeholders of the table stand for.
 printf '[run]\nsteps = 10\n' > RUN.ini
-printf '[sweep]\nbase = -\ncommand = linear\nlinear.alpha = 1e-6, 1e-4
-[linear]\nsample = 60\ndim = 3\n' > SWEEP.ini
 mkdir FOLDER
 for i in $(seq 64); do cp "$srcdir/tests/data/tiny.jpg" FOLDER/$i.jpg; done
 "$python" - << 'EOF' || fail "cannot make the data"
