@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "eigenstep/blas_memory.h"
 #include "eigenstep/command.h"
 #include "eigenstep/mem.h"
@@ -103,6 +104,16 @@ static es_status check_launch(const es_comm *comm) {
   return ES_OK;
 }
 
+/* Has stdout been left alone by a launcher? Open MPI gives ranks a terminal of their own,
+ * whatever mpirun's output is. */
+static bool owns_terminal(void) {
+  static const char *const launched[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                         "SLURM_PROCID"};
+  for (size_t i = 0; i < sizeof launched / sizeof launched[0]; i++)
+    if (getenv(launched[i]) != NULL) return false;
+  return isatty(STDOUT_FILENO) != 0;
+}
+
 static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   options o = {0};
   const es_command_ops *command = NULL;
@@ -145,10 +156,12 @@ int main(int argc, char **argv) {
   int provided = 0;
   signal(SIGXFSZ, SIG_IGN); /* a file past its size limit: an error, not a death */
   signal(SIGPIPE, SIG_IGN); /* nobody reads the output any more: log.txt has it all */
+  const bool terminal = owns_terminal(); /* before MPI_Init sets variables of its own */
   /* Open MPI 4.1: shared file pointers, which HDF5 does without, smash the stack where a
    * file's path is longer than 244 characters. */
   setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+  es_log_terminal(terminal);
   es_status s = es_comm_create(MPI_COMM_WORLD, &comm);
   if (s == ES_OK) s = es_comm_agree(comm, dispatch(comm, argc, argv));
   es_comm_destroy(&comm);

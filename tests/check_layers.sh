@@ -9,7 +9,8 @@ bad=0
 # Layers, lowest first. {data nn} and {spectrum theory} do not see each other, nor do
 # predict and solved. A public header belongs to the folder of the line that names it.
 layers='
-0 base       blas_memory cadence clock log mem param registry rng status version visit
+0 base       blas_memory cadence clock log mem param progress registry rng status version
+0 base       visit
 1 par        comm grid partition phases reduction row_layout shared stop tree
 2 io         array_file file_kind ckpt collective_error h5 h5_input path
 2 io         provenance safetensors table traj traj_read

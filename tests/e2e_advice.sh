@@ -4,6 +4,7 @@
 # probe that cannot show the staircase; optim.lr = auto, stored for a resumed run.
 set -u
 . "$srcdir/tests/e2e.sh"
+need_python h5py
 set="encoder.name=linear encoder.hidden=none data.size=8 data.count=400
      augment.crop.size=8 projector.widths=4 batch.pairs=64 loss.barlow.center=true
      spectrum.every=10 spectrum.probe=128 init.scale_last=0.01 backend.name=blas"
@@ -64,4 +65,17 @@ says 'predicted transitions within the run: [1-9]'
 launch 1 kernel - $small kernel.sample=50 kernel.held_out=10 kernel.steps=2 kernel.lr=9 \
   output.dir="$work/k" > "$work/log" 2>&1
 says 'kernel.lr = 9 is above the stability limit .*take kernel.lr='
+
+# keys of another command, and the two keys that add up
+launch 1 kernel - $small kernel.sample=20 kernel.held_out=4 kernel.steps=2 linear.dim=3 \
+  output.dir="$work/u" > "$work/log" 2>&1 || fail "kernel with a key of linear"
+says 'warning: linear.dim has no effect here: nothing in this command reads it'
+printf '[kernel]\nsample = 20\nheld_out = 4\nsteps = 2\n[linear]\ndim = 3\n' > "$work/in.ini"
+launch 1 kernel "$work/in.ini" $small output.dir="$work/w" > "$work/log" 2>&1
+says '1 parameter of the file has no effect here: see unused.txt'
+"$python" -c "import h5py, sys
+h5py.File(sys.argv[1], 'w')['x'] = [[1.0, 2.0]] * 9" "$work/nine.h5"
+launch 1 kernel - data.name=hdf5 data.path="$work/nine.h5" augment.list=none \
+  kernel.sample=8 kernel.held_out=2 output.dir="$work/n" > "$work/log" 2>&1
+says 'kernel.sample . kernel.held_out: got 10 pairs in all, expected at most the 9 records'
 finish

@@ -11,11 +11,12 @@ typedef struct es_pairs_source {
   es_data_params data;
   es_augment_steps augment; /**< owned */
   uint64_t seed;            /**< of the order of records, of views and generated data */
+  const char *keys;         /**< what asks for pairs, for messages: "linear.sample" */
 } es_pairs_source;
 
 /** Sections [data] and [augment], and run.seed. Defaults of cfg become those of the
  *  reference experiment: augment.list = crop, augment.crop.mode = fixed,
- *  augment.crop.size = 20 pixels.
+ *  augment.crop.size = 20 pixels. The caller sets s->keys.
  *  @return ES_OK; ES_ECONFIG, ES_ENOMEM: there is nothing to free */
 es_status es_pairs_source_read(es_config *cfg, es_pairs_source *s);
 void es_pairs_source_free(es_pairs_source *s);

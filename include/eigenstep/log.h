@@ -48,6 +48,16 @@ typedef struct es_log_scope {
 es_log_scope es_log_enter(int rank);
 void es_log_leave(es_log_scope before);
 
+/** Does this process print information to its terminal? */
+bool es_log_shows_progress(void);
+/** Is stdout a terminal whose last line may be rewritten? false before es_log_terminal:
+ *  under a launcher a process may have a terminal that leads to a file. */
+bool es_log_is_terminal(void);
+void es_log_terminal(bool yes);
+/** Show a line on the terminal until the next one of any kind takes its place, not in the
+ *  log file; NULL removes it. */
+void es_log_transient(const char *text);
+
 /** Suppress (true) or restore (false) the errors of the calling thread: for work done in
  *  advance, such as prefetching, that is repeated with errors enabled when its result is
  *  needed. */

@@ -153,6 +153,11 @@ void es_config_unused(const es_config *cfg,
                       void (*visit)(void *ctx, const char *key, const char *value),
                       void *ctx);
 
+/** Warn of the keys of overrides that es_config_get has not read, by name, and of the
+ *  number of others in files.
+ *  @param where  the file that lists them all */
+void es_config_warn_unused(const es_config *cfg, const char *where);
+
 /** Call visit for each key of the sections with its effective value: for provenance. */
 void es_config_each(const es_config *cfg, const es_section *sections, size_t n,
                     void (*visit)(void *ctx, const char *key, const char *value),

@@ -27,6 +27,8 @@ static struct {
   char last_error[TEXT_SIZE];
   char deferred[TEXT_SIZE], deferred_where[128]; /* see es_log_deferred */
   bool deferred_printed;
+  bool terminal;
+  bool transient; /* the cursor is on a line of es_log_transient */
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = ES_LOG_INFO};
 
 static _Thread_local bool muted; /**< see es_log_mute */
@@ -83,6 +85,11 @@ static void format(char *text, const char *fmt, va_list args) {
 
 /** Write the line with one fwrite and flush, so that the log can be followed. */
 static void put_line(FILE *out, const char *line) {
+  if (state.transient && out != state.file) {
+    fputs("\r\033[K", stdout);
+    fflush(stdout);
+    state.transient = false;
+  }
   fwrite(line, 1, strlen(line), out);
   fflush(out);
 }
@@ -179,6 +186,26 @@ void es_print_terminal(const char *fmt, ...) {
   memcpy(text + strlen(text), "\n", 2);
   pthread_mutex_lock(&state.lock);
   put_line(stdout, text);
+  pthread_mutex_unlock(&state.lock);
+}
+
+bool es_log_shows_progress(void) {
+  return is_printed(ES_LOG_INFO) && state.rank == 0 && !state.quiet;
+}
+
+bool es_log_is_terminal(void) {
+  return state.terminal;
+}
+
+void es_log_terminal(bool yes) {
+  state.terminal = yes;
+}
+
+void es_log_transient(const char *text) {
+  pthread_mutex_lock(&state.lock);
+  if (text != NULL || state.transient) printf("\r%.100s\033[K", text != NULL ? text : "");
+  fflush(stdout);
+  state.transient = text != NULL;
   pthread_mutex_unlock(&state.lock);
 }
 

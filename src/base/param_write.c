@@ -88,6 +88,28 @@ void es_config_unused(const es_config *cfg,
     if (!cfg->given[i].used) visit(ctx, cfg->given[i].key, cfg->given[i].value);
 }
 
+void es_config_warn_unused(const es_config *cfg, const char *where) {
+  char text[600] = "";
+  size_t used = 0;
+  int named = 0, others = 0;
+  for (size_t i = 0; i < cfg->n; i++) {
+    const es_given *const g = &cfg->given[i];
+    if (g->used) continue;
+    const bool named_here = g->source == 0 && used < sizeof text;
+    if (named_here)
+      used += (size_t) snprintf(text + used, sizeof text - used, "%s%s",
+                                named > 0 ? ", " : "", g->key);
+    named += g->source == 0;
+    others += g->source != 0;
+  }
+  if (named > 0)
+    es_warn("%s %s no effect here: nothing in this command reads %s", text,
+            named > 1 ? "have" : "has", named > 1 ? "them" : "it");
+  if (others > 0)
+    es_info("%d parameter%s of the file %s no effect here: see %s", others,
+            others > 1 ? "s" : "", others > 1 ? "have" : "has", where);
+}
+
 void es_config_each(const es_config *cfg, const es_section *sections, size_t n,
                     void (*visit)(void *ctx, const char *key, const char *value),
                     void *ctx) {

@@ -7,6 +7,7 @@
 #include "eigenstep/embedding_file.h"
 #include "eigenstep/folder_name.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/run_folder.h"
 #include "eigenstep/settings.h"
 #include "spectrum_print.h"
@@ -49,7 +50,10 @@ static es_status analyse(const es_job *job, const es_spectrum_params *par,
   es_status st;
   ES_TRY_GOTO(es_grid_create(job->comm, 0, &grid), done);
   ES_TRY_GOTO(es_snapshot_create(grid, o->traj, par, &opt, &snap), done);
-  ES_TRY_GOTO(es_snapshot_take(snap, 0, 0, &e), done);
+  es_progress_begin("spectrum and metrics of embeddings %d wide", r->dim);
+  st = es_snapshot_take(snap, 0, 0, &e);
+  es_progress_end();
+  ES_TRY_GOTO(st, done);
   es_spectrum_print(snap, r);
 done:
   es_snapshot_destroy(&snap);
@@ -77,7 +81,9 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
   ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof output, &output));
   ES_TRY(es_config_get(cfg, "spectrum", es_spectrum_table, NULL, sizeof par, &par));
   ES_TRY(es_run_folder_check(job, output.dir));
+  es_progress_begin("reading %s", address);
   es_status st = es_embedding_read(job->comm, address, (int) par.views, &r);
+  es_progress_end();
   const es_snapshot_options opt = options(&r);
   if (st == ES_OK) st = choose_matrices(cfg, &r, &par);
   if (st == ES_OK) st = es_snapshot_check(&par, &opt);

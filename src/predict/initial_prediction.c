@@ -11,6 +11,7 @@
 #include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/mode_start.h"
+#include "eigenstep/progress.h"
 #include "initial_prediction_private.h"
 
 enum { WIDEST = 4096 };
@@ -161,13 +162,19 @@ es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settin
   }
   if (f->why != NULL) return ES_OK;
   ES_TRY_GOTO(prepare(c, p, f, &w), done);
-  ES_TRY_GOTO(read_rows(s, p, p->model.features, &x), done);
+  es_progress_begin("initial prediction: features of %lld pairs",
+                    (long long) p->probe.pairs);
+  st = read_rows(s, p, p->model.features, &x);
+  es_progress_end();
+  ES_TRY_GOTO(st, done);
   f->width = x.m;
   es_log_mute(true); /* it is no part of training: what fails here is no error of that */
+  es_progress_begin("initial prediction: eigenvalues of features %d wide", x.m);
   if (solved)
     st = solve_flow(g, p, &x, w, f);
   else
     st = solve_growth(g, p->loss, &setup, length, &x, f);
+  es_progress_end();
   es_log_mute(false);
   if (st == ES_EMATH || st == ES_ENOMEM) {
     f->modes = 0;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "bn_rows.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 
 es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
                                    es_assembly *p) {
@@ -40,8 +41,12 @@ static es_status build_net(const es_comm *c, const es_settings *s, es_assembly *
   if (s->batch.sync_bn) o.sync = c;
   o.precision = p->model.precision;
   const es_model_desc m = es_settings_model(s, p->input.view);
-  ES_TRY(es_comm_agree(
-      c, es_model_build(p->model.backend, &o, &m, &p->model.net, &p->model.features)));
+  es_progress_begin("building %s for batches of up to %d images", s->encoder.name,
+                    o.max_n);
+  const es_status st =
+      es_model_build(p->model.backend, &o, &m, &p->model.net, &p->model.features);
+  es_progress_end();
+  ES_TRY(es_comm_agree(c, st));
   return build_eval_net(c, s, o, p);
 }
 

@@ -3,6 +3,7 @@
 #include "assembly_private.h"
 
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/stratify.h"
 
 /* Views of the probe belong to no epoch of training. */
@@ -35,7 +36,9 @@ static void warn_of_limit(const es_settings *s, const es_dataset *ds) {
 es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assembly *p) {
   const uint64_t seed = (uint64_t) s->run.seed;
   es_assembly_input *const in = &p->input;
+  es_progress_begin("opening data.name = %s", s->data.name);
   ES_TRY(es_dataset_open(c, &s->data, NULL, seed, &in->data));
+  es_progress_end();
   warn_of_limit(s, in->data);
   ES_TRY(es_dataset_open_held_out(c, &s->data, in->data, seed, &in->held_out));
   ES_TRY(es_comm_agree(

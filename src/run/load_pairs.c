@@ -3,6 +3,7 @@
 #include "eigenstep/load_pairs.h"
 
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/run_loop.h"
 #include "eigenstep/selected.h"
 
@@ -45,10 +46,12 @@ static es_status load(const es_comm *c, const es_dataset *ds, const es_augment *
                       es_shape view, const es_loader_options *o, es_pairs *p) {
   es_loader *l = NULL;
   es_batch *b = NULL;
+  es_progress_begin("loading %lld pairs of views", (long long) p->total);
   ES_TRY(es_loader_create(c, ds, a, view, o, &l));
   es_status st = es_comm_agree(c, es_loader_get(l, 0, &b));
   if (st == ES_OK) st = es_comm_agree(c, copy_share(c, ds, b, p));
   es_loader_destroy(&l);
+  es_progress_end();
   return st;
 }
 
@@ -58,11 +61,15 @@ es_status es_pairs_load(const es_comm *c, const es_pairs_source *s, int64_t n,
   es_augment *a = NULL;
   es_pairs p = {.total = n};
   es_status st;
-  ES_TRY_GOTO(es_dataset_open(c, &s->data, NULL, s->seed, &ds), done);
+  es_progress_begin("opening data.name = %s", s->data.name);
+  st = es_dataset_open(c, &s->data, NULL, s->seed, &ds);
+  es_progress_end();
+  ES_TRY_GOTO(st, done);
   if (n > ds->size && !ds->endless) {
     if (c->rank == 0)
-      es_error("sample: got %lld pairs, expected at most the %lld records of '%s'",
-               (long long) n, (long long) ds->size, s->data.name);
+      es_error("%s: got %lld pairs in all, expected at most the %lld records of data set "
+               "'%s'",
+               s->keys, (long long) n, (long long) ds->size, s->data.name);
     st = ES_ECONFIG;
     goto done;
   }

@@ -115,6 +115,7 @@ static es_status write_texts(const es_config *cfg, const es_run_folder *o) {
   ES_TRY(close_text(f, "build.txt"));
   snprintf(path, sizeof path, "%s/log.txt", o->dir);
   ES_CHECK(es_log_file(path), ES_EIO, "cannot create '%s': %s", path, strerror(errno));
+  if (!o->resumed) es_config_warn_unused(cfg, "unused.txt");
   return ES_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "eigenstep/h5.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 
 typedef es_views_params par;
 const es_param es_views_table[] = {
@@ -129,6 +130,7 @@ static es_status write_all(const es_comm *c, es_h5 *f, rows *r) {
   for (int64_t i = 0; i < most; i += BLOCK) {
     const int64_t left = n > i ? n - i : 0;
     ES_TRY(write_rows(c, f, r, first + (i < n ? i : n), left < BLOCK ? left : BLOCK));
+    es_progress_at((double) i, (double) most);
   }
   return ES_OK;
 }
@@ -154,7 +156,9 @@ es_status es_views_file_write(const es_job *job, const es_config *cfg,
     st = es_provenance_h5(f, job, cfg);
     if (st == ES_OK) st = declare(f, &r);
     if (st == ES_OK) st = name_classes(job->comm, f, p);
+    es_progress_begin("writing %lld pairs of views", (long long) v->count);
     if (st == ES_OK) st = write_all(job->comm, f, &r);
+    es_progress_end();
     const es_status closed = es_h5_close(&f);
     if (st == ES_OK) st = closed;
     if (st != ES_OK && job->comm->rank == 0) remove(v->file);

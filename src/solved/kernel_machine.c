@@ -9,6 +9,7 @@
 #include "eigenstep/clock.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/load_pairs.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/run_folder.h"
 #include "eigenstep/settings.h"
 #include "kernel_end.h"
@@ -166,7 +167,8 @@ static es_status descend(kernel_run *j, es_descent *o) {
 static es_status simulate(kernel_run *j, const es_run_folder *out) {
   es_machine *m = &j->m;
   es_record *record = NULL;
-  ES_TRY(es_record_create(m->comm, out->traj, j->flow, out->dir, &record));
+  ES_TRY(es_record_create(m->comm, out->traj, j->flow, out->dir,
+                          j->plan.at[j->plan.n - 1], &record));
   es_descent o = {.comm = m->comm,
                   .d = (int) m->par.dim,
                   .lr = m->lr,
@@ -178,14 +180,18 @@ static es_status simulate(kernel_run *j, const es_run_folder *out) {
                                .record = es_record_see,
                                .ctx = record}};
   const double began = es_now();
-  es_status st = descend(j, &o);
+  es_progress_begin("simulation to t = %.4g", es_theory_end(&j->plan));
+  const es_status st = descend(j, &o);
+  es_progress_end();
   ES_TRY(es_theory_finish(&j->plan, &o, st, es_now() - began, &record));
   const double end = j->plan.at[j->plan.n - 1];
   const es_machine_end at = {.time = j->flow->opt.lr > 0 ? end * m->lr : end,
                              .flow = j->flow,
                              .w = j->w,
                              .f = j->f};
+  es_progress_begin("comparing embeddings with the solution");
   ES_TRY(es_machine_compare(m, &at, out->traj));
+  es_progress_end();
   if (m->par.widths.n == 0) return ES_OK;
   return es_kernel_networks(m, (int64_t) end, out->traj);
 }
@@ -211,10 +217,11 @@ static es_status read_settings(es_config *cfg, es_kernel_params *values, setting
   return es_pairs_source_read(cfg, &s->source);
 }
 
-static es_status load(kernel_run *j, const settings *s) {
+static es_status load(kernel_run *j, settings *s) {
   es_machine *m = &j->m;
   const int64_t total = m->par.sample + m->par.held_out;
   m->seed = s->source.seed;
+  s->source.keys = "kernel.sample + kernel.held_out";
   ES_TRY(es_pairs_load(m->comm, &s->source, total, &m->pairs, &m->view));
   ES_TRY(es_kernel_create(&s->kernel, m->comm, &m->pairs, m->par.sample, &m->kernel));
   return check_widths(m);

@@ -10,6 +10,7 @@
 #include "eigenstep/clock.h"
 #include "eigenstep/compare.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "kernel_network.h"
 #include "schedule.h"
 
@@ -57,6 +58,7 @@ static es_status train(es_network *q, int64_t steps, es_crossings *crossings, do
   for (int64_t s = 0; s < steps; s++) {
     ES_TRY(es_comm_agree(q->m->comm, es_train_step(q->train, &q->set[ES_SET_TRAIN].batch,
                                                    q->optim->par.lr, &r)));
+    es_progress_at((double) s, (double) steps);
     correlate(q, c);
     ES_TRY(es_crossings_update(crossings, (double) s, c));
   }
@@ -201,7 +203,9 @@ static es_status run_all(es_network *q, int64_t steps, double *rows) {
       row[0] = par->widths.v[w];
       row[1] = (double) seed;
       es_status st = es_network_make(q, (int) row[0], seed);
+      es_progress_begin("network of width %.0f, seed %lld", row[0], (long long) seed);
       if (st == ES_OK) st = measure(q, steps, row + 2);
+      es_progress_end();
       es_network_drop(q);
       ES_TRY(st);
     }

@@ -21,6 +21,7 @@
 #include "eigenstep/linear.h"
 #include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/rng.h"
 #include "eigenstep/run_folder.h"
 
@@ -244,6 +245,7 @@ static es_status descend(growth *s, es_traj *t) {
       return es_comm_agree(s->comm, ES_EMATH);
     }
     ES_TRY(record(s, t, step));
+    es_progress_at((double) step, (double) s->steps);
     for (size_t i = 0; step < s->steps && i < all; i++) s->w[i] -= s->lr * s->dw[i];
   }
   return ES_OK;
@@ -340,7 +342,9 @@ es_status es_linear_growth_run(const es_job *job, es_config *cfg,
   if (st == ES_OK) st = es_run_folder_open(job, cfg, o->dir, &folder);
   if (st == ES_OK) {
     st = declare(&s, folder.traj);
+    es_progress_begin("simulation of %lld steps", (long long) s.steps);
     if (st == ES_OK) st = descend(&s, folder.traj);
+    es_progress_end();
     if (st == ES_OK) st = report(&s, folder.traj);
     st = es_run_folder_close(job, &folder, st, s.steps);
   }

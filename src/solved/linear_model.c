@@ -9,6 +9,7 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/precondition.h"
 #include "eigenstep/load_pairs.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/run_folder.h"
 #include "eigenstep/settings.h"
 #include "linear_descent.h"
@@ -70,8 +71,12 @@ static es_status check(const es_linear_params *p) {
 static es_status decompose(linear *l) {
   const double began = es_now();
   ES_TRY(es_grid_create(l->comm, 0, &l->grid));
-  ES_TRY(
-      es_modes_create(l->grid, &l->pairs, (int) l->par.modes, l->par.solver, &l->modes));
+  es_progress_begin("eigenpairs of Gamma, %d x %d, from %lld pairs", l->pairs.m,
+                    l->pairs.m, (long long) l->pairs.total);
+  const es_status st =
+      es_modes_create(l->grid, &l->pairs, (int) l->par.modes, l->par.solver, &l->modes);
+  es_progress_end();
+  ES_TRY(st);
   const es_modes *m = l->modes;
   ES_TRY(es_comm_agree(l->comm, ES_NEW(m->k, &l->gamma)));
   es_theory_gamma(m->k, m->gamma, l->gamma);
@@ -140,7 +145,8 @@ static es_status prepare(linear *l) {
 
 static es_status simulate(linear *l, const es_run_folder *out) {
   es_record *record = NULL;
-  ES_TRY(es_record_create(l->comm, out->traj, l->flow, out->dir, &record));
+  ES_TRY(es_record_create(l->comm, out->traj, l->flow, out->dir,
+                          l->plan.at[l->plan.n - 1], &record));
   es_descent o = {.comm = l->comm,
                   .d = (int) l->par.dim,
                   .m = l->par.method == ES_LINEAR_DIRECT ? l->pairs.m : l->modes->k,
@@ -155,12 +161,14 @@ static es_status simulate(linear *l, const es_run_folder *out) {
                                .ctx = record}};
   const double began = es_now();
   es_status st;
+  es_progress_begin("simulation to t = %.4g", es_theory_end(&l->plan));
   if (l->par.method == ES_LINEAR_GD)
     st = es_descent_modes(&o, l->gamma);
   else if (l->par.method == ES_LINEAR_FLOW)
     st = es_descent_flow(&o, l->gamma, l->par.tol);
   else
     st = es_descent_pairs(&o, &l->pairs, l->par.batch, l->seed);
+  es_progress_end();
   ES_TRY(es_theory_finish(&l->plan, &o, st, es_now() - began, &record));
   const es_linear_end end = {.comm = l->comm,
                              .pairs = &l->pairs,
@@ -288,6 +296,7 @@ static es_status run(const es_job *job, es_config *cfg, linear *l, settings *s) 
   ES_TRY(es_comm_agree(l->comm, read_settings(cfg, &l->par, s)));
   ES_TRY(es_run_folder_check(job, s->output.dir));
   l->seed = s->source.seed;
+  s->source.keys = "linear.sample";
   ES_TRY(es_pairs_load(l->comm, &s->source, l->par.sample, &l->pairs, &l->view));
   if (l->par.center || centres(s, (int) l->par.dim))
     ES_TRY(es_pairs_center(l->comm, &l->pairs));

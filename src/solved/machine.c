@@ -5,16 +5,23 @@
 
 #include "eigenstep/clock.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "schedule.h"
 
 es_status es_machine_decompose(es_machine *m) {
   const double began = es_now();
   const es_points all = {0, m->par.sample}, fresh = {m->par.sample, m->par.held_out};
   ES_TRY(es_grid_create(m->comm, 0, &m->grid));
+  es_progress_begin("kernel matrix of %lld points", 2 * (long long) all.n);
   ES_TRY(es_kernel_matrix(m->kernel, m->grid, &m->pairs, all, all, &m->k));
+  es_progress_end();
+  es_progress_begin("kernel matrix with %lld held-out points", 2 * (long long) fresh.n);
   if (fresh.n > 0)
     ES_TRY(es_kernel_matrix(m->kernel, m->grid, &m->pairs, all, fresh, &m->k_new));
+  es_progress_end();
+  es_progress_begin("eigenpairs of the kernel matrix, %d x %d", m->k->m, m->k->n);
   ES_TRY(es_kernel_modes_create(m->k, &m->modes));
+  es_progress_end();
   const es_modes *b = &m->modes->basis;
   ES_TRY(es_comm_agree(m->comm, ES_NEW(b->k, &m->gamma)));
   es_theory_gamma(b->k, b->gamma, m->gamma);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/table.h"
 
 enum { FLUSH = 250, LINE = 10, COLUMNS = 7 }; /* rows between flushes, between lines */
@@ -20,6 +21,7 @@ struct es_record {
   double *time;                      /* [rows] recorded so far */
   double *values, *predicted, *work; /* [d + 1] eigenvalues and trace; [d + 1] */
   double *seen;                      /* [capacity, d] eigenvalues */
+  double end;                        /* of the run, in units of `at` */
   double last_loss, between;
 };
 
@@ -49,12 +51,12 @@ static es_status open_table(es_record *r, const char *dir) {
 }
 
 es_status es_record_create(const es_comm *c, es_traj *t, const es_flow *flow,
-                           const char *dir, es_record **out) {
+                           const char *dir, double end, es_record **out) {
   const size_t d = (size_t) flow->d;
   es_record *r = NULL;
   es_status st = ES_NEW(1, &r);
   if (st == ES_OK) {
-    *r = (es_record){.comm = c, .traj = t, .flow = flow};
+    *r = (es_record){.comm = c, .traj = t, .flow = flow, .end = end};
     st = ES_NEW(d + 1, &r->values);
     if (st == ES_OK) st = ES_NEW(d + 1, &r->predicted);
     if (st == ES_OK) st = ES_NEW(d * d + 3 * d, &r->work);
@@ -136,6 +138,7 @@ es_status es_record_see(void *record, double at, const double *c) {
   const bool steps = f->opt.lr > 0;
   const double time = steps ? at * f->opt.lr : at;
   const int64_t step = steps ? (int64_t) at : r->rows;
+  es_progress_at(at, r->end);
   es_status st = grow(r);
   if (st == ES_OK) st = es_dense_eigenvalues(d, c, r->work, r->values);
   ES_TRY(es_comm_agree(r->comm, st));

@@ -25,9 +25,10 @@ typedef struct es_record_summary {
 
 /** Collective. Declare the groups. All borrowed.
  *  @param flow  the prediction; if its opt.lr > 0, times are given in steps
- *  @param dir   folder of timesteps.txt */
+ *  @param dir   folder of timesteps.txt
+ *  @param end   last of the `at` of es_record_see, for es_progress_at */
 es_status es_record_create(const es_comm *c, es_traj *t, const es_flow *flow,
-                           const char *dir, es_record **r);
+                           const char *dir, double end, es_record **r);
 void es_record_destroy(es_record **r);
 
 /** Collective. Record one time: for es_descent_observer.record, ctx = es_record. */

@@ -107,15 +107,19 @@ es_status es_theory_moments(es_schedule *p) {
   return ES_OK;
 }
 
+double es_theory_end(const es_schedule *p) {
+  return p->at[p->n - 1] * (p->flow->opt.lr > 0 ? p->lr : 1);
+}
+
 /* Which transitions a run of a given length contains. */
-static void announce_transitions(const es_schedule *p, double end) {
+static void announce_transitions(const es_schedule *p) {
   const es_flow *const f = p->flow;
-  const double unit = f->opt.lr > 0 ? p->lr : 1;
+  const double end = es_theory_end(p);
   double first = INFINITY;
   int within = 0;
   for (int j = 0; j < f->modes; j++) {
     first = fmin(first, f->tau[j]);
-    within += f->tau[j] <= end * unit;
+    within += f->tau[j] <= end;
   }
   if ((p->steps == 0 && p->times->n == 0) || !isfinite(first)) return;
   if (within > 0)
@@ -125,7 +129,7 @@ static void announce_transitions(const es_schedule *p, double end) {
     es_warn(
         "no transition is predicted within the run, which ends at t = %.4g: the first "
         "is predicted at t = %.4g; take %s.%s=%.4g or more, or a larger %s.alpha",
-        end * unit, first, p->section, p->times->n > 0 ? "times" : "steps",
+        end, first, p->section, p->times->n > 0 ? "times" : "steps",
         p->times->n > 0 ? 1.25 * first : ceil(1.25 * first / p->lr), p->section);
 }
 
@@ -163,7 +167,7 @@ void es_theory_announce(const es_schedule *p) {
         "has been learned turns into the axis of one output first, so that modes can "
         "be later",
         p->section, f->opt.offdiag);
-  announce_transitions(p, end);
+  announce_transitions(p);
 }
 
 static bool is_stable(const es_schedule *p) {

@@ -56,6 +56,9 @@ es_status es_theory_check_times(const char *section, const es_list *times);
 /** Moments of the run, the last one its end. Not collective. */
 es_status es_theory_moments(es_schedule *p);
 
+/** Effective time at which the run ends, after es_theory_moments. */
+double es_theory_end(const es_schedule *p);
+
 /** Length, missing modes and the plateau to expect, error of the small-start theory,
  *  a rate that must diverge. */
 void es_theory_announce(const es_schedule *p);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "eigenstep/kernel.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 
 /* PIECE: approximate number of values in a broadcast. CLOSE: squared distances below this
    fraction of the squared lengths are recomputed from the difference, because of
@@ -80,7 +81,8 @@ static es_status evaluate(const es_kernel *k, int m, const side *s, es_dmat *a) 
   if (r->count == 0 || c->count == 0) return ES_OK;
   cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, r->count, c->count, m, 1, r->x, m,
               c->x, m, 0, a->a, a->lld);
-  for (int j = 0; j < c->count; j++)
+  for (int j = 0; j < c->count; j++) {
+    es_progress_at(j, c->count);
     for (int i = 0; i < r->count; i++) {
       double *at = &a->a[(size_t) j * (size_t) a->lld + (size_t) i];
       const double xx = r->norm[i], yy = c->norm[j];
@@ -92,6 +94,7 @@ static es_status evaluate(const es_kernel *k, int m, const side *s, es_dmat *a) 
                "kernel %s: got %g for points %d and %d, expected a finite value",
                k->ops->name, *at, es_dmat_row(a, i), es_dmat_col(a, j));
     }
+  }
   return ES_OK;
 }
 

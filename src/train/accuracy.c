@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/registry.h"
 #include "label_index.h"
 
@@ -201,15 +202,20 @@ static es_status read_features(const es_accuracy *a, es_probe_data *data,
 }
 
 es_status es_accuracy_measure(es_accuracy *a, int64_t step, double time) {
+  es_progress_begin("features of %lld records for accuracies at step %lld",
+                    (long long) es_probe_data_records(a->bank_data), (long long) step);
   ES_TRY(read_features(a, a->bank_data, &a->bank));
   ES_TRY(read_features(a, a->test_data, &a->test));
+  es_progress_end();
   const es_label_list bank = {a->bank.label, a->bank.n};
   const es_label_list test = {a->test.label, a->test.n};
   ES_TRY(es_labels_compact(a->comm, a->bank.total, &bank, &test, &a->bank.classes));
   a->test.classes = a->bank.classes;
   for (int k = 0; k < a->which.n; k++) {
+    es_progress_begin("%s at step %lld", a->which.ops[k]->doc, (long long) step);
     ES_TRY(a->which.ops[k]->eval(a->comm, a->which.par[k], &a->bank, &a->test,
                                  &a->value[k]));
+    es_progress_end();
     ES_TRY(es_traj_append(a->traj, a->series[k], step, time, &a->value[k]));
   }
   return ES_OK;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "passes.h"
 
 struct es_probe_data {
@@ -95,6 +96,8 @@ es_status es_probe_data_each(es_probe_data *p, const es_probe_request *r,
     for (int64_t c = 0; c < chunks_of(p) && st == ES_OK; c++) {
       st = read_chunk(p, r, pass, c, view, &rows);
       if (st == ES_OK) st = es_comm_agree(comm, take(ctx, &rows));
+      es_progress_at((double) (pass * chunks_of(p) + c + 1),
+                     (double) (chunks_of(p) * (r->views / p->o.views)));
     }
   es_free(&room);
   return st;

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include "eigenstep/ckpt.h"
+#include "eigenstep/progress.h"
 #include "run_loop_private.h"
 
 typedef struct loop {
@@ -165,7 +166,12 @@ static void fetch_first(loop *l) {
 
 /* Collective. The initial state is measured; a resumed run's state was. */
 static es_status start(loop *l) {
-  if (!es_traj_resumed(l->on.traj)) return snapshot(l);
+  if (!es_traj_resumed(l->on.traj)) {
+    es_progress_begin("snapshot of the start");
+    ES_TRY(snapshot(l));
+    es_progress_end();
+    return ES_OK;
+  }
   ES_TRY(es_run_report_resume(&l->report));
   return es_comm_agree(es_train_comm(l->on.train), es_snapshot_recall(l->on.snapshot));
 }

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file progress.c  The thread that says what takes long (progress.h). It is made for
+ *  the first activity and sleeps while there is none. */
+#include "eigenstep/progress.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "eigenstep/clock.h"
+#include "eigenstep/log.h"
+
+enum { DEPTH = 8, TEXT = 160, LINE = 320 };
+#define QUIET 4.0  /* seconds before an activity is mentioned */
+#define RARE 60.0  /* most seconds between two lines */
+#define LEAST 0.02 /* share of the work from which the rest is estimated */
+
+typedef struct activity {
+  char what[TEXT];
+  double began, due; /* es_now */
+  double done, total;
+  bool told;
+} activity;
+
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool running;
+  int depth;
+  activity stack[DEPTH];
+} state = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+/* "12 s", "3 min" */
+static const char *duration(double seconds, char text[32]) {
+  if (seconds < 120)
+    snprintf(text, 32, "%.0f s", seconds);
+  else if (seconds < 2 * 3600)
+    snprintf(text, 32, "%.0f min", seconds / 60);
+  else
+    snprintf(text, 32, "%.1f h", seconds / 3600);
+  return text;
+}
+
+static void tell(activity *a, double now) {
+  const double spent = now - a->began, share = a->total > 0 ? a->done / a->total : 0;
+  char line[LINE], so_far[32], left[32];
+  duration(spent, so_far);
+  if (share >= LEAST && share <= 1)
+    snprintf(line, sizeof line, "%s: %.0f %% after %s, about %s left", a->what,
+             100 * share, so_far, duration(spent * (1 / share - 1), left));
+  else
+    snprintf(line, sizeof line, "%s: %s so far", a->what, so_far);
+  if (es_log_is_terminal()) {
+    es_log_transient(line);
+    a->due = now + 1;
+  } else {
+    es_info("%s", line);
+    a->due = now + (spent < RARE ? spent : RARE);
+  }
+  a->told = true;
+}
+
+static void *work(void *unused) {
+  pthread_mutex_lock(&state.lock);
+  for (;;) {
+    activity *const a = state.depth > 0 ? &state.stack[state.depth - 1] : NULL;
+    const double now = es_now();
+    if (a == NULL) {
+      pthread_cond_wait(&state.changed, &state.lock);
+    } else if (now >= a->due) {
+      tell(a, now);
+    } else {
+      struct timespec until;
+      clock_gettime(CLOCK_REALTIME, &until);
+      const double at = (double) until.tv_nsec * 1e-9 + a->due - now;
+      until.tv_sec += (time_t) at;
+      until.tv_nsec = (long) (1e9 * (at - (double) (time_t) at));
+      pthread_cond_timedwait(&state.changed, &state.lock, &until);
+    }
+  }
+  return unused;
+}
+
+/* Signals are the main thread's. Without a thread nothing is said. */
+static bool start_thread(void) {
+  pthread_t thread;
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  const bool started = pthread_create(&thread, NULL, work, NULL) == 0;
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  if (started) pthread_detach(thread);
+  return started;
+}
+
+void es_progress_begin(const char *fmt, ...) {
+  va_list args;
+  if (!es_log_shows_progress()) return;
+  pthread_mutex_lock(&state.lock);
+  if (!state.running) state.running = start_thread();
+  if (state.depth < DEPTH) {
+    activity *const a = &state.stack[state.depth];
+    *a = (activity){.began = es_now()};
+    a->due = a->began + (es_log_is_terminal() ? 1 : QUIET);
+    va_start(args, fmt);
+    vsnprintf(a->what, sizeof a->what, fmt, args);
+    va_end(args);
+  }
+  state.depth += state.depth < DEPTH;
+  pthread_cond_signal(&state.changed);
+  pthread_mutex_unlock(&state.lock);
+}
+
+void es_progress_at(double done, double total) {
+  pthread_mutex_lock(&state.lock);
+  if (state.depth > 0) {
+    state.stack[state.depth - 1].done = done;
+    state.stack[state.depth - 1].total = total;
+  }
+  pthread_mutex_unlock(&state.lock);
+}
+
+void es_progress_end(void) {
+  char text[32];
+  pthread_mutex_lock(&state.lock);
+  if (state.depth > 0) {
+    const activity *const a = &state.stack[--state.depth];
+    if (a->told && es_log_is_terminal()) es_log_transient(NULL);
+    if (a->told && !es_log_is_terminal())
+      es_info("%s: done in %s", a->what, duration(es_now() - a->began, text));
+  }
+  pthread_cond_signal(&state.changed);
+  pthread_mutex_unlock(&state.lock);
+}
