@@ -24,7 +24,7 @@ layers='
 7 train      accuracy probe probe_data run_loop step_result train
 8 run        assembly config_load cost embedding_file folder_name label_data
 8 run        load_pairs reopen run_files
-8 run        run_folder selected settings views_file
+8 run        run_folder selected settings views_file watch
 9a predict   initial_prediction
 9b solved    kernel_machine linear_model solved_params
 10 bench     bench
