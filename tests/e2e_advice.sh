@@ -31,6 +31,18 @@ train half optim.lr=auto optim.momentum=0.5 run.steps=0
 awk -v a="$lr" -v b="$(of_ini half)" 'BEGIN { exit !(b / a > 0.49 && b / a < 0.51) }' ||
   fail "auto with momentum 0.5: $(of_ini half), without $lr" # (1 - mu)(1 + mu)/(1 + mu)
 
+# the preset: its defaults, but for what is given; a resumed run keeps them
+launch 1 train - encoder.name=linear encoder.hidden=none data.size=8 data.count=400 \
+  augment.crop.size=8 projector.widths=4 batch.pairs=64 spectrum.probe=128 \
+  backend.name=blas run.preset=theory init.scale_last=0.02 run.steps=4 \
+  output.dir="$work/preset" > "$work/log" 2>&1 || { fail "the preset"; cat "$work/log"; }
+says 'optim.lr = auto: '
+for line in 'preset = theory' 'scale_last = 0.02' 'bias = false' 'center = true' \
+            'every = 0:2:100, 105:5:99999999' 'zero_init_residual = true'; do
+  grep -qxF "$line" "$work/preset/run.ini" || fail "the preset: no '$line'"
+done
+launch 2 resume "$work/preset" run.steps=6 > "$work/log" 2>&1 || fail "resume of a preset"
+
 # too fast, too short, too few pairs
 train fast optim.lr="$(awk -v a="$lr" 'BEGIN { print 4.2 * a }')" run.steps=1
 says "warning: optim.lr = .* is above .*; take optim.lr=$lr, as optim.lr=auto does"

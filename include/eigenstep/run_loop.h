@@ -10,8 +10,11 @@
 #include "eigenstep/stop.h"
 #include "eigenstep/train.h"
 
+enum { ES_PRESET_STANDARD, ES_PRESET_THEORY };
+
 /** Section [run]. */
 typedef struct es_run_params {
+  int preset;
   int64_t steps, seed;
   double walltime; /**< seconds, 0 = no limit */
   int64_t log_every;

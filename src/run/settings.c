@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/tree.h"
+#include "preset.h"
 
 typedef es_output_params out_par;
 const es_param es_output_table[] = {
@@ -170,8 +171,19 @@ static es_status select_variants(es_config *cfg, es_settings *s) {
   return es_select_augment(cfg, s->data.name, &s->selected.augment);
 }
 
+static es_status apply_preset(es_config *cfg) {
+  es_run_params run;
+  es_loss_params loss;
+  const es_loss_ops *ops;
+  ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
+  ES_TRY(es_config_get(cfg, "loss", es_loss_table, NULL, sizeof loss, &loss));
+  ES_TRY(es_loss_find(loss.name, &ops));
+  return es_preset_apply(cfg, &run, ops);
+}
+
 es_status es_settings_read(es_config *cfg, int ranks, es_settings *s) {
   memset(s, 0, sizeof *s);
+  ES_TRY(apply_preset(cfg));
   for (size_t i = 0; i < FIXED; i++) {
     void *at = (char *) s + fixed[i].offset;
     ES_TRY(es_config_get(cfg, fixed[i].name, fixed[i].table, NULL, fixed[i].size, at));
