@@ -124,7 +124,7 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   if (o.help && comm->rank == 0) print_help();
   if (o.version && comm->rank == 0) print_version();
   if (o.help || o.version) return ES_OK;
-  ES_CHECK(o.used < argc, ES_ECONFIG, "got no command; see eigenstep --help");
+  ES_CHECK(o.used < argc, ES_ECONFIG, "no command is given; see eigenstep --help");
   ES_TRY(find_command(argv[o.used], &command));
   if (o.used + 1 < argc && strcmp(argv[o.used + 1], "--help") == 0) {
     if (comm->rank == 0) {

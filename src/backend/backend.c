@@ -98,8 +98,8 @@ static es_status find(const char *name, const es_backend_ops **ops) {
 /** The part of opening in which ranks may differ. */
 static es_status open_here(const es_backend_options *o, const es_comm *comm,
                            es_backend **b) {
-  ES_CHECK(o->threads >= 1, ES_EARG, "got %d threads per rank, expected at least 1",
-           o->threads);
+  ES_CHECK(o->threads >= 1, ES_EARG,
+           "backend.threads: got %d per rank, expected at least 1", o->threads);
   const es_backend_ops *ops = NULL;
   ES_TRY(find(o->name, &ops));
   ES_TRY(es_backend_complete(ops));

@@ -169,7 +169,7 @@ es_status es_config_set(es_config *cfg, const char *assignment) {
   const char *equals = strchr(assignment, '=');
   char text[LINE_SIZE];
   ES_CHECK(strlen(assignment) < sizeof text - ES_KEY_MAX, ES_ECONFIG,
-           "got an override of %zu characters, expected at most %d", strlen(assignment),
+           "override: got %zu characters, expected at most %d", strlen(assignment),
            LINE_SIZE - ES_KEY_MAX - 1);
   snprintf(text, sizeof text, "%s", assignment);
   if (equals != NULL) text[equals - assignment] = '\0';

@@ -73,7 +73,7 @@ es_status es_registry_find(const char *kind, const char *name, const void *const
                            size_t n, const void **found) {
   enum { MAX = 256 };
   const char *names[MAX];
-  ES_CHECK(n <= MAX, ES_EINTERNAL, "got %zu kinds of %s, expected at most %d", n, kind,
+  ES_CHECK(n <= MAX, ES_EINTERNAL, "%s: got %zu kinds, expected at most %d", kind, n,
            MAX);
   for (size_t i = 0; i < n; i++) {
     names[i] = ((const es_variant *) list[i])->name;

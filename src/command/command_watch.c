@@ -5,6 +5,7 @@
 #include "eigenstep/command.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -73,7 +74,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
   const double every = r.every > 0 ? r.every : (es_log_is_terminal() ? REFRESH : LINE);
   for (;;) {
     ES_TRY(show(job->comm, &r, argc, argv, &over));
-    if (r.once || over) return ES_OK;
+    if (r.once || over || ferror(stdout)) return ES_OK; /* or nobody reads any more */
     wait_for(every);
   }
 }

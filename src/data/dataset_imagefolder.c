@@ -190,7 +190,7 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
     es_warn_local("unreadable image '%s/%s' is skipped, the next one taken: %s", f->root,
                   name, why);
   }
-  es_error("got no readable image among %lld", (long long) ds->size);
+  es_error("data.path: got no readable image among %lld", (long long) ds->size);
   return ES_EFORMAT;
 }
 

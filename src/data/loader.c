@@ -235,7 +235,8 @@ static es_status take(es_loader *l, int64_t step) {
 }
 
 es_status es_loader_get(es_loader *l, int64_t step, es_batch **batch) {
-  ES_CHECK(step >= 0, ES_EARG, "got step %lld, expected 0 or more", (long long) step);
+  ES_CHECK(step >= 0, ES_EARG, "loader: got step %lld, expected 0 or more",
+           (long long) step);
   if (!l->threaded) {
     ES_TRY(fill(l, step, &l->batch[0]));
   } else {

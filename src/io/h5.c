@@ -166,7 +166,7 @@ static es_status attach(const es_comm *c, const char *path, bool write, bool cre
   es_h5 *f = NULL;
   es_collective_error n = {0};
   if (ES_NEW(1, &f) != ES_OK || es_strdup(path, &f->path) != ES_OK) {
-    es_collective_error_set(&n, ES_ENOMEM, "out of memory");
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory for a file handle");
   }
   es_status st = es_collective_error_agree(c, &n);
   if (st != ES_OK) goto fail;

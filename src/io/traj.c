@@ -15,7 +15,8 @@ static es_status open_file(const es_comm *c, const char *path, bool resumed,
                            es_traj **out) {
   es_traj *t = NULL;
   es_collective_error n = {0};
-  if (ES_NEW(1, &t) != ES_OK) es_collective_error_set(&n, ES_ENOMEM, "out of memory");
+  if (ES_NEW(1, &t) != ES_OK)
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory for the trajectory");
   es_status st = es_collective_error_agree(c, &n);
   if (st == ES_OK) {
     t->comm = c;
@@ -47,7 +48,7 @@ es_status es_traj_declare(es_traj *t, const char *path, const char *description,
   es_traj_group *all = NULL, g;
   es_collective_error note = {0};
   if (ES_NEW(t->n + 1, &all) != ES_OK)
-    es_collective_error_set(&note, ES_ENOMEM, "out of memory");
+    es_collective_error_set(&note, ES_ENOMEM, "out of memory for the trajectory");
   es_status st = es_collective_error_agree(t->comm, &note);
   if (st == ES_OK) st = es_traj_group_create(t, path, description, fields, n, &g);
   if (st != ES_OK) {
@@ -115,7 +116,8 @@ static void hold(es_traj_group *g, int64_t step, double time, const double *valu
 
 es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
                          const double *values) {
-  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
+  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "trajectory: got group %d, expected 0 to %d",
+           id, t->n - 1);
   es_traj_group *const g = &t->group[id];
   if (t->comm->rank == 0 && !g->dropped) hold(g, step, time, values);
   g->waiting++; /* on all ranks, whatever rank 0 could hold: it decides when to flush */
@@ -196,7 +198,8 @@ es_status es_traj_flush(es_traj *t) {
 
 es_status es_traj_append_part(es_traj *t, int id, int64_t step, double time,
                               const es_traj_part *part) {
-  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
+  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "trajectory: got group %d, expected 0 to %d",
+           id, t->n - 1);
   es_traj_group *g = &t->group[id];
   const es_traj_series *s = g->series;
   ES_CHECK(g->n == 1 && s->ndim >= 1, ES_EARG,

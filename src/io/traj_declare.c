@@ -47,7 +47,7 @@ static es_status create_scale(es_traj *t, const char *group, const char *name,
   int64_t *index = NULL;
   es_collective_error note = {0};
   if (ES_NEW(mine, &index) != ES_OK)
-    es_collective_error_set(&note, ES_ENOMEM, "out of memory");
+    es_collective_error_set(&note, ES_ENOMEM, "out of memory for the trajectory");
   es_status st = es_collective_error_agree(t->comm, &note);
   for (int64_t i = 0; st == ES_OK && i < mine; i++) index[i] = first + i + 1;
   if (st == ES_OK) st = es_h5_write_rows(t->file, path, ES_H5_I64, first, mine, index);
@@ -124,7 +124,7 @@ static es_status create_series(es_traj *t, const char *group, const es_traj_fiel
 static es_status group_alloc(es_traj *t, es_traj_group *g, int n) {
   es_collective_error note = {0};
   if (ES_NEW(n, &g->series) != ES_OK)
-    es_collective_error_set(&note, ES_ENOMEM, "out of memory");
+    es_collective_error_set(&note, ES_ENOMEM, "out of memory for the trajectory");
   return es_collective_error_agree(t->comm, &note);
 }
 

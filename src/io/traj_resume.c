@@ -89,12 +89,14 @@ int es_traj_groups(const es_traj *t) {
 }
 
 es_status es_traj_keep(es_traj *t, int id, int64_t last) {
-  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
+  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "trajectory: got group %d, expected 0 to %d",
+           id, t->n - 1);
   return cut(t, &t->group[id], t->group[id].written, last);
 }
 
 es_status es_traj_history(es_traj *t, int id, es_traj_rows *rows) {
-  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "got group %d, expected 0 to %d", id, t->n - 1);
+  ES_CHECK(id >= 0 && id < t->n, ES_EARG, "trajectory: got group %d, expected 0 to %d",
+           id, t->n - 1);
   const es_traj_group *const g = &t->group[id];
   return es_traj_read_range(t->file, g->path, g->series[0].path, 0, g->written, rows);
 }

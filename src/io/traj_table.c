@@ -49,7 +49,7 @@ es_status es_traj_write_table(es_traj *t, const es_traj_table *table) {
   double *values = NULL;
   es_collective_error n = {0};
   if (ES_NEW(table->rows, &values) != ES_OK)
-    es_collective_error_set(&n, ES_ENOMEM, "out of memory");
+    es_collective_error_set(&n, ES_ENOMEM, "out of memory for a table of the trajectory");
   es_status st = es_collective_error_agree(t->comm, &n);
   if (st == ES_OK) st = es_h5_group(t->file, table->path, table->doc);
   if (st == ES_OK) st = create_columns(t, table);

@@ -4,7 +4,7 @@
 
 static es_status build(es_net *net, const es_encoder_params *p, int x, int *y) {
   ES_CHECK(p->hidden.n >= 1, ES_ECONFIG,
-           "got no widths in encoder.hidden, expected at least one for the encoder mlp");
+           "encoder.hidden: got no widths, expected at least one for the encoder mlp");
   ES_TRY(es_net_flatten(net, x, &x));
   for (int i = 0; i < p->hidden.n; i++) {
     const es_nn_layer l = {"encoder", i, p->hidden.v[i], true};

@@ -47,10 +47,10 @@ static es_status set_init(es_params *p, const es_init_params *init) {
     if (v->ndim >= 2) v->scale *= init->scale;
   }
   ES_CHECK(last != NULL || (init->scale_last == 1.0 && init->last == 0), ES_ECONFIG,
-           "got init.scale_last = %g for a model without a linear layer, expected 1",
+           "init.scale_last: got %g for a model without a linear layer, expected 1",
            init->scale_last);
   ES_CHECK(bias != NULL || init->bias_last == 1.0, ES_ECONFIG,
-           "got init.bias_last = %g for a last layer without a bias, expected 1 or "
+           "init.bias_last: got %g for a last layer without a bias, expected 1 or "
            "projector.bias = true",
            init->bias_last);
   if (bias != NULL) bias->scale *= init->bias_last;

@@ -15,15 +15,17 @@
 static const double bn_eps = 1e-5, bn_momentum = 0.1;
 
 es_status es_net_create(es_backend *b, const es_net_options *o, es_net **net) {
-  ES_CHECK(o->max_n >= 0, ES_EARG, "got at most %d images, expected >= 0", o->max_n);
+  ES_CHECK(o->max_n >= 0, ES_EARG, "network: got at most %d images, expected >= 0",
+           o->max_n);
   ES_CHECK(o->shards == 0 ||
                (es_tree_supports(o->shards) && o->max_n % (2 * o->shards) == 0),
            ES_EARG,
-           "got %d images in %d shards, expected two views of so many equal shards, a "
+           "network: got %d images in %d shards, expected two views of so many equal "
+           "shards, a "
            "power of two",
            o->max_n, o->shards);
   ES_CHECK(o->params == NULL || o->params->backend == b, ES_EARG,
-           "got parameters of another backend, expected those of this one");
+           "network: got parameters of another backend, expected those of this one");
   es_net *q;
   ES_TRY(ES_NEW(1, &q));
   q->backend = b;
@@ -63,9 +65,9 @@ static es_status add_value(es_net *net, es_shape shape, bool needs_grad, int *y)
 }
 
 es_status es_net_input(es_net *net, es_shape shape, int *y) {
-  ES_CHECK(net->n_value == 0, ES_EARG, "got a second input, expected one");
+  ES_CHECK(net->n_value == 0, ES_EARG, "network: got a second input, expected one");
   ES_CHECK(shape.c >= 1 && shape.h >= 1 && shape.w >= 1, ES_EARG,
-           "got an input of %d x %d x %d, expected sizes >= 1", shape.c, shape.h,
+           "network: got an input of %d x %d x %d, expected sizes >= 1", shape.c, shape.h,
            shape.w);
   return add_value(net, shape, false, y);
 }
@@ -79,7 +81,8 @@ static es_net_node blank(es_op_kind kind, int x, const char *name) {
 }
 
 static es_status check_value(const es_net *net, int x, const char *name) {
-  ES_CHECK(!net->planned, ES_EARG, "'%s': got an op after es_net_alloc", name);
+  ES_CHECK(!net->planned, ES_EARG,
+           "'%s': got an op of a network that is allocated already", name);
   ES_CHECK(x >= 0 && x < net->n_value, ES_EARG, "'%s': got value %d, expected 0 to %d",
            name, x, net->n_value - 1);
   return ES_OK;
@@ -113,7 +116,7 @@ static es_status declare(es_net *net, const char *prefix, const char *part,
                          es_tensor_info info, int *index) {
   const int length = snprintf(info.name, sizeof info.name, "%s.%s", prefix, part);
   ES_CHECK(length < ES_NAME_MAX, ES_EARG,
-           "got the name '%s.%s', expected at most %d "
+           "network: got the name '%s.%s', expected at most %d "
            "characters",
            prefix, part, ES_NAME_MAX - 1);
   info.scale = 1.0;
@@ -123,7 +126,8 @@ static es_status declare(es_net *net, const char *prefix, const char *part,
   const es_tensor_info *const found = *index < 0 ? NULL : &net->params->tensor[*index];
   ES_CHECK(found != NULL && found->ndim == info.ndim &&
                memcmp(found->dim, info.dim, sizeof info.dim) == 0,
-           ES_EARG, "got parameters without a '%s' of this network's shape", info.name);
+           ES_EARG, "network: got parameters without a '%s' of this network's shape",
+           info.name);
   return ES_OK;
 }
 

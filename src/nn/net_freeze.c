@@ -13,7 +13,8 @@ static size_t size_of(const es_net *net) {
 es_status es_net_freeze_begin(es_net *net) {
   es_backend *const b = net->backend;
   const size_t bytes = size_of(net) * sizeof(double);
-  ES_CHECK(net->memory.kept != NULL, ES_EARG, "got a network that is not allocated");
+  ES_CHECK(net->memory.kept != NULL, ES_EARG,
+           "frozen statistics: got a network that is not allocated");
   if (net->memory.collected == NULL) {
     void *p = NULL;
     ES_TRY(b->ops->alloc(b, bytes, "collected statistics", &p));
@@ -59,7 +60,7 @@ static es_status store(es_net *net, const double *sum, float *statistics) {
 static es_status fetch(const es_net *net, double **sum, float **statistics) {
   es_backend *const b = net->backend;
   ES_CHECK(net->memory.collected != NULL, ES_EARG,
-           "got es_net_freeze_end without es_net_freeze_begin");
+           "frozen statistics: got an end without a begin");
   ES_TRY(ES_NEW(size_of(net), sum));
   ES_TRY(ES_NEW(net->params->n_state + 1, statistics));
   return b->ops->download64(b, *sum, net->memory.collected, size_of(net));

@@ -215,13 +215,13 @@ static es_status allocate(es_net *net) {
 }
 
 es_status es_net_alloc(es_net *net) {
-  ES_CHECK(net->n_node > 0, ES_EARG, "got a network without ops");
+  ES_CHECK(net->n_node > 0, ES_EARG, "network: got no ops");
   const es_net_value *const last = &net->value[net->n_value - 1];
-  ES_CHECK(
-      last->shape.h == 1 && last->shape.w == 1 && last->needs_grad, ES_EARG,
-      "got an output of %d x %d x %d%s, expected D x 1 x 1 that depends on parameters",
-      last->shape.c, last->shape.h, last->shape.w,
-      last->needs_grad ? "" : " without parameters");
+  ES_CHECK(last->shape.h == 1 && last->shape.w == 1 && last->needs_grad, ES_EARG,
+           "network: got an output of %d x %d x %d%s, expected D x 1 x 1 that depends on "
+           "parameters",
+           last->shape.c, last->shape.h, last->shape.w,
+           last->needs_grad ? "" : " without parameters");
   const es_status placed = place(net);
   net->planned = placed == ES_OK;
   if (net->options.plan_only) return placed;

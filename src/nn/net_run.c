@@ -58,22 +58,22 @@ static es_status backward(es_net *net, const es_net_node *node) {
 /** Does the buffer exist that the mode reads or writes? */
 static es_status check_statistics(const es_net *net, es_bn_mode mode) {
   ES_CHECK(mode != ES_BN_FROZEN || net->params->frozen != NULL, ES_EARG,
-           "got a forward with frozen statistics before es_net_freeze_end");
+           "network: got a forward with frozen statistics before they are complete");
   ES_CHECK(mode != ES_BN_COLLECT || net->memory.collected != NULL, ES_EARG,
-           "got a forward that collects statistics outside es_net_freeze_begin and _end");
+           "network: got a forward that collects statistics, which was not begun");
   return ES_OK;
 }
 
 es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const float *x,
                          float *z) {
-  ES_CHECK(net->memory.kept != NULL, ES_EARG, "got a network that is not allocated");
+  ES_CHECK(net->memory.kept != NULL, ES_EARG, "network: got one that is not allocated");
   ES_CHECK(n >= 0 && n <= net->options.max_n, ES_EARG,
-           "got %d images, expected at most %d", n, net->options.max_n);
+           "network: got %d images, expected at most %d", n, net->options.max_n);
   ES_CHECK(groups >= 1 && groups <= ES_BN_GROUPS && n % groups == 0, ES_EARG,
-           "got %d groups, expected a divisor of the %d images, at most %d", groups, n,
-           ES_BN_GROUPS);
+           "network: got %d groups, expected a divisor of the %d images, at most %d",
+           groups, n, ES_BN_GROUPS);
   ES_CHECK(net->options.shards == 0 || n % (2 * net->options.shards) == 0, ES_EARG,
-           "got %d images, expected two views of %d equal shards", n,
+           "network: got %d images, expected two views of %d equal shards", n,
            net->options.shards);
   es_backend *const b = net->backend;
   const int last = net->n_value - 1;
@@ -104,7 +104,7 @@ static int64_t ready_from(const es_net *net, int i) {
 
 es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listener *to) {
   ES_CHECK(net->state.forwarded && !net->options.forward_only, ES_EARG,
-           "got a backward %s",
+           "network: got a backward %s",
            net->options.forward_only ? "of a network that was built for forward only"
                                      : "without a forward before it");
   es_backend *const b = net->backend;
@@ -135,15 +135,15 @@ es_status es_net_backward(es_net *net, const float *dz) {
 
 es_status es_net_read(es_net *net, int value, float *nchw) {
   ES_CHECK(value >= 0 && value < net->n_value && net->memory.kept != NULL, ES_EARG,
-           "got value %d, expected 0 to %d of an allocated network", value,
+           "network: got value %d, expected 0 to %d of an allocated network", value,
            net->n_value - 1);
   es_backend *const b = net->backend;
   const es_shape s = net->value[value].shape;
-  ES_CHECK(
-      net->value[value].kept, ES_EARG,
-      "got value %d of %d x %d x %d, expected one that is kept: of a single pixel, or "
-      "stored for backward",
-      value, s.c, s.h, s.w);
+  ES_CHECK(net->value[value].kept, ES_EARG,
+           "network: got value %d of %d x %d x %d, expected one that is kept: of a "
+           "single pixel, or "
+           "stored for backward",
+           value, s.c, s.h, s.w);
   return b->ops->act_read(b, es_net_type(net, value), net->state.n,
                           es_net_act(net, value, 0), nchw);
 }

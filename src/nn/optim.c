@@ -60,16 +60,16 @@ es_status es_optim_find(const es_optim_params *par, const es_optim_ops **ops) {
   ES_TRY(es_registry_find("optimiser", par->name, (const void *const *) optimisers,
                           sizeof optimisers / sizeof optimisers[0], &found));
   ES_CHECK(!par->nesterov || par->momentum > 0, ES_ECONFIG,
-           "got optim.nesterov with optim.momentum = %g, expected a momentum > 0",
+           "optim.nesterov: got true with optim.momentum = %g, expected a momentum > 0",
            par->momentum);
   ES_CHECK(
       par->momentum < 1, ES_ECONFIG,
-      "got optim.momentum = %g, expected less than 1: updates would grow without bound",
+      "optim.momentum: got %g, expected less than 1: updates would grow without bound",
       par->momentum);
   const es_optim_ops *const o = found;
   ES_CHECK(o->momentum || (par->momentum == 0 && !par->nesterov), ES_ECONFIG,
-           "got optim.momentum = %g%s, which optim.name = %s does not have",
-           par->momentum, par->nesterov ? " and optim.nesterov" : "", o->name);
+           "optim.momentum: got %g%s, which optim.name = %s does not have", par->momentum,
+           par->nesterov ? " and optim.nesterov" : "", o->name);
   *ops = o;
   return ES_OK;
 }

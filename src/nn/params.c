@@ -44,10 +44,10 @@ void es_params_destroy(es_params **p) {
 }
 
 es_status es_params_add(es_params *p, const es_tensor_info *v, int *index) {
-  ES_CHECK(p->value == NULL, ES_EARG, "got '%s' after the buffers were allocated",
-           v->name);
+  ES_CHECK(p->value == NULL, ES_EARG,
+           "parameters: got '%s' after the buffers were allocated", v->name);
   ES_CHECK(es_params_find(p, v->name) < 0, ES_EARG,
-           "got the parameter name '%s' twice, expected unique names", v->name);
+           "parameters: got the name '%s' twice, expected unique names", v->name);
   ES_CHECK(v->ndim >= 1 && v->ndim <= 4, ES_EARG, "'%s': got %d dimensions, expected 1-4",
            v->name, v->ndim);
   int64_t count = 1;

@@ -20,7 +20,8 @@ static int squarest(int size) {
 
 es_status es_grid_create(const es_comm *comm, int rows, es_grid **g) {
   ES_CHECK(rows <= 0 || comm->size % rows == 0, ES_EARG,
-           "got %d process rows, expected a divisor of the %d ranks", rows, comm->size);
+           "process grid: got %d rows, expected a divisor of the %d ranks", rows,
+           comm->size);
   es_grid *n = NULL;
   es_status st = es_alloc(sizeof *n, "process grid", (void **) &n);
   st = es_comm_agree(comm, st);

@@ -17,11 +17,10 @@ static es_status check_rows(const es_comm *comm, const double *z, int64_t n_loc,
   es_comm_scan(comm, n_loc, &offset, total);
   for (int64_t i = 0; st == ES_OK && i < n_loc * d; i++) {
     if (isfinite(z[i])) continue;
-    es_error(
-        "got %g in row %lld (local row %lld of rank %d), column %lld of %s, expected "
-        "a finite number",
-        z[i], (long long) (offset + i / d + 1), (long long) (i / d + 1), comm->rank,
-        (long long) (i % d + 1), name);
+    es_error("%s: got %g in row %lld (local row %lld of rank %d), column %lld, expected "
+             "a finite number",
+             name, z[i], (long long) (offset + i / d + 1), (long long) (i / d + 1),
+             comm->rank, (long long) (i % d + 1));
     st = ES_EMATH;
   }
   return es_comm_agree(comm, st);
@@ -31,7 +30,8 @@ es_status es_cov_mean(const es_comm *comm, const double *z, int64_t n_loc, int d
                       double *mean) {
   int64_t total;
   es_comm_scan(comm, n_loc, NULL, &total);
-  ES_CHECK(total >= 1, ES_EARG, "got no rows on any rank, expected at least 1");
+  ES_CHECK(total >= 1, ES_EARG,
+           "covariance: got no rows on any rank, expected at least 1");
   for (int j = 0; j < d; j++) mean[j] = 0;
   for (int64_t i = 0; i < n_loc; i++)
     for (int j = 0; j < d; j++) mean[j] += z[i * d + j];
@@ -75,8 +75,9 @@ es_status es_cov_covariance(const es_grid *g, double *z, int64_t n_loc, int d, i
   int64_t total;
   ES_TRY(es_cov_center(g->comm, z, n_loc, d));
   es_comm_scan(g->comm, n_loc, NULL, &total);
-  ES_CHECK(total > ddof, ES_EARG, "got %lld rows in all, expected more than %d",
-           (long long) total, ddof);
+  ES_CHECK(total > ddof, ES_EARG,
+           "covariance: got %lld rows in all, expected more than %d", (long long) total,
+           ddof);
   return moment(g, z, n_loc, d, (double) (total - ddof), c);
 }
 
@@ -84,7 +85,8 @@ es_status es_cov_moment(const es_grid *g, const double *z, int64_t n_loc, int d,
                         es_dmat **c) {
   int64_t total;
   ES_TRY(check_rows(g->comm, z, n_loc, d, "the samples", &total));
-  ES_CHECK(total >= 1, ES_EARG, "got no rows on any rank, expected at least 1");
+  ES_CHECK(total >= 1, ES_EARG,
+           "covariance: got no rows on any rank, expected at least 1");
   return moment(g, z, n_loc, d, (double) total, c);
 }
 
@@ -95,7 +97,8 @@ es_status es_cov_cross(const es_grid *g, const double *a, const double *b, int64
   es_status st = ES_OK;
   ES_TRY(check_rows(g->comm, a, n_loc, d, "the first view", &total));
   ES_TRY(check_rows(g->comm, b, n_loc, d, "the second view", &total));
-  ES_CHECK(total >= 1, ES_EARG, "got no rows on any rank, expected at least 1");
+  ES_CHECK(total >= 1, ES_EARG,
+           "covariance: got no rows on any rank, expected at least 1");
   ES_TRY_GOTO(es_dmat_from_rows(g, a, n_loc, d, &ra), done);
   ES_TRY_GOTO(es_dmat_from_rows(g, b, n_loc, d, &rb), done);
   ES_TRY_GOTO(es_dmat_create(g, d, d, 0, &out), done);
@@ -115,7 +118,8 @@ es_status es_cov_gram(const es_grid *g, const double *z, int64_t n_loc, int d, d
   es_dmat *rows = NULL, *out = NULL;
   es_status st = ES_OK;
   ES_TRY(check_rows(g->comm, z, n_loc, d, "the samples", &total));
-  ES_CHECK(total >= 1, ES_EARG, "got no rows on any rank, expected at least 1");
+  ES_CHECK(total >= 1, ES_EARG,
+           "covariance: got no rows on any rank, expected at least 1");
   ES_TRY_GOTO(es_dmat_from_rows(g, z, n_loc, d, &rows), done);
   ES_TRY_GOTO(es_dmat_create(g, rows->m, rows->m, 0, &out), done);
   ES_TRY_GOTO(es_dmat_gemm("NT", c, rows, rows, 0, out), done);

@@ -27,7 +27,7 @@ static es_status dense(const es_dmat *a, const char *jobz, double *full, double 
   if (st == ES_OK) {
     dsyevd_(jobz, "L", &n, full, &n, w, work, &lwork, iwork, &liwork, &info);
     if (info != 0) {
-      es_error("dsyevd: got info = %d, expected 0", info);
+      es_error("eigensolver syevd failed (LAPACK's info = %d)", info);
       st = ES_EMATH;
     }
   }

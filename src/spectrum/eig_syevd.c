@@ -42,7 +42,7 @@ static es_status solve(es_dmat *a, int k, double *w, es_dmat *v) {
   es_free(&work);
   es_free(&all);
   ES_TRY(st);
-  ES_CHECK(info == 0, ES_EMATH, "pdsyevd: got info = %d, expected 0", info);
+  ES_CHECK(info == 0, ES_EMATH, "eigensolver syevd failed (ScaLAPACK's info = %d)", info);
   return ES_OK;
 }
 
@@ -69,7 +69,7 @@ static es_status values(es_dmat *a, double *w) {
   }
   es_free(&work);
   ES_TRY(st);
-  ES_CHECK(info == 0, ES_EMATH, "pdsyev: got info = %d, expected 0", info);
+  ES_CHECK(info == 0, ES_EMATH, "eigensolver syev failed (ScaLAPACK's info = %d)", info);
   return ES_OK;
 }
 

@@ -55,10 +55,11 @@ static es_status run(es_dmat *a, int k, double *w, es_dmat *v) {
   es_free(&work);
   es_free(&all);
   ES_TRY(st);
-  ES_CHECK(r.info == 0, ES_EMATH, "pdsyevr: got info = %d, expected 0", r.info);
+  ES_CHECK(r.info == 0, ES_EMATH, "eigensolver syevr failed (ScaLAPACK's info = %d)",
+           r.info);
   ES_CHECK(r.values >= ask && (!v || r.vectors >= ask), ES_EMATH,
-           "pdsyevr: got %d eigenvalues and %d vectors, expected %d", r.values, r.vectors,
-           ask);
+           "eigensolver syevr: got %d eigenvalues and %d vectors, expected %d", r.values,
+           r.vectors, ask);
   return ES_OK;
 }
 

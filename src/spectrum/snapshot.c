@@ -17,16 +17,24 @@ static es_status check_embedding(const es_snapshot *s, const es_moment *now) {
   ES_CHECK(e->d == s->opt.dim && e->samples == s->opt.samples &&
                e->views == s->size.views,
            ES_EARG,
-           "got embeddings of %lld samples in %d views and %d dimensions, expected %lld, "
+           "snapshot: got embeddings of %lld samples in %d views and %d dimensions, "
+           "expected %lld, "
            "%d, %d",
            (long long) e->samples, e->views, e->d, (long long) s->opt.samples,
            s->size.views, s->opt.dim);
   if (c->size > 1) snprintf(where, sizeof where, " on rank %d", c->rank);
   for (int64_t i = 0; i < e->views * e->n * e->d; i++) {
-    ES_CHECK(isfinite(e->z[i]), ES_EMATH,
-             "embedding of sample %lld is not finite at step %lld%s: value %d is %g",
-             (long long) e->row[i / e->d % e->n], (long long) now->step, where,
-             (int) (i % e->d), e->z[i]);
+    if (isfinite(e->z[i])) continue;
+    const long long sample = (long long) e->row[i / e->d % e->n];
+    const int value = (int) (i % e->d) + 1;
+    if (s->opt.pairs) es_phase("sample %lld of the probe has it first", sample);
+    ES_CHECK(
+        !s->opt.pairs, ES_EMATH,
+        "embeddings of the probe are not finite at step %lld%s: value %d is %g; lower "
+        "optim.lr",
+        (long long) now->step, where, value, e->z[i]);
+    ES_CHECK(false, ES_EMATH, "embedding %lld is not finite%s: value %d is %g", sample,
+             where, value, e->z[i]);
   }
   return ES_OK;
 }

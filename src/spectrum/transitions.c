@@ -45,7 +45,6 @@
  *    value even where that is above the window's top. */
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/transitions.h"
@@ -88,9 +87,11 @@ static double at(curve c, int i) {
 }
 
 es_status es_transitions_create(const es_transitions_options *o, es_transitions **s) {
-  ES_CHECK(o->modes >= 1, ES_EARG, "got %d modes, expected at least 1", o->modes);
+  ES_CHECK(o->modes >= 1, ES_EARG, "transitions: got %d modes, expected at least 1",
+           o->modes);
   ES_CHECK(o->rate > 0 && o->settled > 0, ES_EARG,
-           "got rate %g, settled %g, expected both above 0", o->rate, o->settled);
+           "transitions: got rate %g, settled %g, expected both above 0", o->rate,
+           o->settled);
   es_transitions *n = NULL;
   ES_TRY(es_alloc(sizeof *n, "transition detector", (void **) &n));
   n->opt = *o;
@@ -131,14 +132,16 @@ es_status es_transitions_add(es_transitions *s, int64_t step, double time,
                              const double *lambda) {
   const int last = s->count - 1;
   ES_CHECK(last < 0 || (double) step > s->step[last], ES_EARG,
-           "got step %lld, expected one after %.0f", (long long) step, s->step[last]);
-  ES_CHECK(isfinite(time) && (last < 0 || time >= s->time[last]), ES_EARG,
-           "got time %g at step %lld, expected none before the last snapshot's", time,
-           (long long) step);
+           "transitions: got step %lld, expected one after %.0f", (long long) step,
+           s->step[last]);
+  ES_CHECK(
+      isfinite(time) && (last < 0 || time >= s->time[last]), ES_EARG,
+      "transitions: got time %g at step %lld, expected none before the last snapshot's",
+      time, (long long) step);
   for (int j = 0; j < s->opt.modes; j++)
     ES_CHECK(isfinite(lambda[j]), ES_EMATH,
-             "got eigenvalue %d = %g at step %lld, expected a finite number", j + 1,
-             lambda[j], (long long) step);
+             "transitions: got eigenvalue %d = %g at step %lld, expected a finite number",
+             j + 1, lambda[j], (long long) step);
   ES_TRY(reserve(s));
   const size_t modes = (size_t) s->opt.modes;
   s->step[s->count] = (double) step;
@@ -340,36 +343,6 @@ static es_transition describe(curve c) {
   row.time_forecast = extrapolate(c, w.last, w.end, w.slope);
   row.step_forecast = step_of(s, w.last, row.time_forecast);
   return row;
-}
-
-void es_transition_note(const es_transition *row, int64_t steps, char text[64]) {
-  char first[32] = "in the first snapshot";
-  if (isfinite(row->step_first))
-    snprintf(first, sizeof first, "at step %.0f", row->step_first);
-  text[0] = '\0';
-  switch (row->state) {
-  case ES_MODE_LEARNED:
-    if (!isfinite(row->gamma)) snprintf(text, 64, "no exponential phase seen");
-    break;
-  case ES_MODE_UNSTABLE:
-    snprintf(text, 64, "unstable: above first %s, then fell", first);
-    break;
-  case ES_MODE_FROM_START:
-    snprintf(text, 64, "above half its value from the start");
-    break;
-  case ES_MODE_FELL:
-    snprintf(text, 64, "unstable: above %s, then fell", first);
-    break;
-  case ES_MODE_GROWING:
-    snprintf(text, 64, "not reached within %lld steps", (long long) steps);
-    break;
-  case ES_MODE_IRREGULAR:
-    snprintf(text, 64, "not reached; growth irregular, no forecast");
-    break;
-  case ES_MODE_FLAT:
-    snprintf(text, 64, "never rose above its noise");
-    break;
-  }
 }
 
 void es_transitions_table(const es_transitions *s, es_transition *rows) {

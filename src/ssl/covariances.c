@@ -33,7 +33,7 @@ es_status es_covariances_compute(const es_loss *l, int n, const double *const x[
   const int d = l->dim;
   const size_t square = (size_t) d * (size_t) d;
   *pairs = es_rows_average(l, n, x, p.count);
-  ES_CHECK(*pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
+  ES_CHECK(*pairs >= 2, ES_EARG, "loss: got %.0f pairs on all ranks, expected at least 2",
            *pairs);
   *p.distance = es_rows_squared_distance(n, d, x[0], x[1]);
   for (int a = 0; a < 2; a++) {

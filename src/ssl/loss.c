@@ -77,7 +77,7 @@ es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
   int64_t all = size->n_max > 0 ? size->n_max : 0;
   es_comm_sum_i64(comm, &all, 1);
   ES_CHECK_GOTO(size->n_max >= 0 && size->dim >= 1, ES_EARG, agreed,
-                "got %d pairs of width %d, expected >= 0 pairs of width >= 1",
+                "loss: got %d pairs of width %d, expected >= 0 pairs of width >= 1",
                 size->n_max, size->dim);
   ES_TRY_GOTO(ES_NEW(1, &q), agreed);
   q->ops = which->ops;
@@ -121,9 +121,9 @@ es_loss_modes es_loss_modes_of(const es_loss *l) {
 es_status es_loss_eval(es_loss *l, const es_loss_batch *b, double *value) {
   es_status st = ES_OK;
   ES_CHECK_GOTO(b->n >= 0 && b->n <= l->n_max, ES_EARG, agreed,
-                "got %d pairs, expected at most %d", b->n, l->n_max);
+                "loss: got %d pairs, expected at most %d", b->n, l->n_max);
   ES_CHECK_GOTO((b->dz[0] == NULL) == (b->dz[1] == NULL), ES_EARG, agreed,
-                "got a gradient of one view, expected both or none");
+                "loss: got a gradient of one view, expected both or none");
 agreed:
   ES_TRY(es_comm_agree(l->comm, st));
   return l->ops->eval(l, b, value);

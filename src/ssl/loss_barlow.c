@@ -161,7 +161,8 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   parts p = layout(l);
   const double pairs = es_rows_average(l, b->n, b->z, p.count);
-  ES_CHECK(pairs > 0, ES_EARG, "got no pairs on any rank, expected at least one");
+  ES_CHECK(pairs > 0, ES_EARG,
+           "loss.barlow: got no pairs on any rank, expected at least one");
   correlate(l, b->n, pairs, b->z, &p);
   *value = objective(o, l->dim, p.c, p.g);
   if (b->dz[0] != NULL) gradient(l, pairs, &p, b);

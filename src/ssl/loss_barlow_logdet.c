@@ -88,7 +88,8 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const parts p = layout(l);
   const double *u[2] = {b->z[0], b->z[1]};
   const double pairs = es_rows_average(l, n, u, p.count);
-  ES_CHECK(pairs > 0, ES_EARG, "got no pairs on any rank, expected at least one");
+  ES_CHECK(pairs > 0, ES_EARG,
+           "loss.barlow_logdet: got no pairs on any rank, expected at least one");
   for (int a = 0; a < 2 && o->center; a++) {
     es_rows_center(n, d, u[a], p.mean[a], p.u[a]);
     u[a] = p.u[a];

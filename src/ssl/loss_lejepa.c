@@ -175,8 +175,8 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
     accumulate(l, b->n, b->z[a], p.q, p.x[a], p.sums + 2 + (size_t) a * half);
   es_comm_sum_f64(l->comm, p.sums, (int64_t) (2 + 2 * half));
   const double pairs = p.sums[0], apart = (1 - o->weight) / (2 * pairs * d);
-  ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
-           pairs);
+  ES_CHECK(pairs >= 2, ES_EARG,
+           "loss.lejepa: got %.0f pairs on all ranks, expected at least 2", pairs);
   *value = p.sums[1] * apart / 2;
   for (int a = 0; a < 2; a++) {
     double *const sums = p.sums + 2 + (size_t) a * half;

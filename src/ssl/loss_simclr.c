@@ -166,7 +166,8 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   int64_t first, total;
   es_comm_scan(l->comm, b->n, &first, &total);
-  ES_CHECK(total >= 2, ES_EARG, "got %lld pairs on all ranks, expected at least 2",
+  ES_CHECK(total >= 2, ES_EARG,
+           "loss.simclr: got %lld pairs on all ranks, expected at least 2",
            (long long) total);
   parts p = layout(l, b->n, first, total);
   const double factor = (o->doubled ? 2.0 : 1.0) / (2.0 * (double) total);

@@ -125,8 +125,8 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const parts p = layout(l);
   accumulate(l, b->n, b->z, &p);
   const double pairs = p.count[0];
-  ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
-           pairs);
+  ES_CHECK(pairs >= 2, ES_EARG,
+           "loss.spectral: got %.0f pairs on all ranks, expected at least 2", pairs);
   const double together =
       es_rows_dot((int64_t) l->dim * l->dim, p.moment[0], p.moment[1]);
   *value = -2 * p.count[1] / pairs + (together - p.count[2]) / (pairs * (pairs - 1));

@@ -184,8 +184,8 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const parts p = layout(l);
   const double pairs = es_rows_average(l, b->n, b->z, p.count);
   bool finite;
-  ES_CHECK(pairs >= 2, ES_EARG, "got %.0f pairs on all ranks, expected at least 2",
-           pairs);
+  ES_CHECK(pairs >= 2, ES_EARG,
+           "loss.wmse: got %.0f pairs on all ranks, expected at least 2", pairs);
   ES_TRY(whiten(l, b->n, pairs, b->z, &p, &finite));
   if (!finite) { /* the caller decides, on a value that says so */
     *value = NAN;

@@ -140,7 +140,7 @@ es_status es_predictor_eval(es_loss *l, const es_loss_batch *b, bool through_pre
   const int d = l->dim;
   const bool training = b->dz[0] != NULL;
   const double pairs = correlate(l, b, &p);
-  ES_CHECK(pairs >= 1, ES_EARG, "got %.0f pairs on all ranks, expected at least 1",
+  ES_CHECK(pairs >= 1, ES_EARG, "loss: got %.0f pairs on all ranks, expected at least 1",
            pairs);
   if (!es_symmetric_finite(l->comm, d, p.c)) {
     spoil(l, b, value);

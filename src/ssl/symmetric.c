@@ -41,8 +41,8 @@ static es_status decompose(int d, const double *c, double *value, double *work) 
   int info;
   memcpy(work, c, square * sizeof *work);
   dsyevd_("V", "U", &d, work, &d, value, theirs, &lwork, integers, &liwork, &info);
-  ES_CHECK(info == 0, ES_EMATH, "dsyevd: got info = %d for a matrix of order %d", info,
-           d);
+  ES_CHECK(info == 0, ES_EMATH,
+           "eigenvalues of a matrix of order %d failed (LAPACK's info = %d)", d, info);
   return ES_OK;
 }
 

@@ -15,8 +15,8 @@ enum { TEXT = 4096, MOST_SEEDS = 100000 };
 static es_status copy_trimmed(const char *text, size_t n, char out[TEXT]) {
   while (n > 0 && isspace((unsigned char) *text)) text++, n--;
   while (n > 0 && isspace((unsigned char) text[n - 1])) n--;
-  ES_CHECK(n < TEXT, ES_ECONFIG, "got an item of %zu characters, expected fewer than %d",
-           n, TEXT);
+  ES_CHECK(n < TEXT, ES_ECONFIG,
+           "sweep: got an item of %zu characters, expected fewer than %d", n, TEXT);
   memcpy(out, text, n);
   out[n] = '\0';
   return ES_OK;

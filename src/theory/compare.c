@@ -28,7 +28,8 @@ static es_status decompose(bool vectors, int m, int n, double *a, double *s) {
   dgesvd_(vectors ? "O" : "N", "N", &m, &n, a, &m, s, &unused, &one, &unused, &one, work,
           &lwork, &info);
   es_free(&work);
-  ES_CHECK(info == 0, ES_EMATH, "dgesvd: got info = %d, expected 0", info);
+  ES_CHECK(info == 0, ES_EMATH,
+           "singular values of the embeddings failed (LAPACK's info = %d)", info);
   return ES_OK;
 }
 
@@ -113,8 +114,9 @@ static bool is_finite(int n, es_outputs a) {
 es_status es_compare(int n, es_outputs a, es_outputs b, es_similarity *out,
                      double *angles) {
   ES_CHECK(n >= 1 && a.d >= 1 && b.d >= 1, ES_EARG,
-           "got %d and %d outputs on %d points, expected at least one of each", a.d, b.d,
-           n);
+           "embeddings to compare: got %d and %d outputs on %d points, expected at least "
+           "one of each",
+           a.d, b.d, n);
   ES_CHECK(is_finite(n, a) && is_finite(n, b), ES_EMATH,
            "embeddings to compare: got a NaN or infinite value, expected finite ones");
   const size_t most = (size_t) (a.d > b.d ? a.d : b.d);

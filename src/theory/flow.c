@@ -103,7 +103,8 @@ static void sort_modes(es_flow *f) {
 
 static es_status allocate(int d, int modes, const double *gamma,
                           const es_flow_options *opt, es_flow **out) {
-  ES_CHECK(modes >= 0 && modes <= d, ES_EARG, "got %d modes, expected 0 to %d", modes, d);
+  ES_CHECK(modes >= 0 && modes <= d, ES_EARG, "flow: got %d modes, expected 0 to %d",
+           modes, d);
   es_flow *f = NULL;
   es_status st;
   ES_TRY(ES_NEW(1, &f));

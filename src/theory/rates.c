@@ -30,7 +30,7 @@ static es_status add(const es_grid *grid, const es_pairs *p, double sign, bool c
 es_status es_rates_matrix(const es_grid *grid, const es_pairs *p, const es_rates_terms *t,
                           es_dmat **g) {
   es_dmat *made = NULL;
-  ES_CHECK(p->total >= 2, ES_EARG, "got %lld pairs, expected at least 2",
+  ES_CHECK(p->total >= 2, ES_EARG, "growth matrix: got %lld pairs, expected at least 2",
            (long long) p->total);
   ES_TRY(es_dmat_create(grid, p->m, p->m, 0, &made));
   es_status st = add(grid, p, 1, false, t->sum, made);

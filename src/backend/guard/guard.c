@@ -175,8 +175,9 @@ static es_status record(es_backend *b, es_mark *m) {
 
 static es_status wait_guard(es_backend *b, es_mark m) {
   const es_mark last = ((guard *) b->impl)->marks;
-  ES_CHECK(m >= 1 && m <= last, ES_EARG, "got mark %lld, expected one of 1 to %lld",
-           (long long) m, (long long) last);
+  ES_CHECK(m >= 1 && m <= last, ES_EARG,
+           "guard backend: got mark %lld, expected one of 1 to %lld", (long long) m,
+           (long long) last);
   return ES_OK;
 }
 
