@@ -45,13 +45,13 @@ th { text-align: left; font-weight: 600; font-size: .8rem; color: #555; }
 th, td { padding: .28rem .9rem .28rem 0; border-bottom: 1px solid #eee;
          vertical-align: top; overflow-wrap: anywhere; }
 thead th { border-bottom: 1px solid #999; vertical-align: bottom; overflow-wrap: normal; }
-td.n, th.n { text-align: right; white-space: nowrap; }
+td.n, th.n { text-align: right; } td.n { white-space: nowrap; }
 td.key { font-family: 'DejaVu Sans Mono', Menlo, monospace; font-size: .8rem;
          white-space: nowrap; }
 td.differs { background: #fff3c9; padding-left: .5rem; }
 .chip { font-size: .75rem; padding: .1rem .5rem; border-radius: .6rem;
         background: #e6e6e6; }
-table.whole th, table.whole td { overflow-wrap: normal; }
+table.whole th, table.whole td { overflow-wrap: normal; padding-right: .6rem; }
 .chip { white-space: nowrap; }
 .DONE { background: #d9efdc; } .FAILED { background: #f7d4d0; }
 .STOPPED, .RUNNING { background: #fdebc8; }
@@ -149,16 +149,15 @@ def step_table(run):
     columns = {k: c if len(c) else nothing for k, c in columns.items()}
     values = run.spectrum(run.matrix(), None)[1][-1]
     start = {k: run.get(f"/theory/{k}") for k in ("tau", "tau_step", "gamma")}
-    notes = run.notes()
+    notes = run.notes() or [""] * len(columns["mode"])
 
     def at_start(key, k):
         return start[key][k] if start[key] is not None and k < len(start[key]) else np.nan
 
     rows, hidden = [], 0
     for k in range(len(columns["mode"])):
-        t, said = columns["time_measured"][k], columns["time_forecast"][k]
-        note = notes[k] if k < len(notes) else ""
-        if not (np.isfinite(t) or np.isfinite(said) or note == "fell again" or k == 0):
+        t, said, note = columns["time_measured"][k], columns["time_forecast"][k], notes[k]
+        if not np.any(np.isfinite([t, said])) and note != "fell again" and k > 0:
             hidden += 1
             continue
         off = 100 * (said / t - 1) if np.isfinite(t) and np.isfinite(said) else np.nan
@@ -171,10 +170,11 @@ def step_table(run):
                      "–" if np.isnan(off) else f"{off:+.0f} %",
                      number(at_start("tau", k)), gamma, number(at_start("gamma", k)),
                      number(values[k] if k < len(values) else np.nan), note])
-    note = f"<p>{hidden} more modes without a step or a forecast.</p>" if hidden else ""
-    return table(["mode", "step measured", "step forecast", "step predicted",
-                  "time measured", "time forecast", "off", "time predicted", "γ fitted",
-                  "γ predicted", "eigenvalue, end", ""], rows, "nnnnnnnnnnn") + note
+    rest = f"<p>{hidden} more modes without a step or a forecast.</p>" if hidden else ""
+    head = ["mode", "step measured", "step forecast", "step predicted", "time measured",
+            "time forecast", "off", "time predicted", "γ fitted", "γ predicted",
+            "λ, end", ""]
+    return table(head, rows, "nnnnnnnnnnn", "whole") + rest
 
 
 def forecast_figure(all_runs):

@@ -152,7 +152,7 @@ static void what_is_taken_is_written(void **state) {
 
   assert_int_equal(es_traj_open(c, path, &t), ES_OK);
   assert_int_equal(es_snapshot_create(g, t, &p, &o, &s), ES_OK);
-  assert_int_equal(es_snapshot_recall(s), ES_OK);
+  assert_int_equal(es_snapshot_replay(s), ES_OK);
   value = es_snapshot_values(s, &k);
   for (int i = 0; ok && i < D; i++) ok = value[i] == lambda[i];
   assert_true(par_all(c, ok));

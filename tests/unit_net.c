@@ -103,7 +103,7 @@ static void backward_tells_what_is_final(void **state) {
     const es_net_listener to = {.ready = hear, .ctx = &h};
     assert_int_equal(ES_NEW(t.p->n, &h.final), ES_OK);
     forward(&t, ES_BN_BATCH);
-    assert_int_equal(es_net_backward_tell(t.net, t.r, &to), ES_OK);
+    assert_int_equal(es_net_backward_notify(t.net, t.r, &to), ES_OK);
     assert_true(h.from == 0 && h.calls > 3);
     assert_memory_equal(h.final, t.p->grad, (size_t) t.p->n * sizeof(float));
     es_free(&h.final);
@@ -157,7 +157,7 @@ static void backward_does_not_wait(void **state) {
   counting.wait = count_wait;
   t.b->ops = &counting;
   waited = 0;
-  assert_int_equal(es_net_backward_tell(t.net, t.r, &to), ES_OK);
+  assert_int_equal(es_net_backward_notify(t.net, t.r, &to), ES_OK);
   t.b->ops = own;
   assert_int_equal(waited, 0);
   assert_true(marks > 100); /* ops with parameters */

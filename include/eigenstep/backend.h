@@ -306,7 +306,11 @@ es_act es_act_at(es_backend *b, es_act_type t, es_act a, int n);
 /** The names in this build. */
 size_t es_backend_list(const es_backend_ops *const **list);
 
-/** Output shape of a description's op from its input; ES_EARG if it does not fit. */
+/** Not collective. Shape of an image that comes out of d's op, from d->in and d's window;
+ *  d->out is not read.
+ *  @param out_channels  of a convolution or linear layer; other ops ignore it
+ *  @param out           C, H, W; written on success only
+ *  @return ES_OK; ES_EARG: the op is unknown, or its window does not fit the input */
 es_status es_op_out_shape(const es_op_desc *d, int out_channels, es_shape *out);
 /** Not collective. Validate a description and plan it; the caller destroys *op.
  *  @return ES_OK, ES_EARG (description), ES_ENOTSUP (bf16), ES_ENOMEM */

@@ -64,7 +64,10 @@ es_status es_model_build(es_backend *b, const es_net_options *o, const es_model_
  *  refused. ES_EFORMAT names the tensor, got/expected. */
 es_status es_model_load(es_params *p, const es_comm *c, const char *path);
 
-/** Rank 0 only. Write all tensors (values and BN running averages) as safetensors. */
+/** Not collective: called by rank 0 alone. Write all tensors (values and BN running
+ *  averages, f32) as safetensors under torchvision's names; an existing file is replaced.
+ *  @param metadata  [n_meta] pairs of key and text for its metadata; borrowed
+ *  @return ES_OK; ES_EIO, ES_ENOMEM. */
 es_status es_model_export(const es_params *p, const char *path,
                           const char *const (*metadata)[2], size_t n_meta);
 

@@ -108,7 +108,7 @@ typedef struct es_net_listener {
   void *ctx;
 } es_net_listener;
 /** es_net_backward that reports its progress to a listener. */
-es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listener *to);
+es_status es_net_backward_notify(es_net *net, const float *dz, const es_net_listener *to);
 
 /* Constant statistics of BN (ES_BN_FROZEN), of a set of images that is given in parts:
  *   freeze_begin, one forward with ES_BN_COLLECT for each part, freeze_end.

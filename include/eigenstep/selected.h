@@ -16,12 +16,20 @@ typedef struct es_selected {
   es_accuracy_choice accuracy;
 } es_selected;
 
-/** Each reads the sections of the variants it finds, and those alone: the keys of others
- *  count as unused. Free what they fill with es_free, es_augment_steps_free. cfg: NULL =
- *  defaults. @return ES_OK; ES_ECONFIG (no such variant), ES_ENOMEM: nothing to free */
+/* Not collective: all ranks give the same text. Each reads the sections of the variants
+ * it finds, and those alone: the keys of others count as unused. cfg: NULL = defaults.
+ * Returns ES_OK; ES_ECONFIG (no such variant, a value out of range), ES_ENOMEM: nothing
+ * to free. */
+
+/** Loss `name` and its section; free out->par with es_free. */
 es_status es_select_loss(es_config *cfg, const char *name, es_loss_choice *out);
+/** Kernel `name` and its section; free out->par with es_free. */
 es_status es_select_kernel(es_config *cfg, const char *name, es_kernel_choice *out);
+/** The section of optimiser par->name; free *own with es_free. *own: NULL if it has
+ *  none. */
 es_status es_select_optim(es_config *cfg, const es_optim_params *par, void **own);
+/** The classifiers of a list of names, each with its section; freed by
+ *  es_selected_free. */
 es_status es_select_accuracy(es_config *cfg, const char *list, es_accuracy_choice *out);
 /** Steps of augment.list in cfg; none for a data set of pairs. */
 es_status es_select_augment(es_config *cfg, const char *data_name, es_augment_steps *out);

@@ -58,7 +58,7 @@ void es_snapshot_destroy(es_snapshot **s);
 
 /** Collective. Feed the transition detector with the snapshots of a resumed trajectory.
  *  @return ES_OK, ES_EFORMAT, ES_ENOMEM: the same on all ranks */
-es_status es_snapshot_recall(es_snapshot *s);
+es_status es_snapshot_replay(es_snapshot *s);
 
 /** Collective. Take one: append to the trajectory and the transition detector.
  *  @param e  as many views as es_snapshot_views says, of the options' dim and samples; e

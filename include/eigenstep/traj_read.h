@@ -62,7 +62,10 @@ typedef struct es_traj_labels {
   int64_t classes;   /**< names; 0: unknown */
   char **class_name; /**< [classes] owned, in one piece of memory */
 } es_traj_labels;
+/** Its two arrays; what is NULL stays so. */
 void es_traj_labels_free(es_traj_labels *labels);
+/** Read /embedding/label. @return ES_OK, also without labels (n = 0); ES_EIO, ES_EFORMAT,
+ *  ES_ENOMEM */
 es_status es_traj_read_labels(es_h5 *f, es_traj_labels *labels);
 
 /** The text of the run's parameters (run.ini), free with es_free. */

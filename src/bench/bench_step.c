@@ -175,7 +175,7 @@ static void print_phases(const result *r) {
 
 static void print_memory(const es_net_cost *cost, const result *r) {
   es_print("memory a rank: parameters %.1f MB, activations %.1f MB, gradients and "
-           "passing activations %.1f MB, plans %.1f MB, peak resident %.1f MB",
+           "temporary activations %.1f MB, plans %.1f MB, peak resident %.1f MB",
            1e-6 * (double) cost->parameter_bytes, 1e-6 * (double) cost->activation_bytes,
            1e-6 * (double) cost->passing_bytes, 1e-6 * (double) cost->plan_bytes,
            1e-6 * (double) r->peak);

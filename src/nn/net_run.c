@@ -102,7 +102,8 @@ static int64_t ready_from(const es_net *net, int i) {
   return end;
 }
 
-es_status es_net_backward_tell(es_net *net, const float *dz, const es_net_listener *to) {
+es_status es_net_backward_notify(es_net *net, const float *dz,
+                                 const es_net_listener *to) {
   ES_CHECK(net->state.forwarded && !net->options.forward_only, ES_EARG,
            "network: got a backward %s",
            net->options.forward_only ? "of a network that was built for forward only"
@@ -130,7 +131,7 @@ void es_net_zero_grad(es_net *net) {
 }
 
 es_status es_net_backward(es_net *net, const float *dz) {
-  return es_net_backward_tell(net, dz, NULL);
+  return es_net_backward_notify(net, dz, NULL);
 }
 
 es_status es_net_read(es_net *net, int value, float *nchw) {

@@ -113,7 +113,7 @@ static void print_memory(const es_assembly *p, const es_run_cost *c) {
   print_bytes("parameters and gradients", (double) c->net.parameter_bytes);
   print_bytes("moments of the optimiser", c->moments);
   print_bytes("activations", (double) c->net.activation_bytes);
-  print_bytes("gradients and passing activations", (double) c->net.passing_bytes);
+  print_bytes("gradients and temporary activations", (double) c->net.passing_bytes);
   if (p->model.eval_precision != p->model.precision)
     print_bytes("activations of f32 snapshots", c->eval_net);
   print_bytes("embeddings and loss", c->loss);

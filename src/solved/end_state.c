@@ -55,7 +55,8 @@ es_status es_theory_write_end(const es_theory_end *e, const es_end_matrix *m) {
             m->what);
     st = ES_OK;
   } else if (st == ES_OK) {
-    es_print("%s: relative error %.2e; alignment %.6f (chance %.3f), largest angle %.2e, "
+    es_print("%s: relative error %.2e; subspace overlap %.6f (chance %.3f), largest "
+             "angle %.2e, "
              "CKA %.6f",
              m->what, l.error, l.alignment, l.chance, l.angle, l.cka);
     st = write_similarity(e, m->path, &l, angles);

@@ -62,7 +62,7 @@ es_status es_network_open(es_network *q) {
   return es_comm_agree(q->m->comm, st);
 }
 
-void es_network_drop(es_network *q) {
+void es_network_free(es_network *q) {
   es_train_destroy(&q->train);
   es_optim_destroy(&q->optim);
   es_loss_destroy(&q->loss);
@@ -70,7 +70,7 @@ void es_network_drop(es_network *q) {
 }
 
 void es_network_close(es_network *q) {
-  es_network_drop(q);
+  es_network_free(q);
   double **owned[] = {&q->f0, &q->f, &q->ref, &q->w0, &q->w};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(owned[i]);
   for (int s = 0; s < 2; s++) {

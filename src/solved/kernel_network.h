@@ -36,7 +36,7 @@ es_status es_network_open(es_network *q);
 /** Collective. A network of this width from this seed, ready for its first step. */
 es_status es_network_make(es_network *q, int width, uint64_t seed);
 /** Free the model alone; everything. */
-void es_network_drop(es_network *q);
+void es_network_free(es_network *q);
 void es_network_close(es_network *q);
 
 #endif

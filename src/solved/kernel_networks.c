@@ -193,7 +193,7 @@ static es_status run_all(es_network *q, int64_t steps, double *rows) {
       "seeds, %lld steps",
       (long long) par->seeds, (long long) steps);
   es_print("%7s  %21s %21s %9s %11s %9s %8s", "width", "error, training", "held-out",
-           "steps", "alignment", "CKA", "seconds");
+           "steps", "overlap", "CKA", "seconds");
   for (int w = 0; w < par->widths.n; w++) {
     double *of_width = rows + (int64_t) w * par->seeds * COLUMNS;
     const double began = es_now();
@@ -206,7 +206,7 @@ static es_status run_all(es_network *q, int64_t steps, double *rows) {
       es_progress_begin("network of width %.0f, seed %lld", row[0], (long long) seed);
       if (st == ES_OK) st = measure(q, steps, row + 2);
       es_progress_end();
-      es_network_drop(q);
+      es_network_free(q);
       ES_TRY(st);
     }
     print_width(of_width, par->seeds, es_now() - began);

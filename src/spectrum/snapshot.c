@@ -27,9 +27,9 @@ static es_status check_embedding(const es_snapshot *s, const es_moment *now) {
     if (isfinite(e->z[i])) continue;
     const long long sample = (long long) e->row[i / e->d % e->n];
     const int value = (int) (i % e->d) + 1;
-    if (s->opt.pairs) es_phase("sample %lld of the probe has it first", sample);
+    if (!s->opt.foreign) es_phase("sample %lld of the probe has it first", sample);
     ES_CHECK(
-        !s->opt.pairs, ES_EMATH,
+        s->opt.foreign, ES_EMATH,
         "embeddings of the probe are not finite at step %lld%s: value %d is %g; lower "
         "optim.lr",
         (long long) now->step, where, value, e->z[i]);

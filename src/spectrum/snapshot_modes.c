@@ -59,7 +59,7 @@ es_status es_snapshot_append_forecast(es_snapshot *s, const es_moment *now) {
   return es_traj_append(s->traj, s->modes.series, now->step, now->time, row);
 }
 
-es_status es_snapshot_recall(es_snapshot *s) {
+es_status es_snapshot_replay(es_snapshot *s) {
   const int k = s->size.k;
   es_traj_rows r;
   es_status st = ES_OK;

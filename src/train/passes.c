@@ -137,7 +137,7 @@ es_status es_passes_backward(es_passes *p, const es_batch *b, const double *dz,
       for (size_t i = 0; i < count; i++) to[i] = (float) from[i];
     }
     ES_TRY(es_comm_abort_if_alone(
-        layout->comm, es_net_backward_tell(p->o.net, p->dz, c == 0 ? listener : NULL)));
+        layout->comm, es_net_backward_notify(p->o.net, p->dz, c == 0 ? listener : NULL)));
   }
   return ES_OK;
 }

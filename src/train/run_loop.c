@@ -173,7 +173,7 @@ static es_status start(loop *l) {
     return ES_OK;
   }
   ES_TRY(es_run_report_resume(&l->report));
-  return es_comm_agree(es_train_comm(l->on.train), es_snapshot_recall(l->on.snapshot));
+  return es_comm_agree(es_train_comm(l->on.train), es_snapshot_replay(l->on.snapshot));
 }
 
 /* Collective. What a run leaves, finished or stopped. */
