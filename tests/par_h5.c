@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "eigenstep/mem.h"
 #include "io/h5_private.h"
@@ -214,6 +215,27 @@ static void refusals(void **state) {
   drop(c, path);
 }
 
+/* Disk space that is reserved for writing is given back by a flush and at the end. */
+static void space_is_given_back(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "space");
+  const es_h5_dataset one = {"/x", ES_H5_F64, 1, {1 << 17}, 0, "m", "a mebibyte"};
+  enum { SLACK = 1 << 16 };
+  es_h5 *f = NULL;
+  struct stat s;
+  assert_int_equal(es_h5_create(c, path, &f), ES_OK);
+  assert_int_equal(es_h5_declare(f, &one), ES_OK);
+  for (int i = 0; i < 64; i++) assert_int_equal(es_h5_reserve(f, 1 << 16), ES_OK);
+  assert_int_equal(es_h5_flush(f), ES_OK);
+  es_comm_barrier(c);
+  bool ok = stat(path, &s) == 0 && s.st_blocks * 512 <= s.st_size + SLACK;
+  assert_true(par_all(c, ok));
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  ok = stat(path, &s) == 0 && s.st_blocks * 512 <= s.st_size + SLACK;
+  assert_true(par_all(c, ok));
+  drop(c, path);
+}
+
 /* Rank 0 writes a series again and again, then all ranks change what nobody has used
  * meanwhile: hangs where rank 0's cache of metadata has dropped it, others' have not. */
 static void caches_stay_equal(void **state) {
@@ -248,6 +270,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(types_and_labels),
       cmocka_unit_test(refusals),
       cmocka_unit_test(caches_stay_equal),
+      cmocka_unit_test(space_is_given_back),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

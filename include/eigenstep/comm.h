@@ -42,6 +42,10 @@ es_status es_comm_agree(const es_comm *c, es_status s);
  *  RUNNING, as after a kill. */
 es_status es_comm_abort_if_alone(const es_comm *c, es_status s);
 enum { ES_ABORT_SECONDS = 5 };
+/** Its two parts. To be called by a rank that has failed: do the others not fail as well
+ *  within ES_ABORT_SECONDS? And the end of all ranks. */
+bool es_comm_failed_alone(const es_comm *c);
+void es_comm_abort(const es_comm *c, es_status s);
 
 /** Collective. Check that all ranks hold the same `bytes` bytes (length and content).
  *  @param what  name in the message

@@ -33,9 +33,20 @@ static herr_t keep_innermost(unsigned depth, const H5E_error2_t *e, void *text) 
 void es_h5_blame_(es_collective_error *n, const char *where, const es_h5 *f,
                   const char *action, const char *object) {
   char why[400] = "no message";
+  if (n->status != ES_OK) return;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, why);
   es_collective_error_set_(n, where, ES_EIO, "cannot %s %s%s%s: HDF5 says: %s", action,
                            f->path, *object ? ":" : "", object, why);
+  if (es_comm_failed_alone(f->comm)) {
+    es_log(ES_LOG_ERROR, where, "%s", n->text);
+    es_comm_abort(f->comm, n->status);
+  }
+}
+
+bool es_h5_answer(const es_h5 *f, const char *path, htri_t answer) {
+  es_collective_error n = {0};
+  if (answer < 0) es_h5_blame(&n, f, "look for", path);
+  return answer > 0;
 }
 
 /* Reserve [end, end + bytes) beyond the end of the file without changing its size. */
@@ -136,10 +147,12 @@ static hid_t creation_plist(void) {
   return p;
 }
 
-/* Rank 0: the length of the file after a flush. */
-static void measure(es_h5 *f) {
+/* Rank 0, while no rank writes: what was reserved beyond the end of the file is given
+ * back. */
+static void give_back(es_h5 *f) {
   struct stat s;
-  if (f->fd >= 0 && fstat(f->fd, &s) == 0) f->end = (int64_t) s.st_size;
+  if (f->fd < 0 || fstat(f->fd, &s) != 0) return;
+  if (f->end <= s.st_size || ftruncate(f->fd, s.st_size) == 0) f->end = s.st_size;
 }
 
 /* A write that fails on one of several ranks leaves the others waiting inside HDF5, where
@@ -176,7 +189,7 @@ static es_status attach(const es_comm *c, const char *path, bool write, bool cre
                .writable = write,
                .round_bytes = (int64_t) 1 << 30,
                .path = f->path};
-  measure(f);
+  give_back(f);
   keep_writers_out(fd);
   const hid_t access = access_plist(c, write), creation = creation_plist();
   f->id = create ? H5Fcreate(path, H5F_ACC_TRUNC, creation, access)
@@ -234,9 +247,9 @@ es_status es_h5_flush(es_h5 *f) {
     es_collective_error_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path,
                             strerror(errno));
   }
-  measure(f);
   const es_status st = es_collective_error_agree(f->comm, &n);
   f->failed = f->failed || st != ES_OK;
+  give_back(f); /* all ranks have written; each write begins with an agreement */
   return st;
 }
 
@@ -273,6 +286,8 @@ es_status es_h5_close(es_h5 **pf) {
   }
   if (f->failed) divert(f);
   if (H5Fclose(f->id) < 0) es_h5_blame(&n, f, "close", "");
+  es_comm_barrier(f->comm);
+  give_back(f);
   if (f->fd >= 0 && (fsync(f->fd) != 0 || close(f->fd) != 0)) {
     es_collective_error_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path,
                             strerror(errno));

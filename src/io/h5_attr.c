@@ -22,7 +22,8 @@ static hid_t string_type(size_t bytes) {
 static void put(const es_h5 *f, const char *path, hid_t object, const char *key,
                 hid_t disk, hid_t memory, hsize_t count, const void *value,
                 es_collective_error *n) {
-  if (H5Aexists(object, key) > 0 && H5Adelete(object, key) < 0) {
+  const bool there = es_h5_answer(f, path, H5Aexists(object, key));
+  if (there && H5Adelete(object, key) < 0) {
     es_h5_blame(n, f, "replace an attribute of", path);
   }
   const hid_t space = count ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR);
@@ -79,8 +80,9 @@ es_status es_h5_attr_i64s(es_h5 *f, const char *path, const char *key, int n,
 
 /* Open attribute `key` of `path`; < 0: there is none. */
 static hid_t open_attr(es_h5 *f, const char *path, const char *key) {
-  if (!es_h5_exists(f, path) || H5Aexists_by_name(f->id, path, key, H5P_DEFAULT) <= 0)
-    return -1;
+  if (!es_h5_exists(f, path)) return -1;
+  const htri_t there = H5Aexists_by_name(f->id, path, key, H5P_DEFAULT);
+  if (!es_h5_answer(f, path, there)) return -1;
   return H5Aopen_by_name(f->id, path, key, H5P_DEFAULT, H5P_DEFAULT);
 }
 
@@ -272,7 +274,9 @@ bool es_h5_is_attached(es_h5 *f, const char *path, int dim, const char *scale) {
   if (!es_h5_exists(f, path) || !es_h5_exists(f, scale)) return false;
   const hid_t ds = H5Dopen2(f->id, path, H5P_DEFAULT);
   const hid_t sc = H5Dopen2(f->id, scale, H5P_DEFAULT);
-  const bool yes = ds >= 0 && sc >= 0 && H5DSis_attached(ds, sc, (unsigned) dim) > 0;
+  const htri_t attached =
+      ds >= 0 && sc >= 0 ? H5DSis_attached(ds, sc, (unsigned) dim) : -1;
+  const bool yes = es_h5_answer(f, path, attached);
   if (sc >= 0) H5Dclose(sc);
   if (ds >= 0) H5Dclose(ds);
   return yes;

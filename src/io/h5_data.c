@@ -53,7 +53,7 @@ bool es_h5_exists(es_h5 *f, const char *path) {
     if ((path[i] != '/' && path[i] != '\0') || path[i - 1] == '/') continue;
     memcpy(part, path, i);
     part[i] = '\0';
-    if (H5Lexists(f->id, part, H5P_DEFAULT) <= 0) return false;
+    if (!es_h5_answer(f, part, H5Lexists(f->id, part, H5P_DEFAULT))) return false;
   }
   return true;
 }
@@ -190,21 +190,23 @@ es_status es_h5_declare(es_h5 *f, const es_h5_dataset *d) {
   return es_collective_error_agree(f->comm, &n);
 }
 
-/* Bytes by which growing from `old` to `rows` rows enlarges the file. */
+/* Bytes by which growing from `old` to `rows` rows enlarges the file; < 0: HDF5 fails. */
 static int64_t growth(hid_t ds, int ndim, const hsize_t *old, hsize_t rows) {
+  if (rows <= old[0]) return 0;
   const hid_t how = H5Dget_create_plist(ds), type = H5Dget_type(ds);
   hsize_t chunk[ES_H5_MAXDIM];
-  int64_t bytes = 0;
-  if (H5Pget_chunk(how, ES_H5_MAXDIM, chunk) == ndim && rows > old[0]) {
+  int64_t bytes = (int64_t) H5Tget_size(type); /* 0: failed */
+  if (bytes == 0 || H5Pget_chunk(how, ES_H5_MAXDIM, chunk) != ndim) {
+    bytes = -1;
+  } else {
     const hsize_t now = (old[0] + chunk[0] - 1) / chunk[0];
     const hsize_t then = (rows + chunk[0] - 1) / chunk[0];
-    bytes = (int64_t) ((then - now) * chunk[0] * H5Tget_size(type));
-    for (int i = 1; i < ndim; i++) {
+    bytes *= (int64_t) ((then - now) * chunk[0]);
+    for (int i = 1; i < ndim; i++)
       bytes *= (int64_t) ((old[i] + chunk[i] - 1) / chunk[i] * chunk[i]);
-    }
   }
-  H5Tclose(type);
-  H5Pclose(how);
+  if (type >= 0) H5Tclose(type);
+  if (how >= 0) H5Pclose(how);
   return bytes;
 }
 
@@ -212,6 +214,7 @@ es_status es_h5_set_rows(es_h5 *f, const char *path, hid_t ds, int ndim, hsize_t
                          int64_t rows) {
   es_collective_error n = {0};
   const int64_t bytes = growth(ds, ndim, dim, (hsize_t) rows);
+  if (bytes < 0) es_h5_blame(&n, f, "find the chunks of", path);
   if (bytes > 0) ES_TRY(es_h5_reserve(f, bytes));
   dim[0] = (hsize_t) rows;
   if (H5Dset_extent(ds, dim) < 0) es_h5_blame(&n, f, "resize", path);

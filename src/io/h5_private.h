@@ -21,11 +21,16 @@ struct es_h5 {
   char *path;          /**< owned; for messages */
 };
 
-/** Record that HDF5 failed to `action` `object`, with its innermost message. Not
- * collective. */
+/** Record that HDF5 failed to `action` `object`, with its innermost message. Where the
+ *  other ranks do not fail as well they wait inside HDF5, where no error reaches them:
+ *  all ranks are aborted. */
 #define es_h5_blame(n, f, action, object) es_h5_blame_(n, __func__, f, action, object)
 void es_h5_blame_(es_collective_error *n, const char *where, const es_h5 *f,
                   const char *action, const char *object);
+
+/** HDF5's answer to a question about `path`, < 0: it fails. No is no on all ranks: a
+ *  failure of this rank alone aborts all. */
+bool es_h5_answer(const es_h5 *f, const char *path, htri_t answer);
 
 /** Collective. Make sure the disk can take `bytes` more (and some metadata) before HDF5
  *  writes them: after a full disk MPI-IO may report success, or fail on one rank while

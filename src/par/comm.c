@@ -98,12 +98,19 @@ static bool all_have_failed(const es_comm *c) {
   return done;
 }
 
-es_status es_comm_abort_if_alone(const es_comm *c, es_status s) {
-  if (s >= ES_OK || all_have_failed(c)) return s;
+bool es_comm_failed_alone(const es_comm *c) {
+  return c->size > 1 && !all_have_failed(c);
+}
+
+void es_comm_abort(const es_comm *c, es_status s) {
   es_log_flush_deferred(true);
   es_warn_local("rank %d failed inside a collective step (%s); aborting all ranks",
                 c->rank, es_status_name(s));
   MPI_Abort(c->mpi, 1);
+}
+
+es_status es_comm_abort_if_alone(const es_comm *c, es_status s) {
+  if (s < ES_OK && es_comm_failed_alone(c)) es_comm_abort(c, s);
   return s;
 }
 

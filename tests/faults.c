@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file faults.c  The program with failures on demand (tests/fault.sh).
+ *
+ *  Calls that can fail are wrapped by the linker (--wrap): memory, files, shared memory,
+ *  HDF5 (all functions that the library uses, a list made by nm) and the agreements of
+ *  ranks. The environment says what fails:
+ *    ES_FAULT=KIND:RANK:CALL   that call of the kind (mem, file, h5, agree) on that rank
+ *    ES_FAULT=list:FILE        nothing; FILE.RANK lists one call for each distinct chain
+ *                              of callers: "KIND CALL NAME"
+ *  HDF5 functions fail after they did their work, as a rank that left out a collective
+ *  call would test MPI instead. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <execinfo.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "eigenstep/collective_error.h"
+
+enum { FRAMES = 6, CHAINS = 8192, MEM = 0, FILES, H5, AGREE, KINDS };
+static const char *const kind_name[KINDS] = {"mem", "file", "h5", "agree"};
+
+static struct {
+  FILE *list;
+  int kind;
+  long call;
+  atomic_long count[KINDS];
+  uint64_t seen[CHAINS];
+} state = {.kind = -1};
+
+__attribute__((constructor)) static void setup(void) {
+  const char *const what = getenv("ES_FAULT");
+  const char *const rank = getenv("OMPI_COMM_WORLD_RANK");
+  const int mine = rank != NULL ? atoi(rank) : 0;
+  char name[8], path[4096];
+  int which = -1;
+  void *frame[1];
+  if (what == NULL) return;
+  backtrace(frame, 1); /* loads what it needs now */
+  if (strncmp(what, "list:", 5) == 0) {
+    snprintf(path, sizeof path, "%s.%d", what + 5, mine);
+    state.list = fopen(path, "w");
+  } else if (sscanf(what, "%7[^:]:%d:%ld", name, &which, &state.call) == 3) {
+    for (int k = 0; k < KINDS && which == mine; k++)
+      if (strcmp(name, kind_name[k]) == 0) state.kind = k;
+  }
+}
+
+/* Is this chain of callers a new one? The frames of this file are left out. */
+static __attribute__((noinline)) bool is_new(void) {
+  void *frame[FRAMES] = {NULL};
+  uint64_t h = 14695981039346656037u;
+  const int n = backtrace(frame, FRAMES);
+  for (int i = 3; i < n; i++) h = (h ^ (uint64_t) (uintptr_t) frame[i]) * 1099511628211u;
+  for (int i = 0; i < CHAINS; i++) {
+    uint64_t *const slot = &state.seen[(h + (uint64_t) i) % CHAINS];
+    if (*slot == h) return false;
+    if (*slot == 0) {
+      *slot = h;
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Counts a call; is it the one that is to fail? */
+static __attribute__((noinline)) bool fails(int kind, const char *name) {
+  const long call = atomic_fetch_add(&state.count[kind], 1) + 1;
+  if (state.list != NULL && is_new()) {
+    fprintf(state.list, "%s %ld %s\n", kind_name[kind], call, name);
+    fflush(state.list);
+  }
+  if (state.kind != kind || state.call != call) return false;
+  dprintf(2, "fault: %s, call %ld of kind %s\n", name, call, kind_name[kind]);
+  return true;
+}
+
+/* Any function of whole numbers and pointers: at most six come in registers, and what is
+ * beyond is on the stack, which is passed on. */
+#define ARGUMENTS long a, long b, long c, long d, long e, long f, long g, long h
+#define WRAP_BEFORE(kind, name, result, error)                                           \
+  long __real_##name(ARGUMENTS);                                                         \
+  long __wrap_##name(ARGUMENTS);                                                         \
+  long __wrap_##name(ARGUMENTS) {                                                        \
+    if (fails(kind, #name)) {                                                            \
+      errno = error;                                                                     \
+      return (long) (result);                                                            \
+    }                                                                                    \
+    return __real_##name(a, b, c, d, e, f, g, h);                                        \
+  }
+#define WRAP_AFTER(kind, name, result, error)                                            \
+  long __real_##name(ARGUMENTS);                                                         \
+  long __wrap_##name(ARGUMENTS);                                                         \
+  long __wrap_##name(ARGUMENTS) {                                                        \
+    const long done = __real_##name(a, b, c, d, e, f, g, h);                             \
+    if (!fails(kind, #name)) return done;                                                \
+    errno = error;                                                                       \
+    return (long) (result);                                                              \
+  }
+
+#include "faults_list.h"
+
+es_status __real_es_comm_agree(const es_comm *c, es_status s);
+es_status __wrap_es_comm_agree(const es_comm *c, es_status s);
+es_status __wrap_es_comm_agree(const es_comm *c, es_status s) {
+  if (s == ES_OK && fails(AGREE, "es_comm_agree")) {
+    es_error("a failure before an agreement");
+    s = ES_EINTERNAL;
+  }
+  return __real_es_comm_agree(c, s);
+}
+
+es_status __real_es_collective_error_agree_max(const es_comm *c,
+                                               const es_collective_error *n,
+                                               int64_t *wants, int k);
+es_status __wrap_es_collective_error_agree_max(const es_comm *c,
+                                               const es_collective_error *n,
+                                               int64_t *wants, int k);
+es_status __wrap_es_collective_error_agree_max(const es_comm *c,
+                                               const es_collective_error *n,
+                                               int64_t *wants, int k) {
+  es_collective_error failed = *n;
+  if (n->status == ES_OK && fails(AGREE, "es_collective_error_agree_max"))
+    es_collective_error_set(&failed, ES_EINTERNAL, "a failure before an agreement");
+  return __real_es_collective_error_agree_max(c, &failed, wants, k);
+}
+
+es_status __real_es_collective_error_agree(const es_comm *c,
+                                           const es_collective_error *n);
+es_status __wrap_es_collective_error_agree(const es_comm *c,
+                                           const es_collective_error *n);
+es_status __wrap_es_collective_error_agree(const es_comm *c,
+                                           const es_collective_error *n) {
+  es_collective_error failed = *n;
+  if (n->status == ES_OK && fails(AGREE, "es_collective_error_agree"))
+    es_collective_error_set(&failed, ES_EINTERNAL, "a failure before an agreement");
+  return __real_es_collective_error_agree(c, &failed);
+}
