@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file main.c  Sub-commands and exit codes: the only exit (but for a rank that fails
  *  alone, es_comm_abort_if_alone) and the only MPI_COMM_WORLD. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,9 +152,18 @@ done:
   return st;
 }
 
+/* A descriptor below 3 that the caller closed would be given to the next file opened, and
+ * what is printed would be written into it. */
+static void fill_standard_descriptors(void) {
+  int fd = 0;
+  while (fd >= 0 && fd < 3) fd = open("/dev/null", O_RDWR);
+  if (fd >= 0) close(fd);
+}
+
 int main(int argc, char **argv) {
   es_comm *comm = NULL;
   int provided = 0;
+  fill_standard_descriptors();
   signal(SIGXFSZ, SIG_IGN); /* a file past its size limit: an error, not a death */
   signal(SIGPIPE, SIG_IGN); /* nobody reads the output any more: log.txt has it all */
   const bool terminal = owns_terminal(); /* before MPI_Init sets variables of its own */

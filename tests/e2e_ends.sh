@@ -70,6 +70,13 @@ grep -q "was killed" log && grep -q '^FAILED killed' killed/STATUS ||
 [ "$(cat quiet/STATUS)" = DONE ] || fail "stdout closed: $(cat quiet/STATUS)"
 grep -q "modes learned" quiet/log.txt || fail "log.txt ends early"
 
+# no standard descriptor at all: nothing is printed into other files
+"$EIGENSTEP" train - $tiny output.dir=mute <&- >&- 2>&-
+[ "$(cat mute/STATUS)" = DONE ] && "$python" -c '
+import h5py
+h5py.File("mute/trajectory.h5")["/loss/value"][()]
+' || fail "without standard descriptors: $(cat mute/STATUS)"
+
 # the folder is removed while the run writes into it, and is not made again
 begin gone ckpt.every=7
 rm -r gone 2> /dev/null; rm -rf gone
