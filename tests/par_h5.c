@@ -210,7 +210,7 @@ static void refusals(void **state) {
   assert_int_equal(es_h5_open(c, path, false, &f), ES_EIO);
   if (c->rank == 0) assert_int_equal(truncate(path, 0), 0);
   es_comm_barrier(c);
-  assert_int_equal(es_h5_open(c, path, false, &f), ES_EIO);
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_EFORMAT);
   assert_null(f);
   drop(c, path);
 }
