@@ -33,6 +33,13 @@ for optim in sgd lars; do
   "$python" "$srcdir/tests/compare_runs.py" $optim $optim-copies ||
     fail "$optim: copies give another run"
 done
+# Muon: its checkpoint is larger than the shared memory; deterministic runs hold copies.
+limited unlimited train - $wide optim.name=muon output.dir=muon ||
+  { cat log; fail "muon, shared"; }
+limited unlimited train - $wide optim.name=muon parallel.deterministic=true \
+  output.dir=muon-copies || { cat log; fail "muon, copies"; }
+"$python" "$srcdir/tests/compare_runs.py" muon muon-copies ||
+  fail "muon: copies give another run"
 "$EIGENSTEP" check - $wide --ranks 2 > log 2>&1 || { cat log; fail "check"; }
 awk '/parameters, gradients, moments/ { found = $(NF - 1) > 30 && $(NF - 1) < 40 }
      END { exit !found }' log || { cat log; fail "check: shared memory of a node"; }

@@ -22,7 +22,8 @@ small="$tiny data.size=8 augment.crop.size=8 projector.widths=6 spectrum.probe=1
        batch.pairs=16 run.steps=3 spectrum.every=3 backend.name=blas"
 for loss in "barlow precondition.eps=0.1" "barlow_logdet" "vicreg precondition.eps=0.1" \
             "spectral precondition.eps=0.1" "corinfomax precondition.eps=1" \
-            "corinfomax" "wmse" "simclr optim.name=lars"; do
+            "corinfomax" "wmse" "simclr optim.name=lars" "barlow optim.name=muon" \
+            "lejepa" "directpred" "isoloss optim.name=muon"; do
   out=$(echo "$loss" | tr ' =.' '___')
   unlike "$EIGENSTEP" train - $small loss.name=$loss output.dir="$out" ||
     { rc=$?; cat log; fail "$loss ended with $rc"; }
@@ -33,6 +34,8 @@ unlike "$EIGENSTEP" linear - data.name=gaussian data.dim=40 linear.dim=4 linear.
 unlike "$EIGENSTEP" linear - data.name=gaussian data.dim=1100 linear.dim=4 linear.sample=1200 \
   linear.modes=8 linear.solver=subspace linear.method=flow linear.alpha=1e-3 \
   output.dir=flow || { cat log; fail "linear.solver=subspace"; }
+unlike "$EIGENSTEP" linear - data.name=gaussian data.dim=40 linear.dim=4 linear.sample=300 \
+  linear.method=muon linear.alpha=1e-3 output.dir=muon || { cat log; fail "muon"; }
 unlike "$EIGENSTEP" kernel - data.name=gaussian data.dim=6 kernel.dim=3 kernel.sample=40 \
   kernel.method=direct kernel.alpha=1e-2 kernel.held_out=8 output.dir=kernel ||
   { cat log; fail "kernel"; }

@@ -199,13 +199,16 @@ static es_status train(const es_comm *c, es_net *net, int k, bool share, double 
 
 static void network_learns_as_with_torch(void **state) {
   enum { CASES = sizeof optim_net_references / sizeof optim_net_references[0] };
-  const es_comm *c = *state;
+  const es_comm *all = *state;
   const model_spec spec = {
       .encoder = "mlp", .hidden = {16}, .widths = {12, D}, .input = {INPUT, 1, 1}};
-  const es_net_options o = {.max_n = 2 * PAIRS, .sync = c};
-  for (int i = 0; i < 2 * CASES; i++) {
-    const int k = i / 2;
-    const bool share = i % 2;
+  es_comm *halves;
+  assert_true(par_all(all, es_comm_create_nodes(all->mpi, 2, &halves) == ES_OK));
+  for (int i = 0; i < 3 * CASES; i++) { /* copies; one node; nodes of two ranks */
+    const int k = i / 3;
+    const bool share = i % 3 > 0;
+    const es_comm *const c = i % 3 == 2 ? halves : all;
+    const es_net_options o = {.max_n = 2 * PAIRS, .sync = c};
     es_backend *b;
     es_net *net = NULL;
     double worst = 0;
@@ -220,6 +223,7 @@ static void network_learns_as_with_torch(void **state) {
     const bool orthogonal = strcmp(optim_net_references[k].name, "muon") == 0;
     assert_true(par_all(c, st == ES_OK && worst < (orthogonal ? 5e-4 : 5e-6)));
   }
+  es_comm_destroy(&halves);
 }
 
 int main(int argc, char **argv) {

@@ -73,6 +73,11 @@ void es_comm_max_i64(const es_comm *c, int64_t *x, int64_t n);
 
 /** Collective. Copy `bytes` bytes from rank `root` to all. */
 void es_comm_bcast(const es_comm *c, void *data, size_t bytes, int root);
+/** Collective over the ranks of equal node_rank < owners, one a node: `bytes` bytes of
+ *  that on node `root`. */
+void es_comm_bcast_nodes(const es_comm *c, void *data, size_t bytes, int root);
+/** The node of this rank, 0 .. nodes - 1, for es_comm_bcast_nodes; node_rank < owners. */
+int es_comm_node(const es_comm *c);
 
 /** Collective. Concatenate every rank's `count` items of `size` bytes, in rank order, on
  *  every rank. Counts may differ between ranks and be 0; `size` must agree.

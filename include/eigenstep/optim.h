@@ -44,19 +44,22 @@ typedef struct es_optim_ops {
   es_status (*gather)(es_optim *o, es_range r);
   /** Update the elements of `r`, reading o->sum. */
   es_status (*update)(es_optim *o, double lr, es_range r);
-  /** Update whole tensors once all ranges are updated: those that fall to this rank of
-   *  the `ranks` that share the parameters. Optional (NULL: elements were enough). */
-  es_status (*finish)(es_optim *o, double lr, int rank, int ranks);
+  /** Collective over o->comm. Update whole tensors once all ranges are updated; what is
+   *  computed of a tensor is computed by one rank, for all. Optional (NULL: elements were
+   *  enough). */
+  es_status (*finish)(es_optim *o, double lr);
   /** Numbers of o->work. Optional (NULL: none). */
   size_t (*workspace)(const es_params *p);
 } es_optim_ops;
 struct es_optim {
   const es_optim_ops *ops;
   es_optim_params par;
-  void *own;            /* owned: values of section [optim.NAME] */
-  es_params *params;    /* borrowed; must outlive */
-  int moments;          /**< es_optim_moments */
-  es_buf moment[2];     /* owned [n] each, as many as that; else NULL */
+  void *own;         /* owned: values of section [optim.NAME] */
+  es_params *params; /* borrowed; must outlive */
+  const es_comm
+      *comm;        /* borrowed: the ranks that hold these parameters, NULL: this one */
+  int moments;      /**< es_optim_moments */
+  es_buf moment[2]; /* owned [n] each, as many as that; else NULL */
   es_shared *shared[2]; /* owned: their memory if the ranks of a node share them */
   es_buf64 partial;     /* owned [n_tensors, ops->sums], at least [1]: this rank's sums */
   es_buf work;          /* owned [ops->workspace] */

@@ -219,8 +219,7 @@ es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {
   if (o->ops->finish != NULL) {
     const es_comm *const c = o->params->shared.comm;
     if (c != NULL) es_comm_barrier(c);
-    ES_TRY(o->ops->finish(o, lr, c != NULL ? c->node_rank : 0,
-                          c != NULL ? c->node_size : 1));
+    ES_TRY(o->ops->finish(o, lr));
   }
   o->steps++;
   return ES_OK;

@@ -103,22 +103,6 @@ static double factor_of(const muon_params *w, es_orthogonal_args a) {
   return w->scale == 1 ? 0.2 * sqrt(fmax(rows, cols)) : sqrt(fmax(1, rows / cols));
 }
 
-/** p of one matrix. */
-static es_status update_matrix(es_optim *o, double lr, int tensor) {
-  const muon_params *const w = o->own;
-  es_params *const p = o->params;
-  const es_tensor_info *const v = &p->tensor[tensor];
-  const es_backend_ops *const ops = p->backend->ops;
-  es_orthogonal_args a = matrix_of(v);
-  const es_buf u = o->moment[1] + v->offset;
-  const double factor = factor_of(w, a);
-  const es_sgd_args step = {
-      .lr = lr * factor, .scale = 1, .weight_decay = o->par.weight_decay / factor};
-  a.iterations = (int) w->iterations;
-  ES_TRY(ops->orthogonalize(p->backend, &a, u, o->work));
-  return ops->sgd(p->backend, (size_t) v->count, &step, p->value + v->offset, u, NULL);
-}
-
 /** Multiply-adds of one iteration. */
 static double work_of(const es_tensor_info *v) {
   const es_orthogonal_args a = matrix_of(v);
@@ -126,8 +110,59 @@ static double work_of(const es_tensor_info *v) {
   return m * m * (3.0 * (double) v->count / m + m);
 }
 
-/** Matrices in equal shares of work, in their order. */
-static es_status finish(es_optim *o, double lr, int rank, int ranks) {
+/** How the ranks divide the matrices: `ranks` shares by work, in the order of tensors.
+ *  Where a node shares the parameters each node has all shares, and `node` computes. */
+typedef struct division {
+  const es_comm *comm; /**< NULL: this rank has all */
+  bool shared;
+  int rank, ranks, nodes, node;
+} division;
+
+static division divide(const es_optim *o) {
+  const es_comm *const c = o->comm;
+  division d = {
+      .comm = c, .shared = o->params->shared.comm != NULL, .ranks = 1, .nodes = 1};
+  if (c == NULL || c->size == 1) return d;
+  d.rank = d.shared ? c->node_rank : c->rank;
+  d.ranks = d.shared ? c->owners : c->size;
+  d.nodes = d.shared ? c->nodes : 1;
+  d.node = d.nodes > 1 && d.rank < d.ranks ? es_comm_node(c) : 0;
+  return d;
+}
+
+/** Collective. u of one matrix <- its orthogonal factor, computed by one rank, so that
+ *  ranks on unlike processors go on with the same bits. */
+static es_status orthogonal_matrix(es_optim *o, const division *d, int tensor, bool own) {
+  es_backend *const b = o->params->backend;
+  const es_tensor_info *const v = &o->params->tensor[tensor];
+  const es_buf u = o->moment[1] + v->offset;
+  es_orthogonal_args a = matrix_of(v);
+  const int root = tensor % d->nodes;
+  a.iterations = (int) ((const muon_params *) o->own)->iterations;
+  if (own && d->node == root)
+    ES_TRY(b->ops->orthogonalize(b, &a, u, o->work));
+  else if (!d->shared)
+    ES_TRY(b->ops->zero(b, u, (size_t) v->count * sizeof *u));
+  if (!d->shared && d->ranks > 1)
+    return b->ops->allreduce(b, d->comm, u, (size_t) v->count); /* one is not 0 */
+  if (own && d->nodes > 1) /* shared memory is the host's */
+    es_comm_bcast_nodes(d->comm, u, (size_t) v->count * sizeof *u, root);
+  return ES_OK;
+}
+
+/** p of one matrix, from u. */
+static es_status step_matrix(es_optim *o, double lr, int tensor) {
+  es_params *const p = o->params;
+  const es_tensor_info *const v = &p->tensor[tensor];
+  const double factor = factor_of(o->own, matrix_of(v));
+  const es_sgd_args step = {
+      .lr = lr * factor, .scale = 1, .weight_decay = o->par.weight_decay / factor};
+  return p->backend->ops->sgd(p->backend, (size_t) v->count, &step, p->value + v->offset,
+                              o->moment[1] + v->offset, NULL);
+}
+
+/** u of this rank's matrices; with `apply` what follows from all that it updates. */
+static es_status matrices(es_optim *o, const division *d, double lr, bool apply) {
   const es_params *const p = o->params;
   double all = 0, before = 0;
   for (int i = 0; i < p->n_tensors; i++)
@@ -135,11 +170,20 @@ static es_status finish(es_optim *o, double lr, int rank, int ranks) {
   for (int i = 0; i < p->n_tensors; i++) {
     if (p->tensor[i].state || p->tensor[i].excluded) continue;
     const double work = work_of(&p->tensor[i]);
-    if ((int) ((before + work / 2) / all * ranks) == rank)
-      ES_TRY(update_matrix(o, lr, i));
+    const bool own = (int) ((before + work / 2) / all * d->ranks) == d->rank;
     before += work;
+    if (apply)
+      ES_TRY(own || !d->shared ? step_matrix(o, lr, i) : ES_OK);
+    else
+      ES_TRY(orthogonal_matrix(o, d, i, own));
   }
   return ES_OK;
+}
+
+static es_status finish(es_optim *o, double lr) {
+  const division d = divide(o);
+  ES_TRY(matrices(o, &d, lr, false));
+  return matrices(o, &d, lr, true);
 }
 
 const es_optim_ops es_optim_muon = {.name = "muon",

@@ -182,12 +182,26 @@ void es_comm_max_i64(const es_comm *c, int64_t *x, int64_t n) {
   reduce(c, x, n, sizeof *x, MPI_INT64_T, MPI_MAX);
 }
 
-void es_comm_bcast(const es_comm *c, void *data, size_t bytes, int root) {
+static void broadcast(MPI_Comm mpi, void *data, size_t bytes, int root) {
   for (size_t at = 0; at < bytes; at += (size_t) PIECE) {
     const size_t left = bytes - at;
     const int m = (int) (left < (size_t) PIECE ? left : (size_t) PIECE);
-    MPI_Bcast((char *) data + at, m, MPI_BYTE, root, c->mpi);
+    MPI_Bcast((char *) data + at, m, MPI_BYTE, root, mpi);
   }
+}
+
+void es_comm_bcast(const es_comm *c, void *data, size_t bytes, int root) {
+  broadcast(c->mpi, data, bytes, root);
+}
+
+void es_comm_bcast_nodes(const es_comm *c, void *data, size_t bytes, int root) {
+  broadcast(c->inter_node, data, bytes, root);
+}
+
+int es_comm_node(const es_comm *c) {
+  int node;
+  MPI_Comm_rank(c->inter_node, &node);
+  return node;
 }
 
 es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,

@@ -28,6 +28,7 @@ es_status es_train_create(const es_train_options *o, es_train **out) {
   t->loss = o->loss;
   t->precondition = o->precondition;
   t->optim = o->optim;
+  if (t->optim != NULL) t->optim->comm = o->layout.comm;
   t->data = o->data;
   t->local_bn = o->local_bn;
   const es_status st = create_parts(o, t);
