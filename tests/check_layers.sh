@@ -7,7 +7,7 @@ cd "${srcdir:-.}"
 bad=0
 
 # Layers, lowest first. {data nn} and {spectrum theory} do not see each other, nor do
-# predict and solved. A public header belongs to the folder of the line that names it.
+# predict, solved, ntk and compare. A public header belongs to the folder of the line that names it.
 layers='
 0 base       blas_memory cadence clock log mem param progress registry rng status version
 0 base       visit
@@ -17,16 +17,18 @@ layers='
 3 backend    backend shape
 4 tensor     dmat
 5a data      data stratify
-5a nn        encoder net optim params
+5a nn        encoder net net_layers optim params
 5b spectrum  cov eig metric snapshot transitions
-5b theory    compare descent flow kernel linear rates
+5b theory    compare descent flow kernel linear rates similarity
 6 ssl        loss loss_theory mode_descent mode_start precondition
 7 train      accuracy probe probe_data run_loop step_result train
-8 run        assembly config_load cost embedding_file folder_name label_data
+8 run        assembly config_load cost embedding_file folder_name held_out label_data
 8 run        load_pairs reopen run_files
 8 run        run_folder selected settings views_file watch
 9a predict   initial_prediction
 9b solved    kernel_machine linear_model solved_params
+9c ntk       ntk
+9d compare   compare_runs
 10 bench     bench
 11 sweep     sweep
 12 command   command
@@ -44,7 +46,7 @@ level_of_file() {
   esac
 }
 may_see() { # may_see LEVEL-OF-FILE LEVEL-OF-INCLUDED
-  [ "$1" = "$2" ] || [ "${2%[ab]}" -lt "${1%[ab]}" ]
+  [ "$1" = "$2" ] || [ "${2%[abcd]}" -lt "${1%[abcd]}" ]
 }
 
 for file in $(find src include -name '*.[ch]' | sort); do

@@ -93,6 +93,13 @@ const es_dataset *es_assembly_probe_set(const es_assembly *p);
 /** Records to train on: all but the probe, where that comes from the same part. */
 int64_t es_assembly_training_records(const es_assembly *p);
 
+/** Collective. A loader that gives n held-out pairs in one batch, the first ones with the
+ *  views of the probe: no more than the probe where it is a part of the training set, or
+ *  all of an endless or a test set. Needs the opened data; the caller destroys it.
+ *  @return ES_OK, ES_ECONFIG (too many), ES_ENOMEM: the same on all ranks */
+es_status es_assembly_open_pairs(const es_comm *c, const es_settings *s,
+                                 const es_assembly *p, int64_t n, es_loader **l);
+
 /** Pairs of a probe's forward pass: those of a training batch, or the nearest divisor of
  *  the probe that is a multiple of `unit` and gives every rank at least one. */
 int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit);

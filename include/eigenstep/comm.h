@@ -87,6 +87,12 @@ int es_comm_node(const es_comm *c);
 es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
                             size_t size, void *all);
 
+/** Collective. One place round the ring of ranks: `mine` goes to the next rank, `theirs`
+ *  comes from the one before; the last rank's goes to the first. They do not overlap.
+ *  @param m  numbers that the rank before sends, as it gives them in n */
+void es_comm_ring_f32(const es_comm *c, const float *mine, int64_t n, float *theirs,
+                      int64_t m);
+
 /** Collective. MPI_Barrier. */
 void es_comm_barrier(const es_comm *c);
 

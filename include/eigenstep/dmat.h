@@ -47,6 +47,13 @@ void es_dmat_fill(es_dmat *a, double (*f)(void *ctx, int i, int j), void *ctx);
 es_status es_dmat_from_rows(const es_grid *g, const double *x, int64_t n_loc, int n,
                             es_dmat **z);
 
+/** Collective. The inverse: rows first .. first + count - 1 of A, spread over the ranks
+ *  in blocks of ceil(count / P): x [*n_loc, n], row-major, new, the caller frees it with
+ *  es_free. The last ranks may get fewer rows, or none.
+ *  @return ES_OK, ES_ENOMEM: the same on all ranks */
+es_status es_dmat_to_rows(const es_dmat *a, int first, int count, int64_t *n_loc,
+                          double **x);
+
 /** Collective. B <- A, any block sizes and grids over the same ranks (pdgemr2d).
  *  @return ES_OK, ES_EARG (sizes differ) */
 es_status es_dmat_copy(const es_dmat *a, es_dmat *b);

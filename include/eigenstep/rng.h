@@ -16,7 +16,9 @@ typedef enum es_stream {
   ES_STREAM_DATA = 4,    /**< generated data sets: index = sample */
   ES_STREAM_EIG = 5,     /**< start vectors */
   ES_STREAM_TEST = 6,
-  ES_STREAM_LOSS = 7 /**< index = training step, sub = direction */
+  ES_STREAM_LOSS = 7,      /**< index = training step, sub = direction */
+  ES_STREAM_BOOTSTRAP = 8, /**< index = sample drawn */
+  ES_STREAM_NTK = 9        /**< combinations of outputs: index = combination */
 } es_stream;
 
 /** State of one sequence; a copy replays it. */

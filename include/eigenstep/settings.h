@@ -5,6 +5,7 @@
 
 #include "eigenstep/encoder.h"
 #include "eigenstep/config_load.h"
+#include "eigenstep/loss_theory.h"
 #include "eigenstep/run_loop.h"
 #include "eigenstep/selected.h"
 
@@ -72,6 +73,9 @@ es_net_options es_settings_net(const es_settings *s, int64_t pairs, int ranks);
 
 /** Section [backend] as the backend takes it; borrows from s. */
 es_backend_options es_settings_backend(const es_settings *s);
+
+/** The training as the theory of its loss takes it; borrows from s. */
+es_loss_setup es_settings_loss_setup(const es_settings *s);
 
 /** Embedding width: the projector's last. */
 int es_settings_dim(const es_settings *s);

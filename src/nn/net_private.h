@@ -69,6 +69,7 @@ struct es_net {
   es_net_memory memory;
   bool planned;
   es_net_state state;
+  const struct es_net_observer *observer; /* borrowed; NULL: nobody */
 };
 
 static inline es_act_type es_net_type(const es_net *net, int value) {
@@ -99,6 +100,12 @@ es_act es_net_grad(const es_net *net, int v, int first);
 /** Where the collected sums of a BN begin, [2 C + 1] each; for the end of the nodes: the
  *  size of all. */
 int64_t es_net_collected(const es_net *net, const es_net_node *end);
+
+/* Observers (net_layers.c) */
+
+es_status es_net_tell_forward(const es_net *net, const es_net_node *node);
+/** *ends: backward is to end here, before the node's own. */
+es_status es_net_tell_backward(const es_net *net, const es_net_node *node, bool *ends);
 
 /* Execution shard by shard (net_shards.c), if es_net_in_shards. */
 es_status es_net_forward_shards(es_net *net, const es_net_node *node);

@@ -42,7 +42,6 @@ static es_status zero(const es_net *net, int tensor) {
 }
 
 static es_status backward(es_net *net, const es_net_node *node) {
-  ES_TRY(replay(net, node));
   const bool shards = es_net_in_shards(net, node);
   const bool set = net->state.set_gradients && node->op->sets_gradients && !shards;
   if (net->state.set_gradients && !set) {
@@ -83,7 +82,10 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
   net->state.mode = mode;
   net->state.forwarded = false;
   ES_TRY(b->ops->act_write(b, es_net_type(net, 0), n, x, es_net_act(net, 0, 0)));
-  for (int i = 0; i < net->n_node; i++) ES_TRY(forward(net, i));
+  for (int i = 0; i < net->n_node; i++) {
+    ES_TRY(forward(net, i));
+    ES_TRY(es_net_tell_forward(net, &net->node[i]));
+  }
   ES_TRY(b->ops->act_read(b, es_net_type(net, last), n, es_net_act(net, last, 0), z));
   net->state.forwarded = true;
   return ES_OK;
@@ -115,6 +117,10 @@ es_status es_net_backward_notify(es_net *net, const float *dz,
   for (int i = net->n_node - 1; i >= 0; i--) {
     const es_net_node *const node = &net->node[i];
     if (!net->value[node->y].needs_grad) continue;
+    bool ends;
+    ES_TRY(replay(net, node));
+    ES_TRY(es_net_tell_backward(net, node, &ends));
+    if (ends) break;
     ES_TRY(backward(net, node));
     if (to != NULL && node->tensor.w >= 0) {
       es_mark mark = 0;

@@ -234,6 +234,20 @@ es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
   return ES_OK;
 }
 
+void es_comm_ring_f32(const es_comm *c, const float *mine, int64_t n, float *theirs,
+                      int64_t m) {
+  const int next = (c->rank + 1) % c->size, before = (c->rank + c->size - 1) % c->size;
+  int64_t pieces = ((n > m ? n : m) + PIECE - 1) / PIECE;
+  es_comm_max_i64(c, &pieces, 1);
+  for (int64_t at = 0; pieces > 0; pieces--, at += PIECE) {
+    const int64_t out = n - at < PIECE ? n - at : PIECE;
+    const int64_t in = m - at < PIECE ? m - at : PIECE;
+    MPI_Sendrecv(mine + (out > 0 ? at : 0), out > 0 ? (int) out : 0, MPI_FLOAT, next, 0,
+                 theirs + (in > 0 ? at : 0), in > 0 ? (int) in : 0, MPI_FLOAT, before, 0,
+                 c->mpi, MPI_STATUS_IGNORE);
+  }
+}
+
 void es_comm_barrier(const es_comm *c) {
   MPI_Barrier(c->mpi);
 }

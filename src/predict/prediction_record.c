@@ -17,17 +17,8 @@ static const char group_doc[] =
     "prediction for the last layer alone, on the initial features";
 
 es_loss_setup es_prediction_setup(const es_settings *s, const es_assembly *p) {
-  const bool constant = strcmp(s->sched.name, "constant") == 0 && s->sched.warmup == 0;
-  return (es_loss_setup){.dim = es_net_dim(p->model.net),
-                         .pairs = s->batch.pairs,
-                         .layers = s->projector.widths.n,
-                         .bias = s->projector.bias,
-                         .optim = s->optim.name,
-                         .lr = s->optim.lr,
-                         .momentum = s->optim.momentum,
-                         .weight_decay = s->optim.weight_decay,
-                         .constant_lr = constant,
-                         .precondition = s->precondition.eps};
+  (void) p;
+  return es_settings_loss_setup(s);
 }
 
 static es_loss_flow law_of(const es_settings *s, const es_assembly *p) {

@@ -116,6 +116,26 @@ es_status es_assembly_open_probe_loader(const es_comm *c, const es_settings *s,
                                            p->input.view, &o, &p->probe.loader));
 }
 
+es_status es_assembly_open_pairs(const es_comm *c, const es_settings *s,
+                                 const es_assembly *p, int64_t n, es_loader **l) {
+  const es_dataset *const ds = es_assembly_probe_set(p);
+  const bool past = p->probe.record == NULL && p->input.held_out == NULL;
+  const int64_t most = p->probe.record != NULL ? p->probe.pairs : ds->size;
+  const es_loader_options o = {.seed = (uint64_t) s->run.seed,
+                               .first = past ? p->input.data->size : 0,
+                               .record = p->probe.record,
+                               .pairs = n,
+                               .count = n,
+                               .fixed_epoch = PROBE_EPOCH};
+  ES_CHECK(
+      ds->endless || n <= most, ES_ECONFIG,
+      "got %lld held-out pairs, expected at most %lld, what the run held out of data "
+      "set '%s'",
+      (long long) n, (long long) most, s->data.name);
+  return es_comm_agree(c,
+                       es_loader_create(c, ds, p->input.augment, p->input.view, &o, l));
+}
+
 es_status es_assembly_open_loader(const es_comm *c, const es_settings *s,
                                   es_assembly *p) {
   const es_loader_options o = {.seed = (uint64_t) s->run.seed,

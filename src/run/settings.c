@@ -109,6 +109,20 @@ int es_settings_dim(const es_settings *s) {
   return (int) s->projector.widths.v[s->projector.widths.n - 1];
 }
 
+es_loss_setup es_settings_loss_setup(const es_settings *s) {
+  const bool constant = strcmp(s->sched.name, "constant") == 0 && s->sched.warmup == 0;
+  return (es_loss_setup){.dim = es_settings_dim(s),
+                         .pairs = s->batch.pairs,
+                         .layers = s->projector.widths.n,
+                         .bias = s->projector.bias,
+                         .optim = s->optim.name,
+                         .lr = s->optim.lr,
+                         .momentum = s->optim.momentum,
+                         .weight_decay = s->optim.weight_decay,
+                         .constant_lr = constant,
+                         .precondition = s->precondition.eps};
+}
+
 /* Conditions of a run that must not depend on the number of ranks. */
 static es_status check_deterministic(const es_settings *s, int ranks) {
   const int64_t shards = s->parallel.shards;

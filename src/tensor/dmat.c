@@ -185,3 +185,25 @@ done:
   es_grid_destroy(&column);
   return st;
 }
+
+es_status es_dmat_to_rows(const es_dmat *a, int first, int count, int64_t *n_loc,
+                          double **x) {
+  const es_comm *const c = a->grid->comm;
+  const int tall = (count + c->size - 1) / c->size, one = 1, from = first + 1;
+  es_grid *column = NULL;
+  es_dmat *rows = NULL;
+  es_status st;
+  ES_TRY_GOTO(es_grid_create(c, c->size, &column), done);
+  ES_TRY_GOTO(create(column, count, a->n, tall, a->n, &rows), done);
+  ES_TRY_GOTO(es_comm_agree(c, ES_NEW((int64_t) rows->lm * a->n, x)), done);
+  pdgemr2d_(&count, &a->n, a->a, &from, &one, a->desc, rows->a, &one, &one, rows->desc,
+            &a->grid->context);
+  for (int i = 0; i < rows->lm; i++)
+    for (int j = 0; j < a->n; j++)
+      (*x)[(int64_t) i * a->n + j] = rows->a[(int64_t) j * rows->lld + i];
+  *n_loc = rows->lm;
+done:
+  es_dmat_destroy(&rows);
+  es_grid_destroy(&column);
+  return st;
+}

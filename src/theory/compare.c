@@ -9,36 +9,16 @@
 #include <stdbool.h>
 #include <string.h>
 #include "eigenstep/mem.h"
+#include "svd.h"
 
 #define SMALLEST 1e-12
-
-/** LAPACK: singular value decomposition. */
-void dgesvd_(const char *jobu, const char *jobvt, const int *m, const int *n, double *a,
-             const int *lda, double *s, double *u, const int *ldu, double *vt,
-             const int *ldvt, double *work, const int *lwork, int *info);
-
-/* Singular values s of A [m, n] (column-major, overwritten: with the left singular
-   vectors if `vectors`). */
-static es_status decompose(bool vectors, int m, int n, double *a, double *s) {
-  const int least = m < n ? m : n, most = m < n ? n : m, one = 1;
-  const int lwork = 5 * (3 * least + most);
-  double *work = NULL, unused;
-  int info = 0;
-  ES_TRY(ES_NEW(lwork, &work));
-  dgesvd_(vectors ? "O" : "N", "N", &m, &n, a, &m, s, &unused, &one, &unused, &one, work,
-          &lwork, &info);
-  es_free(&work);
-  ES_CHECK(info == 0, ES_EMATH,
-           "singular values of the embeddings failed (LAPACK's info = %d)", info);
-  return ES_OK;
-}
 
 /* Orthonormal basis of the span of the outputs: the first *rank columns of u [n, d]
    (column-major). s: workspace for the singular values. */
 static es_status basis(int n, es_outputs a, double *u, double *s, int *rank) {
   const int least = n < a.d ? n : a.d;
   memcpy(u, a.f, (size_t) n * (size_t) a.d * sizeof *u);
-  ES_TRY(decompose(true, n, a.d, u, s));
+  ES_TRY(es_svd(true, n, a.d, u, s));
   *rank = 0;
   while (*rank < least && s[*rank] > SMALLEST * s[0]) ++*rank;
   return ES_OK;
@@ -57,7 +37,7 @@ static es_status compare_spans(int n, es_outputs a, es_outputs b, double *work,
   if (least == 0) return ES_OK;
   cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, ra, rb, n, 1, u, n, v, n, 0, m,
               ra);
-  ES_TRY(decompose(false, ra, rb, m, s));
+  ES_TRY(es_svd(false, ra, rb, m, s));
   for (int i = 0; i < least; i++) {
     out->alignment += s[i] * s[i] / least;
     if (angles != NULL) angles[i] = acos(fmin(s[i], 1));

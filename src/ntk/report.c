@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file report.c  What eigenstep ntk prints. */
+#include "report.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdio.h>
+#include "eigenstep/clock.h"
+#include "eigenstep/log.h"
+#include "eigenstep/mem.h"
+
+#define QUIET_SECONDS 10.0
+
+/* Multiply-adds a second of a matrix product in single precision; 0: not known. */
+static double product_rate(void) {
+  enum { N = 384, K = 2304, TIMES = 4 };
+  float *a = NULL, *c = NULL;
+  double rate = 0;
+  if (ES_NEW(N * K, &a) == ES_OK && ES_NEW(N * N, &c) == ES_OK) {
+    for (int i = 0; i < N * K; i++) a[i] = (float) (i % 7);
+    double best = INFINITY;
+    for (int i = 0; i < TIMES; i++) {
+      const double began = es_now();
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, N, K, 1, a, K, a, K, 0, c,
+                  N);
+      best = fmin(best, es_now() - began);
+    }
+    rate = best > 0 ? (double) N * N * K / best : 0;
+  }
+  es_free(&a);
+  es_free(&c);
+  return rate;
+}
+
+void es_ntk_print_cost(const es_ntk_cost *c, const es_ntk_outputs *o, double forward) {
+  const double rate = product_rate(), giga = 1e-9;
+  es_info("tangent kernel: %d convolutions and linear layers, %d of them by the "
+          "structured form, the others contracted; %.3g million multiply-adds a pair",
+          c->layers, c->structured, 1e-6 * c->pair);
+  es_info(
+      "%d combinations of outputs; each takes %d passes of all samples, %.4g GFLOP on "
+      "a rank, and products of %.4g GFLOP; %.3g GiB of memory a rank besides the "
+      "network",
+      o->n, c->runs, 2 * giga * c->passes, 2 * giga * c->products,
+      (double) c->bytes / (double) (1 << 30));
+  if (rate > 0)
+    es_info("expected: %.3g s a combination", 3 * forward * c->runs + c->products / rate);
+}
+
+void es_ntk_tick(void *ctx, double done, double all) {
+  es_ntk_ticker *const t = ctx;
+  const double now = es_now();
+  const double part = (t->output + done / all) / t->outputs;
+  if (now - t->told < QUIET_SECONDS || part <= 0) return;
+  t->told = now;
+  es_info("step %lld: %.0f %%, %.0f s left", (long long) t->step, 100 * part,
+          (now - t->began) * (1 - part) / part);
+}
+
+static void print_shares(const es_ntk_shape *s, const es_ntk_result *r,
+                         const es_ntk_sum *names) {
+  char text[512] = "";
+  for (int g = 0, used = 0; g < s->groups && used < (int) sizeof text - 64; g++)
+    used +=
+        snprintf(text + used, sizeof text - (size_t) used, "%s%s %.3g %%",
+                 g > 0 ? ", " : "", es_ntk_sum_group(names, g), 100 * r->group_share[g]);
+  es_print("shares of the kernel: %s", text);
+  es_print("alignment with the kernel of the first step here %.3f, with the embeddings "
+           "%.3f",
+           r->change[s->groups], r->embedding[s->groups]);
+}
+
+void es_ntk_print_step(const es_ntk_shape *s, const es_ntk_result *r,
+                       const es_ntk_sum *names) {
+  enum { SHOWN = 16 };
+  const es_ntk_agreement *const a = &r->known, *const f = &r->further;
+  const bool more = s->fit < s->pairs;
+  es_print("\nstep %lld: learned embeddings against those predicted from the kernel of "
+           "this step (%lld pairs%s)",
+           (long long) r->step, (long long) s->fit, more ? "; further pairs" : "");
+  es_print("%5s %11s %11s %9s %9s %9s %9s %9s%s", "k", "gamma", "variance", "subspace",
+           "error", "chance", "in 3k", "CKA", more ? "   further    chance" : "");
+  for (int j = 0; j < a->k && j < SHOWN; j++) {
+    char last[40] = "";
+    if (more) snprintf(last, sizeof last, " %9.3f %9.3f", f->subspace[j], f->chance[j]);
+    es_print("%5d %11.4g %11.4g %9.3f %9.3f %9.3f %9.3f %9.3f%s", j + 1,
+             r->solution.gamma[j], a->variance[j], a->subspace[j], a->error[j],
+             a->chance[j], a->in_triple[j], a->cka[j], last);
+  }
+  if (a->k > SHOWN) es_print("      (%d more in ntk.h5)", a->k - SHOWN);
+  print_shares(s, r, names);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file report.h  What eigenstep ntk prints: costs beforehand, progress, tables. */
+#ifndef ES_NTK_REPORT_H
+#define ES_NTK_REPORT_H
+
+#include "outputs.h"
+#include "result.h"
+
+/** Print what a step's kernel takes: counts, memory, about how long.
+ *  @param forward  seconds that a forward of all samples has taken */
+void es_ntk_print_cost(const es_ntk_cost *c, const es_ntk_outputs *o, double forward);
+
+/** Progress of one step: lines with an ETA, not more often than every ten seconds. */
+typedef struct es_ntk_ticker {
+  int64_t step;
+  int output, outputs; /**< from 0 */
+  double began, told;  /**< es_now */
+} es_ntk_ticker;
+/** As es_ntk_progress.tell; ctx: es_ntk_ticker. */
+void es_ntk_tick(void *ctx, double done, double all);
+
+/** Print the table of a step, and in which layers the kernel is. */
+void es_ntk_print_step(const es_ntk_shape *shape, const es_ntk_result *r,
+                       const es_ntk_sum *names);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file tangent.h  The empirical neural tangent kernel of a network for one combination
+ *  u of its outputs, Theta(i, j) = <G_i, G_j> with G_i the gradient of u . f(x_i) over
+ *  all parameters, of samples that the ranks share. Kept for groups of layers: the stem,
+ *  each stage of the encoder, the projector.
+ *
+ *  The Jacobian is never stored. Layers are taken in runs whose inputs and gradients fit
+ *  into a given memory; a run costs a forward and a backward of all samples. Then, layer
+ *  by layer, blocks of samples travel round the ring of ranks (ring.h).
+ *
+ *  Order of calls: es_ntk_sum_create -> es_ntk_sum_add for each u -> es_ntk_sum_matrix */
+#ifndef ES_NTK_TANGENT_H
+#define ES_NTK_TANGENT_H
+
+#include "eigenstep/dmat.h"
+#include "pass.h"
+#include "ring.h"
+
+enum { ES_NTK_GROUPS = 12, ES_NTK_GROUP_NAME = 32 };
+
+/** What is computed. */
+typedef struct es_ntk_job {
+  const es_comm *comm; /**< borrowed, as the rest */
+  es_ntk_passes passes;
+  bool last_alone; /**< the last layer with parameters alone: a kernel of its inputs */
+  int64_t memory;  /**< bytes that a run of layers may keep, about */
+} es_ntk_job;
+
+/** Progress: `done` of `all` multiply-adds of this rank, in seconds since the start. */
+typedef struct es_ntk_progress {
+  void (*tell)(void *ctx, double done, double all);
+  void *ctx;
+} es_ntk_progress;
+
+/** What it takes, on the rank with most samples. */
+typedef struct es_ntk_cost {
+  int layers, structured;  /**< convolutions and linear layers; of these structured */
+  int runs;                /**< forward and backward passes of all samples */
+  double passes, products; /**< multiply-adds of a rank, for one u */
+  double pair;             /**< multiply-adds of a pair of samples, all layers */
+  int64_t bytes;           /**< of memory, the network not counted */
+} es_ntk_cost;
+
+typedef struct es_ntk_sum es_ntk_sum;
+
+/** Collective. @return ES_OK, ES_ENOMEM: the same on all ranks */
+es_status es_ntk_sum_create(const es_ntk_job *job, es_ntk_sum **s);
+void es_ntk_sum_destroy(es_ntk_sum **s);
+/** Not collective. Of es_ntk_sum_add. */
+es_ntk_cost es_ntk_sum_cost(const es_ntk_sum *s);
+
+/** Collective. Add the kernel of u [D]. progress: may be NULL.
+ *  @return ES_OK, ES_ENOMEM, ES_EMATH (not finite): the same on all ranks */
+es_status es_ntk_sum_add(es_ntk_sum *s, const float *u, const es_ntk_progress *progress);
+
+/** Groups of layers and layers, from the input on. */
+int es_ntk_sum_groups(const es_ntk_sum *s);
+const char *es_ntk_sum_group(const es_ntk_sum *s, int group);
+int es_ntk_sum_layers(const es_ntk_sum *s);
+const es_ntk_layer *es_ntk_sum_layer(const es_ntk_sum *s, int layer);
+/** Collective. share [layers]: of the trace of Theta. */
+void es_ntk_sum_shares(const es_ntk_sum *s, double *share);
+
+/** Collective. Theta [2n, 2n], mean over all u so far, rows and columns by view, then by
+ *  pair; symmetric. group: of one group; -1: of all. The caller destroys *theta.
+ *  @return ES_OK, ES_ENOMEM */
+es_status es_ntk_sum_matrix(const es_ntk_sum *s, const es_grid *g, int group,
+                            es_dmat **theta);
+
+#endif

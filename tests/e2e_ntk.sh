@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_ntk.sh  eigenstep ntk on a finished run: the file, the same numbers on any number of
+# ranks, with little memory, the kernel of the last layer against the features' own; what
+# it refuses.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py numpy
+launch 2 train - $tiny run.steps=60 init.scale_last=0.1 spectrum.every=5 ckpt.every=30 \
+  ckpt.keep=2 optim.lr=8e-3 output.dir="$work/run" > "$work/log" 2>&1 ||
+  { cat "$work/log"; fail "train ended with $?"; finish; }
+
+ntk() { # ntk RANKS FOLDER KEY=VALUE...: on the run, in a folder of its own
+  local n=$1 to=$2; shift 2
+  launch "$n" ntk "$work/run" output.dir="$work/$to" ntk.bootstrap=20 "$@" \
+    > "$work/$to.log" 2>&1
+}
+ntk 1 one ntk.keep=true ntk.at=first,30,last || { cat "$work/one.log"; fail "1 rank"; }
+ntk 3 three ntk.keep=true ntk.at=first,30,last ntk.memory=1 || fail "3 ranks: $?"
+ntk 2 further ntk.further=8 ntk.outputs=mean ntk.bn=running || fail "further pairs: $?"
+ntk 2 last ntk.outputs=last ntk.keep=true || fail "last layer: $?"
+for words in 'by the structured form' 'chance' 'when modes are learned'; do
+  grep -q "$words" "$work/one.log" || fail "the log does not say '$words'"
+done
+
+"$python" - "$work" << 'PYTHON' || fail "numbers"
+import sys
+import h5py, numpy as np
+work = sys.argv[1]
+one, three, further, last = (h5py.File(f"{work}/{name}/ntk.h5")
+                             for name in ("one", "three", "further", "last"))
+def check(name, item):
+    assert item.attrs["description"], name
+    assert isinstance(item, h5py.Group) or item.attrs["units"], name
+for group in ("ntk", "alignment", "change", "layers", "steps"):
+    one[group].visititems(check)
+assert list(one["/ntk/step"]) == [0, 30, 60]
+kernel = one["/ntk/kernel"][:]
+T, n, _ = kernel.shape
+size = np.abs(kernel).max(axis=(1, 2), keepdims=True)
+assert n == 48 and np.array_equal(kernel, kernel.transpose(0, 2, 1))
+for k in kernel:
+    e = np.linalg.eigvalsh(k)
+    assert e[0] > -1e-6 * e[-1], e
+# ranks sum the statistics of batch norm in another order
+assert (np.abs(three["/ntk/kernel"][:] - kernel) < 2e-5 * size).all()
+for name in ("alignment/subspace", "alignment/cka", "change/start", "layers/share"):
+    assert np.allclose(one[name][:], three[name][:], atol=1e-3), name
+share = one["/layers/share"]
+assert np.allclose(share[:].sum(1), 1) and len(share.attrs["names"].split()) == share.shape[1]
+assert one["/change/start"][0] == 1 and 0 < one["/change/start"][2] < 1
+# the same by hand: shares of subspaces of predicted functions and principal components
+p, z = one["/ntk/predicted"][2], one["/ntk/learned"][2]
+q = np.linalg.qr(p - p.mean(0))[0]
+u = np.linalg.svd(z - z.mean(0), full_matrices=False)[0]
+for k in range(1, p.shape[1] + 1):
+    share = np.sum((u[:, :k].T @ q[:, :k]) ** 2) / k
+    assert abs(share - one["/alignment/subspace"][2, k - 1]) < 1e-9, k
+a = one["/alignment"]
+assert a["subspace"][2, 1] > 0.6 > 10 * a["chance"][2, 1], a["subspace"][2]
+assert (a["in_triple"][:] >= a["subspace"][:] - 1e-12).all()
+assert (a["error"][:] >= 0).all() and (a["error"][:] < 1).all()
+# a random u is a mean over outputs, but for noise; the further pairs are predicted, too
+assert further["/further/subspace"][1, 1] > 0.6, further["/further/subspace"][1]
+# features: the kernel of the last layer is that of its inputs, its bias an input of 1
+k = last["/ntk/kernel"][1]
+w = np.linalg.lstsq(k, last["/ntk/learned"][1], rcond=1e-6)[0]
+assert np.allclose(k @ w, last["/ntk/learned"][1], atol=1e-3)
+assert last["/layers/share"].shape[1] == 1
+PYTHON
+"$python" "$srcdir/postprocess/plot_ntk.py" "$work/one" > "$work/plot.log" 2>&1 &&
+  [ -s "$work/one/ntk.png" ] || { cat "$work/plot.log"; fail "plot_ntk.py"; }
+
+refused() { # refused STATUS WORDS ARGUMENT...: on 2 ranks, with one sentence
+  local status=$1 words=$2; shift 2
+  launch 2 ntk "$@" > "$work/log" 2>&1
+  local got=$?
+  [ $got = "$status" ] && grep -q "$words" "$work/log" && [ ! -e "$work/no" ] ||
+    { cat "$work/log"; fail "ntk $*: status $got, expected $status and '$words'"; }
+}
+to=output.dir=$work/no
+refused 2 'expected the output folder of train'
+refused 1 'is not an Eigenstep run' "$work" $to
+refused 2 'expected at least 2 to be learned from' "$work/run" $to ntk.further=23
+refused 2 'expected random:N' "$work/run" $to ntk.outputs=random:0
+refused 2 'expected ascending steps' "$work/run" $to ntk.at=last,30
+refused 1 'no checkpoint of step 31\|step 31' "$work/run" $to ntk.at=31
+refused 2 'is not empty' "$work/run" output.dir="$work/run"
+rm -r "$work/run/ckpt"
+refused 1 'no complete checkpoint' "$work/run" $to
+
+# data of a file: no more pairs than the run held out, and the same file
+images() { # images SEED FILE
+  "$python" -c "import h5py, numpy as np
+x = np.random.default_rng($1).integers(0, 256, (40, 3, 8, 8), np.uint8)
+h5py.File('$2', 'w')['x'] = x"
+}
+images 1 "$work/x.h5"
+images 2 "$work/other.h5"
+launch 1 train - encoder.name=mlp encoder.hidden=12 data.name=hdf5 data.path="$work/x.h5" \
+  augment.crop.size=8 projector.widths=5 batch.pairs=8 spectrum.probe=16 run.steps=3 \
+  optim.lr=1e-3 output.dir="$work/file" > "$work/log" 2>&1 || fail "train on a file"
+refused 2 'expected at most 16' "$work/file" $to ntk.pairs=17
+refused 2 "expected the checkpoint's" "$work/file" $to data.path="$work/other.h5"
+launch 2 ntk "$work/file" ntk.pairs=16 > "$work/log" 2>&1 ||
+  { cat "$work/log"; fail "all that was held out"; }
+
+# one output, and no mode learned at all
+launch 1 train - $tiny run.steps=0 projector.widths=1 output.dir="$work/run1" \
+  > "$work/log" 2>&1 || fail "train with one output"
+launch 2 ntk "$work/run1" > "$work/log" 2>&1 || { cat "$work/log"; fail "one output"; }
+grep -q 'no mode has a measured time' "$work/log" || fail "no mode was learned"
+finish
