@@ -4,10 +4,10 @@
 
     plot_compare.py FOLDER|FILE.h5 [-k K] [-o FILE] [--format png,svg,pdf]
 
-Reads FOLDER/compare.h5; writes compare.{png,svg,pdf} beside it. Matrices over sources: the
-share of the first K modes of one in the first K of the other (K: all compared, unless
-given), linear CKA without bias, mutual nearest neighbours; the share over k of every source
-in the last one, with errors and the chance level.
+Reads FOLDER/compare.h5; writes compare.{png,svg,pdf} beside it. Matrices over sources:
+the share of the first K modes of one in the first K of the other (K: all compared,
+unless given), linear CKA without bias, mutual nearest neighbours; the share over k of
+every source in the last one, with errors and the chance level.
 """
 import argparse
 import os
@@ -81,8 +81,8 @@ def main():
     ax[1, 1].plot(x, data["chance"], color="grey", label="chance")
     ax[1, 1].set_ylim(0, 1.02)
     ax[1, 1].set_xlabel("k")
-    ax[1, 1].set_title(f"share of k modes in those of {names[-1]}, {data['points']} points",
-                       fontsize=9)
+    title = f"share of k modes in those of {names[-1]}, {data['points']} points"
+    ax[1, 1].set_title(title, fontsize=9)
     ax[1, 1].legend(fontsize=7)
     save(fig, a.output or os.path.join(os.path.dirname(path), "compare"), a.format)
 

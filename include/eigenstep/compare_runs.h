@@ -15,9 +15,9 @@ extern const es_param es_compare_table[];
 
 /** Collective. Compare the sources and write FOLDER/compare.h5.
  *
- *  A source is the folder of a run, of its newest checkpoint (DIR), of another (DIR@STEP),
- *  of the weights before the first step (DIR@first), of all its checkpoints (DIR@all), or
- *  what `eigenstep ntk` predicted for it (DIR@ntk); or embeddings in a file
+ *  A source is the folder of a run, of its newest checkpoint (DIR), of another
+ *  (DIR@STEP), of the weights before the first step (DIR@first), of all its checkpoints
+ *  (DIR@all), or what `eigenstep ntk` predicted for it (DIR@ntk); or embeddings in a file
  *  (embedding_file.h). Runs are applied to the held-out pairs of the first of them: first
  *  views, then second ones. Files have as many rows in that order, or any number where
  *  there are no runs.
