@@ -35,7 +35,7 @@ refuse 2 "augment.list: got 'flip' twice" train - augment.list=flip,crop,flip $o
 refuse 2 "augment.list: got an empty list" train - augment.list= $out
 refuse 2 "augment.crop.ratio: .*the larger first" train - augment.crop.ratio=2,1 $out
 refuse 2 "got the list 'crop,,flip'" train - augment.list=crop,,flip $out
-refuse 2 "optim\.momentum = 1, expected less" train - optim.momentum=1 $out
+refuse 2 "optim\.momentum: got 1, expected less" train - optim.momentum=1 $out
 refuse 2 "batch\.pairs: got 1 " train - batch.pairs=1 $out
 refuse 2 "spectrum\.top.*8" train - $tiny spectrum.top=9 $out
 refuse 2 "spectrum\.every" train - $tiny spectrum.every=often $out
