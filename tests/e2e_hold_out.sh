@@ -109,10 +109,16 @@ with h5py.File("a.h5", "w") as f:
     f["x"], f["label"] = x, y[:, None]
 with h5py.File("b.h5", "w") as f:
     f["x"], f["label"] = x, np.array([2084071, 7697537, 2121808])[y]
+with h5py.File("c.h5", "w") as f:
+    f["x"], f["label"] = x, np.tile([2, 0, 1], 24)
 END
 run 1 train - $small data.name=hdf5 data.path=a.h5 accuracy.list=linear output.dir=ha
 said "probe: .*0 [67], 1 [34], 2 2"
 run 2 train - $small data.name=hdf5 data.path=b.h5 accuracy.list=linear output.dir=hb
 said "3 classes are numbered.*2084071 to 7697537"
 said "probe: .*2084071 [67], 2121808 2, 7697537 [34]"
+run 1 train - $small data.name=hdf5 data.path=c.h5 data.limit=30 run.steps=0 output.dir=hc
+! grep "data.limit" log || fail "all classes are there, in another order"
+run 1 train - $small data.name=hdf5 data.path=a.h5 data.limit=50 run.steps=0 output.dir=hl
+said "data.limit = 50: .* of 2 of its 3 classes"
 finish

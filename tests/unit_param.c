@@ -2,6 +2,10 @@
 /** @file unit_param.c  Parameters: types, bounds, messages, precedence, bases, lists. */
 #include "param_toy.h"
 
+#include <pwd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static void defaults_fill_the_struct(void **state) {
   toy t;
   memset(&t, 0xFF, sizeof t);
@@ -202,6 +206,46 @@ static void base_struct_gives_what_is_not_given(void **state) {
   assert_true(first.lr == 7 && first.steps == 3);
 }
 
+static void home_folders_are_found(void **state) {
+  const struct passwd *const me = getpwuid(getuid());
+  char want[1024], text[600];
+  toy t;
+  if (me == NULL || me->pw_dir[0] != '/') skip();
+  snprintf(want, sizeof want, "%s/a b", me->pw_dir);
+  assert_int_equal(es_config_set(config(state), "toy.path=~/a b"), ES_OK);
+  assert_int_equal(get_toy(config(state), "toy", NULL, &t), ES_OK);
+  assert_string_equal(t.path, want);
+  snprintf(text, sizeof text, "toy.path=~%s/a b", me->pw_name);
+  assert_int_equal(es_config_set(config(state), text), ES_OK);
+  assert_int_equal(get_toy(config(state), "toy", NULL, &t), ES_OK);
+  assert_string_equal(t.path, want);
+  assert_int_equal(es_config_set(config(state), "toy.path=~no-such-user/x"), ES_OK);
+  assert_int_equal(get_toy(config(state), "toy", NULL, &t), ES_ECONFIG);
+  assert_non_null(strstr(es_log_last_error(),
+                         "toy.path: got '~no-such-user/x', of a user "
+                         "without a home folder"));
+  assert_string_equal(t.path, want);
+}
+
+/** In a child process, as a user whom the system knows by number only. */
+static void users_without_an_entry_are_told(void **state) {
+  enum { NOBODY = 3999999, ALRIGHT = 42 };
+  toy t;
+  int how = 0;
+  if (getuid() != 0 || getpwuid(NOBODY) != NULL) skip();
+  assert_int_equal(es_config_set(config(state), "toy.path=~/x"), ES_OK);
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    const bool said = setuid(NOBODY) == 0 &&
+                      get_toy(config(state), "toy", NULL, &t) == ES_ECONFIG &&
+                      strstr(es_log_last_error(), "no home folder for the user") != NULL;
+    _exit(said ? ALRIGHT : 1);
+  }
+  assert_int_equal(waitpid(child, &how, 0), child);
+  assert_true(WIFEXITED(how) && WEXITSTATUS(how) == ALRIGHT);
+}
+
 static void many_values_fit(void **state) {
   es_config *cfg = config(state);
   for (int i = 0; i < 500; i++) {
@@ -250,6 +294,8 @@ int main(void) {
       TEST(malformed_overrides_are_refused),
       TEST(former_names_are_accepted),
       TEST(base_struct_gives_what_is_not_given),
+      TEST(home_folders_are_found),
+      TEST(users_without_an_entry_are_told),
       TEST(many_values_fit),
       TEST(lists_are_split),
   };

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "eigenstep/file_kind.h"
 #include "eigenstep/safetensors.h"
 
 static char path[64];
@@ -227,6 +228,33 @@ static void python(void **state) {
   assert_int_equal(system(command), 0);
 }
 
+/* The length of a header may begin with the bytes of a pickle, a gzip or a JPEG. */
+static void any_length_of_header_is_known(void **state) {
+  static const uint64_t length[] = {0x0208, 0x0280,  0x0380, 0x0480,
+                                    0x0580, 0x10280, 0x8b1f, 0xffd8ff};
+  char *const header = malloc(0x1000000);
+  assert_non_null(header);
+  (void) state;
+  for (size_t i = 0; i < sizeof length / sizeof *length; i++) {
+    es_safetensors *f = NULL;
+    const int used = snprintf(
+        header, 100, "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}");
+    memset(header + used, ' ', length[i] - (size_t) used);
+    header[length[i]] = '\0';
+    write_raw(length[i], header, &(float){1}, sizeof(float));
+    assert_int_equal(es_file_kind_of(path), ES_FILE_SAFETENSORS);
+    assert_int_equal(es_safetensors_open(path, &f), ES_OK);
+    es_safetensors_close(&f);
+  }
+  free(header);
+  FILE *const f = fopen(path, "wb"); /* pickle.dumps({'a': 1, 'b': 2}, 2) */
+  assert_non_null(f);
+  fputs("\x80\x02}q", f);
+  fwrite("\0(X\1\0\0\0aq\1K\1X\1\0\0\0bq\2K\2u.", 1, 25, f);
+  fclose(f);
+  assert_int_equal(es_file_kind_of(path), ES_FILE_PICKLE);
+}
+
 static int cleanup(void **state) {
   (void) state;
   unlink(path);
@@ -241,6 +269,7 @@ int main(void) {
       cmocka_unit_test_teardown(malformed_headers_are_rejected, cleanup),
       cmocka_unit_test_teardown(truncated_files_are_rejected, cleanup),
       cmocka_unit_test_teardown(refused_writes, cleanup),
+      cmocka_unit_test_teardown(any_length_of_header_is_known, cleanup),
       cmocka_unit_test_teardown(python, cleanup),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,10 +22,13 @@ typedef struct es_embedding_rows {
  *  [N, 2, D], two views where `views` is 2. Numbers of any type become f64.
  *  @param views  1, 2, or 0: as the shape says
  *  @param r      zeroed; freed also after a failure
- *  @return ES_OK; ES_ECONFIG (address), ES_EIO, ES_EFORMAT (shape), ES_ENOMEM: the same
- *          on all ranks */
+ *  @return ES_OK; ES_ECONFIG (address), ES_EIO, ES_EFORMAT (shape), ES_ENOMEM,
+ *          ES_EINTERNAL (the ranks see files of unlike shapes): the same on all ranks */
 es_status es_embedding_read(const es_comm *c, const char *address, int views,
                             es_embedding_rows *r);
+/** Collective. Would es_embedding_read find embeddings there? Address and shapes only: no
+ *  rows are read. @return as es_embedding_read */
+es_status es_embedding_check(const es_comm *c, const char *address, int views);
 void es_embedding_free(es_embedding_rows *r);
 
 #endif

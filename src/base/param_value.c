@@ -166,11 +166,14 @@ static bool parse_list(const es_param *row, const char *text, es_list *v) {
   return true;
 }
 
-static bool parse_string(const char *text, char *v) {
-  return es_home_expand(text, v, ES_STRING_MAX);
+/** Text that is not a path of a home folder can only be too long. */
+static bool parse_string(const char *text, char *v, const char **why) {
+  const char *const wrong = es_home_expand(text, v, ES_STRING_MAX);
+  if (text[0] == '~') *why = wrong;
+  return wrong == NULL;
 }
 
-static bool parse(const es_param *row, const char *text, void *field) {
+static bool parse(const es_param *row, const char *text, void *field, const char **why) {
   switch (row->type) {
   case ES_P_INT:
     return parse_int(row, text, field);
@@ -179,7 +182,7 @@ static bool parse(const es_param *row, const char *text, void *field) {
   case ES_P_BOOL:
     return parse_bool(text, field);
   case ES_P_STRING:
-    return parse_string(text, field);
+    return parse_string(text, field, why);
   case ES_P_CHOICE:
     return parse_choice(row->choices, text, field);
   case ES_P_LIST:
@@ -208,7 +211,8 @@ static void suggest(const es_param *row, const char *text, char *out, size_t siz
 
 es_status es_param_parse(const char *section, const es_param *row, const char *text,
                          void *field) {
-  if (parse(row, text, field)) return ES_OK;
+  const char *why = NULL;
+  if (parse(row, text, field, &why)) return ES_OK;
   char expected[EXPECTED_SIZE + 32], hint[96];
   es_param_expected(row, expected, sizeof expected);
   suggest(row, text, hint, sizeof hint);
@@ -216,7 +220,8 @@ es_status es_param_parse(const char *section, const es_param *row, const char *t
   const char *quote = number && *text != '\0' ? "" : "'";
   const size_t doc = strlen(row->doc);
   const bool stop = doc > 0 && row->doc[doc - 1] == '.';
-  es_error("%s.%s: got %s%.200s%s, expected %s (%.*s)%s", section, row->name, quote, text,
-           quote, expected, (int) (doc - stop), row->doc, hint);
+  es_error("%s.%s: got %s%.200s%s, %s%s (%.*s)%s", section, row->name, quote, text, quote,
+           why != NULL ? "" : "expected ", why != NULL ? why : expected,
+           (int) (doc - stop), row->doc, hint);
   return ES_ECONFIG;
 }

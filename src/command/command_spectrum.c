@@ -80,6 +80,7 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
   es_run_folder o = {0};
   ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof output, &output));
   ES_TRY(es_config_get(cfg, "spectrum", es_spectrum_table, NULL, sizeof par, &par));
+  ES_TRY(es_embedding_check(job->comm, address, (int) par.views));
   ES_TRY(es_run_folder_check(job, output.dir));
   es_progress_begin("reading %s", address);
   es_status st = es_embedding_read(job->comm, address, (int) par.views, &r);

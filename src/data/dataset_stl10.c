@@ -124,6 +124,7 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
                           uint64_t seed) {
   (void) seed;
   ES_TRY(es_comm_agree(c, open_files(ds, p)));
+  ES_TRY(es_comm_assert_equal(c, &ds->size, sizeof ds->size, "records of STL-10"));
   stl10 *const s = ds->impl;
   ES_TRY(es_comm_agree(c, c->rank == 0 ? look_through(ds, p->path) : ES_OK));
   es_comm_bcast(c, &ds->checksum, sizeof ds->checksum, 0);

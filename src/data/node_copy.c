@@ -4,6 +4,15 @@
 
 #include "eigenstep/mem.h"
 
+/** Every rank holds all of it: what that takes. */
+static void warn_of_copies(const es_comm *c, size_t bytes, const char *what) {
+  es_warn("%s: /dev/shm of some node has less than twice its %.3g MB free, so that each "
+          "of the %d ranks of a node holds all of it, %.3g MB together; enlarge /dev/shm "
+          "or start fewer ranks on a node",
+          what, 1e-6 * (double) bytes, c->node_size,
+          1e-6 * (double) bytes * c->node_size);
+}
+
 es_status es_node_copy_create(const es_comm *c, size_t bytes, const char *what,
                               es_node_copy *k) {
   const es_shared_request want = {.bytes = bytes};
@@ -11,10 +20,17 @@ es_status es_node_copy_create(const es_comm *c, size_t bytes, const char *what,
   /* half of the room at most: training shares its parameters there */
   int64_t scarce = c->node_size > 1 && es_shared_room() < 2.0 * (double) bytes;
   es_comm_max_i64(c, &scarce, 1);
-  if (!scarce) ES_TRY(es_shared_create(c, &want, 1, what, &new.shared));
+  if (scarce)
+    warn_of_copies(c, bytes, what);
+  else
+    ES_TRY(es_shared_create(c, &want, 1, what, &new.shared));
   if (new.shared != NULL) new.bytes = new.shared->part[0];
-  const es_status st = new.shared != NULL ? ES_OK : es_alloc(bytes, what, &new.own);
-  ES_TRY(es_comm_agree(c, st));
+  es_status st = new.shared != NULL ? ES_OK : es_alloc(bytes, what, &new.own);
+  st = es_comm_agree(c, st);
+  if (st != ES_OK) {
+    es_node_copy_free(&new);
+    return st;
+  }
   if (new.shared == NULL) new.bytes = new.own;
   *k = new;
   return ES_OK;

@@ -49,12 +49,13 @@ static bool is_safetensors(const unsigned char *head, size_t n) {
 }
 
 static es_file_kind kind_of_bytes(const char *head, size_t n) {
+  /* Its length may begin with the two bytes of another kind. */
+  if (is_safetensors((const unsigned char *) head, n)) return ES_FILE_SAFETENSORS;
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (n < known[i].n || memcmp(head, known[i].bytes, known[i].n) != 0) continue;
     return known[i].kind == ES_FILE_ZIP ? kind_of_zip(head, n) : known[i].kind;
   }
   if (n == 0) return ES_FILE_EMPTY;
-  if (is_safetensors((const unsigned char *) head, n)) return ES_FILE_SAFETENSORS;
   const bool html = holds(head, n, "<!doctype html") || holds(head, n, "<html");
   return html ? ES_FILE_HTML : ES_FILE_UNKNOWN;
 }

@@ -42,11 +42,13 @@ static es_status read_header(es_safetensors *f) {
   char *header = NULL;
   ES_CHECK(fstat(f->fd, &s) == 0, ES_EIO, "cannot read %s: %s", f->path, strerror(errno));
   ES_TRY(read_checked(f, 0, &len, sizeof len));
+  const es_file_kind kind = es_file_kind_of(f->path);
   ES_CHECK(len <= HEADER_MAX && (int64_t) len <= s.st_size - 8, ES_EFORMAT,
            "%s: got a header of %" PRIu64 " bytes in a file of %" PRId64
-           " bytes, so not a safetensors file; %s",
+           " bytes, expected a safetensors file; %s",
            f->path, len, (int64_t) s.st_size,
-           es_file_kind_cure(es_file_kind_of(f->path)));
+           kind == ES_FILE_SAFETENSORS ? "it is cut off, fetch or write it again"
+                                       : es_file_kind_cure(kind));
   ES_TRY(es_alloc((size_t) len + 1, "safetensors header", (void **) &header));
   f->data = 8 + (int64_t) len;
   es_status st = read_checked(f, 8, header, (int64_t) len);

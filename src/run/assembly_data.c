@@ -18,19 +18,23 @@ int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit) {
 }
 
 /* Where records are sorted by class, the first so many are of the first classes. */
-static void warn_of_limit(const es_settings *s, const es_dataset *ds) {
-  int classes = 0, last = -1;
-  if (s->data.limit == 0 || ds->ops->mixed || ds->ops->label == NULL) return;
+static es_status warn_of_limit(const es_settings *s, const es_dataset *ds) {
+  int classes = 0;
+  bool *seen = NULL;
+  if (s->data.limit == 0 || ds->ops->mixed || ds->ops->label == NULL || ds->labels == 0)
+    return ES_OK;
+  ES_TRY(ES_NEW(ds->labels, &seen));
   for (int64_t i = 0; i < ds->size; i++) {
     const int label = ds->ops->label(ds, i);
-    if (label > last) {
-      last = label;
-      classes++;
-    }
+    if (label < 0 || seen[label]) continue;
+    seen[label] = true;
+    classes++;
   }
+  es_free(&seen);
   if (classes < ds->labels)
     es_warn("data.limit = %lld: the first records of '%s' are of %d of its %d classes",
             (long long) s->data.limit, s->data.name, classes, ds->labels);
+  return ES_OK;
 }
 
 es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assembly *p) {
@@ -39,7 +43,7 @@ es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assem
   es_progress_begin("opening data.name = %s", s->data.name);
   ES_TRY(es_dataset_open(c, &s->data, NULL, seed, &in->data));
   es_progress_end();
-  warn_of_limit(s, in->data);
+  ES_TRY(es_comm_agree(c, warn_of_limit(s, in->data)));
   ES_TRY(es_dataset_open_held_out(c, &s->data, in->data, seed, &in->held_out));
   ES_TRY(es_comm_agree(
       c, es_augment_create(&s->selected.augment, in->data, &in->augment, &in->view)));

@@ -95,6 +95,15 @@ static es_status read_rows(const es_source *s, const layout *l, es_embedding_row
   return st;
 }
 
+es_status es_embedding_check(const es_comm *c, const char *address, int views) {
+  es_source s;
+  layout l;
+  ES_TRY(es_source_open(c, address, &s));
+  const es_status st = es_comm_agree(c, choose(&s, views, &l));
+  const es_status closed = es_source_close(&s);
+  return st != ES_OK ? st : closed;
+}
+
 es_status es_embedding_read(const es_comm *c, const char *address, int views,
                             es_embedding_rows *r) {
   es_source s;

@@ -106,6 +106,16 @@ static es_status open_arrays(es_source *s) {
   return ES_OK;
 }
 
+/* A file may be another one, or cached as it was, on another node. */
+static es_status check_shapes(const es_source *s) {
+  int64_t shape[2][1 + ES_ARRAY_DIMS] = {0};
+  for (int k = 0; k < s->sets; k++) {
+    shape[k][0] = s->shape[k].ndim;
+    for (int i = 0; i < s->shape[k].ndim; i++) shape[k][1 + i] = s->shape[k].dim[i];
+  }
+  return es_comm_assert_equal(s->comm, shape, sizeof shape, "shape of the embeddings");
+}
+
 es_status es_source_open(const es_comm *c, const char *address, es_source *s) {
   *s = (es_source){.comm = c};
   ES_TRY(es_comm_agree(c, c->rank == 0 ? parse(address, s) : ES_OK));
@@ -113,8 +123,8 @@ es_status es_source_open(const es_comm *c, const char *address, es_source *s) {
   es_comm_bcast(c, &s->sets, sizeof s->sets, 0);
   es_comm_bcast(c, s->file, sizeof s->file, 0);
   es_comm_bcast(c, s->set, sizeof s->set, 0);
-  const es_status st =
-      s->kind == ES_FILE_HDF5 ? open_h5(s) : es_comm_agree(c, open_arrays(s));
+  es_status st = s->kind == ES_FILE_HDF5 ? open_h5(s) : es_comm_agree(c, open_arrays(s));
+  if (st == ES_OK) st = check_shapes(s);
   if (st != ES_OK) es_source_close(s);
   return st;
 }

@@ -21,8 +21,8 @@ typedef struct es_source {
 } es_source;
 
 /** Collective. Find what an address means (embedding_file.h) and open it.
- *  @return ES_OK; ES_ECONFIG, ES_EIO, ES_EFORMAT, ES_ENOMEM: the same on all ranks, and
- *          nothing is open */
+ *  @return ES_OK; ES_ECONFIG, ES_EIO, ES_EFORMAT, ES_ENOMEM, ES_EINTERNAL (the ranks see
+ *          files of unlike shapes): the same on all ranks, and nothing is open */
 es_status es_source_open(const es_comm *c, const char *address, es_source *s);
 es_status es_source_close(es_source *s);
 /** Collective. This rank's block of set k, as es_array_read. */
