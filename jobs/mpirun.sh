@@ -10,7 +10,7 @@ asked=
 stop() {
   if [ -z "$asked" ]; then
     asked=yes
-    echo "mpirun.sh: the run ends with a checkpoint after its step; again: at once" >&2
+    echo "mpirun.sh: a training ends with a checkpoint after its step; again: at once" >&2
     kill -USR1 "$launcher"
   else
     kill -TERM "$launcher"

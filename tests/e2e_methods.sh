@@ -70,6 +70,7 @@ network() { # network NAME ARGUMENT...
     { cat "$work/net_$name.txt"; fail "train $name"; }
 }
 network momentum optim.momentum=0.9 optim.lr=0.01
+network nesterov optim.momentum=0.9 optim.nesterov=true optim.lr=0.01
 network iso loss.name=isoloss loss.isoloss.exponent=1 optim.lr=0.1
 network logdet loss.name=barlow_logdet optim.lr=0.005
 launch 1 resume "$work/net_iso" run.steps=60 > "$work/resume.txt" 2>&1 || fail "resume"
@@ -77,7 +78,7 @@ launch 1 resume "$work/net_iso" run.steps=60 > "$work/resume.txt" 2>&1 || fail "
 import sys
 import h5py
 import numpy as np
-for name, most in (("momentum", 0.03), ("iso", 0.03), ("logdet", 0.05)):
+for name, most in (("momentum", 0.03), ("nesterov", 0.03), ("iso", 0.03), ("logdet", 0.05)):
     with h5py.File(f"{sys.argv[1]}/net_{name}/trajectory.h5") as f:
         measured, predicted = f["/steps/step_measured"][0], f["/theory/tau_step"][0]
         print(name, measured, predicted)

@@ -49,25 +49,33 @@ static void muon_adds(void **state) {
   es_mode_descent_destroy(&p);
 }
 
-/** Heavy ball: amplitudes grow by the larger root of
- *  z^2 - (1 + mu + 4 lr gamma) z + mu. */
+/** Heavy ball: amplitudes grow by the larger root of z^2 - (1 + mu + x) z + mu with
+ *  x = 4 lr gamma; with Nesterov's form of z^2 - (1 + mu)(1 + x) z + mu (1 + x). */
 static void momentum_has_its_root(void **state) {
   (void) state;
   const loss_case k = {"barlow", {NULL}};
   const double gamma[D] = {1.5, 0.7, 0.1};
   const struct {
     double mu, lr;
-  } of[] = {{0, 0.02}, {0.5, 0.02}, {0.9, 0.02}, {0.9, 0.002}};
-  for (int i = 0; i < 4; i++) {
-    const es_mode_update u = {.lr = of[i].lr, .momentum = of[i].mu};
+    bool nesterov;
+  } of[] = {{0, 0.02, false},
+            {0.5, 0.02, false},
+            {0.9, 0.02, false},
+            {0.9, 0.002, false},
+            {0.9, 0.02, true}};
+  for (int i = 0; i < 5; i++) {
+    const es_mode_update u = {
+        .lr = of[i].lr, .momentum = of[i].mu, .nesterov = of[i].nesterov};
     es_mode_descent *p = make(&k, u, gamma, 0, 1e-30);
     double before[D];
     while (es_mode_descent_value(p)[0] < 1e-9) {
       for (int j = 0; j < D; j++) before[j] = es_mode_descent_value(p)[j];
       es_mode_descent_step(p, u.lr);
     }
-    const double b = 1 + of[i].mu + 4 * of[i].lr * gamma[0];
-    const double root = (b + sqrt(b * b - 4 * of[i].mu)) / 2;
+    const double x = 4 * of[i].lr * gamma[0], mu = of[i].mu;
+    const double b = of[i].nesterov ? (1 + mu) * (1 + x) : 1 + mu + x;
+    const double end = of[i].nesterov ? mu * (1 + x) : mu;
+    const double root = (b + sqrt(b * b - 4 * end)) / 2;
     assert_true(fabs(sqrt(es_mode_descent_value(p)[0] / before[0]) - root) < 1e-6);
     es_mode_descent_destroy(&p);
   }

@@ -23,6 +23,7 @@ typedef struct es_loss_setup {
   bool bias;         /**< its last layer has one */
   const char *optim; /**< name of the optimiser */
   double lr, momentum, weight_decay;
+  bool nesterov;
   bool constant_lr;    /**< the learning rate is lr in all steps */
   double precondition; /**< eps of the preconditioned gradient, 0: plain gradient */
 } es_loss_setup;

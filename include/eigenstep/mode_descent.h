@@ -12,6 +12,7 @@
  *  decay W. */
 typedef struct es_mode_update {
   double lr;       /**< 0: automatic */
+  bool nesterov;   /**< W += lr (gradient + mu M) */
   double momentum; /**< heavy ball: M = mu M - dL/dW; W += lr M */
   double eps;      /**< of the preconditioned gradient; 0: plain */
   double decay;    /**< weight decay */

@@ -38,6 +38,7 @@ typedef struct es_snapshot_options {
   /** Growth of the modes, as in es_transitions_options; 0: 8, 1, the same as settled. */
   double rate, settled, alone;
   double momentum; /**< of the training, for gamma from growth rates */
+  bool nesterov;
 } es_snapshot_options;
 
 /** Views of each sample that es_snapshot_take expects: 1, 2, or as many as LiDAR. */

@@ -22,6 +22,7 @@ typedef struct es_transitions_options {
   double settled;  /**< typical final value of a learned mode: 1 for Barlow Twins */
   double alone;    /**< that of the first mode before others are learned; 0: the same */
   double momentum; /**< mu of the heavy ball; 0: plain descent */
+  bool nesterov;
 } es_transitions_options;
 
 /** What a mode has done so far. */
@@ -51,7 +52,8 @@ typedef struct es_transition {
    * value; NaN if there was no such window. */
   double step_forecast, time_forecast;
   double gamma;       /**< of the growth in that window: (z - 1)(z - mu) / (lr z rate/2)
-                           with z = e^(slope lr/2) a step; NaN if not fitted */
+                           with z = e^(slope lr/2) a step, (1 + mu) z - mu in place of
+                           z with nesterov; NaN if not fitted */
   double gamma_error; /**< its standard error */
   double value;       /**< latest eigenvalue */
 } es_transition;

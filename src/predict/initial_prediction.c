@@ -176,10 +176,11 @@ es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settin
     st = solve_growth(g, p->loss, &setup, length, &x, f);
   es_progress_end();
   es_log_mute(false);
-  if (st == ES_EMATH || st == ES_ENOMEM) {
+  if (st != ES_OK) {
     f->modes = 0;
-    f->why = st == ES_EMATH ? "the eigensolver failed on their second moments"
-                            : "there is not enough memory for their second moments";
+    f->why = st == ES_EMATH    ? "the eigensolver failed on their second moments"
+             : st == ES_ENOMEM ? "there is not enough memory for their second moments"
+                               : "their second moments could not be computed";
     st = ES_OK;
   }
 done:

@@ -37,8 +37,10 @@ es_status es_prediction_choose_lr(const es_prediction *f, const es_assembly *p,
            es_prediction_safe_lr(stable, s->optim.momentum));
   ES_TRY(es_config_set(cfg, text));
   s->optim.lr = strtod(text + sizeof "optim.lr=" - 1, NULL);
-  es_info("optim.lr = auto: %.4g, a quarter of the largest stable learning rate for "
+  es_info("optim.lr = auto: %.4g, a quarter of the largest stable learning rate%s for "
           "gamma_1 = %.4g; stored in run.ini",
-          s->optim.lr, f->gamma[0]);
+          s->optim.lr,
+          s->optim.momentum > 0 ? " times (1 - momentum) / (1 + momentum)" : "",
+          f->gamma[0]);
   return ES_OK;
 }

@@ -13,6 +13,9 @@
 
 enum { ROWS = 200, LONGEST = 100000 }; /* rows of curves; steps looked ahead */
 
+/* Steps times modes that are followed one by one: some seconds. */
+#define MOST_UPDATES 3e8
+
 static const char group_doc[] =
     "prediction for the last layer alone, on the initial features";
 
@@ -134,12 +137,13 @@ static es_status append_modes(const rates *r, es_traj *t, int id, es_mode_descen
 }
 
 /* Times of each mode alone, under the update of the training. */
-static es_status times_alone(const rates *r, es_mode_descent *m, es_prediction *f) {
+static es_status times_alone(const rates *r, es_mode_descent *m, int modes,
+                             es_prediction *f) {
   const bool constant = es_prediction_setup(r->s, r->p).constant_lr;
   const int64_t steps = r->s->run.steps;
   const int64_t most = constant && steps < LONGEST ? LONGEST : steps;
   ES_TRY(es_mode_descent_steps(m, rate_of, r, most, f->step));
-  for (int j = 0; j < f->modes; j++) {
+  for (int j = 0; j < modes; j++) {
     const int64_t whole = isnan(f->step[j]) ? 0 : (int64_t) f->step[j];
     double time = 0;
     for (int64_t i = 0; i < whole && !constant; i++) time += rate_of(r, i);
@@ -155,6 +159,7 @@ static es_status follow_modes(const es_comm *c, const rates *r, es_traj *t,
   const es_loss_setup setup = es_prediction_setup(r->s, r->p);
   const es_mode_update update = {.lr = setup.lr,
                                  .momentum = setup.momentum,
+                                 .nesterov = setup.nesterov,
                                  .eps = setup.precondition,
                                  .decay = setup.weight_decay};
   es_loss_mode *mode = NULL;
@@ -162,12 +167,16 @@ static es_status follow_modes(const es_comm *c, const rates *r, es_traj *t,
   es_status st = ES_NEW(f->modes, &mode);
   for (int j = 0; j < f->modes && st == ES_OK; j++)
     mode[j] = (es_loss_mode){.gamma = f->gamma[j], .moment = f->moment[j]};
-  const es_mode_start start = {.n = f->modes, .mode = mode, .amplitude = f->start};
+  const double steps = (double) (r->s->run.steps > LONGEST ? r->s->run.steps : LONGEST);
+  const int followed = (int) fmax(1, fmin(f->modes, MOST_UPDATES / steps));
+  const es_mode_start start = {.n = followed, .mode = mode, .amplitude = f->start};
+  if (followed < f->modes)
+    es_info("each of the first %d modes is predicted, of %d", followed, f->modes);
   if (st == ES_OK) st = es_mode_descent_create(r->p->loss, &setup, &update, &start, &m);
-  if (st == ES_OK) st = times_alone(r, m, f);
+  if (st == ES_OK) st = times_alone(r, m, followed, f);
   st = es_comm_agree(c, st);
   if (st == ES_OK) st = declare_curves(r->p, t, &f->series);
-  if (st == ES_OK) st = es_comm_agree(c, append_modes(r, t, f->series, m, f->modes));
+  if (st == ES_OK) st = es_comm_agree(c, append_modes(r, t, f->series, m, followed));
   if (st == ES_OK) st = es_traj_flush(t);
   es_mode_descent_destroy(&m);
   es_free(&mode);

@@ -219,6 +219,7 @@ es_status es_assembly_measure(const es_assembly *p, const es_settings *s,
   o.settled = modes.settled;
   o.alone = modes.alone;
   o.momentum = s->optim.momentum;
+  o.nesterov = s->optim.nesterov;
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
   const es_probe_options measured = {.layout = p->layout,
                                      .data = p->probe.data,

@@ -118,6 +118,7 @@ es_loss_setup es_settings_loss_setup(const es_settings *s) {
                          .optim = s->optim.name,
                          .lr = s->optim.lr,
                          .momentum = s->optim.momentum,
+                         .nesterov = s->optim.nesterov,
                          .weight_decay = s->optim.weight_decay,
                          .constant_lr = constant,
                          .precondition = s->precondition.eps};

@@ -21,9 +21,10 @@
 #include "orthogonal_factor.h"
 #include "record.h"
 
-/* Steps after the last predicted one, as a part of it; the longest automatic run. */
+/* Steps after the last predicted one, as a part of it; the longest automatic run, in
+ * steps and in steps times modes. */
 #define TAIL 0.15
-enum { LONGEST = 20000000 };
+enum { LONGEST = 20000000, MOST_UPDATES = 400000000 };
 
 typedef struct descent {
   const es_comm *comm;
@@ -117,11 +118,13 @@ static es_status predict(descent *s) {
       es_modes_create(s->grid, s->p, s->d < s->p->m ? s->d : 0, s->o->solver, &s->modes));
   es_status st = es_mode_start_compute(s->modes, s->p, s->d, entry, s, &start);
   s->n = start.n;
+  const int64_t room = MOST_UPDATES / (s->n > 0 ? s->n : 1);
+  const int64_t longest = room < LONGEST ? room : LONGEST;
   if (st == ES_OK)
     st = es_mode_descent_create(s->loss, &s->setup, &s->o->update, &start, &s->predicted);
   if (st == ES_OK)
     st = es_mode_descent_steps(s->predicted, NULL, NULL,
-                               s->o->steps > 0 ? s->o->steps : LONGEST, s->step);
+                               s->o->steps > 0 ? s->o->steps : longest, s->step);
   if (st == ES_OK) st = watch(s);
   es_mode_start_free(&start);
   ES_TRY(es_comm_agree(s->comm, st));
@@ -300,7 +303,9 @@ static es_status prepare(descent *s) {
   s->cross = es_loss_modes_of(s->loss).cross;
   ES_TRY(es_comm_agree(s->comm, allocate(s)));
   ES_TRY(predict(s));
-  for (int i = 0; i < s->d * s->p->m; i++) s->w[i] = entry(s, i / s->p->m, i % s->p->m);
+  for (int i = 0; i < s->d; i++)
+    for (int j = 0; j < s->p->m; j++)
+      s->w[(size_t) i * (size_t) s->p->m + (size_t) j] = entry(s, i, j);
   es_info("%s%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
           s->loss->ops->name, u->orthogonal ? " by orthogonal updates" : "",
           (long long) s->p->total, s->p->m, s->comm->size, s->lr, (long long) s->steps);

@@ -211,10 +211,12 @@ static es_status check_descent(const es_linear_params *p, const es_loss_ops *los
   ES_CHECK(p->method == ES_LINEAR_GD || p->method == ES_LINEAR_MUON, ES_ECONFIG,
            "linear.method: got flow or direct, expected gd or muon with this loss, "
            "linear.momentum or precondition.eps");
-  ES_CHECK(p->batch == 0 && p->weight_decay == 0 && p->offdiag == 1 && p->times.n == 0,
-           ES_ECONFIG,
-           "linear.batch, weight_decay, offdiag or times: got a value other than 0, 0, 1 "
-           "and none, expected these where each mode is predicted alone");
+  ES_CHECK(
+      p->batch == 0 && p->weight_decay == 0 && p->offdiag == 1 && p->times.n == 0 &&
+          p->modes == 0,
+      ES_ECONFIG,
+      "linear.batch, weight_decay, offdiag, times or modes: got a value other than 0, "
+      "0, 1, none and 0, expected these where each mode is predicted alone");
   return ES_OK;
 }
 

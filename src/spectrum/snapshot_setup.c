@@ -132,7 +132,8 @@ static es_status allocate(es_snapshot *s) {
                                     .rate = s->opt.rate > 0 ? s->opt.rate : 8,
                                     .settled = s->opt.settled,
                                     .alone = s->opt.alone,
-                                    .momentum = s->opt.momentum};
+                                    .momentum = s->opt.momentum,
+                                    .nesterov = s->opt.nesterov};
   return es_transitions_create(&o, &s->modes.detector);
 }
 

@@ -321,8 +321,9 @@ static double gamma_of(const es_transitions *s, const window *w, double *error) 
   const double time = s->time[w->last] - s->time[w->first], mu = s->opt.momentum;
   const double lr = time / (s->step[w->last] - s->step[w->first]);
   const double z = exp(w->slope * lr / 2), unit = lr * s->opt.rate / 2;
-  *error = w->error * lr / 2 * (z - mu / z) / unit;
-  return expm1(w->slope * lr / 2) * (1 - mu / z) / unit;
+  const double ahead = s->opt.nesterov ? z / ((1 + mu) * z - mu) : 1;
+  *error = w->error * lr / 2 * (z - mu / z) / unit * ahead;
+  return expm1(w->slope * lr / 2) * (1 - mu / z) / unit * ahead;
 }
 
 static es_transition describe(curve c) {

@@ -156,10 +156,11 @@ void es_mode_descent_step(es_mode_descent *p, double lr) {
     if (u->eps > 0) v /= fmax(p->before[j], 0) + u->eps;
     p->before[j] = now;
     p->m[j] = u->momentum * p->m[j] + v;
+    const double by = u->nesterov ? v + u->momentum * p->m[j] : p->m[j];
     if (u->orthogonal)
-      p->s[j] += p->m[j] > 0 ? lr : p->m[j] < 0 ? -lr : 0;
+      p->s[j] += by > 0 ? lr : by < 0 ? -lr : 0;
     else
-      p->s[j] += lr * p->m[j];
+      p->s[j] += lr * by;
     velocity(p, j, p->s[j], &p->value[j]);
   }
   p->steps++;
