@@ -73,6 +73,11 @@ static void a_word_may_stand_for_a_number(void **state) {
   assert_int_equal(es_config_set(cfg, "word.width=0.5"), ES_OK);
   assert_int_equal(es_config_get(cfg, "word", table, NULL, sizeof y, &y), ES_OK);
   assert_true(y.width == 0.5);
+  es_string text;
+  es_config_canonical("word.width", "auto", &section, 1, text);
+  assert_string_equal(text, "auto");
+  es_config_canonical("word.width", "5e-1", &section, 1, text);
+  assert_string_equal(text, "0.5");
   assert_int_equal(es_config_set(cfg, "word.width=automatic"), ES_OK);
   assert_int_equal(es_config_check(cfg, &section, 1), ES_ECONFIG);
   assert_string_equal(

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file param_canonical.c  Values in one form for all ways to write them. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,10 @@ static void write_value(const es_param *row, const value *v, char *out, size_t s
     snprintf(out, size, "%lld", (long long) v->i);
     return;
   case ES_P_DOUBLE:
-    write_number(v->d, out, size);
+    if (isnan(v->d) && row->choices != NULL)
+      snprintf(out, size, "%s", row->choices);
+    else
+      write_number(v->d, out, size);
     return;
   case ES_P_BOOL:
     snprintf(out, size, "%s", v->b ? "true" : "false");
