@@ -121,7 +121,6 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   es_log_setup(comm->rank, ES_LOG_INFO, false);
   ES_TRY(parse_options(argc, argv, &o));
   es_log_setup(comm->rank, o.level, o.all_ranks);
-  ES_TRY(check_launch(comm));
   if (o.help && comm->rank == 0) print_help();
   if (o.version && comm->rank == 0) print_version();
   if (o.help || o.version) return ES_OK;
@@ -135,6 +134,8 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
     }
     return ES_OK;
   }
+  /* any number of programs may work on one sweep */
+  if (strcmp(command->name, "sweep") != 0) ES_TRY(check_launch(comm));
   es_section *section = NULL;
   size_t sections = 0;
   es_status st;

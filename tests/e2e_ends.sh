@@ -124,4 +124,8 @@ done
 SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=4 "$EIGENSTEP" train - output.dir=s > log 2>&1 &&
   fail "one of four programs of srun ran"
 grep -q "srun --mpi=pmix" log || { fail "no remedy for srun"; cat log; }
+SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=4 "$EIGENSTEP" train --help > log 2>&1 ||
+  fail "no help under srun: $(cat log)"
+SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=4 "$EIGENSTEP" --version > log 2>&1 ||
+  fail "no version under srun: $(cat log)"
 finish
