@@ -70,22 +70,40 @@ done
 launch 2 sweep grid.ini > out 2> err || fail "a sweep that is done ended with $?"
 [ "$(claims grid)" -le 8 ] || fail "a sweep that was done made runs"
 
-# Two jobs at once, without knowing of each other.
-for k in 1 2; do
-  alone sweep grid.ini output.dir=both > "out$k" 2> "err$k" &
+# Two jobs at once, without knowing of each other, as srun starts them; the first stands
+# still while it holds a claim until the second has made a run, and loses nothing by it.
+export SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=2
+"$EIGENSTEP" sweep grid.ini output.dir=both > out1 2> err1 &
+slow=$!
+for _ in $(seq 400); do
+  [ "$(claims both 2> /dev/null)" != 0 ] && break
+  sleep 0.02
 done
-wait
+kill -STOP "$slow"
+held=$(count DONE both)
+alone sweep grid.ini output.dir=both > out2 2> err2 &
+other=$!
+for _ in $(seq 400); do
+  [ "$(count DONE both)" -gt "$held" ] && break
+  sleep 0.02
+done
+kill -CONT "$slow"
+wait "$slow" "$other"
+unset SLURM_PROCID SLURM_STEP_NUM_TASKS
 alone sweep grid.ini output.dir=both > out 2> err || fail "two jobs: $(cat err1 err2)"
 all_done both 6
 [ "$(claims both)" = 6 ] || fail "two jobs made $(claims both) claims for 6 runs"
 [ "$(sed -n 's/^job = //p' both/*.state | sort -u | wc -l)" = 2 ] ||
   fail "one of two jobs did all the work"
 
-# Array tasks: any six numbers in a row are the six runs.
+# Array tasks: any six numbers in a row are the six runs, each that which --dry-run shows.
+alone sweep grid.ini output.dir=array --dry-run > numbers 2>&1
 for k in 1 2 3 4 5 6; do
   alone sweep --task "$k" grid.ini output.dir=array > out 2> err ||
     fail "task $k: $(cat err)"
   [ "$(count DONE array)" = "$k" ] || fail "task $k: $(count DONE array) runs are done"
+  name=$(awk -v k="$k" '$1 == k && $2 == "PENDING" { print $5 }' numbers)
+  [ "$(field "array/$name.state" state)" = DONE ] || fail "task $k did not make '$name'"
 done
 all_done array 6
 
@@ -97,6 +115,18 @@ alone sweep grid.ini output.dir=array > out 2> err || fail "deleted run: $(cat e
 exec 9<&-
 all_done array 6
 [ "$(claims array)" = 7 ] || fail "deleted run: $(claims array) claims, not 7"
+
+# A folder that another program writes to is left alone: STOPPED, not FAILED or moved.
+rm -r "$gone"; mkdir "$gone"; touch "$gone/log.txt" "$gone/run.ini" "$gone/mine"
+sed -i 's/^state = DONE/state = FAILED/' "$gone.state"
+exec 9< "$gone/log.txt"; flock -x 9
+alone sweep --retry failed grid.ini output.dir=array > out 2> err
+[ $? = 75 ] || fail "a folder in use: not 75 ($(cat err))"
+[ "$(field "$gone.state" state)" = STOPPED ] && [ -e "$gone/mine" ] ||
+  fail "a folder in use: $(cat "$gone.state")"
+exec 9<&-
+alone sweep grid.ini output.dir=array > out 2> err || fail "after its use: $(cat err)"
+all_done array 6
 
 # Its figures, and the step times on the curve of the theory.
 if "$python" -c 'import h5py, matplotlib' 2> /dev/null; then
@@ -188,8 +218,27 @@ sed -i 's/^sample = 60/sample = 61/' base.ini
 refused 'linear.sample is 61, was 60' grid.ini
 alone sweep grid.ini --dry-run --accept > out 2> err || fail "--accept: $(cat err)"
 [ "$(grep -c PENDING out)" = 6 ] || fail "another base file makes other runs"
+first=$(cd grid && echo base.*.ini)
+alone sweep grid.ini --accept --task 1 > out 2> err || fail "--accept: $(cat err)"
+grep -q '^sample = 60' "grid/$first" || fail "--accept changed what a job at work reads"
+[ "$(find grid -name 'base.*.ini' | wc -l)" = 2 ] || fail "no base file of its own"
 printf 'linear.alpha\trun.seed\n1e-3\t1\n1e-2\t2\n' > runs.tsv
 ini 'table = runs.tsv'
 alone sweep --dry-run bad.ini output.dir=t > out 2> err || fail "table: $(cat err)"
 grep -q 'PENDING.* alpha=0.01' out || fail "table: $(cat out)"
+
+# The command line replaces seeds and tables, too; what moves together it does not.
+refused 'run.seed moves together' bad.ini output.dir=t run.seed=7
+plan() { # plan RUNS PATTERN ARGUMENT...: of bad.ini
+  local runs=$1 pattern=$2; shift 2
+  alone sweep --dry-run bad.ini output.dir=t "$@" > out 2> err || fail "$*: $(cat err)"
+  [ "$(grep -c PENDING out)" = "$runs" ] && grep -q "$pattern" out ||
+    fail "$*: expected $runs runs with $pattern, got $(cat out)"
+}
+ini 'seeds = 1:5';                        plan 1 ' run$' run.seed=7
+printf 'linear.alpha\n1e-3\n1e-2\n' > runs.tsv
+ini 'table = runs.tsv\nseeds = 1:3';      plan 3 ' seed=3$' linear.alpha=1
+ini 'seeds = 1:3\nskip = run.seed = 2e0'; plan 2 ' seed=3$'
+ini 'linear.lr, linear.lr = (1, 2)';      refused 'second time' bad.ini output.dir=x
+refused "got ''" grid.ini --task ''
 finish

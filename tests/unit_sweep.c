@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file unit_sweep.c  Sweeps: axes, conditions, names, identities, states and claims. */
+/** @file unit_sweep.c  Sweeps: axes, conditions, names, states; unit_claim.c: claims. */
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,18 +8,13 @@
 #include <cmocka.h>
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "eigenstep/log.h"
 #include "eigenstep/mem.h"
 #include "sweep/axis.h"
-#include "sweep/claim.h"
 #include "sweep/condition.h"
 #include "sweep/run_name.h"
 #include "sweep/run_state.h"
@@ -124,6 +119,8 @@ static void conditions_are_comparisons(void **state) {
       {"b > 1", false}, /* a text has no order */
       {"w = 64,64", true},
       {"w = \"64,64\"", true},
+      {"w = 64, 64", true},
+      {"w = 64, 64 and b = barlow", true},
       {"none = 1", false},
       {"none != 1", false},
       {"a > 1e-3 and b = barlow", true},
@@ -234,97 +231,6 @@ static void states_are_read_as_written(void **state) {
   assert_int_equal(es_run_state_read(dir, "a", &got, &found), ES_EFORMAT);
 }
 
-/* Processes that take one claim at the same moment: exactly one gets it. */
-static void one_of_many_gets_a_claim(void **state) {
-  const char *const dir = *state;
-  enum { RACERS = 8, ROUNDS = 20 };
-  for (int round = 1; round <= ROUNDS; round++) {
-    int winners = 0, go[2];
-    pid_t pid[RACERS];
-    assert_int_equal(pipe(go), 0);
-    for (int i = 0; i < RACERS; i++) {
-      pid[i] = fork();
-      if (pid[i] != 0) continue;
-      es_claim c;
-      char byte;
-      close(go[1]);
-      (void) !read(go[0], &byte, 1); /* until the parent closes it */
-      const es_status st = es_claim_take(dir, "race", round, &c);
-      _exit(st != ES_OK ? 2 : c.fd >= 0);
-    }
-    close(go[0]);
-    close(go[1]);
-    for (int i = 0; i < RACERS; i++) {
-      int status = 0;
-      waitpid(pid[i], &status, 0);
-      assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
-      winners += WEXITSTATUS(status);
-    }
-    assert_int_equal(winners, 1);
-  }
-}
-
-static void age(const char *dir, const char *name, int seconds) {
-  char path[256];
-  struct stat s;
-  snprintf(path, sizeof path, "%s/%s", dir, name);
-  assert_int_equal(stat(path, &s), 0);
-  const struct timespec t[2] = {{s.st_mtim.tv_sec - seconds, 0},
-                                {s.st_mtim.tv_sec - seconds, 0}};
-  assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
-}
-
-static es_claim_look look(const char *dir, const char *id) {
-  es_claim_look l;
-  assert_int_equal(es_claim_find(dir, id, 0, 60, &l), ES_OK);
-  return l;
-}
-
-static void claims_live_and_die(void **state) {
-  const char *const dir = *state;
-  es_claim c, d;
-  assert_int_equal(look(dir, "x").life, ES_CLAIM_NONE);
-  assert_int_equal(look(dir, "x").generation, 0);
-  assert_int_equal(es_claim_take(dir, "x", 1, &c), ES_OK);
-  assert_true(c.fd >= 0);
-  assert_int_equal(es_claim_take(dir, "x", 1, &d), ES_OK);
-  assert_true(d.fd < 0);
-  assert_int_equal(look(dir, "x").life, ES_CLAIM_ALIVE);
-  age(dir, "x.1", 20); /* a quarter of 60 s: perhaps */
-  assert_int_equal(look(dir, "x").life, ES_CLAIM_UNSURE);
-  assert_true(es_claim_touch(&c, dir, "x"));
-  assert_int_equal(look(dir, "x").life, ES_CLAIM_ALIVE);
-  age(dir, "x.1", 61); /* silent for too long, though its process lives */
-  assert_int_equal(look(dir, "x").life, ES_CLAIM_DEAD);
-  assert_int_equal(es_claim_take(dir, "x", 2, &d), ES_OK);
-  assert_true(d.fd >= 0);
-  assert_int_equal(look(dir, "x").generation, 2);
-  assert_int_equal(look(dir, "x").life, ES_CLAIM_ALIVE);
-  assert_false(es_claim_touch(&c, dir, "x")); /* the first one sees that it has lost */
-  es_claim_release(&d, true);
-  assert_int_equal(look(dir, "x").generation, 1);
-  es_claim_release(&c, false);
-}
-
-/* The lock goes with the process, so that its host sees at once that it has died. */
-static void a_killed_process_loses_its_claim(void **state) {
-  const char *const dir = *state;
-  const pid_t pid = fork();
-  if (pid == 0) {
-    es_claim c;
-    (void) es_claim_take(dir, "k", 1, &c);
-    for (;;) pause();
-  }
-  while (look(dir, "k").generation == 0) usleep(1000);
-  age(dir, "k.1", 5);
-  assert_int_equal(look(dir, "k").life, ES_CLAIM_ALIVE);
-  kill(pid, SIGKILL);
-  waitpid(pid, NULL, 0);
-  assert_int_equal(look(dir, "k").life, ES_CLAIM_DEAD);
-  age(dir, "k.1", -4); /* just killed: its other processes may still be about */
-  assert_int_equal(look(dir, "k").life, ES_CLAIM_UNSURE);
-}
-
 static int make_dir(void **state) {
   static char dir[] = "/tmp/unit_sweep.XXXXXX";
   strcpy(dir, "/tmp/unit_sweep.XXXXXX");
@@ -354,9 +260,6 @@ int main(void) {
       cmocka_unit_test(bad_conditions_are_refused),
       cmocka_unit_test(names_are_made_of_what_varies),
       IN_DIR(states_are_read_as_written),
-      IN_DIR(one_of_many_gets_a_claim),
-      IN_DIR(claims_live_and_die),
-      IN_DIR(a_killed_process_loses_its_claim),
   };
   es_log_mute(true);
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);

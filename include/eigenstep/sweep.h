@@ -7,11 +7,14 @@
 
 /** Section [sweep] of a sweep's file; the keys with a dot beside them are its axes. */
 typedef struct es_sweep_params {
-  es_string base;
-  int command; /**< index into es_sweep_commands */
-  int64_t ranks;
-  es_string table, seeds, skip;
-  double stale, report;
+  es_string base;  /**< path of the base file, relative to the sweep's; "-": none */
+  int command;     /**< index into es_sweep_commands */
+  int64_t ranks;   /**< of a run */
+  es_string table; /**< path of a file with an axis; "": none */
+  es_string seeds; /**< "1:5" or "1, 4": values of run.seed; "": no such axis */
+  es_string skip;  /**< condition (condition.h) of the runs to leave out; "": none */
+  double stale;    /**< s without a sign of life until a run is taken over */
+  double report;   /**< s between two progress lines */
 } es_sweep_params;
 extern const es_param es_sweep_table[];
 extern const char *const es_sweep_commands[];
@@ -22,8 +25,9 @@ enum { ES_SWEEP_NO_TASK = -1 };
 typedef struct es_sweep_options {
   const char *path; /**< SWEEP.ini */
   int argc;
-  char *const *argv;    /**< "section.key=value": for all runs, or of section [sweep] */
-  int64_t task;         /**< only the run of this number, modulo the number of runs */
+  char *const *argv; /**< "section.key=value": for all runs, or of section [sweep] */
+  int64_t task;      /**< only the run of this number from 1 on, as --dry-run prints them,
+                       modulo the number of runs; ES_SWEEP_NO_TASK: all */
   bool dry_run, status; /**< print what there is to do, what has been done */
   bool retry, accept;   /**< runs that failed again; a base file that has changed */
   /** Collective over job->comm. Run a sub-command with these arguments. */

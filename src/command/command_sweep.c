@@ -22,7 +22,7 @@ static es_status read_task(const char *text, int64_t *task) {
   char *end = NULL;
   errno = 0;
   *task = text != NULL ? strtoll(text, &end, 10) : -1;
-  ES_CHECK(*task >= 0 && errno == 0 && *end == '\0', ES_ECONFIG,
+  ES_CHECK(*task >= 0 && errno == 0 && end != text && *end == '\0', ES_ECONFIG,
            "--task: got '%s', expected a whole number such as $SLURM_ARRAY_TASK_ID",
            text != NULL ? text : "nothing");
   return ES_OK;
@@ -86,12 +86,13 @@ static void help(void) {
       "  projector.widths = (64), (64, 64)           values with commas\n"
       "  optim.name, optim.lr = (sgd, 1), (lars, 2)  parameters that move together\n"
       "  seeds = 1:5                                 run.seed\n"
-      "Other sections hold values for all runs. output.dir is the sweep's folder.\n"
+      "Other sections hold values for all runs. output.dir is the sweep's folder,\n"
+      "eigenstep-out if it is not given.\n"
       "Any number of jobs may work on one sweep; called again, it goes on with what\n"
       "is missing.\n"
       "  --dry-run       print the runs, their memory and time; write nothing\n"
       "  --status        print the state of each run; write the summary\n"
-      "  --task N        only run N, modulo the number of runs (job arrays)\n"
+      "  --task N        only the run of number N in --dry-run, modulo their number\n"
       "  --retry failed  also runs that failed\n"
       "  --accept        go on although the base file has changed");
 }

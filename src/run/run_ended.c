@@ -35,6 +35,16 @@ static bool is_unlocked(const char *dir) {
   return free;
 }
 
+bool es_run_files_in_use(const char *dir) {
+  char path[PATH_BYTES];
+  snprintf(path, sizeof path, "%s/log.txt", dir);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(fd);
+  return locked;
+}
+
 void es_run_files_correct_status(const char *dir, bool locked) {
   if (!says_running(dir) || (!locked && !is_unlocked(dir))) return;
   es_warn("the run in '%s' was killed: its STATUS said RUNNING", dir);

@@ -15,7 +15,8 @@ typedef es_output_params out_par;
 const es_param es_output_table[] = {
     ES_STRING(out_par, dir, "eigenstep-out",
               "output folder; refused when it exists and is not empty; not given: named "
-              "after command and input, with a number where that is taken"),
+              "after command and input, with a number where that is taken (a sweep: "
+              "eigenstep-out)"),
     ES_PARAM_END};
 
 typedef es_backend_params back_par;

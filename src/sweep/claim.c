@@ -5,16 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+#include "eigenstep/clock.h"
 #include "once.h"
 
-/* GRACE: seconds in which the other processes of a job that was killed end, too. */
-enum { PATH = 1024, BOOT = 64, GRACE = 2 };
+enum { PATH = 1024, BOOT = 64 };
 #define QUIET 0.25 /* of `stale`: a claim that was not touched for so long is unsure */
 
 static void name_claim(const char *queue, const char *id, int64_t generation,
@@ -32,17 +32,22 @@ static void read_boot(char boot[BOOT]) {
   boot[strcspn(boot, "\n")] = '\0';
 }
 
-/* Seconds of the file system's own clock: a new file has its time. */
-static double clock_of(const char *queue) {
-  char path[PATH];
+static double seconds_of(const struct stat *s) {
+  return (double) s->st_mtim.tv_sec + 1e-9 * (double) s->st_mtim.tv_nsec;
+}
+
+double es_claim_clock(const char *queue) {
+  char base[PATH], path[PATH + 256];
   struct stat s;
-  snprintf(path, sizeof path, "%s/clock.%ld", queue, (long) getpid());
+  snprintf(base, sizeof base, "%s/clock", queue);
+  es_once_own_name(base, path, sizeof path);
+  unlink(path); /* left by a killed process that had this number */
   const int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
-  const bool known = fd >= 0 && fstat(fd, &s) == 0;
-  if (fd >= 0) close(fd);
-  if (fd >= 0) unlink(path);
-  if (!known) return (double) time(NULL); /* a folder to look at, not to work in */
-  return (double) s.st_mtim.tv_sec + 1e-9 * (double) s.st_mtim.tv_nsec;
+  if (fd < 0) return NAN;
+  const bool known = fstat(fd, &s) == 0;
+  close(fd);
+  unlink(path);
+  return known ? seconds_of(&s) : NAN;
 }
 
 /* Was it created under this kernel, so that its lock says whether its process lives? */
@@ -55,26 +60,44 @@ static bool is_local(int fd) {
   return boot[0] != '\0' && strcmp(text, boot) == 0;
 }
 
-/* Does no process hold the lock? */
-static bool is_unlocked(int fd) {
-  const bool free = flock(fd, LOCK_EX | LOCK_NB) == 0;
-  if (free) flock(fd, LOCK_UN);
-  return free;
+typedef enum lock_state { LOCK_HELD, LOCK_FREE, LOCK_UNKNOWN } lock_state;
+
+/* Does a process of this kernel hold the lock? Unknown: made under another kernel, or the
+ * file system has no locks. */
+static lock_state look_at_lock(int fd) {
+  if (!is_local(fd)) return LOCK_UNKNOWN;
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+    return errno == EWOULDBLOCK ? LOCK_HELD : LOCK_UNKNOWN;
+  flock(fd, LOCK_UN);
+  return LOCK_FREE;
 }
 
-static es_claim_life judge(int fd, const char *queue, double stale) {
+/* Keep what is new. A touch, or another generation, begins the watch anew. */
+static void note(es_claim_watch *w, int64_t generation, double touched, bool unlocked) {
+  const bool same = w->generation == generation;
+  w->beats = same && (w->beats || touched != w->touched);
+  if (!same || touched != w->touched || !unlocked) w->unlocked = 0;
+  if (unlocked && w->unlocked == 0) w->unlocked = es_now();
+  w->generation = generation;
+  w->touched = touched;
+}
+
+static es_claim_life judge(int fd, const char *queue, int64_t generation, double stale,
+                           es_claim_watch *w) {
   struct stat s;
   if (fstat(fd, &s) != 0) return ES_CLAIM_UNSURE;
-  const double touched = (double) s.st_mtim.tv_sec + 1e-9 * (double) s.st_mtim.tv_nsec;
-  const double age = clock_of(queue) - touched;
+  const lock_state lock = look_at_lock(fd);
+  note(w, generation, seconds_of(&s), lock == LOCK_FREE);
+  if (lock == LOCK_HELD) return ES_CLAIM_ALIVE;
+  if (lock == LOCK_FREE)
+    return es_now() - w->unlocked >= ES_CLAIM_GRACE ? ES_CLAIM_DEAD : ES_CLAIM_UNSURE;
+  const double age = es_claim_clock(queue) - w->touched;
   if (age > stale) return ES_CLAIM_DEAD;
-  if (is_local(fd) && is_unlocked(fd))
-    return age > GRACE ? ES_CLAIM_DEAD : ES_CLAIM_UNSURE;
-  return age > QUIET * stale ? ES_CLAIM_UNSURE : ES_CLAIM_ALIVE;
+  return w->beats && age <= QUIET * stale ? ES_CLAIM_ALIVE : ES_CLAIM_UNSURE;
 }
 
 es_status es_claim_find(const char *queue, const char *id, int64_t from, double stale,
-                        es_claim_look *look) {
+                        es_claim_watch *watch, es_claim_look *look) {
   char path[PATH];
   int fd = -1;
   *look = (es_claim_look){.generation = 0};
@@ -89,7 +112,7 @@ es_status es_claim_find(const char *queue, const char *id, int64_t from, double 
     look->generation = g;
   }
   if (fd < 0) return ES_OK;
-  look->life = judge(fd, queue, stale);
+  look->life = judge(fd, queue, look->generation, stale, watch);
   close(fd);
   return ES_OK;
 }
@@ -104,10 +127,14 @@ es_status es_claim_take(const char *queue, const char *id, int64_t generation,
   return es_once_create(c->path, text, &c->fd);
 }
 
-bool es_claim_touch(const es_claim *c, const char *queue, const char *id) {
+bool es_claim_is_held(const es_claim *c, const char *queue, const char *id) {
   char next[PATH];
   name_claim(queue, id, c->generation + 1, next);
-  if (access(next, F_OK) == 0) return false;
+  return access(next, F_OK) != 0;
+}
+
+bool es_claim_touch(const es_claim *c, const char *queue, const char *id) {
+  if (!es_claim_is_held(c, queue, id)) return false;
   futimens(c->fd, NULL); /* the file system's own time */
   return true;
 }

@@ -15,7 +15,8 @@ static bool is_operator(char c) {
   return c == '=' || c == '!' || c == '<' || c == '>';
 }
 
-/* A word up to a blank or an operator, or a text in double quotes. */
+/* A word up to a blank (but for blanks after a comma) or an operator, or a text in double
+ * quotes. */
 static const char *take_word(const char *at, char *out, size_t size) {
   size_t n = 0;
   const bool quoted = *at == '"';
@@ -24,6 +25,7 @@ static const char *take_word(const char *at, char *out, size_t size) {
          (quoted ? *at != '"' : !isspace((unsigned char) *at) && !is_operator(*at))) {
     if (n + 1 == size) return NULL;
     out[n++] = *at++;
+    if (!quoted && out[n - 1] == ',') at = skip_blanks(at);
   }
   out[n] = '\0';
   if (quoted && *at++ != '"') return NULL;

@@ -4,9 +4,9 @@
  *
  *      optim.lr > 1e-2 and loss.name = simclr or batch.pairs <= 16
  *
- *  A comparison is KEY OP VALUE with OP one of = == != < <= > >=; VALUE is a word or a
- *  text in double quotes. Two numbers compare as numbers, two texts by = and != alone.
- *  Not collective. */
+ *  A comparison is KEY OP VALUE with OP one of = == != < <= > >=; VALUE is a word, a
+ *  list such as 64, 64, or a text in double quotes. Two numbers compare as numbers, two
+ *  texts by = and != alone. Not collective. */
 #ifndef ES_SWEEP_CONDITION_H
 #define ES_SWEEP_CONDITION_H
 

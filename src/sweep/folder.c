@@ -38,6 +38,14 @@ static es_status write_text(const char *dir, const char *name, const char *text)
   return es_once_replace(path, text);
 }
 
+void es_sweep_folder_base(const char *dir, const es_sweep_spec *s, char *path,
+                          size_t size) {
+  uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+  for (const char *c = s->base; *c != '\0'; c++)
+    hash = (hash ^ (unsigned char) *c) * 0x100000001b3u;
+  snprintf(path, size, "%s/base.%016llx.ini", dir, (unsigned long long) hash);
+}
+
 static bool is_empty(const char *dir) {
   DIR *d = opendir(dir);
   bool empty = true;
@@ -199,6 +207,9 @@ static es_status make(const es_sweep_spec *s, bool accept, es_sweep_plan *p) {
            strerror(err));
   ES_TRY(make_origin(s, p->dir, accept));
   ES_TRY(write_text(p->dir, "sweep.ini", s->text));
+  char base[PATH];
+  es_sweep_folder_base(p->dir, s, base, sizeof base);
+  ES_TRY(es_once_replace(base, s->base));
   ES_TRY(write_text(p->dir, "base.ini", s->base));
   for (int i = 0; i < p->n; i++) ES_TRY(make_state(p->dir, &p->run[i]));
   return ES_OK;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <time.h>
 #include "eigenstep/clock.h"
+#include "eigenstep/log.h"
 #include "eigenstep/mem.h"
 
 struct es_keeper {
@@ -21,7 +22,7 @@ struct es_keeper {
 /* Wait for so many seconds or until told to stop. The lock is held. */
 static void wait_for(es_keeper *k, double seconds) {
   struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
+  clock_gettime(CLOCK_MONOTONIC, &until); /* as the condition's */
   const double end = (double) until.tv_sec + 1e-9 * (double) until.tv_nsec + seconds;
   until.tv_sec = (time_t) floor(end);
   until.tv_nsec = (long) (1e9 * (end - floor(end)));
@@ -39,6 +40,7 @@ static void beat(const es_kept *kept) {
 static void *keep(void *ctx) {
   es_keeper *const k = ctx;
   const es_kept *const kept = &k->kept;
+  es_log_mute(true); /* its errors are not the reason of a run's end */
   double next_beat = es_now(), next_report = es_now() + kept->every;
   pthread_mutex_lock(&k->lock);
   while (!k->stop) {
@@ -59,13 +61,22 @@ static void *keep(void *ctx) {
   return NULL;
 }
 
+/* A condition that waits by the clock that nobody sets. */
+static void make_condition(pthread_cond_t *c) {
+  pthread_condattr_t how;
+  pthread_condattr_init(&how);
+  pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
+  pthread_cond_init(c, &how);
+  pthread_condattr_destroy(&how);
+}
+
 es_status es_keeper_start(const es_kept *kept, es_keeper **out) {
   es_keeper *k = NULL;
   sigset_t all, before;
   ES_TRY(ES_NEW(1, &k));
   k->kept = *kept;
   pthread_mutex_init(&k->lock, NULL);
-  pthread_cond_init(&k->wake, NULL);
+  make_condition(&k->wake);
   sigfillset(&all); /* signals are for the ranks' own threads */
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const int err = pthread_create(&k->thread, NULL, keep, k);

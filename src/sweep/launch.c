@@ -11,11 +11,13 @@
 #include "eigenstep/clock.h"
 #include "eigenstep/config_load.h"
 #include "eigenstep/path.h"
+#include "eigenstep/run_files.h"
+#include "folder.h"
 
 enum { PATH = 1024 };
 
 /* What is to be done with a run's folder. */
-typedef enum action { START, CONTINUE, NOTHING } action;
+typedef enum action { START, CONTINUE, NOTHING, LEAVE } action;
 
 /* The line of DIR/STATUS, "" if there is none. */
 static void read_status(const char *dir, char *line, size_t size) {
@@ -80,6 +82,8 @@ static es_status choose(const es_launch *l, const char *dir, const es_sweep_run 
   const bool train = l->spec->par.command == 0;
   *todo = START;
   if (access(dir, F_OK) != 0) return ES_OK;
+  *todo = LEAVE; /* another program writes to it, of a sweep or not */
+  if (es_run_files_in_use(dir)) return ES_OK;
   read_status(dir, status, sizeof status);
   const bool done = strcmp(status, "DONE") == 0;
   *todo = done && (!train || planned_steps(dir) >= r->steps) ? NOTHING
@@ -109,7 +113,7 @@ static es_status start_arguments(const es_launch *l, const char *dir, int run,
                                  es_words *args) {
   const es_words *const set = &l->plan->run[run].set;
   char base[PATH];
-  snprintf(base, sizeof base, "%s/base.ini", l->plan->dir);
+  es_sweep_folder_base(l->plan->dir, l->spec, base, sizeof base);
   ES_TRY(es_words_add(args, base));
   for (int i = 0; i < set->n; i++) ES_TRY(es_words_add(args, set->word[i]));
   return es_words_assign(args, "output.dir", dir);
@@ -128,6 +132,14 @@ static es_status execute(const es_launch *l, const char *dir, int run, action to
   return st;
 }
 
+/* First rank. Another program writes to the folder: the run is for later. */
+static void put_back(es_run_state *state) {
+  state->phase = ES_RUN_STOPPED;
+  snprintf(
+      state->reason, sizeof state->reason,
+      "another program writes to its folder; call the sweep again when it has ended");
+}
+
 /* First rank: what the run's end means for its state. */
 static void record(const char *dir, const es_sweep_run *r, es_status st,
                    es_run_state *state) {
@@ -143,7 +155,10 @@ static void record(const char *dir, const es_sweep_run *r, es_status st,
     const char *const cause = strncmp(status, "STOPPED ", 8) == 0 ? status + 8 : status;
     snprintf(state->reason, sizeof state->reason, "step %.1000s", cause);
   }
-  if (st < ES_OK)
+  if (st >= ES_OK) return;
+  if (es_run_files_in_use(dir))
+    put_back(state);
+  else
     snprintf(state->reason, sizeof state->reason, "%.1000s",
              why[0] != '\0' ? why : es_status_name(st));
 }
@@ -160,12 +175,14 @@ es_status es_launch_run(const es_launch *l, int run, es_run_state *state) {
   if (c->rank == 0) st = choose(l, dir, r, state->generation, &todo);
   st = es_comm_agree(c, st);
   es_comm_bcast(c, &todo, sizeof todo, 0);
-  if (st == ES_OK && todo != NOTHING) st = execute(l, dir, run, todo);
+  if (st == ES_OK && todo < NOTHING) st = execute(l, dir, run, todo);
   if (c->rank == 0) {
     record(dir, r, st, state);
-    if (todo != NOTHING) state->ranks = c->size;
+    if (todo == LEAVE) put_back(state);
+    if (todo < NOTHING) state->ranks = c->size;
     state->seconds += es_now() - began;
   }
+  if (todo == LEAVE) st = ES_STOPPED;
   es_log_leave(before);
   es_comm_bcast(c, state, sizeof *state, 0);
   return st;

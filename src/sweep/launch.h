@@ -16,7 +16,8 @@ typedef struct es_launch {
 } es_launch;
 
 /** Collective over the group. Do what `eigenstep COMMAND base.ini section.key=value ...`
- *  would, or `eigenstep resume`; a run whose folder says DONE is not made. Nothing of it
+ *  would, or `eigenstep resume`; a run whose folder says DONE is not made, and one to
+ *  whose folder another program writes is STOPPED. Nothing of it
  *  reaches the terminal; its lines are in its own log.txt. A folder without a checkpoint
  *  is moved to DIR/aside.
  *  @param run    number in the plan

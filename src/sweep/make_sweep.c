@@ -24,10 +24,12 @@ typedef struct sweep {
   es_sweep_plan plan;
   es_queue queue;
   int *order;
+  es_run_memory *memory;
 } sweep;
 
 static void release(sweep *w) {
   es_free(&w->order);
+  es_free(&w->memory);
   es_sweep_plan_free(&w->plan);
   es_sweep_spec_free(&w->spec);
 }
@@ -40,18 +42,22 @@ static void name_job(const es_comm *c, char name[96]) {
   es_comm_bcast(c, name, 96, 0);
 }
 
-static void open_queue(sweep *w) {
+static es_status open_queue(sweep *w) {
   const es_sweep_options *const o = w->options;
   es_queue *const q = &w->queue;
   *q = (es_queue){.plan = &w->plan,
                   .stale = w->spec.par.stale,
                   .extend = w->spec.par.command == 0,
                   .retry = o->retry,
-                  .only = -1};
+                  .only = -1,
+                  .began = NAN};
   if (o->task >= 0) /* number 1 is the first run, 0 the last */
     q->only = (int) ((o->task + w->plan.n - 1) % w->plan.n);
   snprintf(q->dir, sizeof q->dir, "%s/queue", w->plan.dir);
   name_job(w->job->comm, q->job);
+  ES_TRY(es_comm_agree(w->job->comm, ES_NEW(w->plan.n, &w->memory)));
+  q->memory = w->memory;
+  return ES_OK;
 }
 
 /* The longest first; what is not known counts as average, in the order of the plan. */
@@ -134,6 +140,7 @@ static void print_together(const sweep *w, double scale, int runs, double second
 /* Rank 0. */
 static es_status print_plan(const sweep *w, const es_estimate *e) {
   int runs = 0;
+  ES_TRY(es_queue_settle(&w->queue));
   const double measured = es_estimate_scale(&w->queue, &runs);
   const double scale = isfinite(measured) ? measured : 1;
   double seconds = 0, longest = 0;
@@ -170,7 +177,8 @@ static es_status show_status(sweep *w) {
   const es_comm *const c = w->job->comm;
   es_status st = ES_OK;
   announce(w);
-  if (c->rank == 0) st = es_report_states(&w->queue);
+  if (c->rank == 0) st = es_queue_settle(&w->queue);
+  if (c->rank == 0 && st == ES_OK) st = es_report_states(&w->queue);
   if (c->rank == 0 && st == ES_OK && access(w->queue.dir, F_OK) == 0)
     st = es_summary_write(&w->queue);
   return es_comm_agree(c, st);
@@ -220,6 +228,8 @@ static es_status do_work(sweep *w) {
   es_estimate *e = NULL;
   ES_TRY(es_comm_agree(c, check_ranks(w)));
   ES_TRY(es_sweep_folder_make(w->job, &w->spec, w->options->accept, &w->plan));
+  if (c->rank == 0) w->queue.began = es_claim_clock(w->queue.dir);
+  es_comm_bcast(c, &w->queue.began, sizeof w->queue.began, 0);
   announce(w);
   es_status st = w->queue.only < 0 ? estimate(w, &e) : ES_OK;
   es_free(&e);
@@ -236,7 +246,7 @@ static es_status run(sweep *w) {
   const es_status planned = es_sweep_plan_make(w->job, &w->spec, &w->plan);
   ES_TRY(es_comm_agree(w->job->comm, planned));
   ES_TRY(es_sweep_folder_check(w->job, &w->spec, o->accept, &w->plan));
-  open_queue(w);
+  ES_TRY(open_queue(w));
   if (o->dry_run) return dry_run(w);
   if (o->status) return show_status(w);
   return do_work(w);

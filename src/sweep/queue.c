@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool has_folder(const es_queue *q, const es_sweep_run *r) {
@@ -38,14 +39,16 @@ es_status es_queue_look(const es_queue *q, int run, es_run_view *v) {
   snprintf(v->state.id, sizeof v->state.id, "%s", r->id);
   v->claim = (es_claim_look){.generation = 0};
   if (!is_done(q, r, &v->state))
-    ES_TRY(es_claim_find(q->dir, r->id, v->state.generation, q->stale, &v->claim));
+    ES_TRY(es_claim_find(q->dir, r->id, v->state.generation, q->stale,
+                         &q->memory[run].claim, &v->claim));
   v->phase = judge(q, r, v);
   return ES_OK;
 }
 
-/* What this job has stopped or failed is for another job, or another day. */
-static bool is_open(const es_queue *q, const es_run_view *v) {
-  const bool mine = strcmp(v->state.job, q->job) == 0;
+/* What this job has stopped or failed is for another job, or another day: two jobs do
+ * not pass a run to and fro. */
+static bool is_open(const es_queue *q, int run, const es_run_view *v) {
+  const bool mine = strcmp(v->state.job, q->job) == 0 || q->memory[run].taken;
   switch (v->phase) {
   case ES_RUN_PENDING:
   case ES_RUN_ORPHANED:
@@ -53,7 +56,7 @@ static bool is_open(const es_queue *q, const es_run_view *v) {
   case ES_RUN_STOPPED:
     return !mine;
   case ES_RUN_FAILED:
-    return q->retry && !mine;
+    return q->retry && !mine && v->state.written < q->began;
   case ES_RUN_RUNNING:
   case ES_RUN_DONE:
   case ES_RUN_PHASES:
@@ -90,6 +93,18 @@ static es_status claim_run(const es_queue *q, int run, const es_run_view *v,
   return st;
 }
 
+es_status es_queue_settle(const es_queue *q) {
+  bool unsure = false;
+  for (int i = 0; i < q->plan->n; i++) {
+    es_run_view v;
+    ES_TRY(es_queue_look(q, i, &v));
+    unsure = unsure || is_unsure(&v);
+  }
+  const struct timespec grace = {ES_CLAIM_GRACE, 1000000};
+  if (unsure) nanosleep(&grace, NULL);
+  return ES_OK;
+}
+
 es_status es_queue_next(const es_queue *q, int *run, es_claim *claim, es_run_state *state,
                         bool *unsure) {
   *run = -1;
@@ -101,8 +116,9 @@ es_status es_queue_next(const es_queue *q, int *run, es_claim *claim, es_run_sta
     if (q->only >= 0 && at != q->only) continue;
     ES_TRY(es_queue_look(q, at, &v));
     *unsure = *unsure || is_unsure(&v);
-    if (is_open(q, &v)) ES_TRY(claim_run(q, at, &v, claim, state));
+    if (is_open(q, at, &v)) ES_TRY(claim_run(q, at, &v, claim, state));
     if (claim->fd < 0) continue;
+    q->memory[at].taken = true;
     *run = at;
     return ES_OK;
   }

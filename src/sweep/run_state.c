@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file run_state.c  Read and write the state of a run: lines "key = value". */
+#define _POSIX_C_SOURCE 200809L
 #include "run_state.h"
 
 #include <dirent.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "once.h"
 
@@ -47,6 +49,9 @@ es_status es_run_state_read(const char *dir, const char *name, es_run_state *s,
   ES_CHECK(f != NULL || errno == ENOENT, ES_EIO, "cannot open '%s': %s", path,
            strerror(errno));
   if (f == NULL) return ES_OK;
+  struct stat at;
+  if (fstat(fileno(f), &at) == 0)
+    s->written = (double) at.st_mtim.tv_sec + 1e-9 * (double) at.st_mtim.tv_nsec;
   while (fgets(line, sizeof line, f) != NULL) {
     char *const value = strstr(line, " = ");
     if (value == NULL) continue;

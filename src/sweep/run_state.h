@@ -29,6 +29,7 @@ typedef struct es_run_state {
   int64_t steps;     /**< run.steps of a run that is DONE */
   double seconds;    /**< wall time in all jobs so far */
   char reason[1024]; /**< of FAILED and STOPPED; else "" */
+  double written;    /**< of one that was read: when, s, by the file system's clock */
 } es_run_state;
 
 /** *found: is there one? Unknown lines are skipped.

@@ -58,7 +58,9 @@ static es_status add_axis(reader *r, es_axis *a, const char *origin) {
   for (int k = 0; k < a->key.n && st == ES_OK; k++) {
     const char *const key = a->key.word[k];
     st = es_config_check_key(key, r->job->section, r->job->sections);
-    if (st == ES_OK && (find_axis(s, key) >= 0 || s->axes == ES_SWEEP_AXES)) {
+    bool twice = find_axis(s, key) >= 0;
+    for (int j = 0; j < k; j++) twice = twice || strcmp(a->key.word[j], key) == 0;
+    if (st == ES_OK && (twice || s->axes == ES_SWEEP_AXES)) {
       es_error("%s: got '%s' a second time, or more than %d axes, expected each key once",
                origin, key, ES_SWEEP_AXES);
       st = ES_ECONFIG;
@@ -105,8 +107,11 @@ static es_status on_line(void *ctx, const es_ini_line *at) {
   return es_config_set(r->own, text);
 }
 
-/* "section.key=value" of the command line: for all runs, in place of an axis; or of
- * section [sweep]. */
+static bool is_own(const char *text) {
+  return strncmp(text, "sweep.", 6) == 0;
+}
+
+/* "section.key=value" of the command line: for all runs, in place of an axis. */
 static es_status override(reader *r, const char *text) {
   es_sweep_spec *const s = r->spec;
   char key[LINE];
@@ -114,7 +119,6 @@ static es_status override(reader *r, const char *text) {
   snprintf(key, sizeof key, "%.*s", (int) n, text);
   ES_CHECK(text[n] == '=', ES_ECONFIG, "override '%.200s': expected section.key=value",
            text);
-  if (strncmp(key, "sweep.", 6) == 0) return es_config_set(r->own, text);
   ES_TRY(es_config_check_key(key, r->job->section, r->job->sections));
   const int i = find_axis(s, key);
   ES_CHECK(i < 0 || s->axis[i].key.n == 1, ES_ECONFIG,
@@ -125,24 +129,31 @@ static es_status override(reader *r, const char *text) {
   return es_words_add(&s->fixed, text);
 }
 
-static es_status check_condition(const reader *r, const es_condition *c) {
-  for (int i = 0; i < c->n; i++)
-    ES_TRY(es_config_check_key(c->term[i].key, r->job->section, r->job->sections));
+/* Its keys are parameters; its values get the form of those that they meet. */
+static es_status prepare_condition(const reader *r, es_condition *c) {
+  for (int i = 0; i < c->n; i++) {
+    es_comparison *const t = &c->term[i];
+    es_string value;
+    ES_TRY(es_config_check_key(t->key, r->job->section, r->job->sections));
+    es_config_canonical(t->key, t->value, r->job->section, r->job->sections, value);
+    if (strlen(value) < sizeof t->value) memcpy(t->value, value, strlen(value) + 1);
+  }
   return ES_OK;
 }
 
-/* The lines of the file and the overrides, before files that they name. */
+/* The lines of the file and section [sweep], before files that it names. */
 static es_status read_lines(reader *r, const es_sweep_options *o, const char *text) {
   es_sweep_spec *const s = r->spec;
   ES_TRY(es_ini_read(text, o->path, on_line, r));
-  for (int i = 0; i < o->argc; i++) ES_TRY(override(r, o->argv[i]));
+  for (int i = 0; i < o->argc; i++)
+    if (is_own(o->argv[i])) ES_TRY(es_config_set(r->own, o->argv[i]));
   ES_TRY(es_config_check(r->own, r->job->section, r->job->sections));
   ES_TRY(es_config_get(r->own, "sweep", es_sweep_table, NULL, sizeof s->par, &s->par));
   ES_CHECK(s->par.base[0] != '\0', ES_ECONFIG,
            "%s: got no base, expected [sweep] with base = RUN.ini, or - for the defaults",
            o->path);
   ES_TRY(es_condition_parse(s->par.skip, "sweep.skip", &s->skip));
-  return check_condition(r, &s->skip);
+  return prepare_condition(r, &s->skip);
 }
 
 /* Rank 0: a path that is relative to the folder of `beside`, or to the current one. */
@@ -202,19 +213,28 @@ static es_status keep_path(const es_comm *c, const char *path, es_sweep_spec *s)
   return es_comm_agree(c, es_strdup(full, &s->path));
 }
 
+/* The seeds, the last axis; then what the command line puts in place of any axis. */
+static es_status finish(reader *r, const es_sweep_options *o) {
+  const char *const seeds = r->spec->par.seeds;
+  es_axis a = {.points = 0};
+  if (seeds[0] != '\0') {
+    ES_TRY(es_axis_seeds(seeds, o->path, &a));
+    ES_TRY(add_axis(r, &a, o->path));
+  }
+  for (int i = 0; i < o->argc; i++)
+    if (!is_own(o->argv[i])) ES_TRY(override(r, o->argv[i]));
+  return ES_OK;
+}
+
 static es_status read_all(reader *r, const es_sweep_options *o) {
   const es_comm *const c = r->job->comm;
   es_sweep_spec *const s = r->spec;
-  es_axis seeds = {.points = 0};
   ES_TRY(es_config_text_of(c, o->path, &s->text));
   ES_TRY(es_comm_agree(c, read_lines(r, o, s->text)));
   ES_TRY(keep_path(c, o->path, s));
   ES_TRY(read_base(c, s->path, s));
   if (s->par.table[0] != '\0') ES_TRY(read_table(r, s->path));
-  if (s->par.seeds[0] == '\0') return ES_OK;
-  es_status added = es_axis_seeds(s->par.seeds, o->path, &seeds);
-  if (added == ES_OK) added = add_axis(r, &seeds, o->path);
-  return es_comm_agree(c, added);
+  return es_comm_agree(c, finish(r, o));
 }
 
 es_status es_sweep_spec_read(const es_job *job, const es_sweep_options *o,

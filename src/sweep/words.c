@@ -34,12 +34,6 @@ es_status es_words_assign(es_words *w, const char *key, const char *value) {
   return ES_OK;
 }
 
-void es_words_drop(es_words *w, int i) {
-  es_free(&w->word[i]);
-  memmove(w->word + i, w->word + i + 1, (size_t) (w->n - i - 1) * sizeof *w->word);
-  w->n--;
-}
-
 void es_words_free(es_words *w) {
   for (int i = 0; i < w->n; i++) es_free(&w->word[i]);
   es_free(&w->word);

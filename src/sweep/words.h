@@ -15,8 +15,6 @@ typedef struct es_words {
 es_status es_words_add(es_words *w, const char *text);
 /** Append "key=value". */
 es_status es_words_assign(es_words *w, const char *key, const char *value);
-/** Remove word i. */
-void es_words_drop(es_words *w, int i);
 void es_words_free(es_words *w);
 
 #endif

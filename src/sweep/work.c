@@ -28,6 +28,17 @@ static void sleep_for(double seconds) {
   nanosleep(&t, NULL);
 }
 
+/* First rank. The state of a run that has ended, unless the run is another job's now. */
+static es_status write_end(const es_queue *q, const es_sweep_run *r,
+                           const es_claim *claim, const es_run_state *state) {
+  if (es_claim_is_held(claim, q->dir, r->id))
+    return es_run_state_write(q->plan->dir, r->name, state);
+  es_warn_local("run %s: another job has taken it over, after this one had stood still; "
+                "its state is left to that job",
+                r->name);
+  return ES_OK;
+}
+
 /* Collective over the group. Make a run that its first rank has claimed. */
 static es_status make_run(group *g, int run, es_claim *claim, es_run_state *state) {
   const es_queue *const q = g->queue;
@@ -46,7 +57,7 @@ static es_status make_run(group *g, int run, es_claim *claim, es_run_state *stat
   st = es_comm_agree(g->comm, st);
   if (st == ES_OK) (void) es_launch_run(&g->launch, run, state);
   es_keeper_stop(&keeper);
-  if (first && st == ES_OK) st = es_run_state_write(q->plan->dir, r->name, state);
+  if (first && st == ES_OK) st = write_end(q, r, claim, state);
   if (first) es_claim_release(claim, false);
   if (g->report != NULL) es_report_progress(g->report);
   return es_comm_agree(g->comm, st);
