@@ -21,6 +21,12 @@ for name, labelled in (("pairs", True), ("bare", False)):
         f["/x"], f["/x_prime"] = x.astype(np.float32), y.astype(np.float32)
         if labelled:
             f["/label"] = label.astype(np.int32)
+# five modes that grow one after the other, and a gap behind them; so many pairs that two
+# halves of them tell much the same
+x = rng.standard_normal((2000, m)) * np.sqrt([1, 0.7, 0.5, 0.35, 0.25] + 7 * [0.02])
+y = x + 0.1 * rng.standard_normal((2000, m))
+with h5py.File(f"{sys.argv[1]}/many.h5", "w") as f:
+    f["/x"], f["/x_prime"] = x.astype(np.float32), y.astype(np.float32)
 EOF
 set="data.name=hdf5 encoder.name=linear projector.widths=5 projector.bias=false
      batch.pairs=30 run.steps=0 spectrum.probe=60 spectrum.lidar=2 accuracy.list=knn,linear
@@ -108,9 +114,9 @@ EOF
 # The prediction from the features at the start: exact for a last layer on frozen ones. A
 # linear encoder without hidden layers has no features to learn, so the run is the theory's.
 for n in 1 3; do
-  launch $n train - $set data.path="$work/pairs.h5" output.dir="$work/t$n" \
+  launch $n train - $set data.path="$work/many.h5" output.dir="$work/t$n" \
     encoder.hidden=none batch.micro=$((n == 3 ? 50 : 0)) spectrum.lidar=0 \
-    accuracy.list=none batch.pairs=250 spectrum.probe=150 run.seed=5 \
+    accuracy.list=none batch.pairs=1000 spectrum.probe=1000 \
     run.steps=800 spectrum.every=4 optim.lr=0.025 init.scale_last=1e-3 > "$work/log" 2>&1 ||
     { cat "$work/log"; fail "theory on $n ranks ended with $?"; }
   grep -q "loss to expect: 5 at a small start, then 4, 3, 2, 1, 0" "$work/log" ||
@@ -125,15 +131,16 @@ for name in ("gamma", "tau"):
     a, b = one[f"/theory/{name}"][:], three[f"/theory/{name}"][:]
     assert np.nanmax(np.abs(a - b)) <= 1e-6 * np.nanmax(np.abs(a)), (name, a, b)
 assert one["/theory/eigenvalues"].shape[1] == 5
-tau, gamma = one["/theory/tau"][:], one["/theory/gamma"][:]
+tau = one["/theory/tau"][:]
 steps = {k: one[f"/steps/{k}"][:] for k in one["/steps"]}
 risen = np.isfinite(steps["time_measured"])
 assert risen.all(), steps
-# The batch is the 250 training pairs, the probe 150 others: gammas of two samples,
-# which for this seed are alike within a tenth.
-print(tau, steps["time_measured"], gamma, steps["gamma"])
-for j in range(5):
-    assert abs(tau[j] / steps["time_measured"][j] - 1) < 0.3, (j, tau, steps)
+# The batch is 1000 training pairs, the probe 1000 others. A gamma of such a sample has an
+# error of sqrt(2/1000) = 4.5 %, their ratio 6 %; a single mode is further off where its
+# start is small by chance and the modes of the two samples are turned. Over seeds 1 to 6
+# the mean is at most 8 %, the largest 24 %.
+off = np.abs(tau / steps["time_measured"] - 1)
+assert off.mean() < 0.2 and off.max() < 0.5, (off, tau, steps)
 EOF
 
 # NT-Xent of cosines about a collapsed start: the rates across the point all start from.

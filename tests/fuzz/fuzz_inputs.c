@@ -17,6 +17,7 @@
 
 #include "../dataset_files.h"
 #include "eigenstep/array_file.h"
+#include "eigenstep/ckpt.h"
 #include "eigenstep/clock.h"
 #include "eigenstep/h5.h"
 #include "eigenstep/rng.h"
@@ -151,6 +152,63 @@ static int corpus_hdf5(fuzz_bytes *seed, int most) {
   return 2;
 }
 
+/** The state of a checkpoint: an array of each type. */
+typedef struct toy {
+  float weight[4][4]; /* no gap behind it: the whole is compared */
+  double mean[4];
+  int64_t step;
+} toy;
+
+static es_status walk(void *state, es_visitor *v) {
+  toy *const s = state;
+  es_item items[] = {{"params/weight", ES_ITEM_F32, 2, {4, 4}, s->weight},
+                     {"bn.mean", ES_ITEM_F64, 1, {4}, s->mean},
+                     {"step", ES_ITEM_I64, 0, {0}, &s->step}};
+  for (int i = 0; i < 3; i++) ES_TRY(v->item(v, &items[i]));
+  return ES_OK;
+}
+
+static int corpus_ckpt(fuzz_bytes *seed, int most) {
+  static uint8_t all[MOST];
+  char dir[256], path[1200], file[1300];
+  toy state = {.weight = {{1, -2}}, .mean = {0.5}, .step = 3};
+  int64_t step = 0;
+  (void) most;
+  path_of("ckpt", dir);
+  const es_ckpt_set set = {
+      .dir = dir, .step = 3, .time = 0.5, .keep = 1, .config_text = "[run]\nsteps = 3\n"};
+  assert_int_equal(es_ckpt_write(self, &set, walk, &state), ES_OK);
+  assert_int_equal(es_ckpt_latest(self, dir, path, &step), ES_OK);
+  snprintf(file, sizeof file, "%s/state.h5", path);
+  FILE *f = fopen(file, "rb");
+  assert_non_null(f);
+  const size_t n = fread(all, 1, MOST, f);
+  assert_true(n > 0 && feof(f));
+  fclose(f);
+  fuzz_copy(&seed[0], all, n);
+  return 1;
+}
+
+/** What differs from the checkpoint that was written must have been refused. */
+static void feed_ckpt(const uint8_t *bytes, size_t n) {
+  const toy good = {.weight = {{1, -2}}, .mean = {0.5}, .step = 3};
+  toy state = {.step = 0};
+  char *text = NULL;
+  double time = 0;
+  char dir[256], path[1200], file[1300];
+  int64_t step = 0;
+  path_of("ckpt", dir);
+  assert_int_equal(es_ckpt_latest(self, dir, path, &step), ES_OK);
+  snprintf(file, sizeof file, "%s/state.h5", path);
+  FILE *f = fopen(file, "wb");
+  assert_non_null(f);
+  assert_int_equal(fwrite(bytes, 1, n, f), n);
+  assert_int_equal(fclose(f), 0);
+  if (es_ckpt_read(self, path, walk, &state, &time, &text) == ES_OK)
+    assert_memory_equal(&state, &good, sizeof good);
+  es_free(&text);
+}
+
 static void feed_image(const uint8_t *bytes, size_t n) {
   char path[256];
   path_of("images", path);
@@ -172,7 +230,8 @@ static const target targets[] = {
     {"npy", fuzz_corpus_npy, feed_npy},
     {"cifar10", fuzz_corpus_cifar10, feed_cifar10},
     {"image", fuzz_corpus_image, feed_image},
-    {"hdf5", corpus_hdf5, feed_hdf5}};
+    {"hdf5", corpus_hdf5, feed_hdf5},
+    {"ckpt", corpus_ckpt, feed_ckpt}};
 enum { TARGETS = sizeof targets / sizeof *targets };
 
 /* --- changes ------------------------------------------------------------------------ */
