@@ -20,6 +20,7 @@
 #include "eigenstep/log.h"
 #include "eigenstep/mem.h"
 #include "sweep/claim.h"
+#include "sweep/once.h"
 #include "sweep/queue.h"
 
 /* Processes that take one claim at the same moment: exactly one gets it. */
@@ -130,8 +131,15 @@ static void a_claim_from_elsewhere_lives_by_its_beats(void **state) {
 /* A file that a killed process of the same number has left does not stop the clock. */
 static void the_clock_is_that_of_the_file_system(void **state) {
   const char *const dir = *state;
+  char path[256], left[512];
+  snprintf(path, sizeof path, "%s/clock", dir);
+  es_once_own_name(path, left, sizeof left);
+  FILE *f = fopen(left, "w");
+  assert_non_null(f);
+  fclose(f);
   const double t = es_claim_clock(dir);
   assert_true(t > 1e9);
+  assert_int_not_equal(access(left, F_OK), 0);
   assert_true(es_claim_clock(dir) >= t);
   assert_true(isnan(es_claim_clock("/nonexistent")));
 }
