@@ -104,5 +104,9 @@ refused 'expected gd or muon' linear.momentum=0.5 linear.method=direct
 refused 'do not move alone' linear.method=muon loss.barlow.offdiag=0.1
 refused 'offdiag' linear.momentum=0.5 linear.offdiag=2
 refused 'momentum' linear.momentum=1
+linear 1 large linear.method=muon linear.alpha=10
+grep -q 'is no small start' "$work/large.txt" || fail "no warning of a large start"
+linear 1 short loss.name=directpred linear.alpha=1e-6 linear.steps=100
+grep -q 'no mode is learned within 100 steps' "$work/short.txt" || fail "short run"
 refused 'diverged' linear.momentum=0.5 linear.lr=10 linear.steps=300
 finish

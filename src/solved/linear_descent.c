@@ -110,6 +110,19 @@ static es_status watch(descent *s) {
   return es_crossings_create(s->d, s->row, &s->crossings);
 }
 
+/* The prediction is of a small start: each mode far below where it comes to rest. */
+static void warn_of_start(const descent *s) {
+  const double *const final = es_mode_descent_final(s->predicted);
+  const double *const now = es_mode_descent_value(s->predicted);
+  int large = 0;
+  for (int j = 0; j < s->n; j++) large += final[j] > 0 && now[j] >= final[j] / 2;
+  if (large > 0)
+    es_warn(
+        "linear.alpha = %g is no small start: %d of %d modes begin above half of their "
+        "final value and are left out; take a smaller one",
+        s->o->alpha, large, s->n);
+}
+
 /* Collective. Prediction, learning rate and length. */
 static es_status predict(descent *s) {
   es_mode_start start = {0};
@@ -126,6 +139,7 @@ static es_status predict(descent *s) {
     st = es_mode_descent_steps(s->predicted, NULL, NULL,
                                s->o->steps > 0 ? s->o->steps : longest, s->step);
   if (st == ES_OK) st = watch(s);
+  if (st == ES_OK) warn_of_start(s);
   es_mode_start_free(&start);
   ES_TRY(es_comm_agree(s->comm, st));
   s->lr = es_mode_descent_rate(s->predicted);
@@ -253,7 +267,7 @@ static es_status report(const descent *s, es_traj *t) {
   for (int k = 0; k < s->n && st == ES_OK; k++) {
     const int j = learned_as(s, k);
     double *const x = row + (size_t) COLUMNS * (size_t) modes;
-    if (j < 0) continue;
+    if (j < 0 || !(s->step[j] > 0)) continue;
     x[0] = k + 1;
     x[1] = seen[k];
     x[2] = s->step[j];
@@ -265,6 +279,10 @@ static es_status report(const descent *s, es_traj *t) {
              100 * (x[1] / x[2] - 1));
     if (isfinite(x[1]) && x[2] > 0) error[compared++] = fabs(log(x[1] / x[2]));
   }
+  if (compared == 0)
+    es_warn("no mode is learned within %lld steps: take linear.steps=0 (as many as the "
+            "modes need) or a larger linear.alpha",
+            (long long) s->steps);
   if (compared > 0) {
     qsort(error, (size_t) compared, sizeof *error, ascending);
     es_print("modes learned: %d of %d; |ln(measured / predicted)| of their steps: median "

@@ -34,7 +34,9 @@ static double effective(const es_mode_descent *p, int j, double s) {
 
 /* The amplitude at which a mode rests, by bisection; 0: it does not grow. */
 static double rest(const es_mode_descent *p, int j) {
-  double low = fmax(p->start[j], 1e-150), high = low, value;
+  const double gamma = p->mode[j].gamma; /* a start may lie beyond the rest */
+  double low = fmin(fmax(p->start[j], 1e-150), gamma > 0 ? 1e-6 / sqrt(gamma) : INFINITY);
+  double high = low, value;
   if (!(velocity(p, j, low, &value) > 0)) return 0;
   while (velocity(p, j, high, &value) > 0 && high < 1e150) high *= 2;
   if (high >= 1e150) return 0;
