@@ -94,7 +94,7 @@ static int learned_as(const descent *s, int k) {
     int before = 0;
     if (isnan(s->step[j])) continue;
     for (int i = 0; i < s->n; i++)
-      before += s->step[i] < s->step[j] || (s->step[i] == s->step[j] && i < j);
+      before += i < j ? s->step[i] <= s->step[j] : s->step[i] < s->step[j];
     if (before == k) return j;
   }
   return -1;
