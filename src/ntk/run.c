@@ -19,7 +19,7 @@
 enum { MODES = 64 };
 
 /* All that lives as long as the command. */
-typedef struct session {
+typedef struct ntk_run {
   const es_job *job;
   const char *run_dir;
   int argc;
@@ -32,10 +32,10 @@ typedef struct session {
   es_ntk_file file;
   es_dmat *start[ES_NTK_GROUPS + 1]; /* centred kernels of the first step: of groups, and
                                         of all at [groups]; owned */
-} session;
+} ntk_run;
 
 /* Collective. The kernel of all combinations. */
-static es_status sum_kernel(const session *s, const es_held_out *state, es_ntk_sum *sum) {
+static es_status sum_kernel(const ntk_run *s, const es_held_out *state, es_ntk_sum *sum) {
   const uint64_t seed = (uint64_t) state->run->settings.run.seed;
   const double now = es_now();
   es_ntk_ticker ticker = {
@@ -57,7 +57,7 @@ static es_status sum_kernel(const session *s, const es_held_out *state, es_ntk_s
 
 /* Collective. Alignments of a kernel, which is centred, with those of the start, which it
  * becomes in the first step, and with that of the embeddings. */
-static es_status measure_change(session *s, int group, es_dmat **kernel,
+static es_status measure_change(ntk_run *s, int group, es_dmat **kernel,
                                 const es_dmat *embeddings, es_ntk_result *r) {
   ES_TRY(es_ntk_center(*kernel));
   r->embedding[group] = es_ntk_kernel_alignment(*kernel, embeddings);
@@ -73,7 +73,7 @@ static es_status measure_change(session *s, int group, es_dmat **kernel,
 
 /* Collective. Shares of layers and groups, changes of groups and of the whole; theta is
  * centred, or moved away. */
-static es_status measure_kernel(session *s, const es_ntk_sum *sum, es_dmat **theta,
+static es_status measure_kernel(ntk_run *s, const es_ntk_sum *sum, es_dmat **theta,
                                 es_ntk_result *r) {
   const int groups = s->shape.groups;
   es_dmat *embeddings = NULL;
@@ -94,7 +94,7 @@ static es_status measure_kernel(session *s, const es_ntk_sum *sum, es_dmat **the
 }
 
 /* Collective. What a machine with this kernel learns. */
-static es_status solve(const session *s, const es_held_out *state, const es_dmat *theta,
+static es_status solve(const ntk_run *s, const es_held_out *state, const es_dmat *theta,
                        es_ntk_result *r) {
   const es_settings *const settings = &state->run->settings;
   const es_loss_size size = {
@@ -116,7 +116,7 @@ static es_status solve(const session *s, const es_held_out *state, const es_dmat
 }
 
 /* Collective. Learned against predicted embeddings. */
-static es_status compare(const session *s, es_ntk_result *r) {
+static es_status compare(const ntk_run *s, es_ntk_result *r) {
   const es_ntk_shape *const shape = &s->shape;
   es_ntk_points_of of = {.pairs = shape->pairs,
                          .count = shape->fit,
@@ -136,7 +136,7 @@ static es_status compare(const session *s, es_ntk_result *r) {
 }
 
 /* Collective. From the kernel to the row in the file. */
-static es_status analyse(session *s, const es_held_out *state, const es_ntk_sum *sum,
+static es_status analyse(ntk_run *s, const es_held_out *state, const es_ntk_sum *sum,
                          es_ntk_result *r) {
   es_dmat *theta = NULL;
   es_status st;
@@ -156,7 +156,7 @@ done:
 }
 
 /* Collective. Before the first row: sizes, and the file. */
-static es_status open_file(session *s, const es_held_out *state, const es_ntk_sum *sum) {
+static es_status open_file(ntk_run *s, const es_held_out *state, const es_ntk_sum *sum) {
   s->shape.layers = es_ntk_sum_layers(sum);
   s->shape.groups = es_ntk_sum_groups(sum);
   ES_TRY(es_run_files_create(s->job->comm, s->dir));
@@ -166,7 +166,7 @@ static es_status open_file(session *s, const es_held_out *state, const es_ntk_su
 }
 
 /* Collective. */
-static es_status do_step(session *s, const es_held_out *state) {
+static es_status do_step(ntk_run *s, const es_held_out *state) {
   const es_ntk_job job = {.comm = s->job->comm,
                           .passes = {state->net, state->mode, &state->points},
                           .last_alone = s->outputs.last_alone,
@@ -195,7 +195,7 @@ done:
 }
 
 /* Collective. All steps. */
-static es_status do_steps(session *s, int n, const int64_t *step) {
+static es_status do_steps(ntk_run *s, int n, const int64_t *step) {
   es_status st = ES_OK;
   for (int i = 0; i < n && st == ES_OK; i++) {
     const es_held_out_options o = {.dir = s->run_dir,
@@ -214,7 +214,7 @@ static es_status do_steps(session *s, int n, const int64_t *step) {
 }
 
 /* The folder of the result: output.dir if it was given, else OUTDIR/ntk. */
-static es_status name_folder(session *s) {
+static es_status name_folder(ntk_run *s) {
   static const char key[] = "output.dir=";
   int n = snprintf(s->dir, sizeof s->dir, "%s/ntk", s->run_dir);
   for (int i = 0; i < s->argc; i++)
@@ -226,7 +226,7 @@ static es_status name_folder(session *s) {
   return ES_OK;
 }
 
-static es_status check(session *s, const es_settings *settings) {
+static es_status check(ntk_run *s, const es_settings *settings) {
   es_ntk_shape *const shape = &s->shape;
   shape->pairs = es_held_out_pairs(settings, s->par.pairs);
   shape->fit = shape->pairs - s->par.further;
@@ -242,7 +242,7 @@ static es_status check(session *s, const es_settings *settings) {
 }
 
 /* Collective. Parameters, before anything is built. */
-static es_status read_parameters(session *s, int *n, int64_t step[ES_NTK_TIMES]) {
+static es_status read_parameters(ntk_run *s, int *n, int64_t step[ES_NTK_TIMES]) {
   const es_reopen_options o = {
       .dir = s->run_dir, .step = ES_REOPEN_LATEST, .argc = s->argc, .argv = s->argv};
   es_reopened *r = NULL;
@@ -257,7 +257,7 @@ static es_status read_parameters(session *s, int *n, int64_t step[ES_NTK_TIMES])
 }
 
 es_status es_ntk_run(const es_job *job, const char *dir, int argc, char *const *argv) {
-  session s = {.job = job, .run_dir = dir, .argc = argc, .argv = argv};
+  ntk_run s = {.job = job, .run_dir = dir, .argc = argc, .argv = argv};
   int64_t step[ES_NTK_TIMES];
   int n = 0;
   ES_TRY(read_parameters(&s, &n, step));
