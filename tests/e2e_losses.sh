@@ -8,9 +8,10 @@ set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy
 smooth="encoder.name=linear projector.widths=8 optim.lr=0.001"
-for loss in vicreg simclr spectral wmse corinfomax barlow_logdet; do
+for loss in vicreg simclr spectral wmse corinfomax barlow_logdet lejepa directpred \
+            isoloss; do
   case $loss in # VICReg starts to grow ten times faster than the others
-    simclr|wmse) more= ;;
+    simclr|wmse|lejepa|*pred|isoloss) more= ;;
     vicreg) more=precondition.eps=1 ;;
     *) more=precondition.eps=0.1 ;;
   esac
@@ -82,14 +83,15 @@ launch 2 train - $tiny $smooth run.steps=0 batch.pairs=4 output.dir="$work/wide"
   > "$work/log" 2>&1
 [ "$(grep -c "warning: embeddings of width 8.* 4 pairs" "$work/log")" -eq 1 ] ||
   { cat "$work/log"; fail "embeddings wider than the batch are not warned about once"; }
-for loss in spectral wmse corinfomax barlow_logdet; do
+for loss in spectral wmse corinfomax; do
   launch 2 linear - $small output.dir="$work/none" loss.name=$loss > "$work/log" 2>&1
-  [ $? -eq 2 ] && grep -q "loss\.name: got $loss,.* barlow, vicreg or simclr" "$work/log" ||
+  [ $? -eq 2 ] && grep -q "loss\.name: got $loss,.* barlow, .* or isoloss" "$work/log" ||
     fail "linear with loss $loss was not refused"
 done
-launch 2 linear - $small output.dir="$work/none" precondition.eps=0.1 > "$work/log" 2>&1
+launch 2 linear - $small output.dir="$work/none" loss.name=vicreg precondition.eps=0.1 \
+  > "$work/log" 2>&1
 [ $? -eq 2 ] && grep -q "precondition\.eps" "$work/log" ||
-  fail "linear with precondition.eps was not refused"
+  fail "linear with vicreg and precondition.eps was not refused"
 launch 2 linear - $small output.dir="$work/none" loss.name=vicreg linear.method=flow \
   > "$work/log" 2>&1 && fail "linear.method=flow with vicreg was not refused"
 [ ! -e "$work/none" ] || fail "an output folder was made for refused input"

@@ -16,7 +16,11 @@ for _ in $(seq 600); do
   [ "${rows:-0}" -ge 3 ] && break
   sleep 0.2
 done
-launch 1 watch --once live > out 2>&1 || fail "watch --once of a run under way"
+for _ in $(seq 60); do # until a snapshot is published
+  launch 1 watch --once live > out 2>&1 || fail "watch --once of a run under way"
+  grep -q '^  lambda_8 ' out && break
+  sleep 0.5
+done
 says '^live: RUNNING$'
 says 'step [0-9]+ of 100000, t = [0-9.]+, [0-9.]+ img/s, about .* left; [0-9]+ modes? learned'
 says '^  loss +[0-9.e+-]+  [_.:=+*# -]{60}$'
