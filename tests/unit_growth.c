@@ -67,9 +67,7 @@ static void simclr_on_a_circle(void **state) {
   l = make(&dot, D);
   assert_true(es_loss_modes_of(l).alone == 0); /* of length, too: nothing is known */
   es_loss_destroy(&l);
-  l = make(&k, 1);
-  assert_true(es_loss_modes_of(l).alone == 0); /* signs: no circle */
-  es_loss_destroy(&l);
+  assert_null(loss_of(&k, comm, N, N, 1)); /* signs: no circle */
 }
 
 int main(int argc, char **argv) {

@@ -236,7 +236,7 @@ static void refusals(void **state) {
   assert_int_equal(model_build(backend, &o, &no_weights, &net, NULL), ES_EARG);
   assert_int_equal(model_build(backend, &o, &not_linear, &net, NULL), ES_ECONFIG);
   assert_int_equal(model_build(backend, &o, &no_bias, &net, NULL), ES_ECONFIG);
-  assert_non_null(strstr(es_log_last_error(), "init.bias_last = 8"));
+  assert_non_null(strstr(es_log_last_error(), "init.bias_last: got 8"));
   const es_encoder_params enc = {.name = "linear"};
   const es_projector_params half = {.widths = {.n = 1, .v = {2.5}}};
   const es_init_params init = {.scale = 1, .scale_last = 1, .bias_last = 1};
