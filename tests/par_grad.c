@@ -51,7 +51,9 @@ static es_status run(const es_comm *c, const loss_case *k, es_net *net, int firs
   for (int i = 0; i < 2 * count * D; i++) zd[i] = z[i];
   if (st == ES_OK)
     st = es_loss_eval(
-        l, &(es_loss_batch){count, {zd, zd + count * D}, {g, g + count * D}}, value);
+        l,
+        &(es_loss_batch){.n = count, .z = {zd, zd + count * D}, .dz = {g, g + count * D}},
+        value);
   for (int i = 0; i < 2 * count * D; i++) dz[i] = (float) g[i];
   if (st == ES_OK) st = es_net_backward(net, dz);
   if (st == ES_OK) st = b->ops->allreduce(b, c, p->grad, (size_t) p->n);

@@ -33,9 +33,11 @@ static es_status evaluate(es_loss *l, int n, const double *z1, const double *z2,
   const es_precondition_params par = {.eps = l->ops->matrix == NULL ? 0 : 0.1};
   es_precondition *p = NULL;
   es_status st = es_precondition_create(&par, l, l->comm, &p);
-  if (st == ES_OK) st = es_loss_eval(l, &(es_loss_batch){n, {z1, z2}, {d1, d2}}, value);
   if (st == ES_OK)
-    st = es_precondition_apply(p, 0.1, &(es_loss_batch){n, {NULL, NULL}, {d1, d2}});
+    st = es_loss_eval(l, &(es_loss_batch){.n = n, .z = {z1, z2}, .dz = {d1, d2}}, value);
+  if (st == ES_OK)
+    st = es_precondition_apply(
+        p, 0.1, &(es_loss_batch){.n = n, .z = {NULL, NULL}, .dz = {d1, d2}});
   es_precondition_destroy(&p);
   return st;
 }
@@ -87,9 +89,11 @@ static void all_ranks_hold_the_same_value(void **state) {
     loss_views(17, N, D, z1, z2);
     share(c, 1, &first, &count);
     es_loss *l = loss_of(&loss_cases[k], c, count, N, D);
-    ok = es_loss_eval(
-             l, &(es_loss_batch){count, {z1 + first * D, z2 + first * D}, {NULL, NULL}},
-             &value) == ES_OK &&
+    ok = es_loss_eval(l,
+                      &(es_loss_batch){.n = count,
+                                       .z = {z1 + first * D, z2 + first * D},
+                                       .dz = {NULL, NULL}},
+                      &value) == ES_OK &&
          ok;
     ok = es_comm_assert_equal(c, &value, sizeof value, "loss") == ES_OK && ok;
     es_loss_destroy(&l);
@@ -104,7 +108,8 @@ static void one_rank_with_too_many_pairs_stops_all(void **state) {
   es_loss *l = loss_of(&k, c, 1, c->size, D);
   const int n = c->rank == c->size - 1 ? 2 : 1;
   const bool ok =
-      es_loss_eval(l, &(es_loss_batch){n, {z, z}, {NULL, NULL}}, &value) == ES_EARG;
+      es_loss_eval(l, &(es_loss_batch){.n = n, .z = {z, z}, .dz = {NULL, NULL}},
+                   &value) == ES_EARG;
   es_loss_destroy(&l);
   assert_true(par_all(c, ok));
 }

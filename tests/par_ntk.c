@@ -71,7 +71,8 @@ static es_status kernels(const es_comm *c, int64_t pairs, double *theta) {
   const es_ntk_job job = {c, {r.net, ES_BN_RUNNING, &r.points}, false, 1 << 20};
   if (st == ES_OK) st = es_grid_create(c, 0, &g);
   if (st == ES_OK) st = es_ntk_sum_create(&job, &s);
-  for (int k = 0; k < 2 && st == ES_OK; k++) st = es_ntk_sum_add(s, u[k], NULL);
+  for (int k = 0; k < 2 && st == ES_OK; k++)
+    st = es_ntk_sum_add(s, u[k], (es_ntk_progress){0, 0});
   for (int k = 0; k < 2 && st == ES_OK; k++) {
     es_dmat *m = NULL;
     st = es_ntk_sum_matrix(s, g, k - 1, &m);

@@ -99,8 +99,10 @@ static float *by_train(const es_comm *c, const model_spec *m, int micro, int fir
     es_params *p = es_net_params(r.net);
     st = es_train_embed(r.t, &b, ES_BN_TRAIN, &seen, z);
     if (st == ES_OK)
-      st = es_loss_eval(r.loss, &(es_loss_batch){seen, {z, z + n * D}, {dz, dz + n * D}},
-                        value);
+      st = es_loss_eval(
+          r.loss,
+          &(es_loss_batch){.n = seen, .z = {z, z + n * D}, .dz = {dz, dz + n * D}},
+          value);
     if (st == ES_OK) st = es_passes_backward(&r.t->passes, &b, dz, NULL);
     if (st == ES_OK) st = r.b->ops->allreduce(r.b, c, p->grad, (size_t) p->n);
     if (st == ES_OK) out = result(&r);
@@ -135,8 +137,9 @@ static float *by_groups(const es_comm *self, const model_spec *m, int parts,
           dz[row * D + j] = (float) g[(view * n + i) * D + j];
       }
     if (st == ES_OK && back == 0)
-      st = es_loss_eval(r.loss, &(es_loss_batch){n, {zd, zd + n * D}, {g, g + n * D}},
-                        value);
+      st = es_loss_eval(
+          r.loss, &(es_loss_batch){.n = n, .z = {zd, zd + n * D}, .dz = {g, g + n * D}},
+          value);
   }
   if (st == ES_OK) st = es_net_backward(r.net, dz);
   if (st == ES_OK) out = result(&r);

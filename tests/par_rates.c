@@ -113,8 +113,9 @@ static double descend(rig *r, const double *w, double *out) {
       z[v][i] = r->point[i % D];
       for (int j = 0; j < M; j++) z[v][i] += w[i % D * M + j] * r->x[v][i / D * M + j];
     }
-  if (es_loss_eval(r->loss, &(es_loss_batch){n, {z[0], z[1]}, {dz[0], dz[1]}}, &value) !=
-      ES_OK)
+  if (es_loss_eval(r->loss,
+                   &(es_loss_batch){.n = n, .z = {z[0], z[1]}, .dz = {dz[0], dz[1]}},
+                   &value) != ES_OK)
     return NAN;
   memset(out, 0, D * M * sizeof *out);
   for (int v = 0; v < 2; v++)

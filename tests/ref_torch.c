@@ -126,10 +126,12 @@ static double step(rig *t, const loss_case *form) {
   assert_non_null(l);
   assert_int_equal(es_net_forward(t->net, N, 2, ES_BN_TRAIN, t->x, t->z), ES_OK);
   for (int i = 0; i < N * D; i++) z[i] = t->z[i];
-  assert_int_equal(
-      es_loss_eval(l, &(es_loss_batch){PAIRS, {z, z + PAIRS * D}, {dz, dz + PAIRS * D}},
-                   &value),
-      ES_OK);
+  assert_int_equal(es_loss_eval(l,
+                                &(es_loss_batch){.n = PAIRS,
+                                                 .z = {z, z + PAIRS * D},
+                                                 .dz = {dz, dz + PAIRS * D}},
+                                &value),
+                   ES_OK);
   for (int i = 0; i < N * D; i++) t->dz[i] = (float) dz[i];
   assert_int_equal(t->b->ops->zero(t->b, t->p->grad, (size_t) t->p->n * sizeof(float)),
                    ES_OK);

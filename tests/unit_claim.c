@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "temp_dir.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -211,26 +212,6 @@ static void each_failure_is_retried_once(void **state) {
   assert_true(take_and_fail(&q[3]));
   for (int i = 0; i < 4; i++) assert_false(take_and_fail(&q[i]));
 }
-
-static int make_dir(void **state) {
-  static char dir[] = "/tmp/unit_claim.XXXXXX";
-  strcpy(dir, "/tmp/unit_claim.XXXXXX");
-  *state = mkdtemp(dir);
-  return *state == NULL;
-}
-
-static int remove_dir(void **state) {
-  char path[512];
-  DIR *d = opendir(*state);
-  for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-    snprintf(path, sizeof path, "%s/%s", (char *) *state, e->d_name);
-    unlink(path);
-  }
-  closedir(d);
-  return rmdir(*state);
-}
-
-#define IN_DIR(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -21,8 +21,9 @@ static es_loss *make(const loss_case *k, int d) {
 /** Of views that agree. */
 static double value_of(es_loss *l, const double *z) {
   double value = NAN;
-  assert_int_equal(es_loss_eval(l, &(es_loss_batch){N, {z, z}, {NULL, NULL}}, &value),
-                   ES_OK);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){.n = N, .z = {z, z}, .dz = {NULL, NULL}}, &value),
+      ES_OK);
   return value;
 }
 

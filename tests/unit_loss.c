@@ -21,8 +21,10 @@ static es_loss *make(const loss_case *k, int n, int d) {
 
 static double value_of(es_loss *l, int n, const double *z1, const double *z2) {
   double value = NAN;
-  assert_int_equal(es_loss_eval(l, &(es_loss_batch){n, {z1, z2}, {NULL, NULL}}, &value),
-                   ES_OK);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){.n = n, .z = {z1, z2}, .dz = {NULL, NULL}},
+                   &value),
+      ES_OK);
   return value;
 }
 
@@ -32,8 +34,10 @@ static double gradient_error(es_loss *l, bool opposed) {
   double z[2 * ND], g[2 * ND], value, worst = 0, top = 0;
   loss_views(5, N, D, z, z + ND);
   for (int i = 0; i < N && opposed; i++) z[i * D] = -z[ND + i * D];
-  assert_int_equal(es_loss_eval(l, &(es_loss_batch){N, {z, z + ND}, {g, g + ND}}, &value),
-                   ES_OK);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){.n = N, .z = {z, z + ND}, .dz = {g, g + ND}},
+                   &value),
+      ES_OK);
   const double h = 1e-4;
   for (int i = 0; i < 2 * ND; i++) {
     const double old = z[i];
@@ -118,8 +122,9 @@ static void barlow_vanishes_at_the_identity(void **state) {
   for (int k = 0; k < 2; k++) {
     double value, g1[8], g2[8];
     es_loss *l = make(&kinds[k], 4, 2);
-    assert_int_equal(es_loss_eval(l, &(es_loss_batch){4, {z, z}, {g1, g2}}, &value),
-                     ES_OK);
+    assert_int_equal(
+        es_loss_eval(l, &(es_loss_batch){.n = 4, .z = {z, z}, .dz = {g1, g2}}, &value),
+        ES_OK);
     assert_true(fabs(value) < 1e-15);
     for (int i = 0; i < 8; i++) assert_true(fabs(g1[i]) + fabs(g2[i]) < 1e-15);
     es_loss_destroy(&l);
@@ -193,7 +198,9 @@ static void singular_covariances_are_one_sentence(void **state) {
   for (int i = 0; i < 2 * N; i++) z[i * D + 1] = z[i * D];
   es_loss *l = make(&k, N, D);
   assert_int_equal(
-      es_loss_eval(l, &(es_loss_batch){N, {z, z + ND}, {NULL, NULL}}, &value), ES_EMATH);
+      es_loss_eval(l, &(es_loss_batch){.n = N, .z = {z, z + ND}, .dz = {NULL, NULL}},
+                   &value),
+      ES_EMATH);
   assert_true(value == 42);
   assert_non_null(strstr(es_log_last_error(), "singular"));
   es_loss_destroy(&l);
@@ -235,7 +242,9 @@ static void losses_agree_with_pytorch(void **state) {
     es_loss *l = make(&r->k, r->n, REFERENCE_DIM);
     reference_views(r->n, z[0], z[1]);
     assert_int_equal(
-        es_loss_eval(l, &(es_loss_batch){r->n, {z[0], z[1]}, {dz[0], dz[1]}}, &value),
+        es_loss_eval(l,
+                     &(es_loss_batch){.n = r->n, .z = {z[0], z[1]}, .dz = {dz[0], dz[1]}},
+                     &value),
         ES_OK);
     worst = fabs(value - r->value) / r->value;
     for (int a = 0; a < 2; a++)
@@ -263,8 +272,9 @@ static void simclr_start_and_extremes(void **state) {
   }
   es_loss *l = make(&dot, 2, 2);
   const double x1[] = {1e3, 0, 0, 1e3}, x2[] = {0, 1e3, 1e3, 0}; /* partners swapped */
-  assert_int_equal(es_loss_eval(l, &(es_loss_batch){2, {x1, x2}, {g1, g2}}, &value),
-                   ES_OK);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){.n = 2, .z = {x1, x2}, .dz = {g1, g2}}, &value),
+      ES_OK);
   assert_true(fabs(value - 1e6 / 0.5) < 1e-3);
   for (int i = 0; i < 4; i++) assert_true(isfinite(g1[i]) && isfinite(g2[i]));
   es_loss_destroy(&l);
@@ -281,8 +291,10 @@ static void simclr_sees_directions(void **state) {
   for (int i = 0; i < 2 * ND; i++) z[i] *= 1 + i / D; /* each row by its own factor */
   assert_true(fabs(value_of(l, N, z, z + ND) - before) < 1e-13);
   memset(z, 0, D * sizeof *z);
-  assert_int_equal(es_loss_eval(l, &(es_loss_batch){N, {z, z + ND}, {g, g + ND}}, &value),
-                   ES_OK);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){.n = N, .z = {z, z + ND}, .dz = {g, g + ND}},
+                   &value),
+      ES_OK);
   assert_true(isfinite(value));
   for (int i = 0; i < 2 * ND; i++) assert_true(isfinite(g[i]));
   es_loss_destroy(&l);
@@ -329,8 +341,10 @@ static void settings_without_meaning_are_refused(void **state) {
     double z[D] = {0}, value;
     refused(&several[k], 1, "1 pair");
     es_loss *l = make(&several[k], N, D);
-    assert_int_equal(es_loss_eval(l, &(es_loss_batch){1, {z, z}, {NULL, NULL}}, &value),
-                     ES_EARG);
+    assert_int_equal(
+        es_loss_eval(l, &(es_loss_batch){.n = 1, .z = {z, z}, .dz = {NULL, NULL}},
+                     &value),
+        ES_EARG);
     es_loss_destroy(&l);
   }
 }

@@ -97,7 +97,9 @@ static void bad_numbers_reach_the_value(void **state) {
     z[5] = NAN;
     es_loss *l = make(&loss_cases[k], N, D);
     assert_int_equal(
-        es_loss_eval(l, &(es_loss_batch){N, {z, z + ND}, {g, g + ND}}, &value), ES_OK);
+        es_loss_eval(l, &(es_loss_batch){.n = N, .z = {z, z + ND}, .dz = {g, g + ND}},
+                     &value),
+        ES_OK);
     assert_true(!isfinite(value));
     es_loss_destroy(&l);
   }
@@ -112,12 +114,16 @@ static void bad_calls_are_refused(void **state) {
   assert_null(loss_of(&wrong, comm, N, N, D));
   es_loss *l = make(&good, N, D);
   double z[ND] = {0}, value = 42;
-  assert_int_equal(es_loss_eval(l, &(es_loss_batch){N + 1, {z, z}, {NULL, NULL}}, &value),
-                   ES_EARG);
-  assert_int_equal(es_loss_eval(l, &(es_loss_batch){N, {z, z}, {z, NULL}}, &value),
-                   ES_EARG);
-  assert_int_equal(es_loss_eval(l, &(es_loss_batch){0, {z, z}, {NULL, NULL}}, &value),
-                   ES_EARG);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){.n = N + 1, .z = {z, z}, .dz = {NULL, NULL}},
+                   &value),
+      ES_EARG);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){.n = N, .z = {z, z}, .dz = {z, NULL}}, &value),
+      ES_EARG);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){.n = 0, .z = {z, z}, .dz = {NULL, NULL}}, &value),
+      ES_EARG);
   assert_true(value == 42);
   es_loss_destroy(&l);
 }
@@ -130,7 +136,9 @@ static void evaluation_allocates_nothing(void **state) {
     es_loss *l = make(&loss_cases[k], N, D);
     const int64_t before = es_mem_count();
     assert_int_equal(
-        es_loss_eval(l, &(es_loss_batch){N, {z, z + ND}, {g, g + ND}}, &value), ES_OK);
+        es_loss_eval(l, &(es_loss_batch){.n = N, .z = {z, z + ND}, .dz = {g, g + ND}},
+                     &value),
+        ES_OK);
     assert_true(es_mem_count() == before);
     es_loss_destroy(&l);
   }

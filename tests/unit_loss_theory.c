@@ -31,8 +31,10 @@ static es_loss *with_theory(int k, int pairs, es_loss_setup *s) {
 
 static double value_of(es_loss *l, int n, const double *z1, const double *z2) {
   double value = NAN;
-  assert_int_equal(es_loss_eval(l, &(es_loss_batch){n, {z1, z2}, {NULL, NULL}}, &value),
-                   ES_OK);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){.n = n, .z = {z1, z2}, .dz = {NULL, NULL}},
+                   &value),
+      ES_OK);
   return value;
 }
 
@@ -113,7 +115,7 @@ static void plateaus_are_the_loss_of_whitened_embeddings(void **state) {
       double size, value = NAN, slope = 0;
       const double expected = l->ops->theory->plateau(l->par, &s, k, &size);
       whitened(N, k, size, z);
-      const es_loss_batch b = {N, {z, z}, {dz, dz + N * D}};
+      const es_loss_batch b = {.n = N, .z = {z, z}, .dz = {dz, dz + N * D}};
       assert_int_equal(es_loss_eval(l, &b, &value), ES_OK);
       for (int i = 0; i < N * D; i++) slope += z[i] * (dz[i] + dz[N * D + i]);
       const double tolerance = 4.0 * k * k / N;

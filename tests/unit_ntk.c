@@ -144,8 +144,9 @@ static int64_t image(const rig *t) {
 }
 
 /** Theta [N, N] of gradients of single images, passed through the network alone or
- *  `together`. Products of other sizes round differently, and a rounding can close a ReLU:
- *  a kernel is compared with the gradients of images that were passed as its own were. */
+ *  `together`. Products of other sizes round differently, and a rounding can close a
+ *  ReLU: a kernel is compared with the gradients of images that were passed as its own
+ *  were. */
 static void explicit_kernel(rig *t, bool together, double *theta) {
   const int64_t n = t->p->n;
   float *g;
@@ -189,7 +190,7 @@ static void summed_kernel(rig *t, int64_t memory, double *theta, int *runs) {
   double *share = NULL, all = 0;
   assert_int_equal(es_grid_create(comm, 0, &g), ES_OK);
   assert_int_equal(es_ntk_sum_create(&job, &s), ES_OK);
-  assert_int_equal(es_ntk_sum_add(s, u, NULL), ES_OK);
+  assert_int_equal(es_ntk_sum_add(s, u, (es_ntk_progress){0, 0}), ES_OK);
   assert_int_equal(es_ntk_sum_matrix(s, g, -1, &m), ES_OK);
   assert_int_equal(es_dmat_gather(m, theta), ES_OK);
   assert_int_equal(ES_NEW(es_ntk_sum_layers(s), &share), ES_OK);

@@ -64,12 +64,15 @@ static void gradients_times_c_are_the_plain_ones(void **state) {
     es_loss *l = loss_of(&table[t].k, comm, N, N, D);
     es_precondition *p = make(l, eps, true);
     assert_int_equal(
-        es_loss_eval(l, &(es_loss_batch){N, {z, z + ND}, {plain, plain + ND}}, &value),
+        es_loss_eval(
+            l, &(es_loss_batch){.n = N, .z = {z, z + ND}, .dz = {plain, plain + ND}},
+            &value),
         ES_OK);
     memcpy(g, plain, sizeof g);
     const int64_t before = es_mem_count();
     assert_int_equal(
-        es_precondition_apply(p, 0.1, &(es_loss_batch){N, {NULL, NULL}, {g, g + ND}}),
+        es_precondition_apply(
+            p, 0.1, &(es_loss_batch){.n = N, .z = {NULL, NULL}, .dz = {g, g + ND}}),
         ES_OK);
     assert_true(es_mem_count() == before);
     for (int i = 0; i < 2 * N; i++)
@@ -95,12 +98,15 @@ static void the_batch_before_divides(void **state) {
   for (int b = 0; b < 2; b++) {
     loss_views(8 + b, N, D, z[b], z[b] + ND);
     assert_int_equal(
-        es_loss_eval(l, &(es_loss_batch){N, {z[b], z[b] + ND}, {plain, plain + ND}},
-                     &value),
+        es_loss_eval(
+            l,
+            &(es_loss_batch){.n = N, .z = {z[b], z[b] + ND}, .dz = {plain, plain + ND}},
+            &value),
         ES_OK);
     memcpy(g, plain, sizeof g);
     assert_int_equal(
-        es_precondition_apply(p, 0.1, &(es_loss_batch){N, {NULL, NULL}, {g, g + ND}}),
+        es_precondition_apply(
+            p, 0.1, &(es_loss_batch){.n = N, .z = {NULL, NULL}, .dz = {g, g + ND}}),
         ES_OK);
   }
   add_moment(z[0], z[0] + ND, false, 1.0 / N, c);
@@ -125,10 +131,13 @@ static void negative_eigenvalues_count_as_zero(void **state) {
   es_loss *l = loss_of(&k, comm, 2, 2, 2);
   es_precondition *p = make(l, 0.2, true);
   assert_int_equal(
-      es_loss_eval(l, &(es_loss_batch){2, {z1, z2}, {plain, plain + 4}}, &value), ES_OK);
+      es_loss_eval(l, &(es_loss_batch){.n = 2, .z = {z1, z2}, .dz = {plain, plain + 4}},
+                   &value),
+      ES_OK);
   memcpy(g, plain, sizeof g);
   assert_int_equal(
-      es_precondition_apply(p, 0.1, &(es_loss_batch){2, {NULL, NULL}, {g, g + 4}}),
+      es_precondition_apply(
+          p, 0.1, &(es_loss_batch){.n = 2, .z = {NULL, NULL}, .dz = {g, g + 4}}),
       ES_OK);
   assert_true(fabs(plain[0]) > 0.1);
   for (int i = 0; i < 8; i++)
@@ -145,7 +154,8 @@ static void without_eps_nothing_changes(void **state) {
   es_precondition *p = make(l, 0, true);
   assert_null(p);
   assert_int_equal(
-      es_precondition_apply(p, 0.1, &(es_loss_batch){1, {NULL, NULL}, {g, g + 1}}),
+      es_precondition_apply(
+          p, 0.1, &(es_loss_batch){.n = 1, .z = {NULL, NULL}, .dz = {g, g + 1}}),
       ES_OK);
   assert_true(g[0] == 1 && g[1] == 2);
   es_precondition_destroy(&p);
@@ -175,12 +185,15 @@ static void what_is_not_finite_stays(void **state) {
   es_precondition *p = make(l, 0.1, true);
   loss_views(8, N, D, z, z + ND);
   z[3] = INFINITY;
-  assert_int_equal(es_loss_eval(l, &(es_loss_batch){N, {z, z + ND}, {g, g + ND}}, &value),
-                   ES_OK);
+  assert_int_equal(
+      es_loss_eval(l, &(es_loss_batch){.n = N, .z = {z, z + ND}, .dz = {g, g + ND}},
+                   &value),
+      ES_OK);
   assert_false(isfinite(value));
   memcpy(plain, g, sizeof g);
   assert_int_equal(
-      es_precondition_apply(p, 0.1, &(es_loss_batch){N, {NULL, NULL}, {g, g + ND}}),
+      es_precondition_apply(
+          p, 0.1, &(es_loss_batch){.n = N, .z = {NULL, NULL}, .dz = {g, g + ND}}),
       ES_OK);
   assert_memory_equal(g, plain, sizeof g);
   es_precondition_destroy(&p);
@@ -218,13 +231,16 @@ static void step(model *m, double lr) {
   double value;
   for (int i = 0; i < MM; i++)
     m->z[i] = sqrt(M * gammas[i / M]) * m->w[i % M * M + i / M];
-  assert_int_equal(es_loss_eval(m->loss,
-                                &(es_loss_batch){M, {m->z, m->z}, {m->dz, m->dz + MM}},
-                                &value),
-                   ES_OK);
-  assert_int_equal(es_precondition_apply(
-                       m->p, lr, &(es_loss_batch){M, {NULL, NULL}, {m->dz, m->dz + MM}}),
-                   ES_OK);
+  assert_int_equal(
+      es_loss_eval(m->loss,
+                   &(es_loss_batch){.n = M, .z = {m->z, m->z}, .dz = {m->dz, m->dz + MM}},
+                   &value),
+      ES_OK);
+  assert_int_equal(
+      es_precondition_apply(
+          m->p, lr,
+          &(es_loss_batch){.n = M, .z = {NULL, NULL}, .dz = {m->dz, m->dz + MM}}),
+      ES_OK);
   m->smallest = INFINITY;
   m->largest = 0;
   for (int j = 0; j < M; j++) {

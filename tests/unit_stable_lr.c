@@ -27,7 +27,7 @@ static double distance_after(es_loss *l, const double *gamma, double lr, double 
         for (int j = 0; j < K; j++)
           z[n * K + i] += w[i * K + j] * (n >> j & 1 ? 1 : -1) * sqrt(gamma[j]);
       }
-    const es_loss_batch b = {N, {z, z}, {dz, dz + N * K}};
+    const es_loss_batch b = {.n = N, .z = {z, z}, .dz = {dz, dz + N * K}};
     assert_int_equal(es_loss_eval(l, &b, &value), ES_OK);
     for (int n = 0; n < N; n++)
       for (int i = 0; i < K * K; i++)

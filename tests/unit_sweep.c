@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "temp_dir.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -230,26 +231,6 @@ static void states_are_read_as_written(void **state) {
   fclose(f);
   assert_int_equal(es_run_state_read(dir, "a", &got, &found), ES_EFORMAT);
 }
-
-static int make_dir(void **state) {
-  static char dir[] = "/tmp/unit_sweep.XXXXXX";
-  strcpy(dir, "/tmp/unit_sweep.XXXXXX");
-  *state = mkdtemp(dir);
-  return *state == NULL;
-}
-
-static int remove_dir(void **state) {
-  char path[512];
-  DIR *d = opendir(*state);
-  for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-    snprintf(path, sizeof path, "%s/%s", (char *) *state, e->d_name);
-    unlink(path);
-  }
-  closedir(d);
-  return rmdir(*state);
-}
-
-#define IN_DIR(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

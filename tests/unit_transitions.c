@@ -149,7 +149,8 @@ static void noisy_forecasts_are_near(void **state) {
   enum { MODES = 5, SNAPSHOTS = 400 };
   const double rates[2] = {2, 8}, settled[2] = {0.1, 1};
   for (int k = 0; k < 2; k++) {
-    const es_transitions_options o = {MODES, rates[k], settled[k], 0};
+    const es_transitions_options o = {
+        .modes = MODES, .rate = rates[k], .settled = settled[k]};
     es_transitions *s = NULL;
     int seen[MODES] = {0}, far[MODES] = {0}, good = 0;
     double tau[MODES], gamma[MODES];

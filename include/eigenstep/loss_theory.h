@@ -106,6 +106,9 @@ bool es_loss_has_flow(const es_loss_ops *ops);
 /** Does it say how one mode moves alone? And with these parameters? */
 bool es_loss_has_velocity(const es_loss_ops *ops);
 bool es_loss_modes_move_alone(const es_loss *l, const es_loss_setup *s);
+/** Is each mode to be followed alone, as no solved flow describes this training: there is
+ *  none, or it is of plain descent and this has momentum or a preconditioned gradient? */
+bool es_loss_modes_need_each(const es_loss *l, const es_loss_setup *s);
 
 /** Does G of the loss hold about a start at which all embeddings are near one point? */
 bool es_loss_is_linear_at_point(const es_loss *l, const es_loss_setup *s);

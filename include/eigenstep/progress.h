@@ -6,8 +6,8 @@
  *  apart, and one at the end.
  *
  *  Only rank 0 prints, and nothing while information is not printed (es_log_setup). Not
- *  collective. Activities nest; the innermost is shown. Each es_progress_begin needs its
- *  es_progress_end on every path that does not end the program. Called by one thread. */
+ *  collective. Activities nest; the innermost is shown. What an error leaves begun is
+ *  ended by es_progress_unwind where work is begun that may fail. One thread calls. */
 #ifndef ES_PROGRESS_H
 #define ES_PROGRESS_H
 
@@ -18,5 +18,9 @@ void es_progress_begin(const char *fmt, ...) __attribute__((format(printf, 1, 2)
 void es_progress_at(double done, double total);
 /** End the innermost activity. */
 void es_progress_end(void);
+/** How many activities are under way, for es_progress_unwind. */
+int es_progress_depth(void);
+/** End all activities but the outer `depth`; those that are given up log nothing. */
+void es_progress_unwind(int depth);
 
 #endif

@@ -14,17 +14,6 @@ es_status es_run_files_create(const es_comm *c, const char *dir);
  *  signal", "DONE", "FAILED message". */
 es_status es_run_files_status(const char *dir, const char *line);
 
-/** Rank 0 only. Where STATUS says RUNNING although no program writes the folder now
- *  (it was killed), warn and replace it by FAILED; nothing is done on file systems
- *  without locks and in folders that cannot be written.
- *  @param locked  the caller holds the folder's lock (run_folder.h) */
-void es_run_files_correct_status(const char *dir, bool locked);
-
-/** Not collective. Does another program that is running write to this folder (it holds
- *  the lock on log.txt)? false also where the file system has no locks, or there is no
- *  such file. */
-bool es_run_files_in_use(const char *dir);
-
 /** Rank 0 only. Write a text file DIR/name. */
 es_status es_run_files_write(const char *dir, const char *name, const char *text);
 

@@ -5,10 +5,17 @@
 
 #include "eigenstep/provenance.h"
 
+/** The commands whose runs a sweep makes, in the order of es_sweep_commands. */
+typedef enum es_sweep_command {
+  ES_SWEEP_TRAIN,
+  ES_SWEEP_LINEAR,
+  ES_SWEEP_KERNEL
+} es_sweep_command;
+
 /** Section [sweep] of a sweep's file; the keys with a dot beside them are its axes. */
 typedef struct es_sweep_params {
   es_string base;  /**< path of the base file, relative to the sweep's; "-": none */
-  int command;     /**< index into es_sweep_commands */
+  int command;     /**< es_sweep_command */
   int64_t ranks;   /**< of a run */
   es_string table; /**< path of a file with an axis; "": none */
   es_string seeds; /**< "1:5" or "1, 4": values of run.seed; "": no such axis */

@@ -22,6 +22,7 @@ typedef struct activity {
   double began, due; /* es_now */
   double done, total;
   bool told;
+  bool silent; /* begun while nothing was to be printed */
 } activity;
 
 static struct {
@@ -62,12 +63,18 @@ static void tell(activity *a, double now) {
   a->told = true;
 }
 
+/* The one that is shown; NULL: none. The lock is held. */
+static activity *innermost(void) {
+  const int depth = state.depth < DEPTH ? state.depth : DEPTH;
+  return depth > 0 ? &state.stack[depth - 1] : NULL;
+}
+
 static void *work(void *unused) {
   pthread_mutex_lock(&state.lock);
   for (;;) {
-    activity *const a = state.depth > 0 ? &state.stack[state.depth - 1] : NULL;
+    activity *const a = innermost();
     const double now = es_now();
-    if (a == NULL) {
+    if (a == NULL || a->silent) {
       pthread_cond_wait(&state.changed, &state.lock);
     } else if (now >= a->due) {
       tell(a, now);
@@ -97,40 +104,55 @@ static bool start_thread(void) {
 
 void es_progress_begin(const char *fmt, ...) {
   va_list args;
-  if (!es_log_shows_progress()) return;
+  const bool silent = !es_log_shows_progress();
   pthread_mutex_lock(&state.lock);
-  if (!state.running) state.running = start_thread();
+  if (!state.running && !silent) state.running = start_thread();
   if (state.depth < DEPTH) {
     activity *const a = &state.stack[state.depth];
-    *a = (activity){.began = es_now()};
+    *a = (activity){.began = es_now(), .silent = silent};
     a->due = a->began + (es_log_is_terminal() ? 1 : QUIET);
     va_start(args, fmt);
     vsnprintf(a->what, sizeof a->what, fmt, args);
     va_end(args);
   }
-  state.depth += state.depth < DEPTH;
+  state.depth++; /* deeper ones are not shown */
   pthread_cond_signal(&state.changed);
   pthread_mutex_unlock(&state.lock);
 }
 
 void es_progress_at(double done, double total) {
   pthread_mutex_lock(&state.lock);
-  if (state.depth > 0) {
-    state.stack[state.depth - 1].done = done;
-    state.stack[state.depth - 1].total = total;
+  if (state.depth > 0 && state.depth <= DEPTH) {
+    innermost()->done = done;
+    innermost()->total = total;
   }
   pthread_mutex_unlock(&state.lock);
 }
 
-void es_progress_end(void) {
+/* The lock is held. */
+static void end(bool finished) {
   char text[32];
+  if (state.depth == 0 || --state.depth >= DEPTH) return;
+  const activity *const a = &state.stack[state.depth];
+  if (a->told && es_log_is_terminal()) es_log_transient(NULL);
+  if (a->told && !es_log_is_terminal() && finished)
+    es_info("%s: done in %s", a->what, duration(es_now() - a->began, text));
+}
+
+void es_progress_end(void) {
   pthread_mutex_lock(&state.lock);
-  if (state.depth > 0) {
-    const activity *const a = &state.stack[--state.depth];
-    if (a->told && es_log_is_terminal()) es_log_transient(NULL);
-    if (a->told && !es_log_is_terminal())
-      es_info("%s: done in %s", a->what, duration(es_now() - a->began, text));
-  }
+  end(true);
+  pthread_cond_signal(&state.changed);
+  pthread_mutex_unlock(&state.lock);
+}
+
+int es_progress_depth(void) {
+  return state.depth;
+}
+
+void es_progress_unwind(int depth) {
+  pthread_mutex_lock(&state.lock);
+  while (state.depth > depth) end(false);
   pthread_cond_signal(&state.changed);
   pthread_mutex_unlock(&state.lock);
 }

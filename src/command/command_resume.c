@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/reopen.h"
+#include "eigenstep/run_facts.h"
 #include "eigenstep/run_files.h"
 #include "training_run.h"
 
@@ -26,12 +27,9 @@ static es_status check_length(const es_settings *s, bool longer, const char *dir
 
 /** Collective. Does the folder's STATUS say that the run is done? */
 static bool is_done(const es_comm *c, const char *dir) {
-  char path[1200], word[8] = "";
-  int64_t done = 0;
-  snprintf(path, sizeof path, "%s/STATUS", dir);
-  FILE *f = c->rank == 0 ? fopen(path, "r") : NULL;
-  if (f != NULL) done = fscanf(f, "%7s", word) == 1 && strcmp(word, "DONE") == 0;
-  if (f != NULL) fclose(f);
+  char status[16] = "";
+  if (c->rank == 0) es_run_facts_line(dir, "STATUS", "", status, sizeof status);
+  int64_t done = strcmp(status, "DONE") == 0;
   es_comm_bcast(c, &done, sizeof done, 0);
   return done != 0;
 }

@@ -2,13 +2,12 @@
 /** @file source.c  Runs, predictions and files -> embeddings of the same points. */
 #include "source.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "eigenstep/ckpt.h"
 #include "eigenstep/embedding_file.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/traj_read.h"
@@ -113,35 +112,13 @@ done:
   return st;
 }
 
-static int ascending(const void *a, const void *b) {
-  const int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
-  return (x > y) - (x < y);
-}
-
-/* Rank 0. The steps of the complete checkpoints in a folder; returns how many. */
-static int list_steps(const char *dir, int64_t step[ES_COMPARE_SOURCES]) {
-  DIR *const folder = opendir(dir);
-  int n = 0;
-  for (struct dirent *e;
-       folder != NULL && n < ES_COMPARE_SOURCES && (e = readdir(folder)) != NULL;) {
-    char path[2048];
-    struct stat st;
-    if (sscanf(e->d_name, "step_%" SCNd64, &step[n]) != 1) continue;
-    snprintf(path, sizeof path, "%s/%s/DONE", dir, e->d_name);
-    if (stat(path, &st) == 0) n++;
-  }
-  if (folder != NULL) closedir(folder);
-  qsort(step, (size_t) n, sizeof *step, ascending);
-  return n;
-}
-
 /* Collective. All checkpoints of a run, from the oldest on. */
 static es_status add_all_steps(const es_job *job, const address *a,
                                const es_held_out *first, es_compare_set *set) {
   int64_t step[ES_COMPARE_SOURCES], n = 0;
   char dir[1040];
   snprintf(dir, sizeof dir, "%s/ckpt", a->dir);
-  if (job->comm->rank == 0) n = list_steps(dir, step);
+  if (job->comm->rank == 0) n = es_ckpt_list(dir, ES_COMPARE_SOURCES, step);
   es_comm_bcast(job->comm, &n, sizeof n, 0);
   es_comm_bcast(job->comm, step, sizeof step, 0);
   ES_CHECK(n > 0, ES_EIO, "compare: got no complete checkpoint in %s", dir);
@@ -271,6 +248,12 @@ es_status es_compare_set_open(const es_job *job, int n, char *const *text, int64
   es_status st = open_first(job, n, text, pairs, &first, &set->pairs);
   if (st == ES_OK && set->pairs) set->points = (int) (2 * first.points.pairs);
   for (int i = 0; i < n && st == ES_OK; i++) st = add_source(job, text[i], &first, set);
+  if (st == ES_OK && set->n < 2) {
+    es_error(
+        "compare: got 1 set of embeddings, expected at least 2: another run or file, "
+        "or DIR@all for all checkpoints of one");
+    st = ES_ECONFIG;
+  }
   es_held_out_close(&first);
   return st;
 }

@@ -63,6 +63,18 @@ int64_t es_ckpt_newest(const char *dir, int64_t bound) {
   return best;
 }
 
+int es_ckpt_list(const char *dir, int most, int64_t *step) {
+  int n = 0;
+  for (int64_t at = INT64_MAX; n < most && (at = es_ckpt_newest(dir, at)) >= 0; n++)
+    step[n] = at;
+  for (int i = 0; i < n / 2; i++) {
+    const int64_t swap = step[i];
+    step[i] = step[n - 1 - i];
+    step[n - 1 - i] = swap;
+  }
+  return n;
+}
+
 void es_ckpt_complete_path(char path[1200], const char *dir, int64_t step) {
   es_ckpt_path(path, dir, step, is_complete(dir, step, "") ? "" : ".old");
 }

@@ -9,8 +9,6 @@
 #include "eigenstep/log.h"
 #include "eigenstep/mem.h"
 
-#define QUIET_SECONDS 10.0
-
 /* Multiply-adds a second of a matrix product in single precision; 0: not known. */
 static double product_rate(void) {
   enum { N = 384, K = 2304, TIMES = 4 };
@@ -47,14 +45,19 @@ void es_ntk_print_cost(const es_ntk_cost *c, const es_ntk_outputs *o, double for
     es_info("expected: %.3g s a combination", 3 * forward * c->runs + c->products / rate);
 }
 
-void es_ntk_tick(void *ctx, double done, double all) {
-  es_ntk_ticker *const t = ctx;
-  const double now = es_now();
-  const double part = (t->output + done / all) / t->outputs;
-  if (now - t->told < QUIET_SECONDS || part <= 0) return;
-  t->told = now;
-  es_info("step %lld: %.0f %%, %.0f s left", (long long) t->step, 100 * part,
-          (now - t->began) * (1 - part) / part);
+void es_ntk_print_range(const es_loss *l, const es_loss_setup *setup,
+                        const es_ntk_solution *s) {
+  const char *text[ES_LOSS_CAUTIONS];
+  if (s->why != NULL)
+    es_warn(
+        "prediction: %s; gamma are the eigenvalues of what both views of the kernel's "
+        "features have in common, and times are not predicted",
+        s->why);
+  if (s->caution != NULL) es_warn("prediction: %s", s->caution);
+  const int n = s->why == NULL && s->tau != NULL
+                    ? es_loss_cautions(l, setup, s->gamma[0], text)
+                    : 0;
+  for (int i = 0; i < n; i++) es_warn("prediction: %s", text[i]);
 }
 
 static void print_shares(const es_ntk_shape *s, const es_ntk_result *r,

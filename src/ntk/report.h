@@ -10,15 +10,9 @@
  *  @param forward  seconds that a forward of all samples has taken */
 void es_ntk_print_cost(const es_ntk_cost *c, const es_ntk_outputs *o, double forward);
 
-/** Progress of one step: lines with an ETA, not more often than every ten seconds. */
-typedef struct es_ntk_ticker {
-  int64_t step;
-  int output, outputs; /**< from 0 */
-  double began, told;  /**< es_now */
-} es_ntk_ticker;
-/** As es_ntk_progress.tell; ctx: es_ntk_ticker. */
-void es_ntk_tick(void *ctx, double done, double all);
-
+/** Say where the loss's theory does not describe this run, or not well. */
+void es_ntk_print_range(const es_loss *l, const es_loss_setup *setup,
+                        const es_ntk_solution *s);
 /** Print the table of a step, and in which layers the kernel is. */
 void es_ntk_print_step(const es_ntk_shape *shape, const es_ntk_result *r,
                        const es_ntk_sum *names);

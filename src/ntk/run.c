@@ -8,6 +8,7 @@
 #include "eigenstep/clock.h"
 #include "eigenstep/held_out.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/run_files.h"
 #include "eigenstep/run_folder.h"
 #include "change.h"
@@ -38,16 +39,15 @@ typedef struct ntk_run {
 static es_status sum_kernel(const ntk_run *s, const es_held_out *state, es_ntk_sum *sum) {
   const uint64_t seed = (uint64_t) state->run->settings.run.seed;
   const double now = es_now();
-  es_ntk_ticker ticker = {
-      .step = state->step, .outputs = s->outputs.n, .began = now, .told = now};
-  const es_ntk_progress progress = {es_ntk_tick, &ticker};
   float *u = NULL;
   es_status st = es_comm_agree(s->job->comm, ES_NEW(s->shape.d, &u));
+  es_progress_begin("step %lld: kernel of %lld samples", (long long) state->step,
+                    2 * (long long) s->shape.pairs);
   for (int k = 0; k < s->outputs.n && st == ES_OK; k++) {
-    ticker.output = k;
     es_ntk_outputs_get(&s->outputs, seed, k, s->shape.d, u);
-    st = es_ntk_sum_add(sum, u, &progress);
+    st = es_ntk_sum_add(sum, u, (es_ntk_progress){k, s->outputs.n});
   }
+  es_progress_end();
   es_free(&u);
   if (st == ES_OK)
     es_info("step %lld: kernel of %lld samples in %.3g s", (long long) state->step,
@@ -111,6 +111,7 @@ static es_status solve(const ntk_run *s, const es_held_out *state, const es_dmat
   ES_TRY(es_loss_create(&settings->selected.loss, &size, s->job->comm, &loss));
   p.loss = loss;
   const es_status st = es_ntk_solve(&p, &r->solution);
+  if (st == ES_OK) es_ntk_print_range(loss, &p.setup, &r->solution);
   es_loss_destroy(&loss);
   return st;
 }

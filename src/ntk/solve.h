@@ -28,8 +28,12 @@ typedef struct es_ntk_problem {
 
 /** All owned; the same on all ranks. */
 typedef struct es_ntk_solution {
-  int n, modes;      /**< samples; modes wanted */
-  double *gamma;     /**< [modes] descending; NaN beyond the rank of Theta */
+  const char *why;     /**< the loss's theory does not describe this training: gammas are
+                          those of what the views have in common, times are not known;
+                          NULL: it does */
+  const char *caution; /**< in what the prediction is inaccurate; NULL: nothing known */
+  int n, modes;        /**< samples; modes wanted */
+  double *gamma;       /**< [modes] descending; NaN beyond the rank of Theta */
   double *predicted; /**< [modes, n] embeddings at the end; 0 for modes that never grow */
   double *tau; /**< [modes] time of half the final value, NaN: not known. NULL: no theory
                     of times */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 
 struct es_ntk_sum {
   es_ntk_job job;
@@ -201,7 +202,7 @@ static es_status add_run(es_ntk_sum *s, const float *u, int first, int end,
   return es_comm_agree(s->ring.comm, st);
 }
 
-es_status es_ntk_sum_add(es_ntk_sum *s, const float *u, const es_ntk_progress *progress) {
+es_status es_ntk_sum_add(es_ntk_sum *s, const float *u, es_ntk_progress progress) {
   const es_ntk_cost cost = es_ntk_sum_cost(s);
   const double all = cost.passes + cost.products, n = 2 * (double) s->ring.pairs;
   double done = 0;
@@ -214,7 +215,7 @@ es_status es_ntk_sum_add(es_ntk_sum *s, const float *u, const es_ntk_progress *p
     for (int i = end - 1; i >= first && st == ES_OK; i--) {
       st = es_comm_agree(s->ring.comm, add_layer(s, i, &kept[i - first]));
       done += es_ntk_layer_cost(&s->layer[i], n) / s->ring.comm->size;
-      if (progress != NULL) progress->tell(progress->ctx, done, all);
+      if (progress.all > 0) es_progress_at(progress.done + done / all, progress.all);
     }
     release(end - first, kept);
   }

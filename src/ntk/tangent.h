@@ -26,10 +26,9 @@ typedef struct es_ntk_job {
   int64_t memory;  /**< bytes that a run of layers may keep, about */
 } es_ntk_job;
 
-/** Progress: `done` of `all` multiply-adds of this rank, in seconds since the start. */
+/** Where in the caller's activity (eigenstep/progress.h) a combination stands. */
 typedef struct es_ntk_progress {
-  void (*tell)(void *ctx, double done, double all);
-  void *ctx;
+  int done, all; /**< combinations; all = 0: no such activity */
 } es_ntk_progress;
 
 /** What it takes, on the rank with most samples. */
@@ -49,9 +48,9 @@ void es_ntk_sum_destroy(es_ntk_sum **s);
 /** Not collective. Of es_ntk_sum_add. */
 es_ntk_cost es_ntk_sum_cost(const es_ntk_sum *s);
 
-/** Collective. Add the kernel of u [D]. progress: may be NULL.
+/** Collective. Add the kernel of u [D].
  *  @return ES_OK, ES_ENOMEM, ES_EMATH (not finite): the same on all ranks */
-es_status es_ntk_sum_add(es_ntk_sum *s, const float *u, const es_ntk_progress *progress);
+es_status es_ntk_sum_add(es_ntk_sum *s, const float *u, es_ntk_progress progress);
 
 /** Groups of layers and layers, from the input on. */
 int es_ntk_sum_groups(const es_ntk_sum *s);

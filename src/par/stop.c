@@ -13,7 +13,7 @@
 #include "eigenstep/stop.h"
 
 /* Two flags, so that a checkpoint request cannot overwrite a pending stop. */
-static volatile sig_atomic_t stop_pending, checkpoint_pending;
+static volatile sig_atomic_t stop_pending, checkpoint_pending, interrupted;
 
 static void on_stop(int sig) {
   (void) sig;
@@ -21,10 +21,11 @@ static void on_stop(int sig) {
 }
 
 static void on_interrupt(int sig) {
-  if (stop_pending) { /* delivered when this handler returns */
+  if (interrupted) { /* delivered when this handler returns */
     signal(sig, SIG_DFL);
     raise(sig);
   }
+  interrupted = 1;
   stop_pending = 1;
 }
 

@@ -146,7 +146,7 @@ static es_status prepare(const es_comm *c, const es_assembly *p, es_prediction *
 
 es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settings *s,
                              const es_assembly *p, es_prediction *f) {
-  const es_loss_setup setup = es_prediction_setup(s, p);
+  const es_loss_setup setup = es_settings_loss_setup(s);
   const bool solved =
       es_loss_has_flow(p->loss->ops) || es_loss_modes_move_alone(p->loss, &setup);
   es_pairs x = {0};

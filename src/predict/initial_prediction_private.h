@@ -7,9 +7,6 @@
 #include "eigenstep/initial_prediction.h"
 #include "eigenstep/loss_theory.h"
 
-/** What the loss's theory reads of this run. Borrows from s. */
-es_loss_setup es_prediction_setup(const es_settings *s, const es_assembly *p);
-
 /** Largest stable learning rate (es_loss_theory.stable_lr), NaN where it is not known,
  *  and the part of it that training takes well. */
 double es_prediction_stable_lr(const es_prediction *f, const es_assembly *p,

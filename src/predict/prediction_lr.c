@@ -20,7 +20,7 @@ double es_prediction_safe_lr(double stable, double momentum) {
 
 es_status es_prediction_choose_lr(const es_prediction *f, const es_assembly *p,
                                   es_settings *s, es_config *cfg) {
-  const es_loss_setup setup = es_prediction_setup(s, p);
+  const es_loss_setup setup = es_settings_loss_setup(s);
   const double stable = es_prediction_stable_lr(f, p, &setup);
   char text[64];
   if (!isnan(s->optim.lr)) return ES_OK;

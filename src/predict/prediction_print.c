@@ -29,7 +29,7 @@ static void print_plateaus(const es_loss *l, const es_loss_setup *s, double star
 void es_prediction_print_loss(const es_settings *s, const es_assembly *p) {
   const es_loss *const l = p->loss;
   const es_loss_theory *const theory = l->ops->theory;
-  const es_loss_setup setup = es_prediction_setup(s, p);
+  const es_loss_setup setup = es_settings_loss_setup(s);
   const int d = setup.dim;
   if (theory == NULL || theory->start == NULL) return;
   const double start = theory->start(l->par, &setup);
@@ -66,9 +66,8 @@ static void check_lr(const es_assembly *p, const es_loss_setup *s,
       s->lr, stable, f->gamma[0], es_prediction_safe_lr(stable, s->momentum));
 }
 
-static void check_steps(const es_settings *s, const es_assembly *p,
-                        const es_prediction *f) {
-  const bool constant = es_prediction_setup(s, p).constant_lr;
+static void check_steps(const es_settings *s, const es_prediction *f) {
+  const bool constant = es_settings_loss_setup(s).constant_lr;
   double first = INFINITY, step = INFINITY;
   int within = 0, known = 0;
   char take[64] = "";
@@ -108,11 +107,11 @@ static void check_probe(const es_settings *s, const es_prediction *f) {
 
 void es_prediction_print(const es_settings *s, const es_assembly *p,
                          const es_prediction *f) {
-  const es_loss_setup setup = es_prediction_setup(s, p);
+  const es_loss_setup setup = es_settings_loss_setup(s);
   if (f->why != NULL) es_info("no prediction from the initial features: %s", f->why);
   if (f->modes == 0 || f->width == 0) return;
   print_gamma(p, &setup, f);
   check_lr(p, &setup, f);
-  check_steps(s, p, f);
+  check_steps(s, f);
   check_probe(s, f);
 }

@@ -19,13 +19,8 @@ enum { ROWS = 200, LONGEST = 100000 }; /* rows of curves; steps looked ahead */
 static const char group_doc[] =
     "prediction for the last layer alone, on the initial features";
 
-es_loss_setup es_prediction_setup(const es_settings *s, const es_assembly *p) {
-  (void) p;
-  return es_settings_loss_setup(s);
-}
-
 static es_loss_flow law_of(const es_settings *s, const es_assembly *p) {
-  const es_loss_setup setup = es_prediction_setup(s, p);
+  const es_loss_setup setup = es_settings_loss_setup(s);
   es_loss_flow law;
   p->loss->ops->theory->flow(p->loss->par, &setup, &law);
   return law;
@@ -84,13 +79,6 @@ static es_status follow_flow(const es_comm *c, const es_settings *s, const es_as
   return written;
 }
 
-/* Does each mode alone say more than the flow, which knows plain descent only? */
-static bool alone(const es_assembly *p, const es_loss_setup *setup) {
-  const bool plain = setup->momentum == 0 && setup->precondition == 0;
-  return es_loss_modes_move_alone(p->loss, setup) &&
-         !(plain && es_loss_has_flow(p->loss->ops));
-}
-
 typedef struct rates {
   const es_settings *s;
   const es_assembly *p;
@@ -139,7 +127,7 @@ static es_status append_modes(const rates *r, es_traj *t, int id, es_mode_descen
 /* Times of each mode alone, under the update of the training. */
 static es_status times_alone(const rates *r, es_mode_descent *m, int modes,
                              es_prediction *f) {
-  const bool constant = es_prediction_setup(r->s, r->p).constant_lr;
+  const bool constant = es_settings_loss_setup(r->s).constant_lr;
   const int64_t steps = r->s->run.steps;
   const int64_t most = constant && steps < LONGEST ? LONGEST : steps;
   ES_TRY(es_mode_descent_steps(m, rate_of, r, most, f->step));
@@ -156,7 +144,7 @@ static es_status times_alone(const rates *r, es_mode_descent *m, int modes,
 /* Collective. Times and curves of a loss whose modes move alone. */
 static es_status follow_modes(const es_comm *c, const rates *r, es_traj *t,
                               es_prediction *f) {
-  const es_loss_setup setup = es_prediction_setup(r->s, r->p);
+  const es_loss_setup setup = es_settings_loss_setup(r->s);
   const es_mode_update update = {.lr = setup.lr,
                                  .momentum = setup.momentum,
                                  .nesterov = setup.nesterov,
@@ -187,7 +175,7 @@ static es_status follow_modes(const es_comm *c, const rates *r, es_traj *t,
 static double step_of(const es_settings *s, const es_assembly *p, double time) {
   const int64_t steps = s->run.steps;
   double now = 0;
-  if (es_prediction_setup(s, p).constant_lr) return time / s->optim.lr;
+  if (es_settings_loss_setup(s).constant_lr) return time / s->optim.lr;
   for (int64_t i = 0; i < steps; i++) {
     const double lr = es_sched_lr(p->sched, &s->sched, s->optim.lr, i, steps);
     if (lr > 0 && now + lr >= time) return (double) i + (time - now) / lr;
@@ -225,13 +213,13 @@ es_status es_prediction_write(const es_comm *c, const es_settings *s,
   if (st == ES_OK) st = ES_NEW(f->modes, &f->step);
   ES_TRY(es_comm_agree(c, st));
   for (int j = 0; j < f->modes; j++) f->tau[j] = f->step[j] = NAN;
-  const es_loss_setup setup = es_prediction_setup(s, p);
+  const es_loss_setup setup = es_settings_loss_setup(s);
   const rates r = {s, p};
-  if (f->start != NULL && f->moment != NULL && alone(p, &setup))
+  if (f->start != NULL && f->moment != NULL && es_loss_modes_need_each(p->loss, &setup))
     ES_TRY(follow_modes(c, &r, t, f));
   else if (f->start != NULL && es_loss_has_flow(p->loss->ops))
     ES_TRY(follow_flow(c, s, p, t, f));
-  for (int j = 0; j < f->modes && !alone(p, &setup); j++)
+  for (int j = 0; j < f->modes && !es_loss_modes_need_each(p->loss, &setup); j++)
     f->step[j] = step_of(s, p, f->tau[j]);
   return es_traj_resumed(t) ? ES_OK : write_modes(t, f);
 }

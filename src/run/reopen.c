@@ -9,6 +9,7 @@
 #include "assembly_private.h"
 #include "eigenstep/ckpt.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/run_facts.h"
 #include "eigenstep/run_files.h"
 
 enum { PATH_BYTES = 1200 };
@@ -149,7 +150,7 @@ es_status es_reopen(const es_job *job, const es_reopen_options *o, es_reopen_par
   es_reopened *r = NULL;
   *out = NULL;
   ES_TRY(es_comm_agree(c, c->rank == 0 ? check_folder(o->dir) : ES_OK));
-  if (c->rank == 0) es_run_files_correct_status(o->dir, false);
+  if (c->rank == 0) es_run_facts_correct_status(o->dir, false);
   ES_TRY(es_comm_agree(c, ES_NEW(1, &r)));
   es_status st = find_checkpoint(c, o, r);
   if (st == ES_OK) st = read_settings(job, o, r);

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/run_facts.h"
 #include "eigenstep/run_files.h"
 #include "eigenstep/version.h"
 
@@ -54,7 +55,7 @@ static es_status take_lock(es_run_folder *o, int how) {
            o->dir);
   ES_CHECK(o->lock >= 0, ES_EIO, "cannot open '%s': %s", path, strerror(errno));
   if (flock(o->lock, LOCK_EX | LOCK_NB) == 0) {
-    es_run_files_correct_status(o->dir, true);
+    es_run_facts_correct_status(o->dir, true);
     return ES_OK;
   }
   if (errno != EWOULDBLOCK) return ES_OK;

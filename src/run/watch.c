@@ -1,76 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file watch.c  Reads what watch.h shows of a run's folder. */
-#define _DEFAULT_SOURCE /* flock, gethostname */
 #include "eigenstep/watch.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/run_facts.h"
 
 enum { PATH_BYTES = 1200, LINE_BYTES = 512, MOST_COLUMNS = 16 };
-#define LOST 600.0 /* seconds without a change after which a program is given up */
-
-/* First line of a file of the folder, "" if there is none. */
-static void first_line(const char *dir, const char *name, const char *start, char *line,
-                       size_t size) {
-  char path[PATH_BYTES];
-  snprintf(path, sizeof path, "%s/%s", dir, name);
-  FILE *const f = fopen(path, "r");
-  line[0] = '\0';
-  while (f != NULL && fgets(line, (int) size, f) != NULL &&
-         strncmp(line, start, strlen(start)) != 0)
-    line[0] = '\0';
-  if (f != NULL) fclose(f);
-  line[strcspn(line, "\n")] = '\0';
-}
-
-/* Seconds since the youngest of the files that a run writes changed. */
-static double age_of(const char *dir) {
-  static const char *const name[] = {"STATUS", "log.txt", "timesteps.txt",
-                                     "trajectory.h5.part", "trajectory.h5"};
-  time_t last = 0;
-  for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
-    char path[PATH_BYTES];
-    struct stat s;
-    snprintf(path, sizeof path, "%s/%s", dir, name[i]);
-    if (stat(path, &s) == 0 && s.st_mtime > last) last = s.st_mtime;
-  }
-  return fmax(difftime(time(NULL), last), 0);
-}
-
-/* Does a program that is seen from here hold the lock of the folder? */
-static bool is_locked(const char *dir) {
-  char path[PATH_BYTES];
-  snprintf(path, sizeof path, "%s/log.txt", dir);
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  close(fd);
-  return locked;
-}
-
-/* Was the run started on this machine? There its lock would be seen. */
-static bool is_here(const char *dir) {
-  char line[LINE_BYTES], host[256] = "";
-  first_line(dir, "job.txt", "hosts", line, sizeof line);
-  if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') return false;
-  const char *const at = strstr(line, host);
-  const char after = at != NULL ? at[strlen(host)] : '\0';
-  return at != NULL && at > line && at[-1] == ' ' && strchr("* ,", after) != NULL;
-}
 
 static es_watch_state state_of(const es_watched *w) {
   if (strncmp(w->status, "RUNNING", 7) != 0) return ES_WATCH_ENDED;
-  if (is_locked(w->dir)) return ES_WATCH_RUNNING;
-  return is_here(w->dir) || w->age > LOST ? ES_WATCH_GONE : ES_WATCH_SILENT;
+  if (es_run_facts_in_use(w->dir)) return ES_WATCH_RUNNING;
+  return es_run_facts_is_here(w->dir) || w->age > ES_RUN_FACTS_LOST ? ES_WATCH_GONE
+                                                                    : ES_WATCH_SILENT;
 }
 
 /* The number under `name` of the table's last row. */
@@ -118,30 +64,15 @@ static void read_table(const char *dir, es_watch_progress *p) {
   p->left = column(names, value, n, "ETA");
 }
 
-/* run.steps of the run.ini, of train alone. */
-static double steps_of(const char *dir) {
-  char path[PATH_BYTES], line[LINE_BYTES];
-  bool inside = false;
-  double steps = NAN;
-  snprintf(path, sizeof path, "%s/run.ini", dir);
-  FILE *const f = fopen(path, "r");
-  while (f != NULL && isnan(steps) && fgets(line, sizeof line, f) != NULL) {
-    if (line[0] == '[') inside = strncmp(line, "[run]", 5) == 0;
-    if (inside && strncmp(line, "steps = ", 8) == 0) steps = strtod(line + 8, NULL);
-  }
-  if (f != NULL) fclose(f);
-  return steps;
-}
-
 /* Rank 0: the text files. */
 static es_status read_texts(es_watched *w) {
-  first_line(w->dir, "STATUS", "", w->status, sizeof w->status);
+  es_run_facts_line(w->dir, "STATUS", "", w->status, sizeof w->status);
   ES_CHECK(w->status[0] != '\0', ES_EIO,
            "'%s' is not an Eigenstep run (no STATUS); expected an output folder", w->dir);
-  w->age = age_of(w->dir);
+  w->age = es_run_facts_age(w->dir);
   w->state = state_of(w);
   read_table(w->dir, &w->now);
-  if (!isnan(w->now.speed)) w->now.steps = steps_of(w->dir);
+  if (!isnan(w->now.speed)) w->now.steps = es_run_facts_steps(w->dir);
   return ES_OK;
 }
 

@@ -15,9 +15,10 @@
 #include "eigenstep/linear.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/precondition.h"
-#include "eigenstep/rng.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/run_folder.h"
 #include "eigenstep/mode_descent.h"
+#include "linear_map.h"
 #include "orthogonal_factor.h"
 #include "record.h"
 
@@ -40,19 +41,19 @@ typedef struct descent {
   es_mode_descent *predicted;
   es_crossings *crossings;
   es_orthogonal_factor *factor;
-  double *w, *momentum, *dw; /* [d, m] */
-  double *z, *dz;            /* [2 n, d] all of view 1, then of view 2 */
-  double *c, *work, *row;    /* [d, d]; [d d + 3 d]; [d] */
-  double *step;              /* [n] predicted */
+  es_linear_map map;
+  double *momentum;       /* [d, m] */
+  double *c, *work, *row; /* [d, d]; [d d + 3 d]; [d] */
+  double *step;           /* [n] predicted */
   double lr, value;
   int64_t steps;
   int series[3]; /* /loss, /spectrum, /theory */
 } descent;
 
 static void release(descent *s) {
-  double *owned[] = {s->w, s->momentum, s->dw,  s->z,   s->dz,
-                     s->c, s->work,     s->row, s->step};
+  double *owned[] = {s->momentum, s->c, s->work, s->row, s->step};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(&owned[i]);
+  es_linear_map_release(&s->map);
   es_orthogonal_factor_destroy(&s->factor);
   es_crossings_destroy(&s->crossings);
   es_mode_descent_destroy(&s->predicted);
@@ -62,25 +63,14 @@ static void release(descent *s) {
   es_loss_destroy(&s->loss);
 }
 
-static es_status allocate(descent *s) {
-  const size_t d = (size_t) s->d, m = (size_t) s->p->m, n = (size_t) s->p->n;
-  ES_TRY(ES_NEW(d * m, &s->w));
-  ES_TRY(ES_NEW(d * m, &s->momentum));
-  ES_TRY(ES_NEW(d * m, &s->dw));
-  ES_TRY(ES_NEW(2 * n * d, &s->z));
-  ES_TRY(ES_NEW(2 * n * d, &s->dz));
+static es_status allocate(descent *s, const es_linear_start *start) {
+  const size_t d = (size_t) s->d;
+  ES_TRY(es_linear_map_create(&s->map, start));
+  ES_TRY(ES_NEW(d * (size_t) s->p->m, &s->momentum));
   ES_TRY(ES_NEW(d * d, &s->c));
   ES_TRY(ES_NEW(d * d + 3 * d, &s->work));
   ES_TRY(ES_NEW(d, &s->row));
   return ES_NEW(d, &s->step);
-}
-
-/* W(0), the same whatever the number of ranks. */
-static double entry(void *ctx, int i, int j) {
-  const descent *s = ctx;
-  const uint64_t index = (uint64_t) i * (uint64_t) s->p->m + (uint64_t) j;
-  es_rng r = es_rng_at(s->o->seed, ES_STREAM_INIT, index, 0);
-  return s->o->alpha * es_rng_normal(&r);
 }
 
 static int ascending(const void *a, const void *b) {
@@ -124,20 +114,23 @@ static void warn_of_start(const descent *s) {
 }
 
 /* Collective. Prediction, learning rate and length. */
-static es_status predict(descent *s) {
+static es_status predict(descent *s, es_linear_start *from) {
   es_mode_start start = {0};
   ES_TRY(es_grid_create(s->comm, 0, &s->grid));
   ES_TRY(
       es_modes_create(s->grid, s->p, s->d < s->p->m ? s->d : 0, s->o->solver, &s->modes));
-  es_status st = es_mode_start_compute(s->modes, s->p, s->d, entry, s, &start);
+  es_status st =
+      es_mode_start_compute(s->modes, s->p, s->d, es_linear_start_entry, from, &start);
   s->n = start.n;
   const int64_t room = MOST_UPDATES / (s->n > 0 ? s->n : 1);
   const int64_t longest = room < LONGEST ? room : LONGEST;
   if (st == ES_OK)
     st = es_mode_descent_create(s->loss, &s->setup, &s->o->update, &start, &s->predicted);
+  es_progress_begin("predicting the steps of %d modes", s->n);
   if (st == ES_OK)
     st = es_mode_descent_steps(s->predicted, NULL, NULL,
                                s->o->steps > 0 ? s->o->steps : longest, s->step);
+  es_progress_end();
   if (st == ES_OK) st = watch(s);
   if (st == ES_OK) warn_of_start(s);
   es_mode_start_free(&start);
@@ -152,27 +145,17 @@ static es_status predict(descent *s) {
 
 /* Collective. Embeddings and C; then the loss and -dL/dW, unless the run has ended. */
 static es_status differentiate(descent *s, int64_t step) {
-  const int d = s->d, m = s->p->m, n = (int) s->p->n;
-  const size_t half = (size_t) n * (size_t) d, all = (size_t) d * (size_t) m;
+  const int d = s->d, n = (int) s->p->n;
   const double part = 0.5 / (double) s->p->total;
-  const es_loss_batch b = {
-      .n = n, .z = {s->z, s->z + half}, .dz = {s->dz, s->dz + half}, .step = step};
+  const es_loss_batch b = es_linear_map_embed(&s->map, step);
   memset(s->c, 0, (size_t) d * (size_t) d * sizeof *s->c);
-  memset(s->dw, 0, all * sizeof *s->dw);
   for (int v = 0; v < 2 && n > 0; v++)
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, d, m, 1, s->p->x[v], m, s->w,
-                m, 0, s->z + (size_t) v * half, d);
-  for (int v = 0; v < 2 && n > 0; v++)
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n, part,
-                s->z + (size_t) v * half, d,
-                s->z + (size_t) (s->cross ? 1 - v : v) * half, d, 1, s->c, d);
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n, part, b.z[v], d,
+                b.z[s->cross ? 1 - v : v], d, 1, s->c, d);
   es_comm_sum_f64(s->comm, s->c, (int64_t) d * d);
   ES_TRY(es_loss_eval(s->loss, &b, &s->value));
   ES_TRY(es_precondition_apply(s->precondition, s->lr, &b));
-  for (int v = 0; v < 2 && n > 0; v++)
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, m, n, -1,
-                s->dz + (size_t) v * half, d, s->p->x[v], m, 1, s->dw, m);
-  es_comm_sum_f64(s->comm, s->dw, (int64_t) all);
+  es_linear_map_gradient(&s->map, -1);
   return ES_OK;
 }
 
@@ -181,12 +164,12 @@ static es_status update(descent *s) {
   const size_t all = (size_t) s->d * (size_t) s->p->m;
   const double *by = s->momentum;
   for (size_t i = 0; i < all; i++)
-    s->momentum[i] = s->o->update.momentum * s->momentum[i] + s->dw[i];
+    s->momentum[i] = s->o->update.momentum * s->momentum[i] + s->map.dw[i];
   if (s->o->update.orthogonal) {
-    ES_TRY(es_orthogonal_factor_compute(s->factor, s->momentum, s->dw));
-    by = s->dw;
+    ES_TRY(es_orthogonal_factor_compute(s->factor, s->momentum, s->map.dw));
+    by = s->map.dw;
   }
-  for (size_t i = 0; i < all; i++) s->w[i] += s->lr * by[i];
+  for (size_t i = 0; i < all; i++) s->map.w[i] += s->lr * by[i];
   return ES_OK;
 }
 
@@ -240,6 +223,7 @@ static es_status descend(descent *s, es_traj *t) {
     while (next < rows && (double) step >= at[next]) next++;
     if (st == ES_OK && step < s->steps) st = update(s);
     es_mode_descent_step(s->predicted, s->lr);
+    es_progress_at((double) step, (double) s->steps);
   }
   es_free(&at);
   return st;
@@ -306,6 +290,7 @@ static es_status prepare(descent *s) {
   const es_loss_size size = {
       .n_max = (int) s->p->n, .pairs = s->p->total, .dim = s->d, .seed = s->o->seed};
   const es_precondition_params by = {.eps = u->eps, .clip = false};
+  es_linear_start start = {.seed = s->o->seed, .alpha = s->o->alpha, .m = s->p->m};
   ES_TRY(es_loss_create(s->o->loss, &size, s->comm, &s->loss));
   const char *const why = es_loss_obstacle(s->loss, &s->setup);
   ES_CHECK(why == NULL || !es_loss_has_growth_matrix(s->loss->ops), ES_ECONFIG,
@@ -319,11 +304,9 @@ static es_status prepare(descent *s) {
   if (u->orthogonal)
     ES_TRY(es_orthogonal_factor_create(s->comm, s->d, s->p->m, &s->factor));
   s->cross = es_loss_modes_of(s->loss).cross;
-  ES_TRY(es_comm_agree(s->comm, allocate(s)));
-  ES_TRY(predict(s));
-  for (int i = 0; i < s->d; i++)
-    for (int j = 0; j < s->p->m; j++)
-      s->w[(size_t) i * (size_t) s->p->m + (size_t) j] = entry(s, i, j);
+  s->map = (es_linear_map){.comm = s->comm, .p = s->p, .d = s->d};
+  ES_TRY(es_comm_agree(s->comm, allocate(s, &start)));
+  ES_TRY(predict(s, &start));
   es_info("%s%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
           s->loss->ops->name, u->orthogonal ? " by orthogonal updates" : "",
           (long long) s->p->total, s->p->m, s->comm->size, s->lr, (long long) s->steps);
@@ -347,7 +330,9 @@ es_status es_linear_descent_run(const es_job *job, es_config *cfg,
   if (st == ES_OK) st = es_run_folder_open(job, cfg, o->dir, &folder);
   if (st == ES_OK) {
     st = declare(&s, folder.traj);
+    es_progress_begin("simulation of %lld steps", (long long) s.steps);
     if (st == ES_OK) st = descend(&s, folder.traj);
+    es_progress_end();
     if (st == ES_OK) st = report(&s, folder.traj);
     st = es_run_folder_close(job, &folder, st, s.steps);
   }

@@ -22,8 +22,8 @@
 #include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
-#include "eigenstep/rng.h"
 #include "eigenstep/run_folder.h"
+#include "linear_map.h"
 
 /* lr times the norm of G: the growth of a step is exact, so it need not be smaller. */
 #define PACE 0.05
@@ -41,16 +41,15 @@ typedef struct growth {
   const es_comm *comm;
   const es_linear_growth *o;
   const es_pairs *p;
-  int d, free, modes; /* outputs; those that move; modes followed */
+  int d, modes; /* outputs; modes followed */
   es_loss_setup setup;
   double small;      /* largest variance of a small start */
   double start_loss; /* predicted */
   es_loss *loss;
   es_grid *grid;
-  es_eigen *e;             /* of G */
-  double norm;             /* of G, no smaller than any of its rates */
-  double *w, *dw;          /* [d, m] */
-  double *z, *dz;          /* [2 n, d] all of view 1, then of view 2 */
+  es_eigen *e; /* of G */
+  double norm; /* of G, no smaller than any of its rates */
+  es_linear_map map;
   double *r[KEPT];         /* [modes] R_jj */
   double *l[KEPT];         /* [d] eigenvalues of the embedding covariance */
   double *c, *mean, *work; /* [d, d], [d], [d d + 3 d] for the eigenvalues */
@@ -61,23 +60,22 @@ typedef struct growth {
 } growth;
 
 static void release(growth *s) {
-  double *owned[] = {s->w, s->dw, s->z, s->dz, s->c, s->mean, s->work, s->projected};
+  double *owned[] = {s->c, s->mean, s->work, s->projected};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(&owned[i]);
   for (int k = 0; k < KEPT; k++) {
     es_free(&s->r[k]);
     es_free(&s->l[k]);
   }
+  es_linear_map_release(&s->map);
   es_eig_destroy(&s->e);
   es_grid_destroy(&s->grid);
   es_loss_destroy(&s->loss);
 }
 
 static es_status allocate(growth *s) {
-  const size_t d = (size_t) s->d, m = (size_t) s->p->m, n = (size_t) s->p->n;
-  ES_TRY(ES_NEW(d * m, &s->w));
-  ES_TRY(ES_NEW(d * m, &s->dw));
-  ES_TRY(ES_NEW(2 * n * d, &s->z));
-  ES_TRY(ES_NEW(2 * n * d, &s->dz));
+  const es_linear_start start = {.seed = s->o->seed, .alpha = s->o->alpha, .m = s->p->m};
+  const size_t d = (size_t) s->d;
+  ES_TRY(es_linear_map_create(&s->map, &start));
   for (int k = 0; k < KEPT; k++) {
     ES_TRY(ES_NEW(s->modes, &s->r[k]));
     ES_TRY(ES_NEW(d, &s->l[k]));
@@ -96,9 +94,9 @@ static es_status predict(growth *s) {
   es_dmat *g = NULL;
   theory->linear(par, &s->setup, &linear);
   s->small = linear.small;
-  s->free = linear.point ? s->d - 1 : s->d;
+  s->map = (es_linear_map){.comm = s->comm, .p = s->p, .d = s->d, .point = linear.point};
   s->start_loss = theory->start != NULL ? theory->start(par, &s->setup) : NAN;
-  s->modes = s->free < s->p->m ? s->free : s->p->m;
+  s->modes = s->d - linear.point < s->p->m ? s->d - linear.point : s->p->m;
   ES_TRY(es_grid_create(s->comm, 0, &s->grid));
   ES_TRY(theory->growth_matrix(par, &s->setup, s->grid, s->p, POINT_LENGTH, &g));
   const es_status st = es_eig_solve("auto", g, s->modes, &s->e);
@@ -109,26 +107,14 @@ static es_status predict(growth *s) {
 
 static double entry(void *ctx, int i, int j) {
   const growth *s = ctx;
-  return s->w[(size_t) i * (size_t) s->p->m + (size_t) j];
+  return s->map.w[(size_t) i * (size_t) s->p->m + (size_t) j];
 }
 
 /* Collective. Embeddings, the loss, its gradient in W. */
 static es_status differentiate(growth *s, int64_t step) {
-  const int d = s->d, m = s->p->m, n = (int) s->p->n;
-  const size_t half = (size_t) n * (size_t) d, all = (size_t) d * (size_t) m;
-  for (size_t i = 0; i < 2 * half; i++)
-    s->z[i] = s->free < d && i % (size_t) d == (size_t) d - 1;
-  for (int v = 0; v < 2 && n > 0; v++)
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, d, m, 1, s->p->x[v], m, s->w,
-                m, 1, s->z + (size_t) v * half, d);
-  const es_loss_batch b = {
-      .n = n, .z = {s->z, s->z + half}, .dz = {s->dz, s->dz + half}, .step = step};
+  const es_loss_batch b = es_linear_map_embed(&s->map, step);
   ES_TRY(es_loss_eval(s->loss, &b, &s->value));
-  memset(s->dw, 0, all * sizeof *s->dw);
-  for (int v = 0; v < 2 && n > 0; v++)
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, m, n, 1,
-                s->dz + (size_t) v * half, d, s->p->x[v], m, 1, s->dw, m);
-  es_comm_sum_f64(s->comm, s->dw, (int64_t) all);
+  es_linear_map_gradient(&s->map, 1);
   return ES_OK;
 }
 
@@ -136,13 +122,14 @@ static es_status differentiate(growth *s, int64_t step) {
 static es_status eigenvalues(growth *s, double *lambda) {
   const int d = s->d, n = 2 * (int) s->p->n;
   const double freedom = 2 * (double) s->p->total - 1;
-  ES_TRY(es_cov_mean(s->comm, s->z, n, d, s->mean));
+  double *const z = s->map.z;
+  ES_TRY(es_cov_mean(s->comm, z, n, d, s->mean));
   for (int i = 0; i < n; i++)
-    cblas_daxpy(d, -1, s->mean, 1, s->z + (size_t) i * (size_t) d, 1);
+    cblas_daxpy(d, -1, s->mean, 1, z + (size_t) i * (size_t) d, 1);
   memset(s->c, 0, (size_t) d * (size_t) d * sizeof *s->c);
   if (n > 0)
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n, 1 / freedom, s->z, d,
-                s->z, d, 0, s->c, d);
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, n, 1 / freedom, z, d, z, d,
+                0, s->c, d);
   es_comm_sum_f64(s->comm, s->c, (int64_t) d * d);
   return es_comm_agree(s->comm, es_dense_eigenvalues(d, s->c, s->work, lambda));
 }
@@ -158,15 +145,6 @@ static es_status amplitudes(growth *s, double *amplitude) {
   memcpy(amplitude, f->start, (size_t) s->modes * sizeof *amplitude);
   es_flow_destroy(&f);
   return ES_OK;
-}
-
-/* W(0), the same whatever the number of ranks; the last row rests if b points there. */
-static void start(growth *s) {
-  const size_t m = (size_t) s->p->m;
-  for (size_t i = 0; i < (size_t) s->free * m; i++) {
-    es_rng r = es_rng_at(s->o->seed, ES_STREAM_INIT, i, 0);
-    s->w[i] = s->o->alpha * es_rng_normal(&r);
-  }
 }
 
 /* The longer the fastest mode outgrows the slowest, the more its round-off hides the
@@ -246,7 +224,8 @@ static es_status descend(growth *s, es_traj *t) {
     }
     ES_TRY(record(s, t, step));
     es_progress_at((double) step, (double) s->steps);
-    for (size_t i = 0; step < s->steps && i < all; i++) s->w[i] -= s->lr * s->dw[i];
+    for (size_t i = 0; step < s->steps && i < all; i++)
+      s->map.w[i] -= s->lr * s->map.dw[i];
   }
   return ES_OK;
 }
@@ -316,7 +295,6 @@ static es_status prepare(growth *s, const es_loss_choice *loss) {
            "loss.name: got %s, whose growth rates do not hold: %s", loss->ops->name, why);
   ES_TRY(predict(s));
   ES_TRY(es_comm_agree(s->comm, allocate(s)));
-  start(s);
   ES_TRY(plan(s));
   es_info("%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
           loss->ops->name, (long long) s->p->total, s->p->m, s->comm->size, s->lr,

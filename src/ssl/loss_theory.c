@@ -42,6 +42,11 @@ bool es_loss_modes_move_alone(const es_loss *l, const es_loss_setup *s) {
          isfinite(l->ops->theory->velocity(l->par, s, &any, 1, &value));
 }
 
+bool es_loss_modes_need_each(const es_loss *l, const es_loss_setup *s) {
+  const bool plain = s->momentum == 0 && s->precondition == 0;
+  return es_loss_modes_move_alone(l, s) && !(plain && es_loss_has_flow(l->ops));
+}
+
 void es_loss_names_with_theory(char *text, size_t size) {
   const es_loss_ops *const *list;
   const size_t n = es_loss_list(&list);

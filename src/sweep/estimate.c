@@ -7,6 +7,7 @@
 #include "eigenstep/cost.h"
 #include "eigenstep/linear_model.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 
 /* The data of the run before, for runs that differ in other things. */
 typedef struct opened {
@@ -81,14 +82,14 @@ static es_status of_settings(const es_comm *c, es_config *cfg, const es_sweep_sp
   es_settings set;
   es_run_cost cost;
   ES_TRY(es_settings_read(cfg, ranks, &set));
-  const bool train = s->par.command == 0;
+  const bool train = s->par.command == ES_SWEEP_TRAIN;
   es_status st = train ? es_assembly_check(&set) : ES_OK;
-  if (st == ES_OK && s->par.command != 2) st = open_parts(c, &set, key, o);
+  if (st == ES_OK && s->par.command != ES_SWEEP_KERNEL) st = open_parts(c, &set, key, o);
   if (st == ES_OK && train) st = es_run_cost_of(&set, o->parts, ranks, &cost);
   if (st == ES_OK && train) {
     out[0] = es_run_cost_memory(&cost);
     out[1] = training_work(&set, o->parts, &cost);
-  } else if (st == ES_OK && s->par.command == 1) {
+  } else if (st == ES_OK && s->par.command == ES_SWEEP_LINEAR) {
     st = of_linear(cfg, o->parts, ranks, &out[0], &out[1]);
   } else if (st == ES_OK) {
     st = of_kernel(cfg, &out[1]);
@@ -121,9 +122,11 @@ es_status es_estimate_runs(const es_job *job, const es_sweep_spec *s, es_sweep_p
   ES_TRY(es_comm_create(MPI_COMM_SELF, &self));
   for (int i = 0; i < p->n; i++) {
     const es_log_scope before = es_log_enter(0);
+    const int busy = es_progress_depth();
     const es_status st = of_run(job, self, s, &p->run[i], &o, &e[i]);
     e[i].why[0] = '\0';
     if (st != ES_OK) snprintf(e[i].why, sizeof e[i].why, "%s", es_log_last_error());
+    es_progress_unwind(busy);
     es_log_leave(before);
   }
   es_assembly_destroy(&o.parts);

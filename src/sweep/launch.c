@@ -3,64 +3,22 @@
 #define _POSIX_C_SOURCE 200809L
 #include "launch.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "eigenstep/ckpt.h"
 #include "eigenstep/clock.h"
 #include "eigenstep/config_load.h"
 #include "eigenstep/path.h"
-#include "eigenstep/run_files.h"
+#include "eigenstep/progress.h"
+#include "eigenstep/run_facts.h"
 #include "folder.h"
 
 enum { PATH = 1024 };
 
 /* What is to be done with a run's folder. */
 typedef enum action { START, CONTINUE, NOTHING, LEAVE } action;
-
-/* The line of DIR/STATUS, "" if there is none. */
-static void read_status(const char *dir, char *line, size_t size) {
-  char path[PATH + 16];
-  snprintf(path, sizeof path, "%s/STATUS", dir);
-  FILE *f = fopen(path, "r");
-  line[0] = '\0';
-  if (f == NULL) return;
-  if (fgets(line, (int) size, f) == NULL) line[0] = '\0';
-  fclose(f);
-  line[strcspn(line, "\n")] = '\0';
-}
-
-/* Does the folder hold a complete checkpoint? */
-static bool has_checkpoint(const char *dir) {
-  char path[2 * PATH];
-  bool found = false;
-  snprintf(path, sizeof path, "%s/ckpt", dir);
-  DIR *d = opendir(path);
-  for (const struct dirent *e = d != NULL ? readdir(d) : NULL; e != NULL && !found;
-       e = readdir(d)) {
-    snprintf(path, sizeof path, "%s/ckpt/%s/DONE", dir, e->d_name);
-    found = strncmp(e->d_name, "step_", 5) == 0 && strstr(e->d_name, ".tmp") == NULL &&
-            access(path, F_OK) == 0;
-  }
-  if (d != NULL) closedir(d);
-  return found;
-}
-
-/* Steps of the run in the folder, as far as its run.ini says. */
-static int64_t planned_steps(const char *dir) {
-  char path[PATH + 16], line[512], section[64] = "";
-  long long steps = 0;
-  snprintf(path, sizeof path, "%s/run.ini", dir);
-  FILE *f = fopen(path, "r");
-  if (f == NULL) return 0;
-  while (fgets(line, sizeof line, f) != NULL) {
-    (void) sscanf(line, "[%63[^]]]", section);
-    if (strcmp(section, "run") == 0 && sscanf(line, "steps = %lld", &steps) == 1) break;
-  }
-  fclose(f);
-  return steps;
-}
 
 /* Move the beginning of a run out of the way: rename(2) does it at once or not at all. */
 static es_status set_aside(const char *sweep, const char *dir, const char *name,
@@ -75,21 +33,29 @@ static es_status set_aside(const char *sweep, const char *dir, const char *name,
   return ES_OK;
 }
 
+/* Does the folder hold a complete checkpoint? */
+static bool has_checkpoint(const char *dir) {
+  char path[2 * PATH];
+  int64_t step;
+  snprintf(path, sizeof path, "%s/ckpt", dir);
+  return es_ckpt_list(path, 1, &step) == 1;
+}
+
 /* First rank of the group. */
 static es_status choose(const es_launch *l, const char *dir, const es_sweep_run *r,
-                        int64_t generation, action *todo) {
+                        int64_t generation, action *next) {
   char status[64];
-  const bool train = l->spec->par.command == 0;
-  *todo = START;
+  const bool train = l->spec->par.command == ES_SWEEP_TRAIN;
+  *next = START;
   if (access(dir, F_OK) != 0) return ES_OK;
-  *todo = LEAVE; /* another program writes to it, of a sweep or not */
-  if (es_run_files_in_use(dir)) return ES_OK;
-  read_status(dir, status, sizeof status);
+  *next = LEAVE; /* another program writes to it, of a sweep or not */
+  if (es_run_facts_in_use(dir)) return ES_OK;
+  es_run_facts_line(dir, "STATUS", "", status, sizeof status);
   const bool done = strcmp(status, "DONE") == 0;
-  *todo = done && (!train || planned_steps(dir) >= r->steps) ? NOTHING
-          : train && has_checkpoint(dir)                     ? CONTINUE
-                                                             : START;
-  if (*todo != START) return ES_OK;
+  *next = done && (!train || es_run_facts_steps(dir) >= (double) r->steps) ? NOTHING
+          : train && has_checkpoint(dir)                                   ? CONTINUE
+                                                                           : START;
+  if (*next != START) return ES_OK;
   return set_aside(l->plan->dir, dir, r->name, generation);
 }
 
@@ -120,11 +86,11 @@ static es_status start_arguments(const es_launch *l, const char *dir, int run,
 }
 
 /* Collective. What the command makes of it. */
-static es_status execute(const es_launch *l, const char *dir, int run, action todo) {
+static es_status execute(const es_launch *l, const char *dir, int run, action next) {
   const char *const command =
-      todo == CONTINUE ? "resume" : es_sweep_commands[l->spec->par.command];
+      next == CONTINUE ? "resume" : es_sweep_commands[l->spec->par.command];
   es_words args = {0};
-  es_status st = todo == CONTINUE ? resume_arguments(l, dir, run, &args)
+  es_status st = next == CONTINUE ? resume_arguments(l, dir, run, &args)
                                   : start_arguments(l, dir, run, &args);
   st = es_comm_agree(l->group->comm, st);
   if (st == ES_OK) st = l->options->start(l->group, command, args.n, args.word);
@@ -151,12 +117,12 @@ static void record(const char *dir, const es_sweep_run *r, es_status st,
                                     : ES_RUN_FAILED;
   if (st == ES_OK) state->steps = r->steps;
   if (st == ES_STOPPED) {
-    read_status(dir, status, sizeof status);
+    es_run_facts_line(dir, "STATUS", "", status, sizeof status);
     const char *const cause = strncmp(status, "STOPPED ", 8) == 0 ? status + 8 : status;
     snprintf(state->reason, sizeof state->reason, "step %.1000s", cause);
   }
   if (st >= ES_OK) return;
-  if (es_run_files_in_use(dir))
+  if (es_run_facts_in_use(dir))
     put_back(state);
   else
     snprintf(state->reason, sizeof state->reason, "%.1000s",
@@ -168,21 +134,23 @@ es_status es_launch_run(const es_launch *l, int run, es_run_state *state) {
   const es_sweep_run *const r = &l->plan->run[run];
   const double began = es_now();
   char dir[PATH];
-  action todo = START;
+  action next = START;
   snprintf(dir, sizeof dir, "%s/%s", l->plan->dir, r->name);
   es_status st = ES_OK;
   const es_log_scope before = es_log_enter(c->rank);
-  if (c->rank == 0) st = choose(l, dir, r, state->generation, &todo);
+  const int busy = es_progress_depth();
+  if (c->rank == 0) st = choose(l, dir, r, state->generation, &next);
   st = es_comm_agree(c, st);
-  es_comm_bcast(c, &todo, sizeof todo, 0);
-  if (st == ES_OK && todo < NOTHING) st = execute(l, dir, run, todo);
+  es_comm_bcast(c, &next, sizeof next, 0);
+  if (st == ES_OK && next < NOTHING) st = execute(l, dir, run, next);
   if (c->rank == 0) {
     record(dir, r, st, state);
-    if (todo == LEAVE) put_back(state);
-    if (todo < NOTHING) state->ranks = c->size;
+    if (next == LEAVE) put_back(state);
+    if (next < NOTHING) state->ranks = c->size;
     state->seconds += es_now() - began;
   }
-  if (todo == LEAVE) st = ES_STOPPED;
+  if (next == LEAVE) st = ES_STOPPED;
+  es_progress_unwind(busy);
   es_log_leave(before);
   es_comm_bcast(c, state, sizeof *state, 0);
   return st;

@@ -47,7 +47,7 @@ static es_status open_queue(sweep *w) {
   es_queue *const q = &w->queue;
   *q = (es_queue){.plan = &w->plan,
                   .stale = w->spec.par.stale,
-                  .extend = w->spec.par.command == 0,
+                  .extend = w->spec.par.command == ES_SWEEP_TRAIN,
                   .retry = o->retry,
                   .only = -1,
                   .began = NAN};

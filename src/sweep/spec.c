@@ -11,7 +11,9 @@
 
 enum { PATH = 4096, LINE = 4096 };
 
-const char *const es_sweep_commands[] = {"train", "linear", "kernel"};
+const char *const es_sweep_commands[] = {[ES_SWEEP_TRAIN] = "train",
+                                         [ES_SWEEP_LINEAR] = "linear",
+                                         [ES_SWEEP_KERNEL] = "kernel"};
 
 typedef es_sweep_params par;
 const es_param es_sweep_table[] = {
