@@ -111,6 +111,21 @@ for name in ("knn", "linear"):
     assert abs(q[0] - q[1]) <= 1 / 60 + 1e-12, (name, q)  # a tie within round-off
 EOF
 
+# Accuracies at steps of their own, in a run that ends and is asked for more.
+launch 2 train - $set data.path="$work/pairs.h5" run.steps=4 spectrum.every=2 \
+  accuracy.every=3 output.dir="$work/often" > "$work/log" 2>&1 &&
+  launch 1 resume "$work/often" run.steps=7 > "$work/log" 2>&1 ||
+  { cat "$work/log"; fail "accuracy.every"; }
+"$python" - "$work/often/trajectory.h5" <<'EOF' || fail "steps of accuracies"
+import sys
+import h5py
+with h5py.File(sys.argv[1]) as f:
+    for name, want in (("rankme", [0, 2, 4, 6, 7]), ("knn_accuracy", [0, 3, 6, 7]),
+                       ("linear_accuracy", [0, 3, 6, 7])):
+        got = list(f[f"/metrics/{name}/step"])
+        assert got == want, (name, got)
+EOF
+
 # The prediction from the features at the start: exact for a last layer on frozen ones. A
 # linear encoder without hidden layers has no features to learn, so the run is the theory's.
 for n in 1 3; do
@@ -195,6 +210,7 @@ import sys, h5py
 assert 'label' not in h5py.File(sys.argv[1])['/embedding']" "$work/bare/trajectory.h5" ||
   fail "labels out of nothing"
 refuse "accuracy\.list.*no labels" data.path="$work/bare.h5"
+refuse "accuracy\.every: got 'often'" data.path="$work/pairs.h5" accuracy.every=often
 refuse "accuracy\.list 'near'" data.path="$work/pairs.h5" accuracy.list=near
 refuse "spectrum\.lidar: got 3" data.path="$work/pairs.h5" spectrum.lidar=3
 refuse "spectrum\.probe = 510 exceeds the 399 records" data.path="$work/pairs.h5" spectrum.probe=510

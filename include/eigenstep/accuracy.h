@@ -7,6 +7,7 @@
 #ifndef ES_ACCURACY_H
 #define ES_ACCURACY_H
 
+#include "eigenstep/cadence.h"
 #include "eigenstep/probe_data.h"
 #include "eigenstep/traj.h"
 
@@ -32,7 +33,8 @@ size_t es_accuracy_list(const es_accuracy_ops *const **list);
 
 /** Section [accuracy]. */
 typedef struct es_accuracy_params {
-  es_string list; /**< "knn, linear" */
+  es_string list;  /**< "knn, linear" */
+  es_string every; /**< as spectrum.every; empty: with each snapshot */
   int64_t bank, test;
 } es_accuracy_params;
 extern const es_param es_accuracy_table[];
@@ -50,6 +52,11 @@ typedef struct es_accuracy_choice {
 } es_accuracy_choice;
 /** Find the variants of a list; par stays NULL. @return ES_OK; ES_ECONFIG (unknown) */
 es_status es_accuracy_find(const char *list, es_accuracy_choice *c);
+
+/** When accuracies are due, given when snapshots are.
+ *  @return ES_OK; ES_ECONFIG (accuracy.every is no cadence): *c unchanged */
+es_status es_accuracy_cadence(const es_accuracy_params *p, const es_cadence *snapshots,
+                              es_cadence *c);
 
 /** Where features come from. All borrowed; from each loader the first view of the first
  *  `bank` (`test`) records is taken. */
@@ -73,6 +80,8 @@ void es_accuracy_destroy(es_accuracy **a);
 /** Collective. Features of both sets as the network is now, accuracies, a row each at
  *  this step and time. */
 es_status es_accuracy_measure(es_accuracy *a, int64_t step, double time);
+/** Is this series of the trajectory one of its accuracies? false without any (NULL). */
+bool es_accuracy_owns(const es_accuracy *a, int series);
 /** Last value of a variant, NaN if not measured. */
 double es_accuracy_value(const es_accuracy *a, const char *name);
 

@@ -34,7 +34,7 @@ extern const es_param es_ckpt_table[];
 typedef struct es_run {
   const es_run_params *par;
   const es_ckpt_params *ckpt;
-  es_cadence snapshot_cadence;
+  es_cadence snapshot_cadence, accuracy_cadence;
   const es_sched_ops *sched;
   const es_sched_params *sched_par;
   double lr;               /**< base learning rate */
@@ -51,7 +51,7 @@ typedef struct es_run_parts {
   es_loader *loader; /**< of training batches */
   es_probe *probe;
   es_snapshot *snapshot;
-  es_accuracy *accuracy; /**< measured with each snapshot; NULL: not */
+  es_accuracy *accuracy; /**< NULL: not measured */
   es_traj *traj;
   es_stop *stop;
 } es_run_parts;

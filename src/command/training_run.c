@@ -122,6 +122,9 @@ static es_status run_into(const es_job *job, const training *r, es_run_folder *o
   if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
   ES_TRY_GOTO(
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
+  ES_TRY_GOTO(
+      es_accuracy_cadence(&s->accuracy, &run.snapshot_cadence, &run.accuracy_cadence),
+      done);
   ES_TRY_GOTO(es_assembly_measure(p, s, r->grid, o->traj, &snap, &probe), done);
   if (r->labels->wanted)
     ES_TRY_GOTO(es_accuracy_create(c, &s->selected.accuracy, &r->labels->source, o->traj,

@@ -170,12 +170,14 @@ es_status es_settings_check_ranks(const es_settings *s, int ranks) {
 
 /* What concerns several sections at once. */
 static es_status check(const es_settings *s, int ranks) {
+  es_cadence unused = {.n = 0};
   ES_CHECK(
       s->projector.widths.n >= 1, ES_ECONFIG,
       "projector.widths: got an empty list, expected at least the embedding's width");
   ES_CHECK(s->spectrum.top <= es_settings_dim(s), ES_ECONFIG,
            "spectrum.top: got %lld modes, expected at most the embedding's %d dimensions",
            (long long) s->spectrum.top, es_settings_dim(s));
+  ES_TRY(es_accuracy_cadence(&s->accuracy, &unused, &unused));
   return es_settings_check_ranks(s, ranks);
 }
 

@@ -23,7 +23,7 @@ static const es_accuracy_ops *const kinds[] = {
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static const char list_doc[] =
-    "classifiers whose accuracy on the frozen features each snapshot measures, any of:"
+    "classifiers whose accuracy on the frozen features is measured, any of:"
 #define ES_ACCURACY(n) " " #n
 #include "accuracy_list.h"
 #undef ES_ACCURACY
@@ -31,6 +31,9 @@ static const char list_doc[] =
 
 const es_param es_accuracy_table[] = {
     ES_STRING(es_accuracy_params, list, "none", list_doc),
+    ES_STRING(es_accuracy_params, every, "",
+              "steps between measurements, written as spectrum.every is; empty: with each "
+              "snapshot; the first and last state are always measured"),
     ES_INT(es_accuracy_params, bank, "4096", 1, 1e9, "records",
            "labelled training records that classifiers learn from, or all if there are "
            "fewer"),
@@ -219,6 +222,19 @@ es_status es_accuracy_measure(es_accuracy *a, int64_t step, double time) {
     ES_TRY(es_traj_append(a->traj, a->series[k], step, time, &a->value[k]));
   }
   return ES_OK;
+}
+
+es_status es_accuracy_cadence(const es_accuracy_params *p, const es_cadence *snapshots,
+                              es_cadence *c) {
+  if (p->every[0] != '\0') return es_cadence_parse(p->every, "accuracy.every", c);
+  *c = *snapshots;
+  return ES_OK;
+}
+
+bool es_accuracy_owns(const es_accuracy *a, int series) {
+  for (int k = 0; a != NULL && k < a->which.n; k++)
+    if (a->series[k] == series) return true;
+  return false;
 }
 
 double es_accuracy_value(const es_accuracy *a, const char *name) {

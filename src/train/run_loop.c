@@ -33,11 +33,24 @@ static es_status snapshot(loop *l) {
   es_clock *const clock = es_train_clock(t);
   ES_TRY(es_train_sync_bn(t));
   ES_TRY(es_probe_measure(l->on.probe, at, clock, l->on.snapshot, &loss));
-  if (l->on.accuracy != NULL)
-    ES_TRY(es_accuracy_measure(l->on.accuracy, at.step, at.time));
   ES_TRY(es_run_report_probe(&l->report, loss));
   ES_TRY(es_traj_flush(l->on.traj));
   es_clock_lap(clock, ES_PHASE_SNAPSHOT); /* what followed es_probe_measure */
+  l->report.window.paused += es_now() - start;
+  return ES_OK;
+}
+
+/* Collective. The accuracies of this state. */
+static es_status accuracies(loop *l) {
+  const double start = es_now();
+  es_train *const t = l->on.train;
+  es_clock *const clock = es_train_clock(t);
+  if (l->on.accuracy == NULL) return ES_OK;
+  es_clock_mark(clock);
+  ES_TRY(es_train_sync_bn(t));
+  ES_TRY(es_accuracy_measure(l->on.accuracy, es_train_steps(t), es_train_time(t)));
+  ES_TRY(es_traj_flush(l->on.traj));
+  es_clock_lap(clock, ES_PHASE_SNAPSHOT);
   l->report.window.paused += es_now() - start;
   return ES_OK;
 }
@@ -147,6 +160,7 @@ static es_status one_step(loop *l) {
   ES_TRY(es_run_report_step(&l->report, before, time, &result));
   const int64_t step = es_train_steps(t);
   if (es_cadence_due(&r->snapshot_cadence, step) || step == last) ES_TRY(snapshot(l));
+  if (es_cadence_due(&r->accuracy_cadence, step) || step == last) ES_TRY(accuracies(l));
   if (es_traj_full(l->on.traj)) ES_TRY(es_traj_flush(l->on.traj));
   if (step % r->par->log_every == 0 || step == last)
     ES_TRY(es_run_report_progress(&l->report, &result));
@@ -170,7 +184,7 @@ static es_status start(loop *l) {
     es_progress_begin("snapshot of the start");
     ES_TRY(snapshot(l));
     es_progress_end();
-    return ES_OK;
+    return accuracies(l);
   }
   ES_TRY(es_run_report_resume(&l->report));
   return es_comm_agree(es_train_comm(l->on.train), es_snapshot_replay(l->on.snapshot));

@@ -49,7 +49,10 @@ static int64_t last_row(const es_run_report *r, int id) {
   if (id == r->series.restart) return step;
   if (id == run->prediction_series) return INT64_MAX;
   if (id == r->series.timing) return step - (step % run->par->log_every != 0);
-  return step - (step > 0 && !es_cadence_due(&run->snapshot_cadence, step));
+  const es_cadence *const due = es_accuracy_owns(r->parts->accuracy, id)
+                                    ? &run->accuracy_cadence
+                                    : &run->snapshot_cadence;
+  return step - (step > 0 && !es_cadence_due(due, step));
 }
 
 static es_status open_table(es_run_report *r) {
