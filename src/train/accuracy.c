@@ -31,9 +31,10 @@ static const char list_doc[] =
 
 const es_param es_accuracy_table[] = {
     ES_STRING(es_accuracy_params, list, "none", list_doc),
-    ES_STRING(es_accuracy_params, every, "",
-              "steps between measurements, written as spectrum.every is; empty: with each "
-              "snapshot; the first and last state are always measured"),
+    ES_STRING(
+        es_accuracy_params, every, "",
+        "steps between measurements, written as spectrum.every is; empty: with each "
+        "snapshot; the first and last state are always measured"),
     ES_INT(es_accuracy_params, bank, "4096", 1, 1e9, "records",
            "labelled training records that classifiers learn from, or all if there are "
            "fewer"),
