@@ -11,10 +11,8 @@ views.normalized=true are stretched, channel by channel, to the range they have.
 import argparse
 import sys
 
+import packages  # first: it names what is missing
 import h5py
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -12,10 +12,8 @@ every source in the last one, with errors and the chance level.
 import argparse
 import os
 
+import packages  # first: it names what is missing
 import h5py
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -14,10 +14,8 @@ say so.
 import argparse
 import os
 
+import packages  # first: it names what is missing
 import h5py
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 

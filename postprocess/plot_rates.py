@@ -24,11 +24,10 @@ import argparse
 import os
 import sys
 
+import packages  # first: it names what is missing
 import h5py
 import matplotlib
 import matplotlib.ticker
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -22,9 +22,8 @@ Writes OUTDIR/figure.{png,svg,pdf} (--pca: OUTDIR/pca), of several runs ./figure
 import argparse
 import os
 
+import packages  # first: it names what is missing
 import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D

@@ -22,10 +22,9 @@ Reads SWEEPDIR/sweep.h5, which `eigenstep sweep` writes at its end and at any ti
 import argparse
 import os
 
+import packages  # first: it names what is missing
 import h5py
 import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 

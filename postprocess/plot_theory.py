@@ -12,10 +12,8 @@ import argparse
 import os
 import sys
 
+import packages  # first: it names what is missing
 import h5py
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -16,9 +16,7 @@ import argparse
 import glob
 import os
 
-import matplotlib
-
-matplotlib.use("Agg")
+import packages  # first: it names what is missing
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter

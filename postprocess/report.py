@@ -15,9 +15,7 @@ import html
 import io
 import os
 
-import matplotlib
-
-matplotlib.use("Agg")
+import packages  # first: it names what is missing
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -29,10 +29,8 @@ import re
 from collections import namedtuple
 from math import ceil, log, log2, sqrt
 
+import packages  # first: it names what is missing
 import h5py
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 

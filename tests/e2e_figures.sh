@@ -21,6 +21,14 @@ draw() { # draw SCRIPT ARGUMENT...
   "$python" "$scripts/$1" "${@:2}" > out 2> err || { cat err; fail "$*"; }
   [ ! -s err ] || { cat err; fail "$* says something"; }
 }
+# A Python without the packages: one sentence. What is started by itself can be.
+for script in "$scripts"/*.py; do
+  head -n 1 "$script" | grep -q '^#!' || continue
+  [ -x "$script" ] || fail "$script is not executable"
+  "$python" -S "$script" > out 2> err && fail "$script without packages ended with 0"
+  grep -q 'no h5py and no .*apt-get install' err || { cat err; fail "$script: no sentence"; }
+done
+
 picture() { # picture FILE...: of more than one colour, larger than a stamp
   "$python" - "$@" << 'EOF' || fail "pictures $*"
 import sys
