@@ -20,7 +20,7 @@ layers='
 5a nn        encoder net net_layers optim params
 5b spectrum  cov eig metric snapshot transitions
 5b theory    compare descent flow kernel linear rates similarity
-6 ssl        loss loss_theory mode_descent mode_start precondition
+6 ssl        loss loss_theory mode_descent mode_start precondition surgery
 7 train      accuracy probe probe_data run_loop step_result train
 8 run        assembly config_load cost embedding_file folder_name held_out label_data
 8 run        load_pairs reopen run_facts run_files

@@ -47,6 +47,7 @@ typedef struct es_assembly {
   es_assembly_probe probe;
   es_loss *loss;
   es_precondition *precondition; /**< NULL: off */
+  es_surgery *surgery;           /**< NULL: none */
   es_optim *optim;
   const es_sched_ops *sched;
   es_train *train;

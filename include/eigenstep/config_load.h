@@ -4,6 +4,7 @@
 #define ES_CONFIG_LOAD_H
 
 #include "eigenstep/provenance.h"
+#include "eigenstep/surgery.h"
 
 /** Collective. Configuration from RUN.ini ("-" = defaults only; read by rank 0,
  *  broadcast) and the overrides argv[0 .. argc). Unknown keys and bad values are
@@ -24,6 +25,11 @@ bool es_config_may_change(const char *key);
  *  @return ES_OK, ES_ECONFIG, ES_ENOMEM */
 es_status es_config_check_same(const es_job *job, const es_config *cfg,
                                const char *stored, bool *longer);
+
+/** Section [surgery] against that of a checkpoint of `step`: once done it stays as it
+ *  was, before it may be anything to come. @return ES_OK, ES_ECONFIG, ES_ENOMEM */
+es_status es_config_check_surgery(const es_surgery_params *now, const char *stored,
+                                  int64_t step);
 
 /** Collective. es_command_ops.run of the command `name`, whose arguments are RUN.ini and
  *  overrides: call `with` their configuration. */

@@ -24,6 +24,10 @@ typedef struct es_probe_options {
 es_status es_probe_create(const es_probe_options *o, es_probe **p);
 void es_probe_destroy(es_probe **p);
 
+/** Collective. Embed the probe: *e borrows from p until the next call.
+ *  @return as es_probe_data_read */
+es_status es_probe_embed(es_probe *p, es_embedding *e);
+
 /** When it is measured. */
 typedef struct es_probe_time {
   int64_t step;

@@ -37,6 +37,7 @@ typedef struct es_settings {
   es_parallel_params parallel;
   es_loss_params loss;
   es_precondition_params precondition;
+  es_surgery_params surgery;
   es_optim_params optim;
   es_sched_params sched;
   es_backend_params backend;

@@ -70,6 +70,13 @@ es_status es_snapshot_replay(es_snapshot *s);
 es_status es_snapshot_take(es_snapshot *s, int64_t step, double time,
                            const es_embedding *e);
 
+/** Collective. The k leading eigenvalues and eigenvectors of the followed matrix of these
+ *  embeddings, value [k] descending, q [k, D], the same on all ranks; nothing is written.
+ *  @param e  as of es_snapshot_take
+ *  @return as es_snapshot_take, but for ES_EIO */
+es_status es_snapshot_directions(const es_snapshot *s, const es_embedding *e, int k,
+                                 double *value, double *q);
+
 /** Eigenvalues of the followed matrix in the last snapshot, [k] descending: the one that
  *  the options name or, where it is not measured, the first that is. */
 const double *es_snapshot_values(const es_snapshot *s, int *k);

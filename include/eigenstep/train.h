@@ -12,6 +12,7 @@
 #include "eigenstep/precondition.h"
 #include "eigenstep/row_layout.h"
 #include "eigenstep/step_result.h"
+#include "eigenstep/surgery.h"
 
 /** Section [batch]. */
 typedef struct es_batch_params {
@@ -37,9 +38,10 @@ typedef struct es_train_options {
   es_loss *loss;
   es_precondition *precondition; /**< NULL: the gradient as it is */
   es_optim *optim;
-  int n_max;  /**< pairs of a batch on this rank, at most */
-  int groups; /**< runs of images that share BN statistics: 2 = per view */
-  int micro;  /**< pairs of a pass through the network, at most; 0 = n_max. BN takes its
+  es_surgery *surgery; /**< NULL: none */
+  int n_max;           /**< pairs of a batch on this rank, at most */
+  int groups;          /**< runs of images that share BN statistics: 2 = per view */
+  int micro; /**< pairs of a pass through the network, at most; 0 = n_max. BN takes its
                       statistics pass by pass. */
   bool local_bn; /**< BN takes statistics on each rank alone: running averages differ */
   int64_t skip_max; /**< steps in a row without an update before the run ends */

@@ -50,6 +50,7 @@ static es_status resume(const es_job *job, const es_reopen_options *from,
   ES_TRY(es_reopen(job, from, ES_REOPEN_SETTINGS, &r));
   es_settings *const s = &r->settings;
   st = es_config_check_same(job, r->config, r->text, &longer);
+  if (st == ES_OK) st = es_config_check_surgery(&s->surgery, r->text, r->step);
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   if (r->step == s->run.steps && !is_done(c, from->dir)) {
     st = finish(c, from->dir, r->step);

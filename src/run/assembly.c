@@ -76,6 +76,10 @@ static es_status make_losses(const es_settings *s, es_assembly *p) {
                               .seed = (uint64_t) s->run.seed};
   ES_TRY(es_loss_create(&s->selected.loss, &batch, c, &p->loss));
   ES_TRY(es_loss_create(&s->selected.loss, &probe, c, &p->probe.loss));
+  ES_TRY(es_surgery_create(&s->surgery, dim, s->run.steps, &p->surgery));
+  ES_CHECK(p->surgery == NULL || !es_loss_modes_of(p->loss).normalize, ES_ECONFIG,
+           "surgery: got a loss that divides outputs by their standard deviation, "
+           "expected one that takes them as they are (loss.barlow.normalize = none)");
   return es_precondition_create(&s->precondition, p->loss, p->layout.comm,
                                 &p->precondition);
 }
@@ -100,6 +104,7 @@ static es_status make_train(const es_settings *s, es_assembly *p) {
                               .loss = p->loss,
                               .precondition = p->precondition,
                               .optim = p->optim,
+                              .surgery = p->surgery,
                               .n_max = es_loader_max(p->input.loader),
                               .groups = s->batch.bn_views == 0 ? 2 : 1,
                               .micro = (int) s->batch.micro,
@@ -132,6 +137,7 @@ es_status es_assembly_check(const es_settings *s) {
   ES_CHECK(s->spectrum.precision <= s->backend.precision, ES_ECONFIG,
            "spectrum.precision: got bf16 with backend.precision = f32, expected f32");
   ES_TRY(check_loss(s));
+  ES_TRY(es_surgery_check(&s->surgery, es_settings_dim(s), s->run.steps));
   if (s->optim.lr == 0 && s->run.steps > 0)
     es_warn("optim.lr: got 0: the model stays as it is, and no mode is learned");
   ES_TRY(es_sched_find(&s->sched, &sched));
@@ -242,6 +248,7 @@ void es_assembly_destroy(es_assembly **pp) {
   es_probe_data_destroy(&p->probe.data);
   es_train_destroy(&p->train);
   es_optim_destroy(&p->optim);
+  es_surgery_destroy(&p->surgery);
   es_precondition_destroy(&p->precondition);
   es_loss_destroy(&p->probe.loss);
   es_loss_destroy(&p->loss);

@@ -21,6 +21,7 @@ bool es_config_may_change(const char *key) {
 
 static bool is_free(const char *section, const char *line) {
   char key[192];
+  if (strcmp(section, "surgery") == 0) return true; /* es_config_check_surgery */
   const int width = (int) strcspn(line, " =");
   snprintf(key, sizeof key, "%s.%.*s", section, width, line);
   return es_config_may_change(key);
@@ -57,6 +58,40 @@ static es_status compare(const char *now, const char *then, bool *longer) {
              "resume: got %s.%s, expected '%s' as in the checkpoint; what may change: %s",
              section, a, b, list);
   }
+  return ES_OK;
+}
+
+/** Section [surgery] of a text of parameters. */
+static es_status read_surgery(const char *text, es_surgery_params *p) {
+  es_config *cfg = NULL;
+  ES_TRY(es_config_create(&cfg));
+  es_status st = es_config_read_text(cfg, text, "the checkpoint's parameters");
+  if (st == ES_OK)
+    st = es_config_get(cfg, "surgery", es_surgery_table, NULL, sizeof *p, p);
+  es_config_destroy(&cfg);
+  return st;
+}
+
+es_status es_config_check_surgery(const es_surgery_params *now, const char *stored,
+                                  int64_t step) {
+  es_surgery_params then;
+  es_surgery_entry a[ES_SURGERY_MODES], b[ES_SURGERY_MODES];
+  ES_TRY(read_surgery(stored, &then));
+  const int n = es_surgery_entries(now, a), done = es_surgery_entries(&then, b);
+  if (done > 0 && then.step < step) {
+    bool same = n == done && now->step == then.step;
+    for (int i = 0; i < n && same; i++)
+      same = a[i].mode == b[i].mode && a[i].left == b[i].left && a[i].gain == b[i].gain;
+    ES_CHECK(same, ES_ECONFIG,
+             "surgery: got other values than those of the checkpoint, where it was done "
+             "at step %lld; expected them unchanged",
+             (long long) then.step);
+    return ES_OK;
+  }
+  ES_CHECK(
+      n == 0 || now->step >= step, ES_ECONFIG,
+      "surgery.step: got %lld, expected %lld or more: the checkpoint is of that step",
+      (long long) now->step, (long long) step);
   return ES_OK;
 }
 

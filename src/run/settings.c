@@ -59,6 +59,8 @@ static const entry fixed[] = {
     ES_ENTRY(parallel, es_parallel_table, "how ranks share the work"),
     ES_ENTRY(loss, es_loss_table, "self-supervised loss"),
     ES_ENTRY(precondition, es_precondition_table, "gradient divided by the loss's C"),
+    ES_ENTRY(surgery, es_surgery_table,
+             "modes of the embedding that are removed, frozen or boosted"),
     ES_ENTRY(optim, es_optim_table, "optimiser"),
     ES_ENTRY(sched, es_sched_table, "learning-rate schedule"),
     ES_ENTRY(backend, es_backend_table, "where the network is computed"),

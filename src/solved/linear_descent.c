@@ -19,6 +19,7 @@
 #include "eigenstep/run_folder.h"
 #include "eigenstep/mode_descent.h"
 #include "linear_map.h"
+#include "linear_surgery.h"
 #include "orthogonal_factor.h"
 #include "record.h"
 
@@ -42,9 +43,10 @@ typedef struct descent {
   es_crossings *crossings;
   es_orthogonal_factor *factor;
   es_linear_map map;
-  double *momentum;       /* [d, m] */
-  double *c, *work, *row; /* [d, d]; [d d + 3 d]; [d] */
-  double *step;           /* [n] predicted */
+  es_linear_surgery *surgery; /* NULL: none */
+  double *momentum;           /* [d, m] */
+  double *c, *work, *row;     /* [d, d]; [d d + 3 d]; [d] */
+  double *step;               /* [n] predicted */
   double lr, value;
   int64_t steps;
   int series[3]; /* /loss, /spectrum, /theory */
@@ -53,6 +55,7 @@ typedef struct descent {
 static void release(descent *s) {
   double *owned[] = {s->momentum, s->c, s->work, s->row, s->step};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) es_free(&owned[i]);
+  es_linear_surgery_destroy(&s->surgery);
   es_linear_map_release(&s->map);
   es_orthogonal_factor_destroy(&s->factor);
   es_crossings_destroy(&s->crossings);
@@ -155,6 +158,7 @@ static es_status differentiate(descent *s, int64_t step) {
   es_comm_sum_f64(s->comm, s->c, (int64_t) d * d);
   ES_TRY(es_loss_eval(s->loss, &b, &s->value));
   ES_TRY(es_precondition_apply(s->precondition, s->lr, &b));
+  es_linear_surgery_steer(s->surgery, &b);
   es_linear_map_gradient(&s->map, -1);
   return ES_OK;
 }
@@ -203,6 +207,14 @@ static es_status record(descent *s, es_traj *t, int64_t step) {
   return es_traj_append(t, s->series[2], step, time, s->row);
 }
 
+/* Collective. Modes are changed before a step, which then has another gradient. */
+static es_status operate(descent *s, int64_t step, es_traj *t) {
+  bool done;
+  ES_TRY(
+      es_linear_surgery_operate(s->surgery, step, (double) step * s->lr, s->c, t, &done));
+  return done ? es_comm_agree(s->comm, differentiate(s, step)) : ES_OK;
+}
+
 static es_status descend(descent *s, es_traj *t) {
   double *at = NULL;
   ES_TRY(es_comm_agree(s->comm, ES_NEW((size_t) s->o->rows + 2, &at)));
@@ -218,9 +230,12 @@ static es_status descend(descent *s, es_traj *t) {
     st = es_comm_agree(s->comm, st);
     if (st == ES_OK)
       st = es_comm_agree(s->comm, es_crossings_update(s->crossings, (double) step, s->c));
+    if (st == ES_OK)
+      st = es_comm_agree(s->comm, es_linear_surgery_follow(s->surgery, step));
     const bool due = next < rows && (double) step >= at[next];
     if (st == ES_OK && due) st = record(s, t, step);
     while (next < rows && (double) step >= at[next]) next++;
+    if (st == ES_OK) st = operate(s, step, t);
     if (st == ES_OK && step < s->steps) st = update(s);
     es_mode_descent_step(s->predicted, s->lr);
     es_progress_at((double) step, (double) s->steps);
@@ -253,7 +268,7 @@ static es_status report(const descent *s, es_traj *t) {
     double *const x = row + (size_t) COLUMNS * (size_t) modes;
     if (j < 0 || !(s->step[j] > 0)) continue;
     x[0] = k + 1;
-    x[1] = seen[k];
+    x[1] = s->surgery != NULL ? es_linear_surgery_crossing(s->surgery, j) : seen[k];
     x[2] = s->step[j];
     x[3] = x[1] * s->lr;
     x[4] = x[2] * s->lr;
@@ -307,6 +322,10 @@ static es_status prepare(descent *s) {
   s->map = (es_linear_map){.comm = s->comm, .p = s->p, .d = s->d};
   ES_TRY(es_comm_agree(s->comm, allocate(s, &start)));
   ES_TRY(predict(s, &start));
+  const es_linear_patient patient = {s->grid,  s->modes, s->predicted, s->n,
+                                     s->steps, &s->map,  s->momentum};
+  ES_TRY(es_comm_agree(s->comm,
+                       es_linear_surgery_create(u->surgery, &patient, &s->surgery)));
   es_info("%s%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
           s->loss->ops->name, u->orthogonal ? " by orthogonal updates" : "",
           (long long) s->p->total, s->p->m, s->comm->size, s->lr, (long long) s->steps);

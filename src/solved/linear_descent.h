@@ -19,9 +19,9 @@ typedef struct es_linear_descent {
   uint64_t seed;         /**< of W(0) */
   int dim;               /**< outputs D */
   double alpha;          /**< standard deviation of the entries of W(0) */
-  es_mode_update update;
-  int64_t steps; /**< 0: until all modes are learned */
-  int64_t rows;  /**< approximate number of times to record */
+  es_mode_update update; /**< and surgery */
+  int64_t steps;         /**< 0: until all modes are learned */
+  int64_t rows;          /**< approximate number of times to record */
 } es_linear_descent;
 
 /** Collective. Descend on all pairs from W(0) = alpha x normal numbers with the exact

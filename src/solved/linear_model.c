@@ -190,6 +190,7 @@ typedef struct settings {
   bool growth;            /* growth rates of a small start alone, likewise */
   es_loss_choice loss;    /* of both; owned */
   double eps;             /* of the preconditioned gradient */
+  es_surgery_params surgery;
 } settings;
 
 static void release_settings(settings *s) {
@@ -198,19 +199,21 @@ static void release_settings(settings *s) {
 }
 
 /* Does the update need the prediction of each mode alone? */
-static bool updates_differ(const es_linear_params *p, double eps) {
-  return p->method == ES_LINEAR_MUON || p->momentum > 0 || eps > 0;
+static bool updates_differ(const es_linear_params *p, const settings *s) {
+  return p->method == ES_LINEAR_MUON || p->momentum > 0 || s->eps > 0 ||
+         es_surgery_is_wanted(&s->surgery);
 }
 
 static es_status check_descent(const es_linear_params *p, const es_loss_ops *loss) {
-  ES_CHECK(es_loss_has_velocity(loss), ES_ECONFIG,
-           "linear.method = muon, linear.momentum and precondition.eps need a loss whose "
-           "modes move alone: got loss.name = %s, expected barlow, barlow_logdet, "
-           "directpred or isoloss",
-           loss->name);
+  ES_CHECK(
+      es_loss_has_velocity(loss), ES_ECONFIG,
+      "linear.method = muon, linear.momentum, precondition.eps and surgery need a "
+      "loss whose modes move alone: got loss.name = %s, expected barlow, barlow_logdet, "
+      "directpred or isoloss",
+      loss->name);
   ES_CHECK(p->method == ES_LINEAR_GD || p->method == ES_LINEAR_MUON, ES_ECONFIG,
            "linear.method: got flow or direct, expected gd or muon with this loss, "
-           "linear.momentum or precondition.eps");
+           "linear.momentum, precondition.eps or surgery");
   ES_CHECK(
       p->batch == 0 && p->weight_decay == 0 && p->offdiag == 1 && p->times.n == 0 &&
           p->modes == 0,
@@ -244,9 +247,12 @@ static es_status read_settings(es_config *cfg, es_linear_params *values, setting
   ES_TRY(es_config_get(cfg, "precondition", es_precondition_table, NULL, sizeof plain,
                        &plain));
   ES_TRY(check(values));
+  ES_TRY(es_config_get(cfg, "surgery", es_surgery_table, NULL, sizeof s->surgery,
+                       &s->surgery));
+  ES_TRY(es_surgery_check(&s->surgery, (int) values->dim, values->steps));
   s->eps = plain.eps;
-  s->descent = updates_differ(values, s->eps) ||
-               (es_loss_has_velocity(ops) && !es_loss_has_flow(ops));
+  s->descent =
+      updates_differ(values, s) || (es_loss_has_velocity(ops) && !es_loss_has_flow(ops));
   s->growth = !s->descent && !es_loss_has_flow(ops);
   if (s->descent) ES_TRY(check_descent(values, ops));
   if (s->growth) ES_TRY(check_growth(values, ops));
@@ -280,7 +286,8 @@ static es_status simulate_descent(const es_job *job, es_config *cfg, const linea
                                .update = {.lr = l->par.lr,
                                           .momentum = l->par.momentum,
                                           .eps = s->eps,
-                                          .orthogonal = l->par.method == ES_LINEAR_MUON},
+                                          .orthogonal = l->par.method == ES_LINEAR_MUON,
+                                          .surgery = &s->surgery},
                                .steps = l->par.steps,
                                .rows = l->par.rows};
   return es_linear_descent_run(job, cfg, &o);

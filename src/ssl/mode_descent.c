@@ -16,6 +16,7 @@ struct es_mode_descent {
   double *start, *s, *m, *value, *before; /* amplitude at first and now, momentum,
                                               eigenvalue now and a step ago */
   double *final;
+  es_surgery_entry *changed; /* [n] by surgery */
   int64_t steps;
 };
 
@@ -79,10 +80,37 @@ static es_status allocate(es_mode_descent *p, const es_mode_start *start) {
   const size_t n = (size_t) start->n;
   double **const rows[] = {&p->start, &p->s, &p->m, &p->value, &p->before, &p->final};
   ES_TRY(ES_NEW(n, &p->mode));
+  ES_TRY(ES_NEW(n, &p->changed));
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) ES_TRY(ES_NEW(n, rows[i]));
   memcpy(p->mode, start->mode, n * sizeof *p->mode);
   memcpy(p->start, start->amplitude, n * sizeof *p->start);
   return ES_OK;
+}
+
+/* Before which step modes are changed; -1: never. */
+static int64_t surgery_step(const es_mode_descent *p) {
+  return p->update.surgery != NULL ? p->update.surgery->step : -1;
+}
+
+/* Modes of smaller number than j, in the order of descending eigenvalue. */
+static int rank_of(const es_mode_descent *p, int j) {
+  int rank = 0;
+  for (int i = 0; i < p->n; i++)
+    rank += i < j ? p->value[i] >= p->value[j] : p->value[i] > p->value[j];
+  return rank;
+}
+
+/* Which modes surgery changes: those that have the eigenvalues of its numbers then. */
+static void find_changed(es_mode_descent *p) {
+  es_surgery_entry entry[ES_SURGERY_MODES];
+  const int n =
+      p->update.surgery != NULL ? es_surgery_entries(p->update.surgery, entry) : 0;
+  for (int j = 0; j < p->n; j++) p->changed[j] = (es_surgery_entry){0, 1, 1};
+  while (n > 0 && p->steps < surgery_step(p)) es_mode_descent_step(p, p->update.lr);
+  for (int j = 0; j < p->n; j++)
+    for (int i = 0; i < n; i++)
+      if (entry[i].mode == rank_of(p, j) + 1) p->changed[j] = entry[i];
+  es_mode_descent_rewind(p);
 }
 
 es_status es_mode_descent_create(const es_loss *loss, const es_loss_setup *setup,
@@ -111,6 +139,7 @@ es_status es_mode_descent_create(const es_loss *loss, const es_loss_setup *setup
       if (end > 0) velocity(p, j, end, &p->final[j]);
     }
     es_mode_descent_rewind(p);
+    find_changed(p);
     *out = p;
   } else {
     es_mode_descent_destroy(&p);
@@ -123,6 +152,7 @@ void es_mode_descent_destroy(es_mode_descent **p) {
   double *rows[] = {(*p)->start, (*p)->s,      (*p)->m,
                     (*p)->value, (*p)->before, (*p)->final};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) es_free(&rows[i]);
+  es_free(&(*p)->changed);
   es_free(&(*p)->mode);
   es_free(p);
 }
@@ -139,6 +169,20 @@ const double *es_mode_descent_value(const es_mode_descent *p) {
   return p->value;
 }
 
+double es_mode_descent_value_at(const es_mode_descent *p, int j, double s) {
+  double value;
+  velocity(p, j, s, &value);
+  return value;
+}
+
+bool es_mode_descent_is_removed(const es_mode_descent *p, int j) {
+  return p->changed[j].left < 1;
+}
+
+bool es_mode_descent_is_frozen(const es_mode_descent *p, int j) {
+  return p->changed[j].gain == 0;
+}
+
 void es_mode_descent_rewind(es_mode_descent *p) {
   p->steps = 0;
   for (int j = 0; j < p->n; j++) {
@@ -149,13 +193,23 @@ void es_mode_descent_rewind(es_mode_descent *p) {
   }
 }
 
+/* As es_surgery_move. */
+static void operate(es_mode_descent *p, int j) {
+  const es_surgery_entry *const e = &p->changed[j];
+  p->s[j] *= e->left;
+  p->m[j] *= e->gain == 0 ? 0 : e->left;
+}
+
 /* The preconditioner divides by the C of the step before. */
 void es_mode_descent_step(es_mode_descent *p, double lr) {
   const es_mode_update *const u = &p->update;
+  const bool surgery = u->surgery != NULL && p->steps >= surgery_step(p);
   for (int j = 0; j < p->n; j++) {
     double now;
+    if (surgery && p->steps == surgery_step(p)) operate(p, j);
     double v = velocity(p, j, p->s[j], &now);
     if (u->eps > 0) v /= fmax(p->before[j], 0) + u->eps;
+    if (surgery) v *= p->changed[j].gain;
     p->before[j] = now;
     p->m[j] = u->momentum * p->m[j] + v;
     const double by = u->nesterov ? v + u->momentum * p->m[j] : p->m[j];
@@ -168,31 +222,43 @@ void es_mode_descent_step(es_mode_descent *p, double lr) {
   p->steps++;
 }
 
+/* Until mode j alone crosses half of its final value, a removed one for the last time. */
+static es_status cross(const es_mode_descent *p, int j, es_step_rate *rate,
+                       const void *ctx, int64_t most, double *step) {
+  es_mode_descent one = *p;
+  const double half = p->final[j] / 2;
+  const int64_t again = es_mode_descent_is_removed(p, j) ? surgery_step(p) + 1 : 0;
+  es_crossings *c = NULL;
+  one.n = 1;
+  one.mode = p->mode + j;
+  one.start = p->start + j;
+  one.s = p->s + j;
+  one.m = p->m + j;
+  one.value = p->value + j;
+  one.before = p->before + j;
+  one.changed = p->changed + j;
+  es_status st = es_crossings_create(1, &half, &c);
+  for (int64_t k = 0; k <= most && st == ES_OK; k++) {
+    if (k > again && es_crossings_count(c) > 0) break;
+    if (k > 0 && k == again) {
+      es_crossings_destroy(&c);
+      ES_TRY(es_crossings_create(1, &half, &c));
+    }
+    st = es_crossings_update(c, (double) k, one.value);
+    es_mode_descent_step(&one, rate != NULL ? rate(ctx, k) : p->update.lr);
+  }
+  if (st == ES_OK) *step = es_crossings_at(c)[0];
+  es_crossings_destroy(&c);
+  return st;
+}
+
 es_status es_mode_descent_steps(es_mode_descent *p, es_step_rate *rate, const void *ctx,
                                 int64_t most, double *step) {
-  es_crossings *c = NULL;
   es_status st = ES_OK;
   es_mode_descent_rewind(p);
-  for (int j = 0; j < p->n; j++) step[j] = NAN;
   for (int j = 0; j < p->n && st == ES_OK; j++) {
-    /* one mode at a time: none depends on another */
-    es_mode_descent one = *p;
-    const double half = p->final[j] / 2;
-    if (!(half > 0)) continue;
-    one.n = 1;
-    one.mode = p->mode + j;
-    one.start = p->start + j;
-    one.s = p->s + j;
-    one.m = p->m + j;
-    one.value = p->value + j;
-    one.before = p->before + j;
-    st = es_crossings_create(1, &half, &c);
-    for (int64_t k = 0; k <= most && st == ES_OK && es_crossings_count(c) == 0; k++) {
-      st = es_crossings_update(c, (double) k, one.value);
-      es_mode_descent_step(&one, rate != NULL ? rate(ctx, k) : p->update.lr);
-    }
-    if (st == ES_OK) step[j] = es_crossings_at(c)[0];
-    es_crossings_destroy(&c);
+    step[j] = NAN;
+    if (p->final[j] / 2 > 0) st = cross(p, j, rate, ctx, most, &step[j]);
   }
   es_mode_descent_rewind(p);
   return st;

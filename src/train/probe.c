@@ -39,19 +39,24 @@ void es_probe_destroy(es_probe **p) {
   es_free(p);
 }
 
+es_status es_probe_embed(es_probe *p, es_embedding *e) {
+  const es_probe_request embeddings = {p->o.mode, ES_PROBE_EMBEDDING, p->o.views};
+  *e = (es_embedding){.views = p->o.views,
+                      .d = p->width,
+                      .samples = es_probe_data_records(p->o.data),
+                      .n = p->n,
+                      .row = p->row,
+                      .z = p->z};
+  return es_probe_data_read(p->o.data, &embeddings, p->view, p->row);
+}
+
 es_status es_probe_measure(es_probe *p, es_probe_time at, es_clock *clock, es_snapshot *s,
                            double *loss) {
-  const es_probe_request embeddings = {p->o.mode, ES_PROBE_EMBEDDING, p->o.views};
   const es_loss_batch pairs = {.n = (int) p->n, .z = {p->view[0], p->view[1]}};
-  const es_embedding e = {.views = p->o.views,
-                          .d = p->width,
-                          .samples = es_probe_data_records(p->o.data),
-                          .n = p->n,
-                          .row = p->row,
-                          .z = p->z};
   const es_comm *const c = p->o.layout.comm;
+  es_embedding e;
   es_clock_mark(clock);
-  ES_TRY(es_probe_data_read(p->o.data, &embeddings, p->view, p->row));
+  ES_TRY(es_probe_embed(p, &e));
   ES_TRY(es_comm_agree(c, es_loss_eval(p->o.loss, &pairs, loss)));
   es_clock_lap(clock, ES_PHASE_PROBE);
   /* where rows are replicated each rank takes the snapshot by itself, and may fail so */

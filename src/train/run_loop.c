@@ -221,6 +221,7 @@ static es_status run(loop *l) {
          l->cause <= ES_STOP_CHECKPOINT) {
     ES_TRY(l->got);
     if (l->cause == ES_STOP_CHECKPOINT) ES_TRY(checkpoint(l));
+    ES_TRY(es_run_operation(&l->on));
     ES_TRY(one_step(l));
   }
   return finish(l);

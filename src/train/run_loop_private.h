@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file run_loop_private.h  What the training loop records of itself (run_report.c):
- *  series of the trajectory, progress lines (also in timesteps.txt), seconds by phase. */
+ *  series of the trajectory, progress lines (also in timesteps.txt), seconds by phase;
+ *  and what it does to modes between steps (run_operation.c). */
 #ifndef ES_RUN_LOOP_PRIVATE_H
 #define ES_RUN_LOOP_PRIVATE_H
 
@@ -46,5 +47,12 @@ es_status es_run_report_probe(es_run_report *r, double loss);
 /** Collective. A progress line and a row of /timing for the steps since the last; with
  *  -v where their time went. */
 es_status es_run_report_progress(es_run_report *r, const es_step_result *result);
+
+/** Collective, between steps. If the surgery is due now: the modes of the probe's
+ *  embeddings, weights and momentum of the last layer changed on all ranks alike, the
+ *  table /surgery. A snapshot of this step has the state before.
+ *  @return ES_OK, or as es_probe_embed, es_snapshot_directions, es_surgery_record: the
+ *          same on all ranks */
+es_status es_run_operation(const es_run_parts *p);
 
 #endif

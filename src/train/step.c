@@ -16,6 +16,7 @@ static es_status evaluate_loss(es_train *t, int n, double lr, double *loss) {
       .n = n, .z = {z, z + view}, .dz = {dz, dz + view}, .step = t->done.steps};
   es_status st = es_loss_eval(t->loss, &rows, loss);
   if (st == ES_OK) st = es_precondition_apply(t->precondition, lr, &rows);
+  if (st == ES_OK) es_surgery_steer(t->surgery, &rows);
   return es_comm_abort_if_alone(t->layout.comm, st);
 }
 

@@ -28,6 +28,7 @@ es_status es_train_create(const es_train_options *o, es_train **out) {
   t->loss = o->loss;
   t->precondition = o->precondition;
   t->optim = o->optim;
+  t->surgery = o->surgery;
   if (t->optim != NULL) t->optim->comm = o->layout.comm;
   t->data = o->data;
   t->local_bn = o->local_bn;
@@ -164,5 +165,6 @@ es_status es_train_visit(void *train, es_visitor *v) {
   ES_TRY(es_params_visit(es_net_params(net), v));
   ES_TRY(es_loss_visit(t->loss, v));
   ES_TRY(es_precondition_visit(t->precondition, v));
+  ES_TRY(es_surgery_visit(t->surgery, t->done.steps, v));
   return es_optim_visit(t->optim, v);
 }

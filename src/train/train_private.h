@@ -15,6 +15,7 @@ struct es_train {
   es_loss *loss;
   es_precondition *precondition; /**< NULL: the gradient as it is */
   es_optim *optim;
+  es_surgery *surgery; /**< NULL: none */
   struct {
     double *z, *dz; /**< [2 rows, D], in double, of the rows the loss takes here; owned */
   } rows;

@@ -33,7 +33,7 @@ gen_parity.SEED = 3
 
 class Resnet(torch.nn.Module):
     """A quarter-width ResNet-50 with one linear layer."""
-    shape = (3, SIDE, SIDE)
+    name, shape = "quarter50", (3, SIDE, SIDE)
 
     def __init__(self):
         super().__init__()
@@ -53,7 +53,7 @@ class Resnet(torch.nn.Module):
 
 class Mlp(torch.nn.Module):
     """Two hidden layers, then one with batch norm, then the last."""
-    shape = (3, 4, 4)
+    name, shape = "mlp", (3, 4, 4)
 
     def __init__(self):
         super().__init__()
@@ -134,11 +134,12 @@ def case(model):
 
 def main():
     here = pathlib.Path(__file__).resolve().parent
-    path = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else here / "tangent.safetensors")
+    name = sys.argv[1] if len(sys.argv) > 1 else here / "tangent.safetensors"
+    path = pathlib.Path(name)
     tensors = {}
-    for name, model in (("quarter50", Resnet()), ("mlp", Mlp())):
+    for model in (Resnet(), Mlp()):
         for key, value in case(model).items():
-            tensors[f"{name}.{key}"] = value
+            tensors[f"{model.name}.{key}"] = value
     save(path, tensors)
     print(f"{path}: {path.stat().st_size} bytes")
 
