@@ -99,6 +99,52 @@ grep -q 'Barlow Twins, Muon (1 run) .*measured' "$work/race.txt" &&
 "$python" "$srcdir/postprocess/race.py" "$work"/net_* -o "$work/race" --format svg \
   > "$work/race.txt" && grep -q 'seconds' "$work/race.txt" || fail "race of networks"
 
+# Labelled data, two seeds and one that learns no mode: seconds from a table, a bound where
+# not half of the runs got so far, accuracies at equal time. Rates tried with one seed are
+# told apart.
+"$python" - "$work" <<'END4' || fail "labelled pairs"
+import sys
+import h5py
+import numpy as np
+rng = np.random.default_rng(3)
+x = rng.standard_normal((600, 6)) * [1, 0.5, 0.1, 0.1, 0.1, 0.1]
+with h5py.File(f"{sys.argv[1]}/labelled.h5", "w") as f:
+    f["/x"], f["/x_prime"] = x, x + 0.1 * rng.standard_normal(x.shape)
+    f["/label"] = (x[:, 0] + 0.05 * x[:, 2] > 0).astype(np.int32)
+END4
+labelled="data.name=hdf5 data.path=$work/labelled.h5 batch.pairs=64 spectrum.probe=64
+          accuracy.list=linear accuracy.every=10 run.log_every=20"
+for seed in 1 2; do
+  network "seed$seed" $labelled run.seed=$seed optim.lr=6e-3
+  network "slow$seed" $labelled run.seed=$seed precondition.eps=1000 optim.lr=6e-3
+done
+network rate $labelled optim.lr=5e-3
+printf 'Barlow Twins\t0.5\nBarlow Twins, preconditioned, eps 1000\t1\n' > "$work/pace.tsv"
+race() { # race NAME FOLDER...: its output in $work/NAME.txt
+  local name=$1; shift
+  "$python" "$srcdir/postprocess/race.py" -o "$work/$name" --format svg "$@" \
+    > "$work/$name.txt" 2>&1
+}
+race apart "$work"/net_{seed1,rate} || fail "two rates"
+grep -q '^Barlow Twins, lr 5e-3 (1 run)' "$work/apart.txt" || fail "rates told apart"
+race paced --step-seconds "$work/pace.tsv" "$work"/net_{seed,slow}[12] || fail "accuracies"
+"$python" - "$work" <<'END5' || { cat "$work/paced.txt"; fail "table of accuracies"; }
+import sys
+import h5py
+import numpy as np
+text = open(sys.argv[1] + "/paced.txt").read()
+runs = [h5py.File(f"{sys.argv[1]}/net_seed{s}/trajectory.h5") for s in (1, 2)]
+step = np.median([f["/steps/step_measured"][0] for f in runs])
+rows = [line.split() for line in text.splitlines()]
+assert any(r[-3:-1] == ["seconds", f"{step / 2:.4g}"] or
+           r[:2] == ["seconds", f"{step / 2:.4g}"] for r in rows), step
+assert "after 20 s" in text and "step 40" in text and "step 20" in text, text
+best = 100 * max(f["/metrics/linear_accuracy/value"][-1] for f in runs)
+assert f"to {best:.1f})" in text, best
+END5
+race refused --step-seconds "$work/pace.tsv" "$work"/net_iso && fail "no seconds of it"
+grep -q "has no row 'IsoLoss'" "$work/refused.txt" || fail "sentence on seconds"
+
 refused 'loss.name = vicreg, expected barlow' linear.method=muon loss.name=vicreg
 refused 'expected gd or muon' linear.momentum=0.5 linear.method=direct
 refused 'do not move alone' linear.method=muon loss.barlow.offdiag=0.1
