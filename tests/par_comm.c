@@ -29,6 +29,40 @@ static void place_on_the_node(void **state) {
   assert_true(par_all(c, ok));
 }
 
+/** Every node has every lane once, at the place of the node. */
+static bool lanes_are_whole(const es_comm *c) {
+  int64_t held[64] = {0};
+  bool ok = c->lanes >= 1 && c->lanes <= 64 && es_comm_lanes(c) <= c->lanes;
+  for (int k = 0; ok && k < es_comm_lanes(c); k++) {
+    int place, size;
+    MPI_Comm_rank(c->lane[k], &place);
+    MPI_Comm_size(c->lane[k], &size);
+    ok = place == c->node_index && size == c->nodes;
+    held[c->node_rank + k * c->node_size]++;
+  }
+  es_comm_sum_i64(c, held, 64);
+  for (int l = 0; ok && l < 64; l++) ok = held[l] == (l < c->lanes ? c->nodes : 0);
+  return par_all(c, ok);
+}
+
+static void lanes_divide_the_work_of_nodes(void **state) {
+  const es_comm *c = *state;
+  for (int per_node = 1; per_node <= 4; per_node++) {
+    es_comm *part = NULL;
+    assert_int_equal(es_comm_create_nodes(c->mpi, per_node, &part), ES_OK);
+    const bool uneven = c->size > per_node && c->size % per_node != 0;
+    const bool ok = lanes_are_whole(part);
+    const int lanes = part->lanes, least = c->size % per_node;
+    es_comm_destroy(&part);
+    assert_true(ok);
+    if (uneven)
+      assert_in_range(lanes, least, per_node);
+    else
+      assert_int_equal(lanes, c->size < per_node ? c->size : per_node);
+    if (uneven && least == 1) assert_true(lanes > 1); /* else one rank adds all */
+  }
+}
+
 static void shares_cover_everything_once(void **state) {
   const es_comm *c = *state;
   const int64_t sizes[] = {0, 1, 3, 7, 100, 1000003};
@@ -153,6 +187,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agree_gives_the_worst_status_everywhere),
       cmocka_unit_test(place_on_the_node),
+      cmocka_unit_test(lanes_divide_the_work_of_nodes),
       cmocka_unit_test(shares_cover_everything_once),
       cmocka_unit_test(sums_over_ranks),
       cmocka_unit_test(scan_and_broadcast),

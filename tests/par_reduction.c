@@ -16,9 +16,9 @@
 
 enum { ROUNDS = 3, SEED = 11 };
 
-/** All ranks one node, every rank a node, and nodes of two, the last of which may have
- * one rank only. */
-static const int per_node[] = {INT_MAX, 1, 2};
+/** All ranks one node, every rank a node, and nodes of two and three, the last of which
+ * may have one rank only. */
+static const int per_node[] = {INT_MAX, 1, 2, 3};
 
 static float element(int rank, int round, int64_t i) {
   es_rng r = es_rng_at(SEED, ES_STREAM_TEST, (uint64_t) (1000 * round + rank), 0);

@@ -14,11 +14,13 @@ typedef struct es_comm {
   MPI_Comm mpi; /**< owned duplicate */
   int rank, size;
   int node_rank, node_size; /**< among the ranks that share this node's memory */
-  int nodes;                /**< number of nodes */
-  int owners; /**< size of the smallest node: every node has node ranks 0 .. owners - 1 */
-  MPI_Comm node;       /**< owned: the ranks of this node, in the order of node_rank */
-  MPI_Comm inter_node; /**< owned: the ranks with this node_rank, one per node;
-                            MPI_COMM_NULL where node_rank >= owners */
+  int nodes, node_index;    /**< number of nodes; this rank's, from 0 */
+  int lanes;                /**< groups of one rank a node, between which work on what all
+                                 nodes hold is divided; on each node lane l is that of node
+                                 rank l mod node_size */
+  MPI_Comm node;  /**< owned: the ranks of this node, in the order of node_rank */
+  MPI_Comm *lane; /**< owned [es_comm_lanes]: lanes of this rank, node_rank + k node_size;
+                       in the order of nodes */
   MPI_Comm abort_comm; /**< owned duplicate for the barrier of failed ranks */
 } es_comm;
 
@@ -73,11 +75,12 @@ void es_comm_max_i64(const es_comm *c, int64_t *x, int64_t n);
 
 /** Collective. Copy `bytes` bytes from rank `root` to all. */
 void es_comm_bcast(const es_comm *c, void *data, size_t bytes, int root);
-/** Collective over the ranks of equal node_rank < owners, one a node: `bytes` bytes of
- *  that on node `root`. */
-void es_comm_bcast_nodes(const es_comm *c, void *data, size_t bytes, int root);
-/** The node of this rank, 0 .. nodes - 1, for es_comm_bcast_nodes; node_rank < owners. */
-int es_comm_node(const es_comm *c);
+/** Collective over lane k of this rank, one rank a node: `bytes` bytes of that on node
+ *  `root`. */
+void es_comm_bcast_lane(const es_comm *c, int k, void *data, size_t bytes, int root);
+/** Not collective. Number of lanes of this rank: one or none where nodes are of one
+ *  size. */
+int es_comm_lanes(const es_comm *c);
 
 /** Collective. Concatenate every rank's `count` items of `size` bytes, in rank order, on
  *  every rank. Counts may differ between ranks and be 0; `size` must agree.

@@ -36,22 +36,13 @@ es_status es_node_copy_create(const es_comm *c, size_t bytes, const char *what,
   return ES_OK;
 }
 
-/** Over the first ranks of all nodes, rank 0's first. MPI's counts are ints. */
-static void send_to_nodes(const es_comm *c, const es_node_copy *k) {
-  enum { PIECE = 1 << 30 };
-  for (size_t at = 0; at < k->size; at += PIECE) {
-    const size_t left = k->size - at;
-    MPI_Bcast((char *) k->bytes + at, left < PIECE ? (int) left : PIECE, MPI_BYTE, 0,
-              c->inter_node);
-  }
-}
-
 void es_node_copy_send(const es_comm *c, const es_node_copy *k) {
   if (k->shared == NULL) {
     es_comm_bcast(c, k->bytes, k->size, 0);
     return;
   }
-  if (c->node_rank == 0) send_to_nodes(c, k);
+  /* over the first ranks of all nodes, rank 0's first */
+  if (c->node_rank == 0) es_comm_bcast_lane(c, 0, k->bytes, k->size, 0);
   MPI_Barrier(c->node);
 }
 

@@ -110,34 +110,41 @@ static double work_of(const es_tensor_info *v) {
   return m * m * (3.0 * (double) v->count / m + m);
 }
 
-/** How the ranks divide the matrices: `ranks` shares by work, in the order of tensors.
- *  Where a node shares the parameters each node has all shares, and `node` computes. */
+/** How the ranks divide the matrices: `shares` by work, in the order of tensors. Share s
+ *  is of the rank s mod `ranks`. Where a node shares the parameters a share is that of a
+ *  lane; each node has all of them, and `node` computes. */
 typedef struct division {
   const es_comm *comm; /**< NULL: this rank has all */
   bool shared;
-  int rank, ranks, nodes, node;
+  int shares, rank, ranks, nodes, node;
 } division;
 
 static division divide(const es_optim *o) {
   const es_comm *const c = o->comm;
-  division d = {
-      .comm = c, .shared = o->params->shared.comm != NULL, .ranks = 1, .nodes = 1};
+  division d = {.comm = c,
+                .shared = o->params->shared.comm != NULL,
+                .shares = 1,
+                .ranks = 1,
+                .nodes = 1};
   if (c == NULL || c->size == 1) return d;
   d.rank = d.shared ? c->node_rank : c->rank;
-  d.ranks = d.shared ? c->owners : c->size;
+  d.ranks = d.shared ? c->node_size : c->size;
+  d.shares = d.shared ? c->lanes : c->size;
   d.nodes = d.shared ? c->nodes : 1;
-  d.node = d.nodes > 1 && d.rank < d.ranks ? es_comm_node(c) : 0;
+  d.node = d.shared ? c->node_index : 0;
   return d;
 }
 
-/** Collective. u of one matrix <- its orthogonal factor, computed by one rank, so that
- *  ranks on unlike processors go on with the same bits. */
-static es_status orthogonal_matrix(es_optim *o, const division *d, int tensor, bool own) {
+/** Collective. u of one matrix, of a share <- its orthogonal factor, computed by one rank,
+ *  so that ranks on unlike processors go on with the same bits. */
+static es_status orthogonal_matrix(es_optim *o, const division *d, int tensor,
+                                   int share) {
   es_backend *const b = o->params->backend;
   const es_tensor_info *const v = &o->params->tensor[tensor];
   const es_buf u = o->moment[1] + v->offset;
   es_orthogonal_args a = matrix_of(v);
   const int root = tensor % d->nodes;
+  const bool own = share % d->ranks == d->rank;
   a.iterations = (int) ((const muon_params *) o->own)->iterations;
   if (own && d->node == root)
     ES_TRY(b->ops->orthogonalize(b, &a, u, o->work));
@@ -146,7 +153,7 @@ static es_status orthogonal_matrix(es_optim *o, const division *d, int tensor, b
   if (!d->shared && d->ranks > 1)
     return b->ops->allreduce(b, d->comm, u, (size_t) v->count); /* one is not 0 */
   if (own && d->nodes > 1) /* shared memory is the host's */
-    es_comm_bcast_nodes(d->comm, u, (size_t) v->count * sizeof *u, root);
+    es_comm_bcast_lane(d->comm, share / d->ranks, u, (size_t) v->count * sizeof *u, root);
   return ES_OK;
 }
 
@@ -170,12 +177,13 @@ static es_status matrices(es_optim *o, const division *d, double lr, bool apply)
   for (int i = 0; i < p->n_tensors; i++) {
     if (p->tensor[i].state || p->tensor[i].excluded) continue;
     const double work = work_of(&p->tensor[i]);
-    const bool own = (int) ((before + work / 2) / all * d->ranks) == d->rank;
+    const int share = (int) ((before + work / 2) / all * d->shares);
+    const bool own = share % d->ranks == d->rank;
     before += work;
     if (apply)
       ES_TRY(own || !d->shared ? step_matrix(o, lr, i) : ES_OK);
     else
-      ES_TRY(orthogonal_matrix(o, d, i, own));
+      ES_TRY(orthogonal_matrix(o, d, i, share));
   }
   return ES_OK;
 }

@@ -4,6 +4,7 @@
  *  Large arrays are reduced in pieces below 2^31 elements, the limit of MPI 3 counts.
  *  MPI errors stay fatal: the code cannot recover from a failed MPI call. */
 #include <limits.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,36 @@
 /* Elements per MPI call: large enough for bandwidth, far below INT_MAX. */
 #define PIECE ((int64_t) 1 << 28)
 
-static void find_nodes(es_comm *c, int per_node) {
+/* Time of the busiest rank of a node of `size` ranks with `lanes` lanes, in passes of one
+ * rank through the array: it adds `size` arrays in its lanes, reduces the sum between
+ * nodes and updates what it belongs to, about eight passes more. */
+static double lane_time(int size, int lanes) {
+  const int most = (lanes - 1) / size + 1;
+  return (double) most * (size + 8) / lanes;
+}
+
+/* Lanes for nodes of `least` to `most` ranks. With one for each rank of the smallest node
+ * the ranks of larger nodes would wait for few of them. */
+static int choose_lanes(int least, int most) {
+  int best = least;
+  double time = INFINITY;
+  for (int lanes = least; lanes <= most; lanes++) {
+    const double least_time = lane_time(least, lanes), most_time = lane_time(most, lanes);
+    const double worst = least_time > most_time ? least_time : most_time;
+    if (worst >= time) continue;
+    time = worst;
+    best = lanes;
+  }
+  return best;
+}
+
+int es_comm_lanes(const es_comm *c) {
+  return c->node_rank < c->lanes ? (c->lanes - 1 - c->node_rank) / c->node_size + 1 : 0;
+}
+
+/* Split into nodes of at most `per_node` ranks, and number them. *least: ranks of the
+ * smallest. */
+static void find_nodes(es_comm *c, int per_node, int *least) {
   MPI_Comm whole;
   MPI_Comm_split_type(c->mpi, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &whole);
   MPI_Comm_rank(whole, &c->node_rank);
@@ -21,15 +51,44 @@ static void find_nodes(es_comm *c, int per_node) {
   MPI_Comm_free(&whole);
   MPI_Comm_rank(c->node, &c->node_rank);
   MPI_Comm_size(c->node, &c->node_size);
-  const int first = c->node_rank == 0;
+  const int first = c->node_rank == 0, mine[2] = {-c->node_size, c->node_size};
+  int upto, sizes[2];
   MPI_Allreduce(&first, &c->nodes, 1, MPI_INT, MPI_SUM, c->mpi);
-  MPI_Allreduce(&c->node_size, &c->owners, 1, MPI_INT, MPI_MIN, c->mpi);
-  const int colour = c->node_rank < c->owners ? c->node_rank : MPI_UNDEFINED;
-  MPI_Comm_split(c->mpi, colour, c->rank, &c->inter_node);
+  MPI_Scan(&first, &upto, 1, MPI_INT, MPI_SUM, c->mpi);
+  c->node_index = upto - 1;
+  MPI_Bcast(&c->node_index, 1, MPI_INT, 0, c->node);
+  MPI_Allreduce(mine, sizes, 2, MPI_INT, MPI_MAX, c->mpi);
+  *least = -sizes[0];
+  c->lanes = choose_lanes(*least, sizes[1]);
+}
+
+/* Collective. As many lanes at once as the smallest node has ranks: of these a rank has
+ * one at most. */
+static void make_lanes(es_comm *c, int least) {
+  int made = 0;
+  for (int first = 0; first < c->lanes; first += least) {
+    const int mine = c->node_rank + made * c->node_size;
+    const bool now = mine < c->lanes && mine < first + least;
+    MPI_Comm lane;
+    MPI_Comm_split(c->mpi, now ? mine : MPI_UNDEFINED, c->node_index, &lane);
+    if (now) c->lane[made++] = lane;
+  }
 }
 
 es_status es_comm_create(MPI_Comm parent, es_comm **c) {
   return es_comm_create_nodes(parent, INT_MAX, c);
+}
+
+/* Collective over the new communicator. */
+static es_status place(es_comm *c, int per_node) {
+  int worst, least;
+  MPI_Comm_rank(c->mpi, &c->rank);
+  MPI_Comm_size(c->mpi, &c->size);
+  find_nodes(c, per_node, &least);
+  const int mine = ES_NEW(es_comm_lanes(c), &c->lane);
+  MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, c->mpi);
+  if (worst == ES_OK) make_lanes(c, least);
+  return (es_status) worst;
 }
 
 es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c) {
@@ -42,16 +101,21 @@ es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c) {
   }
   MPI_Comm_dup(parent, &n->mpi);
   MPI_Comm_dup(parent, &n->abort_comm);
-  MPI_Comm_rank(n->mpi, &n->rank);
-  MPI_Comm_size(n->mpi, &n->size);
-  find_nodes(n, per_node);
+  const es_status st = place(n, per_node);
+  if (st != ES_OK) {
+    es_free(&n->lane);
+    es_comm_destroy(&n);
+    return st;
+  }
   *c = n;
   return ES_OK;
 }
 
 void es_comm_destroy(es_comm **c) {
   if (!*c) return;
-  if ((*c)->inter_node != MPI_COMM_NULL) MPI_Comm_free(&(*c)->inter_node);
+  for (int k = 0; (*c)->lane != NULL && k < es_comm_lanes(*c); k++)
+    MPI_Comm_free(&(*c)->lane[k]);
+  es_free(&(*c)->lane);
   MPI_Comm_free(&(*c)->node);
   MPI_Comm_free(&(*c)->abort_comm);
   MPI_Comm_free(&(*c)->mpi);
@@ -194,14 +258,8 @@ void es_comm_bcast(const es_comm *c, void *data, size_t bytes, int root) {
   broadcast(c->mpi, data, bytes, root);
 }
 
-void es_comm_bcast_nodes(const es_comm *c, void *data, size_t bytes, int root) {
-  broadcast(c->inter_node, data, bytes, root);
-}
-
-int es_comm_node(const es_comm *c) {
-  int node;
-  MPI_Comm_rank(c->inter_node, &node);
-  return node;
+void es_comm_bcast_lane(const es_comm *c, int k, void *data, size_t bytes, int root) {
+  broadcast(c->lane[k], data, bytes, root);
 }
 
 es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,

@@ -9,7 +9,9 @@
  *
  *  Between nodes ranges are all-reduced and each node updates the whole array: with a
  *  reduce-scatter and an all-gather half of the traffic (the gather) could not overlap
- *  with backward. */
+ *  with backward. The sums of a node have a place of their own, as MPI libraries
+ *  reduce long vectors in place (MPI_IN_PLACE) by a binary tree, whose root sends
+ *  log2 nodes whole vectors; from one place to another every rank sends about two. */
 #define _POSIX_C_SOURCE 200809L
 #include "eigenstep/reduction.h"
 
@@ -35,10 +37,15 @@ struct es_reduction {
   float **x;           /* borrowed [node_size] */
   int64_t n, bucket;
   int buckets, threads;
-  es_partition partition;    /* ranges owned */
+  int lanes;                 /* of this rank: ranges of each bucket */
+  es_partition partition;    /* ranges owned, [buckets, lanes] */
   const es_shared *counters; /* borrowed: those of each rank of the node */
-  MPI_Request *request;      /* owned [buckets + 1]: between nodes, and of the flags */
-  int64_t round;             /**< rounds completed */
+  MPI_Request *request;      /* owned [buckets * lanes + 1]: between nodes, and of the
+                                flags */
+  float *node_sum; /* owned: own ranges summed over the node, one after the other; NULL on
+                      one node */
+  int64_t placed;  /**< elements in node_sum in this round */
+  int64_t round;   /**< rounds completed */
   int filled, added; /**< buckets of this round: final here; summed on this node */
 };
 
@@ -46,12 +53,12 @@ static counters *counters_of(const es_reduction *r, int rank) {
   return r->counters->part[rank];
 }
 
-/* This rank's range of bucket i; bucket 0 is the end of the array. */
-static es_range range_of(const es_reduction *r, int i) {
+/* Bucket i, its range of lane k of this rank; bucket 0 is the end of the array. */
+static es_range range_of(const es_reduction *r, int i, int k) {
   const es_comm *const c = r->comm;
+  const int64_t lane = c->node_rank + k * c->node_size;
   const int64_t end = r->n - i * r->bucket, room = end < r->bucket ? end : r->bucket;
-  const int64_t first = room * c->node_rank / c->owners;
-  const int64_t last = room * (c->node_rank + 1) / c->owners;
+  const int64_t first = room * lane / c->lanes, last = room * (lane + 1) / c->lanes;
   return (es_range){end - room + first, last - first};
 }
 
@@ -59,37 +66,48 @@ size_t es_reduction_counters(void) {
   return sizeof(counters);
 }
 
+/* Ranges of this rank, and room for their sums over the node. */
+static es_status allocate(es_reduction *r, es_range **own) {
+  const int ranges = r->buckets * r->lanes;
+  int64_t owned = 0;
+  ES_TRY(ES_NEW(ranges + 1, &r->request));
+  ES_TRY(ES_NEW(ranges, own));
+  for (int i = 0; i < ranges; i++) {
+    (*own)[i] = range_of(r, i / r->lanes, i % r->lanes);
+    owned += (*own)[i].count;
+  }
+  for (int i = 0; i <= ranges; i++) r->request[i] = MPI_REQUEST_NULL;
+  r->partition = (es_partition){.comm = r->comm,
+                                .n = ranges,
+                                .range = *own,
+                                .contributes = r->comm->node_index == 0};
+  return r->comm->nodes > 1 ? ES_NEW(owned, &r->node_sum) : ES_OK;
+}
+
 es_status es_reduction_create(const es_comm *c, const es_reduction_options *o,
                               es_reduction **out) {
   es_reduction *r = NULL;
   es_range *own = NULL;
-  const int buckets = (int) ((o->n + o->bucket - 1) / o->bucket);
-  const bool owner = c->node_rank < c->owners;
   es_status st = ES_NEW(1, &r);
-  if (st == ES_OK) st = ES_NEW(buckets + 1, &r->request);
-  if (st == ES_OK) st = ES_NEW(buckets, &own);
+  if (st == ES_OK) {
+    *r = (es_reduction){.comm = c,
+                        .x = (float **) o->x->part,
+                        .counters = o->counters,
+                        .n = o->n,
+                        .bucket = o->bucket,
+                        .buckets = (int) ((o->n + o->bucket - 1) / o->bucket),
+                        .lanes = es_comm_lanes(c),
+                        .threads = o->threads};
+    st = allocate(r, &own);
+  }
   st = es_comm_agree(c, st);
   if (st != ES_OK) {
     if (r != NULL) es_free(&r->request);
+    if (r != NULL) es_free(&r->node_sum);
     es_free(&own);
     es_free(&r);
     return st;
   }
-  r->comm = c;
-  r->x = (float **) o->x->part;
-  r->counters = o->counters;
-  r->n = o->n;
-  r->bucket = o->bucket;
-  r->buckets = buckets;
-  r->threads = o->threads;
-  for (int i = 0; i < buckets && owner; i++) own[i] = range_of(r, i);
-  r->partition = (es_partition){.comm = c, .n = owner ? buckets : 0, .range = own};
-  if (owner) {
-    int node;
-    MPI_Comm_rank(c->inter_node, &node);
-    r->partition.contributes = node == 0;
-  }
-  for (int i = 0; i <= buckets; i++) r->request[i] = MPI_REQUEST_NULL;
   *out = r;
   return ES_OK;
 }
@@ -104,6 +122,7 @@ void es_reduction_destroy(es_reduction **r) {
   es_range *own = (es_range *) (*r)->partition.range;
   es_free(&own);
   es_free(&(*r)->request);
+  es_free(&(*r)->node_sum);
   es_free(r);
 }
 
@@ -111,25 +130,40 @@ const es_partition *es_reduction_partition(const es_reduction *r) {
   return &r->partition;
 }
 
-/* This rank's array = sum over the node in the order of ranks, elements [first, end). */
-static void add_block(const es_reduction *r, int64_t first, int64_t end) {
+/* to[0, n) = sum over the node in the order of ranks of elements [first, first + n). */
+static void add_block(const es_reduction *r, int64_t first, int64_t n, float *to) {
   float sum[BLOCK];
-  const size_t n = (size_t) (end - first);
-  memcpy(sum, r->x[0] + first, n * sizeof *sum);
+  memcpy(sum, r->x[0] + first, (size_t) n * sizeof *sum);
   for (int rank = 1; rank < r->comm->node_size; rank++) {
     const float *const more = r->x[rank] + first;
 #pragma omp simd
-    for (size_t i = 0; i < n; i++) sum[i] += more[i];
+    for (int64_t i = 0; i < n; i++) sum[i] += more[i];
   }
-  memcpy(r->x[r->comm->node_rank] + first, sum, n * sizeof *sum);
+  memcpy(to, sum, (size_t) n * sizeof *sum);
 }
 
-static void add(const es_reduction *r, es_range own) {
-  const int64_t end = own.first + own.count;
-  if (r->comm->node_size == 1) return;
+static void add(const es_reduction *r, es_range own, float *to) {
 #pragma omp parallel for num_threads(r->threads) schedule(static) if (r->threads > 1)
-  for (int64_t at = own.first; at < end; at += BLOCK)
-    add_block(r, at, at + BLOCK < end ? at + BLOCK : end);
+  for (int64_t at = 0; at < own.count; at += BLOCK)
+    add_block(r, own.first + at, own.count - at < BLOCK ? own.count - at : BLOCK,
+              to + at);
+}
+
+/* Sum own range i over the node, and begin its sum over nodes. */
+static void begin(es_reduction *r, int i) {
+  const es_comm *const c = r->comm;
+  const es_range own = r->partition.range[i];
+  float *const x = r->x[c->node_rank] + own.first;
+  if (c->nodes == 1) {
+    if (c->node_size > 1) add(r, own, x);
+    return;
+  }
+  float *const sum = r->node_sum + r->placed;
+  add(r, own, sum);
+  if (own.count > 0)
+    MPI_Iallreduce(sum, x, (int) own.count, MPI_FLOAT, MPI_SUM, c->lane[i % r->lanes],
+                   &r->request[i]);
+  r->placed += own.count;
 }
 
 /* Buckets of this round that all ranks of the node have filled. */
@@ -148,17 +182,11 @@ static int filled_by_all(const es_reduction *r) {
  * nodes, and let MPI make progress on those begun before. */
 static void advance(es_reduction *r) {
   const int filled = filled_by_all(r);
-  for (; r->added < filled; r->added++) {
-    if (r->partition.n == 0) continue;
-    const es_range own = r->partition.range[r->added];
-    add(r, own);
-    if (r->comm->nodes > 1 && own.count > 0)
-      MPI_Iallreduce(MPI_IN_PLACE, r->x[r->comm->node_rank] + own.first, (int) own.count,
-                     MPI_FLOAT, MPI_SUM, r->comm->inter_node, &r->request[r->added]);
-  }
+  for (; r->added < filled; r->added++)
+    for (int k = 0; k < r->lanes; k++) begin(r, r->added * r->lanes + k);
   int done = r->comm->nodes == 1;
   for (int i = 0; i < TESTS && !done; i++)
-    MPI_Testall(r->added, r->request, &done, MPI_STATUSES_IGNORE);
+    MPI_Testall(r->added * r->lanes, r->request, &done, MPI_STATUSES_IGNORE);
 }
 
 void es_reduction_ready(es_reduction *r, int64_t from) {
@@ -185,12 +213,12 @@ static void back_off(const es_reduction *r, int *polls) {
 }
 
 void es_reduction_finish(es_reduction *r, int64_t *flags, int n) {
-  MPI_Request *const last = &r->request[r->buckets];
+  MPI_Request *const last = &r->request[r->partition.n];
   if (flags != NULL)
     MPI_Iallreduce(MPI_IN_PLACE, flags, n, MPI_INT64_T, MPI_MAX, r->comm->mpi, last);
   es_reduction_ready(r, 0);
   for (int polls = 0; r->added < r->buckets; advance(r)) back_off(r, &polls);
-  MPI_Waitall(r->buckets + 1, r->request, MPI_STATUSES_IGNORE);
+  MPI_Waitall(r->partition.n + 1, r->request, MPI_STATUSES_IGNORE);
 }
 
 void es_reduction_barrier(es_reduction *r) {
@@ -198,6 +226,7 @@ void es_reduction_barrier(es_reduction *r) {
   int polls = 0;
   r->round++;
   r->filled = r->added = 0;
+  r->placed = 0;
   atomic_store_explicit(&counters_of(r, c->node_rank)->rounds, r->round,
                         memory_order_release);
   for (int rank = 0; rank < c->node_size; rank++)
