@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include "eigenstep/clock.h"
+#include "eigenstep/mem.h"
 #include "eigenstep/phases.h"
 #include "eigenstep/stop.h"
 #include "par.h"
@@ -128,6 +129,30 @@ static void gather_of_uneven_parts(void **state) {
   assert_true(par_all(c, ok));
 }
 
+/** More than one call gathers, in place or not. */
+static void gather_of_large_parts(void **state) {
+  const es_comm *c = *state;
+  const int64_t least = (int64_t) 1 << 23, n = least + c->rank;
+  const int64_t before = c->rank * least + c->rank * (c->rank - 1) / 2;
+  unsigned char *mine = NULL, *all = NULL;
+  bool ok =
+      ES_NEW(n, &mine) == ES_OK && ES_NEW((least + c->size) * c->size, &all) == ES_OK;
+  assert_true(par_all(c, ok));
+  for (int64_t i = 0; i < n; i++) mine[i] = (unsigned char) (31 * c->rank + i % 251);
+  for (int in_place = 0; in_place < 2; in_place++) {
+    memset(all, 255, (size_t) ((least + c->size) * c->size));
+    if (in_place) memcpy(all + before, mine, (size_t) n);
+    ok = es_comm_allgather(c, in_place ? all + before : mine, n, 1, all) == ES_OK && ok;
+    const unsigned char *at = all;
+    for (int r = 0; r < c->size; r++)
+      for (int64_t i = 0; i < least + r; i++, at++)
+        ok = ok && *at == (unsigned char) (31 * r + i % 251);
+  }
+  es_free(&mine);
+  es_free(&all);
+  assert_true(par_all(c, ok));
+}
+
 static void assert_equal_finds_a_difference(void **state) {
   const es_comm *c = *state;
   static char text[200000];
@@ -192,6 +217,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(sums_over_ranks),
       cmocka_unit_test(scan_and_broadcast),
       cmocka_unit_test(gather_of_uneven_parts),
+      cmocka_unit_test(gather_of_large_parts),
       cmocka_unit_test(assert_equal_finds_a_difference),
       cmocka_unit_test(phases_name_the_slowest),
       cmocka_unit_test(one_rank_is_enough_to_stop),

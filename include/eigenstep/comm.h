@@ -16,8 +16,8 @@ typedef struct es_comm {
   int node_rank, node_size; /**< among the ranks that share this node's memory */
   int nodes, node_index;    /**< number of nodes; this rank's, from 0 */
   int lanes;                /**< groups of one rank a node, between which work on what all
-                                 nodes hold is divided; on each node lane l is that of node
-                                 rank l mod node_size */
+                                 nodes hold is divided; on each node lane l is that of
+                                 node rank l mod node_size */
   MPI_Comm node;  /**< owned: the ranks of this node, in the order of node_rank */
   MPI_Comm *lane; /**< owned [es_comm_lanes]: lanes of this rank, node_rank + k node_size;
                        in the order of nodes */
@@ -83,7 +83,9 @@ void es_comm_bcast_lane(const es_comm *c, int k, void *data, size_t bytes, int r
 int es_comm_lanes(const es_comm *c);
 
 /** Collective. Concatenate every rank's `count` items of `size` bytes, in rank order, on
- *  every rank. Counts may differ between ranks and be 0; `size` must agree.
+ *  every rank. Counts may differ between ranks and be 0; `size` must agree. On all ranks
+ *  `mine` is where it belongs in `all`, or they do not overlap. A rank sends about log2 P
+ *  messages where there is little, and about as many bytes as it receives.
  *  @param all  [sum of counts] (see es_comm_scan); each rank contributes less than 2^31
  *              items
  *  @return ES_OK, ES_EARG (a count < 0 or >= 2^31), ES_ENOMEM: same on all ranks */

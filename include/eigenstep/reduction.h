@@ -6,9 +6,9 @@
  *  its start. It is cut into buckets, a bucket into a range for each lane (comm.h). As
  *  soon as all ranks of a node have filled a bucket, each sums the ranges of its lanes
  *  over the node, in the order of ranks; then they are summed over nodes by non-blocking
- *  all-reduces in the lanes. So after `finish` a rank has the sum in its own ranges, which
- *  together are the array on every node: it updates them, and after `barrier` every rank
- *  reads the results.
+ *  all-reduces in the lanes. So after `finish` a rank has the sum in its own ranges,
+ *  which together are the array on every node: it updates them, and after `barrier` every
+ *  rank reads the results.
  *
  *  One round: ready ... ready, finish, [update own ranges], barrier. */
 #ifndef ES_REDUCTION_H
@@ -53,7 +53,7 @@ void es_reduction_finish(es_reduction *r, int64_t *flags, int n);
  *  they wrote can be read, and no rank reads this rank's array any more. */
 void es_reduction_barrier(es_reduction *r);
 
-/** This rank's ranges: one a bucket and lane, in the order in which buckets are filled. */
+/** This rank's ranges: one a bucket and lane, in the order in which they are filled. */
 const es_partition *es_reduction_partition(const es_reduction *r);
 
 #endif

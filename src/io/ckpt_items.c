@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file ckpt_items.c  Items of the state as datasets: /state/NAME in state.h5.
  *
- *  Items are replicated. Each rank writes and reads a block of the rows, so the file is
- *  the same for any number of ranks. Attribute hash64 is the hash of the item (FNV-1a by
- *  Fowler, Noll and Vo, over little-endian 64-bit words): compared between ranks when
- *  saving, and with the data when loading.
+ *  Items are replicated. Each rank writes a block of the rows, so the file is the same
+ *  for any number of ranks. Small items, which most are, rank 0 reads and sends on, at
+ *  most log2 P messages a rank; of large ones each rank reads a block, and the blocks
+ *  are gathered. Attribute hash64 is the hash of the item (FNV-1a by Fowler, Noll and
+ *  Vo, over little-endian 64-bit words): compared between ranks when saving, and with
+ *  the data when loading.
  *
  *  The traversal calls es_comm_agree before each item and at its end. If it fails on one
  *  rank, that rank's final call matches the call before the next item on the others, so
@@ -13,10 +15,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "eigenstep/mem.h"
 #include "eigenstep/collective_error.h"
 
-enum { PATH_BYTES = 512 };
+enum { PATH_BYTES = 512, LARGE = 1 << 20 /* bytes of an item that is read in blocks */ };
 
 typedef struct walker {
   es_h5 *file;
@@ -107,39 +108,33 @@ static es_status check(const walker *w, const es_item *item, const char *path, i
   return es_collective_error_agree(w->comm, &n);
 }
 
-/* Collective. Each rank reads a block of rows; the blocks are gathered on all ranks. */
-static es_status gather(const walker *w, const es_item *item, const char *path,
-                        int64_t rows, void *share) {
-  int64_t first, n;
-  const int64_t count = es_item_count(item);
-  es_comm_local_range(w->comm, rows, &first, &n);
+/* Collective. The item of all ranks. */
+static es_status read_item(const walker *w, const es_item *item, const char *path,
+                           int64_t rows) {
+  const es_comm *const c = w->comm;
+  const int64_t size = es_item_size(item->type), count = es_item_count(item);
+  const bool blocks = count * size >= LARGE;
+  int64_t first = 0, n = c->rank == 0 ? rows : 0;
   if (count == 0) return ES_OK;
-  ES_TRY(es_h5_read_rows(w->file, path, stored[item->type], first, n, share));
-  return es_comm_allgather(w->comm, share, n * (count / rows),
-                           (size_t) es_item_size(item->type), item->data);
+  if (blocks) es_comm_local_range(c, rows, &first, &n);
+  char *const mine = (char *) item->data + first * (count / rows) * size;
+  ES_TRY(es_h5_read_rows(w->file, path, stored[item->type], first, n, mine));
+  if (blocks)
+    return es_comm_allgather(c, mine, n * (count / rows), (size_t) size, item->data);
+  es_comm_bcast(c, item->data, (size_t) (count * size), 0);
+  return ES_OK;
 }
 
 /* Collective. */
 static es_status load(const walker *w, const es_item *item) {
   char path[PATH_BYTES];
-  int64_t dim[4], first, mine, expected = 0;
+  int64_t dim[4], expected = 0;
   ES_TRY(begin_item(w, item, path));
   const int ndim = shape(item, dim);
   ES_TRY(check(w, item, path, ndim, dim));
   ES_TRY(es_h5_get_i64(w->file, path, "hash64", &expected));
-  const int64_t bytes = es_item_count(item) * es_item_size(item->type);
-  es_comm_local_range(w->comm, dim[0], &first, &mine);
-  void *share = NULL;
+  ES_TRY(read_item(w, item, path, dim[0]));
   es_collective_error n = {0};
-  const int64_t row = dim[0] ? bytes / dim[0] : 0;
-  if (es_alloc((size_t) (mine * row), item->name, &share) != ES_OK) {
-    es_collective_error_set(&n, ES_ENOMEM, "out of memory for checkpoint item %s",
-                            item->name);
-  }
-  es_status st = es_collective_error_agree(w->comm, &n);
-  if (st == ES_OK) st = gather(w, item, path, dim[0], share);
-  es_free(&share);
-  if (st != ES_OK) return st;
   const int64_t got = es_item_hash(item);
   if (got != expected) {
     es_collective_error_set(&n, ES_EIO,

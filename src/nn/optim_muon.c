@@ -135,8 +135,8 @@ static division divide(const es_optim *o) {
   return d;
 }
 
-/** Collective. u of one matrix, of a share <- its orthogonal factor, computed by one rank,
- *  so that ranks on unlike processors go on with the same bits. */
+/** Collective. u of one matrix, of a share <- its orthogonal factor, computed by one
+ *  rank, so that ranks on unlike processors go on with the same bits. */
 static es_status orthogonal_matrix(es_optim *o, const division *d, int tensor,
                                    int share) {
   es_backend *const b = o->params->backend;

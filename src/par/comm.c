@@ -13,6 +13,8 @@
 
 /* Elements per MPI call: large enough for bandwidth, far below INT_MAX. */
 #define PIECE ((int64_t) 1 << 28)
+/* Items of an all-gather in one call, unless a single rank gives more. */
+#define GATHERED ((int64_t) 1 << 24)
 
 /* Time of the busiest rank of a node of `size` ranks with `lanes` lanes, in passes of one
  * rank through the array: it adds `size` arrays in its lanes, reduces the sum between
@@ -262,6 +264,34 @@ void es_comm_bcast_lane(const es_comm *c, int k, void *data, size_t bytes, int r
   broadcast(c->lane[k], data, bytes, root);
 }
 
+/* Collective. Ranks [first, end) give theirs; displacements are from that of `first`. */
+static void gather_some(const es_comm *c, const void *mine, const int64_t *counts,
+                        int *sent, int first, int end, MPI_Datatype item, void *to) {
+  int *const at = sent + c->size;
+  for (int r = 0, next = 0; r < c->size; r++) {
+    sent[r] = r >= first && r < end ? (int) counts[r] : 0;
+    at[r] = next;
+    next += sent[r];
+  }
+  MPI_Allgatherv(mine, sent[c->rank], item, to, sent, at, item, c->mpi);
+}
+
+/* Collective. All parts, of as many ranks at a time as MPI's int displacements allow. */
+static void gather_all(const es_comm *c, const void *mine, const int64_t *counts,
+                       int *sent, size_t size, char *all) {
+  MPI_Datatype item;
+  MPI_Type_contiguous((int) size, MPI_BYTE, &item);
+  MPI_Type_commit(&item);
+  for (int first = 0, end; first < c->size; first = end) {
+    int64_t n = counts[first];
+    for (end = first + 1; end < c->size && n + counts[end] <= GATHERED; end++)
+      n += counts[end];
+    gather_some(c, mine, counts, sent, first, end, item, all);
+    all += (size_t) n * size;
+  }
+  MPI_Type_free(&item);
+}
+
 es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
                             size_t size, void *all) {
   const bool fits = count >= 0 && count <= INT_MAX && size <= INT_MAX;
@@ -269,27 +299,20 @@ es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
     es_error("all-gather: got %lld items of %zu bytes, expected 0 to %d of each",
              (long long) count, size, INT_MAX);
   int64_t *counts = NULL;
+  int *sent = NULL; /* counts and displacements of a call */
   es_status st = fits ? ES_NEW(c->size, &counts) : ES_EARG;
+  if (st == ES_OK) st = ES_NEW(2 * (size_t) c->size, &sent);
   st = es_comm_agree(c, st);
-  if (st != ES_OK) {
-    es_free(&counts);
-    return st;
+  if (st == ES_OK) {
+    int64_t before = 0;
+    MPI_Allgather(&count, 1, MPI_INT64_T, counts, 1, MPI_INT64_T, c->mpi);
+    for (int r = 0; r < c->rank; r++) before += counts[r];
+    const bool in_place = mine == (const char *) all + (size_t) before * size;
+    gather_all(c, in_place ? MPI_IN_PLACE : mine, counts, sent, size, all);
   }
-  MPI_Allgather(&count, 1, MPI_INT64_T, counts, 1, MPI_INT64_T, c->mpi);
-  MPI_Datatype item;
-  MPI_Type_contiguous((int) size, MPI_BYTE, &item);
-  MPI_Type_commit(&item);
-  /* One broadcast per rank instead of MPI_Allgatherv, whose displacements are ints. */
-  char *to = all;
-  for (int r = 0; r < c->size; r++) {
-    const size_t bytes = (size_t) counts[r] * size;
-    if (r == c->rank && bytes > 0) memmove(to, mine, bytes);
-    MPI_Bcast(to, (int) counts[r], item, r, c->mpi);
-    to += bytes;
-  }
-  MPI_Type_free(&item);
   es_free(&counts);
-  return ES_OK;
+  es_free(&sent);
+  return st;
 }
 
 void es_comm_ring_f32(const es_comm *c, const float *mine, int64_t n, float *theirs,

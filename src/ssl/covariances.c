@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rows.h"
+#include "symmetric.h"
 
 size_t es_covariances_work(int n_max, int d) {
   const size_t n = (size_t) n_max, width = (size_t) d;
@@ -40,7 +41,7 @@ es_status es_covariances_compute(const es_loss *l, int n, const double *const x[
     es_rows_center(n, d, x[a], p.mean[a], p.u[a]);
     es_rows_product(n, d, 1 / (*pairs - ddof), p.u[a], p.u[a], p.c[a]);
   }
-  es_comm_sum_f64(l->comm, p.distance, 1 + 2 * (int64_t) square);
+  es_symmetric_sum(l->comm, 1, 2, d, p.distance);
   for (size_t i = 0; i < square; i++) p.both[i] = 0.5 * (p.c[0][i] + p.c[1][i]);
   return ES_OK;
 }

@@ -77,9 +77,9 @@ static void correlate(const es_loss *l, int n, double pairs, const double *const
                       const parts *p) {
   const size_t d = (size_t) l->dim;
   es_rows_product(n, l->dim, 0.5 / pairs, u[0], u[1], p->g);
-  es_comm_sum_f64(l->comm, p->g, (int64_t) (d * d));
   for (size_t i = 0; i < d; i++)
     for (size_t j = 0; j < d; j++) p->c[i * d + j] = p->g[i * d + j] + p->g[j * d + i];
+  es_symmetric_sum(l->comm, 0, 1, l->dim, p->c);
 }
 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {

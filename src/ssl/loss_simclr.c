@@ -7,9 +7,10 @@
  *
  *  dL/du_i = (1/2NT) sum_{j != i} B_ij u_j, B_ij = e^(s_ij - l_i) + e^(s_ij - l_j) - 2
  *  [j = p(i)]. The second term is the column of the softmax matrix: s is symmetric, so
- *  once the 2N numbers l are known on all ranks each forms it from its own rows. Three
- *  reductions: u, l, and L. Rows of s are made in blocks, twice, instead of being kept:
- *  a rank needs 2N (D + 1) + 2N min(2n, 128) doubles. D = embedding width.
+ *  once the 2N numbers l are known on all ranks each forms it from its own rows. u is
+ *  gathered, l and L are summed together. Rows of s are made in blocks, twice, instead of
+ *  being kept: a rank needs 2N (D + 1) + 1 + 2N min(2n, 128) doubles. D = embedding
+ *  width.
  *
  *  At a small start NT-Xent works on the correlation of the views less that of all other
  *  pairs, so the mean is no mode of it: C is reported about the mean. What theory knows
@@ -41,7 +42,7 @@ static const es_param params[] = {
 typedef struct parts {
   int n, first, total; /**< pairs here, on lower ranks, on all ranks */
   double *u;           /**< [2 total, D] all of view 1, then all of view 2 */
-  double *l;           /**< [2 total] */
+  double *l;           /**< [2 total], then their sum over all rows, less s_ip(i) */
   double *s;           /**< [BLOCK, 2 total] rows of s, then of B */
   double *length;      /**< [2 n] what this rank's rows were divided by */
 } parts;
@@ -61,7 +62,7 @@ static size_t rows_at_once(int n_max) {
 static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   (void) p;
   const size_t n = (size_t) n_max, d = (size_t) dim;
-  return (2 * (size_t) all * (d + 1 + rows_at_once(n_max)) + 2 * n) * sizeof(double);
+  return (2 * (size_t) all * (d + 1 + rows_at_once(n_max)) + 1 + 2 * n) * sizeof(double);
 }
 
 static parts layout(const es_loss *l, int n, int64_t first, int64_t total) {
@@ -69,7 +70,7 @@ static parts layout(const es_loss *l, int n, int64_t first, int64_t total) {
   parts p = {.n = n, .first = (int) first, .total = (int) total};
   p.u = l->work;
   p.l = p.u + all * (size_t) l->dim;
-  p.s = p.l + all;
+  p.s = p.l + all + 1;
   p.length = p.s + all * rows_at_once(l->n_max);
   return p;
 }
@@ -79,20 +80,21 @@ static size_t row(const parts *p, int a, int i) {
   return (size_t) a * (size_t) p->total + (size_t) p->first + (size_t) i;
 }
 
-/** Collective. u of all ranks: a sum of rows that are zero except on their own rank,
- *  which is exact and, unlike a gather, allocates nothing. */
-static void gather_rows(const es_loss *l, const double *const z[2], parts *p) {
+/** Collective. u of all ranks, one view after the other. */
+static es_status gather_rows(const es_loss *l, const double *const z[2], parts *p) {
   const par *const o = l->par;
   const int d = l->dim;
-  memset(p->u, 0, 2 * (size_t) p->total * (size_t) d * sizeof(double));
-  for (int a = 0; a < 2 && p->n > 0; a++) {
-    double *const to = p->u + row(p, a, 0) * (size_t) d;
-    if (o->normalize)
-      es_rows_unit(p->n, d, z[a], to, p->length + a * p->n);
-    else
-      memcpy(to, z[a], (size_t) p->n * (size_t) d * sizeof *to);
+  const size_t width = (size_t) d * sizeof(double);
+  for (int a = 0; a < 2; a++) {
+    double *const own = p->u + row(p, a, 0) * (size_t) d;
+    if (p->n > 0 && o->normalize)
+      es_rows_unit(p->n, d, z[a], own, p->length + a * p->n);
+    else if (p->n > 0)
+      memcpy(own, z[a], (size_t) p->n * width);
+    double *const all = p->u + (size_t) a * (size_t) p->total * (size_t) d;
+    ES_TRY(es_comm_allgather(l->comm, own, p->n, width, all));
   }
-  es_comm_sum_f64(l->comm, p->u, 2 * (int64_t) p->total * d);
+  return ES_OK;
 }
 
 /** s of `count` rows of view a from i on. */
@@ -118,8 +120,8 @@ static double log_sum_exp(const double *s, size_t all, size_t self) {
 /** Collective. l of all rows and sum_i [l_i - s_ip(i)]. */
 static double sum_of_rows(const es_loss *l, parts *p) {
   const size_t all = 2 * (size_t) p->total;
-  double sum = 0.0;
-  memset(p->l, 0, all * sizeof(double));
+  double *const sum = p->l + all;
+  memset(p->l, 0, (all + 1) * sizeof(double));
   for (int a = 0; a < 2; a++)
     for (int i = 0; i < p->n; i += BLOCK) {
       const int count = p->n - i < BLOCK ? p->n - i : BLOCK;
@@ -128,12 +130,11 @@ static double sum_of_rows(const es_loss *l, parts *p) {
         const double *const s = p->s + (size_t) k * all;
         const size_t self = row(p, a, i + k);
         p->l[self] = log_sum_exp(s, all, self);
-        sum += p->l[self] - s[row(p, 1 - a, i + k)];
+        *sum += p->l[self] - s[row(p, 1 - a, i + k)];
       }
     }
-  es_comm_sum_f64(l->comm, p->l, (int64_t) all);
-  es_comm_sum_f64(l->comm, &sum, 1);
-  return sum;
+  es_comm_sum_f64(l->comm, p->l, (int64_t) all + 1);
+  return *sum;
 }
 
 /** A row of s becomes one of B. */
@@ -171,7 +172,7 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
            (long long) total);
   parts p = layout(l, b->n, first, total);
   const double factor = (o->doubled ? 2.0 : 1.0) / (2.0 * (double) total);
-  gather_rows(l, b->z, &p);
+  ES_TRY(gather_rows(l, b->z, &p));
   *value = factor * sum_of_rows(l, &p);
   for (int a = 0; a < 2 && b->dz[a] != NULL; a++) gradient(l, &p, a, factor, b->dz[a]);
   return ES_OK;

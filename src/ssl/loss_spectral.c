@@ -17,6 +17,7 @@
 
 #include "eigenstep/loss_theory.h"
 #include "rows.h"
+#include "symmetric.h"
 
 typedef struct par {
   double mu;
@@ -102,7 +103,7 @@ static void accumulate(const es_loss *l, int n, const double *const z[2],
     p->count[1] += s;
     p->count[2] += s * s;
   }
-  es_comm_sum_f64(l->comm, p->count, 3 + 2 * (int64_t) d * d);
+  es_symmetric_sum(l->comm, 3, 2, d, p->count);
 }
 
 /** dz of view a; own, other: coefficients of U B and of the partner. */

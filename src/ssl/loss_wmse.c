@@ -93,12 +93,11 @@ static es_status whiten(const es_loss *l, int n, double pairs, const double *con
                         const parts *p, bool *finite) {
   const par *const o = l->par;
   const int d = l->dim;
-  const size_t square = (size_t) d * (size_t) d;
   for (int a = 0; a < 2; a++) {
     es_rows_center(n, d, z[a], p->mean[a], p->y[a]);
     es_rows_product(n, d, (1 - o->eps) / (pairs - 1), p->y[a], p->y[a], p->k[a]);
   }
-  es_comm_sum_f64(l->comm, p->k[0], 2 * (int64_t) square);
+  es_symmetric_sum(l->comm, 0, 2, d, p->k[0]);
   *finite = es_symmetric_finite(l->comm, d, p->k[0]) &&
             es_symmetric_finite(l->comm, d, p->k[1]);
   for (int a = 0; a < 2 && *finite; a++) {

@@ -97,7 +97,7 @@ static double correlate(const es_loss *l, const es_loss_batch *b, const parts *p
       cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, b->n, 0.5 / pairs,
                   p->u[a], d, p->u[a], d, 1.0, p->c, d);
   }
-  es_comm_sum_f64(l->comm, p->c, (int64_t) square);
+  es_symmetric_sum(l->comm, 0, 1, d, p->c);
   return pairs;
 }
 

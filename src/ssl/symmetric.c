@@ -15,6 +15,40 @@ void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const 
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 
+/* Elements of an upper triangle before row i of D. */
+static size_t before_row(int d, int i) {
+  const size_t row = (size_t) i;
+  return row * (size_t) d - (row * row - row) / 2;
+}
+
+/* The upper triangle of c, row by row, at `to`, which lies at or before c. */
+static void pack(int d, const double *c, double *to) {
+  for (int i = 0; i < d; i++)
+    memmove(to + before_row(d, i), c + (size_t) i * (size_t) (d + 1),
+            (size_t) (d - i) * sizeof *c);
+}
+
+/* Back again, last row first, and the lower triangle from the upper. */
+static void unpack(int d, const double *from, double *c) {
+  for (int i = d - 1; i >= 0; i--)
+    memmove(c + (size_t) i * (size_t) (d + 1), from + before_row(d, i),
+            (size_t) (d - i) * sizeof *c);
+  for (int i = 1; i < d; i++)
+    for (int j = 0; j < i; j++)
+      c[(size_t) i * (size_t) d + (size_t) j] = c[(size_t) j * (size_t) d + (size_t) i];
+}
+
+void es_symmetric_sum(const es_comm *comm, int before, int count, int d, double *x) {
+  const size_t square = (size_t) d * (size_t) d, triangle = before_row(d, d);
+  double *const c = x + before;
+  if (comm->size == 1) return;
+  for (int k = 0; k < count; k++)
+    pack(d, c + (size_t) k * square, c + (size_t) k * triangle);
+  es_comm_sum_f64(comm, x, before + count * (int64_t) triangle);
+  for (int k = count - 1; k >= 0; k--)
+    unpack(d, c + (size_t) k * triangle, c + (size_t) k * square);
+}
+
 /* dsyevd's own formulas for jobz = V. */
 static int work_doubles(int d) {
   return 1 + 6 * d + 2 * d * d;

@@ -20,6 +20,10 @@ typedef struct es_symmetric_map {
   const void *ctx;
 } es_symmetric_map;
 
+/** Collective. Sum over ranks of x: `before` numbers, then `count` symmetric matrices
+ *  [D, D]. Of those the upper triangles travel, and the results are symmetric. */
+void es_symmetric_sum(const es_comm *comm, int before, int count, int d, double *x);
+
 /** Numbers of workspace for the next two, about 4 D^2. */
 size_t es_symmetric_work(int d);
 

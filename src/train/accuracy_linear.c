@@ -7,7 +7,8 @@
  *  and Le, "Do Better ImageNet Models Transfer Better?", CVPR 2019. L-BFGS: Liu and
  *  Nocedal, Math. Program. 45 (1989).
  *
- *  Rows stay distributed over the ranks; value and gradient are sums over them. */
+ *  Rows stay distributed over the ranks; value and gradient are sums over them. Rank 0
+ *  alone keeps the last steps and chooses the direction. */
 #include <cblas.h>
 #include <limits.h>
 #include <math.h>
@@ -35,10 +36,12 @@ typedef struct regression {
   int dim, classes, size; /* size = (dim + 1) classes: weights, then biases */
   int64_t n, total;
   const int *label;
-  double *mean, *scale;               /* [2 dim] owned: scale after mean */
-  double *x, *out;                    /* [n, dim] standardised; [n, classes]; owned */
-  double *w, *g, *next, *gnext, *dir; /* [size] each; owned */
-  double *ds[MEMORY], *dg[MEMORY], rho[MEMORY]; /* the last steps; owned */
+  double *mean, *scale; /* [2 dim] owned: scale after mean */
+  double *x, *out;      /* [n, dim] standardised; [n, classes]; owned */
+  double *w, *next;     /* [size] owned */
+  double *g, *gnext;    /* [size], then the value; owned */
+  double *dir;          /* [size], then its slope and the first length to try; owned */
+  double *ds[MEMORY], *dg[MEMORY], rho[MEMORY]; /* rank 0: the last steps; owned */
   int kept;
 } regression;
 
@@ -47,8 +50,8 @@ static es_status allocate(regression *s) {
   ES_TRY(ES_NEW(s->n * s->dim, &s->x));
   ES_TRY(ES_NEW(s->n * s->classes, &s->out));
   double **const v[] = {&s->w, &s->g, &s->next, &s->gnext, &s->dir};
-  for (int i = 0; i < 5; i++) ES_TRY(ES_NEW(s->size, v[i]));
-  for (int i = 0; i < MEMORY; i++) {
+  for (int i = 0; i < 5; i++) ES_TRY(ES_NEW((size_t) s->size + 2, v[i]));
+  for (int i = 0; i < MEMORY && s->c->rank == 0; i++) {
     ES_TRY(ES_NEW(s->size, &s->ds[i]));
     ES_TRY(ES_NEW(s->size, &s->dg[i]));
   }
@@ -113,27 +116,27 @@ static double softmax_gradient(const regression *s, double *row, int label) {
   return loss / (double) s->total;
 }
 
-/* Collective. Value and gradient g of the whole bank at w. */
+/* Collective. Value and gradient g of the whole bank at w, in one reduction. */
 static double value_and_gradient(regression *s, const double *w, double *g) {
   const int weights = s->dim * s->classes;
-  double value = 0;
+  double *const value = g + s->size;
   logits(s, s->n, s->x, w, s->out);
+  memset(g, 0, ((size_t) s->size + 1) * sizeof *g);
   for (int64_t i = 0; i < s->n; i++)
-    value += softmax_gradient(s, s->out + i * s->classes, s->label[i]);
-  memset(g, 0, (size_t) s->size * sizeof *g);
+    *value += softmax_gradient(s, s->out + i * s->classes, s->label[i]);
   if (s->n > 0)
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, s->dim, s->classes, (int) s->n,
                 1, s->x, s->dim, s->out, s->classes, 0, g, s->classes);
   for (int64_t i = 0; i < s->n; i++)
     cblas_daxpy(s->classes, 1, s->out + i * s->classes, 1, g + weights, 1);
-  if (s->c->rank == 0) value += s->p->decay / 2 * cblas_ddot(weights, w, 1, w, 1);
-  es_comm_sum_f64(s->c, g, s->size);
-  es_comm_sum_f64(s->c, &value, 1);
+  if (s->c->rank == 0) *value += s->p->decay / 2 * cblas_ddot(weights, w, 1, w, 1);
+  es_comm_sum_f64(s->c, g, (int64_t) s->size + 1);
   cblas_daxpy(weights, s->p->decay, w, 1, g, 1);
-  return value;
+  return *value;
 }
 
-/* dir = -H g with the two-loop recursion; the latest step is at (kept - 1) % MEMORY. */
+/* Rank 0. dir = -H g with the two-loop recursion; the latest step is at
+ * (kept - 1) % MEMORY. */
 static void direction(regression *s) {
   const int n = s->size, used = s->kept < MEMORY ? s->kept : MEMORY;
   double a[MEMORY] = {0};
@@ -154,7 +157,8 @@ static void direction(regression *s) {
   }
 }
 
-/* Store the step from w to next; its curvature is positive, as the problem is convex. */
+/* Rank 0. Store the step from w to next; its curvature is positive, as the problem is
+ * convex. */
 static void store_step(regression *s) {
   const int m = s->kept % MEMORY;
   for (int i = 0; i < s->size; i++) {
@@ -170,11 +174,13 @@ static void store_step(regression *s) {
 /* Collective. Search direction, slope along it and initial step length, all of rank 0:
  * rounding differs between unlike processors, and all ranks must take the same steps. */
 static void choose_direction(regression *s, double *slope, double *length) {
-  direction(s);
-  double search[2] = {cblas_ddot(s->size, s->g, 1, s->dir, 1),
-                      s->kept > 0 ? 1 : 1 / cblas_dnrm2(s->size, s->g, 1)};
-  es_comm_bcast(s->c, s->dir, (size_t) s->size * sizeof *s->dir, 0);
-  es_comm_bcast(s->c, search, sizeof search, 0);
+  double *const search = s->dir + s->size;
+  if (s->c->rank == 0) {
+    direction(s);
+    search[0] = cblas_ddot(s->size, s->g, 1, s->dir, 1);
+    search[1] = s->kept > 0 ? 1 : 1 / cblas_dnrm2(s->size, s->g, 1);
+  }
+  es_comm_bcast(s->c, s->dir, ((size_t) s->size + 2) * sizeof *s->dir, 0);
   *slope = search[0];
   *length = search[1];
 }
@@ -190,7 +196,7 @@ static bool iterate(regression *s, double *value) {
     if (at <= *value + 1e-4 * length * slope) break;
   }
   if (tries == HALVINGS) return false;
-  store_step(s);
+  if (s->c->rank == 0) store_step(s);
   memcpy(s->w, s->next, (size_t) s->size * sizeof *s->w);
   memcpy(s->g, s->gnext, (size_t) s->size * sizeof *s->g);
   *value = at;
