@@ -227,7 +227,7 @@ ini 'table = runs.tsv'
 alone sweep --dry-run bad.ini output.dir=t > out 2> err || fail "table: $(cat err)"
 grep -q 'PENDING.* alpha=0.01' out || fail "table: $(cat out)"
 
-# The command line replaces seeds and tables, too; what moves together it does not.
+# The command line replaces axes, seeds and tables; what moves together it does not.
 refused 'run.seed moves together' bad.ini output.dir=t run.seed=7
 plan() { # plan RUNS PATTERN ARGUMENT...: of bad.ini
   local runs=$1 pattern=$2; shift 2
@@ -239,6 +239,13 @@ ini 'seeds = 1:5';                        plan 1 ' run$' run.seed=7
 printf 'linear.alpha\n1e-3\n1e-2\n' > runs.tsv
 ini 'table = runs.tsv\nseeds = 1:3';      plan 3 ' seed=3$' linear.alpha=1
 ini 'seeds = 1:3\nskip = run.seed = 2e0'; plan 2 ' seed=3$'
+ini 'seeds = 1:5';                        plan 3 ' seed=9$' seeds=7:9
+plan 2 ' seed=8$' seeds=7:9 skip='run.seed = 7' # the last of each key counts
+plan 4 ' seed=2$' sweep.seeds=1:2 seeds=1:4
+refused "did you mean" bad.ini seed=1:2
+ini 'linear.alpha = 1, 2\nseeds = 1:2';   plan 6 ' alpha=5_seed=2$' linear.alpha=3,4,5
+plan 2 ' seed=2$' linear.alpha=3
+refused 'linear.alpha: got an empty value' bad.ini linear.alpha=3,,4
 ini 'linear.lr, linear.lr = (1, 2)';      refused 'second time' bad.ini output.dir=x
 refused "got ''" grid.ini --task ''
 finish

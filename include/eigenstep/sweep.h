@@ -32,7 +32,8 @@ enum { ES_SWEEP_NO_TASK = -1 };
 typedef struct es_sweep_options {
   const char *path; /**< SWEEP.ini */
   int argc;
-  char *const *argv; /**< "section.key=value": for all runs, or of section [sweep] */
+  char *const *argv; /**< "section.key=value": the values of an axis, or for all runs;
+                       "key=value" of section [sweep] */
   int64_t task;      /**< only the run of this number from 1 on, as --dry-run prints them,
                        modulo the number of runs; ES_SWEEP_NO_TASK: all */
   bool dry_run, status; /**< print what there is to do, what has been done */

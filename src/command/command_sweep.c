@@ -87,7 +87,8 @@ static void help(void) {
       "  optim.name, optim.lr = (sgd, 1), (lars, 2)  parameters that move together\n"
       "  seeds = 1:5                                 run.seed\n"
       "Other sections hold values for all runs. output.dir is the sweep's folder,\n"
-      "eigenstep-out if it is not given.\n"
+      "eigenstep-out if it is not given. After the file, optim.lr=1e-3,1e-2 replaces\n"
+      "the values of an axis, seeds=1:3 a key of [sweep]; others are for all runs.\n"
       "Any number of jobs may work on one sweep; called again, it goes on with what\n"
       "is missing.\n"
       "  --dry-run       print the runs, their memory and time; write nothing\n"
@@ -101,7 +102,7 @@ const es_command_ops es_command_sweep = {
     .name = "sweep",
     .doc = "make the runs of a grid of parameters, and what is missing of them",
     .usage = "SWEEP.ini [--task N | --status | --retry failed | --dry-run] "
-             "[section.key=value ...]",
+             "[key=value ...]",
     .help = help,
     .sections = sections,
     .run = run};

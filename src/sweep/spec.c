@@ -109,11 +109,39 @@ static es_status on_line(void *ctx, const es_ini_line *at) {
   return es_config_set(r->own, text);
 }
 
+/* Of section [sweep]: "sweep.seeds=1:3", or "seeds=1:3" as its file has it? */
 static bool is_own(const char *text) {
-  return strncmp(text, "sweep.", 6) == 0;
+  const size_t dot = strcspn(text, ".");
+  return strncmp(text, "sweep.", 6) == 0 || strcspn(text, "=") < dot;
 }
 
-/* "section.key=value" of the command line: for all runs, in place of an axis. */
+static es_status set_own(reader *r, const char *text) {
+  char full[LINE];
+  const char *const section = strncmp(text, "sweep.", 6) == 0 ? "" : "sweep.";
+  const int n = snprintf(full, sizeof full, "%s%s", section, text);
+  ES_CHECK(n < LINE, ES_ECONFIG,
+           "override '%.80s...': got %d characters, expected fewer than %d", text, n,
+           LINE);
+  return es_config_set(r->own, full);
+}
+
+/* Other values for axis i, as its line in the file has them; one is for all runs. */
+static es_status override_axis(es_sweep_spec *s, int i, const char *key,
+                               const char *values) {
+  es_axis a = {.points = 0};
+  ES_TRY(es_axis_parse(key, values, "command line", &a));
+  if (a.points > 1) {
+    es_axis_free(&s->axis[i]);
+    s->axis[i] = a;
+    return ES_OK;
+  }
+  remove_axis(s, i);
+  const es_status st = es_words_assign(&s->fixed, key, a.value.word[0]);
+  es_axis_free(&a);
+  return st;
+}
+
+/* "section.key=value" of the command line: in place of an axis, or for all runs. */
 static es_status override(reader *r, const char *text) {
   es_sweep_spec *const s = r->spec;
   char key[LINE];
@@ -127,7 +155,7 @@ static es_status override(reader *r, const char *text) {
            "override '%.200s': %s moves together with other parameters, expected another "
            "key, or a change of the sweep's file",
            text, key);
-  if (i >= 0) remove_axis(s, i);
+  if (i >= 0) return override_axis(s, i, key, text + n + 1);
   return es_words_add(&s->fixed, text);
 }
 
@@ -148,7 +176,7 @@ static es_status read_lines(reader *r, const es_sweep_options *o, const char *te
   es_sweep_spec *const s = r->spec;
   ES_TRY(es_ini_read(text, o->path, on_line, r));
   for (int i = 0; i < o->argc; i++)
-    if (is_own(o->argv[i])) ES_TRY(es_config_set(r->own, o->argv[i]));
+    if (is_own(o->argv[i])) ES_TRY(set_own(r, o->argv[i]));
   ES_TRY(es_config_check(r->own, r->job->section, r->job->sections));
   ES_TRY(es_config_get(r->own, "sweep", es_sweep_table, NULL, sizeof s->par, &s->par));
   ES_CHECK(s->par.base[0] != '\0', ES_ECONFIG,
