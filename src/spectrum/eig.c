@@ -36,9 +36,12 @@ size_t es_eig_list(const es_eig_ops *const **list) {
 }
 
 /* syevr computes only the wanted pairs: on 2 ranks, n = 128 to 512, as fast as syevd
-   between k = n / 10 and n / 2. Iterate for very few pairs of a large matrix. */
-static const char *automatic(int n, int k) {
+   between k = n / 10 and n / 2. Iterate for very few pairs of a large matrix. Between
+   nodes a parallel solver waits for messages some nine times a column (n = 64, 1 ms a
+   message: 1.1 s), so that one rank is faster for a small matrix. */
+static const char *automatic(const es_comm *c, int n, int k) {
   if (n >= 1024 && k <= n / 32) return "subspace";
+  if (c->nodes > 1 && n <= 1024) return "serial";
   return k <= n / 4 ? "syevr" : "syevd";
 }
 
@@ -254,7 +257,7 @@ es_status es_eig_solve_warm(const char *name, const es_dmat *a, int k,
   ES_CHECK(k >= 0 && k <= a->n, ES_EARG,
            "eigensolver: got %d eigenpairs, expected 0 (all) to %d", k, a->n);
   if (k == 0) k = a->n;
-  if (strcmp(name, "auto") == 0) name = automatic(a->n, k);
+  if (strcmp(name, "auto") == 0) name = automatic(a->grid->comm, a->n, k);
   task t = {.a = a, .last = last};
   es_eigen *n = NULL;
   ES_TRY(find(name, a, &t.ops));
