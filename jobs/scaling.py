@@ -3,7 +3,7 @@
 """A scaling study: `eigenstep bench` on several numbers of ranks, into one table.
 
     scaling.py [GRID.txt] [-o BASE] [--launch COMMAND] [--program PATH]
-    scaling.py --check OLD.csv NEW.csv [--below 10] [--above 30]
+    scaling.py --check OLD.csv NEW.csv
 
 GRID.txt (jobs/scaling/strong.txt, weak.txt) has a line a measurement, '#' comments:
 
@@ -12,32 +12,36 @@ GRID.txt (jobs/scaling/strong.txt, weak.txt) has a line a measurement, '#' comme
 In a value {expression of P}, the number of ranks, is computed: batch.pairs={16*P} keeps
 the pairs of a rank, bench.eig.n={int(2048*P**(1/3))} its n^3. COMMAND starts the program,
 with {P} for the ranks (srun -n {P} under Slurm, else mpirun -n {P}). Five repetitions,
-or bench.repeats, after two that are not counted.
+or bench.repeats, after two that are not counted. BENCH is step, eig, io or allreduce.
 
 BASE.csv and BASE.h5 (scaling): a row a measurement, with nodes, ranks, problem, median,
 minimum and maximum in seconds, the rate (views or MB a second), speed-up and efficiency
 of rate (eig: GFLOP/s) against the smallest number of ranks of the same name, GFLOP/s and
 percent of the backend's matrix product, seconds of each phase: mean and maximum over the
-ranks and the slowest rank, and resident memory. It is written after each measurement.
-postprocess/scaling.py draws BASE.h5 with its cost model.
+ranks and the slowest rank, resident memory, threads a rank, process grid and blocks of an
+eigenproblem, the tolerances --below and --above, date and machine. It is written after
+each measurement. postprocess/scaling.py draws BASE.h5 with its cost model.
 
---check compares medians of rows that both files have: NEW may be --above percent slower,
-and --below percent faster (then the reference is out of date); otherwise exit status 1.
+--check compares medians of rows that both files have: NEW may be `above` percent slower,
+and `below` percent faster (then the reference is out of date), as the row of OLD says;
+otherwise exit status 1.
 """
 import argparse
 import csv
+import datetime
 import os
 import re
 import subprocess
 import sys
 
 PHASES = ("forward", "backward", "loss", "all-reduce", "optimiser")
-HEAD = ("name", "bench", "nodes", "ranks", "problem", "median", "min", "max", "rate",
-        "speedup", "efficiency", "gflops", "percent_of_peak", "parameters", "memory")
+HEAD = ("name", "bench", "nodes", "ranks", "threads", "grid", "nb", "problem", "median",
+        "min", "max", "rate", "speedup", "efficiency", "gflops", "percent_of_peak",
+        "parameters", "memory", "below", "above", "date", "machine")
 COLUMNS = HEAD + tuple(f"{p}_{of}" for p in PHASES for of in ("mean", "max", "rank"))
-TEXTS = ("name", "bench", "problem")
+TEXTS = ("name", "bench", "grid", "problem", "date", "machine")
 UNITS = {"median": "s", "min": "s", "max": "s", "gflops": "1e9/s", "memory": "byte",
-         "percent_of_peak": "%"}
+         "percent_of_peak": "%", "below": "%", "above": "%"}
 
 
 def give_up(sentence):
@@ -102,11 +106,17 @@ def parse_rows(out, row, first, columns):
 
 
 def parse(out, row):
+    """What the benchmark printed into the row. @return was its result there?"""
+    for key, pattern, kind in (("threads", r"ranks x (\d+) threads", int),
+                               ("grid", r"ranks as (\d+ x \d+)", str),
+                               ("nb", r"blocks of (\d+)", int)):
+        m = re.search(pattern, out)
+        row[key] = kind(m[1]) if m else None
     if row["bench"] == "step":
         return parse_step(out, row)
     if row["bench"] == "eig":
         return parse_rows(out, row, "syevd", ("gflops",))
-    return parse_rows(out, row, "HDF5", ("rate",))
+    return parse_rows(out, row, "HDF5" if row["bench"] == "io" else "sum", ("rate",))
 
 
 def measure(o, name, bench, ranks, words):
@@ -114,15 +124,16 @@ def measure(o, name, bench, ranks, words):
     given = [w for w in words if w.startswith("bench.repeats=")]
     more = [] if given else ["bench.repeats=5"]
     quiet = {"step": ["bench.step.data=false", "bench.step.snapshots=0"],
-             "eig": ["bench.eig.solvers=syevd"], "io": []}
+             "eig": ["bench.eig.solvers=syevd"], "io": [], "allreduce": []}
     if bench not in quiet:
-        give_up(f"got the benchmark '{bench}', expected step, eig or io")
+        give_up(f"got the benchmark '{bench}', expected one of {', '.join(quiet)}")
     command = o.launch.replace("{P}", str(ranks)).split() + [
         o.program, "bench", bench, "bench.warmup=2", *more, *quiet[bench], *words]
     done = subprocess.run(command, capture_output=True, text=True)
     row = dict.fromkeys(COLUMNS)
     row.update(name=name, bench=bench, ranks=ranks, problem=" ".join(words),
-               nodes=-(-ranks // o.node))
+               nodes=-(-ranks // o.node), below=o.below, above=o.above,
+               date=datetime.date.today().isoformat(), machine=o.machine)
     if done.returncode != 0 or not parse(done.stdout, row):
         reason = re.search(r"error: (.*)", done.stderr)
         why = reason[1] if reason else f"exit status {done.returncode}"
@@ -133,7 +144,7 @@ def measure(o, name, bench, ranks, words):
 
 def compare_ranks(rows):
     """Speed-up and efficiency against the smallest number of ranks of the same name."""
-    for row in rows:
+    for row in [r for r in rows if r["bench"] != "allreduce"]:
         alike = [r for r in rows if r["name"] == row["name"]]
         base = min(alike, key=lambda r: r["ranks"])
         of = "rate" if base["rate"] else "gflops"  # the work may differ: rates compare
@@ -157,7 +168,7 @@ def write(base, rows):
         for key in COLUMNS:
             values = [r[key] for r in rows]
             if key in TEXTS:
-                d = f.create_dataset(key, data=[v.encode() for v in values])
+                d = f.create_dataset(key, data=[(v or "").encode() for v in values])
             else:
                 numbers = [np.nan if v is None else v for v in values]
                 d = f.create_dataset(key, data=np.array(numbers, float))
@@ -170,7 +181,8 @@ def write(base, rows):
 def read_table(path):
     try:
         with open(path, newline="", encoding="utf-8") as f:
-            return {(r["name"], r["ranks"], r["problem"]): float(r["median"])
+            return {(r["name"], r["ranks"], r["problem"]):
+                    [float(r[k]) for k in ("median", "below", "above")]
                     for r in csv.DictReader(f)}
     except (OSError, KeyError, ValueError) as e:
         give_up(f"cannot read '{path}': {e}")
@@ -183,13 +195,29 @@ def check(o):
         give_up("the two files have no measurement in common")
     bad = 0
     for key in common:
-        change = 100 * (new[key] / old[key] - 1)
-        wrong = not -o.below <= change <= o.above
+        was, below, above = old[key]
+        change = 100 * (new[key][0] / was - 1)
+        wrong = not -below <= change <= above
         bad += wrong
-        print(f"{key[0]:<16} {key[1]:>6} ranks {1e3 * old[key]:>10.2f} ms "
-              f"{1e3 * new[key]:>10.2f} ms {change:>+7.1f} %{'  OUT' if wrong else ''}")
-    print(f"{len(common)} measurements, {bad} outside -{o.below:g} to +{o.above:g} %")
+        print(f"{key[0]:<16} {key[1]:>6} ranks {1e3 * was:>10.2f} ms "
+              f"{1e3 * new[key][0]:>10.2f} ms {change:>+7.1f} % "
+              f"(-{below:g} to +{above:g}){'  OUT' if wrong else ''}")
+    print(f"{len(common)} measurements, {bad} out of their tolerance")
     sys.exit(1 if bad else 0)
+
+
+def this_machine(o):
+    """Processor, cores, memory, MPI and BLAS of this node, and how ranks are started."""
+    facts = {}
+    for path, key in (("/proc/cpuinfo", "model name"), ("/proc/meminfo", "MemTotal")):
+        with open(path, encoding="utf-8") as f:
+            facts[key] = next((ln.split(":")[1].strip() for ln in f
+                               if ln.startswith(key)), "unknown")
+    memory = int(re.sub(r"\D", "", facts["MemTotal"]) or 0) / 2**20
+    version = subprocess.run([o.program, "--version"], capture_output=True, text=True)
+    libraries = re.findall(r"^(?:mpi|blas) +(.*)", version.stdout, re.M)
+    return "; ".join([f"{os.cpu_count()} cores of {facts['model name']}",
+                      f"{memory:.0f} GiB", *libraries, o.launch])
 
 
 def options():
@@ -201,9 +229,11 @@ def options():
     p.add_argument("--program", default=os.environ.get("EIGENSTEP", "eigenstep"))
     p.add_argument("--node", type=int, default=int(os.environ.get(
         "SLURM_NTASKS_PER_NODE", os.cpu_count())), help="ranks of a node")
+    p.add_argument("--machine", help="what it is (processor, memory, MPI and BLAS of "
+                   "this node): name the network")
     p.add_argument("--check", nargs=2, metavar=("OLD.csv", "NEW.csv"))
-    p.add_argument("--below", type=float, default=10, help="percent faster (10)")
-    p.add_argument("--above", type=float, default=30, help="percent slower (30)")
+    p.add_argument("--below", type=float, default=10, help="tolerance, percent faster")
+    p.add_argument("--above", type=float, default=30, help="tolerance, percent slower")
     return p.parse_args()
 
 
@@ -213,6 +243,7 @@ def main():
         check(o)
     grid = o.grid or os.path.join(os.path.dirname(os.path.abspath(__file__)), "scaling",
                                   "strong.txt")
+    o.machine = o.machine or this_machine(o)
     rows = []
     print(f"{'name':<16} {'ranks':>6} {'min ms':>9} {'median ms':>9} {'max ms':>9} "
           f"{'speed-up':>8} {'efficiency':>10}")

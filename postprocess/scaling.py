@@ -4,9 +4,11 @@
 
     scaling.py STUDY.h5|LOG|OUTDIR... [-o FILE] [--format png,svg,pdf] [options]
 
-STUDY.h5: from jobs/scaling.py. LOG: what `eigenstep bench step` printed. Steps of one
-rank are where the model starts from. OUTDIR: a run of `train`, a further point. Measured:
-forward, backward, loss and update of one rank. Modelled, for N nodes of R ranks, P = N R:
+STUDY.h5: from jobs/scaling.py; its sums between nodes replace --alpha and --beta, its
+eigenproblems and output are drawn as well (study.py). LOG: what `eigenstep bench step`
+printed. Steps of one rank are where the model starts from. OUTDIR: a run of `train`, a
+further point. Measured: forward, backward, loss and update of one rank. Modelled, for N
+nodes of R ranks, P = N R:
 
   compute   forward + backward, proportional to the pairs of a rank (a line through the
             one-rank logs where they differ in pairs)
@@ -30,12 +32,12 @@ from collections import namedtuple
 from math import ceil, log, log2, sqrt
 
 import packages  # first: it names what is missing
-import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 
 import eigenstep
 import script
+import study
 
 # BN layers and their channels in all, at full width; the projector's are left out
 BN = {"resnet18": (20, 4800), "resnet34": (36, 8512), "resnet50": (53, 26560)}
@@ -81,33 +83,30 @@ def read_run(folder):
 
 
 def read_study(path, of):
-    """The training steps of what jobs/scaling.py wrote."""
-    try:
-        with h5py.File(path, "r") as f:
-            rows = {k: d[:] for k, d in f.items()}
-    except OSError as e:
-        script.give_up(f"cannot read '{path}': {e}")
+    """The training steps of what jobs/scaling.py wrote, and all of its rows."""
+    rows, table = study.read(path, of)
     points = []
-    for i in np.flatnonzero(rows["bench"] == b"step"):
-        words = dict(w.split("=", 1) for w in rows["problem"][i].decode().split())
-        phases = {k: rows[f"{k}_mean"][i] for k in ("forward", "backward", "loss",
-                                                    "optimiser")}
-        low, middle, high = (float(rows[k][i]) for k in ("min", "median", "max"))
+    for i, row in enumerate(rows):
+        if row.bench != "step":
+            continue
+        phases = {k: table[f"{k}_mean"][i] for k in ("forward", "backward", "loss",
+                                                     "optimiser")}
         if of == "min":
-            phases = {k: v * low / sum(phases.values()) for k, v in phases.items()}
+            phases = {k: v * row.low / sum(phases.values()) for k, v in phases.items()}
         points.append(Point(
-            rows["name"][i].decode(), words.get("encoder.name", "resnet50"),
-            words.get("loss.name", "barlow"), int(words.get("augment.crop.size", 0)),
-            int(words["batch.pairs"]), int(rows["ranks"][i]), int(rows["nodes"][i]),
-            low if of == "min" else middle, low, high, phases,
-            int(rows["parameters"][i])))
-    return points
+            row.name, row.words.get("encoder.name", "resnet50"),
+            row.words.get("loss.name", "barlow"),
+            int(row.words.get("augment.crop.size", 0)), int(row.words["batch.pairs"]),
+            row.ranks, row.nodes, row.step, row.low, row.high, phases,
+            int(table["parameters"][i])))
+    return points, rows
 
 
 def read(path, of):
+    """Points of training steps, rows of a study."""
     if path.endswith(".h5"):
         return read_study(path, of)
-    return [read_run(path) if os.path.isdir(path) else read_log(path, of)]
+    return [read_run(path) if os.path.isdir(path) else read_log(path, of)], []
 
 
 def line_through(points, phase, pairs):
@@ -181,7 +180,7 @@ def predict(base, o, pairs_of):
 
 
 def print_measured(points, base, o):
-    print("\nmeasured beside the model (no network between ranks of one node)")
+    print("\nmeasured beside the model")
     print(f"{'what':<28} {'ranks':>6} {'pairs/rank':>10} {'min ms':>9} {o.of + ' ms':>9} "
           f"{'max ms':>9} {'model ms':>9} {'ratio':>6}")
     for p in points:
@@ -193,8 +192,13 @@ def print_measured(points, base, o):
               f"{1e3 * there:>9.1f} {p.step / there:>6.2f}{note}")
 
 
-def draw(points, base, o, weak, strong):
-    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+def draw(points, rows, base, o, weak, strong):
+    others = any(r.bench in ("eig", "io") for r in rows)
+    fig, axes = plt.subplots(1 + others, 2, figsize=(10, 4.2 * (1 + others)),
+                             layout="constrained", squeeze=False)
+    left, right = axes[0]
+    if others:
+        study.draw_others(axes[1], rows, o)
     inside = []  # one node filling up
     for ranks in [2**i for i in range(int(log2(o.ranks)) + 1)]:
         inside.append((1, ranks, o.pairs, model(base, o, 1, ranks, o.pairs), 0))
@@ -223,14 +227,15 @@ def draw(points, base, o, weak, strong):
     left.axvline(o.ranks, color="0.8", lw=0.9, zorder=0)
     left.text(o.ranks, 1, " one node", transform=left.get_xaxis_transform(), fontsize=8,
               color="0.5", va="top")
-    for a in (left, right):
+    for a in axes.flat:
         a.set_xscale("log", base=2)
         a.xaxis.set_major_formatter(lambda v, _: f"{v:.0f}")
         a.spines[["top", "right"]].set_visible(False)
         a.grid(color="0.92", lw=0.6)
     left.legend(fontsize=8, frameon=False, ncol=4, loc="upper left",
                 bbox_to_anchor=(0.0, 0.86))
-    right.legend(fontsize=8, frameon=False, loc="lower left")
+    for a in (right, *axes[1:].flat):
+        a.legend(fontsize=8, frameon=False, loc="lower left")
     return fig
 
 
@@ -254,10 +259,10 @@ def options():
                    "(50: the default of bench step)")
     p.add_argument("--of", choices=["median", "min"], default="median", help="which step "
                    "of a log counts (min: on a machine that others use)")
-    p.add_argument("--alpha", type=positive, default=2e-6, help="seconds a message "
-                   "across nodes (2e-6: order of current fabrics through MPI)")
-    p.add_argument("--beta", type=positive, default=25e9, help="bytes/s through the link "
-                   "of a node, one way (25e9: 200 Gbit/s)")
+    p.add_argument("--alpha", type=positive, help="seconds a message across nodes (as a "
+                   "study measured, else 2e-6: order of current fabrics through MPI)")
+    p.add_argument("--beta", type=positive, help="bytes/s through a node's link, one way "
+                   "(as a study measured, else 25e9: 200 Gbit/s)")
     p.add_argument("--alpha-node", type=positive, default=5e-7, help="seconds a message "
                    "inside a node (5e-7: a few cache misses and MPI's own work)")
     p.add_argument("--memory", type=positive, default=1e11, help="bytes/s of a node's "
@@ -275,9 +280,20 @@ def options():
     return o
 
 
+def settle_network(o, rows):
+    """--alpha and --beta; o.network says what was measured."""
+    alpha, beta = study.network(rows)
+    o.network = [k for k, given, found in (("alpha", o.alpha, alpha),
+                                           ("beta", o.beta, beta)) if found and not given]
+    o.alpha = o.alpha or alpha or 2e-6
+    o.beta = o.beta or beta or 25e9
+
+
 def main():
     o = options()
-    points = [p for i in o.input for p in read(i, o.of)]
+    found = [read(i, o.of) for i in o.input]
+    points, rows = (sum((part[k] for part in found), []) for k in (0, 1))
+    settle_network(o, rows)
     base = [p for p in points if p.ranks == 1 and p.phases]
     if not base:
         script.give_up("got no log of 'eigenstep bench step' on one rank: the model "
@@ -294,7 +310,8 @@ def main():
     print(f"{first.encoder}, {first.loss}, {first.size}x{first.size}, {first.parameters} "
           f"parameters, d = {o.dim}")
     print("measured: forward, backward, loss, update of one rank in "
-          + ", ".join(p.name for p in base))
+          + ", ".join(p.name for p in base)
+          + "".join(f"; {k} by sums between nodes" for k in o.network))
     print(f"assumed: {o.ranks} ranks a node; alpha {o.alpha:g} s, beta {o.beta:g} B/s "
           f"across nodes; {o.alpha_node:g} s, {o.memory:g} B/s inside;\n         overlap "
           f"{o.overlap:g}, spread {o.spread:g}, sync BN {'yes' if o.sync_bn else 'no'}; "
@@ -305,7 +322,8 @@ def main():
     print_table(f"model, weak: {o.pairs:g} pairs a rank", weak)
     print_table(f"model, strong: {o.global_pairs} pairs in all, as long as a rank has "
                 "one", strong)
-    script.save(draw(points, base, o, weak, strong), o.output, o.format)
+    study.print_others(rows, o)
+    script.save(draw(points, rows, base, o, weak, strong), o.output, o.format)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ for n in 1 2; do
   table $n syevd subspace tracked -- eig bench.eig.n=300 bench.eig.top=10 \
     bench.eig.solvers=syevd,subspace,tracked bench.eig.decay=2
   table $n write HDF5 "HDF5 read" -- io bench.io.rows=1001 bench.io.columns=33
+  table $n sum -- allreduce bench.allreduce.bytes=1000
 done
 left=$(ls | grep -vE '^(list|help|out|err)$')
 [ -z "$left" ] || fail "left behind: $left"

@@ -132,8 +132,9 @@ static es_status solve(candidate *x, const sequence *s, int64_t i) {
 static void print(const sequence *s, candidate *x, int count, int64_t repeats) {
   const double n = s->a->n;
   es_print(
-      "n = %d, %d ranks as %d x %d; GFLOP/s of the direct method's 4/3 n^3 + 2 n^2 k",
-      s->a->n, s->comm->size, s->a->grid->rows, s->a->grid->cols);
+      "n = %d, %d ranks as %d x %d, blocks of %d; GFLOP/s of the direct method's 4/3 n^3 "
+      "+ 2 n^2 k",
+      s->a->n, s->comm->size, s->a->grid->rows, s->a->grid->cols, s->a->nb);
   es_print("%-10s %6s %10s %10s %10s %9s %9s %9s %8s %8s", "solver", "k", "min ms",
            "median ms", "max ms", "GFLOP/s", "residual", "orthog.", "MB/rank", "speed");
   double first = 0;

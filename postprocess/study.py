@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The table of jobs/scaling.py for scaling.py: its rows, what its sums between nodes say
+of the network, and eigenproblems and output drawn with their part of the cost model.
+
+  eigenproblem   operations / (P x the rate of a rank of the smallest P), and for each
+                 column MESSAGES times log2 of the ranks in latencies: pdsyevd of n = 64
+                 and 256 on two hosts of two ranks, 1 ms a packet, took 8.8 n log2 P ms
+  output         all ranks write one file: the rate of the disk, that of the smallest P
+"""
+from collections import namedtuple
+from math import ceil, log2
+
+import h5py
+import numpy as np
+
+import script
+
+MESSAGES = 8.8
+SMALL, LARGE = 1 << 10, 1 << 20  # bytes of a sum that is latency, that is bandwidth
+
+Row = namedtuple("Row", "name bench nodes ranks words step low high rate gflops")
+
+
+def read(path, of):
+    """The rows of a study; `of`: "median" or "min", which of its times counts."""
+    try:
+        with h5py.File(path, "r") as f:
+            table = {k: d[:] for k, d in f.items()}
+    except OSError as e:
+        script.give_up(f"cannot read '{path}': {e}")
+    if not {"bench", "problem", "median"} <= table.keys():
+        script.give_up(f"'{path}' is not what jobs/scaling.py wrote")
+    rows = []
+    for i, bench in enumerate(table["bench"]):
+        words = dict(w.split("=", 1) for w in table["problem"][i].decode().split())
+        rows.append(Row(table["name"][i].decode(), bench.decode(), int(table["nodes"][i]),
+                        int(table["ranks"][i]), words, *(float(table[k][i]) for k in
+                        (of, "min", "max", "rate", "gflops"))))
+    return rows, table
+
+
+def network(rows):
+    """(alpha, beta): seconds a message, bytes/s one way, from sums of one rank a node;
+    None for what was not measured. A large sum takes 2 log2 N alpha + 2 (N-1)/N of its
+    bytes / beta.
+    """
+    alpha = beta = None
+    sums = [(r.nodes, int(r.words.get("bench.allreduce.bytes", 4 << 20)), r.step)
+            for r in rows if r.bench == "allreduce" and r.nodes == r.ranks > 1]
+    short = [t / log2(n) for n, size, t in sums if size <= SMALL]
+    if short:
+        alpha = float(np.median(short))
+    rates = [2 * (n - 1) / n * size / (t - 2 * log2(n) * (alpha or 0))
+             for n, size, t in sums if size >= LARGE and t > 2 * log2(n) * (alpha or 0)]
+    if rates:
+        beta = float(np.median(rates))
+    return alpha, beta
+
+
+def order(row):
+    """n of an eigenproblem."""
+    return int(row.words.get("bench.eig.n", 1024))
+
+
+def waits(ranks, n, o):
+    """Seconds of an eigenproblem of order n in messages, on nodes of o.ranks ranks."""
+    nodes = ceil(ranks / o.ranks)
+    return MESSAGES * n * (log2(min(ranks, o.ranks)) * o.alpha_node
+                           + log2(nodes) * o.alpha)
+
+
+def solve_time(base, row, o):
+    """Seconds that the model expects of `row`, from the row of fewest ranks."""
+    work = max(base.step - waits(base.ranks, order(base), o), 0.1 * base.step)
+    work *= (order(row) / order(base))**3 * base.ranks / row.ranks
+    return work + waits(row.ranks, order(row), o)
+
+
+def series_of(rows, bench):
+    """{name: rows by ranks} of a benchmark."""
+    found = {}
+    for row in sorted((r for r in rows if r.bench == bench), key=lambda r: r.ranks):
+        found.setdefault(row.name, []).append(row)
+    return found
+
+
+def print_others(rows, o):
+    """Eigenproblems and output beside their model."""
+    for bench, title in (("eig", "eigenproblem"), ("io", "output")):
+        for name, line in series_of(rows, bench).items():
+            print(f"\n{title} '{name}'\n{'ranks':>6} {'n':>8} {'min ms':>9} "
+                  f"{'time ms':>9} {'max ms':>9} {'model ms':>9} {'ratio':>6} "
+                  f"{'rate':>14}")
+            for row in line:
+                there = expected(line[0], row, o)
+                size = order(row) if bench == "eig" else "-"
+                rate = (f"{row.gflops:.1f} GFLOP/s" if bench == "eig"
+                        else f"{row.rate:.1f} MB/s")
+                print(f"{row.ranks:>6} {size:>8} {1e3 * row.low:>9.1f} "
+                      f"{1e3 * row.step:>9.1f} {1e3 * row.high:>9.1f} "
+                      f"{1e3 * there:>9.1f} {row.step / there:>6.2f} {rate:>14}")
+
+
+def expected(base, row, o):
+    if row.bench == "eig":
+        return solve_time(base, row, o)
+    return base.step * megabytes(row) / megabytes(base)
+
+
+def megabytes(row):
+    return row.rate * row.step
+
+
+def draw_others(axes, rows, o):
+    """Two panels: eigenproblems and output, measured with their spread, and the model."""
+    for a, bench, title in zip(axes, ("eig", "io"), ("eigenproblem", "output, one file")):
+        for i, (name, line) in enumerate(series_of(rows, bench).items()):
+            ranks = [r.ranks for r in line]
+            y = 1e3 * np.array([(r.step, max(r.step - r.low, 0), r.high - r.step)
+                                for r in line]).T
+            sizes = {order(r) for r in line} if bench == "eig" else set()
+            what = (f"n = {min(sizes)} to {max(sizes)}" if len(sizes) > 1 else
+                    f"n = {sizes.pop()}" if sizes else f"{megabytes(line[0]):.0f} MB")
+            a.errorbar(ranks, y[0], yerr=y[1:], fmt="o", color=f"C{i}", mfc="w", ms=6,
+                       capsize=3, lw=1, label=f"{script.plain(name)}, {what}")
+            a.plot(ranks, [1e3 * expected(line[0], r, o) for r in line], color=f"C{i}",
+                   lw=1.2)
+        a.set(xlabel="ranks", ylabel="milliseconds", yscale="log")
+        a.set_xscale("log", base=2)
+        a.set_title(title + " (line: model)", fontsize=10, loc="left")
