@@ -22,8 +22,8 @@ names() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "tests/$1.list"; }
   names sh | sed 's|.*|tests/&.sh|' | append sh_tests
   { find src include tests -name README.md
     find tests tests/fuzz -maxdepth 1 -regextype posix-extended -regex '.*\.(h|list|py|sh)'
-    find inputs jobs postprocess tests/data tests/slurm -type f ! -path 'inputs/data/*/*' \
-         ! -name '*.pyc' ! -name '*.tar.gz' ! -name '*.part' ! -name '.*'
+    find inputs jobs postprocess tests/data tests/hosts tests/slurm -type f \
+         ! -path 'inputs/data/*/*' ! -name '*.pyc' ! -name '*.tar.gz' ! -name '*.part' ! -name '.*'
   } | append EXTRA_DIST
   names par | while read -r name; do
     printf '\ntests/%s.n1 tests/%s.n2 tests/%s.n3 tests/%s.n4: tests/%s$(EXEEXT)\n' \
