@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file bench_allreduce.c  What a blocking sum over all ranks takes, for the constants
- *  of the cost model (postprocess/scaling.py): with one rank a node, N nodes, a sum of few
- *  bytes takes log2(N) latencies, a sum of B bytes 2 (N - 1) / N of B through each link.
+ *  of the cost model (postprocess/scaling.py): with one rank a node, N nodes, a sum of
+ *  few bytes takes log2(N) latencies, a sum of B bytes 2 (N - 1) / N of B through each
+ *  link.
  *
  *  A repetition is a number of sums one after the other, as in a training step, where
  *  each waits for the one before; the time is that of one of them. */
