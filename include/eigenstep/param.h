@@ -124,14 +124,15 @@ es_status es_config_check(const es_config *cfg, const es_section *sections, size
 es_status es_config_check_key(const char *key, const es_section *sections, size_t n);
 
 /** Fill out[size] from the given values of `section`, marking them as used; the other
- *  fields from the struct `base`, or from the defaults if it is NULL.
+ *  fields from the struct `base`, or from the defaults if it is NULL. Allocates nothing,
+ *  so that it has the same status on all ranks.
  *  @param cfg  NULL: defaults only
- *  @return ES_OK, ES_ECONFIG (type or range of a value), ES_ENOMEM */
+ *  @return ES_OK, ES_ECONFIG (type or range of a value) */
 es_status es_config_get(es_config *cfg, const char *section, const es_param *table,
                         const void *base, size_t size, void *out);
 
 /** The same into new memory of `size` bytes, freed by the caller: for variants, whose
- *  structs are private. *out: NULL if size is 0. */
+ *  structs are private. *out: NULL if size is 0. Also ES_ENOMEM. */
 es_status es_config_get_new(es_config *cfg, const char *section, const es_param *table,
                             const void *base, size_t size, void **out);
 

@@ -143,15 +143,18 @@ es_status es_config_check_key(const char *key, const es_section *sections, size_
   return refuse_unknown(key, sections, n);
 }
 
+/* Room for a value of any type. */
+typedef union param_value {
+  int64_t i;
+  double d;
+  bool b;
+  es_string s;
+  es_list l;
+  int c;
+} param_value;
+
 es_status es_config_check(const es_config *cfg, const es_section *sections, size_t n) {
-  union {
-    int64_t i;
-    double d;
-    bool b;
-    es_string s;
-    es_list l;
-    int c;
-  } any;
+  param_value any;
   for (size_t i = 0; i < cfg->n; i++) {
     const es_given *given = &cfg->given[i];
     const es_section *section;
@@ -165,34 +168,37 @@ es_status es_config_check(const es_config *cfg, const es_section *sections, size
   return ES_OK;
 }
 
-/** Fill the fields of `out` (a copy of the base struct, or zero) and mark the values as
- *  used. */
+/** Parse the values of a section into the fields of `out` (NULL: only see whether they can
+ *  be parsed) and mark those that were given as used. */
 static es_status fill(es_config *cfg, const char *section, const es_param *table,
-                      bool has_base, size_t size, char *out) {
+                      bool has_base, char *out) {
+  param_value any;
   for (const es_param *row = table; row->name != NULL; row++) {
-    ES_CHECK(row->offset + es_param_size(row->type) <= size, ES_EINTERNAL,
-             "%s.%s: got a struct of %zu bytes, too small for this field", section,
-             row->name, size);
     char key[ES_KEY_MAX];
     es_config_key(section, row->name, key);
     es_given *given = cfg != NULL ? es_config_find(cfg, key) : NULL;
     if (given != NULL) given->used = true;
     if (given == NULL && has_base) continue;
     const char *text = given != NULL ? given->value : row->value;
-    ES_TRY(es_param_parse(section, row, text, out + row->offset));
+    void *const to = out != NULL ? (void *) (out + row->offset) : (void *) &any;
+    ES_TRY(es_param_parse(section, row, text, to));
   }
   return ES_OK;
 }
 
+/* Nothing is allocated: what one rank can read, all can. */
 es_status es_config_get(es_config *cfg, const char *section, const es_param *table,
                         const void *base, size_t size, void *out) {
-  char *filled;
-  ES_TRY(es_alloc(size, "a section's values", (void **) &filled));
-  if (base != NULL) memcpy(filled, base, size);
-  const es_status st = fill(cfg, section, table, base != NULL, size, filled);
-  if (st == ES_OK) memcpy(out, filled, size);
-  es_free(&filled);
-  return st;
+  for (const es_param *row = table; row->name != NULL; row++)
+    ES_CHECK(row->offset + es_param_size(row->type) <= size, ES_EINTERNAL,
+             "%s.%s: got a struct of %zu bytes, too small for this field", section,
+             row->name, size);
+  ES_TRY(fill(cfg, section, table, base != NULL, NULL));
+  if (base == NULL)
+    memset(out, 0, size);
+  else if (base != out)
+    memcpy(out, base, size);
+  return fill(cfg, section, table, base != NULL, out);
 }
 
 es_status es_config_get_new(es_config *cfg, const char *section, const es_param *table,

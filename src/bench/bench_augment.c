@@ -196,7 +196,7 @@ static es_status run(const es_job *job, es_config *cfg) {
   par p;
   ES_TRY(es_config_get(cfg, "bench", es_bench_table, NULL, sizeof b, &b));
   ES_TRY(es_config_get(cfg, "bench.augment", table, NULL, sizeof p, &p));
-  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
+  ES_TRY(es_settings_read(job->comm, cfg, job->comm->size, &s));
   es_status st = open_and_time(job->comm, &s, &b);
   if (st == ES_OK && p.steps > 0) {
     es_print("%s, %lld pairs:", s.encoder.name, (long long) s.batch.pairs);

@@ -214,7 +214,7 @@ static es_status run(const es_job *job, es_config *cfg) {
   result r = {.ceiling = 0};
   ES_TRY(es_config_get(cfg, "bench", es_bench_table, NULL, sizeof b, &b));
   ES_TRY(es_config_get(cfg, "bench.step", table, NULL, sizeof o, &o));
-  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
+  ES_TRY(es_settings_read(job->comm, cfg, job->comm->size, &s));
   es_status st = es_assembly_create(job->comm, &s, &p);
   if (st == ES_OK) st = measure(job->comm, p, &s, &b, &o, &r);
   if (st == ES_OK) print(job->comm, p, &s, &r);

@@ -17,7 +17,7 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   es_run_cost cost;
   es_status st;
   ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof linear, &linear));
-  ES_TRY(es_settings_read(cfg, ranks, &s));
+  ES_TRY(es_settings_read(job->comm, cfg, ranks, &s));
   ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check(&s)), done);
   ES_TRY_GOTO(es_assembly_open_backend(job->comm, &s, &p), done);
   ES_TRY_GOTO(es_assembly_open_data(job->comm, &s, &p), done);

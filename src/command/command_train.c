@@ -7,7 +7,7 @@ static es_status train(const es_job *job, es_config *cfg) {
   es_settings s;
   es_assembly *p = NULL;
   es_run_folder o = {.lock = -1};
-  ES_TRY(es_settings_read(cfg, job->comm->size, &s));
+  ES_TRY(es_settings_read(job->comm, cfg, job->comm->size, &s));
   es_status st = es_run_folder_check(job, s.output.dir);
   if (st == ES_OK) st = es_assembly_create(job->comm, &s, &p);
   if (st == ES_OK) st = es_training_run(job, cfg, &s, p, false, &o);

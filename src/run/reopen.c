@@ -80,7 +80,7 @@ static es_status read_settings(const es_job *job, const es_reopen_options *o,
   char ini[PATH_BYTES];
   snprintf(ini, sizeof ini, "%s/run.ini", o->dir);
   ES_TRY(es_config_load(job, ini, o->argc, o->argv, &r->config));
-  ES_TRY(es_comm_agree(job->comm, es_settings_read(r->config, 1, s)));
+  ES_TRY(es_settings_read(job->comm, r->config, 1, s));
   s->encoder.weights[0] = '\0'; /* the checkpoint has them all */
   if (o->backend == NULL) return ES_OK;
   snprintf(s->backend.name, sizeof s->backend.name, "%s", o->backend);

@@ -201,16 +201,20 @@ static es_status apply_preset(es_config *cfg) {
   return es_preset_apply(cfg, &run, ops);
 }
 
-es_status es_settings_read(es_config *cfg, int ranks, es_settings *s) {
-  memset(s, 0, sizeof *s);
+static es_status read_all(es_config *cfg, int ranks, es_settings *s) {
   ES_TRY(apply_preset(cfg));
   for (size_t i = 0; i < FIXED; i++) {
     void *at = (char *) s + fixed[i].offset;
     ES_TRY(es_config_get(cfg, fixed[i].name, fixed[i].table, NULL, fixed[i].size, at));
   }
   locate_plans(s->backend.plans, sizeof s->backend.plans);
-  es_status st = select_variants(cfg, s);
-  if (st == ES_OK) st = check(s, ranks);
+  ES_TRY(select_variants(cfg, s));
+  return check(s, ranks);
+}
+
+es_status es_settings_read(const es_comm *c, es_config *cfg, int ranks, es_settings *s) {
+  memset(s, 0, sizeof *s);
+  const es_status st = es_comm_agree(c, read_all(cfg, ranks, s));
   if (st != ES_OK) es_settings_free(s);
   return st;
 }

@@ -81,7 +81,7 @@ static es_status of_settings(const es_comm *c, es_config *cfg, const es_sweep_sp
   const int ranks = (int) s->par.ranks;
   es_settings set;
   es_run_cost cost;
-  ES_TRY(es_settings_read(cfg, ranks, &set));
+  ES_TRY(es_settings_read(c, cfg, ranks, &set));
   const bool train = s->par.command == ES_SWEEP_TRAIN;
   es_status st = train ? es_assembly_check(&set) : ES_OK;
   if (st == ES_OK && s->par.command != ES_SWEEP_KERNEL) st = open_parts(c, &set, key, o);
