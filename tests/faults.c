@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include "eigenstep/collective_error.h"
 
-enum { FRAMES = 6, CHAINS = 8192, MEM = 0, FILES, H5, AGREE, KINDS };
+enum { OWN = 3, FRAMES = 6, CHAINS = 8192, MEM = 0, FILES, H5, AGREE, KINDS };
 static const char *const kind_name[KINDS] = {"mem", "file", "h5", "agree"};
 
 static struct {
@@ -49,12 +49,10 @@ __attribute__((constructor)) static void setup(void) {
   }
 }
 
-/* Is this chain of callers a new one? The frames of this file are left out. */
-static __attribute__((noinline)) bool is_new(void) {
-  void *frame[FRAMES] = {NULL};
+/* Is this chain of callers a new one? */
+static bool is_new(void *const *frame, int n) {
   uint64_t h = 14695981039346656037u;
-  const int n = backtrace(frame, FRAMES);
-  for (int i = 3; i < n; i++) h = (h ^ (uint64_t) (uintptr_t) frame[i]) * 1099511628211u;
+  for (int i = 0; i < n; i++) h = (h ^ (uint64_t) (uintptr_t) frame[i]) * 1099511628211u;
   for (int i = 0; i < CHAINS; i++) {
     uint64_t *const slot = &state.seen[(h + (uint64_t) i) % CHAINS];
     if (*slot == h) return false;
@@ -66,13 +64,23 @@ static __attribute__((noinline)) bool is_new(void) {
   return false;
 }
 
+/* A line for a call with new callers: addresses as addr2line understands them. */
+static __attribute__((noinline)) void list_call(int kind, long call, const char *name) {
+  extern const char __executable_start;
+  void *frame[OWN + FRAMES];
+  const int n = backtrace(frame, OWN + FRAMES);
+  if (n <= OWN || !is_new(frame + OWN, n - OWN)) return;
+  fprintf(state.list, "%s %ld %s", kind_name[kind], call, name);
+  for (int i = OWN; i < n; i++)
+    fprintf(state.list, " %#tx", (const char *) frame[i] - 1 - &__executable_start);
+  fputc('\n', state.list);
+  fflush(state.list);
+}
+
 /* Counts a call; is it the one that is to fail? */
 static __attribute__((noinline)) bool fails(int kind, const char *name) {
   const long call = atomic_fetch_add(&state.count[kind], 1) + 1;
-  if (state.list != NULL && is_new()) {
-    fprintf(state.list, "%s %ld %s\n", kind_name[kind], call, name);
-    fflush(state.list);
-  }
+  if (state.list != NULL) list_call(kind, call, name);
   if (state.kind != kind || state.call != call) return false;
   dprintf(2, "fault: %s, call %ld of kind %s\n", name, call, kind_name[kind]);
   return true;

@@ -78,18 +78,15 @@ es_status es_h5_attr_i64s(es_h5 *f, const char *path, const char *key, int n,
                 (size_t) n * sizeof *values);
 }
 
-/* Open attribute `key` of `path`; < 0: there is none. */
-static hid_t open_attr(es_h5 *f, const char *path, const char *key) {
-  if (!es_h5_exists(f, path)) return -1;
-  const htri_t there = H5Aexists_by_name(f->id, path, key, H5P_DEFAULT);
-  if (!es_h5_answer(f, path, there)) return -1;
-  return H5Aopen_by_name(f->id, path, key, H5P_DEFAULT, H5P_DEFAULT);
+bool es_h5_has_attr(es_h5 *f, const char *path, const char *key) {
+  if (!es_h5_exists(f, path)) return false;
+  return es_h5_answer(f, path, H5Aexists_by_name(f->id, path, key, H5P_DEFAULT));
 }
 
-bool es_h5_has_attr(es_h5 *f, const char *path, const char *key) {
-  const hid_t a = open_attr(f, path, key);
-  if (a >= 0) H5Aclose(a);
-  return a >= 0;
+/* Open attribute `key` of `path`; < 0: there is none. */
+static hid_t open_attr(es_h5 *f, const char *path, const char *key) {
+  if (!es_h5_has_attr(f, path, key)) return -1;
+  return H5Aopen_by_name(f->id, path, key, H5P_DEFAULT, H5P_DEFAULT);
 }
 
 /* Is it `count` numbers? */
@@ -140,13 +137,14 @@ static es_status copy_string(hid_t a, char **value) {
   const hid_t type = H5Aget_type(a), space = H5Aget_space(a);
   const bool text =
       H5Tget_class(type) == H5T_STRING && H5Sget_simple_extent_npoints(space) == 1;
+  const size_t bytes = H5Tget_size(type); /* 0: HDF5 cannot say */
   es_status st = ES_OK;
   if (text && H5Tis_variable_str(type) > 0) {
     char *got = NULL;
     if (H5Aread(a, type, &got) >= 0 && got) st = es_strdup(got, value);
     H5free_memory(got);
-  } else if (text) {
-    st = es_alloc(H5Tget_size(type) + 1, "attribute", (void **) value);
+  } else if (text && bytes > 0) {
+    st = es_alloc(bytes + 1, "attribute", (void **) value);
     if (st == ES_OK && H5Aread(a, type, *value) < 0) es_free(value);
   }
   H5Sclose(space);
@@ -224,10 +222,11 @@ es_status es_h5_read_text(es_h5 *f, const char *path, char **text) {
   const hid_t ds = es_h5_exists(f, path) ? H5Dopen2(f->id, path, H5P_DEFAULT) : -1;
   const hid_t type = ds >= 0 ? H5Dget_type(ds) : -1;
   const hid_t space = ds >= 0 ? H5Dget_space(ds) : -1;
-  if (ds < 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0 ||
+  const size_t bytes = type >= 0 ? H5Tget_size(type) : 0; /* 0: HDF5 cannot say */
+  if (bytes == 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0 ||
       H5Sget_simple_extent_npoints(space) != 1) {
     es_collective_error_set(&n, ES_EFORMAT, "%s has no text dataset %s", f->path, path);
-  } else if (es_alloc(H5Tget_size(type) + 1, path, (void **) &got) != ES_OK) {
+  } else if (es_alloc(bytes + 1, path, (void **) &got) != ES_OK) {
     es_collective_error_set(&n, ES_ENOMEM, "out of memory for %s:%s", f->path, path);
   }
   es_status st = es_collective_error_agree(f->comm, &n);
