@@ -68,6 +68,16 @@ static inline int fuzz_corpus_cifar10(fuzz_bytes *seed, int most) {
   return 1;
 }
 
+/** Two images with labels and names: see feed_stl10. */
+static inline int fuzz_corpus_stl10(fuzz_bytes *seed, int most) {
+  static const char names[] = "a\nb\nc\nd\ne\nf\ng\nh\ni\nten\n";
+  static uint8_t all[4 + sizeof names - 1 + 2 * 27648] = {2, sizeof names - 1, 1, 10};
+  (void) most;
+  memcpy(all + 4, names, sizeof names - 1);
+  fuzz_copy(&seed[0], all, sizeof all);
+  return 1;
+}
+
 /** A gradient of 20 x 16 pixels. */
 static inline void fuzz_png(fuzz_bytes *to, png_uint_32 format) {
   uint8_t px[4 * 320], all[1 << 14];

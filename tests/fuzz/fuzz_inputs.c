@@ -16,6 +16,8 @@
 #include <cmocka.h>
 
 #include "../dataset_files.h"
+#include "backend/onednn/tune.h"
+#include "config.h"
 #include "eigenstep/array_file.h"
 #include "eigenstep/ckpt.h"
 #include "eigenstep/clock.h"
@@ -107,6 +109,64 @@ static void feed_cifar10(const uint8_t *bytes, size_t n) {
   write_case("data_batch_1.bin", bytes, n);
   read_set("cifar10", folder, 0);
 }
+
+/** A case is the number of labels and of bytes of names, then labels, names, images. */
+static void feed_stl10(const uint8_t *bytes, size_t n) {
+  const size_t at = n < 2 ? n : 2,
+               labels = n < 2 || n - at < bytes[0] ? n - at : bytes[0];
+  const size_t rest = n - at - labels, names = n < 2 || rest < bytes[1] ? rest : bytes[1];
+  write_case("train_y.bin", bytes + at, labels);
+  write_case("class_names.txt", bytes + at + labels, names);
+  write_case("train_X.bin", bytes + at + labels + names, rest - names);
+  read_set("stl10", folder, 0);
+}
+
+#ifdef HAVE_ONEDNN
+/** Plans of this machine, as the library writes them, and a row of another one. */
+static int corpus_plans(fuzz_bytes *seed, int most) {
+  const es_conv_algo_ops *const *list;
+  const size_t algos = es_conv_algo_list(&list);
+  es_onednn_choices known = {0};
+  char path[256], text[4096];
+  (void) most;
+  for (size_t i = 0; i < algos; i++)
+    assert_int_equal(
+        es_onednn_choices_add(&known, "f32 1 shape forward", (int) i + 1, list[i]->name),
+        ES_OK);
+  path_of("good.plans", path);
+  assert_int_equal(es_onednn_choices_write(path, &known), ES_OK);
+  es_free(&known.row);
+  FILE *const f = fopen(path, "rb");
+  assert_non_null(f);
+  size_t n = fread(text, 1, sizeof text - 64, f);
+  fclose(f);
+  fuzz_copy(&seed[0], text, n);
+  n += (size_t) snprintf(text + n, 64, "another\tlibrary\tkey\t1\tdirect\n");
+  fuzz_copy(&seed[1], text, n);
+  return 2;
+}
+
+/** What could be read is the same after it was written back. */
+static void feed_plans(const uint8_t *bytes, size_t n) {
+  es_onednn_choices first = {0}, again = {0};
+  char path[256];
+  write_case("plans", bytes, n);
+  path_of("plans", path);
+  if (es_onednn_choices_read(path, &first) == ES_OK) {
+    assert_int_equal(es_onednn_choices_write(path, &first), ES_OK);
+    assert_int_equal(es_onednn_choices_read(path, &again), ES_OK);
+  }
+  for (int i = 0; i < first.n && again.n > 0; i++) {
+    const es_onednn_choice_row *const a = &first.row[i];
+    const es_onednn_choice_row *const b = es_onednn_choices_find(&again, a->key, a->n);
+    assert_non_null(b);
+    assert_int_equal(b->n, a->n);
+  }
+  assert_int_equal(again.n > 0, first.n > 0);
+  es_free(&first.row);
+  es_free(&again.row);
+}
+#endif
 
 static void feed_hdf5(const uint8_t *bytes, size_t n) {
   char path[256];
@@ -229,6 +289,10 @@ static const target targets[] = {
     {"safetensors", fuzz_corpus_safetensors, feed_safetensors},
     {"npy", fuzz_corpus_npy, feed_npy},
     {"cifar10", fuzz_corpus_cifar10, feed_cifar10},
+    {"stl10", fuzz_corpus_stl10, feed_stl10},
+#ifdef HAVE_ONEDNN
+    {"plans", corpus_plans, feed_plans},
+#endif
     {"image", fuzz_corpus_image, feed_image},
     {"hdf5", corpus_hdf5, feed_hdf5},
     {"ckpt", corpus_ckpt, feed_ckpt}};
@@ -237,7 +301,8 @@ enum { TARGETS = sizeof targets / sizeof *targets };
 /* --- changes ------------------------------------------------------------------------ */
 static void change_once(es_rng *r, uint8_t *b, size_t *n, const fuzz_bytes *other) {
   static const uint8_t extreme[] = {0, 1, 0x7F, 0x80, 0xFF, '{', '}', '"', ',', '9', '-'};
-  const size_t at = *n > 0 ? (size_t) es_rng_below(r, *n) : 0;
+  const size_t head = *n > 256 && es_rng_below(r, 2) ? 256 : *n; /* formats begin so */
+  const size_t at = *n > 0 ? (size_t) es_rng_below(r, head) : 0;
   switch (es_rng_below(r, 6)) {
   case 0: /* a bit */
     if (*n > 0) b[at] ^= (uint8_t) (1 << es_rng_below(r, 8));
