@@ -29,6 +29,13 @@ for loss in "barlow precondition.eps=0.1" "barlow_logdet" "vicreg precondition.e
     { rc=$?; cat log; fail "$loss ended with $rc"; }
   [ "$(cat "$out/STATUS" 2>/dev/null)" = DONE ] || fail "$loss: STATUS is not DONE"
 done
+# each rank evaluates the whole loss: what it decides by is rank 0's
+for loss in corinfomax wmse barlow_logdet "barlow precondition.eps=0.1" directpred isoloss; do
+  out=replicated_${loss%% *}
+  unlike "$EIGENSTEP" train - $small loss.name=$loss parallel.deterministic=true \
+    parallel.shards=2 output.dir="$out" || { rc=$?; cat log; fail "$out ended with $rc"; }
+  [ "$(cat "$out/STATUS" 2> /dev/null)" = DONE ] || fail "$out: STATUS is not DONE"
+done
 unlike "$EIGENSTEP" linear - data.name=gaussian data.dim=40 linear.dim=4 linear.sample=300 \
   linear.method=direct linear.alpha=1e-3 output.dir=direct || { cat log; fail "linear"; }
 unlike "$EIGENSTEP" linear - data.name=gaussian data.dim=1100 linear.dim=4 linear.sample=1200 \

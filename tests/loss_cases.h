@@ -53,8 +53,8 @@ static inline double worse(double a, double b) {
 }
 
 /** Collective. The loss of a case; NULL if it cannot be made. */
-static inline es_loss *loss_of(const loss_case *k, const es_comm *c, int n_max,
-                               int64_t pairs, int dim) {
+static inline es_loss *loss_of_size(const loss_case *k, const es_comm *c,
+                                    const es_loss_size *size) {
   es_config *cfg = NULL;
   es_loss *l = NULL;
   if (es_config_create(&cfg) != ES_OK) return NULL;
@@ -64,13 +64,17 @@ static inline es_loss *loss_of(const loss_case *k, const es_comm *c, int n_max,
     snprintf(text, sizeof text, "loss.%s.%s", k->name, k->set[i]);
     st = es_config_set(cfg, text);
   }
-  const es_loss_size size = {.n_max = n_max, .pairs = pairs, .dim = dim};
   es_loss_choice which = {0};
   if (st == ES_OK) st = es_select_loss(cfg, k->name, &which);
-  if (st == ES_OK) st = es_loss_create(&which, &size, c, &l);
+  if (st == ES_OK) st = es_loss_create(&which, size, c, &l);
   es_free(&which.par);
   es_config_destroy(&cfg);
   return st == ES_OK ? l : NULL;
+}
+
+static inline es_loss *loss_of(const loss_case *k, const es_comm *c, int n_max,
+                               int64_t pairs, int dim) {
+  return loss_of_size(k, c, &(es_loss_size){.n_max = n_max, .pairs = pairs, .dim = dim});
 }
 
 /** Correlated views [n, d] with a mean and unequal widths. */

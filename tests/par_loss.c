@@ -114,11 +114,48 @@ static void one_rank_with_too_many_pairs_stops_all(void **state) {
   assert_true(par_all(c, ok));
 }
 
+/** Collective. Each rank evaluates all of a batch, which is zero on the ranks of one kind:
+ *  rank 0, or the others. Its factors decide for all: 0 worked, 1 failed, 2 unlike. */
+static int replicated(const es_comm *c, const es_comm *self, const loss_case *k,
+                      bool root_is_zero) {
+  const es_loss_size size = {.n_max = N, .pairs = N, .dim = D, .replicas = c};
+  double z1[N * D], z2[N * D], value = 0;
+  loss_views(19, N, D, z1, z2);
+  if ((c->rank == 0) == root_is_zero) {
+    memset(z1, 0, sizeof z1);
+    memset(z2, 0, sizeof z2);
+  }
+  es_loss *l = loss_of_size(k, self, &size);
+  const es_status st = es_loss_eval(
+      l, &(es_loss_batch){.n = N, .z = {z1, z2}, .dz = {NULL, NULL}}, &value);
+  es_loss_destroy(&l);
+  int64_t range[2] = {st == ES_OK, st != ES_OK};
+  es_comm_max_i64(c, range, 2);
+  return range[0] + range[1] == 2 ? 2 : (int) range[1];
+}
+
+/* Rounding decides whether a factor exists; with parallel.deterministic each rank rounds
+ * for itself. */
+static void replicas_decide_as_one(void **state) {
+  const es_comm *c = *state;
+  static const loss_case factors[] = {{"wmse", {NULL}}, {"wmse", {"normalize=false"}}};
+  es_comm *self;
+  assert_true(par_all(c, es_comm_create(MPI_COMM_SELF, &self) == ES_OK));
+  bool ok = true;
+  for (int k = 0; k < 2; k++) {
+    ok = replicated(c, self, &factors[k], false) == 0 && ok;
+    ok = replicated(c, self, &factors[k], true) == 1 && ok;
+  }
+  es_comm_destroy(&self);
+  assert_true(par_all(c, ok));
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ranks_give_the_loss_of_one),
       cmocka_unit_test(all_ranks_hold_the_same_value),
       cmocka_unit_test(one_rank_with_too_many_pairs_stops_all),
+      cmocka_unit_test(replicas_decide_as_one),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

@@ -69,7 +69,8 @@ typedef struct es_loss_ops {
 
 struct es_loss {
   const es_loss_ops *ops;
-  const es_comm *comm; /* borrowed; must outlive */
+  const es_comm *comm;   /* borrowed; must outlive: the ranks that share the rows */
+  const es_comm *decide; /* likewise: those that must go on alike, comm or all replicas */
   int n_max, dim;
   uint64_t seed;
   void *par;    /* owned: the variant's parameter struct */
@@ -102,6 +103,9 @@ typedef struct es_loss_size {
   int64_t pairs; /**< of the global batch: for checks */
   int dim;       /**< width of the embeddings */
   uint64_t seed; /**< of what the loss draws */
+  const es_comm
+      *replicas; /**< ranks that each evaluate all of it on the same rows, at the
+                                same time (row_layout.h); borrowed. NULL: none */
 } es_loss_size;
 /** Collective. Make a loss; the values are copied, comm is borrowed and must outlive it.
  *  @return ES_OK; ES_ECONFIG (values impossible with these sizes), ES_EARG, ES_ENOMEM:

@@ -68,12 +68,14 @@ static es_status make_losses(const es_settings *s, es_assembly *p) {
   const es_loss_size batch = {.n_max = (int) ((s->batch.pairs + ranks - 1) / ranks),
                               .pairs = s->batch.pairs,
                               .dim = dim,
-                              .seed = (uint64_t) s->run.seed};
+                              .seed = (uint64_t) s->run.seed,
+                              .replicas = p->layout.comm};
   const es_loss_size probe = {.n_max =
                                   (int) (chunks * ((p->probe.chunk + ranks - 1) / ranks)),
                               .pairs = p->probe.pairs,
                               .dim = dim,
-                              .seed = (uint64_t) s->run.seed};
+                              .seed = (uint64_t) s->run.seed,
+                              .replicas = p->layout.comm};
   ES_TRY(es_loss_create(&s->selected.loss, &batch, c, &p->loss));
   ES_TRY(es_loss_create(&s->selected.loss, &probe, c, &p->probe.loss));
   ES_TRY(es_surgery_create(&s->surgery, dim, s->run.steps, &p->surgery));

@@ -75,6 +75,7 @@ es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
   es_loss *q = NULL;
   es_status st;
   int64_t all = size->n_max > 0 ? size->n_max : 0;
+  const es_comm *const decide = size->replicas != NULL ? size->replicas : comm;
   es_comm_sum_i64(comm, &all, 1);
   ES_CHECK_GOTO(size->n_max >= 0 && size->dim >= 1, ES_EARG, agreed,
                 "loss: got %d pairs of width %d, expected >= 0 pairs of width >= 1",
@@ -82,12 +83,13 @@ es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
   ES_TRY_GOTO(ES_NEW(1, &q), agreed);
   q->ops = which->ops;
   q->comm = comm;
+  q->decide = decide;
   q->n_max = size->n_max;
   q->dim = size->dim;
   q->seed = size->seed;
   st = prepare(q, which->par, size->pairs, all);
 agreed:
-  st = es_comm_agree(comm, st);
+  st = es_comm_agree(decide, st);
   if (st == ES_OK)
     *l = q;
   else
@@ -125,6 +127,6 @@ es_status es_loss_eval(es_loss *l, const es_loss_batch *b, double *value) {
   ES_CHECK_GOTO((b->dz[0] == NULL) == (b->dz[1] == NULL), ES_EARG, agreed,
                 "loss: got a gradient of one view, expected both or none");
 agreed:
-  ES_TRY(es_comm_agree(l->comm, st));
+  ES_TRY(es_comm_agree(l->decide, st));
   return l->ops->eval(l, b, value);
 }

@@ -96,9 +96,9 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   }
   correlate(l, n, pairs, u, &p);
   double sum = NAN;
-  if (es_symmetric_finite(l->comm, d, p.c)) {
-    ES_TRY(es_symmetric_eigen(l->comm, d, p.c, p.value, p.work));
-    es_symmetric_rebuild(l->comm, d, p.value, (es_symmetric_map){slope_of_h, &o->eps},
+  if (es_symmetric_finite(l->decide, d, p.c)) {
+    ES_TRY(es_symmetric_eigen(l->decide, d, p.c, p.value, p.work));
+    es_symmetric_rebuild(l->decide, d, p.value, (es_symmetric_map){slope_of_h, &o->eps},
                          p.work, p.g);
     sum = 0;
     for (int j = 0; j < d; j++) sum += h(p.value[j], o->eps);

@@ -66,9 +66,9 @@ static es_status log_det(const es_loss *l, int view, double *c, double *value) {
   const double eps = ((const par *) l->par)->eps;
   const int d = l->dim;
   *value = NAN;
-  if (!es_symmetric_finite(l->comm, d, c)) return ES_OK;
+  if (!es_symmetric_finite(l->decide, d, c)) return ES_OK;
   for (int j = 0; j < d; j++) c[(size_t) j * (size_t) (d + 1)] += eps;
-  const int bad = es_symmetric_invert(l->comm, d, c, value);
+  const int bad = es_symmetric_invert(l->decide, d, c, value);
   ES_CHECK(
       bad == 0, ES_EMATH,
       "loss.corinfomax: the covariance of view %d is singular to round-off (minor %d "

@@ -98,11 +98,11 @@ static es_status whiten(const es_loss *l, int n, double pairs, const double *con
     es_rows_product(n, d, (1 - o->eps) / (pairs - 1), p->y[a], p->y[a], p->k[a]);
   }
   es_symmetric_sum(l->comm, 0, 2, d, p->k[0]);
-  *finite = es_symmetric_finite(l->comm, d, p->k[0]) &&
-            es_symmetric_finite(l->comm, d, p->k[1]);
+  *finite = es_symmetric_finite(l->decide, d, p->k[0]) &&
+            es_symmetric_finite(l->decide, d, p->k[1]);
   for (int a = 0; a < 2 && *finite; a++) {
     for (int j = 0; j < d; j++) p->k[a][(size_t) j * (size_t) (d + 1)] += o->eps;
-    const int bad = es_symmetric_cholesky(l->comm, d, p->k[a]);
+    const int bad = es_symmetric_cholesky(l->decide, d, p->k[a]);
     ES_CHECK(
         bad == 0, ES_EMATH,
         "loss.wmse: the covariance of view %d is singular (minor %d of %d): expected "

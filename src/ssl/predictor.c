@@ -98,6 +98,8 @@ static double correlate(const es_loss *l, const es_loss_batch *b, const parts *p
                   p->u[a], d, p->u[a], d, 1.0, p->c, d);
   }
   es_symmetric_sum(l->comm, 0, 1, d, p->c);
+  if (l->decide != l->comm) /* replicas keep it: with the bits of one */
+    es_comm_bcast(l->decide, p->c, square * sizeof *p->c, 0);
   return pairs;
 }
 
@@ -110,8 +112,8 @@ static double power_of(double s, const void *ctx) {
 static es_status make_predictor(const es_loss *l, const double *f, const parts *p) {
   const es_predictor_params *const o = l->par;
   const int d = l->dim;
-  ES_TRY(es_symmetric_eigen(l->comm, d, f, p->value, p->work));
-  es_symmetric_rebuild(l->comm, d, p->value, (es_symmetric_map){power_of, &o->exponent},
+  ES_TRY(es_symmetric_eigen(l->decide, d, f, p->value, p->work));
+  es_symmetric_rebuild(l->decide, d, p->value, (es_symmetric_map){power_of, &o->exponent},
                        p->work, p->p);
   const double floor = o->eps * power_of(p->value[d - 1], &o->exponent);
   for (size_t j = 0; j < (size_t) d; j++) p->p[j * (size_t) d + j] += floor;
@@ -142,7 +144,7 @@ es_status es_predictor_eval(es_loss *l, const es_loss_batch *b, bool through_pre
   const double pairs = correlate(l, b, &p);
   ES_CHECK(pairs >= 1, ES_EARG, "loss: got %.0f pairs on all ranks, expected at least 1",
            pairs);
-  if (!es_symmetric_finite(l->comm, d, p.c)) {
+  if (!es_symmetric_finite(l->decide, d, p.c)) {
     spoil(l, b, value);
     return ES_OK;
   }
