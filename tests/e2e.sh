@@ -16,9 +16,9 @@ tiny="encoder.name=resnet18 encoder.base_width=8 encoder.stem=cifar
       projector.widths=8 batch.pairs=24 run.steps=10 run.log_every=5 spectrum.every=5
       spectrum.probe=24 optim.lr=3e-3 loss.barlow.center=true backend.tune=false"
 
-launch() { # launch RANKS ARGUMENT...: the program on so many ranks, killed when it hangs
+launch() { # launch RANKS ARGUMENT...: the program on so many ranks, killed after $limit seconds
   local n=$1; shift
-  timeout 300 $MPIRUN $MPIRUN_FLAGS -n "$n" "$EIGENSTEP" "$@"
+  timeout "${limit:-300}" $MPIRUN $MPIRUN_FLAGS -n "$n" "$EIGENSTEP" "$@"
 }
 
 fail() { echo "FAIL: $*"; failures=$((${failures:-0} + 1)); }

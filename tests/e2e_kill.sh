@@ -3,15 +3,18 @@
 # e2e_kill.sh  A run is killed (SIGKILL) again and again at random instants, all ranks or
 # one of them, and resumed: from the first snapshot on trajectory.h5 can be opened at any
 # time and its series have equal lengths; from the first checkpoint on every resume works;
-# the end equals that of the undisturbed run, bit for bit. KILLS=n and SEED=n override.
+# the end equals that of the undisturbed run, bit for bit. A third of the instants is while
+# the program starts, the others are counted in steps of this part of the run, so that a
+# busy machine kills at the same places. KILLS=n and SEED=n override.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py
 cd "$work" || exit 1
 case $EIGENSTEP in /*) ;; *) fail "EIGENSTEP must be an absolute path" ;; esac
 RANDOM=${SEED:-1}
-run="$tiny encoder.base_width=4 run.steps=120 spectrum.every=2 ckpt.every=3 ckpt.keep=2
-     parallel.deterministic=true"
+kills=${KILLS:-6} lost=0 steps=$((${KILLS:-6} * 12)) limit=3000
+run="$tiny encoder.base_width=4 run.steps=$steps spectrum.every=2 ckpt.every=3 ckpt.keep=2
+     run.log_every=1 parallel.deterministic=true"
 
 out=$work/torn/out # absolute: tells this run's processes from those of other tests
 mkdir -p calm torn
@@ -32,13 +35,32 @@ with h5py.File("out/trajectory.h5") as f:
 PY
 }
 
-kills=${KILLS:-6} lost=0
+progress() { # rows of progress so far
+  local rows
+  rows=$(grep -c '^ *[0-9]' out/timesteps.txt 2> progress.log)
+  echo "${rows:-0}"
+}
+instant() { # wait for a random one
+  local from more
+  if [ $((RANDOM % 3)) = 0 ]; then
+    early=$((early + 1))
+    sleep "0.$((RANDOM % 9 + 1))"
+    return
+  fi
+  from=$(progress) more=$((RANDOM % 12))
+  while kill -0 $started 2> kill.log && [ "$(progress)" -lt $((from + more)) ]; do
+    sleep 0.05
+  done
+  sleep "0.0$((RANDOM % 9 + 1))"
+}
+
+early=0 resumed=0
 for k in $(seq "$kills"); do
-  if [ -e out/ckpt/latest ]; then command="resume $out"
+  if [ -e out/ckpt/latest ]; then command="resume $out"; resumed=$((resumed + 1))
   else rm -rf out; command="train - $run output.dir=$out"; fi
-  setsid timeout 300 $MPIRUN $MPIRUN_FLAGS -n 2 "$EIGENSTEP" $command > log 2>&1 &
+  setsid timeout $limit $MPIRUN $MPIRUN_FLAGS -n 2 "$EIGENSTEP" $command > log 2>&1 &
   started=$!
-  sleep "$((RANDOM % 2)).$((RANDOM % 9 + 1))"
+  instant
   if [ $((RANDOM % 2)) = 0 ]; then
     kill -9 -- -$started 2> kill.log
     pkill -9 -f "^$EIGENSTEP .*$out"
@@ -54,7 +76,8 @@ for k in $(seq "$kills"); do
   lost=$((lost + 1))
   ! grep 'error:' log || fail "kill $k: the resumed run ended with an error"
 done
-echo "$lost kills hit a run that was not done"
+echo "$lost kills hit a run that was not done; $early instants while it started," \
+  "$resumed runs resumed"
 [ "$lost" -gt 0 ] || fail "no run was interrupted"
 command="resume $out"
 [ -e out/ckpt/latest ] || { rm -rf out; command="train - $run output.dir=$out"; }

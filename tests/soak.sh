@@ -7,7 +7,7 @@
 set -u
 . "$srcdir/tests/e2e.sh"
 cd "$work" || exit 1
-seconds=${SOAK:-20}
+seconds=${SOAK:-20} limit=$((${SOAK:-20} + 300))
 launch 2 train - $tiny encoder.base_width=4 run.steps=99999999 run.walltime=$seconds \
   run.log_every=10 spectrum.every=5 ckpt.every=10 output.dir="$work/out" > log 2>&1 &
 pid=$!
