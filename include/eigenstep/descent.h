@@ -9,7 +9,7 @@
 #define ES_DESCENT_H
 
 #include <stdbool.h>
-#include "eigenstep/comm.h"
+#include "eigenstep/stop.h"
 
 /* --- when eigenvalues are learned --------------------------------------------------- */
 /** Detector of threshold crossings. */
@@ -45,6 +45,7 @@ typedef struct es_descent_observer {
   /** Called with C [d, d] of the whole sample at each recording point. */
   es_status (*record)(void *ctx, double at, const double *c);
   void *ctx;
+  es_stop *stop; /**< looked for a few times a second; NULL: not */
 } es_descent_observer;
 
 typedef struct es_descent {
@@ -63,8 +64,9 @@ typedef struct es_descent {
  *  3 d^2 m operations per step; the columns are distributed over the ranks if that is
  *  faster.
  *  @param gamma  [m]
- *  @return ES_OK, ES_ENOMEM; ES_EMATH if it diverged, at d->reached (not logged: the
- *          caller knows the stability limit) */
+ *  @return ES_OK, ES_ENOMEM; ES_STOPPED after a request (observer.stop), at d->reached;
+ *          ES_EMATH if it diverged, at d->reached (not logged: the caller knows the
+ *          stability limit) */
 es_status es_descent_modes(es_descent *d, const double *gamma);
 
 /** Collective. Gradient flow in the same coordinates: Dormand-Prince 5(4) with adaptive

@@ -5,14 +5,16 @@
 #define ES_RUN_FOLDER_H
 
 #include "eigenstep/provenance.h"
+#include "eigenstep/stop.h"
 #include "eigenstep/traj.h"
 
 typedef struct es_run_folder {
   char dir[1024];
-  es_traj *traj;      /**< DIR/trajectory.h5; owned */
-  char *config_text;  /**< effective run.ini; owned */
-  const char *reason; /**< for STATUS, why it was stopped early */
-  int lock;           /**< rank 0: open log.txt, locked; else -1 */
+  es_traj *traj;     /**< DIR/trajectory.h5; owned */
+  char *config_text; /**< effective run.ini; owned */
+  es_stop stop;      /**< requests to stop, also by a file DIR/stop; its cause is for
+                           STATUS */
+  int lock;          /**< rank 0: open log.txt, locked; else -1 */
   bool resumed;
   int64_t first_step; /**< the step it resumes at, 0 if it does not */
 } es_run_folder;
@@ -40,6 +42,9 @@ void es_run_folder_unlock(es_run_folder *o);
  *  `stop`. If the trajectory cannot be opened nothing is changed and the lock stays. */
 es_status es_run_folder_resume(const es_job *job, es_config *cfg, int64_t step,
                                es_run_folder *o);
+
+/** Not collective. Say that a run without checkpoints was stopped at a step of `steps`. */
+void es_run_folder_say_stopped(const es_run_folder *o, int64_t step, int64_t steps);
 
 /** Collective. Close the trajectory and write the final STATUS for `result` at `step`.
  *  @return result, or the error of closing if that was the first */

@@ -7,7 +7,7 @@
 
 typedef enum es_status {
   ES_OK = 0,
-  ES_STOPPED = 1,   /**< stopped early on request, checkpoint written: not an error */
+  ES_STOPPED = 1,   /**< stopped early on request: not an error */
   ES_EARG = -1,     /**< invalid argument (a bug of the caller) */
   ES_ECONFIG = -2,  /**< invalid parameter or command line */
   ES_ENOMEM = -3,   /**< out of memory */

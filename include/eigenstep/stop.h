@@ -24,7 +24,9 @@ typedef struct es_stop {
   char file[1100]; /**< path checked by rank 0 every `every` calls; "" = none */
   int every;
   int64_t calls;
-  es_stop_cause cause; /**< why the training loop ended early, set by the loop */
+  es_stop_cause cause;  /**< why the loop ended early, set by the loop */
+  int64_t next, stride; /**< of es_stop_at: calls until it looks; between two looks */
+  double asked;         /**< es_now() at the last look */
 } es_stop;
 
 /** Not collective. The cause on this rank, to be reduced over ranks by MAX. Clears a
@@ -33,6 +35,25 @@ es_stop_cause es_stop_poll(es_stop *s, const es_comm *comm);
 
 /** Collective. The largest cause over all ranks; act only on this value. */
 es_stop_cause es_stop_agree(es_stop *s, const es_comm *comm);
+
+/** Collective, for loops of short steps, called at each of them, also after a failure of
+ *  this rank alone: looks for a request a few times a second, as rank 0's clock says,
+ *  whatever a step takes. A request for a checkpoint is none here.
+ *  @param s     NULL: nothing stops this loop
+ *  @param mine  status of this rank so far
+ *  @return the same on all ranks: ES_OK, also when it did not look; ES_STOPPED, with
+ *          s->cause set; the worst status of all ranks (es_comm_agree) */
+es_status es_stop_at(es_stop *s, const es_comm *comm, es_status mine);
+
+/** Not collective, for loops in which ranks do not meet: the cause on this rank, looked for
+ *  a few times a second; es_stop_share makes it known to all. */
+es_stop_cause es_stop_alone(es_stop *s, const es_comm *comm);
+/** Collective. s->cause becomes that of any rank. */
+void es_stop_share(es_stop *s, const es_comm *comm);
+
+/** Collective. Between long pieces of work of which nothing is kept yet: has a signal asked
+ *  to stop? @param next  what would come next, for the log; @return ES_OK, ES_STOPPED */
+es_status es_stop_between(const es_comm *comm, const char *next);
 
 /** Description of a cause, as written to STATUS. Never NULL. */
 const char *es_stop_name(es_stop_cause c);

@@ -113,13 +113,11 @@ static es_status run_into(const es_job *job, const training *r, es_run_folder *o
                 .dir = o->dir,
                 .config_text = o->config_text,
                 .pairs = s->batch.pairs};
-  es_stop stop = {.every = 1};
   es_snapshot *snap = NULL;
   es_probe *probe = NULL;
   es_accuracy *accuracy = NULL;
   es_status st;
-  snprintf(stop.file, sizeof stop.file, "%s/stop", o->dir);
-  if (s->run.walltime > 0) stop.deadline = es_now() + s->run.walltime;
+  if (s->run.walltime > 0) o->stop.deadline = es_now() + s->run.walltime;
   ES_TRY_GOTO(
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
   ES_TRY_GOTO(
@@ -142,9 +140,8 @@ static es_status run_into(const es_job *job, const training *r, es_run_folder *o
                               .snapshot = snap,
                               .accuracy = accuracy,
                               .traj = o->traj,
-                              .stop = &stop};
+                              .stop = &o->stop};
   st = es_run_loop(&run, &parts);
-  o->reason = es_stop_name(stop.cause);
   if (st == ES_OK || st == ES_STOPPED) {
     const es_status printed =
         print_steps(c, o->traj, snap, prediction, es_train_steps(p->train));

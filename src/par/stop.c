@@ -6,6 +6,7 @@
  *  run after the current step, a second SIGINT ends it at once; SIGUSR2 requests a
  *  checkpoint. A signal to a single rank is enough: all ranks act on the maximum. */
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -90,6 +91,55 @@ es_stop_cause es_stop_agree(es_stop *s, const es_comm *comm) {
   int64_t cause = es_stop_poll(s, comm);
   es_comm_max_i64(comm, &cause, 1);
   return (es_stop_cause) cause;
+}
+
+/* Seconds between two looks of es_stop_at and es_stop_alone. */
+#define PATIENCE 0.2
+enum { MOST_CALLS = 1 << 20 };
+
+/* Calls that fill PATIENCE at the pace of the last ones, twice as many at most. */
+static int64_t stride(const es_stop *s, double since) {
+  const double calls = (double) (s->stride > 0 ? s->stride : 1);
+  const double fit = since > 0 ? PATIENCE / since * calls : MOST_CALLS;
+  return (int64_t) fmax(fmin(fmin(fit, 2 * calls), MOST_CALLS), 1);
+}
+
+es_status es_stop_at(es_stop *s, const es_comm *comm, es_status mine) {
+  if (s == NULL || s->next-- > 0) return ES_OK;
+  const double now = es_now();
+  int64_t ask[3] = {es_stop_poll(s, comm), mine != ES_OK, 0};
+  if (comm->rank == 0) ask[2] = stride(s, now - s->asked);
+  es_comm_max_i64(comm, ask, 3);
+  s->asked = now;
+  s->stride = ask[2];
+  s->next = s->stride - 1;
+  if (ask[1] != 0) return es_comm_agree(comm, mine);
+  if (ask[0] <= ES_STOP_CHECKPOINT) return ES_OK;
+  s->cause = (es_stop_cause) ask[0];
+  return ES_STOPPED;
+}
+
+es_stop_cause es_stop_alone(es_stop *s, const es_comm *comm) {
+  const double now = es_now();
+  if (now - s->asked < PATIENCE) return s->cause;
+  s->asked = now;
+  const es_stop_cause cause = es_stop_poll(s, comm);
+  if (cause > ES_STOP_CHECKPOINT) s->cause = cause;
+  return s->cause;
+}
+
+void es_stop_share(es_stop *s, const es_comm *comm) {
+  int64_t cause = s->cause;
+  es_comm_max_i64(comm, &cause, 1);
+  s->cause = (es_stop_cause) cause;
+}
+
+es_status es_stop_between(const es_comm *comm, const char *next) {
+  es_stop s = {.every = 1};
+  const es_stop_cause cause = es_stop_agree(&s, comm);
+  if (cause <= ES_STOP_CHECKPOINT) return ES_OK;
+  es_info("stopped before %s (%s); nothing was written", next, es_stop_name(cause));
+  return ES_STOPPED;
 }
 
 const char *es_stop_name(es_stop_cause c) {

@@ -71,6 +71,8 @@ static es_status take_lock(es_run_folder *o, int how) {
 static es_status lock(const es_job *job, const char *dir, int how, es_run_folder *o) {
   *o = (es_run_folder){.lock = -1};
   snprintf(o->dir, sizeof o->dir, "%s", dir);
+  o->stop.every = 1;
+  snprintf(o->stop.file, sizeof o->stop.file, "%s/stop", dir);
   return es_comm_agree(job->comm, job->comm->rank == 0 ? take_lock(o, how) : ES_OK);
 }
 
@@ -176,7 +178,8 @@ static es_status final_status(const es_run_folder *o, es_status result, int64_t 
   if (result == ES_OK) {
     snprintf(line, sizeof line, "DONE");
   } else if (result == ES_STOPPED) {
-    snprintf(line, sizeof line, "STOPPED %lld %s", (long long) step, o->reason);
+    snprintf(line, sizeof line, "STOPPED %lld %s", (long long) step,
+             es_stop_name(o->stop.cause));
   } else {
     char path[1200];
     const char *why = es_log_last_error();
@@ -186,6 +189,12 @@ static es_status final_status(const es_run_folder *o, es_status result, int64_t 
              why[0] != '\0' ? why : es_status_name(result));
   }
   return es_run_files_status(o->dir, line);
+}
+
+void es_run_folder_say_stopped(const es_run_folder *o, int64_t step, int64_t steps) {
+  es_info("stopped at step %lld of %lld (%s): what was made until then is kept in '%s'; "
+          "there is no checkpoint, so the whole is a new run in another folder",
+          (long long) step, (long long) steps, es_stop_name(o->stop.cause), o->dir);
 }
 
 es_status es_run_folder_close(const es_job *job, es_run_folder *o, es_status result,

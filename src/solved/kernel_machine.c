@@ -164,7 +164,8 @@ static es_status descend(kernel_run *j, es_descent *o) {
   return es_machine_embed(m, j->w, j->f);
 }
 
-static es_status simulate(kernel_run *j, const es_run_folder *out) {
+/* Collective. *reached: the step of the end. */
+static es_status simulate(kernel_run *j, es_run_folder *out, int64_t *reached) {
   es_machine *m = &j->m;
   es_record *record = NULL;
   ES_TRY(es_record_create(m->comm, out->traj, j->flow, out->dir,
@@ -178,12 +179,15 @@ static es_status simulate(kernel_run *j, const es_run_folder *out) {
                                .at = j->plan.at,
                                .crossings = j->crossings,
                                .record = es_record_see,
-                               .ctx = record}};
+                               .ctx = record,
+                               .stop = &out->stop}};
   const double began = es_now();
   es_progress_begin("simulation to t = %.4g", es_theory_end(&j->plan));
-  const es_status st = descend(j, &o);
+  es_status st = descend(j, &o);
   es_progress_end();
-  ES_TRY(es_theory_finish(&j->plan, &o, st, es_now() - began, &record));
+  st = es_theory_finish(&j->plan, &o, st, es_now() - began, &record);
+  *reached = es_theory_step(&j->plan, &o);
+  ES_TRY(st);
   const double end = j->plan.at[j->plan.n - 1];
   const es_machine_end at = {.time = j->flow->opt.lr > 0 ? end * m->lr : end,
                              .flow = j->flow,
@@ -193,7 +197,7 @@ static es_status simulate(kernel_run *j, const es_run_folder *out) {
   ES_TRY(es_machine_compare(m, &at, out->traj));
   es_progress_end();
   if (m->par.widths.n == 0) return ES_OK;
-  return es_kernel_networks(m, (int64_t) end, out->traj);
+  return es_kernel_networks(m, (int64_t) end, out);
 }
 
 /* What the configuration says of a run. */
@@ -231,11 +235,16 @@ static es_status run(const es_job *job, es_config *cfg, kernel_run *j, settings 
   es_run_folder o = {0};
   ES_TRY(es_comm_agree(job->comm, read_settings(cfg, &j->m.par, s)));
   ES_TRY(es_run_folder_check(job, s->output.dir));
+  es_stop_install();
   ES_TRY(load(j, s));
+  ES_TRY(es_stop_between(job->comm, "the kernel's eigenpairs"));
   ES_TRY(prepare(j));
+  ES_TRY(es_stop_between(job->comm, "the simulation"));
   ES_TRY(es_run_folder_open(job, cfg, s->output.dir, &o));
-  const es_status st = simulate(j, &o);
-  return es_run_folder_close(job, &o, st, 0);
+  int64_t reached = 0;
+  const es_status st = simulate(j, &o, &reached);
+  if (st == ES_STOPPED) es_run_folder_say_stopped(&o, reached, es_theory_last(&j->plan));
+  return es_run_folder_close(job, &o, st, reached);
 }
 
 es_status es_kernel_machine_run(const es_job *job, es_config *cfg) {

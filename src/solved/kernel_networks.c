@@ -53,14 +53,17 @@ static void correlate(const es_network *q, double *c) {
   es_comm_sum_f64(q->m->comm, c, (int64_t) d * d);
 }
 
-static es_status train(es_network *q, int64_t steps, es_crossings *crossings, double *c) {
+static es_status train(es_network *q, int64_t steps, es_stop *stop,
+                       es_crossings *crossings, double *c) {
   es_step_result r;
   for (int64_t s = 0; s < steps; s++) {
     ES_TRY(es_comm_agree(q->m->comm, es_train_step(q->train, &q->set[ES_SET_TRAIN].batch,
                                                    q->optim->par.lr, &r)));
     es_progress_at((double) s, (double) steps);
     correlate(q, c);
-    ES_TRY(es_crossings_update(crossings, (double) s, c));
+    const es_status st = es_crossings_update(crossings, (double) s, c);
+    ES_TRY(es_comm_agree(q->m->comm, st));
+    ES_TRY(es_stop_at(stop, q->m->comm, ES_OK));
   }
   return ES_OK;
 }
@@ -123,7 +126,7 @@ static double step_error(const es_flow *f, const es_crossings *crossings, double
 }
 
 /* One network: the columns of its row of /networks after width and seed. */
-static es_status measure(es_network *q, int64_t steps, double *row) {
+static es_status measure(es_network *q, int64_t steps, es_stop *stop, double *row) {
   const es_machine *m = q->m;
   const int d = (int) m->par.dim, points = (int) (2 * q->set[ES_SET_TRAIN].n);
   const size_t known = (size_t) d * (size_t) points;
@@ -143,7 +146,7 @@ static es_status measure(es_network *q, int64_t steps, double *row) {
   st = es_theory_predict(&start, opt, &flow, &crossings);
   if (st == ES_OK) st = ES_NEW((size_t) d * (size_t) d, &c);
   ES_TRY_GOTO(es_comm_agree(m->comm, st), done);
-  ES_TRY_GOTO(train(q, steps, crossings, c), done);
+  ES_TRY_GOTO(train(q, steps, stop, crossings, c), done);
   ES_TRY_GOTO(embed(q, q->f), done);
   ES_TRY_GOTO(follow(q, steps), done);
   st = es_compare(points, (es_outputs){d, q->f}, (es_outputs){d, q->ref}, &l, NULL);
@@ -186,7 +189,9 @@ static void print_width(const double *rows, int64_t n, double seconds) {
            seconds);
 }
 
-static es_status run_all(es_network *q, int64_t steps, double *rows) {
+/* *done: rows. */
+static es_status run_all(es_network *q, int64_t steps, es_stop *stop, double *rows,
+                         int64_t *done) {
   const es_kernel_params *par = &q->m->par;
   es_print(
       "\nnetworks of width h compared with the kernel machine of the same start, %lld "
@@ -204,17 +209,18 @@ static es_status run_all(es_network *q, int64_t steps, double *rows) {
       row[1] = (double) seed;
       es_status st = es_network_make(q, (int) row[0], seed);
       es_progress_begin("network of width %.0f, seed %lld", row[0], (long long) seed);
-      if (st == ES_OK) st = measure(q, steps, row + 2);
+      if (st == ES_OK) st = measure(q, steps, stop, row + 2);
       es_progress_end();
       es_network_free(q);
       ES_TRY(st);
+      ++*done;
     }
     print_width(of_width, par->seeds, es_now() - began);
   }
   return ES_OK;
 }
 
-es_status es_kernel_networks(const es_machine *m, int64_t steps, es_traj *traj) {
+es_status es_kernel_networks(const es_machine *m, int64_t steps, es_run_folder *o) {
   static const es_traj_field column[COLUMNS] = {
       ES_TRAJ_SCALAR("width", "1", "units of each hidden layer"),
       ES_TRAJ_SCALAR("seed", "1", "seed of the weights"),
@@ -228,21 +234,24 @@ es_status es_kernel_networks(const es_machine *m, int64_t steps, es_traj *traj) 
       ES_TRAJ_SCALAR("cka", "1", "linear CKA of final embeddings, training")};
   const int64_t n = m->par.widths.n * m->par.seeds;
   es_network q = {.m = m};
+  int64_t done = 0;
   double *rows = NULL;
   if (m->par.alpha < 1e-5)
     es_warn("kernel.alpha = %g is below what networks in single precision resolve",
             m->par.alpha);
   es_status st = es_comm_agree(m->comm, ES_NEW(n * COLUMNS, &rows));
   if (st == ES_OK) st = es_network_open(&q);
-  if (st == ES_OK) st = run_all(&q, steps, rows);
-  if (st == ES_OK)
-    st = es_traj_write_table(
-        traj, &(es_traj_table){.path = "/networks",
+  if (st == ES_OK) st = run_all(&q, steps, &o->stop, rows, &done);
+  const es_traj_table table = {.path = "/networks",
                                .doc = "networks compared with the kernel machine",
                                .column = column,
                                .columns = COLUMNS,
-                               .rows = n,
-                               .values = rows});
+                               .rows = done,
+                               .values = rows};
+  if (st >= ES_OK && done > 0) {
+    const es_status written = es_traj_write_table(o->traj, &table);
+    if (written != ES_OK) st = written;
+  }
   es_network_close(&q);
   es_free(&rows);
   return st;

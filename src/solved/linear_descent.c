@@ -48,7 +48,7 @@ typedef struct descent {
   double *c, *work, *row;     /* [d, d]; [d d + 3 d]; [d] */
   double *step;               /* [n] predicted */
   double lr, value;
-  int64_t steps;
+  int64_t steps, reached;
   int series[3]; /* /loss, /spectrum, /theory */
 } descent;
 
@@ -215,7 +215,7 @@ static es_status operate(descent *s, int64_t step, es_traj *t) {
   return done ? es_comm_agree(s->comm, differentiate(s, step)) : ES_OK;
 }
 
-static es_status descend(descent *s, es_traj *t) {
+static es_status descend(descent *s, es_run_folder *o) {
   double *at = NULL;
   ES_TRY(es_comm_agree(s->comm, ES_NEW((size_t) s->o->rows + 2, &at)));
   const int rows = es_record_schedule(1, (double) s->steps, (int) s->o->rows, true, at);
@@ -233,9 +233,11 @@ static es_status descend(descent *s, es_traj *t) {
     if (st == ES_OK)
       st = es_comm_agree(s->comm, es_linear_surgery_follow(s->surgery, step));
     const bool due = next < rows && (double) step >= at[next];
-    if (st == ES_OK && due) st = record(s, t, step);
+    if (st == ES_OK && due) st = record(s, o->traj, step);
     while (next < rows && (double) step >= at[next]) next++;
-    if (st == ES_OK) st = operate(s, step, t);
+    if (st == ES_OK) s->reached = step;
+    if (st == ES_OK && step < s->steps) st = es_stop_at(&o->stop, s->comm, ES_OK);
+    if (st == ES_OK) st = operate(s, step, o->traj);
     if (st == ES_OK && step < s->steps) st = update(s);
     es_mode_descent_step(s->predicted, s->lr);
     es_progress_at((double) step, (double) s->steps);
@@ -321,11 +323,13 @@ static es_status prepare(descent *s) {
   s->cross = es_loss_modes_of(s->loss).cross;
   s->map = (es_linear_map){.comm = s->comm, .p = s->p, .d = s->d};
   ES_TRY(es_comm_agree(s->comm, allocate(s, &start)));
+  ES_TRY(es_stop_between(s->comm, "the eigenpairs of Gamma"));
   ES_TRY(predict(s, &start));
   const es_linear_patient patient = {s->grid,  s->modes, s->predicted, s->n,
                                      s->steps, &s->map,  s->momentum};
   ES_TRY(es_comm_agree(s->comm,
                        es_linear_surgery_create(u->surgery, &patient, &s->surgery)));
+  ES_TRY(es_stop_between(s->comm, "the simulation"));
   es_info("%s%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
           s->loss->ops->name, u->orthogonal ? " by orthogonal updates" : "",
           (long long) s->p->total, s->p->m, s->comm->size, s->lr, (long long) s->steps);
@@ -350,10 +354,14 @@ es_status es_linear_descent_run(const es_job *job, es_config *cfg,
   if (st == ES_OK) {
     st = declare(&s, folder.traj);
     es_progress_begin("simulation of %lld steps", (long long) s.steps);
-    if (st == ES_OK) st = descend(&s, folder.traj);
+    if (st == ES_OK) st = descend(&s, &folder);
     es_progress_end();
-    if (st == ES_OK) st = report(&s, folder.traj);
-    st = es_run_folder_close(job, &folder, st, s.steps);
+    if (st == ES_STOPPED) es_run_folder_say_stopped(&folder, s.reached, s.steps);
+    if (st >= ES_OK) {
+      const es_status written = report(&s, folder.traj);
+      if (written != ES_OK) st = written;
+    }
+    st = es_run_folder_close(job, &folder, st, s.reached);
   }
   release(&s);
   return st;

@@ -55,7 +55,7 @@ typedef struct growth {
   double *c, *mean, *work; /* [d, d], [d], [d d + 3 d] for the eigenvalues */
   double *projected;       /* [d, modes] W V */
   double lr, value;
-  int64_t steps, middle;
+  int64_t steps, middle, reached;
   int series[2]; /* /loss, /spectrum/covariance */
 } growth;
 
@@ -213,7 +213,7 @@ static es_status record(growth *s, es_traj *t, int64_t step) {
 }
 
 /* Collective. No update follows the last row: W stays what was recorded. */
-static es_status descend(growth *s, es_traj *t) {
+static es_status descend(growth *s, es_run_folder *o) {
   const size_t all = (size_t) s->d * (size_t) s->p->m;
   for (int64_t step = 0; step <= s->steps; step++) {
     ES_TRY(differentiate(s, step));
@@ -222,7 +222,9 @@ static es_status descend(growth *s, es_traj *t) {
                s->lr);
       return es_comm_agree(s->comm, ES_EMATH);
     }
-    ES_TRY(record(s, t, step));
+    ES_TRY(record(s, o->traj, step));
+    s->reached = step;
+    if (step < s->steps) ES_TRY(es_stop_at(&o->stop, s->comm, ES_OK));
     es_progress_at((double) step, (double) s->steps);
     for (size_t i = 0; step < s->steps && i < all; i++)
       s->map.w[i] -= s->lr * s->map.dw[i];
@@ -294,6 +296,7 @@ static es_status prepare(growth *s, const es_loss_choice *loss) {
   ES_CHECK(why == NULL, ES_ECONFIG,
            "loss.name: got %s, whose growth rates do not hold: %s", loss->ops->name, why);
   ES_TRY(predict(s));
+  ES_TRY(es_stop_between(s->comm, "the simulation"));
   ES_TRY(es_comm_agree(s->comm, allocate(s)));
   ES_TRY(plan(s));
   es_info("%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
@@ -321,10 +324,11 @@ es_status es_linear_growth_run(const es_job *job, es_config *cfg,
   if (st == ES_OK) {
     st = declare(&s, folder.traj);
     es_progress_begin("simulation of %lld steps", (long long) s.steps);
-    if (st == ES_OK) st = descend(&s, folder.traj);
+    if (st == ES_OK) st = descend(&s, &folder);
     es_progress_end();
     if (st == ES_OK) st = report(&s, folder.traj);
-    st = es_run_folder_close(job, &folder, st, s.steps);
+    if (st == ES_STOPPED) es_run_folder_say_stopped(&folder, s.reached, s.steps);
+    st = es_run_folder_close(job, &folder, st, s.reached);
   }
   release(&s);
   return st;

@@ -143,7 +143,8 @@ static es_status prepare(linear *l) {
   return ES_OK;
 }
 
-static es_status simulate(linear *l, const es_run_folder *out) {
+/* Collective. *reached: the step of the end. */
+static es_status simulate(linear *l, es_run_folder *out, int64_t *reached) {
   es_record *record = NULL;
   ES_TRY(es_record_create(l->comm, out->traj, l->flow, out->dir,
                           l->plan.at[l->plan.n - 1], &record));
@@ -158,7 +159,8 @@ static es_status simulate(linear *l, const es_run_folder *out) {
                                .at = l->plan.at,
                                .crossings = l->crossings,
                                .record = es_record_see,
-                               .ctx = record}};
+                               .ctx = record,
+                               .stop = &out->stop}};
   const double began = es_now();
   es_status st;
   es_progress_begin("simulation to t = %.4g", es_theory_end(&l->plan));
@@ -169,7 +171,9 @@ static es_status simulate(linear *l, const es_run_folder *out) {
   else
     st = es_descent_pairs(&o, &l->pairs, l->par.batch, l->seed);
   es_progress_end();
-  ES_TRY(es_theory_finish(&l->plan, &o, st, es_now() - began, &record));
+  st = es_theory_finish(&l->plan, &o, st, es_now() - began, &record);
+  *reached = es_theory_step(&l->plan, &o);
+  ES_TRY(st);
   const es_linear_end end = {.comm = l->comm,
                              .pairs = &l->pairs,
                              .modes = l->modes,
@@ -306,15 +310,20 @@ static es_status run(const es_job *job, es_config *cfg, linear *l, settings *s) 
   ES_TRY(es_run_folder_check(job, s->output.dir));
   l->seed = s->source.seed;
   s->source.keys = "linear.sample";
+  es_stop_install();
   ES_TRY(es_pairs_load(l->comm, &s->source, l->par.sample, &l->pairs, &l->view));
+  ES_TRY(es_stop_between(l->comm, "the eigenpairs of Gamma"));
   if (l->par.center || centres(s, (int) l->par.dim))
     ES_TRY(es_pairs_center(l->comm, &l->pairs));
   if (s->descent) return simulate_descent(job, cfg, l, s);
   if (s->growth) return simulate_growth(job, cfg, l, s);
   ES_TRY(prepare(l));
+  ES_TRY(es_stop_between(l->comm, "the simulation"));
   ES_TRY(es_run_folder_open(job, cfg, s->output.dir, &o));
-  const es_status st = simulate(l, &o);
-  return es_run_folder_close(job, &o, st, 0);
+  int64_t reached = 0;
+  const es_status st = simulate(l, &o, &reached);
+  if (st == ES_STOPPED) es_run_folder_say_stopped(&o, reached, es_theory_last(&l->plan));
+  return es_run_folder_close(job, &o, st, reached);
 }
 
 es_status es_linear_model_run(const es_job *job, es_config *cfg) {

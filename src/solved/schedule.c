@@ -111,6 +111,17 @@ double es_theory_end(const es_schedule *p) {
   return p->at[p->n - 1] * (p->flow->opt.lr > 0 ? p->lr : 1);
 }
 
+int64_t es_theory_step(const es_schedule *p, const es_descent *o) {
+  int64_t row = 0;
+  if (p->flow->opt.lr > 0) return (int64_t) o->reached;
+  while (row < p->n && p->at[row] <= o->reached) row++;
+  return row;
+}
+
+int64_t es_theory_last(const es_schedule *p) {
+  return p->flow->opt.lr > 0 ? (int64_t) p->at[p->n - 1] : p->n;
+}
+
 /* Which transitions a run of a given length contains. */
 static void announce_transitions(const es_schedule *p) {
   const es_flow *const f = p->flow;
@@ -199,9 +210,9 @@ es_status es_theory_finish(const es_schedule *p, const es_descent *o, es_status 
   es_record_summary s;
   if (st == ES_EMATH) st = explain(p, o->comm, o->reached);
   const es_status written = es_record_finish(*record, o->observer.crossings, &s);
-  if (st == ES_OK) st = written;
+  if (st >= ES_OK && written != ES_OK) st = written;
   if (st == ES_OK && !settled(p, o, &s)) st = explain(p, o->comm, o->reached);
   es_record_destroy(record);
-  if (st == ES_OK) es_record_print(&s, o->d, seconds);
+  if (st >= ES_OK) es_record_print(&s, o->d, seconds);
   return st;
 }

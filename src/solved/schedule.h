@@ -56,6 +56,12 @@ es_status es_theory_check_times(const char *section, const es_list *times);
 /** Moments of the run, the last one its end. Not collective. */
 es_status es_theory_moments(es_schedule *p);
 
+/** The step that a simulation has reached; of a flow, the row. */
+int64_t es_theory_step(const es_schedule *p, const es_descent *o);
+
+/** The last of them. */
+int64_t es_theory_last(const es_schedule *p);
+
 /** Effective time at which the run ends, after es_theory_moments. */
 double es_theory_end(const es_schedule *p);
 

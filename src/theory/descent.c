@@ -122,17 +122,27 @@ static void unpack(const es_descent *o, columns *r, int64_t first, int64_t count
   if (r->distributed) es_comm_sum_f64(o->comm, o->w, (int64_t) o->d * o->m);
 }
 
+/* Where columns are distributed also after a failure: others wait for the sum. */
+static es_status advance_to(es_descent *o, columns *r, double now, es_status before) {
+  step(o, r, true);
+  if (before != ES_OK) return before;
+  o->reached = now;
+  if (es_descent_diverged(r->d, r->sum)) return ES_EMATH;
+  return es_crossings_update(o->observer.crossings, now, r->sum);
+}
+
+/* Collective. Where columns are not distributed each rank computes alone, in its own
+ * rounding, and meets the others where it looks for requests and records. */
 static es_status loop(es_descent *o, columns *r) {
   int64_t now = 0;
   step(o, r, false);
-  ES_TRY(es_crossings_update(o->observer.crossings, 0, r->sum));
+  es_status st = es_crossings_update(o->observer.crossings, 0, r->sum);
   for (int k = 0; k < o->observer.n; k++) {
     for (; now < (int64_t) o->observer.at[k]; now++) {
-      step(o, r, true);
-      o->reached = (double) (now + 1);
-      if (es_descent_diverged(r->d, r->sum)) return ES_EMATH;
-      ES_TRY(es_crossings_update(o->observer.crossings, o->reached, r->sum));
+      st = advance_to(o, r, (double) (now + 1), st);
+      ES_TRY(es_stop_at(o->observer.stop, o->comm, st));
     }
+    ES_TRY(es_comm_agree(o->comm, st));
     ES_TRY(o->observer.record(o->observer.ctx, o->observer.at[k], r->sum));
   }
   return ES_OK;
@@ -158,7 +168,7 @@ es_status es_descent_modes(es_descent *o, const double *gamma) {
     for (int64_t j = 0; j < count; j++) r.g[j / LANES][j % LANES] = gamma[first + j];
     pack(o, &r, first, count, false);
     o->reached = 0;
-    st = es_comm_agree(o->comm, loop(o, &r));
+    st = loop(o, &r);
     unpack(o, &r, first, count);
   }
   es_free(&r.sum);

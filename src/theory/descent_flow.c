@@ -110,6 +110,9 @@ static es_status advance(es_descent *o, flow *f, double *t, double until, double
     o->reached = *t;
     if (es_descent_diverged(o->d, f->c)) return ES_EMATH;
     ES_TRY(es_crossings_update(o->observer.crossings, *t, f->c));
+    if (o->observer.stop != NULL &&
+        es_stop_alone(o->observer.stop, o->comm) != ES_STOP_NONE)
+      return ES_STOPPED;
     const double next = step * fmin(change, 5);
     if (!cut || next > *h) *h = next;
   }
@@ -124,7 +127,9 @@ static es_status integrate(es_descent *o, flow *f) {
   ES_TRY(es_crossings_update(o->observer.crossings, 0, f->c));
   for (int k = 0; k < o->observer.n; k++) {
     /* each rank integrates alone, in steps of its own rounding; records are rank 0's */
-    ES_TRY(es_comm_agree(o->comm, advance(o, f, &t, o->observer.at[k], &h)));
+    const es_status st = es_comm_agree(o->comm, advance(o, f, &t, o->observer.at[k], &h));
+    if (st == ES_STOPPED) es_stop_share(o->observer.stop, o->comm);
+    ES_TRY(st);
     es_comm_bcast(o->comm, o->w, f->size * sizeof *o->w, 0);
     correlate(f, o->w);
     ES_TRY(o->observer.record(o->observer.ctx, o->observer.at[k], f->c));

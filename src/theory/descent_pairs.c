@@ -91,7 +91,7 @@ static es_status step(es_descent *o, sampled *s, int64_t now) {
   if (whole) ES_TRY(es_crossings_update(o->observer.crossings, (double) now, s->c));
   move(o, s, x, n, s->batch);
   o->reached = (double) (now + 1);
-  return ES_OK;
+  return es_stop_at(o->observer.stop, o->comm, ES_OK);
 }
 
 static es_status loop(es_descent *o, sampled *s) {

@@ -75,6 +75,7 @@ static es_status loop(es_descent *o, values *v) {
       o->reached = (double) (now + 1);
       if (es_descent_diverged(o->d, v->c)) return ES_EMATH;
       ES_TRY(es_crossings_update(o->observer.crossings, o->reached, v->c));
+      ES_TRY(es_stop_at(o->observer.stop, o->comm, ES_OK));
     }
     ES_TRY(o->observer.record(o->observer.ctx, o->observer.at[k], v->c));
   }
