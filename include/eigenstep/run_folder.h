@@ -43,7 +43,8 @@ void es_run_folder_unlock(es_run_folder *o);
 es_status es_run_folder_resume(const es_job *job, es_config *cfg, int64_t step,
                                es_run_folder *o);
 
-/** Not collective. Say that a run without checkpoints was stopped at a step of `steps`. */
+/** Not collective. Say that a run without checkpoints was stopped at a step of
+ *  `steps`. */
 void es_run_folder_say_stopped(const es_run_folder *o, int64_t step, int64_t steps);
 
 /** Collective. Close the trajectory and write the final STATUS for `result` at `step`.

@@ -51,10 +51,11 @@ typedef struct es_settings {
  *  many. */
 size_t es_settings_sections(es_section *s, size_t max);
 
-/** Collective. Fill from a configuration and check what concerns several sections at once (batch
- *  against `ranks`, modes against dimensions). After this no part of a run reads the
- *  configuration for a value.
- *  @return the same on all ranks: ES_OK; ES_ECONFIG, ES_ENOMEM: there is nothing to free */
+/** Collective. Fill from a configuration and check what concerns several sections at once
+ *  (batch against `ranks`, modes against dimensions). After this no part of a run reads
+ *  the configuration for a value.
+ *  @return the same on all ranks: ES_OK; ES_ECONFIG, ES_ENOMEM: there is nothing to
+ *          free */
 es_status es_settings_read(const es_comm *c, es_config *cfg, int ranks, es_settings *s);
 void es_settings_free(es_settings *s);
 /** Can so many ranks share the work? es_settings_read checks it, too. @return ES_OK,

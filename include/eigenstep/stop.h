@@ -45,14 +45,14 @@ es_stop_cause es_stop_agree(es_stop *s, const es_comm *comm);
  *          s->cause set; the worst status of all ranks (es_comm_agree) */
 es_status es_stop_at(es_stop *s, const es_comm *comm, es_status mine);
 
-/** Not collective, for loops in which ranks do not meet: the cause on this rank, looked for
- *  a few times a second; es_stop_share makes it known to all. */
+/** Not collective, for loops in which ranks do not meet: the cause on this rank, looked
+ *  for a few times a second; es_stop_share makes it known to all. */
 es_stop_cause es_stop_alone(es_stop *s, const es_comm *comm);
 /** Collective. s->cause becomes that of any rank. */
 void es_stop_share(es_stop *s, const es_comm *comm);
 
-/** Collective. Between long pieces of work of which nothing is kept yet: has a signal asked
- *  to stop? @param next  what would come next, for the log; @return ES_OK, ES_STOPPED */
+/** Collective. Between long pieces of work of which nothing is kept yet: has a signal
+ *  asked to stop? @param next  what would come next, for the log; @return ES_OK, ES_STOPPED */
 es_status es_stop_between(const es_comm *comm, const char *next);
 
 /** Description of a cause, as written to STATUS. Never NULL. */

@@ -168,8 +168,8 @@ es_status es_config_check(const es_config *cfg, const es_section *sections, size
   return ES_OK;
 }
 
-/** Parse the values of a section into the fields of `out` (NULL: only see whether they can
- *  be parsed) and mark those that were given as used. */
+/** Parse the values of a section into the fields of `out` (NULL: only see whether they
+ *  can be parsed) and mark those that were given as used. */
 static es_status fill(es_config *cfg, const char *section, const es_param *table,
                       bool has_base, char *out) {
   param_value any;
