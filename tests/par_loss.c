@@ -114,7 +114,7 @@ static void one_rank_with_too_many_pairs_stops_all(void **state) {
   assert_true(par_all(c, ok));
 }
 
-/** Collective. Each rank evaluates all of a batch, which is zero on the ranks of one kind:
+/** Collective. Each rank evaluates all of a batch that is zero on the ranks of one kind:
  *  rank 0, or the others. Its factors decide for all: 0 worked, 1 failed, 2 unlike. */
 static int replicated(const es_comm *c, const es_comm *self, const loss_case *k,
                       bool root_is_zero) {

@@ -52,7 +52,9 @@ es_stop_cause es_stop_alone(es_stop *s, const es_comm *comm);
 void es_stop_share(es_stop *s, const es_comm *comm);
 
 /** Collective. Between long pieces of work of which nothing is kept yet: has a signal
- *  asked to stop? @param next  what would come next, for the log; @return ES_OK, ES_STOPPED */
+ *  asked to stop?
+ *  @param next  what would come next, for the log
+ *  @return ES_OK, ES_STOPPED */
 es_status es_stop_between(const es_comm *comm, const char *next);
 
 /** Description of a cause, as written to STATUS. Never NULL. */
