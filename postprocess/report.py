@@ -19,6 +19,7 @@ import packages  # first: it names what is missing
 import matplotlib.pyplot as plt
 import numpy as np
 
+import plot_modes
 import plot_pca
 import plot_run
 import script
@@ -327,14 +328,12 @@ def provenance(all_runs):
 
 
 def pca(all_runs):
-    have = [r for r in all_runs if r.get("/embedding/pca") is not None
-            and r.get("/embedding/pca").shape[2] >= 3]
+    stored = [(r, r.get("/embedding/pca")) for r in all_runs]
+    have = [r for r, z in stored if z is not None and z.shape[2] >= 3]
     if not have:
         return "<p>Fewer than three dimensions, or no embeddings were stored.</p>"
-    return picture(plot_pca.draw(have, 5),
-                   "Probe embeddings on three principal directions, turned so that the "
-                   "axes are those of the end; one scale a row. A sample keeps its "
-                   "colour: its class where stored, else its direction at the end.")
+    return picture(plot_pca.draw(have, 5), "Probe embeddings on three principal "
+                   "directions of the end; one scale a row. Colours: classes or angles.")
 
 
 def page(all_runs, title):
@@ -362,6 +361,8 @@ def page(all_runs, title):
         parts.append(picture(forecast, "The next step as forecast while training (dots) "
                              "and as it came (lines). Below the diagonal lies the past.",
                              f"{min(100, 20 + 25 * count)}%"))
+    for path in filter(None, map(plot_modes.find, (run.folder for run in all_runs))):
+        parts.append(picture(plot_modes.draw(path), plot_modes.CAPTION))
     parts += ["<h2>Embeddings</h2>", pca(all_runs), "<h2>Metrics</h2>", metrics(all_runs),
               "<h2>Training</h2>", training(all_runs),
               "<h2>Parameters</h2>", parameters(all_runs),
@@ -376,8 +377,7 @@ def page(all_runs, title):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     p.add_argument("outdir", nargs="+")
-    p.add_argument("-o", "--output",
-                   help="default: OUTDIR/report.html, of several runs ./report.html")
+    p.add_argument("-o", "--output", help="default: OUTDIR/report.html, or ./report.html")
     p.add_argument("--title", help="default: the methods")
     p.add_argument("--partial", action="store_true", help="take failed runs too")
     a = p.parse_args()

@@ -7,7 +7,8 @@ cd "${srcdir:-.}"
 bad=0
 
 # Layers, lowest first. {data nn} and {spectrum theory} do not see each other, nor do
-# predict, solved, ntk and compare. A public header belongs to the folder of the line that names it.
+# predict, solved, ntk, compare and modes. A public header belongs to the folder of the
+# line that names it.
 layers='
 0 base       blas_memory cadence clock log mem param progress registry rng status version
 0 base       visit
@@ -29,6 +30,7 @@ layers='
 9b solved    kernel_machine linear_model solved_params
 9c ntk       ntk
 9d compare   compare_runs
+9e modes     mode_study
 10 bench     bench
 11 sweep     sweep
 12 command   command
@@ -46,7 +48,7 @@ level_of_file() {
   esac
 }
 may_see() { # may_see LEVEL-OF-FILE LEVEL-OF-INCLUDED
-  [ "$1" = "$2" ] || [ "${2%[abcd]}" -lt "${1%[abcd]}" ]
+  [ "$1" = "$2" ] || [ "${2%[abcde]}" -lt "${1%[abcde]}" ]
 }
 
 for file in $(find src include -name '*.[ch]' | sort); do

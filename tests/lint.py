@@ -27,8 +27,8 @@ EXEMPT = (r"es_\w+_ops",     # a table of functions, filled in once by each vari
           "es_settings")     # one member a section
 # es_config: where parameters are declared and recorded, and in the folders from run/ on
 CONFIG_MAY = r"base/param|io/provenance|eigenstep/(param|provenance)"
-ABOVE_CONFIG = ("run", "predict", "solved", "ntk", "compare", "bench", "sweep", "command",
-                "main.c")
+ABOVE_CONFIG = ("run", "predict", "solved", "ntk", "compare", "modes", "bench", "sweep",
+                "command", "main.c")
 
 
 def code(path):

@@ -116,6 +116,14 @@ typedef struct es_image {
 } es_image;
 enum { ES_IMAGE_WORK = 80 };
 
+/** What the augmentations of a view have drawn, as far as it can be said in numbers; NaN:
+ *  none of them draws it. */
+typedef struct es_drawn {
+  double x, y;    /**< centre of the crop, of the image's width and height */
+  double area;    /**< of the crop, of the image's */
+  double flipped; /**< 1: left and right are exchanged, 0: not */
+} es_drawn;
+
 typedef struct es_augment_ops {
   const char *name, *doc;
   const es_param *params;
@@ -125,6 +133,12 @@ typedef struct es_augment_ops {
    *  in the view (crop). NULL: views of whole images are made without this augmentation,
    *  unless it is one of the last. */
   void (*whole)(void *par);
+  /** Optional: change the values to those of an augmentation `strength` times as strong,
+   *  0 <= strength <= 1; 0 leaves images as they are. NULL: nothing is random, or it has
+   *  no measure. */
+  void (*weaken)(void *par, double strength);
+  /** Optional: write to *d what apply draws for an image of h x w. */
+  void (*draw)(const void *par, es_rng *r, int h, int w, es_drawn *d);
   /** Optional, NULL = nothing to prepare: check values against each other and complete
    *  them. *h, *w: size of the input images (0 = differs from record to record),
    *  replaced by that of the output. section: for messages. */
@@ -157,9 +171,14 @@ typedef struct es_augment_steps {
  *  `last` at the end; par stays NULL.
  *  @return ES_OK; ES_ECONFIG (empty list, unknown name, a name twice) */
 es_status es_augment_steps_find(const char *list, es_augment_steps *s);
+/** A copy of steps and values; to be freed, also after a failure. */
+es_status es_augment_steps_copy(const es_augment_steps *from, es_augment_steps *to);
 /** The augmentations that leave whole images, without anything random
  *  (es_augment_ops.whole). A copy, to be freed. */
 es_status es_augment_steps_whole(const es_augment_steps *from, es_augment_steps *to);
+/** The same with step i of `from` as it is. A copy, to be freed. */
+es_status es_augment_steps_alone(const es_augment_steps *from, int i,
+                                 es_augment_steps *to);
 /** Remove those that are `last` (normalize): views keep the colours of the image. */
 void es_augment_steps_drop_last(es_augment_steps *s);
 void es_augment_steps_free(es_augment_steps *s);
@@ -186,6 +205,8 @@ typedef struct es_view_key {
 es_status es_augment_apply(const es_augment *a, const es_view_key *which,
                            const es_sample *s, void *scratch, float *out);
 size_t es_augment_scratch(const es_augment *a);
+/** What a view of an image of h x w was drawn with. Thread-safe. */
+es_drawn es_augment_draw(const es_augment *a, const es_view_key *which, int h, int w);
 
 /** Where the time of views goes: the parts of the pipeline in their order. */
 enum { ES_AUGMENT_PARTS = ES_AUGMENT_STEPS + 2 };

@@ -18,6 +18,18 @@ typedef struct es_held_out_points {
 
 enum { ES_HELD_OUT_FIRST = -2, ES_HELD_OUT_LAST = ES_REOPEN_LATEST };
 
+/** Not collective. Steps of a text like "first, 100, last": of each the step of a
+ *  checkpoint, ES_HELD_OUT_FIRST (also for 0) or ES_HELD_OUT_LAST.
+ *  @param key  the parameter that it is the value of, for messages
+ *  @return ES_OK; ES_ECONFIG (no steps, not ascending) */
+enum { ES_HELD_OUT_STEPS = 64 };
+es_status es_held_out_steps(const char *key, const char *text, int *n,
+                            int64_t step[ES_HELD_OUT_STEPS]);
+/** Collective. Those of the newest checkpoints that a run has, ascending.
+ *  @return ES_OK; ES_EIO (there are none): the same on all ranks */
+es_status es_held_out_all_steps(const es_comm *c, const char *dir, int *n,
+                                int64_t step[ES_HELD_OUT_STEPS]);
+
 /** Which run, step and pairs; borrowed for the call. */
 typedef struct es_held_out_options {
   const char *dir;
@@ -34,6 +46,7 @@ typedef struct es_held_out_options {
 typedef struct es_held_out {
   es_reopened *run;
   es_loader *loader;
+  const es_batch *batch; /**< the loader's: this rank's pairs, with numbers and classes */
   es_held_out_points points;
   es_net *net;
   es_bn_mode mode; /**< ES_BN_RUNNING or ES_BN_FROZEN */
@@ -50,9 +63,14 @@ es_status es_held_out_open(const es_job *job, const es_held_out_options *o,
                            es_held_out *h);
 void es_held_out_close(es_held_out *h);
 
-/** Collective. z [2 pairs, D] on all ranks <- the network's embeddings of these points,
- *  first views before second ones; their images have the shape of the network's input.
+/** Collective. x [2 pairs, width] on all ranks <- a value of the network, of
+ *  es_probe_data_width(run->parts->probe.data, value) numbers, for these points, first
+ *  views before second ones; their images have the shape of the network's input.
+ *  @param value  as in es_probe_request
  *  @return ES_OK, ES_ENOMEM, or the network's error: the same on all ranks */
+es_status es_held_out_read(const es_comm *c, const es_held_out *h,
+                           const es_held_out_points *points, int value, double *x);
+/** Collective. The same for ES_PROBE_EMBEDDING: z [2 pairs, D]. */
 es_status es_held_out_embed(const es_comm *c, const es_held_out *h,
                             const es_held_out_points *points, double *z);
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "eigenstep/ckpt.h"
 #include "eigenstep/embedding_file.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/traj_read.h"
@@ -115,13 +114,9 @@ done:
 /* Collective. All checkpoints of a run, from the oldest on. */
 static es_status add_all_steps(const es_job *job, const address *a,
                                const es_held_out *first, es_compare_set *set) {
-  int64_t step[ES_COMPARE_SOURCES], n = 0;
-  char dir[1040];
-  snprintf(dir, sizeof dir, "%s/ckpt", a->dir);
-  if (job->comm->rank == 0) n = es_ckpt_list(dir, ES_COMPARE_SOURCES, step);
-  es_comm_bcast(job->comm, &n, sizeof n, 0);
-  es_comm_bcast(job->comm, step, sizeof step, 0);
-  ES_CHECK(n > 0, ES_EIO, "compare: got no complete checkpoint in %s", dir);
+  int64_t step[ES_HELD_OUT_STEPS];
+  int n;
+  ES_TRY(es_held_out_all_steps(job->comm, a->dir, &n, step));
   for (int i = 0; i < n; i++) ES_TRY(add_step(job, a, step[i], first, set));
   return ES_OK;
 }

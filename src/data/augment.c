@@ -158,6 +158,24 @@ static void lap(es_augment_profile *p, int k, double *mark) {
   *mark = now;
 }
 
+/** The sequence of augmentation i. */
+static es_rng sequence(const es_augment *a, const es_view_key *which, uint64_t key,
+                       int i) {
+  return es_rng_at(key, ES_STREAM_AUGMENT, (uint64_t) which->sample,
+                   a->tag[i] << 2 | (uint32_t) which->view);
+}
+
+es_drawn es_augment_draw(const es_augment *a, const es_view_key *which, int h, int w) {
+  es_drawn d = {NAN, NAN, NAN, NAN};
+  const uint64_t key = epoch_key(which->seed, which->epoch);
+  for (int i = 0; i < a->steps.n; i++) {
+    const es_augment_step *const t = &a->steps.step[i];
+    es_rng r = sequence(a, which, key, i);
+    if (t->ops->draw != NULL) t->ops->draw(t->par[which->view], &r, h, w, &d);
+  }
+  return d;
+}
+
 es_status es_augment_measure(const es_augment *a, const es_view_key *which,
                              const es_sample *s, void *scratch, float *out,
                              es_augment_profile *p) {
@@ -173,8 +191,7 @@ es_status es_augment_measure(const es_augment *a, const es_view_key *which,
   const uint64_t key = epoch_key(which->seed, which->epoch);
   for (int i = 0; i < a->steps.n; i++) {
     const es_augment_step *t = &a->steps.step[i];
-    es_rng r = es_rng_at(key, ES_STREAM_AUGMENT, (uint64_t) which->sample,
-                         a->tag[i] << 2 | (uint32_t) which->view);
+    es_rng r = sequence(a, which, key, i);
     t->ops->apply(t->par[which->view], &r, &img);
     lap(p, 1 + i, &mark);
   }

@@ -97,9 +97,15 @@ static void apply(const void *par, es_rng *r, es_image *img) {
   across(img, kernel, reach, kernel + 2 * reach + 1);
 }
 
+static void weaken(void *par, double strength) {
+  blur *b = par;
+  b->p *= strength;
+}
+
 const es_augment_ops es_augment_blur = {.name = "blur",
                                         .doc = "random Gaussian blur",
                                         .params = table,
                                         .size = sizeof(blur),
+                                        .weaken = weaken,
                                         .prepare = prepare,
                                         .apply = apply};

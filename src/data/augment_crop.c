@@ -137,15 +137,34 @@ void es_crop_resize(es_image *img, es_window win, es_filter f, int size) {
   img->h = img->w = size;
 }
 
+/** Areas and ratios nearer to the whole image's; a fixed window has no measure. */
+static void weaken(void *par, double strength) {
+  crop *c = par;
+  if (c->mode == FIXED) return;
+  c->scale_min = 1 - (1 - c->scale_min) * strength;
+  c->scale_max = 1 - (1 - c->scale_max) * strength;
+  for (int i = 0; i < c->ratio.n; i++) c->ratio.v[i] = pow(c->ratio.v[i], strength);
+}
+
+static es_window draw_window(const crop *c, es_rng *r, int h, int w) {
+  return c->mode == FIXED ? draw_fixed((int) c->size, r, h, w) : es_crop_draw(c, r, h, w);
+}
+
 static void apply(const void *par, es_rng *r, es_image *img) {
   const crop *c = par;
   const int size = (int) c->size;
-  const es_window win = c->mode == FIXED ? draw_fixed(size, r, img->h, img->w)
-                                         : es_crop_draw(c, r, img->h, img->w);
+  const es_window win = draw_window(c, r, img->h, img->w);
   if (win.h == size && win.w == size)
     copy_window(img, win);
   else
     es_crop_resize(img, win, c->interpolation == 1 ? ES_BICUBIC : ES_BILINEAR, size);
+}
+
+static void draw(const void *par, es_rng *r, int h, int w, es_drawn *d) {
+  const es_window win = draw_window(par, r, h, w);
+  d->x = (win.x + 0.5 * win.w) / w;
+  d->y = (win.y + 0.5 * win.h) / h;
+  d->area = (double) win.h * win.w / ((double) h * w);
 }
 
 const es_augment_ops es_augment_crop = {
@@ -155,4 +174,6 @@ const es_augment_ops es_augment_crop = {
     .size = sizeof(crop),
     .prepare = prepare,
     .whole = whole,
+    .weaken = weaken,
+    .draw = draw,
     .apply = apply};

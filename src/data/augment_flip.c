@@ -22,8 +22,22 @@ static void apply(const void *par, es_rng *r, es_image *img) {
     }
 }
 
+static void weaken(void *par, double strength) {
+  flip *f = par;
+  f->p *= strength;
+}
+
+static void draw(const void *par, es_rng *r, int h, int w, es_drawn *d) {
+  const flip *f = par;
+  (void) h;
+  (void) w;
+  d->flipped = es_rng_uniform(r) < f->p ? 1 : 0;
+}
+
 const es_augment_ops es_augment_flip = {.name = "flip",
                                         .doc = "random mirror image, left to right",
                                         .params = table,
                                         .size = sizeof(flip),
+                                        .weaken = weaken,
+                                        .draw = draw,
                                         .apply = apply};

@@ -19,8 +19,14 @@ static void apply(const void *par, es_rng *r, es_image *img) {
     red[i] = green[i] = blue[i] = es_luma(red[i], green[i], blue[i]);
 }
 
+static void weaken(void *par, double strength) {
+  gray *g = par;
+  g->p *= strength;
+}
+
 const es_augment_ops es_augment_gray = {.name = "gray",
                                         .doc = "random loss of colour",
                                         .params = table,
                                         .size = sizeof(gray),
+                                        .weaken = weaken,
                                         .apply = apply};

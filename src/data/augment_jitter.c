@@ -58,9 +58,18 @@ static void apply(const void *par, es_rng *r, es_image *img) {
   es_color_change(img, change, n);
 }
 
+static void weaken(void *par, double strength) {
+  jitter *j = par;
+  j->brightness *= strength;
+  j->contrast *= strength;
+  j->saturation *= strength;
+  j->hue *= strength;
+}
+
 const es_augment_ops es_augment_jitter = {
     .name = "jitter",
     .doc = "random brightness, contrast, saturation and hue in random order",
     .params = table,
     .size = sizeof(jitter),
+    .weaken = weaken,
     .apply = apply};

@@ -22,8 +22,14 @@ static void apply(const void *par, es_rng *r, es_image *img) {
   for (int i = 0; i < n; i++) px[i] = px[i] >= threshold ? 255 - px[i] : px[i];
 }
 
+static void weaken(void *par, double strength) {
+  solarize *s = par;
+  s->p *= strength;
+}
+
 const es_augment_ops es_augment_solarize = {.name = "solarize",
                                             .doc = "random inversion of bright values",
                                             .params = table,
                                             .size = sizeof(solarize),
+                                            .weaken = weaken,
                                             .apply = apply};

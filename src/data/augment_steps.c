@@ -79,16 +79,27 @@ es_status es_augment_steps_copy(const es_augment_steps *from, es_augment_steps *
   return ES_OK;
 }
 
-es_status es_augment_steps_whole(const es_augment_steps *from, es_augment_steps *to) {
+/* Those of `from` that leave whole images, and step `kept` as it is. */
+static es_status copy_whole(const es_augment_steps *from, int kept,
+                            es_augment_steps *to) {
   to->n = 0;
   for (int i = 0; i < from->n; i++) {
     const es_augment_ops *const ops = from->step[i].ops;
-    if (ops->whole == NULL && !ops->last) continue;
+    if (i != kept && ops->whole == NULL && !ops->last) continue;
     ES_TRY(copy(&from->step[i], to));
-    for (int v = 0; v < ES_VIEWS && ops->whole != NULL; v++)
+    for (int v = 0; v < ES_VIEWS && i != kept && ops->whole != NULL; v++)
       ops->whole(to->step[to->n - 1].par[v]);
   }
   return ES_OK;
+}
+
+es_status es_augment_steps_whole(const es_augment_steps *from, es_augment_steps *to) {
+  return copy_whole(from, -1, to);
+}
+
+es_status es_augment_steps_alone(const es_augment_steps *from, int i,
+                                 es_augment_steps *to) {
+  return copy_whole(from, i, to);
 }
 
 void es_augment_steps_drop_last(es_augment_steps *s) {

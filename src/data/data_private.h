@@ -40,9 +40,6 @@ es_status es_data_need_path(const es_data_params *p);
 /** es_dataset_ops.held_out of sets with a split called test. */
 bool es_split_test(es_data_params *p);
 
-/** A copy of steps and values; to be freed, also after a failure. */
-es_status es_augment_steps_copy(const es_augment_steps *from, es_augment_steps *to);
-
 /** FNV-1a over bytes, continuing from `hash` (start with ES_HASH_START). */
 #define ES_HASH_START UINT64_C(0xcbf29ce484222325)
 uint64_t es_hash_bytes(uint64_t hash, const void *bytes, size_t n);

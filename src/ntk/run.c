@@ -13,7 +13,6 @@
 #include "eigenstep/run_folder.h"
 #include "change.h"
 #include "report.h"
-#include "steps.h"
 #include "times.h"
 
 /* Modes that are compared, at most. */
@@ -243,14 +242,14 @@ static es_status check(ntk_run *s, const es_settings *settings) {
 }
 
 /* Collective. Parameters, before anything is built. */
-static es_status read_parameters(ntk_run *s, int *n, int64_t step[ES_NTK_TIMES]) {
+static es_status read_parameters(ntk_run *s, int *n, int64_t step[ES_HELD_OUT_STEPS]) {
   const es_reopen_options o = {
       .dir = s->run_dir, .step = ES_REOPEN_LATEST, .argc = s->argc, .argv = s->argv};
   es_reopened *r = NULL;
   ES_TRY(es_reopen(s->job, &o, ES_REOPEN_SETTINGS, &r));
   es_status st =
       es_config_get(r->config, "ntk", es_ntk_table, NULL, sizeof s->par, &s->par);
-  if (st == ES_OK) st = es_ntk_steps(s->par.at, n, step);
+  if (st == ES_OK) st = es_held_out_steps("ntk.at", s->par.at, n, step);
   if (st == ES_OK) st = check(s, &r->settings);
   if (st == ES_OK) st = name_folder(s);
   es_reopen_close(&r);
@@ -259,7 +258,7 @@ static es_status read_parameters(ntk_run *s, int *n, int64_t step[ES_NTK_TIMES])
 
 es_status es_ntk_run(const es_job *job, const char *dir, int argc, char *const *argv) {
   ntk_run s = {.job = job, .run_dir = dir, .argc = argc, .argv = argv};
-  int64_t step[ES_NTK_TIMES];
+  int64_t step[ES_HELD_OUT_STEPS];
   int n = 0;
   ES_TRY(read_parameters(&s, &n, step));
   ES_TRY(es_run_folder_check(job, s.dir));

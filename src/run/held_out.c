@@ -58,6 +58,7 @@ static es_status load_samples(const es_comm *c, int64_t wanted, es_held_out *h) 
   ES_CHECK(points->n == b->n, ES_EINTERNAL, "got %d pairs, expected %lld", b->n,
            (long long) points->n);
   points->x = b->x;
+  h->batch = b;
   points->most = es_settings_net(settings, es_loader_max(p->probe.loader), c->size).max_n;
   return ES_OK;
 }
@@ -97,31 +98,42 @@ void es_held_out_close(es_held_out *h) {
   es_reopen_close(&h->run);
 }
 
-/* Not collective. Embeddings of this rank's samples, z [2 n, D]. */
-static es_status embed_own(const es_held_out *h, const es_held_out_points *points,
-                           float *z) {
-  const int64_t d = es_net_dim(h->net), all = 2 * points->n;
+/* Not collective. A value of the network for this rank's samples, to [2 n, width];
+ * z [most, D]: workspace. */
+static es_status read_own(const es_held_out *h, const es_held_out_points *points,
+                          int value, float *z, float *to) {
+  const int64_t width = es_probe_data_width(h->run->parts->probe.data, value);
   const es_shape s = es_net_shape(h->net, 0);
-  const int64_t image = (int64_t) s.c * s.h * s.w, most = h->points.most;
-  for (int64_t i = 0; i < all; i += most) {
-    const int n = (int) (all - i < most ? all - i : most);
-    ES_TRY(es_net_forward(h->net, n, 1, h->mode, points->x + i * image, z + i * d));
+  const int64_t all = 2 * points->n, image = (int64_t) s.c * s.h * s.w;
+  for (int64_t i = 0; i < all; i += points->most) {
+    const int n = (int) (all - i < points->most ? all - i : points->most);
+    float *const out = value < 0 ? to + i * width : z;
+    ES_TRY(es_net_forward(h->net, n, 1, h->mode, points->x + i * image, out));
+    if (value >= 0) ES_TRY(es_net_read(h->net, value, to + i * width));
   }
   return ES_OK;
 }
 
-es_status es_held_out_embed(const es_comm *c, const es_held_out *h,
-                            const es_held_out_points *points, double *z) {
-  const int64_t d = es_net_dim(h->net), n = points->n, size = n * d;
-  float *own = NULL;
+es_status es_held_out_read(const es_comm *c, const es_held_out *h,
+                           const es_held_out_points *points, int value, double *x) {
+  const int64_t width = es_probe_data_width(h->run->parts->probe.data, value);
+  const int64_t all = 2 * points->pairs * width, size = points->n * width;
+  float *own = NULL, *z = NULL;
   es_status st = ES_NEW(2 * size, &own);
-  if (st == ES_OK) st = embed_own(h, points, own);
+  if (st == ES_OK) st = ES_NEW((int64_t) points->most * es_net_dim(h->net), &z);
+  if (st == ES_OK) st = read_own(h, points, value, z, own);
   st = es_comm_agree(c, st);
-  memset(z, 0, (size_t) (2 * points->pairs * d) * sizeof *z);
+  memset(x, 0, (size_t) all * sizeof *x);
   for (int v = 0; v < 2 && st == ES_OK; v++)
     for (int64_t i = 0; i < size; i++)
-      z[(v * points->pairs + points->first) * d + i] = own[v * size + i];
-  if (st == ES_OK) es_comm_sum_f64(c, z, 2 * points->pairs * d);
+      x[(v * points->pairs + points->first) * width + i] = own[v * size + i];
+  if (st == ES_OK) es_comm_sum_f64(c, x, all);
+  es_free(&z);
   es_free(&own);
   return st;
+}
+
+es_status es_held_out_embed(const es_comm *c, const es_held_out *h,
+                            const es_held_out_points *points, double *z) {
+  return es_held_out_read(c, h, points, ES_PROBE_EMBEDDING, z);
 }

@@ -20,7 +20,7 @@ static es_status center(int n, es_outputs o, double *to) {
     all += fabs(mean);
   }
   ES_CHECK(isfinite(all), ES_EMATH,
-           "embeddings to compare: got a NaN or infinite value, expected finite ones");
+           "embeddings: got a NaN or infinite value, expected finite ones");
   return ES_OK;
 }
 

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file augment_rates.c  What each augmentation does to the growth rates of the start.
+ *  Modes keep their identity: the change of gamma_j is that of v_j' Gamma v_j, which is
+ *  exact to first order in the strength. */
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+#include "eigenstep/linear.h"
+#include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
+#include "last_step.h"
+
+#define LESS 0.25 /* of the strength, for the derivative */
+
+/* The start, its modes of one kind, and what is compared with them. */
+typedef struct study {
+  const es_comm *comm;
+  const es_held_out *start;
+  bool pixels;  /* the views themselves; false: features */
+  double *v;    /* [m, k] eigenvectors of Gamma, on all ranks; owned */
+  double *less; /* [k] workspace; owned */
+} study;
+
+/* Collective. The centred views of this rank's pairs, or their features. */
+static es_status load(const study *s, const es_augment_steps *steps, es_pairs *p) {
+  const es_held_out *const h = s->start;
+  const int64_t n = h->points.n, pairs = h->points.pairs;
+  const int features = h->run->parts->model.features;
+  es_study_views v = {.x = NULL};
+  double *z = NULL;
+  es_status st = es_study_views_make(h, steps, &v);
+  *p = (es_pairs){.total = pairs, .n = n, .first = h->points.first};
+  p->m = s->pixels ? v.shape.c * v.shape.h * v.shape.w
+                   : es_probe_data_width(h->run->parts->probe.data, features);
+  if (st == ES_OK) st = ES_NEW(n * p->m, &p->x[0]);
+  if (st == ES_OK) st = ES_NEW(n * p->m, &p->x[1]);
+  if (st == ES_OK && !s->pixels) st = ES_NEW(2 * pairs * p->m, &z);
+  st = es_comm_agree(s->comm, st);
+  es_held_out_points points = h->points;
+  points.x = v.x;
+  if (st == ES_OK && !s->pixels) st = es_held_out_read(s->comm, h, &points, features, z);
+  for (int view = 0; view < 2 && st == ES_OK; view++)
+    for (int64_t i = 0; i < n * p->m; i++)
+      p->x[view][i] = s->pixels ? (double) v.x[view * n * p->m + i]
+                                : z[(view * pairs + h->points.first) * p->m + i];
+  if (st == ES_OK) st = es_pairs_center(s->comm, p);
+  es_free(&z);
+  es_study_views_free(&v);
+  return st;
+}
+
+/* Collective. gamma [k] = v' Gamma v of these pairs. */
+static es_status measure(const study *s, const es_pairs *p, int k, double *gamma) {
+  double *u = NULL;
+  ES_TRY(es_comm_agree(s->comm, ES_NEW(2 * p->n * k, &u)));
+  memset(gamma, 0, (size_t) k * sizeof *gamma);
+  for (int view = 0; view < 2 && p->n > 0; view++)
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int) p->n, k, p->m, 1,
+                p->x[view], p->m, s->v, k, 0, u + view * p->n * k, k);
+  for (int64_t i = 0; i < p->n * k; i++)
+    gamma[i % k] += u[i] * u[p->n * k + i] / (double) p->total;
+  es_comm_sum_f64(s->comm, gamma, k);
+  es_free(&u);
+  return ES_OK;
+}
+
+/* Collective. v' Gamma v with augmentation i `strength` times as strong; *known: it can
+ * be made weaker. */
+static es_status measure_weaker(const study *s, int i, double strength, int k,
+                                bool *known, double *gamma) {
+  const es_augment_steps *const run = &s->start->run->settings.selected.augment;
+  const es_augment_ops *const ops = run->step[i].ops;
+  es_augment_steps steps = {0};
+  es_pairs p = {0};
+  es_status st = es_comm_agree(s->comm, es_augment_steps_copy(run, &steps));
+  *known = false;
+  for (int view = 0; view < ES_VIEWS && st == ES_OK && ops->weaken != NULL; view++) {
+    ops->weaken(steps.step[i].par[view], strength);
+    *known =
+        *known || memcmp(steps.step[i].par[view], run->step[i].par[view], ops->size) != 0;
+  }
+  if (st == ES_OK && *known) st = load(s, &steps, &p);
+  if (st == ES_OK && *known) st = measure(s, &p, k, gamma);
+  es_pairs_free(&p);
+  es_augment_steps_free(&steps);
+  return st;
+}
+
+/* Collective. Column i of the table. */
+static es_status vary(const study *s, int i, es_study_rates *r) {
+  const int k = r->modes, all = r->augmentations;
+  bool known;
+  ES_TRY(measure_weaker(s, i, 1 - LESS, k, &known, s->less));
+  for (int j = 0; j < k; j++)
+    r->change[j * all + i] =
+        known && r->gamma[j] > 0 ? (1 - s->less[j] / r->gamma[j]) / LESS : NAN;
+  ES_TRY(measure_weaker(s, i, 0, k, &known, s->less));
+  for (int j = 0; j < k; j++) r->without[j * all + i] = known ? s->less[j] : NAN;
+  return ES_OK;
+}
+
+static es_status allocate(study *s, const es_modes *m, es_study_rates *r) {
+  const es_augment_steps *const steps = &s->start->run->settings.selected.augment;
+  *r = (es_study_rates){.modes = m->k, .augmentations = 0};
+  for (int i = 0; i < steps->n && !steps->step[i].ops->last; i++)
+    r->name[r->augmentations++] = steps->step[i].ops->name;
+  ES_TRY(ES_NEW(m->k, &r->gamma));
+  ES_TRY(ES_NEW(m->k * r->augmentations, &r->change));
+  ES_TRY(ES_NEW(m->k * r->augmentations, &r->without));
+  ES_TRY(ES_NEW((int64_t) m->k * m->m, &s->v));
+  return ES_NEW(m->k, &s->less);
+}
+
+/* Collective. One kind of features: modes at full strength, then each augmentation. */
+static es_status measure_kind(study *s, const es_grid *g, int modes, es_study_rates *r) {
+  const es_augment_steps *const steps = &s->start->run->settings.selected.augment;
+  es_pairs p = {0};
+  es_modes *m = NULL;
+  es_status st = load(s, steps, &p);
+  const int64_t rank = p.m < 2 * p.total - 2 ? p.m : 2 * p.total - 2;
+  if (st == ES_OK)
+    st = es_modes_create(g, &p, modes < rank ? modes : (int) rank, "auto", &m);
+  es_pairs_free(&p);
+  if (st == ES_OK) st = es_comm_agree(s->comm, allocate(s, m, r));
+  if (st == ES_OK) {
+    const es_dmat v = es_dmat_first_cols(m->vector, m->k);
+    memcpy(r->gamma, m->gamma, (size_t) m->k * sizeof *r->gamma);
+    st = es_dmat_gather(&v, s->v);
+  }
+  for (int i = 0; st == ES_OK && i < r->augmentations; i++) {
+    st = vary(s, i, r);
+    es_progress_at(i + 1, r->augmentations);
+  }
+  es_modes_destroy(&m);
+  es_free(&s->v);
+  es_free(&s->less);
+  return st;
+}
+
+es_status es_study_measure_rates(const es_comm *c, const es_held_out *start, int modes,
+                                 es_study_rates rates[ES_RATES]) {
+  es_grid *g = NULL;
+  if (!es_study_is_augmented(start)) {
+    es_warn("modes.augment: the data are pairs of views, which nothing augments");
+    return ES_OK;
+  }
+  es_status st = es_grid_create(c, 0, &g);
+  for (int kind = 0; kind < ES_RATES && st == ES_OK; kind++) {
+    study s = {.comm = c, .start = start, .pixels = kind == ES_OF_PIXELS};
+    es_progress_begin("growth rates of %s and augmentations",
+                      s.pixels ? "pixels" : "features");
+    st = measure_kind(&s, g, modes, &rates[kind]);
+    es_progress_end();
+  }
+  es_grid_destroy(&g);
+  return st;
+}
