@@ -60,16 +60,24 @@ class Sweep:
         self.axis = self.independent()
 
     def independent(self):
-        """The axes; of parameters that move together one, a name if there is one."""
-        kept, seen = {}, set()
-        for key in sorted(self.axis, key=lambda k: (not k.endswith(".name"), k)):
+        """The axes; of parameters that move together one, a name if there is one. What
+        another axis decides is left out, but an axis of which each run has its own value,
+        such as seeds, decides nothing.
+        """
+        kept = {}
+        finest_first = sorted(self.axis, key=lambda k: (
+            not k.endswith(".name"), -len(self.spread(k)[0]), k))
+        for key in finest_first:
             values, at = self.spread(key)
-            first = np.unique(at, return_index=True)[1]
-            groups = tuple(np.argsort(np.argsort(first))[at])  # the same for each of them
-            if len(values) > 1 and groups not in seen:
-                seen.add(groups)
+            if len(values) > 1 and not any(self.decides(k, at) for k in kept):
                 kept[key] = self.axis[key]
-        return kept
+        return {k: self.axis[k] for k in self.axis if k in kept}
+
+    def decides(self, key, at):
+        """Do runs that are alike in `key` have the same place on the axis `at`?"""
+        values, of = self.spread(key)
+        pairs = len(set(zip(of, at)))
+        return pairs == len(values) and (len(values) < len(at) or pairs == len(set(at)))
 
     def number(self, name):
         """A column of sweep.csv, as numbers [runs]."""
@@ -101,7 +109,17 @@ def place(key, values):
 def tidy(a):
     a.spines[["top", "right"]].set_visible(False)
     a.grid(color="0.93", lw=0.6)
-    a.tick_params(labelsize=8)
+    a.tick_params(which="both", labelsize=8)
+
+
+def number_ticks(axis):
+    """1, 2, 5, 10, ... in plain figures on a logarithmic axis of a decade or two; more of
+    them keep powers of ten."""
+    low, high = axis.get_view_interval()
+    if high < 100 * low:
+        axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(lambda v, _: f"{v:g}")
+    axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
 def ticks(a, x, values, logarithmic):
@@ -114,7 +132,7 @@ def ticks(a, x, values, logarithmic):
 def draw_steps(s, modes):
     keys = list(s.axis)
     step = s.mode["step"][:, :modes]
-    columns = min(len(keys), 3)
+    columns = 2 if len(keys) == 4 else min(len(keys), 3)
     rows = -(-len(keys) // columns)
     fig, axes = plt.subplots(rows, columns, figsize=(3.5 * columns + 0.6, 3.1 * rows),
                              sharey=True, squeeze=False, layout="constrained")
@@ -141,6 +159,7 @@ def draw_steps(s, modes):
         a.set_yscale("log")
         a.set_xlabel(script.plain(key), fontsize=9)
         ticks(a, x, values, logarithmic)
+        number_ticks(a.yaxis)
         tidy(a)
     for a in axes[:, 0]:
         a.set_ylabel("step of the transition", fontsize=9)
@@ -224,6 +243,8 @@ def draw_collapse(s):
         low.scatter(px, 100 * (py / theory(px) - 1), **style)
         a.set(xscale="log", yscale="log")
         low.set_xlabel(r"learning rate $\times\ \gamma_j$", fontsize=9)
+        for axis in (a.xaxis, a.yaxis, low.xaxis):
+            number_ticks(axis)
         tidy(a)
         tidy(low)
     axes[0, 0].set_ylabel(r"step$_j\ /\ \ln(1/\lambda_j(0) - 1)$", fontsize=9)
