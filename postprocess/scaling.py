@@ -221,7 +221,8 @@ def draw(points, rows, base, o, weak, strong):
                label=f"weak, {o.pairs:g} pairs a rank")
     right.plot([r[0] for r in strong], [100 * r[4] for r in strong], "s-", ms=4,
                color="C3", label=f"strong, {o.global_pairs} pairs")
-    right.set(xscale="log", ylim=(0, 105), xlabel=f"nodes of {o.ranks} ranks",
+    right.set(xscale="log", ylim=(0, 105),
+              xlabel=f"nodes of {o.ranks} rank{'s' * (o.ranks > 1)}",
               ylabel="efficiency against one node, %")
     right.set_title("model", fontsize=10, loc="left")
     left.axvline(o.ranks, color="0.8", lw=0.9, zorder=0)
@@ -233,9 +234,8 @@ def draw(points, rows, base, o, weak, strong):
         a.spines[["top", "right"]].set_visible(False)
         a.grid(color="0.92", lw=0.6)
     left.legend(fontsize=8, frameon=False, ncol=4, loc="upper left",
-                bbox_to_anchor=(0.0, 0.86))
-    for a in (right, *axes[1:].flat):
-        a.legend(fontsize=8, frameon=False, loc="lower left")
+                bbox_to_anchor=(0.0, -0.16))
+    right.legend(fontsize=8, frameon=False, loc="lower left")
     return fig
 
 

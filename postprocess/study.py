@@ -3,9 +3,11 @@
 of the network, and eigenproblems and output drawn with their part of the cost model.
 
   eigenproblem   operations / (P x the rate of a rank of the smallest P), and for each
-                 column MESSAGES times log2 of the ranks in latencies: pdsyevd of n = 64
-                 and 256 on two hosts of two ranks, 1 ms a packet, took 8.8 n log2 P ms
-  output         all ranks write one file: the rate of the disk, that of the smallest P
+                 column COLUMN latencies, times the dimensions of the process grid that
+                 are above 1 and log2 of the ranks: pdsyevd of n = 64 to 256, 1.25 ms a
+                 message, took 2.7 to 3.4 n ms on two hosts, 12 to 17 n on four
+  output         all ranks write one file: the rate of the disk, that of the smallest P,
+                 and FILE latencies between nodes to open and close it (35 to 73 measured)
 """
 from collections import namedtuple
 from math import ceil, log2
@@ -15,7 +17,7 @@ import numpy as np
 
 import script
 
-MESSAGES = 8.8
+COLUMN, FILE = 2.5, 50
 SMALL, LARGE = 1 << 10, 1 << 20  # bytes of a sum that is latency, that is bandwidth
 
 Row = namedtuple("Row", "name bench nodes ranks words step low high rate gflops")
@@ -64,9 +66,9 @@ def order(row):
 
 def waits(ranks, n, o):
     """Seconds of an eigenproblem of order n in messages, on nodes of o.ranks ranks."""
-    nodes = ceil(ranks / o.ranks)
-    return MESSAGES * n * (log2(min(ranks, o.ranks)) * o.alpha_node
-                           + log2(nodes) * o.alpha)
+    dimensions = 1 if ranks < 4 else 2
+    return COLUMN * n * dimensions * (log2(min(ranks, o.ranks)) * o.alpha_node
+                                      + log2(ceil(ranks / o.ranks)) * o.alpha)
 
 
 def solve_time(base, row, o):
@@ -104,7 +106,7 @@ def print_others(rows, o):
 def expected(base, row, o):
     if row.bench == "eig":
         return solve_time(base, row, o)
-    return base.step * megabytes(row) / megabytes(base)
+    return base.step * megabytes(row) / megabytes(base) + FILE * o.alpha * (row.nodes > 1)
 
 
 def megabytes(row):
@@ -128,3 +130,4 @@ def draw_others(axes, rows, o):
         a.set(xlabel="ranks", ylabel="milliseconds", yscale="log")
         a.set_xscale("log", base=2)
         a.set_title(title + " (line: model)", fontsize=10, loc="left")
+        a.legend(fontsize=8, frameon=False)
