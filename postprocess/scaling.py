@@ -138,11 +138,9 @@ def model(base, o, nodes, ranks_a_node, pairs):
     whole = add + across
     gradient = max(whole - o.overlap * backward * (1 - 1 / buckets), whole / buckets)
 
-    matrix = 8 * o.dim**2
+    matrix = 8 * o.dim**2  # summed: one matrix, or triangles of two
     if first.loss == "simclr":
-        matrix = 16 * 2 * pairs * ranks * o.dim
-    elif first.loss != "barlow":
-        matrix *= 2
+        matrix = 16 * pairs * ranks * o.dim / 2  # gathered: half of what a sum sends
     loss = line_through(base, "loss", pairs)
     if ranks > 1:
         loss += hops + matrix * through
