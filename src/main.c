@@ -115,6 +115,16 @@ static bool owns_terminal(void) {
   return isatty(STDOUT_FILENO) != 0;
 }
 
+/* A command without options takes a file and "section.key=value": what looks like an
+ * option is neither. */
+static es_status check_options(const es_command_ops *c, int argc, char *const *argv) {
+  for (int i = 0; i < argc && !c->options; i++)
+    ES_CHECK(strncmp(argv[i], "--", 2) != 0, ES_ECONFIG,
+             "%s: unknown option '%s'; usage: eigenstep %s %s", c->name, argv[i], c->name,
+             c->usage);
+  return ES_OK;
+}
+
 static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   options o = {0};
   const es_command_ops *command = NULL;
@@ -134,6 +144,7 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
     }
     return ES_OK;
   }
+  ES_TRY(check_options(command, argc - o.used - 1, argv + o.used + 1));
   /* any number of programs may work on one sweep */
   if (strcmp(command->name, "sweep") != 0) ES_TRY(check_launch(comm));
   es_section *section = NULL;

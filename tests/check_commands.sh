@@ -11,6 +11,11 @@ launch 1 --help > "$work/help" || fail "--help ended with $?"
 launch 1 params > "$work/params" || fail "params ended with $?"
 commands=$(sed -n '/^Commands:/,/^Options:/ s/^  \([a-z]\{1,\}\)\( .*\)\{0,1\}$/\1/p' "$work/help")
 [ "$(wc -w <<< "$commands")" -ge 10 ] || fail "commands of --help not understood: $commands"
+for command in $commands; do # what looks like an option and is none is named
+  "$EIGENSTEP" "$command" --no-such-option x > "$work/out" 2> "$work/err"
+  [ $? -eq 2 ] && [ "$(wc -l < "$work/err")" -eq 1 ] ||
+    fail "$command --no-such-option: $(cat "$work/err")"
+done
 
 tests=$(sed -e 's/#.*//' -e '/^ *$/d' -e 's|.*|tests/&.sh|' tests/sh.list |
         grep -vE '/(check_commands|readme_snippets)\.sh')

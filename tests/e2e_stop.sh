@@ -64,6 +64,10 @@ solved() { # solved DIR SERIES ARGUMENT...
     [ -s "$dir/STATUS" ] && break
     sleep 0.1
   done
+  for _ in $(seq 100); do # where the progress is written, a row of it
+    [ -e "$dir/timesteps.txt" ] && ! grep -q '^ ' "$dir/timesteps.txt" || break
+    sleep 0.1
+  done
   sleep 1
   ranks=$(pgrep -f "^$EIGENSTEP .*output.dir=$dir")
   [ $name = flow ] || ranks=${ranks##*[!0-9]}
@@ -78,7 +82,7 @@ assert len(f['$series']) >= 1" || fail "$dir: no rows"
 }
 linear="linear - linear.dim=3 linear.sample=60 linear.alpha=1e-6"
 solved gd /loss/value $linear linear.steps=2000000000
-solved flow /loss/value $linear linear.method=flow linear.tol=1e-13 linear.times=1,1e9
+solved flow /loss/value $linear linear.method=flow linear.tol=1e-13 linear.times=1e-9,1e9
 solved direct /loss/value $linear linear.method=direct linear.steps=2000000000
 solved growth /loss/value $linear loss.name=vicreg linear.steps=2000000000
 solved momentum /loss/value $linear linear.momentum=0.5 linear.steps=20000000
@@ -101,7 +105,7 @@ wait $pid
 [ $? -eq 75 ] && grep -q '^state = STOPPED' "$work"/sweep/*.state ||
   { fail "sweep: $(cat "$work"/sweep/*.state)"; cat "$work/log"; }
 launch 2 sweep --dry-run "$work/sweep.ini" output.dir="$work/sweep" > "$work/log" 2>&1
-grep -qE '0 of 1 (runs )?done' "$work/log" || { fail "sweep --dry-run"; cat "$work/log"; }
+grep -qE '^ +1 STOPPED' "$work/log" || { fail "sweep --dry-run"; cat "$work/log"; }
 
 # SIGKILL: STATUS stays RUNNING; the copy published last is complete (e2e_kill.sh: more)
 launch 2 train - $long output.dir="$work/kill" > "$work/log" 2>&1 & pid=$!

@@ -42,6 +42,8 @@ static es_status take_ranks(int argc, char *const *argv, int *ranks, char **rest
                             int *n) {
   *n = 0;
   for (int i = 0; i < argc; i++) {
+    ES_CHECK(strncmp(argv[i], "--", 2) != 0 || strcmp(argv[i], "--ranks") == 0,
+             ES_ECONFIG, "check: unknown option '%s', expected --ranks N", argv[i]);
     if (strcmp(argv[i], "--ranks") != 0) {
       rest[(*n)++] = argv[i];
       continue;
@@ -59,7 +61,8 @@ static es_status take_ranks(int argc, char *const *argv, int *ranks, char **rest
 }
 
 static es_status run(const es_job *job, int argc, char *const *argv) {
-  ES_CHECK(argc >= 1, ES_ECONFIG, "check: got no input file, expected RUN.ini or '-'");
+  ES_CHECK(argc >= 1 && strncmp(argv[0], "--", 2) != 0, ES_ECONFIG,
+           "check: got no input file, expected RUN.ini or '-'");
   int ranks = job->comm->size, n = 0;
   char **rest = NULL;
   es_config *cfg = NULL;
@@ -76,6 +79,7 @@ done:
 
 const es_command_ops es_command_check = {
     .name = "check",
+    .options = true,
     .doc = "dry run: parameters, memory a rank, process grid, output size",
     .usage = "RUN.ini [--ranks N] [section.key=value ...]",
     .run = run};

@@ -100,6 +100,7 @@ static void help(void) {
 
 const es_command_ops es_command_sweep = {
     .name = "sweep",
+    .options = true,
     .doc = "make the runs of a grid of parameters, and what is missing of them",
     .usage = "SWEEP.ini [--task N | --status | --retry failed | --dry-run] "
              "[key=value ...]",

@@ -81,6 +81,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
 
 const es_command_ops es_command_watch = {
     .name = "watch",
+    .options = true,
     .doc =
         "show runs in the terminal while they go on: loss, eigenvalues, forecast, time "
         "left; from their files alone, also on another machine",
