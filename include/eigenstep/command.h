@@ -12,7 +12,7 @@ typedef struct es_command_ops {
   /** Append the parameter sections that this command alone reads to s[max] and return how
    *  many; NULL: none. */
   size_t (*sections)(es_section *s, size_t max);
-  bool options; /**< it has options of its own, and refuses others itself */
+  bool options;       /**< it has options of its own, and refuses others itself */
   void (*help)(void); /**< prints more for COMMAND --help, on rank 0; NULL = nothing */
   /** Collective. argv[0 .. argc): what follows the sub-command. ES_ECONFIG = exit code 2.
    */
