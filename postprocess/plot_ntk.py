@@ -18,6 +18,7 @@ import packages  # first: it names what is missing
 import h5py
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import LogLocator
 
 from script import COLOURS, give_up, plain, save
 
@@ -65,10 +66,11 @@ def draw_subspaces(ax, data):
         ax.errorbar(k, a["subspace"][-1], a["error"][-1], color=COLOURS[3], capsize=2,
                     label="further pairs, in the first k")
     ax.plot(k, data["alignment"]["chance"][-1], color="grey", label="chance")
-    ax.set_ylim(0, 1.02)
+    ax.set_ylim(0, 1.35)  # the legend above the curves
+    ax.set_yticks(np.linspace(0, 1, 6))
     ax.set_xlabel("k")
     ax.set_title("share of the first k learned modes")
-    ax.legend(fontsize=7)
+    ax.legend(fontsize=7, loc="upper center", ncol=2)
 
 
 def draw_rates(ax, data):
@@ -100,20 +102,27 @@ def draw_shares(ax, data):
 
 def draw_times(ax, data):
     s = data["steps"]
-    if s is None or not np.isfinite(s["time_measured"]).any():
+    known = s is not None and np.isfinite(s["time_measured"]) & (
+        np.isfinite(s["time_features"]) | np.isfinite(s["time_kernel"]))
+    if not np.any(known):
         ax.axis("off")
-        ax.text(0.5, 0.5, "no times of modes\n(kernel of the start not computed,\n"
-                "or no mode learned)", ha="center", va="center")
+        ax.text(0.5, 0.5, "no times of modes beside each other\n(kernel of the start not "
+                "computed,\nno mode learned, or its time not predicted)", ha="center",
+                va="center")
         return
     for i, (name, label) in enumerate((("time_features", "features of the start"),
                                        ("time_kernel", "kernel of the start"))):
         ax.plot(s["time_measured"], s[name], "os"[i], color=COLOURS[i], label=label)
-    both = [s["time_measured"][np.isfinite(s["time_measured"])]]
+    both = s["time_measured"][known]
     ends = [np.min(both) / 1.5, np.max(both) * 1.5]
     ax.plot(ends, ends, color="grey", linewidth=0.8)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xlabel("measured time of a mode")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
+    ax.set_xlabel("measured time of a mode (learning rate x steps)")
     ax.set_ylabel("predicted")
     ax.set_title("when modes are learned")
     ax.legend(fontsize=7)

@@ -31,6 +31,7 @@ with h5py.File(f"{work}/z.h5", "w") as f:
     f["z"] = z
     f["rotated"] = 3 * z @ np.linalg.qr(rng.standard_normal((6, 6)))[0] + 1
     f["few"] = z[1:]
+    f["flat"] = np.ones_like(z)
     f["nan"] = np.where(np.arange(48)[:, None] == 7, np.nan, z)
 PYTHON
 compare 2 files "$work/run1" "$work/z.h5:/z" "$work/z.h5:/rotated" ||
@@ -85,7 +86,8 @@ refused() { # refused STATUS WORDS ARGUMENT...: on 2 ranks, with one sentence
 }
 refused 2 'got no source'
 refused 2 'got 47 rows, expected 48' "$work/run1" "$work/z.h5:/few"
-refused 1 'NaN or infinite' "$work/run1" "$work/z.h5:/nan"
+refused 1 'z.h5:/nan: got a NaN or infinite' "$work/run1" "$work/z.h5:/nan"
+refused 1 'z.h5:/flat: got the same embedding' "$work/run1" "$work/z.h5:/flat"
 refused 2 'expected a step, first, last, all or ntk' "$work/run1@x" "$work/run2"
 refused 1 'no complete checkpoint of step 7' "$work/run1" "$work/run1@7"
 refused 2 'for other pairs than those of the first' "$work/run2" "$work/run1@ntk"

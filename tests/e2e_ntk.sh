@@ -71,6 +71,31 @@ PYTHON
 "$python" "$srcdir/postprocess/plot_ntk.py" "$work/one" > "$work/plot.log" 2>&1 &&
   [ -s "$work/one/ntk.png" ] || { cat "$work/plot.log"; fail "plot_ntk.py"; }
 
+# killed between two states: the same command goes on, to the same bits; with other
+# parameters it does not
+long="output.dir=$work/torn ntk.at=first,last ntk.outputs=random:2 ntk.save=0
+      ntk.bootstrap=20 ntk.keep=true"
+ntk 1 calm ntk.at=first,last ntk.outputs=random:2 ntk.keep=true || fail "calm"
+"$EIGENSTEP" ntk "$work/run" $long > "$work/log" 2>&1 &
+victim=$!
+while [ ! -e "$work/torn/unfinished/step_60/rank_0_of_1/latest" ] && kill -0 $victim; do
+  sleep 0.05
+done
+kill -9 $victim
+wait $victim 2> "$work/kill.log"
+launch 1 ntk "$work/run" $long ntk.memory=1 > "$work/log" 2>&1 && fail "other memory"
+grep -q 'is of other parameters' "$work/log" || { cat "$work/log"; fail "other values"; }
+launch 1 ntk "$work/run" $long > "$work/log" 2>&1 || { cat "$work/log"; fail "go on"; }
+grep -q 'step 60: going on after' "$work/log" || { cat "$work/log"; fail "began anew"; }
+[ ! -e "$work/torn/unfinished" ] || fail "states are left"
+"$python" - "$work" << 'PYTHON' || fail "another kernel after a kill"
+import sys
+import h5py
+a, b = (h5py.File(f"{sys.argv[1]}/{name}/ntk.h5") for name in ("calm", "torn"))
+for name in ("ntk/kernel", "ntk/predicted", "alignment/subspace", "layers/share"):
+    assert a[name][:].tobytes() == b[name][:].tobytes(), name
+PYTHON
+
 refused() { # refused STATUS WORDS ARGUMENT...: on 2 ranks, with one sentence
   local status=$1 words=$2; shift 2
   launch 2 ntk "$@" > "$work/log" 2>&1

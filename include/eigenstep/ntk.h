@@ -14,6 +14,7 @@ typedef struct es_ntk_params {
   int bn; /**< 0 = probe, 1 = running */
   bool keep;
   int64_t memory; /**< MiB */
+  double save;    /**< seconds */
   int64_t bootstrap, neighbours;
 } es_ntk_params;
 extern const es_param es_ntk_table[];

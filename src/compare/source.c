@@ -3,6 +3,7 @@
 #include "source.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,6 +238,22 @@ static es_status open_first(const es_job *job, int n, char *const *text, int64_t
   return ES_OK;
 }
 
+/* Numbers that have modes. */
+static es_status check(const es_compare_set *set, const es_compare_source *s) {
+  const int64_t all = (int64_t) s->d * set->points;
+  bool varies = false;
+  for (int64_t i = 0; i < all; i++) {
+    ES_CHECK(isfinite(s->f[i]), ES_EMATH,
+             "compare: %s: got a NaN or infinite value, expected finite ones", s->name);
+    varies = varies || s->f[i] != s->f[i - i % set->points];
+  }
+  ES_CHECK(varies, ES_EMATH,
+           "compare: %s: got the same embedding for all points, expected some that "
+           "differ: it has no mode to compare, leave it out",
+           s->name);
+  return ES_OK;
+}
+
 es_status es_compare_set_open(const es_job *job, int n, char *const *text, int64_t pairs,
                               es_compare_set *set) {
   es_held_out first = {.run = NULL};
@@ -249,6 +266,7 @@ es_status es_compare_set_open(const es_job *job, int n, char *const *text, int64
         "or DIR@all for all checkpoints of one");
     st = ES_ECONFIG;
   }
+  for (int i = 0; i < set->n && st == ES_OK; i++) st = check(set, &set->source[i]);
   es_held_out_close(&first);
   return st;
 }

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -119,4 +120,18 @@ int es_path_remove_dir(const char *dir) {
   closedir(d);
   if (!err && rmdir(dir) != 0) err = errno;
   return err;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind,
+                        struct FTW *at) {
+  (void) st;
+  (void) kind;
+  (void) at;
+  return remove(path) == 0 ? 0 : errno;
+}
+
+int es_path_remove_tree(const char *dir) {
+  const int open_folders = 16;
+  const int err = nftw(dir, remove_entry, open_folders, FTW_DEPTH | FTW_PHYS);
+  return err < 0 ? errno : err;
 }

@@ -20,6 +20,10 @@ const es_param es_ntk_table[] = {
     ES_INT(par, memory, "2048", 1, 1e9, "MiB",
            "that inputs and gradients of layers may take on a rank; with less, samples "
            "pass the network more often"),
+    ES_DOUBLE(par, save, "60", 0, 1e9, "s",
+              "between saved states of an unfinished kernel, at least, and 50 times what "
+              "one takes; 0: after each layer; the same command goes on from the last "
+              "one after a kill"),
     ES_INT(par, bootstrap, "100", 2, 1e6, "1", "samples of pairs for errors"),
     ES_INT(par, neighbours, "10", 1, 1e6, "1", "neighbours of /alignment/neighbours"),
     ES_PARAM_END};

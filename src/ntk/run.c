@@ -9,10 +9,10 @@
 #include "eigenstep/held_out.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
-#include "eigenstep/run_files.h"
 #include "eigenstep/run_folder.h"
 #include "change.h"
 #include "report.h"
+#include "saved.h"
 #include "times.h"
 
 /* Modes that are compared, at most. */
@@ -30,6 +30,7 @@ typedef struct ntk_run {
   char dir[ES_STRING_MAX]; /* of the output */
   es_grid *grid;
   es_ntk_file file;
+  es_ntk_saved saved;
   es_dmat *start[ES_NTK_GROUPS + 1]; /* centred kernels of the first step: of groups, and
                                         of all at [groups]; owned */
 } ntk_run;
@@ -42,7 +43,7 @@ static es_status sum_kernel(const ntk_run *s, const es_held_out *state, es_ntk_s
   es_status st = es_comm_agree(s->job->comm, ES_NEW(s->shape.d, &u));
   es_progress_begin("step %lld: kernel of %lld samples", (long long) state->step,
                     2 * (long long) s->shape.pairs);
-  for (int k = 0; k < s->outputs.n && st == ES_OK; k++) {
+  for (int k = es_ntk_sum_outputs(sum); k < s->outputs.n && st == ES_OK; k++) {
     es_ntk_outputs_get(&s->outputs, seed, k, s->shape.d, u);
     st = es_ntk_sum_add(sum, u, (es_ntk_progress){k, s->outputs.n});
   }
@@ -159,7 +160,7 @@ done:
 static es_status open_file(ntk_run *s, const es_held_out *state, const es_ntk_sum *sum) {
   s->shape.layers = es_ntk_sum_layers(sum);
   s->shape.groups = es_ntk_sum_groups(sum);
-  ES_TRY(es_run_files_create(s->job->comm, s->dir));
+  ES_TRY(es_ntk_saved_open(s->job, state->run->config, s->dir, s->par.save, &s->saved));
   s->file.keep = s->par.keep;
   ES_TRY(es_ntk_file_create(s->job, state->run->config, s->dir, &s->file));
   return es_ntk_file_declare(&s->file, &s->shape, sum);
@@ -170,7 +171,9 @@ static es_status do_step(ntk_run *s, const es_held_out *state) {
   const es_ntk_job job = {.comm = s->job->comm,
                           .passes = {state->net, state->mode, &state->points},
                           .last_alone = s->outputs.last_alone,
-                          .memory = s->par.memory << 20};
+                          .memory = s->par.memory << 20,
+                          .layer_done = es_ntk_saved_layer,
+                          .ctx = &s->saved};
   es_ntk_sum *sum = NULL;
   es_ntk_result r = {.step = 0};
   double forward;
@@ -186,6 +189,7 @@ static es_status do_step(ntk_run *s, const es_held_out *state) {
   forward = es_now() - forward;
   const es_ntk_cost cost = es_ntk_sum_cost(sum);
   es_ntk_print_cost(&cost, &s->outputs, forward);
+  ES_TRY_GOTO(es_ntk_saved_resume(&s->saved, state->step, sum), done);
   ES_TRY_GOTO(sum_kernel(s, state, sum), done);
   st = analyse(s, state, sum, &r);
 done:
@@ -210,7 +214,8 @@ static es_status do_steps(ntk_run *s, int n, const int64_t *step) {
     es_held_out_close(&state);
   }
   const es_status closed = es_ntk_file_close(&s->file);
-  return st != ES_OK ? st : closed;
+  if (st == ES_OK) st = closed;
+  return st == ES_OK ? es_ntk_saved_done(&s->saved) : st;
 }
 
 /* The folder of the result: output.dir if it was given, else OUTDIR/ntk. */
@@ -261,11 +266,12 @@ es_status es_ntk_run(const es_job *job, const char *dir, int argc, char *const *
   int64_t step[ES_HELD_OUT_STEPS];
   int n = 0;
   ES_TRY(read_parameters(&s, &n, step));
-  ES_TRY(es_run_folder_check(job, s.dir));
+  if (!es_ntk_saved_exists(job->comm, s.dir)) ES_TRY(es_run_folder_check(job, s.dir));
   es_status st = es_grid_create(job->comm, 0, &s.grid);
   if (st == ES_OK) st = do_steps(&s, n, step);
   for (int g = 0; g <= ES_NTK_GROUPS; g++) es_dmat_destroy(&s.start[g]);
   es_grid_destroy(&s.grid);
+  es_ntk_saved_close(&s.saved);
   if (st == ES_OK) es_info("wrote %s/ntk.h5", s.dir);
   return st;
 }

@@ -12,8 +12,10 @@
 struct es_ntk_sum {
   es_ntk_job job;
   es_ntk_ring ring;
-  int n_layers, n_groups, outputs; /* u so far */
-  es_ntk_layer *layer;             /* [n_layers] owned, in the order of the network */
+  int n_layers, n_groups;
+  int64_t outputs;     /* u so far */
+  int64_t end;         /* of the u under way this layer and later ones are done */
+  es_ntk_layer *layer; /* [n_layers] owned, in the order of the network */
   char group[ES_NTK_GROUPS][ES_NTK_GROUP_NAME];
   double *trace; /* [n_layers] of this rank's samples, owned */
   double *block; /* [n_groups][block_size] owned */
@@ -45,7 +47,7 @@ static es_status plan(es_ntk_sum *s) {
   const es_net *const net = s->job.passes.net;
   const int all = es_net_layers(net), first = s->job.last_alone ? all - 1 : 0;
   const double samples = 2 * (double) s->ring.pairs;
-  s->n_layers = all - first;
+  s->end = s->n_layers = all - first;
   ES_TRY(ES_NEW(s->n_layers, &s->layer));
   ES_TRY(ES_NEW(s->n_layers, &s->trace));
   for (int i = 0; i < s->n_layers; i++) {
@@ -193,6 +195,13 @@ static es_status add_layer(es_ntk_sum *s, int i, const es_ntk_kept *kept) {
   return st;
 }
 
+/* Collective. */
+static es_status add_and_tell(es_ntk_sum *s, int i, const es_ntk_kept *kept) {
+  ES_TRY(es_comm_agree(s->ring.comm, add_layer(s, i, kept)));
+  s->end = i;
+  return s->job.layer_done != NULL ? s->job.layer_done(s->job.ctx, s) : ES_OK;
+}
+
 /* Collective. Layers first to end - 1: a pass of all samples, then the products. */
 static es_status add_run(es_ntk_sum *s, const float *u, int first, int end,
                          es_ntk_kept *kept) {
@@ -210,17 +219,57 @@ es_status es_ntk_sum_add(es_ntk_sum *s, const float *u, es_ntk_progress progress
   es_status st = es_comm_agree(s->ring.comm, ES_NEW(s->n_layers, &kept));
   for (int end = s->n_layers, first; end > 0 && st == ES_OK; end = first) {
     first = begin_run(s, end);
-    st = add_run(s, u, first, end, kept);
+    if (s->end > first) st = add_run(s, u, first, end, kept);
     done += cost.passes / cost.runs;
     for (int i = end - 1; i >= first && st == ES_OK; i--) {
-      st = es_comm_agree(s->ring.comm, add_layer(s, i, &kept[i - first]));
+      if (i < s->end) st = add_and_tell(s, i, &kept[i - first]);
       done += es_ntk_layer_cost(&s->layer[i], n) / s->ring.comm->size;
       if (progress.all > 0) es_progress_at(progress.done + done / all, progress.all);
     }
     release(end - first, kept);
   }
   es_free(&kept);
-  s->outputs++;
+  if (st == ES_OK) {
+    s->outputs++;
+    s->end = s->n_layers;
+  }
+  return st;
+}
+
+int es_ntk_sum_outputs(const es_ntk_sum *s) {
+  return (int) s->outputs;
+}
+
+int64_t es_ntk_sum_progress(const es_ntk_sum *s) {
+  return s->outputs * s->n_layers + s->n_layers - s->end;
+}
+
+es_status es_ntk_sum_visit(es_ntk_sum *s, es_visitor *v) {
+  const int64_t blocks = s->n_groups * s->block_size;
+  es_item items[] = {{"ntk/outputs", ES_ITEM_I64, 1, {1}, &s->outputs},
+                     {"ntk/end", ES_ITEM_I64, 1, {1}, &s->end},
+                     {"ntk/trace", ES_ITEM_F64, 1, {s->n_layers}, s->trace},
+                     {"ntk/block", ES_ITEM_F64, 1, {blocks}, s->block}};
+  for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
+    if (items[i].dim[0] > 0) ES_TRY(v->item(v, &items[i]));
+  }
+  return ES_OK;
+}
+
+es_status es_ntk_sum_identify(const es_ntk_sum *s, int64_t identity[ES_NTK_IDENTITY]) {
+  const es_held_out_points *const points = s->job.passes.points;
+  const es_shape in = es_net_shape(s->job.passes.net, 0);
+  const es_params *const p = es_net_params(s->job.passes.net);
+  es_backend *const b = p->backend;
+  float *value = NULL;
+  ES_TRY(ES_NEW(p->n, &value));
+  const es_status st = b->ops->download(b, value, p->value, (size_t) p->n);
+  const es_item weights = {"", ES_ITEM_F32, 1, {p->n}, value};
+  const es_item samples = {
+      "", ES_ITEM_F32, 4, {2 * points->n, in.c, in.h, in.w}, (void *) points->x};
+  identity[0] = st == ES_OK ? es_item_hash(&weights) : 0;
+  identity[1] = es_item_hash(&samples);
+  es_free(&value);
   return st;
 }
 
@@ -243,7 +292,7 @@ static void scatter(const es_ntk_sum *s, int group, int64_t first, int64_t width
     const es_ntk_part p = es_ntk_ring_part(r, t);
     for (int i = p.i0; i < p.i1; i++)
       for (int j = p.triangle ? i : p.j0; j < p.j1; j++) {
-        const double v = from[(int64_t) i * cols + j] / s->outputs;
+        const double v = from[(int64_t) i * cols + j] / (double) s->outputs;
         const int64_t gi = es_ntk_ring_number(r, own, i);
         const int64_t gj = es_ntk_ring_number(r, other, j);
         if (gj >= first && gj < first + width) to[gi * width + gj - first] += v;

@@ -18,12 +18,19 @@
 
 enum { ES_NTK_GROUPS = 12, ES_NTK_GROUP_NAME = 32 };
 
+typedef struct es_ntk_sum es_ntk_sum;
+
+/** Told after each layer of each combination; collective. */
+typedef es_status es_ntk_layer_done(void *ctx, es_ntk_sum *s);
+
 /** What is computed. */
 typedef struct es_ntk_job {
   const es_comm *comm; /**< borrowed, as the rest */
   es_ntk_passes passes;
   bool last_alone; /**< the last layer with parameters alone: a kernel of its inputs */
   int64_t memory;  /**< bytes that a run of layers may keep, about */
+  es_ntk_layer_done *layer_done; /**< NULL: nobody */
+  void *ctx;                     /**< its first argument */
 } es_ntk_job;
 
 /** Where in the caller's activity (eigenstep/progress.h) a combination stands. */
@@ -40,8 +47,6 @@ typedef struct es_ntk_cost {
   int64_t bytes;           /**< of memory, the network not counted */
 } es_ntk_cost;
 
-typedef struct es_ntk_sum es_ntk_sum;
-
 /** Collective. @return ES_OK, ES_ENOMEM: the same on all ranks */
 es_status es_ntk_sum_create(const es_ntk_job *job, es_ntk_sum **s);
 void es_ntk_sum_destroy(es_ntk_sum **s);
@@ -51,6 +56,18 @@ es_ntk_cost es_ntk_sum_cost(const es_ntk_sum *s);
 /** Collective. Add the kernel of u [D].
  *  @return ES_OK, ES_ENOMEM, ES_EMATH (not finite): the same on all ranks */
 es_status es_ntk_sum_add(es_ntk_sum *s, const float *u, es_ntk_progress progress);
+
+/** State visitor: this rank's products so far, so that es_ntk_sum_add of the same u goes
+ *  on where it was. */
+es_status es_ntk_sum_visit(es_ntk_sum *s, es_visitor *v);
+/** Combinations that are done. */
+int es_ntk_sum_outputs(const es_ntk_sum *s);
+/** Layers that are done, over all combinations. */
+int64_t es_ntk_sum_progress(const es_ntk_sum *s);
+/** What a state belongs to: hashes of weights and of this rank's samples.
+ *  @return ES_OK, ES_ENOMEM, or the backend's error */
+enum { ES_NTK_IDENTITY = 2 };
+es_status es_ntk_sum_identify(const es_ntk_sum *s, int64_t identity[ES_NTK_IDENTITY]);
 
 /** Groups of layers and layers, from the input on. */
 int es_ntk_sum_groups(const es_ntk_sum *s);
