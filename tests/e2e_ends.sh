@@ -64,6 +64,17 @@ wait $pid
 grep -q "was killed" log && grep -q '^FAILED killed' killed/STATUS ||
   { fail "STATUS of a killed run: $(cat killed/STATUS)"; cat log; }
 
+# of a run on another host a lock that is free proves nothing: STATUS stays until the folder
+# has been silent for ten minutes
+cp -r killed far
+echo RUNNING > far/STATUS
+sed -i "s/$(hostname)/elsewhere/g" far/job.txt
+"$EIGENSTEP" export far f.safetensors > log 2>&1 || fail "export of a run elsewhere"
+[ "$(cat far/STATUS)" = RUNNING ] || fail "STATUS of a run elsewhere: $(cat far/STATUS)"
+find far -exec touch -d '11 minutes ago' {} +
+"$EIGENSTEP" export far again.safetensors > log 2>&1 || fail "export of a silent run"
+grep -q '^FAILED killed' far/STATUS || fail "STATUS of a silent run: $(cat far/STATUS)"
+
 # nobody reads what it prints: the run goes on, and log.txt holds everything
 "$EIGENSTEP" train - $tiny output.dir=quiet run.log_every=1 2> log | head -n 2 > /dev/null
 [ "$(cat quiet/STATUS)" = DONE ] || fail "stdout closed: $(cat quiet/STATUS)"
