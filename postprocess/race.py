@@ -194,23 +194,34 @@ def span(values, scale=1.0, form="{:.3g}"):
     return text
 
 
+def cells(values, unknown):
+    """A line of the table; `unknown`: what stands for a value that is not known."""
+    text = [f"{v:.4g}" if np.isfinite(v) else u for v, u in zip(values, unknown)]
+    return " ".join(f"{t:>9}" for t in text)
+
+
+def bounds(values):
+    """ ">3.2" of the least that an unknown value can be, "-" where that says nothing."""
+    return [f">{v:.3g}" if v > 0 else "-" for v in values]
+
+
 def print_steps(methods):
-    """Steps and seconds to k modes, and how many times fewer than the first method's."""
+    """Steps and seconds to k modes, and how many times fewer than the first method's:
+    where that has not learned them, more than its last step says."""
     first, modes = methods[0], len(methods[0].measured)
     heads = [f"{k + 1} mode{'s' * (k > 0)}" for k in range(modes)]
     print(f"{'':58} " + " ".join(f"{h:>9}" for h in heads))
     for m in methods:
-        n, steps = len(m.runs), middle(m.measured)
+        n, steps, pace = len(m.runs), middle(m.measured), first.pace / m.pace
         head = f"{m.name} ({n} run{'s' if n > 1 else ''})"
-        fewer = middle(first.measured) / steps
-        for what, y, unknown in (("measured", steps, f">{m.end:.0f}"),
-                                 ("predicted", middle(m.predicted), "-"),
-                                 ("times fewer", fewer, "-"),
-                                 ("seconds", steps * m.pace, f">{m.end * m.pace:.3g}"),
-                                 ("times faster", fewer * first.pace / m.pace, "-")):
+        fewer, least = middle(first.measured) / steps, first.end / steps
+        for what, y, end in (("measured", steps, [m.end] * modes),
+                             ("predicted", middle(m.predicted), [np.nan] * modes),
+                             ("times fewer", fewer, least),
+                             ("seconds", steps * m.pace, [m.end * m.pace] * modes),
+                             ("times faster", fewer * pace, least * pace)):
             if np.isfinite(y).any():
-                cells = [f"{v:9.4g}" if np.isfinite(v) else f"{unknown:>9}" for v in y]
-                print(f"{head:44} {what:>13} " + " ".join(cells))
+                print(f"{head:44} {what:>13} " + cells(y, bounds(end)))
                 head = ""
 
 
@@ -227,19 +238,19 @@ def print_accuracies(methods):
           + f"{'modes':>16}{'sum (1-lambda)^2':>22}")
     for m in methods:
         step = time / m.pace * (1 - 1e-9)  # the last measurement, despite round-off
-        cells = [f"{span([at(c, step) for c in m.curves(a)], 100, '{:.1f}'):>22}"
+        parts = [f"{span([at(c, step) for c in m.curves(a)], 100, '{:.1f}'):>22}"
                  for a, _ in kinds]
         learned = (m.measured <= step).sum(axis=0)
         loss = [barlow_loss(r, step) for r in m.runs]
-        print(f"{m.name:44} {f'step {step:.0f}':>14}" + "".join(cells)
+        print(f"{m.name:44} {f'step {step:.0f}':>14}" + "".join(parts)
               + f"{span(learned, 1, '{:.0f}'):>16}{span(loss):>22}")
     print(f"\n{f'when mode {modes} was learned':59}"
           + "".join(f"{a + ' [%]':>22}" for a, _ in kinds))
     for m in methods:
         done = m.measured[-1]
-        cells = [span([at(c, s) for c, s in zip(m.curves(a), done)], 100, "{:.1f}")
+        parts = [span([at(c, s) for c, s in zip(m.curves(a), done)], 100, "{:.1f}")
                  for a, _ in kinds]
-        print(f"{m.name:44} {'':14}" + "".join(f"{c:>22}" for c in cells))
+        print(f"{m.name:44} {'':14}" + "".join(f"{c:>22}" for c in parts))
 
 
 def bars(a, x, y, color, **style):
