@@ -291,6 +291,48 @@ static void jitter_draws_all_factors(void **state) {
   assert_true(abs(unchanged - N / 5) < 100); /* p = 0.8: 4 sigma */
 }
 
+/** Of strength 0 nothing changes; what is drawn is what is applied. */
+static void strength_and_draws(void **state) {
+  static canvas c;
+  static const char *const name[] = {"flip", "gray", "blur", "solarize", "jitter"};
+  const uint8_t line[] = {10, 200, 20, 210, 30, 220}; /* planes of 1 x 2 pixels */
+  (void) state;
+  for (size_t k = 0; k < sizeof name / sizeof *name; k++) {
+    const es_augment_ops *ops;
+    char par[PARAMS_MAX];
+    configure(name[k], GIVEN("p=1"), REF_H, REF_W, &ops, par);
+    ops->weaken(par, 0);
+    for (uint64_t i = 0; i < 20; i++) {
+      es_rng r = numbers(i);
+      ops->apply(par, &r, load_reference(&c));
+      assert_near(c.img.px, ref_image, 3 * REF_H * REF_W, 1e-3);
+    }
+  }
+  const es_augment_ops *crop;
+  char window[PARAMS_MAX];
+  configure("crop", GIVEN("scale_min=0.2"), 8, 8, &crop, window);
+  es_drawn part = {NAN, NAN, NAN, NAN}, all = part;
+  es_rng draws = numbers(1);
+  crop->draw(window, &draws, 8, 8, &part);
+  assert_true(part.area < 1 && part.x > 0 && part.x < 1);
+  crop->weaken(window, 0);
+  crop->draw(window, &draws, 8, 8, &all);
+  assert_true(all.area == 1 && all.x == 0.5 && all.y == 0.5);
+  const es_augment_ops *ops;
+  char par[PARAMS_MAX];
+  int flipped = 0;
+  configure("flip", GIVEN("p=0.5"), 1, 2, &ops, par);
+  for (uint64_t i = 0; i < 100; i++) {
+    es_drawn d = {NAN, NAN, NAN, NAN};
+    es_rng r = numbers(i), same = r;
+    ops->apply(par, &r, load(&c, line, 1, 2));
+    ops->draw(par, &same, 1, 2, &d);
+    assert_true(d.flipped == (c.img.px[0] > 100));
+    flipped += d.flipped == 1;
+  }
+  assert_true(flipped > 30 && flipped < 70);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(colors_agree_with_torchvision),
@@ -303,6 +345,7 @@ int main(void) {
       cmocka_unit_test(crop_of_everything_is_the_image),
       cmocka_unit_test(fixed_crop_copies_every_window),
       cmocka_unit_test(jitter_draws_all_factors),
+      cmocka_unit_test(strength_and_draws),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
