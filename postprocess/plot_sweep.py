@@ -49,7 +49,8 @@ class Sweep:
                 self.axis = {k: text(d) if d.dtype.kind == "S" else d[:]
                              for k, d in f["/axis"].items()}
                 self.mode = {k: f[k][:] for k in ("step", "time", "predicted", "forecast",
-                                                  "gamma", "start") if k in f}
+                                                  "forecast_error", "gamma", "start")
+                             if k in f}
                 self.final = {k: d[:] for k, d in f["/final"].items()}
                 self.final["wall"] = f["/wall"][:]
         except (OSError, KeyError) as e:

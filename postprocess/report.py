@@ -141,7 +141,7 @@ def overview(all_runs):
 def step_table(run):
     columns = {k: run.steps(k) for k in ("mode", "step_measured", "time_measured",
                                          "step_forecast", "time_forecast", "gamma",
-                                         "gamma_error", "step_first")}
+                                         "gamma_error", "step_first", "step_error")}
     if len(columns["mode"]) == 0:
         return "<p>No step detector in this run.</p>"
     nothing = np.full(len(columns["mode"]), np.nan)  # linear, kernel: fewer columns
@@ -163,8 +163,9 @@ def step_table(run):
         if note in ("unstable", "fell again") and np.isfinite(columns["step_first"][k]):
             note += f", first at step {columns['step_first'][k]:.0f}"
         gamma = with_error(columns["gamma"][k], columns["gamma_error"][k])
-        steps = columns["step_measured"][k], columns["step_forecast"][k]
-        rows.append([f"{int(columns['mode'][k])}", *(number(s, 5) for s in steps),
+        forecast = with_error(columns["step_forecast"][k], columns["step_error"][k])
+        rows.append([f"{int(columns['mode'][k])}",
+                     number(columns["step_measured"][k], 5), forecast,
                      number(at_start("tau_step", k), 5), number(t), number(said),
                      "–" if np.isnan(off) else f"{off:+.0f} %",
                      number(at_start("tau", k)), gamma, number(at_start("gamma", k)),
@@ -194,9 +195,12 @@ def forecast_figure(all_runs):
         t, mode, said = run.forecasts()
         measured = run.steps()
         colors = plot_run.colors_of(max(len(measured), mode.max(), 1))
+        error = run.series("/forecast", "time_error")
+        error = np.zeros(len(t)) if error is None else error[1][:len(t)]
         for k in sorted(set(mode[np.isfinite(said)])):
             mine = (mode == k) & np.isfinite(said)
-            a.plot(t[mine], said[mine], "o", ms=3.5, color=colors[k - 1], label=f"{k}")
+            a.errorbar(t[mine], said[mine], yerr=np.nan_to_num(error[mine]), fmt="o",
+                       ms=3.5, color=colors[k - 1], elinewidth=0.7, label=f"{k}")
             if k <= len(measured) and np.isfinite(measured[k - 1]):
                 a.axhline(measured[k - 1], color=colors[k - 1], lw=1)
         end = t[-1] or 1
@@ -358,8 +362,9 @@ def page(all_runs, title):
         parts.append(step_table(run))
     forecast, count = forecast_figure(all_runs)
     if forecast:
-        parts.append(picture(forecast, "The next step as forecast while training (dots) "
-                             "and as it came (lines). Below the diagonal lies the past.",
+        parts.append(picture(forecast, "The next step as forecast while training (dots; "
+                             "bars: 68 % intervals) and as it came (lines). Below the "
+                             "diagonal lies the past.",
                              f"{min(100, 20 + 25 * count)}%"))
     for path in filter(None, map(plot_modes.find, (run.folder for run in all_runs))):
         parts.append(picture(plot_modes.draw(path), plot_modes.CAPTION))

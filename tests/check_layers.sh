@@ -25,7 +25,7 @@ layers='
 7 train      accuracy probe probe_data run_loop step_result train
 8 run        assembly config_load cost embedding_file folder_name held_out label_data
 8 run        load_pairs reopen run_facts run_files
-8 run        run_folder selected settings views_file watch
+8 run        run_folder selected settings stored_transitions views_file watch
 9a predict   initial_prediction
 9b solved    kernel_machine linear_model solved_params
 9c ntk       ntk

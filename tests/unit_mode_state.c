@@ -68,7 +68,7 @@ static void a_row_without_a_step_says_why(void **state) {
   for (int i = 0; i < 40; i++) l[i] = 1e-4 * exp(0.2 * i); /* to 0.24 */
   es_transition r = follow(l, 40);
   assert_int_equal(r.state, ES_MODE_GROWING);
-  assert_true(isnan(r.step) && r.step_forecast > 40);
+  assert_true(isnan(r.step) && r.forecast.step > 40);
   says(&r, "not reached within 150 steps");
   for (int i = 0; i < 40; i++) l[i] = i % 2 ? 1e-4 : -1e-4;
   r = follow(l, 40);

@@ -55,10 +55,10 @@ static void logistic_curves_are_recovered(void **state) {
     assert_int_equal(es_transitions_learned(s), 3);
     for (int j = 0; j < 3; j++) {
       assert_int_equal(row[j].mode, j + 1);
-      within(row[j].gamma, gammas[j], 0.01);
+      within(row[j].forecast.gamma, gammas[j], 0.01);
       within(row[j].time, tau(j), 0.003);
       within(row[j].step, 1000 * tau(j), 0.003);
-      within(row[j].time_forecast, tau(j), 0.01);
+      within(row[j].forecast.time, tau(j), 0.01);
       within(row[j].value, scales[k] * logistic(j, 8), 1e-14);
     }
     es_transitions_destroy(&s);
@@ -73,9 +73,9 @@ static void coarse_snapshots(void **state) {
   es_transition row[3];
   es_transitions_table(s, row);
   for (int j = 1; j < 3; j++) {
-    within(row[j].gamma, gammas[j], 0.01);
+    within(row[j].forecast.gamma, gammas[j], 0.01);
     assert_true(fabs(row[j].time - tau(j)) < 0.07);
-    within(row[j].time_forecast, tau(j), 0.01);
+    within(row[j].forecast.time, tau(j), 0.01);
   }
   es_transitions_destroy(&s);
 }
@@ -93,9 +93,9 @@ static void noise_floor_is_kept_out(void **state) {
   es_transitions_table(s, row);
   for (int j = 0; j < 3; j++) {
     /* The floor adds 2e-4 to values from 6e-4 on, which takes some of the slope. */
-    within(row[j].gamma, gammas[j], 0.1);
+    within(row[j].forecast.gamma, gammas[j], 0.1);
     within(row[j].time, tau(j), 0.03);
-    within(row[j].time_forecast, tau(j), 0.04);
+    within(row[j].forecast.time, tau(j), 0.04);
   }
   es_transitions_destroy(&s);
 }
@@ -112,7 +112,7 @@ static void noise_alone_is_no_step(void **state) {
   assert_int_equal(es_transitions_learned(s), 1);
   for (int j = 1; j < 3; j++) {
     assert_true(isnan(row[j].step) && isnan(row[j].time));
-    assert_true(isnan(row[j].gamma) && isnan(row[j].time_forecast));
+    assert_true(isnan(row[j].forecast.gamma) && isnan(row[j].forecast.time));
     assert_true(row[j].value < 3e-4);
   }
   es_transitions_destroy(&s);
@@ -128,16 +128,16 @@ static void forecast_comes_before_the_step(void **state) {
   assert_int_equal(es_transitions_learned(s), 2);
   assert_true(before[2].value < 0.01);
   assert_true(isnan(before[2].step) && isnan(before[2].time));
-  within(before[2].gamma, gammas[2], 0.01);
-  within(before[2].time_forecast, tau(2), 0.02);
+  within(before[2].forecast.gamma, gammas[2], 0.01);
+  within(before[2].forecast.time, tau(2), 0.02);
   es_transitions_destroy(&s);
   s = run(tau(1) + 0.05, 10, 1, NULL);
   es_transitions_table(s, before);
   es_transitions_destroy(&s);
   s = run(8, 10, 1, NULL);
   es_transitions_table(s, after);
-  assert_true(before[1].time_forecast == after[1].time_forecast);
-  assert_true(before[1].gamma == after[1].gamma);
+  assert_true(before[1].forecast.time == after[1].forecast.time);
+  assert_true(before[1].forecast.gamma == after[1].forecast.gamma);
   es_transitions_destroy(&s);
 }
 
@@ -184,12 +184,68 @@ static void noisy_forecasts_are_near(void **state) {
     es_transitions_table(s, row);
     for (int j = 0; j < MODES; j++) {
       within(row[j].time, tau[j], 0.05);
-      within(row[j].time_forecast, tau[j], 0.15);
-      within(row[j].gamma, gamma[j], 0.2);
-      assert_true(row[j].gamma_error > 0 && row[j].gamma_error < 0.2 * gamma[j]);
+      within(row[j].forecast.time, tau[j], 0.15);
+      within(row[j].forecast.gamma, gamma[j], 0.2);
+      assert_true(row[j].forecast.gamma_error > 0 &&
+                  row[j].forecast.gamma_error < 0.2 * gamma[j]);
     }
     es_transitions_destroy(&s);
   }
+}
+
+/* Clean curves: the line fits, so that what is left of the interval are the share of the
+ * model, 0.2 of the time left, less as modes keep to it, and the level of n pairs. */
+static void the_interval_is_of_model_and_level(void **state) {
+  (void) state;
+  const double share[3] = {0.2, 0.2 * sqrt(2 / 3.0), 0.2 * sqrt(2 / 4.0)};
+  for (int k = 0; k < 2; k++) {
+    const double pairs = k * 200.0, level = k > 0 ? sqrt(2 / pairs) : 0;
+    const es_transitions_options o = {.modes = 3, .rate = 8, .settled = 1, .pairs = pairs};
+    es_transitions *s = NULL;
+    es_transition row[3];
+    assert_int_equal(es_transitions_create(&o, &s), ES_OK);
+    for (int i = 0; i <= 800; i++) {
+      const double t = i / 100.0, l[3] = {logistic(0, t), logistic(1, t), logistic(2, t)};
+      assert_int_equal(es_transitions_add(s, 10 * i, t, l), ES_OK);
+    }
+    es_transitions_table(s, row);
+    for (int j = 0; j < 3; j++) {
+      int end = 0; /* the last snapshot below a tenth */
+      while (logistic(j, (end + 1) / 100.0) < 0.1) end++;
+      const double left = tau(j) - end / 100.0;
+      const double want = hypot(share[j] * left, level / (8 * gammas[j]));
+      within(row[j].forecast.time_error, want, 0.02);
+      within(row[j].forecast.step_error, 1000 * row[j].forecast.time_error, 1e-9);
+    }
+    es_transitions_destroy(&s);
+  }
+}
+
+/* Values that scatter by 4 %: what the line adds to the interval is how far forecasts of
+ * many such curves lie apart. */
+static void the_interval_is_of_the_line(void **state) {
+  (void) state;
+  enum { CURVES = 600, SNAPSHOTS = 30 };
+  const es_transitions_options o = {.modes = 1, .rate = 8, .settled = 1};
+  double sum = 0, square = 0, told = 0;
+  for (int k = 0; k < CURVES; k++) {
+    es_transitions *s = NULL;
+    es_transition row;
+    assert_int_equal(es_transitions_create(&o, &s), ES_OK);
+    for (int i = 0; i <= SNAPSHOTS; i++) {
+      es_rng r = es_rng_at(5, ES_STREAM_TEST, (uint64_t) i, (uint32_t) k);
+      const double clean = 1e-3 * exp(0.2 * i);
+      const double l = i < 22 ? clean * exp(0.04 * es_rng_normal(&r)) : 1;
+      assert_int_equal(es_transitions_add(s, i, i, &l), ES_OK);
+    }
+    es_transitions_table(s, &row);
+    const double model = 0.2 * (row.forecast.time - 21);
+    sum += row.forecast.time / CURVES;
+    square += row.forecast.time * row.forecast.time / CURVES;
+    told += (pow(row.forecast.time_error, 2) - model * model) / CURVES;
+    es_transitions_destroy(&s);
+  }
+  within(sqrt(told), sqrt(square - sum * sum), 0.1);
 }
 
 static double shaken(double value, int mode, int i) {
@@ -219,8 +275,8 @@ static void learned_from_the_start_has_no_step(void **state) {
   es_transition row[3];
   es_transitions_table(s, row);
   assert_int_equal(es_transitions_learned(s), 3);
-  assert_true(isnan(row[0].step) && isnan(row[0].time) && isnan(row[0].gamma));
-  assert_true(isnan(row[0].time_forecast) && row[0].value > 0.9);
+  assert_true(isnan(row[0].step) && isnan(row[0].time) && isnan(row[0].forecast.gamma));
+  assert_true(isnan(row[0].forecast.time) && row[0].value > 0.9);
   within(row[1].time, tau(1), 0.003);
   es_transitions_destroy(&s);
 }
@@ -240,7 +296,7 @@ static void the_first_may_settle_higher(void **state) {
       assert_int_equal(es_transitions_add(s, i, t, &l), ES_OK);
     }
     es_transitions_table(s, &row);
-    off[k] = row.time_forecast / row.time - 1;
+    off[k] = row.forecast.time / row.time - 1;
     es_transitions_destroy(&s);
   }
   within(off[0], -log(6) / 2 / (log(1e6) / 2), 0.2); /* as if it were to be at 1 */
@@ -321,6 +377,8 @@ int main(void) {
       cmocka_unit_test(noise_alone_is_no_step),
       cmocka_unit_test(forecast_comes_before_the_step),
       cmocka_unit_test(noisy_forecasts_are_near),
+      cmocka_unit_test(the_interval_is_of_model_and_level),
+      cmocka_unit_test(the_interval_is_of_the_line),
       cmocka_unit_test(excursions_do_not_count),
       cmocka_unit_test(learned_from_the_start_has_no_step),
       cmocka_unit_test(the_first_may_settle_higher),

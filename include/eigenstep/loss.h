@@ -120,8 +120,9 @@ size_t es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int6
 /** Not collective. State visitor: the running state, if the loss has one. */
 es_status es_loss_visit(es_loss *l, es_visitor *v);
 
-/** What is followed of it. */
+/** What is followed of it, also before it is made; which->par must be given. */
 es_loss_modes es_loss_modes_of(const es_loss *l);
+es_loss_modes es_loss_modes_with(const es_loss_choice *which, int dim);
 
 /** Collective. L and dL/dz of the global batch: the pairs of all ranks.
  *  @param b      0 <= b->n <= n_max; b->dz gets the gradient of the global L

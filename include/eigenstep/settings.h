@@ -76,6 +76,9 @@ es_net_options es_settings_net(const es_settings *s, int64_t pairs, int ranks);
 /** Section [backend] as the backend takes it; borrows from s. */
 es_backend_options es_settings_backend(const es_settings *s);
 
+/** What its snapshots are of: embeddings of spectrum.probe pairs, and the matrix and the
+ *  growth of the loss's modes. */
+es_snapshot_options es_settings_snapshot(const es_settings *s);
 /** The training as the theory of its loss takes it; borrows from s. */
 es_loss_setup es_settings_loss_setup(const es_settings *s);
 

@@ -41,6 +41,9 @@ typedef struct es_snapshot_options {
   bool nesterov;
 } es_snapshot_options;
 
+/** How the transition detector of such snapshots follows so many modes. */
+es_transitions_options es_snapshot_follows(const es_snapshot_options *o, int modes);
+
 /** Views of each sample that es_snapshot_take expects: 1, 2, or as many as LiDAR. */
 int es_snapshot_views(const es_spectrum_params *p, const es_snapshot_options *o);
 

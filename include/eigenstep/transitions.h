@@ -5,7 +5,7 @@
  *  a training step is called step here.
  *
  *  Feed it every snapshot's eigenvalues; ask for the table or the forecast at any time.
- *  The exact rules are at the head of transitions.c. */
+ *  The exact rules are at the heads of transitions.c and transition_fit.c. */
 #ifndef ES_TRANSITIONS_H
 #define ES_TRANSITIONS_H
 
@@ -23,6 +23,7 @@ typedef struct es_transitions_options {
   double alone;    /**< that of the first mode before others are learned; 0: the same */
   double momentum; /**< mu of the heavy ball; 0: plain descent */
   bool nesterov;
+  double pairs; /**< of which the eigenvalues are: their sampling error; 0: none */
 } es_transitions_options;
 
 /** What a mode has done so far. */
@@ -37,6 +38,19 @@ typedef enum es_transition_state {
   ES_MODE_FLAT        /**< not learned, and it never rose */
 } es_transition_state;
 
+/** When half of a mode's final value is reached, extrapolated from its growth. NaN where
+ *  that is not known. */
+typedef struct es_forecast {
+  int mode; /**< 1-based; of es_transitions_next 0: all are learned */
+  double step, time;
+  double step_error, time_error; /**< one standard deviation, half the width of a 68 %
+                                      interval: parts at the head of transition_fit.c */
+  double gamma;                  /**< of the growth: (z - 1)(z - mu) / (lr z rate/2) with
+                           z = e^(slope lr/2) a step, (1 + mu) z - mu in place of z with
+                           nesterov */
+  double gamma_error;            /**< its standard error */
+} es_forecast;
+
 /** One mode, learned or growing. */
 typedef struct es_transition {
   int mode; /**< 1-based, by descending eigenvalue */
@@ -48,22 +62,11 @@ typedef struct es_transition {
   /** The first crossing, of two snapshots or more: another one where the state is
    * UNSTABLE, there and in FELL NaN if the mode was above from the first snapshot. */
   double step_first, time_first;
-  /** Forecast of the crossing, made at the end of the exponential window from no later
-   * value; NaN if there was no such window. */
-  double step_forecast, time_forecast;
-  double gamma;       /**< of the growth in that window: (z - 1)(z - mu) / (lr z rate/2)
-                           with z = e^(slope lr/2) a step, (1 + mu) z - mu in place of
-                           z with nesterov; NaN if not fitted */
-  double gamma_error; /**< its standard error */
-  double value;       /**< latest eigenvalue */
+  /** Of the crossing, made at the end of the exponential window from no later value; NaN
+   *  if there was no such window. */
+  es_forecast forecast;
+  double value; /**< latest eigenvalue */
 } es_transition;
-
-/** The next mode to be learned, from all snapshots so far. */
-typedef struct es_forecast {
-  int mode;          /**< 1-based, 0 if all are learned */
-  double step, time; /**< of half of its final value; NaN: no forecast yet */
-  double gamma, gamma_error;
-} es_forecast;
 
 /** @return ES_OK; ES_EARG (no modes; rate or settled not above 0); ES_ENOMEM */
 es_status es_transitions_create(const es_transitions_options *o, es_transitions **s);
@@ -86,7 +89,7 @@ void es_transition_note(const es_transition *row, int64_t steps, char text[64]);
 /** Number of modes whose latest eigenvalue exceeds settled / 2. */
 int es_transitions_learned(const es_transitions *s);
 
-/** Forecast of the next mode to be learned. */
+/** Forecast of the next mode to be learned, from all snapshots so far. */
 es_forecast es_transitions_next(const es_transitions *s);
 
 #endif

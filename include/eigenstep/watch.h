@@ -21,7 +21,8 @@ typedef struct es_watch_progress {
   double speed, left;      /**< images a second, seconds */
   double steps;            /**< run.steps */
   double mode;             /**< that is learned next, */
-  double at_step, at_time; /**< when */
+  double at_step, at_time; /**< when, */
+  double at_step_error;    /**< and how sure that is: one standard deviation */
 } es_watch_progress;
 
 typedef struct es_watched {

@@ -65,7 +65,7 @@ es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction 
   for (int i = 0; i < n && st == ES_OK; i++) {
     const double predicted = i < f->modes && f->step != NULL ? f->step[i] : NAN;
     error[0][i] = fabs(log(row[i].step / predicted));
-    error[1][i] = fabs(log(row[i].step / row[i].step_forecast));
+    error[1][i] = fabs(log(row[i].step / row[i].forecast.step));
   }
   for (int k = 0; k < 2 && st == ES_OK; k++) {
     const score s = score_of(n, error[k]);

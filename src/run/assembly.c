@@ -214,20 +214,10 @@ es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
 es_status es_assembly_measure(const es_assembly *p, const es_settings *s,
                               const es_grid *g, es_traj *t, es_snapshot **snapshot,
                               es_probe **probe) {
-  es_snapshot_options o = {
-      .dim = es_net_dim(p->model.net), .samples = p->probe.pairs, .pairs = true};
+  es_snapshot_options o = es_settings_snapshot(s);
   const es_comm *const c = p->layout.comm;
   es_snapshot *snap = NULL;
-  const es_loss_modes modes = es_loss_modes_of(p->loss);
-  o.center = modes.center;
-  o.normalize = modes.normalize;
-  o.followed = modes.unit ? "unit" : modes.cross ? "cross" : "covariance";
-  o.rate = modes.rate; /* a preconditioned eigenvalue below eps grows 1/eps as fast */
-  if (s->precondition.eps > 0) o.rate /= s->precondition.eps;
-  o.settled = modes.settled;
-  o.alone = modes.alone;
-  o.momentum = s->optim.momentum;
-  o.nesterov = s->optim.nesterov;
+  o.samples = p->probe.pairs;
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
   const es_probe_options measured = {.layout = p->layout,
                                      .data = p->probe.data,

@@ -112,6 +112,24 @@ int es_settings_dim(const es_settings *s) {
   return (int) s->projector.widths.v[s->projector.widths.n - 1];
 }
 
+es_snapshot_options es_settings_snapshot(const es_settings *s) {
+  const es_loss_modes m = es_loss_modes_with(&s->selected.loss, es_settings_dim(s));
+  const double eps = s->precondition.eps; /* below it a mode grows 1/eps as fast */
+  return (es_snapshot_options){.dim = es_settings_dim(s),
+                               .samples = s->spectrum.probe,
+                               .pairs = true,
+                               .center = m.center,
+                               .normalize = m.normalize,
+                               .followed = m.unit    ? "unit"
+                                           : m.cross ? "cross"
+                                                     : "covariance",
+                               .rate = eps > 0 ? m.rate / eps : m.rate,
+                               .settled = m.settled,
+                               .alone = m.alone,
+                               .momentum = s->optim.momentum,
+                               .nesterov = s->optim.nesterov};
+}
+
 es_loss_setup es_settings_loss_setup(const es_settings *s) {
   const bool constant = strcmp(s->sched.name, "constant") == 0 && s->sched.warmup == 0;
   return (es_loss_setup){.dim = es_settings_dim(s),

@@ -95,6 +95,7 @@ static es_status read_curves(es_h5 *f, es_watched *w) {
   if (es_h5_exists(f, "/spectrum")) ES_TRY(es_traj_read_followed(f, 0, &w->eigenvalues));
   ES_TRY(last_of(f, "/forecast/mode", &w->now.mode));
   ES_TRY(last_of(f, "/forecast/step_forecast", &w->now.at_step));
+  ES_TRY(last_of(f, "/forecast/step_error", &w->now.at_step_error));
   return last_of(f, "/forecast/time_forecast", &w->now.at_time);
 }
 

@@ -99,13 +99,14 @@ static void describe_progress(const es_watched *w, char *text, size_t size) {
   snprintf(text, size, "step %.0f%s, t = %.4g%s%s", p->step, of, p->time, speed, left);
 }
 
-/* "2 modes learned; next: mode 3 at step 135 (t = 0.135)" */
+/* "2 modes learned; forecast: mode 3 at step 135 +- 12 (t = 0.135)" */
 static void describe_next(const es_watched *w, char *text, size_t size) {
   const es_watch_progress *const p = &w->now;
-  char next[100] = "";
+  char next[120] = "", error[32] = "";
+  if (isfinite(p->at_step_error)) snprintf(error, sizeof error, " +- %.0f", p->at_step_error);
   if (p->mode > 0 && isfinite(p->at_step))
-    snprintf(next, sizeof next, "; forecast: mode %.0f at step %.0f (t = %.4g)", p->mode,
-             p->at_step, p->at_time);
+    snprintf(next, sizeof next, "; forecast: mode %.0f at step %.0f%s (t = %.4g)",
+             p->mode, p->at_step, error, p->at_time);
   else if (p->mode > 0)
     snprintf(next, sizeof next, "; no forecast of mode %.0f yet", p->mode);
   if (isnan(p->learned))

@@ -8,6 +8,8 @@
 
 static const char per_time[] = "1 / (learning rate x steps)";
 static const char time_unit[] = "learning rate x steps";
+static const char error_doc[] =
+    "standard deviation of step_forecast: the step is to lie within it in 68 % of cases";
 
 /* Collective. The names that forecasts had before, for readers of these; `resumed`: the
  * file may be of a version that knew only them. */
@@ -36,11 +38,17 @@ es_status es_snapshot_declare_forecast(es_snapshot *s) {
                      "extrapolated from the exponential phase"),
       ES_TRAJ_SCALAR("time_forecast", time_unit, "effective time of that step"),
       ES_TRAJ_SCALAR("gamma", per_time, "growth rate gamma of the mode so far"),
-      ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma")};
+      ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma"),
+      ES_TRAJ_SCALAR("step_error", "steps", error_doc),
+      ES_TRAJ_SCALAR("time_error", time_unit, "the same of time_forecast")};
+  int columns = sizeof field / sizeof *field;
+  if (es_traj_resumed(s->traj) && es_h5_exists(es_traj_h5(s->traj), "/forecast/mode") &&
+      !es_h5_exists(es_traj_h5(s->traj), "/forecast/step_error"))
+    columns -= 2; /* a file of a version that knew no errors goes on without */
   ES_TRY(es_traj_declare(s->traj, "/forecast",
                          "forecast of the next mode to be learned, made at each "
                          "snapshot; NaN where there is none yet",
-                         field, sizeof field / sizeof *field, &s->modes.series));
+                         field, columns, &s->modes.series));
   return keep_names(s->traj, "/forecast", false);
 }
 
@@ -55,7 +63,8 @@ es_status es_snapshot_append_forecast(es_snapshot *s, const es_moment *now) {
   const double *const value = s->matrices.followed->spectrum->value;
   ES_TRY(add(&s->modes, s->size.k, now->step, now->time, value));
   const es_forecast f = es_transitions_next(s->modes.detector);
-  const double row[] = {f.mode, f.step, f.time, f.gamma, f.gamma_error};
+  const double row[] = {f.mode,        f.step,       f.time,      f.gamma,
+                        f.gamma_error, f.step_error, f.time_error};
   return es_traj_append(s->traj, s->modes.series, now->step, now->time, row);
 }
 
@@ -106,6 +115,8 @@ es_status es_snapshot_write_transitions(es_snapshot *s) {
                      "growth rate of the eigenvalue in the exponential phase over the "
                      "loss's factor (8 for Barlow Twins)"),
       ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma"),
+      ES_TRAJ_SCALAR("step_error", "steps", error_doc),
+      ES_TRAJ_SCALAR("time_error", time_unit, "the same of time_forecast"),
       ES_TRAJ_SCALAR(
           "state", "1",
           "0 learned; 1 unstable: learned again after a fall; 2 learned from "
@@ -121,9 +132,10 @@ es_status es_snapshot_write_transitions(es_snapshot *s) {
   es_transitions_table(s->modes.detector, row);
   for (int i = 0; i < s->size.k; i++) {
     const es_transition *const m = &row[i];
-    const double r[COLS] = {
-        m->mode,       m->step,       m->time,  m->step_forecast, m->time_forecast,
-        m->step_first, m->time_first, m->gamma, m->gamma_error,   m->state};
+    const es_forecast *const f = &m->forecast;
+    const double r[COLS] = {m->mode,        m->step,       m->time,       f->step,
+                            f->time,        m->step_first, m->time_first, f->gamma,
+                            f->gamma_error, f->step_error, f->time_error, m->state};
     memcpy(v + (size_t) i * COLS, r, sizeof r);
   }
   st = es_traj_write_table(

@@ -60,6 +60,16 @@ es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_optio
   return es_snapshot_check_matrices(p, o);
 }
 
+es_transitions_options es_snapshot_follows(const es_snapshot_options *o, int modes) {
+  return (es_transitions_options){.modes = modes,
+                                  .rate = o->rate > 0 ? o->rate : 8,
+                                  .settled = o->settled > 0 ? o->settled : 1,
+                                  .alone = o->alone,
+                                  .momentum = o->momentum,
+                                  .nesterov = o->nesterov,
+                                  .pairs = (double) o->samples};
+}
+
 int es_snapshot_views(const es_spectrum_params *p, const es_snapshot_options *o) {
   if (!o->pairs) return 1;
   return p->lidar > 2 ? (int) p->lidar : 2;
@@ -128,12 +138,7 @@ static es_status allocate(es_snapshot *s) {
   ES_TRY(ES_NEW(2 * invariant, &s->axes.products));
   ES_TRY(ES_NEW(k + 3 + invariant, &s->row));
   ES_TRY(ES_NEW(k, &s->modes.value));
-  const es_transitions_options o = {.modes = s->size.k,
-                                    .rate = s->opt.rate > 0 ? s->opt.rate : 8,
-                                    .settled = s->opt.settled,
-                                    .alone = s->opt.alone,
-                                    .momentum = s->opt.momentum,
-                                    .nesterov = s->opt.nesterov};
+  const es_transitions_options o = es_snapshot_follows(&s->opt, s->size.k);
   return es_transitions_create(&o, &s->modes.detector);
 }
 

@@ -11,7 +11,7 @@ void es_transition_note(const es_transition *row, int64_t steps, char text[64]) 
   text[0] = '\0';
   switch (row->state) {
   case ES_MODE_LEARNED:
-    if (!isfinite(row->gamma)) snprintf(text, 64, "no exponential phase seen");
+    if (!isfinite(row->forecast.gamma)) snprintf(text, 64, "no exponential phase seen");
     break;
   case ES_MODE_UNSTABLE:
     snprintf(text, 64, "unstable: above first %s, then fell", first);

@@ -21,69 +21,19 @@
  *  - It is unstable if it crossed L/2 before that for two snapshots or more and then fell
  *    to L/4 or below: both crossings are told. A mode that is not learned fell if it did
  *    so with settled in place of L.
- *  - The final value of a mode is not known before it is learned. At snapshot i it is
- *    taken to be e_i: the mean of the modes learned by then; `alone`, or else `settled`,
- *    if there are none.
- *  - Its exponential window ends at the last snapshot before the crossing (before the
- *    latest if it is not learned) with l < e / 10 and extends back as long as l is below
- *    twice that (for noise), above the noise floor, 3 times the least value up to there
- *    (at least 1e-12 e), and within a factor of 4 of its end: growth quickens as features
- *    align, so older values mislead. If that leaves fewer than 4 snapshots, the factor is
- *    ignored.
- *  - The rate is the slope of ln(l / (e - l)) on t in the window, by least squares with
- *    weights 1 / (0.1^2 + (least / l)^2): values near the floor are mostly noise. For
- *    small l that is the slope of ln l; unlike it, it has no bias where l nears e / 10.
- *    It counts if there are 3 snapshots or more, l grew at least twofold, and a straight
- *    line explains 80 % of the variance. A step multiplies an amplitude by z =
- *    e^(slope lr/2), lr that of the window; under descent with momentum mu z is the
- *    larger root of z^2 - (1 + mu + x) z + mu = 0 with x = lr gamma rate/2. That gives
- *    gamma; it is slope / rate where x and mu are small. Its error is that of the fit,
- *    from the scatter about the line.
- *  - The forecast is made at the end of the window, from no later value: t +
- *    ln(e/l - 1) / slope, the time of l = e / 2; in steps at the current learning rate.
- *  - The forecast of the next mode to be learned is the same, but starts from the latest
- *    value even where that is above the window's top. */
+ *
+ *  The exponential phase of a mode, its rate and the forecast: transition_fit.c. */
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 #include "eigenstep/mem.h"
-#include "eigenstep/transitions.h"
+#include "transitions_private.h"
 
-#define WINDOW_TOP 0.1    /* of the expected final value */
-#define FLOOR_FACTOR 3.0  /* above the least value */
-#define FLOOR_LEAST 1e-12 /* of the expected final value */
-#define REACH 4.0         /* from the end of the window back */
-#define REACH_POINTS 4
-#define SCATTER 0.1 /* of a value far above the floor */
-#define MIN_POINTS 3
-#define MIN_GROWTH 2.0
-#define MIN_R2 0.8
 #define RECENT 0.75 /* of the latest step */
 enum { LATEST = 5, LEAST = 3 };
 
-struct es_transitions {
-  es_transitions_options opt;
-  int count, capacity;
-  double *step, *time; /* [capacity] owned */
-  double *lambda;      /* [capacity][modes] owned */
-};
-
-/* One mode's history. */
-typedef struct curve {
-  const es_transitions *s;
-  int mode;
-} curve;
-
-/* The exponential window and the line through it. */
-typedef struct window {
-  int first, last; /* snapshots; none if last < first */
-  double end;      /* e */
-  double least;    /* value up to its last snapshot */
-  double slope, error;
-} window;
-
-static double at(curve c, int i) {
-  return c.s->lambda[(size_t) i * (size_t) c.s->opt.modes + (size_t) c.mode];
+static double at(es_curve c, int i) {
+  return es_curve_at(c, i);
 }
 
 es_status es_transitions_create(const es_transitions_options *o, es_transitions **s) {
@@ -152,20 +102,20 @@ es_status es_transitions_add(es_transitions *s, int64_t step, double time,
 }
 
 /* Is snapshot i at or below `level` alone, between two above it and one? */
-static bool lone_dip(curve c, int i, double level) {
+static bool lone_dip(es_curve c, int i, double level) {
   return i >= 2 && i < c.s->count - 1 && at(c, i) <= level && at(c, i + 1) > level &&
          at(c, i - 1) > level && at(c, i - 2) > level;
 }
 
 /* Last snapshot at or below `level`, but for lone dips; -1 if there is none. */
-static int last_below(curve c, double level) {
+static int last_below(es_curve c, double level) {
   int i = c.s->count - 1;
   while (i >= 0 && (at(c, i) > level || lone_dip(c, i, level))) i--;
   return i;
 }
 
 /* The final value of a learned mode. */
-static double settled_value(curve c) {
+static double settled_value(es_curve c) {
   const int now = c.s->count - 1;
   const double latest = at(c, now), learned = c.s->opt.settled / 2;
   double low[LATEST] = {latest}; /* ascending */
@@ -184,88 +134,14 @@ static double settled_value(curve c) {
 }
 
 /* Where between snapshots i and i + 1 (0..1) the value passes `level`. */
-static double fraction(curve c, int i, double level) {
+static double fraction(es_curve c, int i, double level) {
   const double low = at(c, i), high = at(c, i + 1);
   if (low > 0 && high > 2 * low) return log(level / low) / log(high / low);
   return (level - low) / (high - low);
 }
 
-/* Expected final value of a mode that is not learned at snapshot i (-1: none yet). */
-static double final_value(const es_transitions *s, int i) {
-  double sum = 0;
-  int learned = 0;
-  for (int j = 0; i >= 0 && j < s->opt.modes; j++) {
-    const double l = at((curve){s, j}, i);
-    if (l <= s->opt.settled / 2) break;
-    sum += l;
-    learned++;
-  }
-  if (learned > 0) return sum / learned;
-  return s->opt.alone > 0 ? s->opt.alone : s->opt.settled;
-}
-
-/* The window, looking back from snapshot `from`. */
-static window find_window(curve c, int from) {
-  window w = {.slope = NAN, .error = NAN};
-  w.last = from;
-  while (w.last >= 0 && at(c, w.last) >= WINDOW_TOP * final_value(c.s, w.last)) w.last--;
-  w.end = final_value(c.s, w.last);
-  w.least = INFINITY;
-  for (int i = 0; i <= w.last; i++) w.least = fmin(w.least, at(c, i));
-  const double floor = fmax(FLOOR_FACTOR * w.least, FLOOR_LEAST * w.end);
-  for (w.first = w.last + 1; w.first > 0; w.first--) {
-    const double l = at(c, w.first - 1);
-    const bool near = l * REACH >= at(c, w.last) || w.last - w.first + 1 < REACH_POINTS;
-    if (!near || l <= floor || l >= 2 * WINDOW_TOP * w.end) break; /* noise at the top */
-  }
-  return w;
-}
-
-static double logit(curve c, const window *w, int i) {
-  return log(at(c, i) / (w->end - at(c, i)));
-}
-
-static double weight(curve c, const window *w, int i) {
-  const double noise = fmax(w->least, 0) / at(c, i);
-  return 1 / (SCATTER * SCATTER + noise * noise);
-}
-
-/* Slope of the logit on time over the window and its error; NaN if it does not count. */
-static void fit(curve c, window *w) {
-  const int n = w->last - w->first + 1;
-  const double *const t = c.s->time;
-  if (n < MIN_POINTS || at(c, w->last) < MIN_GROWTH * at(c, w->first)) return;
-  double sum = 0, mt = 0, my = 0, tt = 0, ty = 0, yy = 0;
-  for (int i = w->first; i <= w->last; i++) sum += weight(c, w, i);
-  for (int i = w->first; i <= w->last; i++) {
-    mt += weight(c, w, i) / sum * t[i];
-    my += weight(c, w, i) / sum * logit(c, w, i);
-  }
-  for (int i = w->first; i <= w->last; i++) {
-    const double x = t[i] - mt, y = logit(c, w, i) - my, p = weight(c, w, i);
-    tt += p * x * x;
-    ty += p * x * y;
-    yy += p * y * y;
-  }
-  if (!(ty > 0) || ty * ty < MIN_R2 * tt * yy) return;
-  w->slope = ty / tt;
-  w->error = sqrt(fmax(yy - w->slope * ty, 0) / (n - 2) / tt);
-}
-
-/* The step of a time after snapshot i, at the learning rate before snapshot i. */
-static double step_of(const es_transitions *s, int i, double time) {
-  if (i < 1 || !(s->time[i] > s->time[i - 1])) return NAN;
-  const double pace = (s->step[i] - s->step[i - 1]) / (s->time[i] - s->time[i - 1]);
-  return s->step[i] + (time - s->time[i]) * pace;
-}
-
-/* Forecast of the time at which the mode crosses half of `end`, from snapshot i. */
-static double extrapolate(curve c, int i, double end, double slope) {
-  return c.s->time[i] + log(end / at(c, i) - 1) / slope;
-}
-
 /* Time and step at which the value passes `level` after snapshot i. */
-static void crossing(curve c, int i, double level, double *step, double *time) {
+static void crossing(es_curve c, int i, double level, double *step, double *time) {
   const es_transitions *const s = c.s;
   const double f = fraction(c, i, level);
   *step = s->step[i] + f * (s->step[i + 1] - s->step[i]);
@@ -274,7 +150,7 @@ static void crossing(curve c, int i, double level, double *step, double *time) {
 
 /* The first snapshot with two above `level` after it, up to snapshot `last`: -1 if the
  * first two of all are, `last` + 1 if there is none. */
-static int first_below(curve c, double level, int last) {
+static int first_below(es_curve c, double level, int last) {
   int i = -1;
   while (i <= last && (at(c, i + 1) <= level || at(c, i + 2) <= level)) i++;
   return i;
@@ -282,7 +158,7 @@ static int first_below(curve c, double level, int last) {
 
 /* Did the mode fall after a first rise above `level`, before snapshot `last` + 1? Then
  * its first crossing is told. */
-static bool fell(curve c, double level, int last, es_transition *row) {
+static bool fell(es_curve c, double level, int last, es_transition *row) {
   if (last < 1) return false;
   const int first = first_below(c, level, last - 2);
   double least = INFINITY;
@@ -294,7 +170,7 @@ static bool fell(curve c, double level, int last, es_transition *row) {
 }
 
 /* Transition of a learned mode; returns the last snapshot before it, -1 for none. */
-static int locate(curve c, es_transition *row) {
+static int locate(es_curve c, es_transition *row) {
   const double half = settled_value(c) / 2;
   const int from = last_below(c, half);
   row->state = from < 0 ? ES_MODE_FROM_START : ES_MODE_LEARNED;
@@ -307,28 +183,19 @@ static int locate(curve c, es_transition *row) {
 }
 
 /* State of a mode that is not learned. */
-static es_transition_state unlearned(curve c, bool growing, es_transition *row) {
+static es_transition_state unlearned(es_curve c, bool growing, es_transition *row) {
   const int now = c.s->count - 1;
   double least = at(c, 0);
   if (fell(c, c.s->opt.settled / 2, now, row)) return ES_MODE_FELL;
   if (growing) return ES_MODE_GROWING;
   for (int i = 1; i <= now; i++) least = fmin(least, at(c, i));
-  return at(c, now) > FLOOR_FACTOR * fabs(least) ? ES_MODE_IRREGULAR : ES_MODE_FLAT;
+  return at(c, now) > ES_FLOOR_FACTOR * fabs(least) ? ES_MODE_IRREGULAR : ES_MODE_FLAT;
 }
 
-/* gamma of a growth rate that was fitted in a window, and its error. */
-static double gamma_of(const es_transitions *s, const window *w, double *error) {
-  const double time = s->time[w->last] - s->time[w->first], mu = s->opt.momentum;
-  const double lr = time / (s->step[w->last] - s->step[w->first]);
-  const double z = exp(w->slope * lr / 2), unit = lr * s->opt.rate / 2;
-  const double ahead = s->opt.nesterov ? z / ((1 + mu) * z - mu) : 1;
-  *error = w->error * lr / 2 * (z - mu / z) / unit * ahead;
-  return expm1(w->slope * lr / 2) * (1 - mu / z) / unit * ahead;
-}
+static const es_forecast no_forecast = {0, NAN, NAN, NAN, NAN, NAN, NAN};
 
-static es_transition describe(curve c) {
-  es_transition row = {c.mode + 1, ES_MODE_FLAT, NAN, NAN, NAN, NAN,
-                       NAN,        NAN,          NAN, NAN, NAN};
+static es_transition describe(es_curve c) {
+  es_transition row = {c.mode + 1, ES_MODE_FLAT, NAN, NAN, NAN, NAN, no_forecast, NAN};
   const es_transitions *s = c.s;
   const int now = s->count - 1;
   if (now < 0) return row;
@@ -336,38 +203,36 @@ static es_transition describe(curve c) {
   const bool learned = row.value > s->opt.settled / 2;
   const int from = learned ? locate(c, &row) : now;
   if (from < 0) return row;
-  window w = find_window(c, from);
-  fit(c, &w);
-  if (!learned) row.state = unlearned(c, isfinite(w.slope), &row);
-  if (!isfinite(w.slope)) return row;
-  row.gamma = gamma_of(s, &w, &row.gamma_error);
-  row.time_forecast = extrapolate(c, w.last, w.end, w.slope);
-  row.step_forecast = step_of(s, w.last, row.time_forecast);
+  const es_phase p = es_curve_phase(c, from);
+  if (!learned) row.state = unlearned(c, isfinite(p.slope), &row);
+  if (isfinite(p.slope)) row.forecast = es_curve_forecast(c, &p, p.last);
   return row;
 }
 
+double es_curve_transition(es_curve c) {
+  es_transition row = {.time = NAN};
+  const int now = c.s->count - 1;
+  if (now >= 0 && at(c, now) > c.s->opt.settled / 2) (void) locate(c, &row);
+  return row.time;
+}
+
 void es_transitions_table(const es_transitions *s, es_transition *rows) {
-  for (int j = 0; j < s->opt.modes; j++) rows[j] = describe((curve){s, j});
+  for (int j = 0; j < s->opt.modes; j++) rows[j] = describe((es_curve){s, j});
 }
 
 int es_transitions_learned(const es_transitions *s) {
   int learned = 0;
   for (int j = 0; s->count > 0 && j < s->opt.modes; j++)
-    learned += at((curve){s, j}, s->count - 1) > s->opt.settled / 2;
+    learned += at((es_curve){s, j}, s->count - 1) > s->opt.settled / 2;
   return learned;
 }
 
 es_forecast es_transitions_next(const es_transitions *s) {
   const int now = s->count - 1, next = es_transitions_learned(s);
-  es_forecast f = {next < s->opt.modes ? next + 1 : 0, NAN, NAN, NAN, NAN};
+  es_forecast f = no_forecast;
+  if (next < s->opt.modes) f.mode = next + 1;
   if (now < 0 || f.mode == 0) return f;
-  const curve c = {s, next};
-  window w = find_window(c, now);
-  fit(c, &w);
-  if (!isfinite(w.slope)) return f;
-  const double end = final_value(s, now);
-  f.gamma = gamma_of(s, &w, &f.gamma_error);
-  f.time = at(c, now) < end / 2 ? extrapolate(c, now, end, w.slope) : s->time[now];
-  f.step = step_of(s, now, f.time);
-  return f;
+  const es_curve c = {s, next};
+  const es_phase p = es_curve_phase(c, now);
+  return isfinite(p.slope) ? es_curve_forecast(c, &p, now) : f;
 }

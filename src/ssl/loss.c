@@ -114,10 +114,14 @@ es_status es_loss_visit(es_loss *l, es_visitor *v) {
   return l->ops->visit != NULL ? l->ops->visit(l, v) : ES_OK;
 }
 
-es_loss_modes es_loss_modes_of(const es_loss *l) {
+es_loss_modes es_loss_modes_with(const es_loss_choice *which, int dim) {
   es_loss_modes m = {.rate = 2, .settled = 1};
-  if (l->ops->modes != NULL) l->ops->modes(l->par, l->dim, &m);
+  if (which->ops->modes != NULL) which->ops->modes(which->par, dim, &m);
   return m;
+}
+
+es_loss_modes es_loss_modes_of(const es_loss *l) {
+  return es_loss_modes_with(&(es_loss_choice){l->ops, l->par}, l->dim);
 }
 
 es_status es_loss_eval(es_loss *l, const es_loss_batch *b, double *value) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/stored_transitions.h"
 #include "eigenstep/traj_read.h"
 
 const es_summary_text es_summary_of_mode[ES_OF_MODE] = {
@@ -15,6 +16,7 @@ const es_summary_text es_summary_of_mode[ES_OF_MODE] = {
     {"predicted", "lr steps",
      "that time, predicted before the first step (linear, kernel: from the solution)"},
     {"forecast", "lr steps", "that time, extrapolated from its exponential growth"},
+    {"forecast_error", "lr steps", "standard deviation of forecast: a 68 % interval"},
     {"gamma", "1", "growth rate of the mode (linear, kernel: eigenvalue of Gamma)"},
     {"start", "1", "eigenvalue of the mode at the start, as the prediction has it"}};
 
@@ -27,27 +29,47 @@ double es_summary_mode(const es_summary *s, int row, int q, int k) {
   return *at(s, row, q, k);
 }
 
+static void put_mode(es_summary *s, int row, int q, int k, double value) {
+  *at(s, row, q, k) = value;
+  if (isfinite(value) && k >= s->modes) s->modes = k + 1;
+}
+
 /* Numbers of a dataset that need not be there, a mode each. */
 static void read_modes(es_h5 *f, const char *path, int q, int row, es_summary *s) {
   int64_t n = 0;
   double *value = NULL;
   if (!es_h5_exists(f, path)) return;
   if (es_traj_read_numbers(f, path, &n, &value) != ES_OK) return;
-  for (int k = 0; k < n && k < ES_SUMMARY_MODES; k++) {
-    *at(s, row, q, k) = value[k];
-    if (isfinite(value[k]) && k >= s->modes) s->modes = k + 1;
-  }
+  for (int k = 0; k < n && k < ES_SUMMARY_MODES; k++) put_mode(s, row, q, k, value[k]);
   es_free(&value);
 }
 
+/* A training's transitions and forecasts, from its spectra: also of runs that go on, and
+ * by the same rules for all runs of the sweep. */
+static void read_training(const es_comm *self, es_h5 *f, int row, es_summary *s) {
+  es_transition *t = NULL;
+  int n = 0;
+  if (es_stored_transitions(self, f, &t, &n) != ES_OK) return;
+  for (int k = 0; k < n && k < ES_SUMMARY_MODES; k++) {
+    put_mode(s, row, ES_OF_STEP, k, t[k].step);
+    put_mode(s, row, ES_OF_TIME, k, t[k].time);
+    put_mode(s, row, ES_OF_FORECAST, k, t[k].forecast.time);
+    put_mode(s, row, ES_OF_FORECAST_ERROR, k, t[k].forecast.time_error);
+  }
+  es_free(&t);
+}
+
 /* A solved model's /steps holds its prediction, that of a training its forecast. */
-static void read_steps(es_h5 *f, int row, es_summary *s) {
+static void read_steps(const es_comm *self, es_h5 *f, int row, es_summary *s) {
   const bool training = es_h5_exists(f, "/forecast/step");
-  read_modes(f, "/steps/step_measured", ES_OF_STEP, row, s);
-  read_modes(f, "/steps/time_measured", ES_OF_TIME, row, s);
+  if (training) {
+    read_training(self, f, row, s);
+  } else {
+    read_modes(f, "/steps/step_measured", ES_OF_STEP, row, s);
+    read_modes(f, "/steps/time_measured", ES_OF_TIME, row, s);
+  }
   read_modes(f, training ? "/theory/tau" : "/steps/time_predicted", ES_OF_PREDICTED, row,
              s);
-  if (training) read_modes(f, "/steps/time_predicted", ES_OF_FORECAST, row, s);
   read_modes(f, training ? "/theory/gamma" : "/steps/gamma", ES_OF_GAMMA, row, s);
   read_modes(f, "/theory/start", ES_OF_START, row, s);
   for (int k = 0; k < ES_SUMMARY_MODES; k++) { /* of W there: lambda_j = gamma_j s_j^2 */
@@ -108,7 +130,7 @@ static void read_run(const es_comm *self, const es_sweep_plan *p, int row,
   if (access(path, R_OK) != 0) return;
   const es_log_scope before = es_log_enter(0);
   if (es_traj_read_open(self, path, &f) == ES_OK) {
-    read_steps(f, row, s);
+    read_steps(self, f, row, s);
     read_last_values(f, row, s);
     (void) es_h5_close(&f);
   }
