@@ -184,16 +184,43 @@ class Run:
         return np.array([]) if found is None else found
 
     def forecasts(self):
-        """(time, mode, its forecast time) of the next transition at each snapshot."""
+        """(time, mode, its forecast time, half the width of the 68 % interval, NaN where
+        there is none) of the next transition at each snapshot.
+        """
         said = self.series("/forecast", "time_forecast") or self.series(
             "/forecast", "time_predicted")
         mode = self.series("/forecast", "mode")
-        return said and mode and (said[0], mode[1].astype(int), said[1])
+        error = self.series("/forecast", "time_error") or said and (0, np.nan * said[1])
+        return said and mode and (said[0], mode[1].astype(int), said[1], error[1])
 
     def notes(self):
         """Of each mode: why it has no transition, or "unstable"; "" for most."""
         state = self.steps("state")
         return [NOTES[int(s)] if 0 <= s < len(NOTES) else "" for s in state]
+
+    def verdict(self):
+        """Where the prediction from the start held and where it left off, in a sentence;
+        "" where nothing was predicted of a mode that was learned.
+        """
+        ratio = self.steps("log_ratio_start")
+        known = np.isfinite(ratio)
+        if not known.any():
+            return ""
+        held = 0  # leading modes within a factor of 1.25, as /score has it
+        while held < len(ratio) and known[held] and abs(ratio[held]) <= np.log(1.25):
+            held += 1
+        where = ("for none of its modes", "for mode 1")[held] if held < 2 else (
+            f"for modes 1 to {held}")
+        text = f"The prediction from the start held {where} (within a factor of 1.25)"
+        late = np.flatnonzero(known[held:])
+        if len(late) == 0:
+            return text + ", all that were learned."
+        k = held + late[0]
+        how = "earlier" if ratio[k] < 0 else "later"
+        off = np.exp(abs(ratio[k]))
+        if held > 0:
+            text += " and left off there"
+        return f"{text}: mode {k + 1} came {off:.2g} times {how}."
 
     def classes(self):
         """(label of each probe sample, names of the classes), or None without labels."""

@@ -44,11 +44,13 @@ def read(f):
         sys.exit("plot_theory.py: got a trained network, expected a linear model or a "
                  "kernel machine: plot_run.py draws it, with its prediction")
     try:
-        theory, measured = f["/theory"], f["/spectrum/cross_correlation"]
+        theory, measured = f["/theory"], f["/spectrum"][next(iter(f["/spectrum"]))]
+        solved = "loss" in theory  # else each mode alone, without a loss
         run = {"t": measured["time"][:], "values": measured["eigenvalues"][:],
                "loss_t": f["/loss/time"][:], "loss": f["/loss/value"][:],
                "theory_t": theory["time"][:], "theory": theory["eigenvalues"][:],
-               "theory_loss": theory["loss"][:], "tau": theory["tau"][:]}
+               "theory_loss": theory["loss"][:] if solved else None,
+               "tau": theory["tau"][:] if solved else f["/steps/time_predicted"][:]}
     except KeyError as e:
         sys.exit(f"plot_theory.py: this trajectory has no prediction ({e})")
     if len(run["t"]) < 2:
@@ -74,16 +76,18 @@ def draw(f, wanted):
         for a in (top, low):
             a.axvline(tau, color=colors[k], lw=0.8, ls=(0, (4, 3)), alpha=0.75, zorder=0)
     top.plot(run["loss_t"], run["loss"], color="k", lw=1.6, label="simulation")
-    top.plot(run["theory_t"], run["theory_loss"], color="C3", lw=1.1, ls=(0, (3, 2)),
-             label="theory")
-    top.set_ylabel(r"loss  $\Vert C-I\Vert_F^2$")
+    solved = run["theory_loss"] is not None
+    if solved:
+        top.plot(run["theory_t"], run["theory_loss"], color="C3", lw=1.1, ls=(0, (3, 2)),
+                 label="theory")
+    top.set_ylabel(r"loss  $\Vert C-I\Vert_F^2$" if solved else "loss")
     top.set_ylim(-0.03 * run["loss"].max(), 1.05 * run["loss"].max())
-    if d <= 12:
+    if d <= 12 and solved:
         top.set_yticks(range(0, int(np.ceil(run["loss"].max())) + 1, 1 if d <= 6 else 2))
     for k in range(d):
         low.plot(run["t"], run["values"][:, k], color=colors[k], lw=2.2, alpha=0.55)
         low.plot(run["theory_t"], run["theory"][:, k], color="k", lw=0.9, ls=(0, (3, 2)))
-    low.set_ylabel(r"eigenvalues $\lambda_k(C)$")
+    low.set_ylabel(r"eigenvalues $\lambda_k" + ("(C)$" if solved else "$"))
     low.set_xlabel(r"effective time  $t$ = learning rate $\times$ step")
     top.set_title(plain(title(f)), fontsize=10, loc="left")
     handles = [plt.Line2D([], [], color="k", lw=1.6),

@@ -163,9 +163,8 @@ def step_table(run):
         if note in ("unstable", "fell again") and np.isfinite(columns["step_first"][k]):
             note += f", first at step {columns['step_first'][k]:.0f}"
         gamma = with_error(columns["gamma"][k], columns["gamma_error"][k])
-        forecast = with_error(columns["step_forecast"][k], columns["step_error"][k])
-        rows.append([f"{int(columns['mode'][k])}",
-                     number(columns["step_measured"][k], 5), forecast,
+        rows.append([f"{int(columns['mode'][k])}", number(columns["step_measured"][k], 5),
+                     with_error(columns["step_forecast"][k], columns["step_error"][k]),
                      number(at_start("tau_step", k), 5), number(t), number(said),
                      "–" if np.isnan(off) else f"{off:+.0f} %",
                      number(at_start("tau", k)), gamma, number(at_start("gamma", k)),
@@ -181,8 +180,7 @@ def forecast_figure(all_runs):
     """What was said of the next step, while training, beside what came, and of how many
     runs; None without.
     """
-    have = [r for r in all_runs if r.forecasts()
-            and np.any(np.isfinite(r.forecasts()[2]))]
+    have = [r for r in all_runs if r.forecasts() and np.isfinite(r.forecasts()[2]).any()]
     if not have:
         return None, 0
     columns = min(len(have), plot_run.WIDEST)
@@ -192,11 +190,8 @@ def forecast_figure(all_runs):
     for a in axes.flat[len(have):]:
         a.set_axis_off()
     for a, run, varied in zip(axes.flat, have, script.described(have)):
-        t, mode, said = run.forecasts()
-        measured = run.steps()
+        (t, mode, said, error), measured = run.forecasts(), run.steps()
         colors = plot_run.colors_of(max(len(measured), mode.max(), 1))
-        error = run.series("/forecast", "time_error")
-        error = np.zeros(len(t)) if error is None else error[1][:len(t)]
         for k in sorted(set(mode[np.isfinite(said)])):
             mine = (mode == k) & np.isfinite(said)
             a.errorbar(t[mine], said[mine], yerr=np.nan_to_num(error[mine]), fmt="o",
@@ -359,7 +354,7 @@ def page(all_runs, title):
     for run, label in zip(all_runs, script.labels_of(all_runs)):
         if len(all_runs) > 1:
             parts.append(f"<h3>{esc(label)}: {esc(run.title)}</h3>")
-        parts.append(step_table(run))
+        parts.append(step_table(run) + f"<p>{esc(run.verdict())}</p>")
     forecast, count = forecast_figure(all_runs)
     if forecast:
         parts.append(picture(forecast, "The next step as forecast while training (dots; "

@@ -55,6 +55,8 @@ train few optim.lr="$lr" run.steps=1 spectrum.probe=4
 says 'warning: spectrum.probe = 4 is too small for the start: eigenvalue [12] of C'
 train enough optim.lr="$lr" run.steps=1 spectrum.probe=256
 silent 'too small for the start'
+train rates loss.name=vicreg optim.lr=1e-3 run.steps=1 # only rates are known: no noise
+silent 'too small for the start'
 
 # where nothing is known it says so and writes nothing
 launch 1 train - $set optim.lr=auto projector.widths=8,4 output.dir="$work/deep" \

@@ -22,7 +22,8 @@ refused() { # refused REGEX ARGUMENT...
 
 for n in 1 2 3; do
   linear $n "muon$n" linear.method=muon
-  grep -vE 'ranks' "$work/muon$n.txt" > "$work/table$n"
+  sed -n '/^ mode/,$p' "$work/muon$n.txt" | grep -v "$work" > "$work/table$n"
+  grep -q '^modes learned: 4 of 4' "$work/table$n" || fail "$n ranks: no table"
   cmp -s "$work/table1" "$work/table$n" || fail "$n ranks: another table than on 1"
 done
 linear 2 momentum linear.momentum=0.9
@@ -144,7 +145,71 @@ assert f"to {best:.1f})" in text, best
 END5
 race refused --step-seconds "$work/pace.tsv" "$work"/net_iso && fail "no seconds of it"
 grep -q "has no row 'IsoLoss'" "$work/refused.txt" || fail "sentence on seconds"
+"$python" "$srcdir/postprocess/plot_theory.py" "$work/iso" --format svg > /dev/null &&
+  [ -s "$work/iso/theory.svg" ] || fail "plot_theory.py of modes alone"
 
+# JEPA and MAE: pairs whose two moments share their eigenvectors, on which the equation of
+# a mode is exact. Ends and curves against it, integrated here, within 1e-3.
+"$python" - "$work/pairs.h5" <<'END4' || fail "pairs"
+import sys
+import h5py
+import numpy as np
+q = np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))[0]
+a = np.array([1, .9, .8, .6, .3, .2]) * np.sqrt(6)
+b = np.array([.6, .45, .5, .5, .3, -.1]) * np.sqrt(6)
+with h5py.File(sys.argv[1], "w") as f:
+    f["/x"], f["/x_prime"] = (np.float32(c[:, None] * q) for c in (a, b))
+END4
+for depth in 1 2 3; do
+  for model in jepa mae; do
+    linear 2 "$model$depth" data.name=hdf5 data.path="$work/pairs.h5" linear.sample=6 \
+      linear.model=$model linear.depth=$depth linear.dim=3 linear.alpha=0.05 \
+      linear.method=flow
+  done
+done
+linear 1 descent data.name=hdf5 data.path="$work/pairs.h5" linear.sample=6 \
+  linear.model=jepa linear.depth=2 linear.dim=3 linear.alpha=0.05
+"$python" - "$work" <<'END5' || fail "JEPA and MAE"
+import sys
+import h5py
+import numpy as np
+a, b = np.array([1, .9, .8]), np.array([.6, .45, .5])
+order = np.argsort(-a * b)
+lam, rho = (a * b)[order], (2 * a * b / (a * a + b * b))[order]
+for kind in ("jepa", "mae"):
+    for depth in (1, 2, 3):
+        with h5py.File(f"{sys.argv[1]}/{kind}{depth}/trajectory.h5") as f:
+            step, time = f["/spectrum/encoder/step"][:], f["/spectrum/encoder/time"][:]
+            seen, told = f["/spectrum/encoder/eigenvalues"][:], f["/theory/eigenvalues"][:]
+            assert np.allclose(f["/steps/rho"][:], rho, atol=1e-6)
+            late = f["/steps/time_measured"][:] / f["/steps/time_predicted"][:] - 1
+            end = f["/steps/value_predicted"][:]
+        power = (3 if kind == "jepa" else 2) - 1 / depth
+        def speed(w):
+            return depth * (lam * w**power - lam / rho * w**3)
+        w, curve = np.full(3, .05), np.full((len(time), 3), .05)
+        for i in range(1, len(time)):
+            dt = (time[i] - time[i - 1]) / 20
+            for _ in range(20):  # the midpoint rule
+                w = w + dt * speed(w + dt / 2 * speed(w))
+            curve[i] = w
+        expected = rho**(depth if kind == "jepa" else depth / (depth + 1))
+        curve = -np.sort(-curve)
+        error = abs(curve - np.sqrt(seen)).max()
+        print(kind, depth, error, abs(late).max(), np.sqrt(seen[-1]), expected)
+        assert error < 1e-3 and abs(np.sqrt(told) - curve).max() < 1e-3
+        assert abs(late).max() < 1e-3 and np.allclose(np.sqrt(end), expected, atol=1e-6)
+        assert abs(np.sqrt(seen[-1]) + np.sort(-expected)).max() < 1e-3
+with h5py.File(f"{sys.argv[1]}/descent/trajectory.h5") as f:
+    late = f["/steps/time_measured"][:] / f["/steps/time_predicted"][:] - 1
+    assert 0 < abs(late).max() < 1e-2, late  # of steps that are finite
+END5
+
+refused 'linear.method: got direct or muon' linear.model=jepa linear.method=muon
+refused 'no mode grows' linear.model=mae linear.alpha=10
+refused 'wait longer than' linear.model=jepa linear.depth=3 linear.alpha=1e-7
+refused "diverged at step" linear.model=jepa linear.alpha=0.05 linear.lr=100 \
+  output.dir="$work/wild"
 refused 'loss.name = vicreg, expected barlow' linear.method=muon loss.name=vicreg
 refused 'expected gd or muon' linear.momentum=0.5 linear.method=direct
 refused 'do not move alone' linear.method=muon loss.barlow.offdiag=0.1

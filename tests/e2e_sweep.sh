@@ -189,6 +189,49 @@ for s in nets/*pairs=24; do
   tail -n 1 "$s/timesteps.txt" | grep -q '^ *15 ' || fail "$s was not extended to step 15"
 done
 
+# Forecasts of short trainings with their intervals, recomputed from the spectra, beside
+# what came.
+cat > told.ini <<EOF
+[sweep]
+base = -
+optim.lr = 0.02, 0.03
+seeds = 1:2
+[output]
+dir = told
+EOF
+launch 2 sweep told.ini data.name=gaussian data.dim=12 data.decay=2 augment.list=none \
+  projector.widths=3 projector.bias=false batch.pairs=64 spectrum.probe=64 \
+  spectrum.every=3 init.scale_last=0.02 loss.barlow.center=true backend.name=blas \
+  encoder.name=linear encoder.hidden=none run.steps=260 run.log_every=100 \
+  > out 2> err || fail "told: $(cat err)"
+head -n 1 told/sweep.csv | grep -q 'forecast_1,.*forecast_error_1,' ||
+  fail "sweep.csv has no intervals: $(head -n 1 told/sweep.csv)"
+if "$python" -c 'import h5py, matplotlib' 2> /dev/null; then
+  "$python" "$srcdir/postprocess/plot_calibration.py" told --format png > out 2> err ||
+    fail "plot_calibration.py: $(cat err)"
+  grep -qE '^all: [3-9] forecasts of [34] runs; .* within one error' out ||
+    fail "plot_calibration.py: $(cat out)"
+  [ -s told/calibration.png ] || fail "plot_calibration.py: no figure"
+  "$python" - <<'END' || fail "the summary of told is not what its runs say"
+import csv
+import glob
+import h5py
+import numpy as np
+for row in csv.DictReader(open("told/sweep.csv")):
+    with h5py.File(f"told/{row['name']}/trajectory.h5") as f:
+        for name, of in (("time", "time_measured"), ("forecast", "time_forecast"),
+                         ("forecast_error", "time_error")):
+            stored = f[f"/steps/{of}"][0]
+            said = float(row[f"{name}_1"] or "nan")
+            assert np.isclose(said, stored, rtol=1e-9, equal_nan=True), (name, row)
+        error = abs(np.log(f["/steps/time_measured"][:] / f["/theory/tau"][:]))
+        assert abs(float(row["score_start"]) / np.nanmedian(error) - 1) < 1e-9, row
+        assert np.allclose(error, abs(f["/steps/log_ratio_start"][:]), equal_nan=True)
+END
+  "$python" "$srcdir/postprocess/plot_calibration.py" grid > out 2> err &&
+    fail "a calibration of solved models was drawn"
+fi
+
 # What is refused, before anything is begun: status 2 and one sentence.
 refused() { # refused PATTERN ARGUMENT...
   local pattern=$1; shift

@@ -240,6 +240,49 @@ static void gradient_is_w_times_g(void **state) {
   for_every_loss(*state, gradient_error, 1e-6);
 }
 
+/** LeJEPA draws K directions q a step; given these, G holds with d S in place of 1 in the
+ *  part of SIGReg, S the mean q q': -dL/dW = d S W (G + B) - W B with B the part of the
+ *  distance, (1 - weight) D / 2d. */
+static void lejepa_flow_given_its_directions(void **state) {
+  enum { SLICES = 16384 };
+  const loss_case k = {"lejepa", {"slices=16384"}};
+  const double weight = 0.02; /* the default */
+  rig r;
+  bool wanted = false;
+  double all[2][N * M], b[M * M] = {0}, s[D * D] = {0}, w[D * M], got[D * M];
+  double turned[D * M] = {0}, worst = 0, top = 0;
+  assert_int_equal(open_rig(*state, &k, &r, &wanted), ES_OK);
+  loss_views(23, N, M, all[0], all[1]);
+  for (int i = 0; i < N; i++)
+    for (int j = 0; j < M * M; j++)
+      b[j] += (1 - weight) / (2 * N * D) *
+              (all[0][i * M + j / M] - all[1][i * M + j / M]) *
+              (all[0][i * M + j % M] - all[1][i * M + j % M]);
+  for (uint32_t i = 0; i < SLICES; i++) {
+    es_rng g = es_rng_at(r.loss->seed, ES_STREAM_LOSS, 0, i);
+    double q[D], square = 0;
+    for (int a = 0; a < D; a++) q[a] = es_rng_normal(&g);
+    for (int a = 0; a < D; a++) square += q[a] * q[a];
+    for (int a = 0; a < D * D; a++) s[a] += q[a / D] * q[a % D] / square / SLICES;
+  }
+  for (int i = 0; i < D * M; i++) w[i] = 1e-4 * cos(1 + 3 * i);
+  for (int i = 0; i < D * M; i++)
+    for (int a = 0; a < D; a++) turned[i] += D * s[i / M * D + a] * w[a * M + i % M];
+  descend(&r, w, got);
+  for (int i = 0; i < D * M; i++) {
+    double expected = 0;
+    for (int j = 0; j < M; j++) {
+      const int at = j * M + i % M;
+      expected += turned[i / M * M + j] * (r.g[at] + b[at]) - w[i / M * M + j] * b[at];
+    }
+    worst = worse(worst, fabs(got[i] - expected));
+    top = fmax(top, fabs(expected));
+  }
+  close_rig(&r);
+  if (!(worst < 1e-4 * top)) print_message("LeJEPA's flow: %g of %g\n", worst, top);
+  assert_true(par_all(*state, wanted && worst < 1e-4 * top));
+}
+
 /** A vector added to all views neither changes G nor costs digits, where the loss does
  *  not depend on it. */
 static double shift_error(rig *r) {
@@ -277,6 +320,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(modes_grow_as_predicted),
       cmocka_unit_test(gradient_is_w_times_g),
+      cmocka_unit_test(lejepa_flow_given_its_directions),
       cmocka_unit_test(shifts_are_invisible),
       cmocka_unit_test(a_single_pair_is_refused),
   };

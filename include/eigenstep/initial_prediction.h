@@ -86,9 +86,14 @@ es_status es_prediction_write(const es_comm *c, const es_settings *s,
 void es_prediction_print(const es_settings *s, const es_assembly *p,
                          const es_prediction *f);
 
+/** Not collective. ln(step measured / step predicted from the start) of a mode; NaN where
+ *  either is not known. */
+double es_prediction_log_ratio(const es_prediction *f, const es_transition *row);
+
 /** Collective. How well the steps of the learned modes among row[n] were told: median and
  *  largest |ln(measured / told)| of the prediction from the start and of the forecasts in
- *  the run, printed and written to /score.
+ *  the run, printed and written to /score; ln(measured / told) of each mode to columns of
+ *  /steps.
  *  @return ES_OK, ES_ENOMEM, ES_EIO: the same on all ranks */
 es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction *f,
                               const es_transition *row, int n);

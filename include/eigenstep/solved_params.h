@@ -5,14 +5,15 @@
 
 #include "eigenstep/param.h"
 
+enum { ES_LINEAR_OF_LOSS, ES_LINEAR_JEPA, ES_LINEAR_MAE };
 enum { ES_LINEAR_GD, ES_LINEAR_FLOW, ES_LINEAR_DIRECT, ES_LINEAR_MUON };
 
 typedef struct es_linear_params {
-  int64_t dim, sample, steps, rows, batch, modes;
+  int64_t dim, sample, steps, rows, batch, modes, depth;
   double alpha, lr, momentum, offdiag, weight_decay, tol;
   es_list times;
   bool center;
-  int method;
+  int model, method;
   es_string solver;
 } es_linear_params;
 extern const es_param es_linear_table[];

@@ -43,6 +43,12 @@ static const char *cell(char text[32], double v) {
   return text;
 }
 
+static const char *signed_cell(char text[32], double v) {
+  if (isnan(v)) return "-";
+  snprintf(text, 32, "%+.3f", v);
+  return text;
+}
+
 /* "120 +- 11" */
 static const char *with_error(char text[32], const es_forecast *f) {
   if (isnan(f->step) || isnan(f->step_error)) return cell(text, f->step);
@@ -54,14 +60,16 @@ static const char *with_error(char text[32], const es_forecast *f) {
 static void print_row(const es_transition *r, const es_prediction *f, int64_t steps) {
   const int j = r->mode - 1;
   const bool known = j < f->modes;
-  char step[3][32], time[3][32], gamma[2][32], note[64];
+  char step[3][32], time[3][32], gamma[2][32], ratio[2][32], note[64];
   es_transition_note(r, steps, note);
-  es_print("%5d %8s %16s %9s  %10s %10s %10s  %9s %9s %10.4g%s%s", r->mode,
+  es_print("%5d %8s %16s %9s  %10s %10s %10s  %9s %9s  %8s %9s %10.4g%s%s", r->mode,
            cell(step[0], r->step), with_error(step[1], &r->forecast),
            cell(step[2], known ? f->step[j] : NAN), cell(time[0], r->time),
            cell(time[1], r->forecast.time), cell(time[2], known ? f->tau[j] : NAN),
            cell(gamma[0], r->forecast.gamma), cell(gamma[1], known ? f->gamma[j] : NAN),
-           r->value, note[0] != '\0' ? "  " : "", note);
+           signed_cell(ratio[0], log(r->step / r->forecast.step)),
+           signed_cell(ratio[1], es_prediction_log_ratio(f, r)), r->value,
+           note[0] != '\0' ? "  " : "", note);
 }
 
 /* The table of learned modes, from the transition detector, and the two after them. */
@@ -74,11 +82,12 @@ static es_status print_steps(const es_comm *c, es_traj *t, const es_snapshot *s,
   es_snapshot_transitions(s, row);
   const int learned = es_snapshot_learned(s);
   const int most = learned + 2 < 32 ? learned + 2 : 32, shown = most < k ? most : k;
-  es_print("\n%5s %35s  %32s  %19s", "", "---------------- step -------------",
-           "------ time (lr x steps) -------", "------ gamma ------");
-  es_print("%5s %8s %16s %9s  %10s %10s %10s  %9s %9s %10s", "mode", "measured",
+  es_print("\n%5s %35s  %32s  %19s  %18s", "", "---------------- step -------------",
+           "------ time (lr x steps) -------", "------ gamma ------",
+           "ln(measured/told)");
+  es_print("%5s %8s %16s %9s  %10s %10s %10s  %9s %9s  %8s %9s %10s", "mode", "measured",
            "forecast", "predicted", "measured", "forecast", "predicted", "fitted",
-           "predicted", "eigenvalue");
+           "predicted", "forecast", "predicted", "eigenvalue");
   for (int i = 0; i < shown; i++) print_row(&row[i], f, steps);
   if (shown < k) es_print("      (%d more)", k - shown);
   es_print("modes learned: %d of %d", learned, k);

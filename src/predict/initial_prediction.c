@@ -154,6 +154,7 @@ es_status es_prediction_make(const es_comm *c, const es_grid *g, const es_settin
   double length = 0;
   es_status st;
   f->why = obstacle(p, &setup);
+  f->noise = (es_probe_noise){-1, NAN, NAN};
   if (f->why == NULL && !solved && es_loss_is_linear_at_point(p->loss, &setup)) {
     ES_TRY(find_point(c, s, p, &length));
     if (length == 0)

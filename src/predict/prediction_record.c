@@ -233,6 +233,7 @@ static es_status read_numbers(es_traj *t, const char *path, int64_t *n, double *
 
 es_status es_prediction_read(es_traj *t, es_prediction *f) {
   int64_t gammas, starts, moments;
+  f->noise = (es_probe_noise){-1, NAN, NAN};
   ES_TRY(read_numbers(t, "/theory/gamma", &gammas, &f->gamma));
   ES_TRY(read_numbers(t, "/theory/start", &starts, &f->start));
   f->modes = (int) gammas;

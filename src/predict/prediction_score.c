@@ -46,6 +46,34 @@ static void print(const char *what, const score *s) {
                           : " modes");
 }
 
+/* Collective. Columns of /steps. ratio: [2][n] of both sources. */
+static es_status write_ratios(es_traj *t, int n, double *const *ratio, double *row) {
+  enum { COLUMNS = 3 };
+  const es_traj_field column[COLUMNS] = {
+      ES_TRAJ_SCALAR("mode", "1", "number of the mode, largest eigenvalue first"),
+      ES_TRAJ_SCALAR("log_ratio_start", "1",
+                     "ln(step measured / step predicted from the start)"),
+      ES_TRAJ_SCALAR("log_ratio_forecast", "1",
+                     "ln(step measured / step forecast in the run)")};
+  for (int i = 0; i < n; i++) {
+    row[i * COLUMNS] = i + 1;
+    for (int k = 0; k < 2; k++) row[i * COLUMNS + 1 + k] = ratio[k][i];
+  }
+  return es_traj_write_table(
+      t,
+      &(es_traj_table){.path = "/steps",
+                       .doc = "transitions: when each mode was learned, one row a mode",
+                       .column = column,
+                       .columns = COLUMNS,
+                       .rows = n,
+                       .values = row});
+}
+
+double es_prediction_log_ratio(const es_prediction *f, const es_transition *row) {
+  const int j = row->mode - 1;
+  return j < f->modes && f->step != NULL ? log(row->step / f->step[j]) : NAN;
+}
+
 es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction *f,
                               const es_transition *row, int n) {
   enum { COLUMNS = 5 };
@@ -58,15 +86,18 @@ es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction 
           "leading modes within a factor of 1.25, up to the first that is not"),
       ES_TRAJ_SCALAR("median", "1", "median of |ln(step measured / step told)|"),
       ES_TRAJ_SCALAR("largest", "1", "its largest value")};
-  double *error[2] = {NULL, NULL}, values[2 * COLUMNS];
+  double *error[2] = {NULL, NULL}, *ratios = NULL, values[2 * COLUMNS];
   es_status st = ES_NEW(n, &error[0]);
   if (st == ES_OK) st = ES_NEW(n, &error[1]);
+  if (st == ES_OK) st = ES_NEW(3 * (int64_t) n, &ratios);
   st = es_comm_agree(c, st);
   for (int i = 0; i < n && st == ES_OK; i++) {
-    const double predicted = i < f->modes && f->step != NULL ? f->step[i] : NAN;
-    error[0][i] = fabs(log(row[i].step / predicted));
-    error[1][i] = fabs(log(row[i].step / row[i].forecast.step));
+    error[0][i] = es_prediction_log_ratio(f, &row[i]);
+    error[1][i] = log(row[i].step / row[i].forecast.step);
   }
+  if (st == ES_OK) st = write_ratios(t, n, error, ratios);
+  for (int i = 0; i < 2 * n && st == ES_OK; i++)
+    error[i / n][i % n] = fabs(error[i / n][i % n]);
   for (int k = 0; k < 2 && st == ES_OK; k++) {
     const score s = score_of(n, error[k]);
     const double v[COLUMNS] = {k, s.told, s.held, s.median, s.largest};
@@ -80,6 +111,7 @@ es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction 
                                .rows = 2,
                                .values = values};
   if (st == ES_OK) st = es_traj_write_table(t, &table);
+  es_free(&ratios);
   es_free(&error[0]);
   es_free(&error[1]);
   return st;

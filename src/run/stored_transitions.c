@@ -6,15 +6,17 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/settings.h"
 
-/* What the run followed: by its parameters. */
-static es_status options_of(es_h5 *f, int modes, es_transitions_options *o) {
+/* Collective. What the run followed: by its parameters. */
+static es_status options_of(const es_comm *c, es_h5 *f, int modes,
+                            es_transitions_options *o) {
   char *text = NULL;
   es_config *cfg = NULL;
   es_settings s;
   ES_TRY(es_traj_read_parameters(f, &text));
   es_status st = es_config_create(&cfg);
   if (st == ES_OK) st = es_config_read_text(cfg, text, "parameters of the trajectory");
-  if (st == ES_OK) st = es_settings_read(cfg, 1, &s);
+  st = es_comm_agree(c, st);
+  if (st == ES_OK) st = es_settings_read(c, cfg, 1, &s);
   if (st == ES_OK) {
     const es_snapshot_options of = es_settings_snapshot(&s);
     *o = es_snapshot_follows(&of, modes);
@@ -43,7 +45,7 @@ es_status es_stored_transitions(const es_comm *c, es_h5 *f, es_transition **rows
   es_traj_rows r = {0};
   es_transitions_options o;
   ES_TRY(es_traj_read_followed(f, 0, &r));
-  es_status st = options_of(f, (int) r.width, &o);
+  es_status st = options_of(c, f, (int) r.width, &o);
   if (st == ES_OK) st = replay(&o, &r, rows);
   if (st == ES_OK) *n = o.modes;
   es_traj_rows_free(&r);

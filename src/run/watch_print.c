@@ -103,7 +103,8 @@ static void describe_progress(const es_watched *w, char *text, size_t size) {
 static void describe_next(const es_watched *w, char *text, size_t size) {
   const es_watch_progress *const p = &w->now;
   char next[120] = "", error[32] = "";
-  if (isfinite(p->at_step_error)) snprintf(error, sizeof error, " +- %.0f", p->at_step_error);
+  if (isfinite(p->at_step_error))
+    snprintf(error, sizeof error, " +- %.0f", p->at_step_error);
   if (p->mode > 0 && isfinite(p->at_step))
     snprintf(next, sizeof next, "; forecast: mode %.0f at step %.0f%s (t = %.4g)",
              p->mode, p->at_step, error, p->at_time);

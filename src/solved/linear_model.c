@@ -12,6 +12,7 @@
 #include "eigenstep/progress.h"
 #include "eigenstep/run_folder.h"
 #include "eigenstep/settings.h"
+#include "linear_deep.h"
 #include "linear_descent.h"
 #include "linear_end.h"
 #include "linear_growth.h"
@@ -239,6 +240,22 @@ static es_status check_growth(const es_linear_params *p, const es_loss_ops *loss
   return ES_OK;
 }
 
+/* Encoder and predictor have weights of their own and no loss section. */
+static es_status check_deep(const es_linear_params *p, const settings *s) {
+  const bool plain =
+      p->momentum == 0 && s->eps == 0 && !es_surgery_is_wanted(&s->surgery);
+  ES_CHECK(p->method == ES_LINEAR_GD || p->method == ES_LINEAR_FLOW, ES_ECONFIG,
+           "linear.method: got direct or muon, expected gd or flow with linear.model = "
+           "jepa or mae");
+  ES_CHECK(plain && p->batch == 0 && p->weight_decay == 0 && p->offdiag == 1 &&
+               p->times.n == 0,
+           ES_ECONFIG,
+           "linear.batch, weight_decay, offdiag, times, momentum, precondition.eps or "
+           "surgery: got other values than the defaults, expected these with "
+           "linear.model = jepa or mae");
+  return ES_OK;
+}
+
 static es_status read_settings(es_config *cfg, es_linear_params *values, settings *s) {
   es_loss_params loss;
   es_precondition_params plain;
@@ -255,6 +272,10 @@ static es_status read_settings(es_config *cfg, es_linear_params *values, setting
                        &s->surgery));
   ES_TRY(es_surgery_check(&s->surgery, (int) values->dim, values->steps));
   s->eps = plain.eps;
+  if (values->model != ES_LINEAR_OF_LOSS) {
+    ES_TRY(check_deep(values, s));
+    return es_pairs_source_read(cfg, &s->source);
+  }
   s->descent =
       updates_differ(values, s) || (es_loss_has_velocity(ops) && !es_loss_has_flow(ops));
   s->growth = !s->descent && !es_loss_has_flow(ops);
@@ -297,6 +318,23 @@ static es_status simulate_descent(const es_job *job, es_config *cfg, const linea
   return es_linear_descent_run(job, cfg, &o);
 }
 
+static es_status simulate_deep(const es_job *job, es_config *cfg, const linear *l,
+                               const settings *s) {
+  const es_linear_deep o = {.pairs = &l->pairs,
+                            .dir = s->output.dir,
+                            .solver = l->par.solver,
+                            .jepa = l->par.model == ES_LINEAR_JEPA,
+                            .flow = l->par.method == ES_LINEAR_FLOW,
+                            .dim = (int) l->par.dim,
+                            .depth = (int) l->par.depth,
+                            .alpha = l->par.alpha,
+                            .lr = l->par.lr,
+                            .modes = l->par.modes,
+                            .steps = l->par.steps,
+                            .rows = l->par.rows};
+  return es_linear_deep_run(job, cfg, &o);
+}
+
 /* Does the loss remove the batch means? Then so do the modes. */
 static bool centres(const settings *s, int dim) {
   es_loss_modes m = {.center = false};
@@ -315,6 +353,7 @@ static es_status run(const es_job *job, es_config *cfg, linear *l, settings *s) 
   ES_TRY(es_stop_between(l->comm, "the eigenpairs of Gamma"));
   if (l->par.center || centres(s, (int) l->par.dim))
     ES_TRY(es_pairs_center(l->comm, &l->pairs));
+  if (l->par.model != ES_LINEAR_OF_LOSS) return simulate_deep(job, cfg, l, s);
   if (s->descent) return simulate_descent(job, cfg, l, s);
   if (s->growth) return simulate_growth(job, cfg, l, s);
   ES_TRY(prepare(l));

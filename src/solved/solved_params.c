@@ -4,9 +4,16 @@
 
 typedef es_linear_params linear;
 const es_param es_linear_table[] = {
+    ES_CHOICE(linear, model, "loss", "loss|jepa|mae",
+              "what is solved: one layer under the loss of loss.name, or a deep linear "
+              "encoder with a predictor of the other view's embedding (jepa) or of the "
+              "other view (mae)"),
+    ES_INT(linear, depth, "1", 1, 64, "layers", "of the encoder of jepa and mae"),
     ES_INT(linear, dim, "10", 1, 4096, "1", "outputs d of the model"),
-    ES_DOUBLE(linear, alpha, "1e-7", 1e-150, 1e6, "1",
-              "standard deviation of the entries of W(0)"),
+    ES_DOUBLE(
+        linear, alpha, "1e-7", 1e-150, 1e6, "1",
+        "standard deviation of the entries of W(0); jepa, mae: amplitude of each mode "
+        "at the start, 0.01 to 0.1"),
     ES_DOUBLE(linear, lr, "0", 0, ES_INF, "1",
               "learning rate; 0 = 1 / (16 gamma_1), less where offdiag > 1, or what the "
               "loss and the method allow; stable below 4 times that"),

@@ -12,28 +12,31 @@
  *    align, so older values mislead. If that leaves fewer than 4 snapshots, the factor is
  *    ignored.
  *  - The rate is the slope of y = ln(l / (e - l)) on t in the window, by least squares
- *    with weights 1 / (0.1^2 + (least / l)^2): values near the floor are mostly noise. For
- *    small l that is the slope of ln l; unlike it, it has no bias where l nears e / 10.
- *    It counts if there are 3 snapshots or more, l grew at least twofold, and a straight
- *    line explains 80 % of the variance. A step multiplies an amplitude by z =
+ *    with weights 1 / (0.1^2 + (least / l)^2): values near the floor are mostly noise.
+ *    For small l that is the slope of ln l; unlike it, it has no bias where l nears e /
+ *    10. It counts if there are 3 snapshots or more, l grew at least twofold, and a
+ *    straight line explains 80 % of the variance. A step multiplies an amplitude by z =
  *    e^(slope lr/2), lr that of the window; under descent with momentum mu z is the
  *    larger root of z^2 - (1 + mu + x) z + mu = 0 with x = lr gamma rate/2. That gives
  *    gamma; it is slope / rate where x and mu are small. Its error is that of the fit,
  *    from the scatter about the line.
- *  - The forecast is made at the end of the window, from no later value: t - y / slope,
- *    the time of l = e / 2; in steps at the current learning rate. The forecast of the
- *    next mode to be learned is the same, but starts from the latest value even where
- *    that is above the window's top.
+ *  - The forecast is made at the end of the window, from no later value. The line alone
+ *    reaches l = e / 2 at t + left, left = -y / slope. But growth is exponential only
+ *    while features stay as they are; in a network it quickens, by much the same in all
+ *    modes of a run. x_j = ln(left, measured / left, of the line), to e / 2, of the
+ *    latest 8 modes learned by then tells by how much: within a run they are taken to
+ *    scatter by 0.15 about a mean that differs from 0 by 0.25 between runs. With m of
+ *    them the mean is b = B sum x_j, B = 1 / (m + (0.15 / 0.25)^2), and the forecast
+ *    t + left e^b; in steps at the current learning rate. The forecast of the next mode
+ *    to be learned is the same, but starts from the latest value even where that is above
+ *    the window's top.
  *  - Its error is one standard deviation: the transition is to lie within it in 68 % of
  *    cases. Three parts, taken as independent:
  *    of the line: that of y / slope, from the scatter of the value it starts from, that
  *    of the slope and their covariance;
  *    of the level: an eigenvalue of n pairs has a relative sampling error of sqrt(2 / n)
  *    (Gaussian embeddings), so that half of e is crossed that much / slope off;
- *    of the model: a share of the time that is left, since growth is exponential only
- *    while features stay as they are. Its square is the mean over 2 x 0.2^2, from before
- *    the run, and ln^2(left, measured / left, forecast) of the latest 8 modes learned
- *    before: where theory has held the interval narrows. */
+ *    of the model: 0.15 sqrt(1 + B) of the time left. */
 #include <math.h>
 #include <stdbool.h>
 #include "transitions_private.h"
@@ -46,8 +49,8 @@
 #define MIN_POINTS 3
 #define MIN_GROWTH 2.0
 #define MIN_R2 0.8
-#define MODEL_ERROR 0.2 /* of the time left, before any mode is learned, */
-#define MODEL_WEIGHT 2  /* and as how many modes that counts */
+#define BETWEEN_RUNS 0.25 /* of ln(left, measured / left, of the line) */
+#define BETWEEN_MODES 0.15
 enum { MODES_ASKED = 8 };
 
 static double at(es_curve c, int i) {
@@ -141,31 +144,39 @@ static double gamma_of(const es_transitions *s, const es_phase *w, double *error
   return expm1(w->slope * lr / 2) * (1 - mu / z) / unit * ahead;
 }
 
-/* ln(left, measured / left, forecast) of a mode learned by the latest snapshot of c.s;
+/* ln(left, measured / left, of the line) of a mode learned by the latest snapshot of c.s;
  * NaN where either is not known. */
 static double surprise(es_curve c) {
-  const double time = es_curve_transition(c);
-  int before = c.s->count - 1;
-  while (before >= 0 && !(c.s->time[before] < time)) before--;
-  if (isnan(time) || before < 0) return NAN;
-  const es_phase w = es_curve_phase(c, before);
+  const es_phase w = es_curve_phase(c, es_curve_last_below(c, c.s->opt.settled / 2));
+  int i = w.last;
   if (isnan(w.slope)) return NAN;
+  while (i + 1 < c.s->count && at(c, i + 1) <= w.end / 2) i++;
+  if (i + 1 == c.s->count) return NAN;
+  double step, time;
+  es_curve_crossing(c, i, w.end / 2, &step, &time);
   const double start = c.s->time[w.last];
   return log((time - start) * w.slope / -logit(c, w.end, w.last));
 }
 
-/* The error of the model as a share of the time left, as known at snapshot i. */
-static double model_error(es_curve c, int i) {
+/* By what factor the time left is to be shorter or longer than the line has it, as known
+ * at snapshot i. */
+typedef struct correction {
+  double log, error;
+} correction;
+
+static correction correction_of(es_curve c, int i) {
+  const double prior = pow(BETWEEN_MODES / BETWEEN_RUNS, 2);
   es_transitions known = *c.s;
-  double square = MODEL_WEIGHT * MODEL_ERROR * MODEL_ERROR, modes = MODEL_WEIGHT;
+  double sum = 0, modes = 0;
   known.count = i + 1;
   for (int j = c.mode - 1; j >= 0 && j >= c.mode - MODES_ASKED; j--) {
     const double x = surprise((es_curve){&known, j});
     if (!isfinite(x)) continue;
-    square += x * x;
+    sum += x;
     modes++;
   }
-  return sqrt(square / modes);
+  return (correction){sum / (modes + prior),
+                      BETWEEN_MODES * sqrt(1 + 1 / (modes + prior))};
 }
 
 /* Variance of y_i / slope over that of a logit of weight 1: y_i scatters, the slope does,
@@ -180,13 +191,16 @@ static double line_variance(es_curve c, const es_phase *p, int i, double left) {
 es_forecast es_curve_forecast(es_curve c, const es_phase *p, int i) {
   const es_transitions *const s = c.s;
   const double end = final_value(s, i), level = s->opt.pairs > 0 ? 2 / s->opt.pairs : 0;
-  const double left = at(c, i) < end / 2 ? log(end / at(c, i) - 1) / p->slope : 0;
-  const double model = model_error(c, i) * left;
+  const double line = at(c, i) < end / 2 ? log(end / at(c, i) - 1) / p->slope : 0;
+  const correction model = correction_of(c, i);
+  const double scale = exp(model.log), left = scale * line;
   es_forecast f = {.mode = c.mode + 1, .time = s->time[i] + left};
   f.gamma = gamma_of(s, p, &f.gamma_error);
   f.step = s->step[i] + (f.time - s->time[i]) * pace(s, i);
-  f.time_error = sqrt(p->variance * line_variance(c, p, i, left) +
-                      level / (p->slope * p->slope) + model * model);
+  const double variance = p->variance * line_variance(c, p, i, line) +
+                          level / (p->slope * p->slope) +
+                          line * line * model.error * model.error;
+  f.time_error = scale * sqrt(variance);
   f.step_error = f.time_error * pace(s, i);
   return f;
 }

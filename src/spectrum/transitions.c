@@ -107,8 +107,7 @@ static bool lone_dip(es_curve c, int i, double level) {
          at(c, i - 1) > level && at(c, i - 2) > level;
 }
 
-/* Last snapshot at or below `level`, but for lone dips; -1 if there is none. */
-static int last_below(es_curve c, double level) {
+int es_curve_last_below(es_curve c, double level) {
   int i = c.s->count - 1;
   while (i >= 0 && (at(c, i) > level || lone_dip(c, i, level))) i--;
   return i;
@@ -140,8 +139,7 @@ static double fraction(es_curve c, int i, double level) {
   return (level - low) / (high - low);
 }
 
-/* Time and step at which the value passes `level` after snapshot i. */
-static void crossing(es_curve c, int i, double level, double *step, double *time) {
+void es_curve_crossing(es_curve c, int i, double level, double *step, double *time) {
   const es_transitions *const s = c.s;
   const double f = fraction(c, i, level);
   *step = s->step[i] + f * (s->step[i + 1] - s->step[i]);
@@ -165,17 +163,17 @@ static bool fell(es_curve c, double level, int last, es_transition *row) {
   for (int i = first + 1; i <= last; i++) least = fmin(least, at(c, i));
   if (first > last - 2 || least > level / 2) return false;
   row->step_first = row->time_first = NAN;
-  if (first >= 0) crossing(c, first, level, &row->step_first, &row->time_first);
+  if (first >= 0) es_curve_crossing(c, first, level, &row->step_first, &row->time_first);
   return true;
 }
 
 /* Transition of a learned mode; returns the last snapshot before it, -1 for none. */
 static int locate(es_curve c, es_transition *row) {
   const double half = settled_value(c) / 2;
-  const int from = last_below(c, half);
+  const int from = es_curve_last_below(c, half);
   row->state = from < 0 ? ES_MODE_FROM_START : ES_MODE_LEARNED;
   if (from < 0) return from;
-  crossing(c, from, half, &row->step, &row->time);
+  es_curve_crossing(c, from, half, &row->step, &row->time);
   row->step_first = row->step;
   row->time_first = row->time;
   if (fell(c, half, from, row)) row->state = ES_MODE_UNSTABLE;
@@ -207,13 +205,6 @@ static es_transition describe(es_curve c) {
   if (!learned) row.state = unlearned(c, isfinite(p.slope), &row);
   if (isfinite(p.slope)) row.forecast = es_curve_forecast(c, &p, p.last);
   return row;
-}
-
-double es_curve_transition(es_curve c) {
-  es_transition row = {.time = NAN};
-  const int now = c.s->count - 1;
-  if (now >= 0 && at(c, now) > c.s->opt.settled / 2) (void) locate(c, &row);
-  return row.time;
 }
 
 void es_transitions_table(const es_transitions *s, es_transition *rows) {

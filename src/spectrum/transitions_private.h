@@ -46,7 +46,9 @@ es_phase es_curve_phase(es_curve c, int from);
  *  @param p  with a slope */
 es_forecast es_curve_forecast(es_curve c, const es_phase *p, int i);
 
-/** Time of the transition of a mode that is learned; NaN if it was from the start on. */
-double es_curve_transition(es_curve c);
+/** Last snapshot at or below `level`, but for lone dips; -1 if there is none. */
+int es_curve_last_below(es_curve c, double level);
+/** Step and time at which the value passes `level` between snapshots i and i + 1. */
+void es_curve_crossing(es_curve c, int i, double level, double *step, double *time);
 
 #endif

@@ -93,8 +93,7 @@ static bool name_series(const char *path, char name[96]) {
   return false;
 }
 
-/* The column of this name, made if it is new; NULL: there is no room or memory. */
-static es_summary_series *find_series(es_summary *s, const char *name) {
+es_summary_series *es_summary_column(es_summary *s, const char *name) {
   for (int i = 0; i < s->n; i++)
     if (strcmp(s->series[i].name, name) == 0) return &s->series[i];
   if (s->n == ES_SUMMARY_SERIES) return NULL;
@@ -114,7 +113,7 @@ static void read_last_values(es_h5 *f, int row, es_summary *s) {
     es_traj_rows rows = {.n = 0};
     if (!name_series(names.name[i], name)) continue;
     if (es_traj_read_series(f, names.name[i], 1, &rows) != ES_OK) continue;
-    es_summary_series *const c = rows.n == 1 ? find_series(s, name) : NULL;
+    es_summary_series *const c = rows.n == 1 ? es_summary_column(s, name) : NULL;
     if (c != NULL) c->value[row] = rows.values[0];
     es_traj_rows_free(&rows);
   }
@@ -133,6 +132,8 @@ static void read_run(const es_comm *self, const es_sweep_plan *p, int row,
     read_steps(self, f, row, s);
     read_last_values(f, row, s);
     (void) es_h5_close(&f);
+    snprintf(path, sizeof path, "%s/%s/ntk/ntk.h5", p->dir, p->run[row].name);
+    es_summary_score(self, path, row, s);
   }
   es_log_leave(before);
 }
