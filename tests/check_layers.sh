@@ -19,7 +19,7 @@ layers='
 4 tensor     dmat
 5a data      data stratify
 5a nn        encoder net net_layers optim params
-5b spectrum  cov eig metric snapshot transitions
+5b spectrum  basis cov eig metric snapshot transitions
 5b theory    compare descent flow kernel linear rates similarity
 6 ssl        loss loss_theory mode_descent mode_start precondition surgery
 7 train      accuracy probe probe_data run_loop step_result train
@@ -27,7 +27,7 @@ layers='
 8 run        load_pairs reopen run_facts run_files
 8 run        run_folder selected settings stored_transitions views_file watch
 9a predict   initial_prediction
-9b solved    kernel_machine linear_model solved_params
+9b solved    kernel_cost kernel_machine linear_model solved_params
 9c ntk       ntk
 9d compare   compare_runs
 9e modes     mode_study

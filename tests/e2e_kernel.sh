@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # e2e_kernel.sh  eigenstep kernel end to end: the same table at 1 to 4 ranks, eigenvalues
-# and embeddings against NumPy, networks that approach the kernel as they get wide, odd
-# sizes, and what it says about wrong input.
+# and embeddings against NumPy, leading modes alone, networks that approach the kernel as
+# they get wide, odd sizes, and what it says about wrong input.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy
@@ -92,6 +92,42 @@ with run("mirror") as f:
     assert f["/networks/error_train"][0] < 1.2 and f["/networks/alignment"][0] > 0.5
 END
 
+# leading modes by subspace iteration: the same table on any number of ranks, the full
+# solution's gammas, whitened embeddings
+for n in 1 2 3 4; do
+  kernel $n "few$n" kernel.solver=subspace kernel.modes=6
+  grep -vE 'ranks|residual|MB a rank|simulated|angle' "$work/few$n.txt" > "$work/table$n"
+  cmp -s "$work/table1" "$work/table$n" || fail "subspace, $n ranks: another table"
+done
+said few2 "6 modes by subspace iteration; the matrix is stored in double precision"
+said few2 "modes learned: 3 of 3"
+launch 2 kernel - $small output.dir="$work/tiny" kernel.solver=subspace \
+  kernel.memory=1 > "$work/tiny.txt" 2>&1 && fail "1 MB was enough"
+said tiny "kernel: got 1 MB a rank to work in, expected at least .* kernel.memory"
+launch 1 check - kernel.solver=subspace kernel.sample=3000 > "$work/check.txt" 2>&1
+said check "leading modes, .* MB a rank"
+said check "18 modes by subspace iteration.*stored in double precision"
+"$python" - "$work" <<'END' || fail "leading modes in the trajectories"
+import sys
+import h5py
+import numpy as np
+work = sys.argv[1]
+with h5py.File(f"{work}/gd1/trajectory.h5") as full:
+    gamma = full["/theory/gamma"][:]
+for name in "few1", "few2":
+    with h5py.File(f"{work}/{name}/trajectory.h5") as f:
+        assert np.allclose(f["/theory/gamma"], gamma, rtol=1e-8), name
+        steps = f["/steps"]
+        off = abs(steps["step_measured"][:] - steps["step_predicted"][:])
+        assert (off < np.maximum(1, 0.01 * steps["step_predicted"][:])).all(), name
+        for where in "train", "held_out":
+            e = f[f"/embeddings/{where}/measured"][0]
+            assert e.shape == (3, 28 if where == "train" else 10) and np.isfinite(e).all()
+        e = f["/embeddings/train/measured"][0]
+        c = e @ np.roll(e, 14, 1).T / 28
+        assert abs(c - np.eye(3)).max() < 1e-3, (name, c)
+END
+
 # odd sizes
 kernel 2 one kernel.sample=1 kernel.held_out=0
 said one "only 1 of 3 modes can grow.*plateau 2"
@@ -127,6 +163,9 @@ refuse 2 "widths: got the kernel rbf" kernel.widths=16
 refuse 2 "widths: got 15, expected even" kernel.name=ntk_relu kernel.widths=15
 refuse 2 "depth: got 2" kernel.name=ntk_relu kernel.ntk_relu.depth=2 kernel.widths=16
 refuse 2 "method: got flow" kernel.name=arccos kernel.method=flow kernel.widths=16
+refuse 2 "solver: got subspace with kernel.method = direct" kernel.solver=subspace \
+  kernel.method=direct
+refuse 2 "modes: got 2, expected 0 .automatic. or more than kernel.dim = 3" kernel.modes=2
 refuse 2 "weight_decay" kernel.name=arccos kernel.weight_decay=1 kernel.widths=16
 [ ! -e "$work/none" ] || fail "an output folder was made for refused input"
 refuse 1 "diverged: lr = .* above the stability limit" kernel.lr=100

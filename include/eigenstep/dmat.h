@@ -40,6 +40,12 @@ int es_dmat_col(const es_dmat *a, int j);
 /** Not collective. Fill a(i,j) = f(ctx, i, j), global indices. */
 void es_dmat_fill(es_dmat *a, double (*f)(void *ctx, int i, int j), void *ctx);
 
+/** Not collective. Columns first .. first + count - 1 of A from x [count][m], which is
+ *  the same on all ranks. */
+void es_dmat_set_cols(es_dmat *a, int first, int count, const double *x);
+/** Collective. The inverse: x [count][m], replicated. */
+void es_dmat_get_cols(const es_dmat *a, int first, int count, double *x);
+
 /** Collective. Matrix from rows distributed over the ranks: rank r holds x [n_loc, n],
  *  row-major. The result Z has P * max(n_loc) rows: those of rank r start at row
  *  r * max(n_loc), followed by zero rows, which do not change Z'Z. No rank holds Z whole.

@@ -63,12 +63,34 @@ es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e);
 es_status es_eig_solve_warm(const char *name, const es_dmat *a, int k,
                             const es_eigen *last, es_eigen **e);
 
+/** A symmetric operator that is known by its products alone. */
+typedef struct es_eig_operator {
+  const es_comm *comm;
+  int n; /**< order */
+  /** Collective. x [b][n] <- A x for b <= 32 columns, replicated. */
+  void (*apply)(void *ctx, int b, double *x);
+  void *ctx;
+} es_eig_operator;
+
+/** Collective. Leading eigenpairs of an operator, by Krylov iteration; a product with all
+ *  vectors verifies them: residual and orthogonality are exact, the residual relative to
+ *  (sum w^2)^(1/2); trace is NaN. The caller destroys *e.
+ *  @param g  grid of the vectors, e->vector [n, k]
+ *  @param k  1 .. n / 16
+ *  @return ES_OK; *e = NULL where the iteration does not converge; ES_ENOMEM; ES_EMATH as
+ *          es_eig_solve: the same on all ranks */
+es_status es_eig_leading(const es_eig_operator *a, const es_grid *g, int k, es_eigen **e);
+
 /** Collective. All eigenvalues without vectors, about a third of the work. Verified by
  *  sum w = trace A and sum w^2 = ||A||_F^2: the residual is the larger of |sum w - trace
  *  A| / (sqrt(n) ||A||_F) and |sum w^2 / ||A||_F^2 - 1|, an error above 1e-10. A solver
  *  without `values` computes the vectors too.
  *  @return as es_eig_solve */
 es_status es_eig_values(const char *name, const es_dmat *a, es_eigen **e);
+/** Not collective. All eigenpairs of a small symmetric matrix: a [n][n] <- vectors, one
+ *  after the other, w[n] ascending. n at most 32,766. @return ES_OK, ES_EMATH (not
+ *  logged), ES_ENOMEM */
+es_status es_eig_dense(int n, double *a, double *w);
 /** Collective. Make the component of largest magnitude in each column positive (the first
  *  of ties). @return ES_OK, ES_ENOMEM: the same on all ranks */
 es_status es_eig_fix_signs(es_dmat *v);

@@ -82,13 +82,57 @@ es_status es_points_center(const es_comm *c, es_pairs *p, int64_t n);
 es_status es_kernel_matrix(const es_kernel *k, const es_grid *g, const es_pairs *p,
                            es_points rows, es_points cols, es_dmat **out);
 
+/** A kernel on training pairs and further ones, of which ranks hold their shares. */
+typedef struct es_kernel_sample {
+  const es_kernel *kernel;
+  const es_pairs *pairs;
+  es_points trained, fresh; /**< fresh.n = 0: none */
+} es_kernel_sample;
+
+/** Pairs of a block of the matrix that es_kernel_leading works with, at most. */
+enum { ES_TILE_PAIRS = 256 };
+
+/** How much there is. */
+typedef struct es_kernel_size {
+  int64_t n, fresh; /**< training pairs, further pairs */
+  int m, k;         /**< values of a view, modes */
+} es_kernel_size;
+
+/** What finding leading modes takes. */
+typedef struct es_kernel_plan {
+  int k;          /**< modes */
+  int entry;      /**< bytes in which an entry of K is stored: 8, 4; 0: computed anew for
+                       each product */
+  int block;      /**< columns of a product */
+  int most;       /**< columns of the basis */
+  double bytes;   /**< of a rank, its pairs included */
+  double form;    /**< operations of all ranks: all entries of K once */
+  double product; /**< a product with a block, and its place in the basis */
+} es_kernel_plan;
+
+/** Not collective. Plan for k modes of n pairs of m values (and `fresh` further ones) on
+ *  so many ranks: the entries as they fit into `limit` bytes a rank (0: no limit). If not
+ *  even bytes <= limit holds with entry = 0, there is not enough memory. */
+es_kernel_plan es_kernel_plan_of(es_kernel_size s, int ranks, double limit);
+
 /** Modes of a kernel machine: K~ = K^(1/2) S K^(1/2) / 2n = B diag(gamma) B'. */
 typedef struct es_kernel_modes {
   int dropped;    /**< number of directions of K below 1e-10 of its largest eigenvalue */
-  es_modes basis; /**< m = 2n, gamma, vector = B [2n, k]; residual of the solver;
-                       owned */
-  es_dmat *dual;  /**< [2n, >= k] K^(-1/2) B, pseudo-inverse; owned */
+  es_modes basis; /**< m = 2n, gamma, vector = B [2n, k], or NULL: leading modes;
+                       residual of the solver; owned */
+  es_dmat *dual;  /**< [2n, >= k] X = K^(-1/2) B, pseudo-inverse; owned */
+  es_dmat *value[2]; /**< of leading modes: the functions X'k(x) at the training points
+                          [2n, k], and at fresh ones or NULL; else NULL; owned */
 } es_kernel_modes;
+
+/** Collective. The leading modes alone, fewer where K has not so many directions, without
+ *  K^(1/2) and, if the plan says so, without a stored K: subspace iteration on S K / 2n
+ *  in the inner product of K. basis.residual is |K~ b - gamma b| / gamma_1 of the worst
+ *  mode before the last product: at most 1e-10, 1e-8 where K is not stored.
+ *  @return ES_OK, ES_ENOMEM, ES_EMATH (K is zero, or has negative eigenvalues; no
+ *          convergence): the same on all ranks */
+es_status es_kernel_leading(const es_grid *g, const es_kernel_sample *s,
+                            const es_kernel_plan *plan, es_kernel_modes **modes);
 
 /** Collective. Modes of the symmetric kernel matrix K [2n, 2n]; the caller destroys
  *  *modes.

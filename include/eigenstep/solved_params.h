@@ -19,14 +19,15 @@ typedef struct es_linear_params {
 extern const es_param es_linear_table[];
 
 enum { ES_KERNEL_GD, ES_KERNEL_FLOW, ES_KERNEL_DIRECT };
+enum { ES_KERNEL_AUTO, ES_KERNEL_FULL, ES_KERNEL_SUBSPACE };
 
 typedef struct es_kernel_params {
   es_string name;
-  int64_t dim, sample, held_out, steps, rows, seeds;
-  double alpha, lr, offdiag, weight_decay, tol;
+  int64_t dim, sample, held_out, steps, rows, seeds, modes;
+  double alpha, lr, offdiag, weight_decay, tol, memory;
   es_list times, widths;
   bool center;
-  int method;
+  int method, solver;
 } es_kernel_params;
 extern const es_param es_kernel_table[];
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "eigenstep/cost.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/kernel_cost.h"
 #include "eigenstep/linear_model.h"
 #include "eigenstep/label_data.h"
 
@@ -14,9 +15,11 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   es_settings s;
   es_assembly p = {0};
   es_linear_params linear;
+  es_kernel_params kernel;
   es_run_cost cost;
   es_status st;
   ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof linear, &linear));
+  ES_TRY(es_config_get(cfg, "kernel", es_kernel_table, NULL, sizeof kernel, &kernel));
   ES_TRY(es_settings_read(job->comm, cfg, ranks, &s));
   ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check(&s)), done);
   ES_TRY_GOTO(es_assembly_open_backend(job->comm, &s, &p), done);
@@ -27,6 +30,7 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
   es_run_cost_print(&s, &p, ranks, &cost);
   es_linear_print_cost(&linear, p.input.view, ranks);
+  es_kernel_print_cost(&kernel, p.input.view, ranks);
 done:
   es_augment_destroy(&p.input.augment);
   es_dataset_close(&p.input.held_out);

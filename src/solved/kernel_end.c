@@ -18,7 +18,8 @@ es_status es_machine_compare(const es_machine *m, const es_machine_end *end, es_
   const es_theory_end e = {
       .comm = m->comm, .traj = t, .d = d, .lr = m->lr, .time = end->time};
   const size_t k = (size_t) m->modes->basis.k;
-  const size_t known = (size_t) d * (size_t) m->k->n;
+  const int trained = 2 * (int) m->par.sample, fresh = 2 * (int) m->par.held_out;
+  const size_t known = (size_t) d * (size_t) trained;
   double *w = NULL, *f = NULL, *s = NULL, least = 0;
   es_status st = ES_NEW((size_t) d * k, &w);
   if (st == ES_OK) st = ES_NEW((int64_t) d * es_machine_points(m), &f);
@@ -33,15 +34,15 @@ es_status es_machine_compare(const es_machine *m, const es_machine_end *end, es_
   const es_end_matrix train = {.path = "/embeddings/train",
                                .what = "embeddings of training points",
                                .axis = "point",
-                               .n = m->k->n,
+                               .n = trained,
                                .measured = end->f,
                                .predicted = f};
   ES_TRY_GOTO(es_theory_write_end(&e, &train), done);
-  if (m->k_new != NULL) {
+  if (fresh > 0) {
     const es_end_matrix held_out = {.path = "/embeddings/held_out",
                                     .what = "embeddings of held-out points",
                                     .axis = "point",
-                                    .n = m->k_new->n,
+                                    .n = fresh,
                                     .measured = end->f + known,
                                     .predicted = f + known};
     ES_TRY_GOTO(es_theory_write_end(&e, &held_out), done);

@@ -4,7 +4,6 @@
  *  prediction -> simulation -> comparison; then networks of growing width. */
 #include "eigenstep/kernel_machine.h"
 
-#include <math.h>
 #include <string.h>
 #include "eigenstep/clock.h"
 #include "eigenstep/mem.h"
@@ -12,6 +11,7 @@
 #include "eigenstep/progress.h"
 #include "eigenstep/run_folder.h"
 #include "eigenstep/settings.h"
+#include "kernel_check.h"
 #include "kernel_end.h"
 #include "kernel_networks.h"
 #include "machine.h"
@@ -37,37 +37,8 @@ static void release(kernel_run *j) {
   es_machine_free(&j->m);
 }
 
-static es_status check(const es_kernel_params *p) {
-  ES_TRY(es_theory_check_times("kernel", &p->times));
-  ES_CHECK(p->widths.n == 0 || p->weight_decay == 0, ES_ECONFIG,
-           "kernel.weight_decay: got %g, expected 0 with kernel.widths", p->weight_decay);
-  ES_CHECK(p->widths.n == 0 || p->method != ES_KERNEL_FLOW, ES_ECONFIG,
-           "kernel.method: got flow, expected gd or direct with kernel.widths");
-  return ES_OK;
-}
-
-/* A network can stand beside this kernel, in these widths. */
-static es_status check_widths(const es_machine *m) {
-  const es_list *w = &m->par.widths;
-  const es_kernel_ops *ops = m->kernel->ops;
-  if (w->n == 0) return ES_OK;
-  ES_CHECK(ops->layers != NULL, ES_ECONFIG,
-           "kernel.widths: got the kernel %s, expected one that wide networks have: "
-           "arccos, ntk_relu",
-           ops->name);
-  ES_CHECK(!ops->tangent || ops->layers(m->kernel->par) == 1, ES_ECONFIG,
-           "kernel.%s.depth: got %d with kernel.widths, expected 1: deeper tangent "
-           "kernels weigh layers unlike gradient descent does",
-           ops->name, ops->layers(m->kernel->par));
-  for (int i = 0; i < w->n; i++)
-    ES_CHECK(w->v[i] == floor(w->v[i]) && (!ops->tangent || fmod(w->v[i], 2) == 0),
-             ES_ECONFIG, "kernel.widths: got %g, expected %s numbers", w->v[i],
-             ops->tangent ? "even" : "whole");
-  return ES_OK;
-}
-
-/* F_0 = alpha G K^(1/2), so w(0) = alpha G B; G has an entry for each output and
-   point. */
+/* F_0 = alpha G K^(1/2), so w(0) = alpha G B; G has an entry for each output and point.
+   B'B = I: where B is not known w(0) is drawn itself, from the same distribution. */
 static double start_entry(void *ctx, int i, int j) {
   const es_machine *m = ctx;
   const uint64_t index = (uint64_t) i * (uint64_t) m->modes->basis.m + (uint64_t) j;
@@ -82,7 +53,10 @@ static es_status prepare_start(kernel_run *j) {
   if (st == ES_OK) st = ES_NEW(d * k, &j->w);
   if (st == ES_OK) st = ES_NEW(d * (size_t) es_machine_points(m), &j->f);
   ES_TRY(es_comm_agree(m->comm, st));
-  ES_TRY(es_modes_project(&m->modes->basis, (int) d, start_entry, m, j->w0));
+  if (m->modes->basis.vector != NULL)
+    ES_TRY(es_modes_project(&m->modes->basis, (int) d, start_entry, m, j->w0));
+  for (size_t i = 0; m->modes->basis.vector == NULL && i < d * k; i++)
+    j->w0[i] = start_entry(m, (int) (i / k), (int) (i % k));
   memcpy(j->w, j->w0, d * k * sizeof *j->w);
   return ES_OK;
 }
@@ -120,7 +94,7 @@ static es_status prepare(kernel_run *j) {
 
 /* [d, 2n] and [d, N], concatenated <-> [d, 2n + N]. */
 static void interleave(const es_machine *m, const double *parts, double *rows) {
-  const size_t n = (size_t) m->k->n, fresh = (size_t) es_machine_points(m) - n;
+  const size_t n = 2 * (size_t) m->par.sample, fresh = (size_t) es_machine_points(m) - n;
   const size_t d = (size_t) m->par.dim;
   for (size_t i = 0; i < d; i++) {
     memcpy(rows + i * (n + fresh), parts + i * n, n * sizeof *rows);
@@ -128,7 +102,7 @@ static void interleave(const es_machine *m, const double *parts, double *rows) {
   }
 }
 static void separate(const es_machine *m, const double *rows, double *parts) {
-  const size_t n = (size_t) m->k->n, fresh = (size_t) es_machine_points(m) - n;
+  const size_t n = 2 * (size_t) m->par.sample, fresh = (size_t) es_machine_points(m) - n;
   const size_t d = (size_t) m->par.dim;
   for (size_t i = 0; i < d; i++) {
     memcpy(parts + i * n, rows + i * (n + fresh), n * sizeof *rows);
@@ -216,7 +190,7 @@ static es_status read_settings(es_config *cfg, es_kernel_params *values, setting
   ES_TRY(es_config_get(cfg, "kernel", es_kernel_table, NULL, sizeof *values, values));
   ES_TRY(
       es_config_get(cfg, "output", es_output_table, NULL, sizeof s->output, &s->output));
-  ES_TRY(check(values));
+  ES_TRY(es_kernel_check(values));
   ES_TRY(es_select_kernel(cfg, values->name, &s->kernel));
   return es_pairs_source_read(cfg, &s->source);
 }
@@ -228,7 +202,7 @@ static es_status load(kernel_run *j, settings *s) {
   s->source.keys = "kernel.sample + kernel.held_out";
   ES_TRY(es_pairs_load(m->comm, &s->source, total, &m->pairs, &m->view));
   ES_TRY(es_kernel_create(&s->kernel, m->comm, &m->pairs, m->par.sample, &m->kernel));
-  return check_widths(m);
+  return es_kernel_check_widths(m);
 }
 
 static es_status run(const es_job *job, es_config *cfg, kernel_run *j, settings *s) {

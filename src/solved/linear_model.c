@@ -85,8 +85,10 @@ static es_status decompose(linear *l) {
           (long long) l->pairs.total, l->pairs.m, l->view.c, l->view.h, l->view.w,
           l->par.center ? ", centred" : "", l->comm->size);
   es_info("Gamma: %d eigenpairs %s in %.2f s, residual %.1e; gamma_1 = %.6g", m->k,
-          m->samples ? "from the samples" : "from the matrix", es_now() - began,
-          m->residual, l->gamma[0]);
+          m->products  ? "from products with the samples"
+          : m->samples ? "from the samples"
+                       : "from the matrix",
+          es_now() - began, m->residual, l->gamma[0]);
   return ES_OK;
 }
 

@@ -16,7 +16,7 @@ typedef struct es_machine {
   es_pairs pairs; /**< training pairs, then held-out ones; owned, as all below */
   es_kernel *kernel;
   es_grid *grid;
-  es_dmat *k, *k_new; /**< [2n, 2n]; [2n, 2 held-out], NULL: none */
+  es_dmat *k, *k_new; /**< [2n, 2n], NULL: leading modes; [2n, 2 held-out], NULL: none */
   es_kernel_modes *modes;
   double *gamma; /**< [modes->basis.k] round-off set to zero */
   double lr;     /**< of the kernel's descent */

@@ -38,7 +38,8 @@ const es_param es_linear_table[] = {
     ES_INT(linear, modes, "0", 0, 1e6, "1",
            "eigenpairs of Gamma to compute and simulate; 0 = all"),
     ES_STRING(linear, solver, "auto",
-              "eigenpairs: auto, samples (of the 2n x 2n matrix), or a spectrum.solver"),
+              "eigenpairs: auto, samples (of the 2n x 2n matrix), products (with the "
+              "samples; few modes), or a spectrum.solver"),
     ES_INT(linear, rows, "2000", 4, 1000000, "1",
            "approximate number of times to record"),
     ES_DOUBLE(linear, tol, "1e-9", 1e-13, 1e-2, "1",
@@ -78,6 +79,16 @@ const es_param es_kernel_table[] = {
            "approximate number of times to record"),
     ES_DOUBLE(kernel, tol, "1e-9", 1e-13, 1e-2, "1",
               "error tolerance of a step of the flow integrator"),
+    ES_CHOICE(
+        kernel, solver, "auto", "auto|full|subspace",
+        "modes: all from a full decomposition, or the leading ones by subspace "
+        "iteration, whose start is drawn on the modes; auto: full up to 1,024 pairs"),
+    ES_INT(kernel, modes, "0", 0, 1e5, "1",
+           "modes that subspace iteration finds and that are simulated; 0 = dim + 8"),
+    ES_DOUBLE(kernel, memory, "0", 0, 1e9, "MB",
+              "memory that a rank may take with subspace iteration: the kernel matrix is "
+              "in double precision, in single precision or computed anew as it fits; 0 = "
+              "three quarters of what is free"),
     ES_LIST(kernel, widths, "", 1, 1e6, "units",
             "ReLU networks of these widths are trained for comparison (arccos; ntk_relu "
             "of depth "

@@ -3,7 +3,8 @@
  *
  *  Every result is verified against the caller's matrix: residual, loss of orthogonality
  *  and, with all pairs, sum of eigenvalues against trace (estimated for large matrices,
- *  see eig_verify.h). A result above WORST, far over round-off (n eps), is an error. */
+ *  see eig_verify.h). A result above ES_EIG_WORST, far over round-off (n eps), is an
+ *  error. */
 #include <math.h>
 #include <string.h>
 #include "eigenstep/eig.h"
@@ -22,9 +23,6 @@ static const es_eig_ops *const solvers[] = {
 };
 
 #define SOLVERS (sizeof solvers / sizeof *solvers)
-
-/* Largest accepted residual, loss of orthogonality and trace error. */
-#define WORST 1e-10
 
 /* Components within this of the largest one are ties, so that round-off in the
    symmetric or antisymmetric vectors of a Toeplitz matrix cannot flip a sign. */
@@ -122,7 +120,7 @@ static double trace_error(const es_eigen *e, double norm) {
 
 static es_status reject(const char *solver, const char *what, double got) {
   es_error("eigensolver %s: got a %s of %.3g, expected at most %g", solver, what, got,
-           WORST);
+           ES_EIG_WORST);
   return ES_EMATH;
 }
 
@@ -137,8 +135,8 @@ static es_status verify_values(const char *solver, const es_dmat *a, double norm
     squares += x * x;
   }
   const double off = trace_error(e, norm), off2 = norm > 0 ? fabs(squares - 1) : 0;
-  if (!(off <= WORST)) return reject(solver, "trace error", off);
-  if (!(off2 <= WORST)) return reject(solver, "error of the sum of squares", off2);
+  if (!(off <= ES_EIG_WORST)) return reject(solver, "trace error", off);
+  if (!(off2 <= ES_EIG_WORST)) return reject(solver, "error of the sum of squares", off2);
   e->residual = fmax(off, off2);
   return ES_OK;
 }
@@ -156,10 +154,10 @@ static es_status verify(const char *solver, const es_dmat *a, double norm, es_ei
   e->trace = es_dmat_trace(a);
   const double off = trace_error(e, norm);
   /* Negated, so that NaN is rejected too. */
-  if (!(e->residual <= WORST)) return reject(solver, "residual", e->residual);
-  if (!(e->orthogonality <= WORST))
+  if (!(e->residual <= ES_EIG_WORST)) return reject(solver, "residual", e->residual);
+  if (!(e->orthogonality <= ES_EIG_WORST))
     return reject(solver, "loss of orthogonality", e->orthogonality);
-  if (!(off <= WORST)) return reject(solver, "trace error", off);
+  if (!(off <= ES_EIG_WORST)) return reject(solver, "trace error", off);
   return ES_OK;
 }
 

@@ -30,7 +30,7 @@ static es_status exact_residual(const es_dmat *a, const es_dmat *v, const double
   return st;
 }
 
-static es_status exact_orthogonality(const es_dmat *v, double *out) {
+es_status es_eig_orthogonality(const es_dmat *v, double *out) {
   es_dmat *g = NULL;
   ES_TRY(es_dmat_create(v->grid, v->n, v->n, v->nb, &g));
   const es_status st = es_dmat_gemm("TN", 1, v, v, 0, g);
@@ -46,7 +46,7 @@ es_status es_eig_exact(const es_dmat *a, const es_dmat *v, const double *w,
                        es_eig_errors *out) {
   es_eig_errors found;
   ES_TRY(exact_residual(a, v, w, &found.residual));
-  ES_TRY(exact_orthogonality(v, &found.orthogonality));
+  ES_TRY(es_eig_orthogonality(v, &found.orthogonality));
   *out = found;
   return ES_OK;
 }

@@ -8,6 +8,9 @@
 /** Number of random vectors of an estimate: each takes one bit of a 32-bit number. */
 enum { ES_EIG_SIGN_VECTORS = 16 };
 
+/** Largest accepted residual, loss of orthogonality and trace error. */
+#define ES_EIG_WORST 1e-10
+
 typedef struct es_eig_errors {
   double residual;      /**< ||A V - V diag(w)||_F */
   double orthogonality; /**< ||V'V - I||_F */
@@ -18,6 +21,9 @@ typedef struct es_eig_errors {
  *  @return ES_OK, ES_ENOMEM: the same on all ranks */
 es_status es_eig_exact(const es_dmat *a, const es_dmat *v, const double *w,
                        es_eig_errors *out);
+
+/** Collective. ||V'V - I||_F alone. @return ES_OK, ES_ENOMEM: the same on all ranks */
+es_status es_eig_orthogonality(const es_dmat *v, double *out);
 
 /** Collective. The same errors, estimated with 2 n^2 + 6 n k operations per random
  *  vector: E |M x|^2 = ||M||_F^2 for entries of x that are +1 or -1 with equal

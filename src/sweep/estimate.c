@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 #include "eigenstep/cost.h"
+#include "eigenstep/kernel_cost.h"
 #include "eigenstep/linear_model.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
@@ -72,7 +73,8 @@ static es_status of_kernel(es_config *cfg, double *work) {
   es_kernel_params p;
   ES_TRY(es_config_get(cfg, "kernel", es_kernel_table, NULL, sizeof p, &p));
   const double n = 2 * (double) p.sample;
-  *work = 20 * n * n * n;
+  /* leading modes: two or three dozen products with a few dozen columns */
+  *work = es_kernel_uses_subspace(&p) ? 2000 * n * n : 20 * n * n * n;
   return ES_OK;
 }
 

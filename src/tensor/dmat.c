@@ -6,6 +6,7 @@
  *  likewise. The first block is on process (0, 0). A rank may own nothing: then lld is 1
  *  and the array is still a valid pointer, as ScaLAPACK requires. */
 #include <limits.h>
+#include <string.h>
 #include "eigenstep/dmat.h"
 #include "eigenstep/mem.h"
 #include "scalapack.h"
@@ -105,6 +106,28 @@ void es_dmat_fill(es_dmat *a, double (*f)(void *ctx, int i, int j), void *ctx) {
     const int gj = es_dmat_col(a, j);
     for (int i = 0; i < a->lm; i++) col[i] = f(ctx, es_dmat_row(a, i), gj);
   }
+}
+
+void es_dmat_set_cols(es_dmat *a, int first, int count, const double *x) {
+  for (int j = 0; j < a->ln; j++) {
+    const int from = es_dmat_col(a, j) - first;
+    if (from < 0 || from >= count) continue;
+    for (int i = 0; i < a->lm; i++)
+      a->a[(size_t) j * (size_t) a->lld + (size_t) i] =
+          x[(size_t) from * (size_t) a->m + (size_t) es_dmat_row(a, i)];
+  }
+}
+
+void es_dmat_get_cols(const es_dmat *a, int first, int count, double *x) {
+  memset(x, 0, sizeof *x * (size_t) count * (size_t) a->m);
+  for (int j = 0; j < a->ln; j++) {
+    const int to = es_dmat_col(a, j) - first;
+    if (to < 0 || to >= count) continue;
+    for (int i = 0; i < a->lm; i++)
+      x[(size_t) to * (size_t) a->m + (size_t) es_dmat_row(a, i)] =
+          a->a[(size_t) j * (size_t) a->lld + (size_t) i];
+  }
+  es_comm_sum_f64(a->grid->comm, x, (int64_t) count * a->m);
 }
 
 es_status es_dmat_copy_pieces(const es_dmat *a, es_dmat *b, int64_t most) {

@@ -2,17 +2,14 @@
 /** @file kernel_matrix.c  The kernel matrix, block-cyclic: each rank computes its entries
  *  from the views of its rows and columns, which it receives by broadcast. */
 #include <cblas.h>
-#include <math.h>
 #include <string.h>
 #include "eigenstep/kernel.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
+#include "kernel_private.h"
 
-/* PIECE: approximate number of values in a broadcast. CLOSE: squared distances below this
-   fraction of the squared lengths are recomputed from the difference, because of
-   cancellation. */
+/* Approximate number of values in a broadcast. */
 enum { PIECE = 1 << 18 };
-#define CLOSE 1e-2
 
 /* The points this rank needs on one side of its blocks. */
 typedef struct side {
@@ -69,31 +66,17 @@ static void broadcast_points(const es_comm *c, const es_pairs *p, int64_t rows,
   }
 }
 
-static double distance(int m, const double *x, const double *y) {
-  double sum = 0;
-  for (int j = 0; j < m; j++) sum += (x[j] - y[j]) * (x[j] - y[j]);
-  return sum;
-}
-
 /* Inner products of rows and columns, then kernel values. */
 static es_status evaluate(const es_kernel *k, int m, const side *s, es_dmat *a) {
   const side *r = &s[0], *c = &s[1];
+  const es_point_rows rows = {.count = r->count, .m = m, .x = r->x, .norm = r->norm};
   if (r->count == 0 || c->count == 0) return ES_OK;
   cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, r->count, c->count, m, 1, r->x, m,
               c->x, m, 0, a->a, a->lld);
   for (int j = 0; j < c->count; j++) {
     es_progress_at(j, c->count);
-    for (int i = 0; i < r->count; i++) {
-      double *at = &a->a[(size_t) j * (size_t) a->lld + (size_t) i];
-      const double xx = r->norm[i], yy = c->norm[j];
-      double d2 = xx + yy - 2 * *at;
-      if (d2 < CLOSE * (xx + yy))
-        d2 = distance(m, r->x + (size_t) i * (size_t) m, c->x + (size_t) j * (size_t) m);
-      *at = k->ops->value(k->par, xx, *at, yy, d2);
-      ES_CHECK(isfinite(*at), ES_EMATH,
-               "kernel %s: got %g for points %d and %d, expected a finite value",
-               k->ops->name, *at, es_dmat_row(a, i), es_dmat_col(a, j));
-    }
+    ES_TRY(es_kernel_column(k, &rows, c->x + (size_t) j * (size_t) m, c->norm[j],
+                            a->a + (size_t) j * (size_t) a->lld));
   }
   return ES_OK;
 }

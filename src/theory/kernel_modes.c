@@ -9,8 +9,12 @@
 #include "eigenstep/eig.h"
 #include "eigenstep/kernel.h"
 #include "eigenstep/mem.h"
+#include "kernel_private.h"
 
 #define SMALLEST 1e-10
+
+/* Components within this of the largest one are ties (eig.c). */
+#define TIE 1e-6
 
 typedef struct work {
   const es_dmat *k;
@@ -110,7 +114,26 @@ void es_kernel_modes_destroy(es_kernel_modes **modes) {
   es_free(&(*modes)->basis.gamma);
   es_dmat_destroy(&(*modes)->basis.vector);
   es_dmat_destroy(&(*modes)->dual);
+  for (int i = 0; i < 2; i++) es_dmat_destroy(&(*modes)->value[i]);
   es_free(modes);
+}
+
+void es_kernel_signs(int64_t n, int k, const double *x, double *sign) {
+  for (int j = 0; j < k; j++, x += n) {
+    double most = 0;
+    int64_t i = 0;
+    for (int64_t l = 0; l < n; l++) most = fmax(most, fabs(x[l]));
+    while (fabs(x[i]) < (1 - TIE) * most) i++;
+    sign[j] = x[i] < 0 ? -1 : 1;
+  }
+}
+
+es_status es_kernel_columns(const es_grid *g, int64_t n, int k, double *x,
+                            const double *sign, es_dmat **out) {
+  for (int64_t l = 0; l < n * k; l++) x[l] *= sign[l / n];
+  ES_TRY(es_dmat_create(g, (int) n, k, 0, out));
+  es_dmat_set_cols(*out, 0, k, x);
+  return ES_OK;
 }
 
 /* A replicated row-major matrix, for es_dmat_fill. */

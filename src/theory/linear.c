@@ -10,20 +10,37 @@
 #include "eigenstep/mem.h"
 #include "linear_private.h"
 
-bool es_linear_uses_samples(int64_t m, int64_t n) {
-  return 2 * n < m;
+/* Are k pairs found in fewer operations without forming Gamma? About 8 k + 128 vectors of
+   8 n m operations, against 2 n m^2 for Gamma alone. */
+static bool products_pay(int64_t m, int64_t n, int64_t k) {
+  const int64_t order = 2 * n < m ? 2 * n : m;
+  return k > 0 && order >= 1024 && k <= order / 32 && 8 * (8 * k + 128) <= 2 * m;
 }
 
-int64_t es_linear_bytes(int64_t m, int64_t n, int64_t d, int64_t k, bool samples,
-                        int ranks) {
+es_linear_way es_linear_solver_of(const char *solver, int64_t m, int64_t n, int64_t k) {
+  if (strcmp(solver, "samples") == 0) return ES_LINEAR_SAMPLES;
+  if (strcmp(solver, "products") == 0) return ES_LINEAR_PRODUCTS;
+  if (strcmp(solver, "auto") != 0) return ES_LINEAR_MATRIX;
+  if (products_pay(m, n, k)) return ES_LINEAR_PRODUCTS;
+  return 2 * n < m ? ES_LINEAR_SAMPLES : ES_LINEAR_MATRIX;
+}
+
+int64_t es_linear_bytes(int64_t m, int64_t n, const es_linear_size *s, int ranks) {
   const int64_t word = (int64_t) sizeof(double), mine = (n + ranks - 1) / ranks;
-  const int64_t order = samples ? 2 * n : m;
+  const int64_t order = s->way == ES_LINEAR_SAMPLES ? 2 * n : m, k = s->k;
+  const int64_t views = 2 * mine * m;
+  if (s->way == ES_LINEAR_PRODUCTS) {
+    /* the basis and T with its vectors; blocks: replicated ones, images of the views */
+    const int64_t most = 8 * k + 512;
+    return word * (views + most * m / ranks + 2 * most * most + 64 * (m + mine) +
+                   k * m / ranks + 3 * s->d * k);
+  }
   /* Gamma (or K), the solver's copy, its vectors and its workspace. */
   const int64_t square = 4 * (order * order / ranks + order);
-  /* Twice: rows, and their block-cyclic copy. */
-  const int64_t views = 2 * 2 * mine * m;
-  const int64_t vectors = samples ? k * m / ranks + 3 * order * order / ranks : 0;
-  return word * (square + views + vectors + 3 * d * k);
+  const int64_t vectors =
+      s->way == ES_LINEAR_SAMPLES ? k * m / ranks + 3 * order * order / ranks : 0;
+  /* rows, and their block-cyclic copy */
+  return word * (square + 2 * views + vectors + 3 * s->d * k);
 }
 
 es_status es_pairs_center(const es_comm *c, es_pairs *p) {
@@ -59,15 +76,35 @@ static es_status from_matrix(const es_grid *g, const es_pairs *p, int k,
   return ES_OK;
 }
 
+/* Eigenpairs by the way that `solver` names; "auto" has another one where products do not
+   converge. */
+static es_status find(const es_grid *g, const es_pairs *p, int k, const char *solver,
+                      es_modes *out) {
+  es_linear_way way = es_linear_solver_of(solver, p->m, p->total, k);
+  out->m = p->m;
+  if (way == ES_LINEAR_PRODUCTS) {
+    ES_CHECK(k >= 1 && k <= p->m / 16, ES_ECONFIG,
+             "solver products: got %d eigenpairs of views of %d values, expected 1 to %d",
+             k, p->m, p->m / 16);
+    ES_TRY(es_modes_from_products(g, p, k, out));
+    out->products = out->k > 0;
+    if (out->products) return ES_OK;
+    es_info("%d eigenpairs did not converge from products with the samples; forming a "
+            "matrix",
+            k);
+    solver = "auto";
+    way = es_linear_solver_of(solver, p->m, p->total, 0);
+  }
+  out->samples = way == ES_LINEAR_SAMPLES;
+  return out->samples ? es_modes_from_samples(g, p, k, out)
+                      : from_matrix(g, p, k, solver, out);
+}
+
 es_status es_modes_create(const es_grid *g, const es_pairs *p, int k, const char *solver,
                           es_modes **modes) {
   es_modes *made = NULL;
   ES_TRY(es_comm_agree(g->comm, ES_NEW(1, &made)));
-  made->m = p->m;
-  made->samples = strcmp(solver, "samples") == 0 ||
-                  (strcmp(solver, "auto") == 0 && es_linear_uses_samples(p->m, p->total));
-  const es_status st = made->samples ? es_modes_from_samples(g, p, k, made)
-                                     : from_matrix(g, p, k, solver, made);
+  const es_status st = find(g, p, k, solver, made);
   if (st == ES_OK)
     *modes = made;
   else
