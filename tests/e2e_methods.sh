@@ -95,7 +95,7 @@ END3
 "$python" "$srcdir/postprocess/race.py" "$work"/{muon1,momentum,divided,logdet} \
   -o "$work/race" --format svg > "$work/race.txt" || fail "race.py"
 grep -q 'Barlow Twins, Muon (1 run) .*measured' "$work/race.txt" &&
-  grep -q 'times faster' "$work/race.txt" && [ -s "$work/race.svg" ] ||
+  grep -q 'times fewer' "$work/race.txt" && [ -s "$work/race.svg" ] ||
   { cat "$work/race.txt"; fail "table of the race"; }
 "$python" "$srcdir/postprocess/race.py" "$work"/net_* -o "$work/race" --format svg \
   > "$work/race.txt" && grep -q 'seconds' "$work/race.txt" || fail "race of networks"
