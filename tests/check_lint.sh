@@ -22,6 +22,7 @@ for file in $code $rest; do
       print file ":" NR ": " length($0) " columns"; n++
     }
     /[ \t]$/ { print file ":" NR ": trailing space"; n++ }
+    /^(<<<<<<<|>>>>>>>|=======$)/ { print file ":" NR ": left by a merge"; n++ }
     END { if (NR > 400) { print file ": " NR " lines"; n++ } exit n > 0 }
     ' "$file" || bad=1
   case $file in
@@ -29,6 +30,9 @@ for file in $code $rest; do
     *) ! grep -nHE '\b(TODO|FIXME|XXX)\b' "$file" || bad=1 ;;
   esac
 done
+
+! grep -nHE '^(<<<<<<<|>>>>>>>)' README.md NEWS tests/*.list $(find src inputs jobs -name '*.md' \
+    -o -name '*.ini' -o -name '*.tsv') || bad=1
 
 python3 tests/lint.py || bad=1
 

@@ -325,10 +325,10 @@ static es_status prepare(descent *s) {
   ES_TRY(es_comm_agree(s->comm, allocate(s, &start)));
   ES_TRY(es_stop_between(s->comm, "the eigenpairs of Gamma"));
   ES_TRY(predict(s, &start));
-  const es_linear_patient patient = {s->grid,  s->modes, s->predicted, s->n,
+  const es_linear_subject subject = {s->grid,  s->modes, s->predicted, s->n,
                                      s->steps, &s->map,  s->momentum};
   ES_TRY(es_comm_agree(s->comm,
-                       es_linear_surgery_create(u->surgery, &patient, &s->surgery)));
+                       es_linear_surgery_create(u->surgery, &subject, &s->surgery)));
   ES_TRY(es_stop_between(s->comm, "the simulation"));
   es_info("%s%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
           s->loss->ops->name, u->orthogonal ? " by orthogonal updates" : "",

@@ -6,7 +6,7 @@
 #include "eigenstep/mem.h"
 
 struct es_linear_surgery {
-  es_linear_patient on;
+  es_linear_subject on;
   es_surgery *surgery;
   es_crossings **crossing; /* [n] owned, as the rest */
   double *along;           /* [d, k] W V */
@@ -29,12 +29,12 @@ static es_status create(const es_surgery_params *p, es_linear_surgery *s) {
 }
 
 es_status es_linear_surgery_create(const es_surgery_params *p,
-                                   const es_linear_patient *patient,
+                                   const es_linear_subject *subject,
                                    es_linear_surgery **out) {
   es_linear_surgery *s = NULL;
   *out = NULL;
   ES_TRY(ES_NEW(1, &s));
-  s->on = *patient;
+  s->on = *subject;
   const es_status st = create(p, s);
   if (st == ES_OK && s->surgery != NULL)
     *out = s;

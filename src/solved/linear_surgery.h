@@ -10,7 +10,7 @@
 #include "linear_map.h"
 
 /** What it works on; borrowed. */
-typedef struct es_linear_patient {
+typedef struct es_linear_subject {
   const es_grid *grid;
   const es_modes *modes; /**< v_j */
   const es_mode_descent *predicted;
@@ -18,14 +18,14 @@ typedef struct es_linear_patient {
   int64_t steps; /**< of the simulation */
   es_linear_map *map;
   double *momentum; /**< [d, m] */
-} es_linear_patient;
+} es_linear_subject;
 
 typedef struct es_linear_surgery es_linear_surgery;
 
 /** *s <- NULL where the section names no mode; else s is NULL for no surgery below.
  *  @return ES_OK, ES_ECONFIG, ES_ENOMEM */
 es_status es_linear_surgery_create(const es_surgery_params *p,
-                                   const es_linear_patient *patient,
+                                   const es_linear_subject *subject,
                                    es_linear_surgery **s);
 void es_linear_surgery_destroy(es_linear_surgery **s);
 
