@@ -79,27 +79,29 @@ es_status es_augment_steps_copy(const es_augment_steps *from, es_augment_steps *
   return ES_OK;
 }
 
-/* Those of `from` that leave whole images, and step `kept` as it is. */
-static es_status copy_whole(const es_augment_steps *from, int kept,
+/* Those of `from` that leave whole images, and `kept`, unless NULL, as it is. */
+static es_status copy_whole(const es_augment_steps *from, const es_augment_step *kept,
                             es_augment_steps *to) {
   to->n = 0;
   for (int i = 0; i < from->n; i++) {
-    const es_augment_ops *const ops = from->step[i].ops;
-    if (i != kept && ops->whole == NULL && !ops->last) continue;
-    ES_TRY(copy(&from->step[i], to));
-    for (int v = 0; v < ES_VIEWS && i != kept && ops->whole != NULL; v++)
+    const es_augment_step *const step = &from->step[i];
+    const es_augment_ops *const ops = step->ops;
+    const bool as_it_is = kept != NULL && step == kept;
+    if (!as_it_is && ops->whole == NULL && !ops->last) continue;
+    ES_TRY(copy(step, to));
+    for (int v = 0; v < ES_VIEWS && !as_it_is && ops->whole != NULL; v++)
       ops->whole(to->step[to->n - 1].par[v]);
   }
   return ES_OK;
 }
 
 es_status es_augment_steps_whole(const es_augment_steps *from, es_augment_steps *to) {
-  return copy_whole(from, -1, to);
+  return copy_whole(from, NULL, to);
 }
 
 es_status es_augment_steps_alone(const es_augment_steps *from, int i,
                                  es_augment_steps *to) {
-  return copy_whole(from, i, to);
+  return copy_whole(from, &from->step[i], to);
 }
 
 void es_augment_steps_drop_last(es_augment_steps *s) {

@@ -85,11 +85,11 @@ static void name_order(const es_study_rates *r, int i, char text[80]) {
   bool taken[SHOWN] = {false};
   const int n = r->modes < SHOWN / 2 ? r->modes : SHOWN / 2;
   for (int found = 0, used = 0; found < n; found++) {
-    int best = -1;
-    for (int j = 0; j < n; j++) {
+    int best = 0;
+    while (taken[best]) best++;
+    for (int j = best + 1; j < n; j++) {
       const double v = r->without[j * r->augmentations + i];
-      if (!taken[j] && (best < 0 || v > r->without[best * r->augmentations + i]))
-        best = j;
+      if (!taken[j] && v > r->without[best * r->augmentations + i]) best = j;
     }
     taken[best] = true;
     used += snprintf(text + used, 80 - (size_t) used, " %d", best + 1);
