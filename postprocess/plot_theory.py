@@ -90,10 +90,9 @@ def draw(f, wanted):
     low.set_ylabel(r"eigenvalues $\lambda_k" + ("(C)$" if solved else "$"))
     low.set_xlabel(r"effective time  $t$ = learning rate $\times$ step")
     top.set_title(plain(title(f)), fontsize=10, loc="left")
-    handles = [plt.Line2D([], [], color="k", lw=1.6),
-               plt.Line2D([], [], color="C3", lw=1.1, ls=(0, (3, 2))),
-               plt.Line2D([], [], color="0.5", lw=0.8, ls=(0, (4, 3)))]
-    top.legend(handles, ["simulation", "theory", "predicted steps"], fontsize=8,
+    verticals = plt.Line2D([], [], color="0.5", lw=0.8, ls=(0, (4, 3)),
+                           label="predicted steps")
+    top.legend(handles=[*top.get_lines()[-2 if solved else -1:], verticals], fontsize=8,
                loc="lower left" if scale == "log" else "upper right", framealpha=0.9,
                edgecolor="none")
     end = run["t"][-1]

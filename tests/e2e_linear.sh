@@ -117,6 +117,13 @@ megabytes() { # megabytes RANKS
 }
 awk -v a="$(megabytes 1)" -v b="$(megabytes 4)" \
   'BEGIN { exit !(a > 0 && b > 0 && b < 0.3 * a) }' || fail "memory in check"
+# a deep encoder of k = 192 modes: 8 (2 k^2 + m k + (m + n + k) k + 6 w + ...), in MB
+plain=$(megabytes 1)
+for case in "jepa 2.17" "mae 2.78"; do
+  deep=$(small="$small linear.depth=3 linear.model=${case% *}" megabytes 1)
+  awk -v more="$plain $deep ${case#* }" 'BEGIN {
+    split(more, x, " "); exit !((x[2] - x[1] - x[3])^2 < 0.0121) }' || fail "memory of $case"
+done
 
 # wrong input: exit code, sentence
 refuse() {

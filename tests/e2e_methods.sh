@@ -207,7 +207,17 @@ END5
 
 refused 'linear.method: got direct or muon' linear.model=jepa linear.method=muon
 refused 'no mode grows' linear.model=mae linear.alpha=10
-refused 'wait longer than' linear.model=jepa linear.depth=3 linear.alpha=1e-7
+refused 'mode 1 waits longer than' linear.model=jepa linear.depth=3 linear.alpha=1e-7
+# modes that would wait too long are refused; nothing learned: no figure of a comparison
+# that was not made
+refused 'mode 1 waits longer than' linear.model=jepa linear.depth=2 linear.alpha=1e-9 \
+  linear.dim=20
+linear 2 early linear.model=jepa linear.alpha=0.05 linear.steps=20
+grep -q 'no mode is learned within 20 steps: take' "$work/early.txt" &&
+  ! grep -qE 'nan|^times' "$work/early.txt" ||
+  { cat "$work/early.txt"; fail "early: report"; }
+linear 2 waiting linear.model=jepa linear.alpha=1e-9 linear.steps=20 # no prediction at all
+! grep -q nan "$work/waiting.txt" || { cat "$work/waiting.txt"; fail "waiting: report"; }
 refused "diverged at step" linear.model=jepa linear.alpha=0.05 linear.lr=100 \
   output.dir="$work/wild"
 refused 'loss.name = vicreg, expected barlow' linear.method=muon loss.name=vicreg

@@ -79,13 +79,18 @@ solved() { # solved DIR SERIES ARGUMENT...
 import h5py
 f = h5py.File('$dir/trajectory.h5')
 assert len(f['$series']) >= 1" || fail "$dir: no rows"
+  ! grep -q 'take linear.steps' "$work/log" || fail "$dir: advice to a run that was stopped"
 }
 linear="linear - linear.dim=3 linear.sample=60 linear.alpha=1e-6"
 solved gd /loss/value $linear linear.steps=2000000000
 solved flow /loss/value $linear linear.method=flow linear.tol=1e-13 linear.times=1e-9,1e9
 solved direct /loss/value $linear linear.method=direct linear.steps=2000000000
 solved growth /loss/value $linear loss.name=vicreg linear.steps=2000000000
-solved momentum /loss/value $linear linear.momentum=0.5 linear.steps=20000000
+solved momentum /loss/value $linear linear.momentum=0.5 linear.steps=20000000 \
+  linear.lr=1e-9
+deep="$linear linear.alpha=0.05 linear.lr=1e-9 linear.steps=2000000000"
+solved jepa /loss/value $deep linear.model=jepa
+solved mae /loss/value $deep linear.model=mae linear.method=flow
 kernel="kernel - kernel.dim=3 kernel.sample=40 kernel.alpha=1e-2 kernel.held_out=8"
 solved kernel /loss/value $kernel kernel.steps=2000000000
 solved function /loss/value $kernel kernel.method=direct kernel.steps=2000000000

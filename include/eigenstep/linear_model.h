@@ -11,7 +11,8 @@
 typedef struct es_linear_cost {
   double bytes;     /**< of a rank */
   double decompose; /**< operations of all ranks for the eigenpairs */
-  double step;      /**< operations of a step of the simulation */
+  double step;      /**< operations of all ranks for a step of the simulation */
+  double steps;     /**< of the simulation: linear.steps, or about as many as it takes */
 } es_linear_cost;
 /** Not collective. */
 es_linear_cost es_linear_cost_of(const es_linear_params *p, es_shape view, int ranks);

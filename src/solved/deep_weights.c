@@ -54,11 +54,18 @@ void es_deep_start(const es_deep_model *m, double alpha, double *weights) {
     }
 }
 
-/* c [rows, columns] = a b, the inner width `inner`; a' where `turned`. */
-static void multiply(bool turned, int rows, int columns, int inner, const double *a,
-                     const double *b, double *c) {
-  cblas_dgemm(CblasRowMajor, turned ? CblasTrans : CblasNoTrans, CblasNoTrans, rows,
-              columns, inner, 1, a, turned ? rows : inner, b, columns, 0, c, columns);
+/* c [rows, columns] = a b, a [rows, inner]. */
+static void multiply(int rows, int columns, int inner, const double *a, const double *b,
+                     double *c) {
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, columns, inner, 1, a,
+              inner, b, columns, 0, c, columns);
+}
+
+/* c [rows, columns] = a' b, a [inner, rows]. */
+static void multiply_transposed(int rows, int columns, int inner, const double *a,
+                                const double *b, double *c) {
+  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, columns, inner, 1, a, rows,
+              b, columns, 0, c, columns);
 }
 
 /* c [rows, columns] = -a b', both of width `inner`. */
@@ -76,7 +83,7 @@ const double *es_deep_encoder(const es_deep_model *m, const es_deep_work *w) {
 static void residual(const es_deep_model *m, es_deep_work *w) {
   const size_t k = (size_t) m->k;
   const double *const e = es_deep_encoder(m, w);
-  multiply(false, outputs(m), m->k, m->k, w->embedded, m->moment, w->residual);
+  multiply(outputs(m), m->k, m->k, w->embedded, m->moment, w->residual);
   for (size_t i = 0; i < (size_t) outputs(m); i++)
     for (size_t j = 0; j < k; j++)
       w->residual[i * k + j] -= (m->jepa ? e[i * k + j] : i == j) * m->gamma[j];
@@ -89,18 +96,18 @@ void es_deep_velocity(const es_deep_model *m, const double *weights, es_deep_wor
   const double *const v = weights + offset(m, m->depth);
   memcpy(w->product, weights, layer * sizeof *weights);
   for (int a = 1; a < m->depth; a++)
-    multiply(false, d, k, d, weights + offset(m, a),
-             w->product + (size_t) (a - 1) * layer, w->product + (size_t) a * layer);
+    multiply(d, k, d, weights + offset(m, a), w->product + (size_t) (a - 1) * layer,
+             w->product + (size_t) a * layer);
   const double *const e = es_deep_encoder(m, w);
-  multiply(false, outputs(m), k, d, v, e, w->embedded);
+  multiply(outputs(m), k, d, v, e, w->embedded);
   residual(m, w);
   descend(outputs(m), d, k, w->residual, e, velocity + offset(m, m->depth));
   double *now = w->back, *next = w->back + layer;
-  multiply(true, d, k, outputs(m), v, w->residual, now);
+  multiply_transposed(d, k, outputs(m), v, w->residual, now);
   for (int a = m->depth - 1; a > 0; a--) {
     double *const swap = now;
     descend(d, d, k, now, w->product + (size_t) (a - 1) * layer, velocity + offset(m, a));
-    multiply(true, d, k, d, weights + offset(m, a), now, next);
+    multiply_transposed(d, k, d, weights + offset(m, a), now, next);
     now = next;
     next = swap;
   }
@@ -120,7 +127,7 @@ double es_deep_loss(const es_deep_model *m, es_deep_work *w) {
     for (size_t j = 0; j < k; j++)
       target += w->embedded[i * k + j] * (m->jepa ? e[i * k + j] : i == j) * m->gamma[j];
   if (m->jepa) {
-    multiply(false, m->d, m->k, m->k, e, m->moment, w->back);
+    multiply(m->d, m->k, m->k, e, m->moment, w->back);
     same = inner(m->d, m->k, w->back, e);
   } else {
     for (size_t j = 0; j < k; j++) same += m->moment[j * k + j];

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "deep_mode.h"
+#include "deep_moment.h"
 #include "deep_weights.h"
 #include "eigenstep/linear.h"
 #include "eigenstep/mem.h"
@@ -14,15 +16,12 @@
 #include "eigenstep/run_folder.h"
 #include "record.h"
 
-/* Step over the fastest time scale, 1 / ((L + 1) x the largest second moment). */
-#define PACE_FLOW 0.1
-#define PACE_DESCENT 0.005
-#define TAIL 1.5 /* of the last predicted time, after it */
-enum { LONGEST = 5000000, STAGES = 4 };
+enum { STAGES = 4 };
 
 /* One mode: what is known, predicted and measured of it. */
 typedef struct mode {
-  double lambda, rho, end;            /* end: of the amplitude, predicted */
+  es_deep_mode is;
+  double end;                         /* of the amplitude, predicted */
   double tau;                         /* predicted time of half of end^2 */
   double now;                         /* predicted amplitude */
   es_crossings *predicted, *measured; /* of the square */
@@ -40,7 +39,7 @@ typedef struct deep {
   double *gram, *eigen, *row;      /* [d, d], [d d + 3 d], [d] */
   mode *mode;                      /* [d] */
   double lr;
-  int64_t steps;
+  int64_t steps, reached;
   int series[3];
 } deep;
 
@@ -56,31 +55,6 @@ static void release(deep *s) {
   es_deep_work_free(&s->work);
   es_modes_destroy(&s->modes);
   es_grid_destroy(&s->grid);
-}
-
-/* Collective. V' M2 V in the eigenvectors V of Gamma. */
-static es_status project_moment(deep *s) {
-  const es_pairs *const p = s->o->pairs;
-  const int k = s->model.k, n = (int) p->n;
-  const size_t all = (size_t) k * (size_t) k;
-  double *one = NULL, *turn = NULL, *y = NULL;
-  es_status st = ES_NEW(all, &one);
-  if (st == ES_OK) st = ES_NEW((size_t) k * (size_t) p->m, &turn);
-  if (st == ES_OK) st = ES_NEW((size_t) n * (size_t) k, &y);
-  st = es_comm_agree(s->comm, st);
-  for (int j = 0; j < k && st == ES_OK; j++) one[(size_t) j * (size_t) (k + 1)] = 1;
-  if (st == ES_OK) st = es_modes_expand(s->modes, k, one, turn);
-  for (int v = 0; v < 2 && st == ES_OK && n > 0; v++) {
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, k, p->m, 1, p->x[v], p->m,
-                turn, p->m, 0, y, k);
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, k, k, n, 0.5 / (double) p->total,
-                y, k, y, k, 1, s->moment, k);
-  }
-  if (st == ES_OK) es_comm_sum_f64(s->comm, s->moment, (int64_t) all);
-  es_free(&y);
-  es_free(&turn);
-  es_free(&one);
-  return st;
 }
 
 static es_status allocate(deep *s) {
@@ -99,24 +73,13 @@ static es_status allocate(deep *s) {
 
 /* --- prediction --------------------------------------------------------------------- */
 
-static double speed(const deep *s, const mode *m, double w) {
-  const double depth = s->model.depth, power = (s->model.jepa ? 3 : 2) - 1 / depth;
-  return depth * (m->lambda * pow(w, power) - m->lambda / m->rho * w * w * w);
-}
-
-/* A Runge-Kutta step of the equation of one mode. */
-static double advance(const deep *s, const mode *m, double w) {
-  const double h = s->lr, a = speed(s, m, w), b = speed(s, m, w + h / 2 * a);
-  const double c = speed(s, m, w + h / 2 * b), e = speed(s, m, w + h * c);
-  return w + h / 6 * (a + 2 * b + 2 * c + e);
-}
-
 static es_status describe_mode(const deep *s, int j, mode *m) {
   const double second = s->moment[(size_t) j * (size_t) (s->model.k + 1)];
-  const double depth = s->model.depth;
-  m->lambda = s->modes->gamma[j];
-  m->rho = second > 0 ? m->lambda / second : 0;
-  m->end = m->rho > 0 ? pow(m->rho, s->model.jepa ? depth : depth / (depth + 1)) : 0;
+  m->is = (es_deep_mode){.jepa = s->model.jepa,
+                         .depth = s->model.depth,
+                         .lambda = s->modes->gamma[j],
+                         .rho = second > 0 ? s->modes->gamma[j] / second : 0};
+  m->end = es_deep_mode_end(&m->is);
   m->now = s->o->alpha;
   m->tau = NAN;
   const double half = m->end * m->end / 2, watched = half > 0 ? half : INFINITY;
@@ -124,38 +87,46 @@ static es_status describe_mode(const deep *s, int j, mode *m) {
   return es_crossings_create(1, &watched, &m->measured);
 }
 
-/* Time at which the equation reaches half of the end's square. */
+static bool grows(const deep *s, const mode *m) {
+  return m->end * m->end / 2 > s->o->alpha * s->o->alpha;
+}
+
+/* Time at which the equation reaches half of the end's square; NaN: after too many
+ * steps, none of which is taken if the bound says so. */
 static es_status predict_time(deep *s, mode *m) {
   double w = s->o->alpha;
-  const double half = m->end * m->end / 2;
-  if (!(half > w * w)) return ES_OK;
-  for (int64_t i = 0; i <= LONGEST && es_crossings_count(m->predicted) == 0; i++) {
+  if (!grows(s, m)) return ES_OK;
+  const double least = es_deep_mode_least_time(&m->is, w, m->end * sqrt(0.5));
+  if (!(least <= ES_DEEP_LONGEST * s->lr)) return ES_OK;
+  for (int64_t i = 0; i <= ES_DEEP_LONGEST; i++) {
     const double square = w * w;
     ES_TRY(es_crossings_update(m->predicted, (double) i, &square));
-    w = advance(s, m, w);
+    if (es_crossings_count(m->predicted) > 0) break;
+    w = es_deep_mode_advance(&m->is, s->lr, w);
   }
   m->tau = es_crossings_at(m->predicted)[0] * s->lr;
   return ES_OK;
 }
 
-static es_status check_length(const deep *s) {
-  int growing = 0, late = 0;
-  for (int j = 0; j < s->model.d; j++) {
-    const mode *const m = &s->mode[j];
-    const bool grows = m->end * m->end / 2 > s->o->alpha * s->o->alpha;
-    growing += grows;
-    late += grows && isnan(m->tau);
-  }
+/* Mode j is predicted. */
+static es_status check_length(const deep *s, int j) {
+  const mode *const m = &s->mode[j];
+  ES_CHECK(!grows(s, m) || !isnan(m->tau) || s->o->steps > 0, ES_ECONFIG,
+           "linear.alpha = %g: mode %d waits longer than %d steps, as growth from a "
+           "small start is a power of it; take a larger alpha (0.01 to 0.1), or "
+           "linear.steps",
+           s->o->alpha, j + 1, ES_DEEP_LONGEST);
+  return ES_OK;
+}
+
+static es_status check_growth(const deep *s) {
+  int growing = 0;
+  for (int j = 0; j < s->model.d; j++) growing += grows(s, &s->mode[j]);
   ES_CHECK(
       growing > 0, ES_ECONFIG,
       "linear.alpha = %g: no mode grows to twice its start's square, the largest end "
       "is %.3g; take a smaller alpha",
       s->o->alpha, s->mode[0].end);
-  ES_CHECK(
-      late == 0 || s->o->steps > 0, ES_ECONFIG,
-      "linear.alpha = %g: %d modes wait longer than %d steps, as growth from a small "
-      "start is a power of it; take a larger alpha (0.01 to 0.1), or linear.steps",
-      s->o->alpha, late, LONGEST);
   return ES_OK;
 }
 
@@ -167,7 +138,7 @@ static es_status choose_rate(deep *s) {
   if (st == ES_OK) {
     double *const value = work + (size_t) k * (size_t) (k + 3);
     st = es_comm_agree(s->comm, es_dense_eigenvalues(k, s->moment, work, value));
-    const double pace = s->o->flow ? PACE_FLOW : PACE_DESCENT;
+    const double pace = es_deep_mode_pace(s->o->flow);
     s->lr = s->o->lr > 0 ? s->o->lr : pace / ((s->model.depth + 1) * value[0]);
     es_comm_bcast(s->comm, &s->lr, sizeof s->lr, 0);
   }
@@ -175,23 +146,33 @@ static es_status choose_rate(deep *s) {
   return st;
 }
 
+/* Collective. Time of each mode; a request to stop is looked for between two. */
+static es_status predict_times(deep *s, double *last) {
+  *last = 0;
+  for (int j = 0; j < s->model.d; j++) {
+    es_status st = describe_mode(s, j, &s->mode[j]);
+    if (st == ES_OK) st = predict_time(s, &s->mode[j]);
+    if (st == ES_OK) st = check_length(s, j);
+    ES_TRY(es_comm_agree(s->comm, st));
+    ES_TRY(es_stop_between(s->comm, "the time of the next mode"));
+    if (s->mode[j].tau > *last) *last = s->mode[j].tau;
+  }
+  return es_comm_agree(s->comm, check_growth(s));
+}
+
 /* Collective. Modes, learning rate, predicted times, length. */
 static es_status predict(deep *s) {
-  ES_TRY(project_moment(s));
+  ES_TRY(es_deep_moment_compute(s->comm, s->modes, s->o->pairs, s->moment));
   ES_TRY(choose_rate(s));
-  es_status st = ES_OK;
-  double last = 0;
+  double last;
   es_progress_begin("predicting the times of %d modes", s->model.d);
-  for (int j = 0; j < s->model.d && st == ES_OK; j++) {
-    st = describe_mode(s, j, &s->mode[j]);
-    if (st == ES_OK) st = predict_time(s, &s->mode[j]);
-    if (s->mode[j].tau > last) last = s->mode[j].tau;
-  }
+  const es_status st = predict_times(s, &last);
   es_progress_end();
-  if (st == ES_OK) st = check_length(s);
-  s->steps = s->o->steps > 0 ? s->o->steps : (int64_t) ceil((1 + TAIL) * last / s->lr);
+  ES_TRY(st);
+  s->steps =
+      s->o->steps > 0 ? s->o->steps : (int64_t) ceil((1 + ES_DEEP_TAIL) * last / s->lr);
   es_comm_bcast(s->comm, &s->steps, sizeof s->steps, 0);
-  return es_comm_agree(s->comm, st);
+  return ES_OK;
 }
 
 /* --- simulation --------------------------------------------------------------------- */
@@ -274,7 +255,8 @@ static es_status look(deep *s, int64_t step) {
   return ES_OK;
 }
 
-static es_status simulate(deep *s, es_traj *t) {
+/* Collective. A rank that fails goes on until the ranks meet. */
+static es_status simulate(deep *s, es_run_folder *o) {
   double *at = NULL;
   ES_TRY(es_comm_agree(s->comm, ES_NEW((size_t) s->o->rows + 2, &at)));
   const int rows = es_record_schedule(1, (double) s->steps, (int) s->o->rows, true, at);
@@ -282,21 +264,24 @@ static es_status simulate(deep *s, es_traj *t) {
   for (int64_t step = 0, next = 0; step <= s->steps && st == ES_OK; step++) {
     const bool due = step == s->steps || (next < rows && (double) step >= at[next]);
     if (own == ES_OK) own = look(s, step);
-    if (due) st = es_comm_agree(s->comm, own); /* a rank that fails goes on until then */
-    if (st == ES_OK && due) st = record(s, t, step);
+    if (due) st = es_comm_agree(s->comm, own);
+    if (st == ES_OK && due) st = record(s, o->traj, step);
     while (next < rows && (double) step >= at[next]) next++;
-    if (st == ES_OK && step < s->steps) step_on(s);
-    for (int j = 0; j < s->model.d && step < s->steps; j++)
-      s->mode[j].now = advance(s, &s->mode[j], s->mode[j].now);
+    if (st == ES_OK) s->reached = step;
+    if (st == ES_OK && step < s->steps) st = es_stop_at(&o->stop, s->comm, own);
     es_progress_at((double) step, (double) s->steps);
+    if (st != ES_OK || step == s->steps) continue;
+    step_on(s);
+    for (int j = 0; j < s->model.d; j++)
+      s->mode[j].now = es_deep_mode_advance(&s->mode[j].is, s->lr, s->mode[j].now);
   }
   es_free(&at);
   return st;
 }
 
-/* Collective. Predicted beside measured: printed, and the table /steps. */
-static es_status report(const deep *s, es_traj *t) {
-  enum { COLUMNS = 9 };
+enum { COLUMNS = 9 };
+
+static es_status write_steps(es_traj *t, int modes, const double *rows) {
   const es_traj_field field[COLUMNS] = {
       ES_TRAJ_SCALAR("mode", "1", "number of the mode, by descending gamma"),
       ES_TRAJ_SCALAR("step_measured", "steps", "crossing of half the predicted end"),
@@ -307,32 +292,46 @@ static es_status report(const deep *s, es_traj *t) {
       ES_TRAJ_SCALAR("rho", "1", "lambda over the second moment along the mode"),
       ES_TRAJ_SCALAR("value_measured", "1", "|E v_j|^2 at the end of the run"),
       ES_TRAJ_SCALAR("value_predicted", "1", "where it comes to rest")};
+  const es_traj_table table = {.path = "/steps",
+                               .doc = "when each mode is learned, and where it ends",
+                               .column = field,
+                               .columns = COLUMNS,
+                               .rows = modes,
+                               .values = rows};
+  return es_traj_write_table(t, &table);
+}
+
+/* Collective. Predicted beside measured: printed, and the table /steps. */
+static es_status report(const deep *s, es_traj *t) {
   const int d = s->model.d;
   double *rows = NULL, worst = 0, far = 0;
+  int compared = 0;
+  es_record_cell c[3];
   ES_TRY(es_comm_agree(s->comm, ES_NEW(COLUMNS * (size_t) d, &rows)));
   es_print("\n%5s %12s %10s %12s %12s %9s %12s %12s", "mode", "gamma", "rho", "predicted",
            "measured", "error", "end", "measured");
   for (int j = 0; j < d; j++) {
     const mode *const m = &s->mode[j];
     const double seen = es_crossings_at(m->measured)[0], end = m->end * m->end;
-    const double row[COLUMNS] = {j + 1,     seen,   m->tau / s->lr,  seen * s->lr, m->tau,
-                                 m->lambda, m->rho, square_of(s, j), end};
+    const double lambda = m->is.lambda, rho = m->is.rho, now = square_of(s, j);
+    const double error = seen * s->lr / m->tau - 1;
+    const double row[COLUMNS] = {
+        j + 1, seen, m->tau / s->lr, seen * s->lr, m->tau, lambda, rho, now, end};
     memcpy(rows + (size_t) j * COLUMNS, row, sizeof row);
-    if (isfinite(row[3] / m->tau)) worst = fmax(worst, fabs(row[3] / m->tau - 1));
-    far = fmax(far, fabs(row[7] - s->mode[j].now * s->mode[j].now));
-    es_print("%5d %12.6g %10.6f %12.6g %12.6g %8.3f%% %12.6f %12.6f", j + 1, m->lambda,
-             m->rho, m->tau, row[3], 100 * (row[3] / m->tau - 1), end, row[7]);
+    if (isfinite(error)) worst = fmax(worst, fabs(error));
+    compared += isfinite(error);
+    far = fmax(far, fabs(now - m->now * m->now));
+    es_print("%5d %12.6g %10.6f %12s %12s %9s %12.6f %12.6f", j + 1, lambda, rho,
+             es_record_show("%.6g", m->tau, c[0]),
+             es_record_show("%.6g", seen * s->lr, c[1]),
+             es_record_show("%.3f%%", 100 * error, c[2]), end, now);
   }
-  es_print(
-      "times within %.1e of the prediction; values at the end of the run within %.1e",
-      worst, far);
-  const es_traj_table table = {.path = "/steps",
-                               .doc = "when each mode is learned, and where it ends",
-                               .column = field,
-                               .columns = COLUMNS,
-                               .rows = d,
-                               .values = rows};
-  const es_status st = es_traj_write_table(t, &table);
+  if (compared > 0)
+    es_print("times of %d modes within %.1e of the prediction", compared, worst);
+  else
+    es_record_warn_none(s->reached, s->steps);
+  es_print("values at the last step within %.1e of the prediction", far);
+  const es_status st = write_steps(t, d, rows);
   es_free(&rows);
   return st;
 }
@@ -344,6 +343,7 @@ static es_status prepare(deep *s) {
   ES_CHECK(s->modes->k >= o->dim, ES_ECONFIG,
            "linear.dim: got %d, expected at most the %d eigenpairs of Gamma", o->dim,
            s->modes->k);
+  ES_TRY(es_stop_between(s->comm, "the prediction"));
   s->model = (es_deep_model){.jepa = o->jepa,
                              .d = o->dim,
                              .k = s->modes->k,
@@ -369,10 +369,14 @@ es_status es_linear_deep_run(const es_job *job, es_config *cfg, const es_linear_
   if (st == ES_OK) {
     st = declare(&s, folder.traj);
     es_progress_begin("simulation of %lld steps", (long long) s.steps);
-    if (st == ES_OK) st = simulate(&s, folder.traj);
+    if (st == ES_OK) st = simulate(&s, &folder);
     es_progress_end();
-    if (st == ES_OK) st = report(&s, folder.traj);
-    st = es_run_folder_close(job, &folder, st, s.steps);
+    if (st == ES_STOPPED) es_run_folder_say_stopped(&folder, s.reached, s.steps);
+    if (st >= ES_OK) {
+      const es_status written = report(&s, folder.traj);
+      if (written != ES_OK) st = written;
+    }
+    st = es_run_folder_close(job, &folder, st, s.reached);
   }
   release(&s);
   return st;

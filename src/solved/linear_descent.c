@@ -208,10 +208,10 @@ static es_status record(descent *s, es_traj *t, int64_t step) {
 }
 
 /* Collective. Modes are changed before a step, which then has another gradient. */
-static es_status operate(descent *s, int64_t step, es_traj *t) {
+static es_status apply_surgery(descent *s, int64_t step, es_traj *t) {
   bool done;
   ES_TRY(
-      es_linear_surgery_operate(s->surgery, step, (double) step * s->lr, s->c, t, &done));
+      es_linear_surgery_apply(s->surgery, step, (double) step * s->lr, s->c, t, &done));
   return done ? es_comm_agree(s->comm, differentiate(s, step)) : ES_OK;
 }
 
@@ -237,7 +237,7 @@ static es_status descend(descent *s, es_run_folder *o) {
     while (next < rows && (double) step >= at[next]) next++;
     if (st == ES_OK) s->reached = step;
     if (st == ES_OK && step < s->steps) st = es_stop_at(&o->stop, s->comm, ES_OK);
-    if (st == ES_OK) st = operate(s, step, o->traj);
+    if (st == ES_OK) st = apply_surgery(s, step, o->traj);
     if (st == ES_OK && step < s->steps) st = update(s);
     es_mode_descent_step(s->predicted, s->lr);
     es_progress_at((double) step, (double) s->steps);
@@ -259,6 +259,7 @@ static es_status report(const descent *s, es_traj *t) {
   const double *const seen = es_crossings_at(s->crossings);
   double *row = NULL, *error = NULL;
   int compared = 0, modes = 0;
+  es_record_cell c[2];
   es_status st = ES_NEW(COLUMNS * (size_t) s->d, &row);
   if (st == ES_OK) st = ES_NEW(s->d, &error);
   st = es_comm_agree(s->comm, st);
@@ -276,14 +277,12 @@ static es_status report(const descent *s, es_traj *t) {
     x[4] = x[2] * s->lr;
     x[5] = s->modes->gamma[j];
     modes++;
-    es_print("%5d %14.6g %14.2f %14.2f %13.3f%%", k + 1, x[5], x[2], x[1],
-             100 * (x[1] / x[2] - 1));
+    es_print("%5d %14.6g %14.2f %14s %14s", k + 1, x[5], x[2],
+             es_record_show("%.2f", x[1], c[0]),
+             es_record_show("%.3f%%", 100 * (x[1] / x[2] - 1), c[1]));
     if (isfinite(x[1]) && x[2] > 0) error[compared++] = fabs(log(x[1] / x[2]));
   }
-  if (compared == 0)
-    es_warn("no mode is learned within %lld steps: take linear.steps=0 (as many as the "
-            "modes need) or a larger linear.alpha",
-            (long long) s->steps);
+  if (compared == 0) es_record_warn_none(s->reached, s->steps);
   if (compared > 0) {
     qsort(error, (size_t) compared, sizeof *error, ascending);
     es_print("modes learned: %d of %d; |ln(measured / predicted)| of their steps: median "
@@ -325,10 +324,10 @@ static es_status prepare(descent *s) {
   ES_TRY(es_comm_agree(s->comm, allocate(s, &start)));
   ES_TRY(es_stop_between(s->comm, "the eigenpairs of Gamma"));
   ES_TRY(predict(s, &start));
-  const es_linear_subject subject = {s->grid,  s->modes, s->predicted, s->n,
-                                     s->steps, &s->map,  s->momentum};
-  ES_TRY(es_comm_agree(s->comm,
-                       es_linear_surgery_create(u->surgery, &subject, &s->surgery)));
+  const es_linear_surgery_target target = {s->grid,  s->modes, s->predicted, s->n,
+                                           s->steps, &s->map,  s->momentum};
+  ES_TRY(
+      es_comm_agree(s->comm, es_linear_surgery_create(u->surgery, &target, &s->surgery)));
   ES_TRY(es_stop_between(s->comm, "the simulation"));
   es_info("%s%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
           s->loss->ops->name, u->orthogonal ? " by orthogonal updates" : "",

@@ -6,7 +6,7 @@
 #include "eigenstep/mem.h"
 
 struct es_linear_surgery {
-  es_linear_subject on;
+  es_linear_surgery_target on;
   es_surgery *surgery;
   es_crossings **crossing; /* [n] owned, as the rest */
   double *along;           /* [d, k] W V */
@@ -29,12 +29,12 @@ static es_status create(const es_surgery_params *p, es_linear_surgery *s) {
 }
 
 es_status es_linear_surgery_create(const es_surgery_params *p,
-                                   const es_linear_subject *subject,
+                                   const es_linear_surgery_target *target,
                                    es_linear_surgery **out) {
   es_linear_surgery *s = NULL;
   *out = NULL;
   ES_TRY(ES_NEW(1, &s));
-  s->on = *subject;
+  s->on = *target;
   const es_status st = create(p, s);
   if (st == ES_OK && s->surgery != NULL)
     *out = s;
@@ -125,8 +125,8 @@ static void warn_of_early(const es_linear_surgery *s) {
             early);
 }
 
-es_status es_linear_surgery_operate(es_linear_surgery *s, int64_t step, double time,
-                                    const double *c, es_traj *t, bool *done) {
+es_status es_linear_surgery_apply(es_linear_surgery *s, int64_t step, double time,
+                                  const double *c, es_traj *t, bool *done) {
   *done = s != NULL && es_surgery_is_due(s->surgery, step);
   if (!*done) return ES_OK;
   const int64_t m = s->on.map->p->m;

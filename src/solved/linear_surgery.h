@@ -10,7 +10,7 @@
 #include "linear_map.h"
 
 /** What it works on; borrowed. */
-typedef struct es_linear_subject {
+typedef struct es_linear_surgery_target {
   const es_grid *grid;
   const es_modes *modes; /**< v_j */
   const es_mode_descent *predicted;
@@ -18,14 +18,14 @@ typedef struct es_linear_subject {
   int64_t steps; /**< of the simulation */
   es_linear_map *map;
   double *momentum; /**< [d, m] */
-} es_linear_subject;
+} es_linear_surgery_target;
 
 typedef struct es_linear_surgery es_linear_surgery;
 
-/** *s <- NULL where the section names no mode; else s is NULL for no surgery below.
+/** *s is NULL where no mode is named; the functions below accept NULL and do nothing.
  *  @return ES_OK, ES_ECONFIG, ES_ENOMEM */
 es_status es_linear_surgery_create(const es_surgery_params *p,
-                                   const es_linear_subject *subject,
+                                   const es_linear_surgery_target *target,
                                    es_linear_surgery **s);
 void es_linear_surgery_destroy(es_linear_surgery **s);
 
@@ -39,8 +39,8 @@ double es_linear_surgery_crossing(const es_linear_surgery *s, int j);
 /** Collective. If it is due before `step`: W and momentum changed, the table /surgery.
  *  c [d, d]: the followed matrix now; *done: it was due.
  *  @return ES_OK, ES_ENOMEM, ES_EMATH, ES_EIO: the same on all ranks */
-es_status es_linear_surgery_operate(es_linear_surgery *s, int64_t step, double time,
-                                    const double *c, es_traj *t, bool *done);
+es_status es_linear_surgery_apply(es_linear_surgery *s, int64_t step, double time,
+                                  const double *c, es_traj *t, bool *done);
 /** dL/dz of a batch, in place, once it is done. */
 void es_linear_surgery_steer(const es_linear_surgery *s, const es_loss_batch *b);
 

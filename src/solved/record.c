@@ -201,34 +201,39 @@ static double median(double *x, int n) {
   return 0.5 * (x[(n - 1) / 2] + x[n / 2]);
 }
 
-typedef char cell[32];
-
-/* "-" where there is no value. */
-static const char *show(const char *format, double x, cell out) {
-  snprintf(out, sizeof(cell), isfinite(x) ? format : "-", x);
+const char *es_record_show(const char *format, double x, es_record_cell out) {
+  snprintf(out, sizeof(es_record_cell), isfinite(x) ? format : "-", x);
   return out;
+}
+
+void es_record_warn_none(int64_t reached, int64_t steps) {
+  es_warn("no mode is learned within %lld steps%s", (long long) reached,
+          reached < steps ? ""
+                          : ": take linear.steps=0 (as many as the modes need) or a "
+                            "larger linear.alpha");
 }
 
 /* end: time at which the simulation ended. */
 static void print_row(const double *row, double end) {
-  cell c[COLUMNS];
+  es_record_cell c[COLUMNS];
   char why[64] = "";
   if (!isfinite(row[2]) && isfinite(row[4]))
     snprintf(why, sizeof why, "  not reached within t = %.4g", end);
   else if (!isfinite(row[2]))
     snprintf(why, sizeof why, "  does not grow");
   es_print("%5.0f %13.6g %14s %14s %14s %14s %10s%s", row[0], row[6],
-           show("%.6g", row[1], c[1]), show("%.6g", row[3], c[3]),
-           show("%.6g", row[2], c[2]), show("%.6g", row[4], c[4]),
-           show("%.2e", row[5], c[5]), why);
+           es_record_show("%.6g", row[1], c[1]), es_record_show("%.6g", row[3], c[3]),
+           es_record_show("%.6g", row[2], c[2]), es_record_show("%.6g", row[4], c[4]),
+           es_record_show("%.2e", row[5], c[5]), why);
 }
 
 void es_record_print(const es_record_summary *s, int d, double seconds) {
-  cell median, separated;
+  es_record_cell median, separated;
   es_print("modes learned: %d of %d; loss %.6g", s->learned, d, s->loss);
   es_print("step times: median relative error %s; modes with gap ratios up to 0.75: %s "
            "(0: within a step)",
-           show("%.2e", s->median, median), show("%.2e", s->separated, separated));
+           es_record_show("%.2e", s->median, median),
+           es_record_show("%.2e", s->separated, separated));
   es_print("eigenvalues between transitions: within %.2e of the prediction", s->between);
   es_print("simulated in %.2f s", seconds);
 }

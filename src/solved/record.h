@@ -38,6 +38,15 @@ es_status es_record_see(void *record, double at, const double *c);
 es_status es_record_finish(es_record *r, const es_crossings *crossings,
                            es_record_summary *s);
 
+/** A number of a printed table. */
+typedef char es_record_cell[32];
+/** Not collective. x in a printf format for one double, "-" where it is not finite.
+ *  Returns `out`. */
+const char *es_record_show(const char *format, double x, es_record_cell out);
+/** Warn that no mode was learned in the `reached` of `steps` steps; with the remedy, if
+ *  the simulation was not stopped before. */
+void es_record_warn_none(int64_t reached, int64_t steps);
+
 /** Print the summary of d outputs simulated in so many seconds. */
 void es_record_print(const es_record_summary *s, int d, double seconds);
 

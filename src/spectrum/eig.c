@@ -35,8 +35,9 @@ size_t es_eig_list(const es_eig_ops *const **list) {
 
 /* syevr computes only the wanted pairs: on 2 ranks, n = 128 to 512, as fast as syevd
    between k = n / 10 and n / 2. Iterate for very few pairs of a large matrix. Between
-   nodes a parallel solver waits for messages some nine times a column (n = 64, 1 ms a
-   message: 1.1 s), so that one rank is faster for a small matrix. */
+   nodes a parallel solver waits for messages, some two a column, so that one rank is
+   faster for a small matrix: syevd of n = 256 took 152 ms on one host of two ranks, 651
+   on two hosts of one rank, 1 ms a message (the table in jobs/README.md). */
 static const char *automatic(const es_comm *c, int n, int k) {
   if (n >= 1024 && k <= n / 32) return "subspace";
   if (c->nodes > 1 && n <= 1024) return "serial";

@@ -194,7 +194,7 @@ void es_mode_descent_rewind(es_mode_descent *p) {
 }
 
 /* As es_surgery_move. */
-static void operate(es_mode_descent *p, int j) {
+static void apply_surgery(es_mode_descent *p, int j) {
   const es_surgery_entry *const e = &p->changed[j];
   p->s[j] *= e->left;
   p->m[j] *= e->gain == 0 ? 0 : e->left;
@@ -206,7 +206,7 @@ void es_mode_descent_step(es_mode_descent *p, double lr) {
   const bool surgery = u->surgery != NULL && p->steps >= surgery_step(p);
   for (int j = 0; j < p->n; j++) {
     double now;
-    if (surgery && p->steps == surgery_step(p)) operate(p, j);
+    if (surgery && p->steps == surgery_step(p)) apply_surgery(p, j);
     double v = velocity(p, j, p->s[j], &now);
     if (u->eps > 0) v /= fmax(p->before[j], 0) + u->eps;
     if (surgery) v *= p->changed[j].gain;

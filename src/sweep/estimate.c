@@ -52,20 +52,13 @@ static double training_work(const es_settings *s, const es_assembly *p,
   return step * (double) s->run.steps + snapshot * (double) cost->snapshots;
 }
 
-/* Steps of the simulation where linear.steps leaves them to the program: about as many as
- * the slowest of some ten modes takes. */
-static double linear_steps(const es_linear_params *p) {
-  if (p->steps > 0) return (double) p->steps;
-  return p->lr > 0 ? 25 / p->lr : 5000;
-}
-
 static es_status of_linear(es_config *cfg, const es_assembly *parts, int ranks,
                            double *bytes, double *work) {
   es_linear_params p;
   ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof p, &p));
   const es_linear_cost cost = es_linear_cost_of(&p, parts->input.view, ranks);
   *bytes = cost.bytes;
-  *work = cost.decompose + cost.step * linear_steps(&p);
+  *work = cost.decompose + cost.step * cost.steps;
   return ES_OK;
 }
 
