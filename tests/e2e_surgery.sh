@@ -67,6 +67,10 @@ run shared 2 train - $usual surgery.remove=1 surgery.freeze=1 surgery.step=6 \
   output.dir="$work/shared"
 run after 1 train - $exact $cut run.steps=8 output.dir="$work/after"
 run "after, resumed" 2 resume "$work/after" run.steps=12
+grep -q 'transitions after it are not compared' "$work/log" || fail "compared"
+cp -r "$work/cut" "$work/undone"
+rm -r "$work"/undone/ckpt/step_0000000[789] "$work"/undone/ckpt/step_000000[1-9]*
+run undone 2 resume "$work/undone" surgery.remove= surgery.freeze=
 run before 2 train - $exact run.steps=6 output.dir="$work/before"
 run "before, resumed" 1 resume "$work/before" run.steps=12 $cut
 
@@ -90,6 +94,9 @@ for series, first in ("/loss/value", 6), (spectrum, 4):
     assert (a[first:] != b[first:]).all(), (series, a, b)
     for name in "alone", "after", "before":
         assert rows(name, series).tobytes() == a.tobytes(), (name, series)
+    assert rows("undone", series).tobytes() == b.tobytes(), series
+assert len(rows("undone", "/surgery/step")) == 0
+assert len(rows("cut", "/surgery/step")) == 2
 for name in "cut", "alone", "after", "before", "shared":
     w, none = state(name, 6)
     assert none is None, name
@@ -124,7 +131,15 @@ refused 'expected a step of the run, 0 to 9' train - $tiny $to surgery.boost=1 \
   surgery.step=10
 refused 'divides outputs by their standard deviation' train - $tiny $to surgery.boost=1 \
   loss.barlow.normalize=batch
+refused 'divides outputs by their standard deviation' check - $tiny $to \
+  surgery.boost=1 loss.barlow.normalize=batch
+printf '[sweep]\nbase = -\nsurgery.boost = 1\n' > "$work/sweep.ini"
+launch 1 sweep --dry-run "$work/sweep.ini" $tiny loss.barlow.normalize=batch \
+  output.dir="$work/dry" > "$work/log" 2>&1
+grep -q 'will fail: surgery: got a loss that divides' "$work/log" ||
+  { cat "$work/log"; fail "not foretold by sweep --dry-run"; }
 refused 'where it was done at step 6' resume "$work/after" run.steps=14 surgery.left=0.2
 refused 'expected 12 or more' resume "$work/whole" run.steps=14 surgery.boost=1
+refused 'expected at most' linear - $data $to surgery.remove=1 surgery.step=1000000000
 refused 'modes move alone' linear - $data $to loss.name=vicreg surgery.remove=1
 finish

@@ -3,6 +3,7 @@
  *  stop and phases on top of them. */
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include "eigenstep/clock.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/phases.h"
@@ -153,6 +154,19 @@ static void gather_of_large_parts(void **state) {
   assert_true(par_all(c, ok));
 }
 
+/** Ranks that give nothing have no place in `all`. */
+static void gather_in_place_with_empty_parts(void **state) {
+  const es_comm *c = *state;
+  int64_t all[64];
+  assert_true(c->size <= 64);
+  for (int r = 0; r < c->size; r++) all[r] = r == c->rank ? 10 + r : -1;
+  int64_t *const mine = c->rank % 2 == 0 ? &all[c->rank / 2] : NULL;
+  if (mine != NULL) *mine = 10 + c->rank;
+  bool ok = es_comm_allgather(c, mine, mine != NULL, sizeof *all, all) == ES_OK;
+  for (int r = 0; r < c->size; r += 2) ok = ok && all[r / 2] == 10 + r;
+  assert_true(par_all(c, ok));
+}
+
 static void assert_equal_finds_a_difference(void **state) {
   const es_comm *c = *state;
   static char text[200000];
@@ -178,6 +192,30 @@ static void phases_name_the_slowest(void **state) {
   const int l = ES_PHASE_LOSS;
   const bool ok = s.min[l] == 1 && s.max[l] == c->size && s.slowest[l] == c->size - 1 &&
                   s.mean[l] == (c->size + 1) / 2.0 && s.max[ES_PHASE_DATA] == 0;
+  assert_true(par_all(c, ok));
+}
+
+/** A loop of short steps, then one of steps of 20 ms: a request is seen after some of
+ *  them, not after as many as the first loop made between two looks. */
+static void each_loop_learns_how_often_to_look(void **state) {
+  const es_comm *c = *state;
+  const bool last = c->rank == c->size - 1;
+  const struct timespec pause = {.tv_nsec = 20000000};
+  es_stop s = {.every = 1};
+  if (es_stop_agree(&s, c) == ES_STOP_SIGNAL) skip(); /* as below */
+  bool ok = true;
+  es_stop_begin(&s);
+  while (s.stride < 1000) ok = es_stop_at(&s, c, ES_OK) == ES_OK && ok;
+  es_stop_begin(&s);
+  ok = es_stop_at(&s, c, ES_OK) == ES_OK && ok;
+  s.deadline = last ? es_now() - 1 : 0;
+  int steps = 0;
+  while (steps < 100 && es_stop_at(&s, c, ES_OK) == ES_OK) {
+    nanosleep(&pause, NULL);
+    steps++;
+  }
+  ok = ok && steps < 50 && s.cause == ES_STOP_WALLTIME;
+  es_stop_begin(NULL);
   assert_true(par_all(c, ok));
 }
 
@@ -218,8 +256,10 @@ int main(int argc, char **argv) {
       cmocka_unit_test(scan_and_broadcast),
       cmocka_unit_test(gather_of_uneven_parts),
       cmocka_unit_test(gather_of_large_parts),
+      cmocka_unit_test(gather_in_place_with_empty_parts),
       cmocka_unit_test(assert_equal_finds_a_difference),
       cmocka_unit_test(phases_name_the_slowest),
+      cmocka_unit_test(each_loop_learns_how_often_to_look),
       cmocka_unit_test(one_rank_is_enough_to_stop),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);

@@ -142,6 +142,24 @@ static void barriers_have_no_exponential_wait(void **state) {
   es_mode_descent_destroy(&p);
 }
 
+/** Modes are followed to the surgery step by step: not for ever. */
+static void a_surgery_far_away_is_refused(void **state) {
+  (void) state;
+  const loss_case k = {"barlow", {NULL}};
+  const es_loss_setup setup = {.dim = D, .pairs = 9, .layers = 1, .optim = "sgd"};
+  const es_surgery_params cut = {.step = 400000001, .remove = {.n = 1, .v = {1}}};
+  const es_mode_update u = {.lr = 1e-3, .surgery = &cut};
+  es_loss_mode mode = {1, 1};
+  double s = 1e-3;
+  const es_mode_start from = {.n = 1, .mode = &mode, .amplitude = &s};
+  es_mode_descent *p = NULL;
+  es_loss *l = loss_of(&k, comm, 9, 9, D);
+  assert_non_null(l);
+  assert_int_equal(es_mode_descent_create(l, &setup, &u, &from, &p), ES_ECONFIG);
+  assert_null(p);
+  es_loss_destroy(&l);
+}
+
 static void other_losses_are_refused(void **state) {
   (void) state;
   const loss_case k[] = {
@@ -167,6 +185,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(momentum_has_its_root),
       cmocka_unit_test(predictors_follow_their_equation),
       cmocka_unit_test(barriers_have_no_exponential_wait),
+      cmocka_unit_test(a_surgery_far_away_is_refused),
       cmocka_unit_test(other_losses_are_refused),
   };
   MPI_Init(&argc, &argv);

@@ -83,8 +83,9 @@ void es_comm_bcast_lane(const es_comm *c, int k, void *data, size_t bytes, int r
 int es_comm_lanes(const es_comm *c);
 
 /** Collective. Concatenate every rank's `count` items of `size` bytes, in rank order, on
- *  every rank. Counts may differ between ranks and be 0; `size` must agree. On all ranks
- *  `mine` is where it belongs in `all`, or they do not overlap. A rank sends about log2 P
+ *  every rank. Counts may differ between ranks and be 0; `size` must agree. Either on all
+ *  ranks of a count above 0 `mine` is where it belongs in `all`, or on none, and they do
+ *  not overlap; which of both is agreed on with the counts. A rank sends about log2 P
  *  messages where there is little, and about as many bytes as it receives.
  *  @param all  [sum of counts] (see es_comm_scan); each rank contributes less than 2^31
  *              items

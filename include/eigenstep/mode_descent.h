@@ -27,7 +27,8 @@ typedef struct es_mode_descent es_mode_descent;
 /** The caller destroys *p. update->lr = 0: a rate at which no mode overshoots, half of
  *  what the fastest change of any velocity allows, for Muon a two hundredth of the first
  *  amplitude that is reached.
- *  @return ES_OK, ES_ENOMEM; ES_ECONFIG: this loss does not say how a mode moves alone */
+ *  @return ES_OK, ES_ENOMEM; ES_ECONFIG: this loss does not say how a mode moves alone,
+ *          or the step of the surgery is more than 4e8 / n */
 es_status es_mode_descent_create(const es_loss *loss, const es_loss_setup *setup,
                                  const es_mode_update *update, const es_mode_start *start,
                                  es_mode_descent **p);

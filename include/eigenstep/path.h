@@ -34,7 +34,8 @@ int es_path_exchange(const char *a, const char *b);
 /** Remove a folder and the files in it; 0 if it does not exist. */
 int es_path_remove_dir(const char *dir);
 
-/** Remove a folder and all that is below it. */
+/** Remove a folder and all that is below it, of links the links alone; ENOENT if it does
+ *  not exist. After an error part of what was in it may be gone. */
 int es_path_remove_tree(const char *dir);
 
 #endif

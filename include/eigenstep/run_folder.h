@@ -46,6 +46,9 @@ es_status es_run_folder_resume(const es_job *job, es_config *cfg, int64_t step,
 /** Not collective. Say that a run without checkpoints was stopped at a step of
  *  `steps`. */
 void es_run_folder_say_stopped(const es_run_folder *o, int64_t step, int64_t steps);
+/** The same of one part of it: "stopped in PART at step ...". */
+void es_run_folder_say_stopped_in(const es_run_folder *o, const char *part, int64_t step,
+                                  int64_t steps);
 
 /** Collective. Close the trajectory and write the final STATUS for `result` at `step`.
  *  @return result, or the error of closing if that was the first */

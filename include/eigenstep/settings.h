@@ -76,9 +76,11 @@ es_net_options es_settings_net(const es_settings *s, int64_t pairs, int ranks);
 /** Section [backend] as the backend takes it; borrows from s. */
 es_backend_options es_settings_backend(const es_settings *s);
 
-/** What its snapshots are of: embeddings of spectrum.probe pairs, and the matrix and the
- *  growth of the loss's modes. */
-es_snapshot_options es_settings_snapshot(const es_settings *s);
+/** What its snapshots are of: embeddings of so many pairs, and the matrix and the growth
+ *  of the loss's modes.
+ *  @param samples  pairs of the probe: spectrum.probe, rounded down to full passes
+ *                  (es_probe_chunk) */
+es_snapshot_options es_settings_snapshot(const es_settings *s, int64_t samples);
 /** The training as the theory of its loss takes it; borrows from s. */
 es_loss_setup es_settings_loss_setup(const es_settings *s);
 

@@ -36,10 +36,16 @@ es_stop_cause es_stop_poll(es_stop *s, const es_comm *comm);
 /** Collective. The largest cause over all ranks; act only on this value. */
 es_stop_cause es_stop_agree(es_stop *s, const es_comm *comm);
 
+/** Not collective. Before each loop that calls es_stop_at: it learns how often to look
+ *  from the steps of this loop alone. @param s  may be NULL */
+void es_stop_begin(es_stop *s);
+
 /** Collective, for loops of short steps, called at each of them, also after a failure of
  *  this rank alone: looks for a request a few times a second, as rank 0's clock says,
- *  whatever a step takes. A request for a checkpoint is none here.
- *  @param s     NULL: nothing stops this loop
+ *  whatever a step takes, as long as the steps of one loop are of similar length. A
+ *  request for a checkpoint is none here.
+ *  @param s     NULL: nothing stops this loop: ES_OK at once, whatever `mine` is, which
+ *               the caller then has to agree on itself
  *  @param mine  status of this rank so far
  *  @return the same on all ranks: ES_OK, also when it did not look; ES_STOPPED, with
  *          s->cause set; the worst status of all ranks (es_comm_agree) */

@@ -9,7 +9,8 @@
 
 /** Collective. Feed the transition detector with all snapshots of a file: what /steps
  *  says, by the rules of this version whatever version wrote it, and also while the run
- *  goes on or where it was killed.
+ *  goes on or where it was killed. The number of pairs is that of the probe, by the
+ *  attribute /spectrum:samples; of files without it spectrum.probe, which may be more.
  *  @param c     of the file
  *  @param f     open for reading
  *  @param rows  [*n] by descending eigenvalue; owned by the caller (es_free)

@@ -11,8 +11,8 @@
  *  Momentum along q is multiplied as W is (remove), or is 0 (freeze).
  *
  *  Order of calls: create -> set, before the step -> move of weights and momentum;
- *  steer in every step. Only es_surgery_record is collective; the state is the same on
- *  all ranks. */
+ *  steer in every step. Only es_surgery_record and es_surgery_resume are collective; the
+ *  state is the same on all ranks. */
 #ifndef ES_SURGERY_H
 #define ES_SURGERY_H
 
@@ -55,6 +55,8 @@ void es_surgery_destroy(es_surgery **s);
 
 /** Is it to be done before `step`? */
 bool es_surgery_is_due(const es_surgery *s, int64_t step);
+/** The step before which it was done; INFINITY: it is not done, or there is none. */
+double es_surgery_done(const es_surgery *s);
 /** The highest mode it needs. */
 int es_surgery_modes(const es_surgery *s);
 /** The directions, from the leading es_surgery_modes eigenvectors q [modes, D] and
@@ -69,6 +71,9 @@ void es_surgery_steer(const es_surgery *s, const es_loss_batch *b);
 /** Collective. Once it is done: a line of the log for each mode, and the table /surgery.
  *  @return ES_OK, ES_EIO, ES_ENOMEM */
 es_status es_surgery_record(const es_surgery *s, es_traj *t);
+/** Collective. A run goes on from a state: where that is from before the surgery, a table
+ *  /surgery that is there has no rows any more. @return as es_surgery_record */
+es_status es_surgery_resume(const es_surgery *s, es_traj *t);
 
 /** State visitor: the directions, of a state after `steps` steps. */
 es_status es_surgery_visit(es_surgery *s, int64_t steps, es_visitor *v);

@@ -57,7 +57,17 @@ static const char *with_error(char text[32], const es_forecast *f) {
   return text;
 }
 
-static void print_row(const es_transition *r, const es_prediction *f, int64_t steps) {
+/* What of a transition may be compared with what was told: neither prediction nor
+ * forecast knows of a surgery, before step `until`. */
+static es_transition compared(const es_transition *r, double until) {
+  es_transition row = *r;
+  if (r->step > until) row.step = NAN;
+  return row;
+}
+
+static void print_row(const es_transition *r, const es_prediction *f, int64_t steps,
+                      double until) {
+  const es_transition told = compared(r, until);
   const int j = r->mode - 1;
   const bool known = j < f->modes;
   char step[3][32], time[3][32], gamma[2][32], ratio[2][32], note[64];
@@ -67,14 +77,15 @@ static void print_row(const es_transition *r, const es_prediction *f, int64_t st
            cell(step[2], known ? f->step[j] : NAN), cell(time[0], r->time),
            cell(time[1], r->forecast.time), cell(time[2], known ? f->tau[j] : NAN),
            cell(gamma[0], r->forecast.gamma), cell(gamma[1], known ? f->gamma[j] : NAN),
-           signed_cell(ratio[0], log(r->step / r->forecast.step)),
-           signed_cell(ratio[1], es_prediction_log_ratio(f, r)), r->value,
+           signed_cell(ratio[0], log(told.step / r->forecast.step)),
+           signed_cell(ratio[1], es_prediction_log_ratio(f, &told)), r->value,
            note[0] != '\0' ? "  " : "", note);
 }
 
 /* The table of learned modes, from the transition detector, and the two after them. */
-static es_status print_steps(const es_comm *c, es_traj *t, const es_snapshot *s,
-                             const es_prediction *f, int64_t steps) {
+static es_status print_steps(es_traj *t, const es_snapshot *s, const es_prediction *f,
+                             const es_train *train, double until) {
+  const es_comm *const c = es_train_comm(train);
   int k = 0;
   (void) es_snapshot_values(s, &k);
   es_transition *row = NULL;
@@ -88,12 +99,16 @@ static es_status print_steps(const es_comm *c, es_traj *t, const es_snapshot *s,
   es_print("%5s %8s %16s %9s  %10s %10s %10s  %9s %9s  %8s %9s %10s", "mode", "measured",
            "forecast", "predicted", "measured", "forecast", "predicted", "fitted",
            "predicted", "forecast", "predicted", "eigenvalue");
-  for (int i = 0; i < shown; i++) print_row(&row[i], f, steps);
+  for (int i = 0; i < shown; i++) print_row(&row[i], f, es_train_steps(train), until);
   if (shown < k) es_print("      (%d more)", k - shown);
   es_print("modes learned: %d of %d", learned, k);
   es_print("measured: crossing of half the final value; forecast: extrapolated from the "
            "exponential phase in the run, +- one standard deviation (68 %%); predicted: "
            "from the features before the first step");
+  if (isfinite(until))
+    es_print("predicted and forecast: without the surgery; transitions after it are not "
+             "compared");
+  for (int i = 0; i < k; i++) row[i] = compared(&row[i], until);
   const es_status st = es_prediction_score(c, t, f, row, k);
   es_free(&row);
   return st;
@@ -161,7 +176,7 @@ static es_status run_into(const es_job *job, const training *r, es_run_folder *o
   st = es_run_loop(&run, &parts);
   if (st == ES_OK || st == ES_STOPPED) {
     const es_status printed =
-        print_steps(c, o->traj, snap, prediction, es_train_steps(p->train));
+        print_steps(o->traj, snap, prediction, p->train, es_surgery_done(p->surgery));
     if (printed != ES_OK) st = printed;
     print_accuracies(accuracy);
   }

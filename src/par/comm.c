@@ -264,32 +264,55 @@ void es_comm_bcast_lane(const es_comm *c, int k, void *data, size_t bytes, int r
   broadcast(c->lane[k], data, bytes, root);
 }
 
+/* What a rank gives: items, and the bytes from `all` to `mine` there. */
+typedef struct part {
+  int64_t count, at;
+} part;
+
+typedef struct gathering {
+  const es_comm *comm;
+  const void *mine; /* MPI_IN_PLACE on all ranks or on none */
+  const part *of;   /* [size] */
+  int *sent;        /* [2 size] counts and displacements of a call */
+  MPI_Datatype item;
+} gathering;
+
 /* Collective. Ranks [first, end) give theirs; displacements are from that of `first`. */
-static void gather_some(const es_comm *c, const void *mine, const int64_t *counts,
-                        int *sent, int first, int end, MPI_Datatype item, void *to) {
-  int *const at = sent + c->size;
+static void gather_some(const gathering *g, int first, int end, void *to) {
+  const es_comm *const c = g->comm;
+  int *const sent = g->sent, *const at = sent + c->size;
   for (int r = 0, next = 0; r < c->size; r++) {
-    sent[r] = r >= first && r < end ? (int) counts[r] : 0;
+    sent[r] = r >= first && r < end ? (int) g->of[r].count : 0;
     at[r] = next;
     next += sent[r];
   }
-  MPI_Allgatherv(mine, sent[c->rank], item, to, sent, at, item, c->mpi);
+  MPI_Allgatherv(g->mine, sent[c->rank], g->item, to, sent, at, g->item, c->mpi);
 }
 
 /* Collective. All parts, of as many ranks at a time as MPI's int displacements allow. */
-static void gather_all(const es_comm *c, const void *mine, const int64_t *counts,
-                       int *sent, size_t size, char *all) {
-  MPI_Datatype item;
-  MPI_Type_contiguous((int) size, MPI_BYTE, &item);
-  MPI_Type_commit(&item);
-  for (int first = 0, end; first < c->size; first = end) {
-    int64_t n = counts[first];
-    for (end = first + 1; end < c->size && n + counts[end] <= GATHERED; end++)
-      n += counts[end];
-    gather_some(c, mine, counts, sent, first, end, item, all);
+static void gather_all(gathering *g, size_t size, char *all) {
+  const int ranks = g->comm->size;
+  MPI_Type_contiguous((int) size, MPI_BYTE, &g->item);
+  MPI_Type_commit(&g->item);
+  for (int first = 0, end; first < ranks; first = end) {
+    int64_t n = g->of[first].count;
+    for (end = first + 1; end < ranks && n + g->of[end].count <= GATHERED; end++)
+      n += g->of[end].count;
+    gather_some(g, first, end, all);
     all += (size_t) n * size;
   }
-  MPI_Type_free(&item);
+  MPI_Type_free(&g->item);
+}
+
+/* The same on all ranks: do those that give anything have it where it belongs? */
+static bool is_in_place(const part *of, int ranks, size_t size) {
+  int64_t before = 0;
+  bool yes = true;
+  for (int r = 0; r < ranks; r++) {
+    yes = yes && (of[r].count == 0 || of[r].at == before * (int64_t) size);
+    before += of[r].count;
+  }
+  return yes;
 }
 
 es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
@@ -298,19 +321,21 @@ es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
   if (!fits)
     es_error("all-gather: got %lld items of %zu bytes, expected 0 to %d of each",
              (long long) count, size, INT_MAX);
-  int64_t *counts = NULL;
-  int *sent = NULL; /* counts and displacements of a call */
-  es_status st = fits ? ES_NEW(c->size, &counts) : ES_EARG;
+  part *of = NULL;
+  int *sent = NULL;
+  es_status st = fits ? ES_NEW(c->size, &of) : ES_EARG;
   if (st == ES_OK) st = ES_NEW(2 * (size_t) c->size, &sent);
   st = es_comm_agree(c, st);
   if (st == ES_OK) {
-    int64_t before = 0;
-    MPI_Allgather(&count, 1, MPI_INT64_T, counts, 1, MPI_INT64_T, c->mpi);
-    for (int r = 0; r < c->rank; r++) before += counts[r];
-    const bool in_place = mine == (const char *) all + (size_t) before * size;
-    gather_all(c, in_place ? MPI_IN_PLACE : mine, counts, sent, size, all);
+    const part given = {count, (int64_t) ((uintptr_t) mine - (uintptr_t) all)};
+    MPI_Allgather(&given, 2, MPI_INT64_T, of, 2, MPI_INT64_T, c->mpi);
+    gathering g = {.comm = c,
+                   .mine = is_in_place(of, c->size, size) ? MPI_IN_PLACE : mine,
+                   .of = of,
+                   .sent = sent};
+    gather_all(&g, size, all);
   }
-  es_free(&counts);
+  es_free(&of);
   es_free(&sent);
   return st;
 }

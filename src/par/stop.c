@@ -104,6 +104,12 @@ static int64_t stride(const es_stop *s, double since) {
   return (int64_t) fmax(fmin(fmin(fit, 2 * calls), MOST_CALLS), 1);
 }
 
+void es_stop_begin(es_stop *s) {
+  if (s == NULL) return;
+  s->next = s->stride = 0;
+  s->asked = es_now();
+}
+
 es_status es_stop_at(es_stop *s, const es_comm *comm, es_status mine) {
   if (s == NULL || s->next-- > 0) return ES_OK;
   const double now = es_now();

@@ -79,9 +79,6 @@ static es_status make_losses(const es_settings *s, es_assembly *p) {
   ES_TRY(es_loss_create(&s->selected.loss, &batch, c, &p->loss));
   ES_TRY(es_loss_create(&s->selected.loss, &probe, c, &p->probe.loss));
   ES_TRY(es_surgery_create(&s->surgery, dim, s->run.steps, &p->surgery));
-  ES_CHECK(p->surgery == NULL || !es_loss_modes_of(p->loss).normalize, ES_ECONFIG,
-           "surgery: got a loss that divides outputs by their standard deviation, "
-           "expected one that takes them as they are (loss.barlow.normalize = none)");
   return es_precondition_create(&s->precondition, p->loss, p->layout.comm,
                                 &p->precondition);
 }
@@ -132,14 +129,24 @@ static es_status check_loss(const es_settings *s) {
   return ES_OK;
 }
 
+static es_status check_surgery(const es_settings *s) {
+  const int dim = es_settings_dim(s);
+  ES_TRY(es_surgery_check(&s->surgery, dim, s->run.steps));
+  ES_CHECK(!es_surgery_is_wanted(&s->surgery) ||
+               !es_loss_modes_with(&s->selected.loss, dim).normalize,
+           ES_ECONFIG,
+           "surgery: got a loss that divides outputs by their standard deviation, "
+           "expected one that takes them as they are (loss.barlow.normalize = none)");
+  return ES_OK;
+}
+
 es_status es_assembly_check(const es_settings *s) {
-  const es_snapshot_options o = {
-      .dim = es_settings_dim(s), .samples = s->spectrum.probe, .pairs = true};
+  const es_snapshot_options o = es_settings_snapshot(s, s->spectrum.probe);
   const es_sched_ops *sched;
   ES_CHECK(s->spectrum.precision <= s->backend.precision, ES_ECONFIG,
            "spectrum.precision: got bf16 with backend.precision = f32, expected f32");
   ES_TRY(check_loss(s));
-  ES_TRY(es_surgery_check(&s->surgery, es_settings_dim(s), s->run.steps));
+  ES_TRY(check_surgery(s));
   if (s->optim.lr == 0 && s->run.steps > 0)
     es_warn("optim.lr: got 0: the model stays as it is, and no mode is learned");
   ES_TRY(es_sched_find(&s->sched, &sched));
@@ -214,10 +221,9 @@ es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
 es_status es_assembly_measure(const es_assembly *p, const es_settings *s,
                               const es_grid *g, es_traj *t, es_snapshot **snapshot,
                               es_probe **probe) {
-  es_snapshot_options o = es_settings_snapshot(s);
+  const es_snapshot_options o = es_settings_snapshot(s, p->probe.pairs);
   const es_comm *const c = p->layout.comm;
   es_snapshot *snap = NULL;
-  o.samples = p->probe.pairs;
   ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
   const es_probe_options measured = {.layout = p->layout,
                                      .data = p->probe.data,

@@ -54,9 +54,11 @@ static es_status compare(const char *now, const char *then, bool *longer) {
     *longer = *longer || (strcmp(section, "run") == 0 && strncmp(a, "steps ", 6) == 0);
     if (is_free(section, a)) continue;
     list_free(list, sizeof list);
-    ES_CHECK(false, ES_ECONFIG,
-             "resume: got %s.%s, expected '%s' as in the checkpoint; what may change: %s",
-             section, a, b, list);
+    ES_CHECK(
+        false, ES_ECONFIG,
+        "resume: got %s.%s, expected '%s' as in the checkpoint; what may change: %s, "
+        "and surgery.* before the surgery is done",
+        section, a, b, list);
   }
   return ES_OK;
 }

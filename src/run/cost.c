@@ -2,11 +2,6 @@
 /** @file cost.c  Memory a rank and bytes of output of a training run, from its plan. */
 #include "eigenstep/cost.h"
 
-static es_snapshot_options snapshot_options(const es_settings *s, const es_assembly *p) {
-  return (es_snapshot_options){
-      .dim = es_settings_dim(s), .samples = p->probe.pairs, .pairs = true};
-}
-
 /* Losses of batch and probe: their workspace, and embeddings with gradients in single and
  * double precision. */
 static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) {
@@ -56,7 +51,7 @@ static int64_t count_snapshots(const es_settings *s) {
 
 es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
                          es_run_cost *c) {
-  const es_snapshot_options opt = snapshot_options(s, p);
+  const es_snapshot_options opt = es_settings_snapshot(s, p->probe.pairs);
   const int64_t pairs = (s->batch.pairs + ranks - 1) / ranks;
   const double view = 4.0 * p->input.view.c * p->input.view.h * p->input.view.w;
   es_net_cost eval_net = {0};

@@ -191,10 +191,17 @@ static es_status final_status(const es_run_folder *o, es_status result, int64_t 
   return es_run_files_status(o->dir, line);
 }
 
+void es_run_folder_say_stopped_in(const es_run_folder *o, const char *part, int64_t step,
+                                  int64_t steps) {
+  es_info("stopped%s%s at step %lld of %lld (%s): what was made until then is kept in "
+          "'%s'; there is no checkpoint; to repeat it, start a new run with another "
+          "output.dir",
+          part[0] != '\0' ? " in " : "", part, (long long) step, (long long) steps,
+          es_stop_name(o->stop.cause), o->dir);
+}
+
 void es_run_folder_say_stopped(const es_run_folder *o, int64_t step, int64_t steps) {
-  es_info("stopped at step %lld of %lld (%s): what was made until then is kept in '%s'; "
-          "there is no checkpoint, so the whole is a new run in another folder",
-          (long long) step, (long long) steps, es_stop_name(o->stop.cause), o->dir);
+  es_run_folder_say_stopped_in(o, "", step, steps);
 }
 
 es_status es_run_folder_close(const es_job *job, es_run_folder *o, es_status result,

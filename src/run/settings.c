@@ -112,11 +112,11 @@ int es_settings_dim(const es_settings *s) {
   return (int) s->projector.widths.v[s->projector.widths.n - 1];
 }
 
-es_snapshot_options es_settings_snapshot(const es_settings *s) {
+es_snapshot_options es_settings_snapshot(const es_settings *s, int64_t samples) {
   const es_loss_modes m = es_loss_modes_with(&s->selected.loss, es_settings_dim(s));
   const double eps = s->precondition.eps; /* below it a mode grows 1/eps as fast */
   return (es_snapshot_options){.dim = es_settings_dim(s),
-                               .samples = s->spectrum.probe,
+                               .samples = samples,
                                .pairs = true,
                                .center = m.center,
                                .normalize = m.normalize,

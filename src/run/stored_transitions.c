@@ -6,6 +6,13 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/settings.h"
 
+/* Collective. Pairs of the probe; files from before /spectrum:samples say only how many
+ * were asked for. */
+static es_status read_samples(es_h5 *f, int64_t *samples) {
+  if (!es_h5_has_attr(f, "/spectrum", "samples")) return ES_OK;
+  return es_h5_get_i64(f, "/spectrum", "samples", samples);
+}
+
 /* Collective. What the run followed: by its parameters. */
 static es_status options_of(const es_comm *c, es_h5 *f, int modes,
                             es_transitions_options *o) {
@@ -18,7 +25,9 @@ static es_status options_of(const es_comm *c, es_h5 *f, int modes,
   st = es_comm_agree(c, st);
   if (st == ES_OK) st = es_settings_read(c, cfg, 1, &s);
   if (st == ES_OK) {
-    const es_snapshot_options of = es_settings_snapshot(&s);
+    int64_t samples = s.spectrum.probe;
+    st = read_samples(f, &samples);
+    const es_snapshot_options of = es_settings_snapshot(&s, samples);
     *o = es_snapshot_follows(&of, modes);
     es_settings_free(&s);
   }

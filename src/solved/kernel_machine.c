@@ -161,6 +161,8 @@ static es_status simulate(kernel_run *j, es_run_folder *out, int64_t *reached) {
   es_progress_end();
   st = es_theory_finish(&j->plan, &o, st, es_now() - began, &record);
   *reached = es_theory_step(&j->plan, &o);
+  if (st == ES_STOPPED)
+    es_run_folder_say_stopped(out, *reached, es_theory_last(&j->plan));
   ES_TRY(st);
   const double end = j->plan.at[j->plan.n - 1];
   const es_machine_end at = {.time = j->flow->opt.lr > 0 ? end * m->lr : end,
@@ -217,7 +219,6 @@ static es_status run(const es_job *job, es_config *cfg, kernel_run *j, settings 
   ES_TRY(es_run_folder_open(job, cfg, s->output.dir, &o));
   int64_t reached = 0;
   const es_status st = simulate(j, &o, &reached);
-  if (st == ES_STOPPED) es_run_folder_say_stopped(&o, reached, es_theory_last(&j->plan));
   return es_run_folder_close(job, &o, st, reached);
 }
 

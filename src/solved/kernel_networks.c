@@ -5,6 +5,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "eigenstep/clock.h"
@@ -56,6 +57,7 @@ static void correlate(const es_network *q, double *c) {
 static es_status train(es_network *q, int64_t steps, es_stop *stop,
                        es_crossings *crossings, double *c) {
   es_step_result r;
+  es_stop_begin(stop);
   for (int64_t s = 0; s < steps; s++) {
     ES_TRY(es_comm_agree(q->m->comm, es_train_step(q->train, &q->set[ES_SET_TRAIN].batch,
                                                    q->optim->par.lr, &r)));
@@ -189,8 +191,22 @@ static void print_width(const double *rows, int64_t n, double seconds) {
            seconds);
 }
 
+/* A network of row[0] units from seed row[1]; the columns after them. */
+static es_status one(es_network *q, int64_t steps, es_run_folder *o, double *row) {
+  char name[96];
+  snprintf(name, sizeof name, "the network of width %.0f, seed %.0f", row[0], row[1]);
+  es_status st = es_network_make(q, (int) row[0], (uint64_t) row[1]);
+  es_progress_begin("%s", name);
+  if (st == ES_OK) st = measure(q, steps, &o->stop, row + 2);
+  es_progress_end();
+  if (st == ES_STOPPED)
+    es_run_folder_say_stopped_in(o, name, es_train_steps(q->train), steps);
+  es_network_free(q);
+  return st;
+}
+
 /* *done: rows. */
-static es_status run_all(es_network *q, int64_t steps, es_stop *stop, double *rows,
+static es_status run_all(es_network *q, int64_t steps, es_run_folder *o, double *rows,
                          int64_t *done) {
   const es_kernel_params *par = &q->m->par;
   es_print(
@@ -204,15 +220,9 @@ static es_status run_all(es_network *q, int64_t steps, es_stop *stop, double *ro
     const double began = es_now();
     for (int64_t s = 0; s < par->seeds; s++) {
       double *row = of_width + s * COLUMNS;
-      const uint64_t seed = q->m->seed + (uint64_t) s;
       row[0] = par->widths.v[w];
-      row[1] = (double) seed;
-      es_status st = es_network_make(q, (int) row[0], seed);
-      es_progress_begin("network of width %.0f, seed %lld", row[0], (long long) seed);
-      if (st == ES_OK) st = measure(q, steps, stop, row + 2);
-      es_progress_end();
-      es_network_free(q);
-      ES_TRY(st);
+      row[1] = (double) (q->m->seed + (uint64_t) s);
+      ES_TRY(one(q, steps, o, row));
       ++*done;
     }
     print_width(of_width, par->seeds, es_now() - began);
@@ -241,7 +251,7 @@ es_status es_kernel_networks(const es_machine *m, int64_t steps, es_run_folder *
             m->par.alpha);
   es_status st = es_comm_agree(m->comm, ES_NEW(n * COLUMNS, &rows));
   if (st == ES_OK) st = es_network_open(&q);
-  if (st == ES_OK) st = run_all(&q, steps, &o->stop, rows, &done);
+  if (st == ES_OK) st = run_all(&q, steps, o, rows, &done);
   const es_traj_table table = {.path = "/networks",
                                .doc = "networks compared with the kernel machine",
                                .column = column,

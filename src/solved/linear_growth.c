@@ -215,6 +215,7 @@ static es_status record(growth *s, es_traj *t, int64_t step) {
 /* Collective. No update follows the last row: W stays what was recorded. */
 static es_status descend(growth *s, es_run_folder *o) {
   const size_t all = (size_t) s->d * (size_t) s->p->m;
+  es_stop_begin(&o->stop);
   for (int64_t step = 0; step <= s->steps; step++) {
     ES_TRY(differentiate(s, step));
     if (!isfinite(s->value)) {

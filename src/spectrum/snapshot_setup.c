@@ -97,9 +97,11 @@ static es_status declare_matrix(es_snapshot *s, es_matrix *m) {
                          &m->series);
 }
 
-/* es_traj_read_followed finds the modes of the run by it. */
+/* es_traj_read_followed and es_stored_transitions find the modes of the run by them. */
 static es_status name_followed(es_snapshot *s) {
   es_h5 *const f = es_traj_h5(s->traj);
+  if (!es_h5_has_attr(f, "/spectrum", "samples"))
+    ES_TRY(es_h5_attr_i64(f, "/spectrum", "samples", s->opt.samples));
   if (es_h5_has_attr(f, "/spectrum", "followed")) return ES_OK;
   return es_h5_attr_string(f, "/spectrum", "followed", s->matrices.followed->ops->path);
 }

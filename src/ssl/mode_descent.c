@@ -7,6 +7,9 @@
 #include <string.h>
 #include "eigenstep/mem.h"
 
+/* Updates of modes before a surgery: some seconds. */
+#define MOST_UPDATES 4e8
+
 struct es_mode_descent {
   const es_loss *loss; /* borrowed */
   es_loss_setup setup;
@@ -101,16 +104,22 @@ static int rank_of(const es_mode_descent *p, int j) {
 }
 
 /* Which modes surgery changes: those that have the eigenvalues of its numbers then. */
-static void find_changed(es_mode_descent *p) {
+static es_status find_changed(es_mode_descent *p) {
   es_surgery_entry entry[ES_SURGERY_MODES];
   const int n =
       p->update.surgery != NULL ? es_surgery_entries(p->update.surgery, entry) : 0;
+  const double most = floor(MOST_UPDATES / fmax(p->n, 1));
+  ES_CHECK(n == 0 || (double) surgery_step(p) <= most, ES_ECONFIG,
+           "surgery.step: got %lld, expected at most %.0f: %d modes are followed step by "
+           "step to it before the run",
+           (long long) surgery_step(p), most, p->n);
   for (int j = 0; j < p->n; j++) p->changed[j] = (es_surgery_entry){0, 1, 1};
   while (n > 0 && p->steps < surgery_step(p)) es_mode_descent_step(p, p->update.lr);
   for (int j = 0; j < p->n; j++)
     for (int i = 0; i < n; i++)
       if (entry[i].mode == rank_of(p, j) + 1) p->changed[j] = entry[i];
   es_mode_descent_rewind(p);
+  return ES_OK;
 }
 
 es_status es_mode_descent_create(const es_loss *loss, const es_loss_setup *setup,
@@ -139,11 +148,12 @@ es_status es_mode_descent_create(const es_loss *loss, const es_loss_setup *setup
       if (end > 0) velocity(p, j, end, &p->final[j]);
     }
     es_mode_descent_rewind(p);
-    find_changed(p);
-    *out = p;
-  } else {
-    es_mode_descent_destroy(&p);
+    st = find_changed(p);
   }
+  if (st == ES_OK)
+    *out = p;
+  else
+    es_mode_descent_destroy(&p);
   return st;
 }
 

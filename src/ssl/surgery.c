@@ -116,6 +116,10 @@ bool es_surgery_is_due(const es_surgery *s, int64_t step) {
   return s != NULL && s->done == 0 && step == s->par.step;
 }
 
+double es_surgery_done(const es_surgery *s) {
+  return s != NULL && s->done != 0 ? (double) s->par.step : INFINITY;
+}
+
 int es_surgery_modes(const es_surgery *s) {
   return s != NULL ? s->modes : 0;
 }
@@ -170,7 +174,8 @@ static void fill(const es_surgery *s, double *row) {
   }
 }
 
-es_status es_surgery_record(const es_surgery *s, es_traj *t) {
+/* Collective. */
+static es_status write_rows(es_traj *t, int rows, const double *values) {
   const es_traj_field column[COLUMNS] = {
       ES_TRAJ_SCALAR("mode", "1", "number of the mode before that step"),
       ES_TRAJ_SCALAR("step", "steps", "step before which it was changed"),
@@ -178,15 +183,24 @@ es_status es_surgery_record(const es_surgery *s, es_traj *t) {
       ES_TRAJ_SCALAR("eigenvalue", "1", "its eigenvalue before the change"),
       ES_TRAJ_SCALAR("left", "1", "what is left of its amplitude; 1: all"),
       ES_TRAJ_SCALAR("gain", "1", "factor of its gradient since then; 0: frozen")};
-  es_traj_table table = {.path = "/surgery",
-                         .doc = "modes that were removed, frozen or boosted",
-                         .column = column,
-                         .columns = COLUMNS,
-                         .rows = s->n};
+  const es_traj_table table = {.path = "/surgery",
+                               .doc = "modes that were removed, frozen or boosted",
+                               .column = column,
+                               .columns = COLUMNS,
+                               .rows = rows,
+                               .values = values};
+  return es_traj_write_table(t, &table);
+}
+
+es_status es_surgery_record(const es_surgery *s, es_traj *t) {
   double row[ES_SURGERY_MODES * COLUMNS];
   fill(s, row);
-  table.values = row;
-  return es_traj_write_table(t, &table);
+  return write_rows(t, s->n, row);
+}
+
+es_status es_surgery_resume(const es_surgery *s, es_traj *t) {
+  const bool written = es_h5_exists(es_traj_h5(t), "/surgery");
+  return written && isinf(es_surgery_done(s)) ? write_rows(t, 0, NULL) : ES_OK;
 }
 
 es_status es_surgery_visit(es_surgery *s, int64_t steps, es_visitor *v) {

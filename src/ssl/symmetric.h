@@ -21,7 +21,8 @@ typedef struct es_symmetric_map {
 } es_symmetric_map;
 
 /** Collective. Sum over ranks of x: `before` numbers, then `count` symmetric matrices
- *  [D, D]. Of those the upper triangles travel, and the results are symmetric. */
+ *  [D, D]. Of those the upper triangles travel, and on several
+ *  ranks the results are symmetric; on one rank x stays as it is. */
 void es_symmetric_sum(const es_comm *comm, int before, int count, int d, double *x);
 
 /** Numbers of workspace for the next two, about 4 D^2. */

@@ -120,6 +120,19 @@ static void read_last_values(es_h5 *f, int row, es_summary *s) {
   es_h5_names_free(&names);
 }
 
+/* The step before which a training had its modes changed, INFINITY: they were not. What a
+ * solved model predicts knows of it. */
+static double surgery_of(es_h5 *f) {
+  int64_t n = 0;
+  double *step = NULL, first = INFINITY;
+  if (!es_h5_exists(f, "/forecast/step") || !es_h5_exists(f, "/surgery/step"))
+    return first;
+  if (es_traj_read_numbers(f, "/surgery/step", &n, &step) == ES_OK && n > 0)
+    first = step[0];
+  es_free(&step);
+  return first;
+}
+
 /* What a run has published so far; one that has nothing is no error. */
 static void read_run(const es_comm *self, const es_sweep_plan *p, int row,
                      es_summary *s) {
@@ -130,10 +143,11 @@ static void read_run(const es_comm *self, const es_sweep_plan *p, int row,
   const es_log_scope before = es_log_enter(0);
   if (es_traj_read_open(self, path, &f) == ES_OK) {
     read_steps(self, f, row, s);
+    const double until = surgery_of(f);
     read_last_values(f, row, s);
     (void) es_h5_close(&f);
     snprintf(path, sizeof path, "%s/%s/ntk/ntk.h5", p->dir, p->run[row].name);
-    es_summary_score(self, path, row, s);
+    es_summary_score(self, path, row, until, s);
   }
   es_log_leave(before);
 }

@@ -57,7 +57,9 @@ es_summary_series *es_summary_column(es_summary *s, const char *name);
 /** Columns score_start, score_forecast, score_kernel of a run whose modes are read: the
  *  median over its learned modes of |ln(time measured / time told)|, told by the
  *  prediction from the start, by the forecast in the run, and by the tangent kernel of
- *  the start where `eigenstep ntk` wrote the file `ntk`. */
-void es_summary_score(const es_comm *self, const char *ntk, int row, es_summary *s);
+ *  the start where `eigenstep ntk` wrote the file `ntk`. None of these knows of a
+ *  surgery: modes learned after the step `until` do not count; INFINITY: all do. */
+void es_summary_score(const es_comm *self, const char *ntk, int row, double until,
+                      es_summary *s);
 
 #endif

@@ -13,13 +13,20 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The median of |ln(measured / told[k])| into a column; none where no mode has both. */
-static void put_score(es_summary *s, int row, const char *name, const double *told,
-                      int n) {
+/* Of a run: [n] times told of its modes, and the last step to compare. */
+typedef struct told {
+  const double *time;
+  int n;
+  double until;
+} told;
+
+/* The median of |ln(measured / told)| into a column; none where no mode has both. */
+static void put_score(es_summary *s, int row, const char *name, told by) {
   double error[ES_SUMMARY_MODES];
   int known = 0;
-  for (int k = 0; k < n && k < ES_SUMMARY_MODES; k++) {
-    const double x = fabs(log(es_summary_mode(s, row, ES_OF_TIME, k) / told[k]));
+  for (int k = 0; k < by.n && k < ES_SUMMARY_MODES; k++) {
+    const double x = fabs(log(es_summary_mode(s, row, ES_OF_TIME, k) / by.time[k]));
+    if (es_summary_mode(s, row, ES_OF_STEP, k) > by.until) continue;
     if (isfinite(x)) error[known++] = x;
   }
   es_summary_series *const column = known > 0 ? es_summary_column(s, name) : NULL;
@@ -28,22 +35,23 @@ static void put_score(es_summary *s, int row, const char *name, const double *to
   column->value[row] = (error[(known - 1) / 2] + error[known / 2]) / 2;
 }
 
-static void put_known(es_summary *s, int row, const char *name, int q) {
-  double told[ES_SUMMARY_MODES];
-  for (int k = 0; k < ES_SUMMARY_MODES; k++) told[k] = es_summary_mode(s, row, q, k);
-  put_score(s, row, name, told, ES_SUMMARY_MODES);
+static void put_known(es_summary *s, int row, const char *name, int q, double until) {
+  double time[ES_SUMMARY_MODES];
+  for (int k = 0; k < ES_SUMMARY_MODES; k++) time[k] = es_summary_mode(s, row, q, k);
+  put_score(s, row, name, (told){time, ES_SUMMARY_MODES, until});
 }
 
-void es_summary_score(const es_comm *self, const char *ntk, int row, es_summary *s) {
+void es_summary_score(const es_comm *self, const char *ntk, int row, double until,
+                      es_summary *s) {
   es_h5 *f = NULL;
-  double *told = NULL;
+  double *time = NULL;
   int64_t n = 0;
-  put_known(s, row, "score_start", ES_OF_PREDICTED);
-  put_known(s, row, "score_forecast", ES_OF_FORECAST);
+  put_known(s, row, "score_start", ES_OF_PREDICTED, until);
+  put_known(s, row, "score_forecast", ES_OF_FORECAST, until);
   if (access(ntk, R_OK) != 0 || es_traj_read_open(self, ntk, &f) != ES_OK) return;
   if (es_h5_exists(f, "/steps/time_kernel") &&
-      es_traj_read_numbers(f, "/steps/time_kernel", &n, &told) == ES_OK)
-    put_score(s, row, "score_kernel", told, (int) n);
-  es_free(&told);
+      es_traj_read_numbers(f, "/steps/time_kernel", &n, &time) == ES_OK)
+    put_score(s, row, "score_kernel", (told){time, (int) n, until});
+  es_free(&time);
   (void) es_h5_close(&f);
 }

@@ -135,6 +135,7 @@ static es_status advance_to(es_descent *o, columns *r, double now, es_status bef
  * rounding, and meets the others where it looks for requests and records. */
 static es_status loop(es_descent *o, columns *r) {
   int64_t now = 0;
+  es_stop_begin(o->observer.stop);
   step(o, r, false);
   es_status st = es_crossings_update(o->observer.crossings, 0, r->sum);
   for (int k = 0; k < o->observer.n; k++) {

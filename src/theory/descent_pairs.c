@@ -97,6 +97,7 @@ static es_status step(es_descent *o, sampled *s, int64_t now) {
 static es_status loop(es_descent *o, sampled *s) {
   const es_pairs *p = s->p;
   int64_t now = 0;
+  es_stop_begin(o->observer.stop);
   for (int k = 0; k < o->observer.n; k++) {
     for (; now < (int64_t) o->observer.at[k]; now++) ES_TRY(step(o, s, now));
     correlate(o, s, p->x, p->n, p->total);

@@ -66,6 +66,7 @@ static void correlate(const es_descent *o, values *v) {
 
 static es_status loop(es_descent *o, values *v) {
   int64_t now = 0;
+  es_stop_begin(o->observer.stop);
   correlate(o, v);
   ES_TRY(es_crossings_update(o->observer.crossings, 0, v->c));
   for (int k = 0; k < o->observer.n; k++) {

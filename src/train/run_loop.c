@@ -55,6 +55,14 @@ static es_status accuracies(loop *l) {
   return ES_OK;
 }
 
+/* Collective. Like a snapshot no time of training. */
+static es_status operation(loop *l) {
+  const double start = es_now();
+  ES_TRY(es_run_operation(&l->on));
+  l->report.window.paused += es_now() - start;
+  return ES_OK;
+}
+
 /* Seconds between checkpoints: ckpt.minutes, or 100 times what writing one takes. */
 static double interval(const loop *l) {
   return fmax(60 * l->run->ckpt->minutes, 100 * l->saved.seconds);
@@ -187,6 +195,7 @@ static es_status start(loop *l) {
     return accuracies(l);
   }
   ES_TRY(es_run_report_resume(&l->report));
+  ES_TRY(es_run_operation_resume(&l->on));
   return es_comm_agree(es_train_comm(l->on.train), es_snapshot_replay(l->on.snapshot));
 }
 
@@ -221,7 +230,7 @@ static es_status run(loop *l) {
          l->cause <= ES_STOP_CHECKPOINT) {
     ES_TRY(l->got);
     if (l->cause == ES_STOP_CHECKPOINT) ES_TRY(checkpoint(l));
-    ES_TRY(es_run_operation(&l->on));
+    ES_TRY(operation(l));
     ES_TRY(one_step(l));
   }
   return finish(l);

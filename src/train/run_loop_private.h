@@ -54,5 +54,7 @@ es_status es_run_report_progress(es_run_report *r, const es_step_result *result)
  *  @return ES_OK, or as es_probe_embed, es_snapshot_directions, es_surgery_record: the
  *          same on all ranks */
 es_status es_run_operation(const es_run_parts *p);
+/** Collective. After a resume from before the surgery: as es_surgery_resume. */
+es_status es_run_operation_resume(const es_run_parts *p);
 
 #endif

@@ -63,6 +63,7 @@ es_status es_run_operation(const es_run_parts *p) {
   const es_train *const t = p->train;
   double *value = NULL, *q = NULL;
   if (!es_surgery_is_due(t->surgery, es_train_steps(t))) return ES_OK;
+  es_clock_mark(es_train_clock(p->train));
   const int k = es_surgery_modes(t->surgery), d = es_net_dim(t->passes.o.net);
   es_status st = ES_NEW(k, &value);
   if (st == ES_OK) st = ES_NEW((int64_t) k * d, &q);
@@ -71,5 +72,11 @@ es_status es_run_operation(const es_run_parts *p) {
   es_free(&q);
   es_free(&value);
   if (st == ES_OK) st = move_layer(t);
-  return st == ES_OK ? es_surgery_record(t->surgery, p->traj) : st;
+  if (st == ES_OK) st = es_surgery_record(t->surgery, p->traj);
+  es_clock_lap(es_train_clock(p->train), ES_PHASE_SNAPSHOT);
+  return st;
+}
+
+es_status es_run_operation_resume(const es_run_parts *p) {
+  return es_surgery_resume(p->train->surgery, p->traj);
 }
