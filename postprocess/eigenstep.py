@@ -199,28 +199,24 @@ class Run:
         return [NOTES[int(s)] if 0 <= s < len(NOTES) else "" for s in state]
 
     def verdict(self):
-        """Where the prediction from the start held and where it left off, in a sentence;
-        "" where nothing was predicted of a mode that was learned.
+        """For how many modes the prediction from the start held, and the first that it
+        missed, in a sentence; "" where nothing was predicted of a mode that was learned.
         """
         ratio = self.steps("log_ratio_start")
-        known = np.isfinite(ratio)
-        if not known.any():
+        known = np.flatnonzero(np.isfinite(ratio))  # learned and predicted
+        if len(known) == 0:
             return ""
-        held = 0  # leading modes within a factor of 1.25, as /score has it
-        while held < len(ratio) and known[held] and abs(ratio[held]) <= np.log(1.25):
-            held += 1
-        where = ("for none of its modes", "for mode 1")[held] if held < 2 else (
-            f"for modes 1 to {held}")
-        text = f"The prediction from the start held {where} (within a factor of 1.25)"
-        late = np.flatnonzero(known[held:])
-        if len(late) == 0:
-            return text + ", all that were learned."
-        k = held + late[0]
+        missed = known[abs(ratio[known]) > np.log(1.25)]  # the factor that /score has
+        start = "The prediction from the start held (within a factor of 1.25) for"
+        if len(known) == 1 and len(missed) == 0:
+            return f"{start} the only mode that was learned and predicted."
+        if len(missed) == 0:
+            return f"{start} all {len(known)} modes that were learned and predicted."
+        k = missed[0]
         how = "earlier" if ratio[k] < 0 else "later"
-        off = np.exp(abs(ratio[k]))
-        if held > 0:
-            text += " and left off there"
-        return f"{text}: mode {k + 1} came {off:.2g} times {how}."
+        return (f"{start} {len(known) - len(missed)} of {len(known)} modes that were "
+                f"learned and predicted; the first that it missed, mode {k + 1}, came "
+                f"{np.exp(abs(ratio[k])):.2g} times {how}.")
 
     def classes(self):
         """(label of each probe sample, names of the classes), or None without labels."""

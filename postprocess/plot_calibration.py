@@ -18,9 +18,7 @@ import argparse
 import math
 import os
 
-import matplotlib
-
-matplotlib.use("Agg")
+import packages  # first: it names what is missing
 import matplotlib.pyplot as plt
 import numpy as np
 

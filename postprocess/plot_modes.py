@@ -14,14 +14,14 @@ modes, and by each mode alone.
 import argparse
 import os
 
+import packages  # first: it names what is missing
 import h5py
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from script import COLOURS, give_up, plain, save
+import script
+from eigenstep import Unreadable
+from script import COLOURS, plain
 
 CAPTION = ("What each mode is about, from eigenstep modes: the images at both ends, the "
            "share of the mode that an attribute or the class explains (framed: above "
@@ -42,6 +42,14 @@ def texts(item):
 
 
 def read(path):
+    """What is drawn of a file; Unreadable where it is not whole."""
+    try:
+        return read_arrays(path)
+    except (OSError, KeyError) as e:
+        raise Unreadable(f"cannot read '{path}': {e}") from e
+
+
+def read_arrays(path):
     with h5py.File(path) as f:
         data = {"attribute": texts(f["attribute"]), "null": f["null"][:],
                 "r2": f["/learned/r2"][:], "halves": f["/learned/reproducibility"][:],
@@ -121,9 +129,10 @@ def draw_accuracy(ax, data):
 
 
 def draw(path, most=10):
-    """The figure of a file of eigenstep modes."""
+    """The figure of a file of eigenstep modes; most = 0: all of them."""
     data = read(path)
-    rows, across = min(most, len(data["r2"])), len(data["augmentation"])
+    rows, across = len(data["r2"]), len(data["augmentation"])
+    rows = min(most or rows, rows)
     useful = "accuracy" in data
     height = 0.62 * rows + 0.8
     fig = plt.figure(figsize=(13, height + (2.4 if useful else 0.4)))
@@ -146,20 +155,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
-    parser.add_argument("--modes", type=int, default=10, help="at most (10)")
+    parser.add_argument("--modes", type=int, default=10, help="at most (10); 0: all")
     parser.add_argument("-o", "--output")
-    parser.add_argument("--format", default="png")
+    parser.add_argument("--format", default="png,svg,pdf")
     a = parser.parse_args()
+    if a.modes < 0:
+        script.give_up(f"--modes: got {a.modes}, expected 0 (all) or more")
     path = find(a.run)
     if path is None:
-        give_up(f"got '{a.run}' without a modes.h5, expected the folder of a run after "
-                "eigenstep modes")
-    try:
-        fig = draw(path, a.modes)
-    except (OSError, KeyError) as e:
-        give_up(f"cannot read '{path}': {e}")
-    save(fig, a.output or os.path.join(os.path.dirname(path), "modes"), a.format)
+        script.give_up(f"got '{a.run}' without a modes.h5, expected the folder of a run "
+                       "after eigenstep modes")
+    script.save(draw(path, a.modes),
+                a.output or os.path.join(os.path.dirname(path), "modes"), a.format)
 
 
 if __name__ == "__main__":
-    main()
+    script.main(main)

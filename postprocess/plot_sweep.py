@@ -143,6 +143,7 @@ def draw_steps(s, modes):
     for a, key in zip(axes.flat, keys):
         values, at = s.spread(key)
         x, logarithmic = place(key, values)
+        line = "-" if values.dtype.kind == "f" else ""  # words have no order
         for k in range(step.shape[1]):
             cells = [step[(at == i) & np.isfinite(step[:, k]), k]
                      for i in range(len(values))]
@@ -153,7 +154,8 @@ def draw_steps(s, modes):
             low = middle - [cells[i].min() for i in there]
             high = np.array([cells[i].max() for i in there]) - middle
             a.errorbar(np.asarray(x)[there], middle, yerr=(low, high), color=colours[k],
-                       marker="o", ms=4, lw=1.3, elinewidth=0.8, label=f"{k + 1}")
+                       marker="o", ms=4, ls=line, lw=1.3, elinewidth=0.8,
+                       label=f"{k + 1}")
         for i in sorted(set(at[s.failed])):
             a.plot(x[i], 0.04, "x", color="C3", ms=8, mew=2, clip_on=False,
                    transform=a.get_xaxis_transform())

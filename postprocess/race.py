@@ -86,11 +86,16 @@ class Method:
         self.end = min(last_step(r) for r in runs)
         self.pace = min(fastest_step(r) for r in runs)
 
-    def curves(self, accuracy):
-        """(steps, values) of an accuracy, of each run that measured it."""
+    def by_run(self, accuracy):
+        """(steps, values) of an accuracy, of each run; None where it was not measured."""
         path = f"/metrics/{accuracy}_accuracy"
         found = [(r.get(f"{path}/step"), r.get(f"{path}/value")) for r in self.runs]
-        return [(s[:len(v)], v[:len(s)]) for s, v in found if s is not None and len(v)]
+        return [(s[:len(v)], v[:len(s)]) if s is not None and len(s) and len(v) else None
+                for s, v in found]
+
+    def curves(self, accuracy):
+        """(steps, values) of an accuracy, of the runs that measured it."""
+        return [c for c in self.by_run(accuracy) if c is not None]
 
 
 def predicted(run):
@@ -248,8 +253,8 @@ def print_accuracies(methods):
           + "".join(f"{a + ' [%]':>22}" for a, _ in kinds))
     for m in methods:
         done = m.measured[-1]
-        parts = [span([at(c, s) for c, s in zip(m.curves(a), done)], 100, "{:.1f}")
-                 for a, _ in kinds]
+        parts = [span([at(c, s) for c, s in zip(m.by_run(a), done) if c is not None],
+                      100, "{:.1f}") for a, _ in kinds]
         print(f"{m.name:44} {'':14}" + "".join(f"{c:>22}" for c in parts))
 
 
@@ -298,8 +303,8 @@ def draw_accuracy(a, methods, kind, words):
             continue
         step = np.unique(np.concatenate([s for s, _ in curves]))
         y = 100 * np.array([at(c, step) for c in curves])
-        y = y[:, np.isfinite(y).all(axis=0)]
-        time = step[:y.shape[1]] * m.pace
+        ok = np.isfinite(y).all(axis=0)
+        time, y = step[ok] * m.pace, y[:, ok]
         a.fill_between(time, y.min(axis=0), y.max(axis=0), color=color, alpha=0.15, lw=0)
         a.plot(time, np.median(y, axis=0), color=color, lw=1.2, marker=".", ms=4)
     a.set_xlabel("seconds")
@@ -340,6 +345,8 @@ def main():
                    help="table of method and seconds a step")
     p.add_argument("--format", default="png,svg,pdf")
     a = p.parse_args()
+    if a.modes < 0:
+        script.give_up(f"--modes: got {a.modes}, expected 0 (all) or more")
     runs = script.open_all(folders(a.folder))
     most = max(int(np.isfinite(r.steps("step_measured")).sum()) for r in runs)
     modes = min(a.modes or most, most)

@@ -19,10 +19,12 @@ import packages  # first: it names what is missing
 import matplotlib.pyplot as plt
 import numpy as np
 
+import eigenstep
 import plot_modes
 import plot_pca
 import plot_run
 import script
+from script import number, with_error
 
 MANY = 3  # runs side by side in a table
 ACROSS = 6  # columns of differing values
@@ -71,23 +73,6 @@ def cell_of(value, attributes):
     return value if isinstance(value, Cell) else f"<td{attributes}>{esc(value)}</td>"
 
 
-def with_error(value, error):
-    """250 ± 11: as many digits as the error gives meaning to."""
-    if not np.isfinite(value):
-        return "–"
-    if not np.isfinite(error) or error <= 0:
-        return number(value)
-    digits = 1 - int(np.floor(np.log10(error)))
-    places = min(max(digits, 0), 12)
-    return f"{round(value, digits):.{places}f} ± {round(error, digits):.{places}f}"
-
-
-def number(x, digits=4):
-    if x is None or not np.isfinite(x):
-        return "–"
-    return f"{x:,.0f}" if 10**digits <= abs(x) < 1e7 else f"{x:.{digits}g}"
-
-
 def table(head, rows, align="", kind=""):
     """align: a letter a column, n = number, k = name of a parameter, else text;
     kind: a class of the style sheet."""
@@ -109,6 +94,14 @@ def picture(fig, caption, width=None):
     size = f' style="width:{width}"' if width else ""
     return (f'<figure><img{size} alt="{esc(caption)}" src="data:image/png;base64,{data}">'
             f"<figcaption>{esc(caption)}</figcaption></figure>")
+
+
+def mode_study(path):
+    """The figure of `eigenstep modes`, or why there is none."""
+    try:
+        return picture(plot_modes.draw(path), plot_modes.CAPTION)
+    except eigenstep.Unreadable as e:
+        return f"<p>What each mode is about: {esc(e)}.</p>"
 
 
 def last_of(run, group):
@@ -361,8 +354,7 @@ def page(all_runs, title):
                              "bars: 68 % intervals) and as it came (lines). Below the "
                              "diagonal lies the past.",
                              f"{min(100, 20 + 25 * count)}%"))
-    for path in filter(None, map(plot_modes.find, (run.folder for run in all_runs))):
-        parts.append(picture(plot_modes.draw(path), plot_modes.CAPTION))
+    parts += map(mode_study, filter(None, (plot_modes.find(r.folder) for r in all_runs)))
     parts += ["<h2>Embeddings</h2>", pca(all_runs), "<h2>Metrics</h2>", metrics(all_runs),
               "<h2>Training</h2>", training(all_runs),
               "<h2>Parameters</h2>", parameters(all_runs),

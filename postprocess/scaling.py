@@ -89,6 +89,9 @@ def read_study(path, of):
     for i, row in enumerate(rows):
         if row.bench != "step":
             continue
+        if row.words.get("batch.pairs") is None:
+            script.give_up(f"'{path}': row '{row.name}' names no batch.pairs, which the "
+                           "model needs; write it in the study's line")
         phases = {k: table[f"{k}_mean"][i] for k in ("forward", "backward", "loss",
                                                      "optimiser")}
         if of == "min":

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the drawing scripts of this folder share: opening runs, labels, colours, saving.
+"""What the drawing scripts of this folder share: opening runs, labels, numbers,
+colours, saving.
 
 What cannot be done ends the script with one sentence and exit code 1.
 """
@@ -7,6 +8,8 @@ import os
 import re
 import sys
 import warnings
+
+import numpy as np
 
 import eigenstep
 
@@ -106,6 +109,23 @@ def short(key, keys):
         return section
     alike = [k for k in keys if k.rsplit(".", 1)[-1] == last]
     return last if len(alike) == 1 else key
+
+
+def with_error(value, error):
+    """250 ± 11: as many digits as the error gives meaning to."""
+    if not np.isfinite(value):
+        return "–"
+    if not np.isfinite(error) or error <= 0:
+        return number(value)
+    digits = 1 - int(np.floor(np.log10(error)))
+    places = min(max(digits, 0), 12)
+    return f"{round(value, digits):.{places}f} ± {round(error, digits):.{places}f}"
+
+
+def number(x, digits=4):
+    if x is None or not np.isfinite(x):
+        return "–"
+    return f"{x:,.0f}" if 10**digits <= abs(x) < 1e7 else f"{x:.{digits}g}"
 
 
 def save(fig, base, kinds):

@@ -64,18 +64,18 @@ def order(row):
     return int(row.words.get("bench.eig.n", 1024))
 
 
-def waits(ranks, n, o):
-    """Seconds of an eigenproblem of order n in messages, on nodes of o.ranks ranks."""
-    dimensions = 1 if ranks < 4 else 2
-    return COLUMN * n * dimensions * (log2(min(ranks, o.ranks)) * o.alpha_node
-                                      + log2(ceil(ranks / o.ranks)) * o.alpha)
+def waits(row, o):
+    """Seconds of an eigenproblem in messages, on the row's nodes."""
+    dimensions = 1 if row.ranks < 4 else 2
+    return COLUMN * order(row) * dimensions * (
+        log2(ceil(row.ranks / row.nodes)) * o.alpha_node + log2(row.nodes) * o.alpha)
 
 
 def solve_time(base, row, o):
     """Seconds that the model expects of `row`, from the row of fewest ranks."""
-    work = max(base.step - waits(base.ranks, order(base), o), 0.1 * base.step)
+    work = max(base.step - waits(base, o), 0.1 * base.step)
     work *= (order(row) / order(base))**3 * base.ranks / row.ranks
-    return work + waits(row.ranks, order(row), o)
+    return work + waits(row, o)
 
 
 def series_of(rows, bench):

@@ -219,6 +219,24 @@ except eigenstep.Unreadable as e:
 EOF
 draw plot_run.py live --format png
 draw report.py live
+"$python" - "$scripts" << 'EOF' || fail "modes and runs that lack a value"
+import sys
+from types import SimpleNamespace as Fake
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import eigenstep
+import race
+def verdict(*ratio):
+    return eigenstep.Run.verdict(Fake(steps=lambda _: np.array(ratio)))
+assert "for all 2 modes that were learned and predicted" in verdict(np.nan, 0.1, -0.1)
+text = verdict(np.nan, 0.1, np.log(2), 0.1)
+assert "for 2 of 3 modes" in text and "mode 3, came 2 times later" in text, text
+assert verdict(np.nan) == ""
+measured = Fake(get=lambda path: np.array([0.0, 9.0]))
+method = Fake(runs=[Fake(get=lambda path: None), measured])
+curves = race.Method.by_run(method, "knn")
+assert curves[0] is None and curves[1][0][1] == 9, curves
+EOF
 
 # Many runs wrap into bands: not wider than four columns.
 for k in 1 2 3 4 5 6; do cp -r barlow many$k; done

@@ -159,7 +159,24 @@ PYTHON
 grep -q 'without gray the order of these would be 2 1' "$work/gray2.log" ||
   fail "the order of modes without gray"
 "$python" "$srcdir/postprocess/plot_modes.py" "$work/one" > "$work/log" 2>&1 &&
-  [ -s "$work/one/modes.png" ] || { cat "$work/log"; fail "plot_modes.py"; }
+  [ -s "$work/one/modes.png" ] && [ -s "$work/one/modes.pdf" ] ||
+  { cat "$work/log"; fail "plot_modes.py"; }
+# all modes; a number that is none; on the page of a run a file that is torn is a sentence
+"$python" "$srcdir/postprocess/plot_modes.py" "$work/gray2" --modes 0 --format svg \
+  > "$work/log" 2>&1 || { cat "$work/log"; fail "plot_modes.py --modes 0"; }
+"$python" "$srcdir/postprocess/plot_modes.py" "$work/one" --modes -1 > "$work/log" 2>&1 &&
+  fail "plot_modes.py --modes -1"
+grep -q 'got -1, expected 0' "$work/log" || { cat "$work/log"; fail "--modes -1"; }
+mkdir "$work/pairs/modes" && head -c 3000 "$work/one/modes.h5" > "$work/pairs/modes/modes.h5"
+"$python" "$srcdir/postprocess/report.py" "$work/pairs" -o "$work/page.html" \
+  > "$work/log" 2>&1 && grep -q 'What each mode is about: cannot read' "$work/page.html" ||
+  { cat "$work/log"; fail "report.py with a torn modes.h5"; }
+
+# more checkpoints than are taken
+train 1 many run.steps=70 ckpt.every=1 ckpt.keep=100 data.path="$work/pairs.h5"
+modes 1 many1 many modes.pairs=16 modes.count=2
+grep -q 'got 7[01] checkpoints in .* the newest 64 are taken' "$work/many1.log" ||
+  fail "the log does not say that 64 checkpoints are taken"
 
 # grey images without classes, one output, nothing learned
 train 1 dull run.steps=0 data.path="$work/grey.h5" augment.list=none projector.widths=1
@@ -185,6 +202,9 @@ refused 2 'expected at most 128' "$work/pairs" $to modes.pairs=129
 refused 2 'expected ascending steps' "$work/pairs" $to modes.at=last,20
 refused 2 'got .knn, linear., expected one classifier' "$work/pairs" $to \
   modes.accuracy='knn, linear' modes.at=last
+# before anything is computed: the first network of these steps could not be read
+mv "$work"/pairs/ckpt/step_*80 "$work/step_80" || fail "no checkpoint of step 80"
+refused 2 "accuracy.* 'lineal'" "$work/pairs" $to modes.accuracy=lineal modes.at=80,last
 refused 2 'is not empty' "$work/pairs" output.dir="$work/pairs"
 refused 2 "expected the checkpoint's" "$work/pairs" $to data.path="$work/grey.h5"
 rm -r "$work/pairs/ckpt"

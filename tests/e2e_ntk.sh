@@ -72,7 +72,7 @@ PYTHON
   [ -s "$work/one/ntk.png" ] || { cat "$work/plot.log"; fail "plot_ntk.py"; }
 
 # killed between two states: the same command goes on, to the same bits; with other
-# parameters it does not
+# parameters it does not, nor while the first is running, and both leave its file
 long="output.dir=$work/torn ntk.at=first,last ntk.outputs=random:2 ntk.save=0
       ntk.bootstrap=20 ntk.keep=true"
 ntk 1 calm ntk.at=first,last ntk.outputs=random:2 ntk.keep=true || fail "calm"
@@ -81,9 +81,14 @@ victim=$!
 while [ ! -e "$work/torn/unfinished/step_60/rank_0_of_1/latest" ] && kill -0 $victim; do
   sleep 0.05
 done
+kill -STOP $victim
+launch 2 ntk "$work/run" $long > "$work/log" 2>&1 && fail "a second one beside the first"
+grep -q "unfinished': a running program writes to it" "$work/log" ||
+  { cat "$work/log"; fail "the sentence on a running program"; }
 kill -9 $victim
 wait $victim 2> "$work/kill.log"
 launch 1 ntk "$work/run" $long ntk.memory=1 > "$work/log" 2>&1 && fail "other memory"
+ls "$work"/torn/ntk.h5* > "$work/list" 2>&1 || fail "a command that was refused took ntk.h5"
 grep -q 'is of other parameters' "$work/log" || { cat "$work/log"; fail "other values"; }
 launch 1 ntk "$work/run" $long > "$work/log" 2>&1 || { cat "$work/log"; fail "go on"; }
 grep -q 'step 60: going on after' "$work/log" || { cat "$work/log"; fail "began anew"; }

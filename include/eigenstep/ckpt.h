@@ -37,6 +37,9 @@ es_status es_ckpt_write(const es_comm *c, const es_ckpt_set *set, es_state_walk 
  *  at most `most` of them in step[]; returns how many. */
 int es_ckpt_list(const char *dir, int most, int64_t *step);
 
+/** Not collective. How many complete checkpoints there are under `dir`. */
+int es_ckpt_count(const char *dir);
+
 /** Collective. Path and step of the newest complete checkpoint under `dir`.
  *  @return ES_OK, ES_EIO (there is none): the same on all ranks */
 es_status es_ckpt_latest(const es_comm *c, const char *dir, char path[1200],

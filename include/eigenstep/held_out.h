@@ -25,10 +25,12 @@ enum { ES_HELD_OUT_FIRST = -2, ES_HELD_OUT_LAST = ES_REOPEN_LATEST };
 enum { ES_HELD_OUT_STEPS = 64 };
 es_status es_held_out_steps(const char *key, const char *text, int *n,
                             int64_t step[ES_HELD_OUT_STEPS]);
-/** Collective. Those of the newest checkpoints that a run has, ascending.
+/** Collective. Those of the newest checkpoints that a run has, ascending; a warning
+ *  where it has more than ES_HELD_OUT_STEPS.
+ *  @param key  the parameter that asks for them, for messages
  *  @return ES_OK; ES_EIO (there are none): the same on all ranks */
-es_status es_held_out_all_steps(const es_comm *c, const char *dir, int *n,
-                                int64_t step[ES_HELD_OUT_STEPS]);
+es_status es_held_out_all_steps(const char *key, const es_comm *c, const char *dir,
+                                int *n, int64_t step[ES_HELD_OUT_STEPS]);
 
 /** Which run, step and pairs; borrowed for the call. */
 typedef struct es_held_out_options {

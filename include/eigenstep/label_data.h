@@ -25,6 +25,12 @@ es_status es_label_data_open(const es_comm *c, const es_settings *s, const es_as
  *  @return ES_OK; ES_ECONFIG: no labels */
 es_status es_label_data_check(const es_comm *c, const es_settings *s,
                               const es_assembly *p);
+/** Collective. Have training (or split "train") and held-out records labels? That they
+ *  have none is no error and is not said.
+ *  @return ES_OK; ES_EIO, ES_EFORMAT (the split "train" cannot be read): the same on all
+ *          ranks */
+es_status es_label_data_exist(const es_comm *c, const es_settings *s,
+                              const es_assembly *p, bool *exist);
 void es_label_data_close(es_label_data *set);
 
 #endif

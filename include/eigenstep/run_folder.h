@@ -34,6 +34,10 @@ es_status es_run_folder_open(const es_job *job, es_config *cfg, const char *dir,
  *  @return ES_OK, ES_EIO (not the folder of a run), ES_ECONFIG (another program is
  *          writing there) */
 es_status es_run_folder_lock(const es_job *job, const char *dir, es_run_folder *o);
+/** Collective. Keep other programs out of a folder that exists and need be no run's, by
+ *  a log.txt that is made if it is missing; fills o.
+ *  @return ES_OK, ES_EIO, ES_ECONFIG (another program is writing there) */
+es_status es_run_folder_claim(const es_job *job, const char *dir, es_run_folder *o);
 /** Not collective. Release the lock; es_run_folder_close does so, too. */
 void es_run_folder_unlock(es_run_folder *o);
 

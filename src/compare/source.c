@@ -112,12 +112,13 @@ done:
   return st;
 }
 
-/* Collective. All checkpoints of a run, from the oldest on. */
+/* Collective. All checkpoints of a run, at most the newest ES_HELD_OUT_STEPS, from the
+ * oldest on. */
 static es_status add_all_steps(const es_job *job, const address *a,
                                const es_held_out *first, es_compare_set *set) {
   int64_t step[ES_HELD_OUT_STEPS];
   int n;
-  ES_TRY(es_held_out_all_steps(job->comm, a->dir, &n, step));
+  ES_TRY(es_held_out_all_steps("compare", job->comm, a->dir, &n, step));
   for (int i = 0; i < n; i++) ES_TRY(add_step(job, a, step[i], first, set));
   return ES_OK;
 }
@@ -263,7 +264,7 @@ es_status es_compare_set_open(const es_job *job, int n, char *const *text, int64
   if (st == ES_OK && set->n < 2) {
     es_error(
         "compare: got 1 set of embeddings, expected at least 2: another run or file, "
-        "or DIR@all for all checkpoints of one");
+        "or DIR@all for all checkpoints of one (the newest 64)");
     st = ES_ECONFIG;
   }
   for (int i = 0; i < set->n && st == ES_OK; i++) st = check(set, &set->source[i]);

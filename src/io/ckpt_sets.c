@@ -75,6 +75,12 @@ int es_ckpt_list(const char *dir, int most, int64_t *step) {
   return n;
 }
 
+int es_ckpt_count(const char *dir) {
+  int n = 0;
+  for (int64_t at = INT64_MAX; (at = es_ckpt_newest(dir, at)) >= 0; n++) continue;
+  return n;
+}
+
 void es_ckpt_complete_path(char path[1200], const char *dir, int64_t step) {
   es_ckpt_path(path, dir, step, is_complete(dir, step, "") ? "" : ".old");
 }

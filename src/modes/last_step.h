@@ -24,13 +24,22 @@ typedef struct es_study_state {
 es_status es_study_invariance(const es_study_state *s, const es_study_learned *l,
                               es_study_table *t);
 
-/** Collective. Accuracy of the classifier par->accuracy on the coordinates of the first
- *  k, the last k, k random modes (mean over par->draws) and on mode k alone, for records
- *  and whole images as section [accuracy] has them. Without classes nothing is computed.
- *  @return as es_study_invariance, or ES_ECONFIG (no such classifier); the caller frees
- *          u->accuracy, also after a failure */
+/** Collective. Have the records of a run classes that classifier `by` (none: n = 0) can
+ *  tell, and can it read them? To be called before long work: without classes it warns.
+ *  @return ES_OK, also without classes; ES_EIO, ES_EFORMAT, ES_ECONFIG, ES_ENOMEM (the
+ *          records cannot be read): the same on all ranks */
+es_status es_study_find_classes(const es_comm *c, const es_held_out *h,
+                                const es_accuracy_choice *by, bool *found);
+
+/** Collective. Accuracy of the classifier `by` on the coordinates of the first k, the
+ *  last k, k random modes (mean over `draws`) and on mode k alone, for records and whole
+ *  images as section [accuracy] has them; es_study_find_classes has found classes.
+ *  @param u  zeroed
+ *  @return as es_study_invariance, or ES_EFORMAT (a record has no class); the caller
+ *          frees u->accuracy, also after a failure */
 es_status es_study_classify(const es_study_state *s, const es_study_learned *l,
-                            const es_mode_study_params *par, es_study_usefulness *u);
+                            const es_accuracy_choice *by, int draws,
+                            es_study_usefulness *u);
 
 /** Collective. The pairs whose first views have the largest and the smallest coordinates,
  *  with pictures of these views, at most 64 pixels a side. Errors as above. */

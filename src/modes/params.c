@@ -9,8 +9,9 @@ const es_param es_mode_study_table[] = {
     ES_INT(par, count, "16", 1, 1e4, "1", "modes, at most"),
     ES_STRING(par, at, "all",
               "ascending steps: first (rebuilt from the seed), last (the newest "
-              "checkpoint), numbers of checkpoints; or all checkpoints. A mode is taken "
-              "at the first of them after it was learned"),
+              "checkpoint), numbers of checkpoints; or all checkpoints; at most 64, the "
+              "newest of all. A mode is taken at the first of them after it was "
+              "learned"),
     ES_CHOICE(par, of, "embedding", "embedding|features",
               "modes of the embedding, or of the encoder's output"),
     ES_CHOICE(par, bn, "probe", "probe|running",

@@ -19,6 +19,8 @@ typedef struct study {
   int argc;
   char *const *argv;
   es_mode_study_params par;
+  es_selected chosen;      /* modes.accuracy alone; owned */
+  bool labelled;           /* the data have classes for it */
   char dir[ES_STRING_MAX]; /* of the output */
   int64_t pairs, seed;
   int modes, d;
@@ -58,6 +60,14 @@ static es_status name_folder(study *s) {
   return ES_OK;
 }
 
+/* The classifier, of which there is one or none. */
+static es_status choose_classifier(study *s, es_config *cfg) {
+  ES_TRY(es_select_accuracy(cfg, s->par.accuracy, &s->chosen.accuracy));
+  ES_CHECK(s->chosen.accuracy.n <= 1, ES_ECONFIG,
+           "modes.accuracy: got '%s', expected one classifier, or none", s->par.accuracy);
+  return ES_OK;
+}
+
 /* Collective. Parameters and steps, before anything is built. */
 static es_status read_parameters(study *s) {
   const es_comm *const c = s->job->comm;
@@ -68,12 +78,13 @@ static es_status read_parameters(study *s) {
   es_status st = es_config_get(r->config, "modes", es_mode_study_table, NULL,
                                sizeof s->par, &s->par);
   if (st == ES_OK) st = check(s, &r->settings);
+  if (st == ES_OK) st = choose_classifier(s, r->config);
   if (st == ES_OK) st = name_folder(s);
   s->latest = r->step;
   es_reopen_close(&r);
   ES_TRY(es_comm_agree(c, st));
   if (strcmp(s->par.at, "all") == 0)
-    return es_held_out_all_steps(c, s->run_dir, &s->steps, s->step);
+    return es_held_out_all_steps("modes.at", c, s->run_dir, &s->steps, s->step);
   return es_comm_agree(c, es_held_out_steps("modes.at", s->par.at, &s->steps, s->step));
 }
 
@@ -127,6 +138,7 @@ static es_status prepare(study *s, const es_held_out *h) {
   const int points = (int) (2 * s->pairs);
   s->modes = s->par.count < s->d ? (int) s->par.count : s->d;
   if (s->modes > points - 1) s->modes = points - 1;
+  ES_TRY(es_study_find_classes(c, h, &s->chosen.accuracy, &s->labelled));
   ES_TRY(es_study_numbers_read(c, h, &r->numbers));
   es_status st = es_study_regressors_make(&r->numbers, &s->regressors);
   if (st == ES_OK)
@@ -211,7 +223,9 @@ static es_status finish(study *s, const es_held_out *h, int value,
   es_progress_begin("views by each augmentation alone");
   es_status st = es_study_invariance(&state, l, &r->invariance);
   es_progress_end();
-  if (st == ES_OK) st = es_study_classify(&state, l, &s->par, &r->usefulness);
+  if (st == ES_OK && s->labelled)
+    st = es_study_classify(&state, l, &s->chosen.accuracy, (int) s->par.draws,
+                           &r->usefulness);
   if (st == ES_OK) st = es_study_find_extremes(&state, l, &r->extremes);
   if (st == ES_OK) st = es_run_files_create(c, s->dir);
   if (st == ES_OK)
@@ -276,6 +290,7 @@ es_status es_mode_study_run(const es_job *job, const char *dir, int argc,
   es_study_regressors_free(&s->regressors);
   es_study_null_free(&s->null);
   es_study_findings_free(&s->result);
+  es_selected_free(&s->chosen);
   es_free(&s);
   return st;
 }

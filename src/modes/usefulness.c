@@ -168,41 +168,40 @@ static es_status classify(records *r, const es_label_data *data,
   return st;
 }
 
-/* Collective. The records; those that have no classes are no failure. */
-static es_status open_records(const es_study_state *s, const es_accuracy_choice *by,
-                              es_label_data *data) {
-  es_settings with = s->held_out->run->settings; /* borrowed, but for the classifier */
-  const es_assembly *const p = s->held_out->run->parts;
+/* Settings of the run with another classifier; borrowed, both. */
+static es_settings settings_with(const es_held_out *h, const es_accuracy_choice *by) {
+  es_settings with = h->run->settings;
   with.selected.accuracy = *by;
-  if (es_assembly_probe_set(p)->labels == 0) return ES_OK;
-  es_log_mute(true);
-  const es_status st = es_label_data_open(s->comm, &with, p, data);
-  es_log_mute(false);
-  return st == ES_ECONFIG ? ES_OK : st;
+  return with;
+}
+
+es_status es_study_find_classes(const es_comm *c, const es_held_out *h,
+                                const es_accuracy_choice *by, bool *found) {
+  const es_settings with = settings_with(h, by);
+  es_label_data data = {.wanted = false};
+  *found = false;
+  if (by->n == 0) return ES_OK;
+  ES_TRY(es_label_data_exist(c, &with, h->run->parts, found));
+  if (!*found) {
+    es_warn("modes.accuracy: the data have no classes, or not for training and held-out "
+            "records both; how useful modes are is not measured");
+    return ES_OK;
+  }
+  const es_status st = es_label_data_open(c, &with, h->run->parts, &data);
+  es_label_data_close(&data);
+  return st;
 }
 
 es_status es_study_classify(const es_study_state *s, const es_study_learned *l,
-                            const es_mode_study_params *par, es_study_usefulness *u) {
-  es_selected chosen = {.accuracy = {.n = 0}};
+                            const es_accuracy_choice *by, int draws,
+                            es_study_usefulness *u) {
+  const es_settings with = settings_with(s->held_out, by);
   es_label_data data = {.wanted = false};
   records r = {.state = s, .learned = l};
-  *u = (es_study_usefulness){.accuracy = NULL};
-  es_status st =
-      es_select_accuracy(s->held_out->run->config, par->accuracy, &chosen.accuracy);
-  ES_TRY(es_comm_agree(s->comm, st));
-  if (chosen.accuracy.n > 1) {
-    es_error("modes.accuracy: got '%s', expected one classifier, or none", par->accuracy);
-    st = ES_ECONFIG;
-  }
-  if (chosen.accuracy.n == 1) st = open_records(s, &chosen.accuracy, &data);
-  const bool found = st == ES_OK && data.loader[0] != NULL;
-  if (st == ES_OK && chosen.accuracy.n == 1 && !found)
-    es_warn("modes.accuracy: the data have no classes, or not for training and held-out "
-            "records both; how useful modes are is not measured");
-  if (found) st = classify(&r, &data, &chosen.accuracy, (int) par->draws, u);
+  ES_TRY(es_label_data_open(s->comm, &with, s->held_out->run->parts, &data));
+  const es_status st = classify(&r, &data, by, draws, u);
   free_set(&r.set[0]);
   free_set(&r.set[1]);
   es_label_data_close(&data);
-  es_selected_free(&chosen);
   return st;
 }

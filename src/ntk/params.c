@@ -13,7 +13,7 @@ const es_param es_ntk_table[] = {
               "mean (over all outputs), last (the last layer alone: frozen features)"),
     ES_STRING(par, at, "first,last",
               "ascending steps: first (rebuilt from the seed), last (the newest "
-              "checkpoint), or numbers of checkpoints"),
+              "checkpoint), or numbers of checkpoints; at most 64"),
     ES_CHOICE(par, bn, "probe", "probe|running",
               "constant statistics of batch norm: of the probe set, or running averages"),
     ES_BOOL(par, keep, "false", "write the kernel itself, /ntk/kernel"),

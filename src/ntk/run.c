@@ -9,7 +9,6 @@
 #include "eigenstep/held_out.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
-#include "eigenstep/run_folder.h"
 #include "change.h"
 #include "report.h"
 #include "saved.h"
@@ -156,11 +155,17 @@ done:
   return st;
 }
 
-/* Collective. Before the first row: sizes, and the file. */
-static es_status open_file(ntk_run *s, const es_held_out *state, const es_ntk_sum *sum) {
+/* Collective. With the first network: sizes, and the folder. */
+static es_status open_folder(ntk_run *s, const es_held_out *state,
+                             const es_ntk_sum *sum) {
   s->shape.layers = es_ntk_sum_layers(sum);
   s->shape.groups = es_ntk_sum_groups(sum);
-  ES_TRY(es_ntk_saved_open(s->job, state->run->config, s->dir, s->par.save, &s->saved));
+  return es_ntk_saved_open(s->job, state->run->config, s->dir, s->par.save, &s->saved);
+}
+
+/* Collective. The file, in place of one whose saved states this command goes on with. */
+static es_status open_file(ntk_run *s, const es_held_out *state, const es_ntk_sum *sum) {
+  es_ntk_saved_clear(&s->saved, s->dir);
   s->file.keep = s->par.keep;
   ES_TRY(es_ntk_file_create(s->job, state->run->config, s->dir, &s->file));
   return es_ntk_file_declare(&s->file, &s->shape, sum);
@@ -179,7 +184,7 @@ static es_status do_step(ntk_run *s, const es_held_out *state) {
   double forward;
   es_status st;
   ES_TRY_GOTO(es_ntk_sum_create(&job, &sum), done);
-  if (s->file.traj == NULL) ES_TRY_GOTO(open_file(s, state, sum), done);
+  if (s->file.traj == NULL) ES_TRY_GOTO(open_folder(s, state, sum), done);
   st = es_ntk_result_open(&s->shape, s->par.keep, &r);
   ES_TRY_GOTO(es_comm_agree(s->job->comm, st), done);
   r.step = state->step;
@@ -190,6 +195,7 @@ static es_status do_step(ntk_run *s, const es_held_out *state) {
   const es_ntk_cost cost = es_ntk_sum_cost(sum);
   es_ntk_print_cost(&cost, &s->outputs, forward);
   ES_TRY_GOTO(es_ntk_saved_resume(&s->saved, state->step, sum), done);
+  if (s->file.traj == NULL) ES_TRY_GOTO(open_file(s, state, sum), done);
   ES_TRY_GOTO(sum_kernel(s, state, sum), done);
   st = analyse(s, state, sum, &r);
 done:
@@ -266,8 +272,8 @@ es_status es_ntk_run(const es_job *job, const char *dir, int argc, char *const *
   int64_t step[ES_HELD_OUT_STEPS];
   int n = 0;
   ES_TRY(read_parameters(&s, &n, step));
-  if (!es_ntk_saved_exists(job->comm, s.dir)) ES_TRY(es_run_folder_check(job, s.dir));
-  es_status st = es_grid_create(job->comm, 0, &s.grid);
+  es_status st = es_ntk_saved_find(job, s.dir, &s.saved);
+  if (st == ES_OK) st = es_grid_create(job->comm, 0, &s.grid);
   if (st == ES_OK) st = do_steps(&s, n, step);
   for (int g = 0; g <= ES_NTK_GROUPS; g++) es_dmat_destroy(&s.start[g]);
   es_grid_destroy(&s.grid);

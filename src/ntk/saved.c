@@ -16,21 +16,19 @@
 enum { PATH_BYTES = 1200, KEPT = 2 };
 #define COSTS 50 /* a state is written after so many times what the last one took */
 
-bool es_ntk_saved_exists(const es_comm *c, const char *folder) {
-  char path[PATH_BYTES];
+/* Collective. Has an earlier command left its states? */
+static bool exists(const es_comm *c, const char *dir) {
   struct stat st;
   int64_t found = 0;
-  snprintf(path, sizeof path, "%s/unfinished", folder);
-  if (c->rank == 0) found = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+  if (c->rank == 0) found = stat(dir, &st) == 0 && S_ISDIR(st.st_mode);
   es_comm_bcast(c, &found, sizeof found, 0);
   return found != 0;
 }
 
-/* Rank 0. Rows of an unfinished file come again. */
-static void remove_file(const char *folder) {
+void es_ntk_saved_clear(const es_ntk_saved *s, const char *folder) {
   static const char *const file[] = {"ntk.h5", "ntk.h5.part"};
   char path[PATH_BYTES];
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < 2 && s->found && s->comm->rank == 0; i++) {
     snprintf(path, sizeof path, "%s/%s", folder, file[i]);
     unlink(path);
   }
@@ -42,21 +40,30 @@ static es_status make_dirs(const char *dir) {
   return ES_OK;
 }
 
-es_status es_ntk_saved_open(const es_job *job, const es_config *cfg, const char *folder,
-                            double every, es_ntk_saved *s) {
-  const es_comm *const c = job->comm;
-  *s = (es_ntk_saved){.comm = c, .every = every, .at = es_now()};
+es_status es_ntk_saved_find(const es_job *job, const char *folder, es_ntk_saved *s) {
+  *s = (es_ntk_saved){.comm = job->comm};
+  s->lock.lock = -1;
   const int n = snprintf(s->dir, sizeof s->dir, "%s/unfinished", folder);
   ES_CHECK(n < (int) sizeof s->dir - 64, ES_ECONFIG,
            "output.dir: got a path of %d characters, expected fewer than %zu", n,
            sizeof s->dir - 64);
+  s->found = exists(job->comm, s->dir);
+  return s->found ? es_run_folder_claim(job, s->dir, &s->lock)
+                  : es_run_folder_check(job, folder);
+}
+
+es_status es_ntk_saved_open(const es_job *job, const es_config *cfg, const char *folder,
+                            double every, es_ntk_saved *s) {
+  const es_comm *const c = job->comm;
+  s->every = every;
+  s->at = es_now();
   ES_TRY(es_comm_agree(
       c, es_config_text(cfg, job->section, job->sections, false, &s->text)));
   ES_TRY(es_row_layout_replicate(c, &s->alone));
-  s->found = es_ntk_saved_exists(c, folder);
-  if (s->found && c->rank == 0) remove_file(folder);
-  if (!s->found) ES_TRY(es_run_files_create(c, folder));
-  return es_comm_agree(c, c->rank == 0 ? make_dirs(s->dir) : ES_OK);
+  if (s->found) return ES_OK;
+  ES_TRY(es_run_files_create(c, folder));
+  ES_TRY(es_comm_agree(c, c->rank == 0 ? make_dirs(s->dir) : ES_OK));
+  return es_run_folder_claim(job, s->dir, &s->lock);
 }
 
 static void rank_dir(const es_ntk_saved *s, char dir[PATH_BYTES]) {
@@ -166,6 +173,7 @@ es_status es_ntk_saved_done(const es_ntk_saved *s) {
 }
 
 void es_ntk_saved_close(es_ntk_saved *s) {
+  es_run_folder_unlock(&s->lock);
   es_row_layout_free(&s->alone);
   es_free(&s->text);
 }

@@ -5,18 +5,20 @@
  *  FOLDER/unfinished/step_S/rank_R_of_N holds this rank's products so far for the kernel
  *  of step S, as checkpoints (ckpt.h) of the rank alone: what a rank holds depends on
  *  the number of ranks, and another number begins anew. Rows of ntk.h5 are computed again
- *  from them. */
+ *  from them. The folder is locked as a run's is (run_folder.h), so that one command at a
+ *  time writes there. */
 #ifndef ES_NTK_SAVED_H
 #define ES_NTK_SAVED_H
 
-#include "eigenstep/provenance.h"
 #include "eigenstep/row_layout.h"
+#include "eigenstep/run_folder.h"
 #include "tangent.h"
 
 typedef struct es_ntk_saved {
   const es_comm *comm; /**< borrowed */
   es_row_layout alone; /**< this rank by itself; owned */
   char dir[1100];      /**< FOLDER/unfinished */
+  es_run_folder lock;  /**< of it, until s is closed */
   char *text;          /**< the parameters; owned */
   double every;        /**< seconds between states, at least */
   double at, cost;     /**< es_now() of the last one, seconds that it took */
@@ -24,17 +26,25 @@ typedef struct es_ntk_saved {
   bool found;          /**< an earlier command has left states here */
 } es_ntk_saved;
 
-/** Collective. Has an earlier command left its states in this output folder? */
-bool es_ntk_saved_exists(const es_comm *c, const char *folder);
-/** Collective. Make the output folder, or find it unfinished and remove its ntk.h5; the
- *  caller closes s, also after a failure.
- *  @return as es_run_files_create, or ES_ENOMEM */
+/** Collective. Before long work: may this command write to the output folder? Yes if an
+ *  earlier one has left its states there and none is running, or if it is empty or not
+ *  there. Nothing is made in it but a lock beside states; the caller closes s, also after
+ *  a failure.
+ *  @return ES_OK; ES_ECONFIG (not empty, or a running program writes there), ES_EIO: the
+ *          same on all ranks */
+es_status es_ntk_saved_find(const es_job *job, const char *folder, es_ntk_saved *s);
+/** Collective. After es_ntk_saved_find: make and lock the output folder, if there are no
+ *  states.
+ *  @return as es_ntk_saved_find, or ES_ENOMEM */
 es_status es_ntk_saved_open(const es_job *job, const es_config *cfg, const char *folder,
                             double every, es_ntk_saved *s);
 /** Collective. Sum of the kernel of `step` <- what was saved of it, if anything was.
  *  @return ES_OK; ES_ECONFIG (of other parameters or weights), ES_EIO, ES_ENOMEM:
  *          the same on all ranks */
 es_status es_ntk_saved_resume(es_ntk_saved *s, int64_t step, es_ntk_sum *sum);
+/** Collective. Remove the unfinished ntk.h5 that came with states; when
+ *  es_ntk_saved_resume has found that they are of the same command. */
+void es_ntk_saved_clear(const es_ntk_saved *s, const char *folder);
 /** Collective. Save the sum, if it is time. @return ES_OK, ES_EIO, ES_ENOMEM */
 es_status es_ntk_saved_layer(void *saved, es_ntk_sum *sum);
 /** Collective. All is done: remove the states. @return ES_OK, ES_EIO */

@@ -37,12 +37,19 @@ es_status es_held_out_steps(const char *key, const char *text, int *n,
   return ES_OK;
 }
 
-es_status es_held_out_all_steps(const es_comm *c, const char *dir, int *n,
-                                int64_t step[ES_HELD_OUT_STEPS]) {
+es_status es_held_out_all_steps(const char *key, const es_comm *c, const char *dir,
+                                int *n, int64_t step[ES_HELD_OUT_STEPS]) {
   char path[ES_STRING_MAX + 16];
   int64_t found = 0;
   snprintf(path, sizeof path, "%s/ckpt", dir);
-  if (c->rank == 0) found = es_ckpt_list(path, ES_HELD_OUT_STEPS, step);
+  if (c->rank == 0) {
+    const int all = es_ckpt_count(path);
+    found = es_ckpt_list(path, ES_HELD_OUT_STEPS, step);
+    if (all > found)
+      es_warn("%s: got %d checkpoints in %s, of which the newest %lld are taken; name "
+              "steps to have others",
+              key, all, path, (long long) found);
+  }
   es_comm_bcast(c, &found, sizeof found, 0);
   es_comm_bcast(c, step, ES_HELD_OUT_STEPS * sizeof *step, 0);
   ES_CHECK(found > 0, ES_EIO, "got no complete checkpoint in %s", path);

@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-/* The data set of the bank, one with labels. */
+/* The data set of the bank: one with labels, where there is one. */
 static es_status find_bank(const es_comm *c, const es_settings *s, const es_assembly *p,
                            es_label_data *set, const es_dataset **bank) {
-  const es_dataset *const ds = p->input.data, *const test = es_assembly_probe_set(p);
+  const es_dataset *const ds = p->input.data;
   const char *const splits = ds->ops->splits;
   *bank = ds;
   if (ds->labels == 0 && splits != NULL && strstr(splits, "train") != NULL &&
@@ -18,13 +18,18 @@ static es_status find_bank(const es_comm *c, const es_settings *s, const es_asse
     ES_TRY(es_dataset_open(c, &train, "train", (uint64_t) s->run.seed, &set->labelled));
     *bank = set->labelled;
   }
+  return ES_OK;
+}
+
+static es_status check_labels(const es_settings *s, const es_assembly *p,
+                              const es_dataset *bank) {
   ES_CHECK(
-      (*bank)->labels > 0 && test->labels > 0, ES_ECONFIG,
+      bank->labels > 0 && es_assembly_probe_set(p)->labels > 0, ES_ECONFIG,
       "accuracy.list: got '%s', but data set '%s' has no labels%s; expected a labelled "
       "one (cifar10, stl10, a folder per class, hdf5 with /label) or accuracy.list = "
       "none",
       s->accuracy.list, s->data.name,
-      (*bank)->labels > 0 ? " in what is held out of it" : "");
+      bank->labels > 0 ? " in what is held out of it" : "");
   return ES_OK;
 }
 
@@ -33,6 +38,7 @@ static es_status open_loaders(const es_comm *c, const es_augment_steps *plain,
                               es_label_data *set) {
   const es_dataset *bank = NULL;
   ES_TRY(find_bank(c, s, p, set, &bank));
+  ES_TRY(check_labels(s, p, bank));
   const es_dataset *const test = es_assembly_probe_set(p);
   const bool whole = p->input.held_out != NULL; /* or else the probe's records alone */
   const int64_t train = es_assembly_training_records(p);
@@ -90,7 +96,20 @@ es_status es_label_data_check(const es_comm *c, const es_settings *s,
   es_label_data set = {0};
   const es_dataset *bank;
   if (s->selected.accuracy.n == 0) return ES_OK;
+  es_status st = find_bank(c, s, p, &set, &bank);
+  if (st == ES_OK) st = check_labels(s, p, bank);
+  es_label_data_close(&set);
+  return st;
+}
+
+es_status es_label_data_exist(const es_comm *c, const es_settings *s,
+                              const es_assembly *p, bool *exist) {
+  es_label_data set = {0};
+  const es_dataset *bank;
+  *exist = es_assembly_probe_set(p)->labels > 0;
+  if (!*exist) return ES_OK;
   const es_status st = find_bank(c, s, p, &set, &bank);
+  *exist = st == ES_OK && bank->labels > 0;
   es_label_data_close(&set);
   return st;
 }

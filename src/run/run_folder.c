@@ -80,6 +80,10 @@ es_status es_run_folder_lock(const es_job *job, const char *dir, es_run_folder *
   return lock(job, dir, 0, o);
 }
 
+es_status es_run_folder_claim(const es_job *job, const char *dir, es_run_folder *o) {
+  return lock(job, dir, O_CREAT, o);
+}
+
 void es_run_folder_unlock(es_run_folder *o) {
   if (o->lock >= 0) close(o->lock);
   o->lock = -1;
