@@ -261,6 +261,7 @@ static es_status simulate(deep *s, es_run_folder *o) {
   ES_TRY(es_comm_agree(s->comm, ES_NEW((size_t) s->o->rows + 2, &at)));
   const int rows = es_record_schedule(1, (double) s->steps, (int) s->o->rows, true, at);
   es_status st = ES_OK, own = ES_OK;
+  es_stop_begin(&o->stop);
   for (int64_t step = 0, next = 0; step <= s->steps && st == ES_OK; step++) {
     const bool due = step == s->steps || (next < rows && (double) step >= at[next]);
     if (own == ES_OK) own = look(s, step);

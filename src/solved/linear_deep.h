@@ -38,7 +38,7 @@ typedef struct es_linear_deep {
  *  eigenvalues of E E'.
  *  @param cfg  what run.ini will hold
  *  @return ES_OK; ES_ECONFIG (no mode grows, or only after too many steps); ES_EMATH
- *          (diverged); ES_ENOMEM; ES_EIO: the same on all ranks */
+ *          (diverged); ES_ENOMEM; ES_EIO; ES_STOPPED: the same on all ranks */
 es_status es_linear_deep_run(const es_job *job, es_config *cfg, const es_linear_deep *o);
 
 #endif
