@@ -134,14 +134,17 @@ mv "$work/own.h5" "$work/there.h5"
 run "moved images" 1 resume "$work/own" run.steps=6 data.path="$work/there.h5"
 
 # A run of the release before: its section [accuracy] was called [probe].
-sed -i 's/^\[accuracy/[probe/' "$work/own/run.ini"
+sed -i '/^\[accuracy\]/,/^$/{/^every/d}; s/^\[accuracy/[probe/' "$work/own/run.ini"
 "$python" - "$work"/own/ckpt/step_*/state.h5 <<'EOF'
+import re
 import sys
 import h5py
 import numpy as np
 with h5py.File(sys.argv[1], "r+") as f:
     text = np.asarray(f["/parameters/text"]).tobytes()
-    old = text.replace(b"[accuracy", b"[probe")
+    old = re.sub(rb"(\[accuracy\]\n(?:[^\[].*\n)*?)every.*\n", rb"\1", text)
+    assert old != text
+    old = old.replace(b"[accuracy", b"[probe")
     assert old != text
     del f["/parameters/text"]
     f["/parameters/text"] = np.bytes_(old)
