@@ -22,6 +22,7 @@ typedef struct es_comm {
   MPI_Comm *lane; /**< owned [es_comm_lanes]: lanes of this rank, node_rank + k node_size;
                        in the order of nodes */
   MPI_Comm abort_comm; /**< owned duplicate for the barrier of failed ranks */
+  int64_t *work;       /**< owned [3 size]: of es_comm_allgather */
 } es_comm;
 
 /** Collective. Duplicate `parent`. A node is a set of ranks that share memory.
@@ -89,7 +90,8 @@ int es_comm_lanes(const es_comm *c);
  *  messages where there is little, and about as many bytes as it receives.
  *  @param all  [sum of counts] (see es_comm_scan); each rank contributes less than 2^31
  *              items
- *  @return ES_OK, ES_EARG (a count < 0 or >= 2^31), ES_ENOMEM: same on all ranks */
+ *  Allocates nothing.
+ *  @return ES_OK, ES_EARG (a count < 0 or >= 2^31): the same on all ranks */
 es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
                             size_t size, void *all);
 

@@ -87,7 +87,8 @@ static es_status place(es_comm *c, int per_node) {
   MPI_Comm_rank(c->mpi, &c->rank);
   MPI_Comm_size(c->mpi, &c->size);
   find_nodes(c, per_node, &least);
-  const int mine = ES_NEW(es_comm_lanes(c), &c->lane);
+  int mine = ES_NEW(es_comm_lanes(c), &c->lane);
+  if (mine == ES_OK) mine = ES_NEW(3 * (size_t) c->size, &c->work);
   MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, c->mpi);
   if (worst == ES_OK) make_lanes(c, least);
   return (es_status) worst;
@@ -118,6 +119,7 @@ void es_comm_destroy(es_comm **c) {
   for (int k = 0; (*c)->lane != NULL && k < es_comm_lanes(*c); k++)
     MPI_Comm_free(&(*c)->lane[k]);
   es_free(&(*c)->lane);
+  es_free(&(*c)->work);
   MPI_Comm_free(&(*c)->node);
   MPI_Comm_free(&(*c)->abort_comm);
   MPI_Comm_free(&(*c)->mpi);
@@ -321,23 +323,16 @@ es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
   if (!fits)
     es_error("all-gather: got %lld items of %zu bytes, expected 0 to %d of each",
              (long long) count, size, INT_MAX);
-  part *of = NULL;
-  int *sent = NULL;
-  es_status st = fits ? ES_NEW(c->size, &of) : ES_EARG;
-  if (st == ES_OK) st = ES_NEW(2 * (size_t) c->size, &sent);
-  st = es_comm_agree(c, st);
-  if (st == ES_OK) {
-    const part given = {count, (int64_t) ((uintptr_t) mine - (uintptr_t) all)};
-    MPI_Allgather(&given, 2, MPI_INT64_T, of, 2, MPI_INT64_T, c->mpi);
-    gathering g = {.comm = c,
-                   .mine = is_in_place(of, c->size, size) ? MPI_IN_PLACE : mine,
-                   .of = of,
-                   .sent = sent};
-    gather_all(&g, size, all);
-  }
-  es_free(&of);
-  es_free(&sent);
-  return st;
+  ES_TRY(es_comm_agree(c, fits ? ES_OK : ES_EARG));
+  const part given = {count, (int64_t) ((uintptr_t) mine - (uintptr_t) all)};
+  part *const of = (part *) c->work;
+  MPI_Allgather(&given, 2, MPI_INT64_T, of, 2, MPI_INT64_T, c->mpi);
+  gathering g = {.comm = c,
+                 .mine = is_in_place(of, c->size, size) ? MPI_IN_PLACE : mine,
+                 .of = of,
+                 .sent = (int *) (c->work + 2 * (size_t) c->size)};
+  gather_all(&g, size, all);
+  return ES_OK;
 }
 
 void es_comm_ring_f32(const es_comm *c, const float *mine, int64_t n, float *theirs,
