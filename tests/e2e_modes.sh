@@ -198,6 +198,10 @@ to=output.dir=$work/no
 refused 2 'expected the output folder of train'
 refused 1 'is not an Eigenstep run' "$work" $to
 refused 2 'expected at least 4' "$work/pairs" $to modes.pairs=3
+if [ -n "$(ls -A ~)" ]; then # the home folder, not one called "~"
+  refused 2 'is not empty' "$work/pairs" 'output.dir=~'
+fi
+[ ! -e '~' ] || fail "a folder is called ~"
 refused 2 'expected at most 128' "$work/pairs" $to modes.pairs=129
 refused 2 'expected ascending steps' "$work/pairs" $to modes.at=last,20
 refused 2 'got .knn, linear., expected one classifier' "$work/pairs" $to \

@@ -116,6 +116,10 @@ refused 2 'expected random:N' "$work/run" $to ntk.outputs=random:0
 refused 2 'expected ascending steps' "$work/run" $to ntk.at=last,30
 refused 1 'no checkpoint of step 31\|step 31' "$work/run" $to ntk.at=31
 refused 2 'is not empty' "$work/run" output.dir="$work/run"
+if [ -n "$(ls -A ~)" ]; then # the home folder, not one called "~"
+  refused 2 'is not empty' "$work/run" 'output.dir=~'
+fi
+[ ! -e '~' ] || fail "a folder is called ~"
 rm -r "$work/run/ckpt"
 refused 1 'no complete checkpoint' "$work/run" $to
 

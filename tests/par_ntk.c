@@ -68,7 +68,8 @@ static es_status kernels(const es_comm *c, int64_t pairs, double *theta) {
   es_grid *g = NULL;
   es_ntk_sum *s = NULL;
   es_status st = rig_open(c, pairs, &r);
-  const es_ntk_job job = {c, {r.net, ES_BN_RUNNING, &r.points}, false, 1 << 20};
+  const es_ntk_job job = {
+      .comm = c, .passes = {r.net, ES_BN_RUNNING, &r.points}, .memory = 1 << 20};
   if (st == ES_OK) st = es_grid_create(c, 0, &g);
   if (st == ES_OK) st = es_ntk_sum_create(&job, &s);
   for (int k = 0; k < 2 && st == ES_OK; k++)

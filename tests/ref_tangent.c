@@ -8,7 +8,7 @@
  *  outputs, and 2.4e-4 in the kernel. Hence 1e-3 for both models; the mlp shows 1e-7. */
 #include <stdlib.h>
 #include "net_rig.h"
-#include "eigenstep/safetensors.h"
+#include "reference_tensor.h"
 #include "ntk/tangent.h"
 
 enum { INDEX_TENSORS = 1000, MOST = 2048 * 512 };
@@ -33,23 +33,6 @@ static const tangent_case cases[] = {{"quarter50",
                                        .input = {3, 4, 4}}}};
 
 static es_safetensors *reference;
-
-/** Tensor "<case>.<key>", `count` values; free with es_free. */
-static float *expected(const char *name, const char *key, int64_t count) {
-  char full[64];
-  es_st_tensor t;
-  float *x;
-  snprintf(full, sizeof full, "%s.%s", name, key);
-  const int64_t at = es_safetensors_find(reference, full);
-  assert_true(at >= 0);
-  es_safetensors_info(reference, (size_t) at, &t);
-  int64_t have = 1;
-  for (int i = 0; i < t.ndim; i++) have *= t.dim[i];
-  assert_true(have == count);
-  assert_int_equal(ES_NEW(count, &x), ES_OK);
-  assert_int_equal(es_safetensors_read(reference, (size_t) at, x), ES_OK);
-  return x;
-}
 
 /** What gen_tangent.py's `fill` does. */
 static void set_values(es_params *p) {
@@ -81,7 +64,7 @@ static double apart(int64_t n, const double *got, const float *want) {
 
 static void compare(const char *name, const char *key, int64_t n, const double *got,
                     double tolerance) {
-  float *want = expected(name, key, n);
+  float *want = reference_tensor(reference, name, key, n);
   const double off = apart(n, got, want);
   es_free(&want);
   printf("%s %s: %.1e\n", name, key, off);
@@ -92,7 +75,8 @@ static void kernel_is_autograds(void **state) {
   const tangent_case *const k = *state;
   rig t = rig_open("auto", &k->model);
   const es_held_out_points points = {.pairs = N / 2, .n = N / 2, .x = t.x, .most = N};
-  const es_ntk_job job = {comm, {t.net, ES_BN_FROZEN, &points}, false, 1 << 20};
+  const es_ntk_job job = {
+      .comm = comm, .passes = {t.net, ES_BN_FROZEN, &points}, .memory = 1 << 20};
   double theta[N * N], z[N * D], *share;
   es_ntk_sum *s = NULL;
   es_grid *g = NULL;

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include "eigenstep/optim.h"
-#include "eigenstep/safetensors.h"
 #include "loss_cases.h"
 #include "models.h"
+#include "reference_tensor.h"
 
 enum { SEED = 20230713, PAIRS = 8, N = 2 * PAIRS, SIDE = 48, D = 16, HIDDEN = 24 };
 enum { INDEX_BN = 10000, INDEX_SIGNS = 20000, SIGNS = 8, STEPS = 5 };
@@ -56,23 +56,6 @@ typedef struct rig {
   float *host; /**< [p->n] */
   float z[N * D], dz[N * D];
 } rig;
-
-/** Tensor "<case>.<key>" of the reference, `count` values; free with es_free. */
-static float *expected(const parity *k, const char *key, int64_t count) {
-  char name[128];
-  es_st_tensor t;
-  float *x;
-  snprintf(name, sizeof name, "%s.%s", k->name, key);
-  const int64_t at = es_safetensors_find(reference, name);
-  assert_true(at >= 0);
-  es_safetensors_info(reference, (size_t) at, &t);
-  int64_t have = 1;
-  for (int i = 0; i < t.ndim; i++) have *= t.dim[i];
-  assert_true(have == count);
-  assert_int_equal(ES_NEW(count, &x), ES_OK);
-  assert_int_equal(es_safetensors_read(reference, (size_t) at, x), ES_OK);
-  return x;
-}
 
 /** Gains in [0.75, 1), biases in +-[2.25, 2.75). */
 static void set_batch_norms(es_params *p) {
@@ -168,7 +151,8 @@ static void compare(rig *t, const char *norms, const char *projections, bool sta
   int n = 0, i = 0;
   double worst = 0, sum = 0;
   for (int v = 0; v < t->p->n_tensors; v++) n += t->p->tensor[v].state == state;
-  float *norm = expected(t->k, norms, n), *proj = expected(t->k, projections, n * SIGNS);
+  float *norm = reference_tensor(reference, t->k->name, norms, n),
+        *proj = reference_tensor(reference, t->k->name, projections, n * SIGNS);
   const double all = model_norm(n, norm);
   for (int v = 0; v < t->p->n_tensors; v++) {
     const es_tensor_info *const info = &t->p->tensor[v];
@@ -193,7 +177,7 @@ static void compare_form(rig *t, const loss_case *form, const char *name) {
   snprintf(key[1], sizeof key[1], "norm.%s", name);
   snprintf(key[2], sizeof key[2], "projection.%s", name);
   const double loss = step(t, form);
-  float *want = expected(t->k, key[0], 1);
+  float *want = reference_tensor(reference, t->k->name, key[0], 1);
   assert_true(fabs(loss / want[0] - 1) < t->k->forward);
   es_free(&want);
   const size_t n = (size_t) t->p->n;
@@ -206,11 +190,11 @@ static void embeddings_losses_and_gradients(void **state) {
   rig t = rig_open(k);
   compare_form(&t, &none, "none");
   if (strcmp(k->name, "sixteenth") == 0) {
-    float *want = expected(k, "gradient", t.p->n);
+    float *want = reference_tensor(reference, k->name, "gradient", t.p->n);
     assert_true(model_distance(t.p->n, t.host, want) < k->gradient);
     es_free(&want);
   }
-  float *z = expected(k, "z", N * D);
+  float *z = reference_tensor(reference, k->name, "z", N * D);
   const double off = model_distance((int64_t) N * D, t.z, z);
   es_free(&z);
   printf("%s/%s embeddings: %.1e\n", k->name, k->backend, off);
@@ -229,7 +213,7 @@ static void losses_of_five_steps(void **state) {
       .name = "sgd", .lr = 2e-5, .lr_1d = 1, .momentum = 0.9, .weight_decay = 1e-3};
   es_optim *o;
   assert_int_equal(es_optim_create(&par, NULL, t.p, &o), ES_OK);
-  float *want = expected(k, "steps", STEPS);
+  float *want = reference_tensor(reference, k->name, "steps", STEPS);
   double worst = 0;
   for (int i = 0; i < STEPS; i++) {
     worst = worse(worst, fabs(step(&t, &batch) / want[i] - 1));

@@ -183,7 +183,8 @@ static double apart(const double *a, const double *b) {
 /** The same by es_ntk_sum, with so much memory for a run of layers; *runs. */
 static void summed_kernel(rig *t, int64_t memory, double *theta, int *runs) {
   const es_held_out_points points = {.pairs = PAIRS, .n = PAIRS, .x = t->x, .most = 3};
-  const es_ntk_job job = {comm, {t->net, t->mode, &points}, false, memory};
+  const es_ntk_job job = {
+      .comm = comm, .passes = {t->net, t->mode, &points}, .memory = memory};
   es_ntk_sum *s = NULL;
   es_grid *g = NULL;
   es_dmat *m = NULL;

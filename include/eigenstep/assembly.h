@@ -104,5 +104,7 @@ es_status es_assembly_open_pairs(const es_comm *c, const es_settings *s,
 /** Pairs of a probe's forward pass: those of a training batch, or the nearest divisor of
  *  the probe that is a multiple of `unit` and gives every rank at least one. */
 int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit);
+/** Pairs of the probe that are measured on so many ranks: whole forward passes. */
+int64_t es_probe_pairs(const es_settings *s, int ranks);
 
 #endif

@@ -68,4 +68,11 @@ es_status es_reopen_build(const es_comm *c, es_reopened *r, es_reopen_parts part
 
 void es_reopen_close(es_reopened **r);
 
+/** Not collective. dir <- the output folder of a command that looks into a run:
+ *  output.dir among the overrides or, where they have none, o->dir/NAME. (The output.dir
+ *  of the run's own parameters is the run.)
+ *  @return ES_OK; ES_ECONFIG (too long), ES_ENOMEM */
+es_status es_reopen_output(const es_reopen_options *o, const char *name,
+                           char dir[ES_STRING_MAX]);
+
 #endif

@@ -31,32 +31,13 @@ typedef struct study {
   es_study_findings result;
 } study;
 
-/* The pairs of the probe that the run measured, whole chunks. */
-static int64_t probe_pairs(const es_settings *s, int ranks) {
-  const int64_t unit = es_settings_pairs_unit(s);
-  const int64_t chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, ranks, unit);
-  return s->spectrum.probe / chunk * chunk;
-}
-
 static es_status check(study *s, const es_settings *settings) {
-  s->pairs = s->par.pairs > 0 ? s->par.pairs : probe_pairs(settings, s->job->comm->size);
+  s->pairs =
+      s->par.pairs > 0 ? s->par.pairs : es_probe_pairs(settings, s->job->comm->size);
   s->seed = settings->run.seed;
   ES_CHECK(s->pairs >= 4, ES_ECONFIG,
            "modes.pairs: got %lld, expected at least 4 to look for modes in",
            (long long) s->pairs);
-  return ES_OK;
-}
-
-/* The folder of the result: output.dir if it was given, else OUTDIR/modes. */
-static es_status name_folder(study *s) {
-  static const char key[] = "output.dir=";
-  int n = snprintf(s->dir, sizeof s->dir, "%s/modes", s->run_dir);
-  for (int i = 0; i < s->argc; i++)
-    if (strncmp(s->argv[i], key, sizeof key - 1) == 0)
-      n = snprintf(s->dir, sizeof s->dir, "%s", s->argv[i] + sizeof key - 1);
-  ES_CHECK(n < (int) sizeof s->dir, ES_ECONFIG,
-           "output.dir: got a path of %d characters, expected fewer than %zu", n,
-           sizeof s->dir);
   return ES_OK;
 }
 
@@ -79,7 +60,7 @@ static es_status read_parameters(study *s) {
                                sizeof s->par, &s->par);
   if (st == ES_OK) st = check(s, &r->settings);
   if (st == ES_OK) st = choose_classifier(s, r->config);
-  if (st == ES_OK) st = name_folder(s);
+  if (st == ES_OK) st = es_reopen_output(&o, "modes", s->dir);
   s->latest = r->step;
   es_reopen_close(&r);
   ES_TRY(es_comm_agree(c, st));

@@ -224,19 +224,6 @@ static es_status do_steps(ntk_run *s, int n, const int64_t *step) {
   return st == ES_OK ? es_ntk_saved_done(&s->saved) : st;
 }
 
-/* The folder of the result: output.dir if it was given, else OUTDIR/ntk. */
-static es_status name_folder(ntk_run *s) {
-  static const char key[] = "output.dir=";
-  int n = snprintf(s->dir, sizeof s->dir, "%s/ntk", s->run_dir);
-  for (int i = 0; i < s->argc; i++)
-    if (strncmp(s->argv[i], key, sizeof key - 1) == 0)
-      n = snprintf(s->dir, sizeof s->dir, "%s", s->argv[i] + sizeof key - 1);
-  ES_CHECK(n < (int) sizeof s->dir, ES_ECONFIG,
-           "output.dir: got a path of %d characters, expected fewer than %zu", n,
-           sizeof s->dir);
-  return ES_OK;
-}
-
 static es_status check(ntk_run *s, const es_settings *settings) {
   es_ntk_shape *const shape = &s->shape;
   shape->pairs = es_held_out_pairs(settings, s->par.pairs);
@@ -262,7 +249,7 @@ static es_status read_parameters(ntk_run *s, int *n, int64_t step[ES_HELD_OUT_ST
       es_config_get(r->config, "ntk", es_ntk_table, NULL, sizeof s->par, &s->par);
   if (st == ES_OK) st = es_held_out_steps("ntk.at", s->par.at, n, step);
   if (st == ES_OK) st = check(s, &r->settings);
-  if (st == ES_OK) st = name_folder(s);
+  if (st == ES_OK) st = es_reopen_output(&o, "ntk", s->dir);
   es_reopen_close(&r);
   return es_comm_agree(s->job->comm, st);
 }

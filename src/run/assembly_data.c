@@ -17,6 +17,16 @@ int64_t es_probe_chunk(int64_t probe, int64_t pairs, int ranks, int64_t unit) {
   return pairs;
 }
 
+static int64_t chunk_of(const es_settings *s, int ranks) {
+  return es_probe_chunk(s->spectrum.probe, s->batch.pairs, ranks,
+                        es_settings_pairs_unit(s));
+}
+
+int64_t es_probe_pairs(const es_settings *s, int ranks) {
+  const int64_t chunk = chunk_of(s, ranks);
+  return s->spectrum.probe / chunk * chunk;
+}
+
 /* Where records are sorted by class, the first so many are of the first classes. */
 static es_status warn_of_limit(const es_settings *s, const es_dataset *ds) {
   int classes = 0;
@@ -47,9 +57,8 @@ es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assem
   ES_TRY(es_dataset_open_held_out(c, &s->data, in->data, seed, &in->held_out));
   ES_TRY(es_comm_agree(
       c, es_augment_create(&s->selected.augment, in->data, &in->augment, &in->view)));
-  const int64_t unit = es_settings_pairs_unit(s);
-  p->probe.chunk = es_probe_chunk(s->spectrum.probe, s->batch.pairs, c->size, unit);
-  p->probe.pairs = s->spectrum.probe / p->probe.chunk * p->probe.chunk;
+  p->probe.chunk = chunk_of(s, c->size);
+  p->probe.pairs = es_probe_pairs(s, c->size);
   if (p->probe.pairs != s->spectrum.probe) {
     es_warn(
         "spectrum.probe: %lld pairs are not a multiple of a batch of %lld; using %lld",

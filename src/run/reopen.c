@@ -170,3 +170,33 @@ void es_reopen_close(es_reopened **r) {
   es_free(&(*r)->text);
   es_free(r);
 }
+
+/* The output.dir of the overrides, read as all parameters are; "" where there is none. */
+static es_status read_output(const es_reopen_options *o, es_output_params *p) {
+  static const char key[] = "output.dir=";
+  es_config *cfg = NULL;
+  es_status st = es_config_create(&cfg);
+  bool given = false;
+  for (int i = 0; i < o->argc && st == ES_OK; i++) {
+    if (strncmp(o->argv[i], key, sizeof key - 1) != 0) continue;
+    given = true;
+    st = es_config_set(cfg, o->argv[i]);
+  }
+  if (st == ES_OK && given)
+    st = es_config_get(cfg, "output", es_output_table, NULL, sizeof *p, p);
+  es_config_destroy(&cfg);
+  return st;
+}
+
+es_status es_reopen_output(const es_reopen_options *o, const char *name,
+                           char dir[ES_STRING_MAX]) {
+  es_output_params given = {0};
+  ES_TRY(read_output(o, &given));
+  const int n = given.dir[0] != '\0'
+                    ? snprintf(dir, ES_STRING_MAX, "%s", given.dir)
+                    : snprintf(dir, ES_STRING_MAX, "%s/%s", o->dir, name);
+  ES_CHECK(n < ES_STRING_MAX, ES_ECONFIG,
+           "output.dir: got a path of %d characters, expected fewer than %d", n,
+           ES_STRING_MAX);
+  return ES_OK;
+}

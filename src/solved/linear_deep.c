@@ -13,8 +13,8 @@
 #include "eigenstep/linear.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
-#include "eigenstep/run_folder.h"
 #include "record.h"
+#include "simulation.h"
 
 enum { STAGES = 4 };
 
@@ -205,7 +205,8 @@ static double square_of(const deep *s, int j) {
   return length * length;
 }
 
-static es_status declare(deep *s, es_traj *t) {
+static es_status declare(void *model, es_traj *t) {
+  deep *const s = model;
   const es_traj_field loss = ES_TRAJ_SCALAR("value", "1", "loss");
   const es_traj_field lambda = ES_TRAJ_VECTOR(
       "eigenvalues", s->model.d, "mode", "1",
@@ -256,7 +257,8 @@ static es_status look(deep *s, int64_t step) {
 }
 
 /* Collective. A rank that fails goes on until the ranks meet. */
-static es_status simulate(deep *s, es_run_folder *o) {
+static es_status simulate(void *model, es_run_folder *o) {
+  deep *const s = model;
   double *at = NULL;
   ES_TRY(es_comm_agree(s->comm, ES_NEW((size_t) s->o->rows + 2, &at)));
   const int rows = es_record_schedule(1, (double) s->steps, (int) s->o->rows, true, at);
@@ -303,7 +305,8 @@ static es_status write_steps(es_traj *t, int modes, const double *rows) {
 }
 
 /* Collective. Predicted beside measured: printed, and the table /steps. */
-static es_status report(const deep *s, es_traj *t) {
+static es_status report(void *model, es_traj *t) {
+  const deep *const s = model;
   const int d = s->model.d;
   double *rows = NULL, worst = 0, far = 0;
   int compared = 0;
@@ -364,20 +367,15 @@ static es_status prepare(deep *s) {
 
 es_status es_linear_deep_run(const es_job *job, es_config *cfg, const es_linear_deep *o) {
   deep s = {.comm = job->comm, .o = o};
-  es_run_folder folder = {0};
   es_status st = prepare(&s);
-  if (st == ES_OK) st = es_run_folder_open(job, cfg, o->dir, &folder);
   if (st == ES_OK) {
-    st = declare(&s, folder.traj);
-    es_progress_begin("simulation of %lld steps", (long long) s.steps);
-    if (st == ES_OK) st = simulate(&s, &folder);
-    es_progress_end();
-    if (st == ES_STOPPED) es_run_folder_say_stopped(&folder, s.reached, s.steps);
-    if (st >= ES_OK) {
-      const es_status written = report(&s, folder.traj);
-      if (written != ES_OK) st = written;
-    }
-    st = es_run_folder_close(job, &folder, st, s.reached);
+    const es_simulation simulation = {.model = &s,
+                                      .steps = s.steps,
+                                      .reached = &s.reached,
+                                      .declare = declare,
+                                      .simulate = simulate,
+                                      .report = report};
+    st = es_simulation_run(job, cfg, o->dir, &simulation);
   }
   release(&s);
   return st;

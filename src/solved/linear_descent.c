@@ -16,12 +16,12 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/precondition.h"
 #include "eigenstep/progress.h"
-#include "eigenstep/run_folder.h"
 #include "eigenstep/mode_descent.h"
 #include "linear_map.h"
 #include "linear_surgery.h"
 #include "orthogonal_factor.h"
 #include "record.h"
+#include "simulation.h"
 
 /* Steps after the last predicted one, as a part of it; the longest automatic run, in
  * steps and in steps times modes. */
@@ -177,7 +177,8 @@ static es_status update(descent *s) {
   return ES_OK;
 }
 
-static es_status declare(descent *s, es_traj *t) {
+static es_status declare(void *model, es_traj *t) {
+  descent *const s = model;
   const es_traj_field loss = ES_TRAJ_SCALAR("value", "1", "loss");
   const es_traj_field lambda =
       ES_TRAJ_VECTOR("eigenvalues", s->d, "mode", "1", "eigenvalues of C, descending");
@@ -215,7 +216,8 @@ static es_status apply_surgery(descent *s, int64_t step, es_traj *t) {
   return done ? es_comm_agree(s->comm, differentiate(s, step)) : ES_OK;
 }
 
-static es_status descend(descent *s, es_run_folder *o) {
+static es_status descend(void *model, es_run_folder *o) {
+  descent *const s = model;
   double *at = NULL;
   ES_TRY(es_comm_agree(s->comm, ES_NEW((size_t) s->o->rows + 2, &at)));
   const int rows = es_record_schedule(1, (double) s->steps, (int) s->o->rows, true, at);
@@ -248,7 +250,8 @@ static es_status descend(descent *s, es_run_folder *o) {
 }
 
 /* Predicted beside measured steps: printed, and the table /steps. */
-static es_status report(const descent *s, es_traj *t) {
+static es_status report(void *model, es_traj *t) {
+  const descent *const s = model;
   enum { COLUMNS = 6 };
   const es_traj_field field[COLUMNS] = {
       ES_TRAJ_SCALAR("mode", "1", "number of the mode, in the order of learning"),
@@ -348,20 +351,15 @@ es_status es_linear_descent_run(const es_job *job, es_config *cfg,
                          .optim = "sgd",
                          .lr = o->update.lr,
                          .constant_lr = true}};
-  es_run_folder folder = {0};
   es_status st = prepare(&s);
-  if (st == ES_OK) st = es_run_folder_open(job, cfg, o->dir, &folder);
   if (st == ES_OK) {
-    st = declare(&s, folder.traj);
-    es_progress_begin("simulation of %lld steps", (long long) s.steps);
-    if (st == ES_OK) st = descend(&s, &folder);
-    es_progress_end();
-    if (st == ES_STOPPED) es_run_folder_say_stopped(&folder, s.reached, s.steps);
-    if (st >= ES_OK) {
-      const es_status written = report(&s, folder.traj);
-      if (written != ES_OK) st = written;
-    }
-    st = es_run_folder_close(job, &folder, st, s.reached);
+    const es_simulation simulation = {.model = &s,
+                                      .steps = s.steps,
+                                      .reached = &s.reached,
+                                      .declare = declare,
+                                      .simulate = descend,
+                                      .report = report};
+    st = es_simulation_run(job, cfg, o->dir, &simulation);
   }
   release(&s);
   return st;

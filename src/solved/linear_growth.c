@@ -22,8 +22,8 @@
 #include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
-#include "eigenstep/run_folder.h"
 #include "linear_map.h"
+#include "simulation.h"
 
 /* lr times the norm of G: the growth of a step is exact, so it need not be smaller. */
 #define PACE 0.05
@@ -186,7 +186,8 @@ static es_status plan(growth *s) {
   return ES_OK;
 }
 
-static es_status declare(growth *s, es_traj *t) {
+static es_status declare(void *model, es_traj *t) {
+  growth *const s = model;
   const es_traj_field loss = ES_TRAJ_SCALAR("value", "1", "loss");
   const es_traj_field lambda = ES_TRAJ_VECTOR(
       "eigenvalues", s->d, "mode", "1",
@@ -213,7 +214,8 @@ static es_status record(growth *s, es_traj *t, int64_t step) {
 }
 
 /* Collective. No update follows the last row: W stays what was recorded. */
-static es_status descend(growth *s, es_run_folder *o) {
+static es_status descend(void *model, es_run_folder *o) {
+  growth *const s = model;
   const size_t all = (size_t) s->d * (size_t) s->p->m;
   es_stop_begin(&o->stop);
   for (int64_t step = 0; step <= s->steps; step++) {
@@ -239,7 +241,8 @@ static double slope(double from, double to, double time) {
 }
 
 /* Predicted beside measured rates: printed, and the table /rates. */
-static es_status report(const growth *s, es_traj *t) {
+static es_status report(void *model, es_traj *t) {
+  const growth *const s = model;
   enum { COLUMNS = 5 };
   const es_traj_field field[COLUMNS] = {
       ES_TRAJ_SCALAR("mode", "1", "number of the mode"),
@@ -319,17 +322,16 @@ es_status es_linear_growth_run(const es_job *job, es_config *cfg,
                         .optim = "sgd",
                         .lr = o->lr,
                         .constant_lr = true}};
-  es_run_folder folder = {0};
   es_status st = prepare(&s, o->loss);
-  if (st == ES_OK) st = es_run_folder_open(job, cfg, o->dir, &folder);
   if (st == ES_OK) {
-    st = declare(&s, folder.traj);
-    es_progress_begin("simulation of %lld steps", (long long) s.steps);
-    if (st == ES_OK) st = descend(&s, &folder);
-    es_progress_end();
-    if (st == ES_OK) st = report(&s, folder.traj);
-    if (st == ES_STOPPED) es_run_folder_say_stopped(&folder, s.reached, s.steps);
-    st = es_run_folder_close(job, &folder, st, s.reached);
+    const es_simulation simulation = {.model = &s,
+                                      .steps = s.steps,
+                                      .reached = &s.reached,
+                                      .declare = declare,
+                                      .simulate = descend,
+                                      .report = report,
+                                      .whole = true};
+    st = es_simulation_run(job, cfg, o->dir, &simulation);
   }
   release(&s);
   return st;
