@@ -17,6 +17,7 @@ typedef struct leading_case {
   const char *name, *setting;
   double (*feature)(int v, int i, int j); /* M values a view */
   double limit;                           /* bytes a rank; 0: none */
+  int blocks;                             /* that the basis has; 0: the usual number */
   int entry;                              /* expected of that limit */
   double tolerance; /* of gammas relative to the first, and of functions */
 } leading_case;
@@ -27,10 +28,11 @@ static es_status solve_both(const es_grid *g, const es_pairs *p, const leading_c
                             es_dmat **k_new) {
   const es_points old = {0, t->n}, fresh_points = {t->n, t->fresh};
   const es_kernel_size size = {.n = t->n, .fresh = t->fresh, .m = p->m, .k = t->k};
-  const es_kernel_plan plan = es_kernel_plan_of(size, g->comm->size, t->limit);
+  es_kernel_plan plan = es_kernel_plan_of(size, g->comm->size, t->limit);
   es_kernel *kernel = NULL;
   es_dmat *k = NULL;
   if (plan.entry != t->entry) return ES_EINTERNAL;
+  if (t->blocks > 0) plan.most = t->blocks * plan.block;
   ES_TRY(make(g->comm, p, p->total, t->name, t->setting, &kernel));
   const es_kernel_sample s = {
       .kernel = kernel, .pairs = p, .trained = old, .fresh = fresh_points};
@@ -128,6 +130,17 @@ static const leading_case cases[] = {{.n = 300,
                                       .feature = sample,
                                       .limit = 1,
                                       .entry = 0,
+                                      .tolerance = 1e-8},
+                                     /* a basis that is full after two products, and
+                                        again and again: restarts */
+                                     {.n = 300,
+                                      .fresh = 4,
+                                      .k = 12,
+                                      .name = "laplace",
+                                      .setting = "kernel.laplace.width=1",
+                                      .feature = sample,
+                                      .blocks = 3,
+                                      .entry = 8,
                                       .tolerance = 1e-8},
                                      /* equal eigenvalues: six of the second size */
                                      {.n = 64,

@@ -58,7 +58,8 @@ void es_tiles_destroy(es_tiles **t);
 
 /** Collective. y [b][points] <- K x, both replicated. The share of the work done goes
  *  from `done` of `total` to done + 1.
- *  @return ES_OK, ES_EMATH, ES_ENOMEM: the same on all ranks, as below */
+ *  @return ES_OK, ES_STOPPED (a signal asked to), ES_EMATH, ES_ENOMEM: the same on all
+ *          ranks, as below */
 es_status es_tiles_apply(es_tiles *t, int b, const double *x, double *y,
                          const double progress[2]);
 /** Collective. y [b][t points] <- K(points of t, points of u) x [b][u points]. */
