@@ -138,6 +138,15 @@ grep -q "warning: step 0: gradient is .*; update skipped" "$work/err" &&
   grep -qE "error: training diverged at step 1: gradient is (infinite|NaN).*; 2 \
 consecutive updates skipped \(run.skip_max = 1\); lower optim.lr" "$work/err" ||
   { fail "steps without an update are not told"; cat "$work/err"; }
+# finite numbers that no training reaches end a run as well
+for n in 2 3; do
+  launch $n train - $tiny spectrum.every=1 optim.lr=1e9 output.dir="$work/far$n" \
+    > "$work/out" 2> "$work/err"
+  [ $? -eq 1 ] && [ "$(grep -c "eigenstep: error:" "$work/err")" -eq 1 ] &&
+    grep -qE "training diverged: eigenvalue 1 .* at step [0-9]+, expected about .*; lower \
+optim.lr" "$work/err" && grep -q "^FAILED .*diverged" "$work/far$n/STATUS" ||
+    { fail "$n ranks: an exploded eigenvalue"; cat "$work/err" "$work/far$n/STATUS"; }
+done
 for n in 2 3; do
   launch $n train - $tiny optim.lr=1e30 output.dir="$work/inf$n" > "$work/out" 2> "$work/err"
   got=$?

@@ -40,6 +40,20 @@ compare 2 files "$work/run1" "$work/z.h5:/z" "$work/z.h5:/rotated" ||
 np.save('$work/z.npy', h5py.File('$work/z.h5')['few'])"
 compare 2 alone "$work/z.npy" "$work/z.h5:/few" "$work/z.h5:/few" || fail "files alone"
 
+
+# pairs that were held out of a file's images by one seed, not by the other
+"$python" -c "import h5py, numpy as np
+h5py.File('$work/x.h5', 'w')['x'] = np.random.default_rng(3).integers(
+  0, 256, (96, 3, 16, 16), np.uint8)"
+for seed in 1 2; do
+  launch 1 train - $tiny run.steps=2 run.seed=$seed data.name=hdf5 data.path="$work/x.h5" \
+    output.dir="$work/held$seed" > "$work/log" 2>&1 || { cat "$work/log"; fail "train, held out"; }
+done
+compare 2 held "$work/held1" "$work/held2" &&
+  grep -q "warning: compare: .*held2 has run.seed = 2, the first run 1: it may" "$work/held.log" ||
+  { fail "pairs that another run was trained on"; cat "$work/held.log"; }
+! grep -q "run.seed" "$work/one.log" || fail "endless images are held out of nothing"
+
 "$python" - "$work" << 'PYTHON' || fail "numbers"
 import sys
 import h5py, numpy as np

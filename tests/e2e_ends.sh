@@ -63,6 +63,14 @@ wait $pid
 "$EIGENSTEP" export killed again.safetensors > log 2>&1 || fail "export of a killed run"
 grep -q "was killed" log && grep -q '^FAILED killed' killed/STATUS ||
   { fail "STATUS of a killed run: $(cat killed/STATUS)"; cat log; }
+# one that has no checkpoint is told to start again
+cp -r killed early
+rm -r early/ckpt
+echo RUNNING > early/STATUS
+"$EIGENSTEP" resume early > log 2>&1 && fail "resume of a run without a checkpoint"
+grep -q "no complete checkpoint .*start a run that has none again" log || fail "remedy: $(cat log)"
+grep -q "^FAILED killed before its first checkpoint" early/STATUS ||
+  fail "STATUS of a run without a checkpoint: $(cat early/STATUS)"
 
 # of a run on another host a lock that is free proves nothing: STATUS stays until the folder
 # has been silent for ten minutes

@@ -130,6 +130,7 @@ for address in f.npy v2.npy half.npy short.npy s.safetensors:x p.h5:/dense/kerne
   (cd "$work" && launch $((1 + k % 3)) spectrum "$1" ${2:+spectrum.views=$2} \
     output.dir="form$k" > log 2>&1) || { cat "$work/log"; fail "$address"; }
 done
+cp "$work/log" "$work/form$k.log"
 "$python" - "$work" <<'EOF' || fail "a form of the file changes the numbers"
 import sys
 import h5py
@@ -152,6 +153,13 @@ for k in range(1, 13):
             got = f["/spectrum/cross_correlation/eigenvalues"][0]
             assert np.max(np.abs(got - cross)) <= max(loose, 1e-9) * cross[0], (k, got, cross)
         assert "modes_learned" not in f["/metrics"]
+# what the last one printed: both matrices side by side, and where they are
+log = open(f"{d}form12.log").read().split("\n")
+at = next(i for i, line in enumerate(log) if line.split() == ["covariance", "cross-correlation"])
+shown = np.array([line.split() for line in log[at + 1 : at + 1 + len(cross)]], float)
+assert np.allclose(shown[:, 2], cross, rtol=1e-5, atol=1e-6 * cross[0]), shown
+assert np.allclose(shown[:, 1], want, rtol=1e-5), shown
+assert "wrote form12/trajectory.h5" in log, log
 EOF
 
 # without output.dir: named after the input, numbered where taken

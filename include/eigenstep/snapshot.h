@@ -83,6 +83,12 @@ es_status es_snapshot_directions(const es_snapshot *s, const es_embedding *e, in
 /** Eigenvalues of the followed matrix in the last snapshot, [k] descending: the one that
  *  the options name or, where it is not measured, the first that is. */
 const double *es_snapshot_values(const es_snapshot *s, int *k);
+/** Those of a matrix by its name in spectrum.matrices; NULL: it is not measured. */
+const double *es_snapshot_values_of(const es_snapshot *s, const char *matrix, int *k);
+/** Is the largest of these a million times what a mode settles at, and what it was in the
+ *  first snapshot (the larger of both: *expected)? Then training has diverged, though its
+ *  numbers may be finite for long. */
+bool es_snapshot_has_exploded(const es_snapshot *s, double *expected);
 /** Modes with eigenvalue > settled / 2 in that matrix. */
 int es_snapshot_learned(const es_snapshot *s);
 /** The next mode to be learned. */

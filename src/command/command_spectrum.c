@@ -93,6 +93,7 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
   if (st == ES_OK) {
     st = analyse(job, &par, &o, &r);
     st = es_run_folder_close(job, &o, st, 0);
+    if (st == ES_OK) es_print("wrote %s/trajectory.h5", output.dir);
   }
   es_embedding_free(&r);
   return st;

@@ -6,13 +6,29 @@
 #include "eigenstep/log.h"
 #include "eigenstep/metric.h"
 
+enum { SHOWN = 16 };
+
+/* Covariance and, of two views, C side by side. */
+static void print_values(const double *w, const double *cross, int k) {
+  if (cross != NULL) es_print("%6s %16s %16s", "", "covariance", "cross-correlation");
+  for (int i = 0; i < k && i < SHOWN; i++)
+    if (cross != NULL)
+      es_print("%6d %16.9e %16.9e", i + 1, w[i], cross[i]);
+    else
+      es_print("%6d %16.9e", i + 1, w[i]);
+  if (k > SHOWN) es_print("       ... %d more in trajectory.h5", k - SHOWN);
+}
+
 void es_spectrum_print(const es_snapshot *s, const es_embedding_rows *r) {
   int k = 0;
-  const double *w = es_snapshot_values(s, &k);
-  es_print("%lld samples%s of %d dimensions; covariance eigenvalues (ddof 1):",
-           (long long) r->total, r->views == 2 ? " in two views" : "", r->dim);
-  for (int i = 0; i < k && i < 16; i++) es_print("%6d %16.9e", i + 1, w[i]);
-  if (k > 16) es_print("       ... %d more in trajectory.h5", k - 16);
+  const double *const w = es_snapshot_values(s, &k);
+  const double *const cross = es_snapshot_values_of(s, "cross", &k);
+  es_print("%lld samples%s of %d dimensions; %s (ddof 1):", (long long) r->total,
+           r->views == 2 ? " in two views" : "", r->dim,
+           cross != NULL ? "eigenvalues of the covariance of all rows and of the views' "
+                           "cross-correlation"
+                         : "covariance eigenvalues");
+  print_values(w, cross, k);
   double trace = 0;
   for (int i = 0; i < k; i++) trace += w[i];
   if (k == r->dim)

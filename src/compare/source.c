@@ -88,6 +88,18 @@ static es_status same_shape(const es_held_out *a, const es_held_out *b) {
   return ES_OK;
 }
 
+/* Pairs that are held out of the training images are other ones with each seed. */
+static void warn_of_seed(const es_held_out *first, const es_held_out *h,
+                         const char *dir) {
+  const es_assembly_input *const in = &h->run->parts->input;
+  const long long seed = (long long) h->run->settings.run.seed;
+  if (seed == first->run->settings.run.seed || in->held_out != NULL || in->data->endless)
+    return;
+  es_warn("compare: %s has run.seed = %lld, the first run %lld: it may have been trained "
+          "on some of the images that are compared",
+          dir, seed, (long long) first->run->settings.run.seed);
+}
+
 /* Collective. A run's embeddings of the points of `first`. */
 static es_status add_step(const es_job *job, const address *a, int64_t step,
                           const es_held_out *first, es_compare_set *set) {
@@ -99,6 +111,7 @@ static es_status add_step(const es_job *job, const address *a, int64_t step,
   es_status st;
   ES_TRY_GOTO(es_held_out_open(job, &o, &h), done);
   ES_TRY_GOTO(same_shape(first, &h), done);
+  warn_of_seed(first, &h, a->dir);
   const int d = es_net_dim(h.net);
   snprintf(name, sizeof name, "%.200s@%lld", a->dir, (long long) h.step);
   st = add(set, name, d, &s);

@@ -82,8 +82,8 @@ es_status es_ckpt_before(const es_comm *c, const char *dir, int64_t bound,
   if (newest.step < 0)
     es_collective_error_set(
         &n, ES_EIO,
-        "no complete checkpoint in %s%s: expected a folder step_N with a "
-        "DONE file",
+        "no complete checkpoint in %s%s: expected a folder step_N with a DONE file; "
+        "start a run that has none again, with another output.dir",
         dir, bound < INT64_MAX ? " before the damaged one" : "");
   ES_TRY(es_collective_error_agree(c, &n));
   memcpy(path, newest.path, PATH_BYTES);

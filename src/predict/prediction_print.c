@@ -78,6 +78,11 @@ static void check_steps(const es_settings *s, const es_prediction *f) {
     within += f->step[j] <= (double) s->run.steps;
   }
   if (known == 0 || s->run.steps == 0) return;
+  if (within > 0 && !(first > 0)) {
+    es_info("the start is not small: by the initial features' gamma modes have half of "
+            "their final value before the first step; run.preset=theory starts smaller");
+    return;
+  }
   if (within > 0) {
     es_info("predicted transitions within run.steps = %lld: %d of %d, the first at step "
             "%.0f (t = %.4g)",

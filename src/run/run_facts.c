@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "eigenstep/ckpt.h"
 #include "eigenstep/run_files.h"
 
 enum { PATH_BYTES = 1200, LINE_BYTES = 512 };
@@ -92,11 +93,16 @@ static bool has_ended(const char *dir) {
 }
 
 void es_run_facts_correct_status(const char *dir, bool locked) {
-  char status[16];
+  char status[16], path[PATH_BYTES + 8];
+  int64_t newest;
   es_run_facts_line(dir, "STATUS", "", status, sizeof status);
   if (strcmp(status, "RUNNING") != 0 || !(locked || has_ended(dir))) return;
   es_warn("the run in '%s' was killed: its STATUS said RUNNING", dir);
   if (access(dir, W_OK) != 0) return;
-  es_run_files_status(dir, "FAILED killed while it was running; 'eigenstep resume' "
-                           "continues from the last checkpoint, if there is one");
+  snprintf(path, sizeof path, "%s/ckpt", dir);
+  es_run_files_status(dir, es_ckpt_list(path, 1, &newest) > 0
+                               ? "FAILED killed while it was running; 'eigenstep resume' "
+                                 "continues from the last checkpoint"
+                               : "FAILED killed before its first checkpoint; start it "
+                                 "again with another output.dir");
 }

@@ -26,15 +26,17 @@ static es_status check_embedding(const es_snapshot *s, const es_moment *now) {
   for (int64_t i = 0; i < e->views * e->n * e->d; i++) {
     if (isfinite(e->z[i])) continue;
     const long long sample = (long long) e->row[i / e->d % e->n];
-    const int value = (int) (i % e->d) + 1;
+    const int value = (int) (i % e->d);
     if (!s->opt.foreign) es_phase("sample %lld of the probe has it first", sample);
     ES_CHECK(
         s->opt.foreign, ES_EMATH,
         "embeddings of the probe are not finite at step %lld%s: value %d is %g; lower "
-        "optim.lr",
+        "optim.lr, or take optim.lr=auto",
         (long long) now->step, where, value, e->z[i]);
-    ES_CHECK(false, ES_EMATH, "embedding %lld is not finite%s: value %d is %g", sample,
-             where, value, e->z[i]);
+    ES_CHECK(false, ES_EMATH,
+             "row %lld of the embeddings is not finite%s: column %d is %g (both counted "
+             "from 0); remove or mend such rows",
+             sample, where, value, e->z[i]);
   }
   return ES_OK;
 }

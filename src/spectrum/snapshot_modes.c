@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file snapshot_modes.c  The transition detector of a snapshot, fed with the
  *  eigenvalues of the followed matrix: /forecast row by row, /steps at the end. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "snapshot_private.h"
+
+/* Times what is expected, an eigenvalue shows a training that has diverged: even an
+ * encoder that is started far too large shrinks. */
+#define EXPLODED 1e6
 
 static const char per_time[] = "1 / (learning rate x steps)";
 static const char time_unit[] = "learning rate x steps";
@@ -56,6 +61,7 @@ es_status es_snapshot_declare_forecast(es_snapshot *s) {
 static es_status add(es_snapshot_modes *m, int k, int64_t step, double time,
                      const double *value) {
   memcpy(m->value, value, (size_t) k * sizeof *value);
+  if (m->first == 0) m->first = value[0];
   return es_transitions_add(m->detector, step, time, m->value);
 }
 
@@ -82,6 +88,21 @@ es_status es_snapshot_replay(es_snapshot *s) {
 const double *es_snapshot_values(const es_snapshot *s, int *k) {
   *k = s->size.k;
   return s->modes.value;
+}
+
+const double *es_snapshot_values_of(const es_snapshot *s, const char *matrix, int *k) {
+  *k = s->size.k;
+  for (int i = 0; i < s->matrices.n; i++) {
+    const es_matrix *const m = &s->matrices.of[i];
+    if (strcmp(m->ops->name, matrix) == 0 && m->spectrum != NULL)
+      return m->spectrum->value;
+  }
+  return NULL;
+}
+
+bool es_snapshot_has_exploded(const es_snapshot *s, double *expected) {
+  *expected = fmax(s->opt.settled, s->modes.first);
+  return s->modes.value[0] > EXPLODED * *expected;
 }
 
 int es_snapshot_learned(const es_snapshot *s) {

@@ -79,6 +79,7 @@ typedef struct es_snapshot_metrics {
 typedef struct es_snapshot_modes {
   es_transitions *detector; /**< owned */
   double *value;            /**< [k] owned: followed eigenvalues of the last snapshot */
+  double first;             /**< the largest of the first snapshot; 0 before it */
   int series;               /**< /forecast */
 } es_snapshot_modes;
 

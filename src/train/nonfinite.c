@@ -109,7 +109,7 @@ es_status es_nonfinite_skip(es_nonfinite *f, int64_t step, const es_step_result 
   }
   if (f->comm->rank == 0)
     es_error("training diverged at step %lld: %s; %lld %s skipped (run.skip_max = %lld); "
-             "lower optim.lr",
+             "lower optim.lr, or take optim.lr=auto",
              (long long) step, bad.what, (long long) f->in_row,
              f->in_row == 1 ? "update" : "consecutive updates", (long long) f->limit);
   return ES_EMATH;

@@ -24,6 +24,19 @@ typedef struct loop {
   } saved;
 } loop;
 
+/* Collective: the eigenvalues are the same on all ranks. */
+static es_status check_growth(const loop *l) {
+  int k = 0;
+  double expected;
+  const double *const value = es_snapshot_values(l->on.snapshot, &k);
+  if (!es_snapshot_has_exploded(l->on.snapshot, &expected)) return ES_OK;
+  if (es_train_comm(l->on.train)->rank == 0)
+    es_error("training diverged: eigenvalue 1 of the embeddings is %.3g at step %lld, "
+             "expected about %.3g; lower optim.lr, or take optim.lr=auto",
+             value[0], (long long) es_train_steps(l->on.train), expected);
+  return ES_EMATH;
+}
+
 /* Collective. */
 static es_status snapshot(loop *l) {
   const double start = es_now();
@@ -37,7 +50,7 @@ static es_status snapshot(loop *l) {
   ES_TRY(es_traj_flush(l->on.traj));
   es_clock_lap(clock, ES_PHASE_SNAPSHOT); /* what followed es_probe_measure */
   l->report.window.paused += es_now() - start;
-  return ES_OK;
+  return check_growth(l);
 }
 
 /* Collective. The accuracies of this state. */
