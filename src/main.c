@@ -36,7 +36,7 @@ static void print_help(void) {
          "RUN.ini may be '-' for the defaults; 'eigenstep params' prints them all.\n"
          "Start it with mpirun or srun on any number of ranks.\n\n"
          "Exit status: 0 done, 1 error, 2 wrong usage or parameters, 75 stopped early\n"
-         "by request: a training with a checkpoint.\n\n"
+         "by request: a training with a checkpoint, ntk with its state.\n\n"
          "Report bugs to the issue tracker of the project you got it from.\n");
 }
 

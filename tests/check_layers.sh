@@ -23,7 +23,7 @@ layers='
 5b theory    compare descent flow kernel linear rates similarity
 6 ssl        loss loss_theory mode_descent mode_start precondition surgery
 7 train      accuracy probe probe_data run_loop step_result train
-8 run        assembly config_load cost embedding_file folder_name held_out label_data
+8 run        assembly config_load cost deadline embedding_file folder_name held_out label_data
 8 run        load_pairs reopen run_facts run_files
 8 run        run_folder selected settings stored_transitions views_file watch
 9a predict   initial_prediction

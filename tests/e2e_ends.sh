@@ -38,6 +38,11 @@ for _ in $(seq 50); do kill -TERM $pid; kill -XCPU $pid; done 2> /dev/null
 ended storm 75 '^STOPPED [0-9]+ signal'
 ls storm/ckpt/step_*/DONE > /dev/null || fail "storm: no checkpoint"
 
+begin both
+kill -INT $pid
+kill -TERM $pid
+ended both 75 '^STOPPED [0-9]+ signal'
+
 # by mpirun: the wrapper passes the request on, and the ranks have the time they need
 MPIRUN=$MPIRUN sh "$srcdir/jobs/mpirun.sh" $MPIRUN_FLAGS -n 2 "$EIGENSTEP" train - $long \
   output.dir=wrapped > log 2>&1 & pid=$!
@@ -54,6 +59,8 @@ kill -INT $pid
 wait $pid; got=$?
 # the second one may come after the step that the first one ended
 [ $got -eq 130 ] || [ $got -eq 75 ] || fail "Ctrl-C twice: exit $got"
+"$EIGENSTEP" resume twice run.walltime=0.1 > log 2>&1
+[ $? -eq 75 ] || { fail "resume after Ctrl-C twice: exit $?"; cat log; }
 begin killed ckpt.minutes=0.01
 wait_for test -e killed/ckpt/latest
 "$EIGENSTEP" export killed k.safetensors > log 2>&1 || { fail "export of a live run"; cat log; }

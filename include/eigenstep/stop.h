@@ -57,11 +57,12 @@ es_stop_cause es_stop_alone(es_stop *s, const es_comm *comm);
 /** Collective. s->cause becomes that of any rank. */
 void es_stop_share(es_stop *s, const es_comm *comm);
 
-/** Collective. Between long pieces of work of which nothing is kept yet: has a signal
- *  asked to stop?
+/** Collective. Between long pieces of work of which nothing is kept: is there a request to
+ *  stop? Says so.
+ *  @param s     NULL: signals are the only requests; else s->cause is set
  *  @param next  what would come next, for the log
- *  @return ES_OK, ES_STOPPED */
-es_status es_stop_between(const es_comm *comm, const char *next);
+ *  @return ES_OK, ES_STOPPED: the same on all ranks */
+es_status es_stop_between(es_stop *s, const es_comm *comm, const char *next);
 
 /** Description of a cause, as written to STATUS. Never NULL. */
 const char *es_stop_name(es_stop_cause c);

@@ -4,12 +4,12 @@
 #include "eigenstep/command.h"
 #include <stdio.h>
 #include <string.h>
+#include "eigenstep/deadline.h"
 #include "eigenstep/embedding_file.h"
 #include "eigenstep/folder_name.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
 #include "eigenstep/run_folder.h"
-#include "eigenstep/settings.h"
 #include "spectrum_print.h"
 
 #define EXPECTED "FILE.h5:/DATASET|FILE.npy|FILE.safetensors:NAME"
@@ -50,6 +50,7 @@ static es_status analyse(const es_job *job, const es_spectrum_params *par,
   es_status st;
   ES_TRY_GOTO(es_grid_create(job->comm, 0, &grid), done);
   ES_TRY_GOTO(es_snapshot_create(grid, o->traj, par, &opt, &snap), done);
+  es_snapshot_heed(snap, &o->stop);
   es_progress_begin("spectrum and metrics of embeddings %d wide", r->dim);
   st = es_snapshot_take(snap, 0, 0, &e);
   es_progress_end();
@@ -66,8 +67,7 @@ static es_status choose_matrices(const es_config *cfg, const es_embedding_rows *
   const char *const given = es_config_given(cfg, "spectrum", "matrices");
   if (r->views == 2) return ES_OK;
   ES_CHECK(given == NULL || strcmp(given, "covariance") == 0, ES_ECONFIG,
-           "spectrum.matrices: got '%s', expected covariance: one set of embeddings has "
-           "no second view",
+           "spectrum.matrices: got '%s', expected covariance: one set has no second view",
            given);
   snprintf(par->matrices, sizeof par->matrices, "covariance");
   return ES_OK;
@@ -78,8 +78,11 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
   es_spectrum_params par;
   es_embedding_rows r = {0};
   es_run_folder o = {0};
+  es_stop stop = {.every = 1};
   ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof output, &output));
   ES_TRY(es_config_get(cfg, "spectrum", es_spectrum_table, NULL, sizeof par, &par));
+  ES_TRY(es_deadline_set(cfg, &stop));
+  es_stop_install();
   ES_TRY(es_embedding_check(job->comm, address, (int) par.views));
   ES_TRY(es_run_folder_check(job, output.dir));
   es_progress_begin("reading %s", address);
@@ -91,6 +94,7 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
   if (st == ES_OK) warn_of_memory(job->comm, &par, &r);
   if (st == ES_OK) st = es_run_folder_open(job, cfg, output.dir, &o);
   if (st == ES_OK) {
+    o.stop.deadline = stop.deadline;
     st = analyse(job, &par, &o, &r);
     st = es_run_folder_close(job, &o, st, 0);
     if (st == ES_OK) es_print("wrote %s/trajectory.h5", output.dir);

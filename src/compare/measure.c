@@ -65,7 +65,9 @@ static es_status compare_own(const es_comm *c, const es_compare_set *set,
   if (st == ES_OK) st = ES_NEW(m->k * m->k, &angle);
   if (st == ES_OK) st = find_modes(set, m->k, q);
   for (int i = c->rank; i < set->n * set->n && st == ES_OK; i += c->size)
-    st = compare_two(set, how, q, i / set->n, i % set->n, angle, m);
+    st = es_stop_alone(set->stop, c) != ES_STOP_NONE
+             ? ES_STOPPED
+             : compare_two(set, how, q, i / set->n, i % set->n, angle, m);
   es_free(&angle);
   es_free(&q);
   return st;
@@ -80,6 +82,12 @@ es_status es_compare_measure(const es_comm *c, const es_compare_set *set,
   ES_TRY(es_comm_agree(c, ES_NEW(numbers_of(m->n, m->k), &m->room)));
   place(m);
   const es_status st = es_comm_agree(c, compare_own(c, set, how, m));
+  if (st == ES_STOPPED) {
+    es_stop_share(set->stop, c);
+    es_info("stopped between two comparisons (%s): there is no result, and nothing to go "
+            "on from",
+            es_stop_name(set->stop->cause));
+  }
   if (st == ES_OK)
     es_comm_sum_f64(c, m->room, numbers_of(m->n, m->k));
   else

@@ -25,7 +25,7 @@ typedef struct es_compare_how {
 } es_compare_how;
 
 /** Collective. The pairs of sources are shared among the ranks.
- *  @return ES_OK, ES_ENOMEM, ES_EMATH: the same on all ranks */
+ *  @return ES_OK, ES_ENOMEM, ES_EMATH, ES_STOPPED: the same on all ranks */
 es_status es_compare_measure(const es_comm *c, const es_compare_set *set,
                              const es_compare_how *how, es_compared *m);
 void es_compared_free(es_compared *m);

@@ -3,6 +3,7 @@
 #include "eigenstep/compare_runs.h"
 
 #include <string.h>
+#include "eigenstep/deadline.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/run_files.h"
 #include "eigenstep/run_folder.h"
@@ -31,12 +32,16 @@ static es_status run(const es_job *job, es_config *cfg, int n, char *const *sour
   par p;
   es_compare_set *set = NULL;
   es_compared m = {.room = NULL};
+  es_stop stop = {.every = 1};
   es_status st;
   ES_TRY(es_config_get(cfg, "output", es_output_table, NULL, sizeof output, &output));
   ES_TRY(es_config_get(cfg, "compare", es_compare_table, NULL, sizeof p, &p));
+  ES_TRY(es_deadline_set(cfg, &stop));
+  es_stop_install();
   ES_TRY(es_run_folder_check(job, output.dir));
   const es_compare_how how = {(int) p.modes, (int) p.bootstrap, (int) p.neighbours};
   ES_TRY(es_comm_agree(job->comm, ES_NEW(1, &set)));
+  set->stop = &stop;
   ES_TRY_GOTO(es_compare_set_open(job, n, source, p.pairs, set), done);
   if (set->points < 3) {
     es_error("compare: got %d points, expected at least 3", set->points);

@@ -109,6 +109,7 @@ static es_status add_step(const es_job *job, const address *a, int64_t step,
   double *rows = NULL;
   char name[ES_COMPARE_NAME];
   es_status st;
+  ES_TRY(es_stop_between(set->stop, job->comm, "the next network"));
   ES_TRY_GOTO(es_held_out_open(job, &o, &h), done);
   ES_TRY_GOTO(same_shape(first, &h), done);
   warn_of_seed(first, &h, a->dir);
@@ -231,6 +232,7 @@ static es_status add_source(const es_job *job, const char *text, const es_held_o
                             es_compare_set *set) {
   address a;
   ES_TRY(es_comm_agree(job->comm, parse_address(job->comm, text, &a)));
+  ES_TRY(es_stop_between(set->stop, job->comm, "the next source"));
   if (!a.is_run) return add_file(job, text, set);
   if (a.step == ALL) return add_all_steps(job, &a, first, set);
   if (a.step == NTK) return add_prediction(job, &a, first, set);

@@ -5,6 +5,7 @@
 
 #include "eigenstep/held_out.h"
 #include "eigenstep/similarity.h"
+#include "eigenstep/stop.h"
 
 enum { ES_COMPARE_SOURCES = 64, ES_COMPARE_NAME = 256 };
 
@@ -18,6 +19,7 @@ typedef struct es_compare_source {
 
 /** All sources. */
 typedef struct es_compare_set {
+  es_stop *stop; /**< requests to stop; borrowed */
   int n, points;
   bool pairs; /**< points are views of pairs */
   es_compare_source source[ES_COMPARE_SOURCES];

@@ -16,6 +16,7 @@
 typedef struct study {
   const es_comm *comm;
   const es_held_out *start;
+  es_stop *stop;
   bool pixels;  /* the views themselves; false: features */
   double *v;    /* [m, k] eigenvectors of Gamma, on all ranks; owned */
   double *less; /* [k] workspace; owned */
@@ -128,7 +129,8 @@ static es_status measure_kind(study *s, const es_grid *g, int modes, es_study_ra
     st = es_dmat_gather(&v, s->v);
   }
   for (int i = 0; st == ES_OK && i < r->augmentations; i++) {
-    st = vary(s, i, r);
+    st = es_stop_between(s->stop, s->comm, "the next augmentation");
+    if (st == ES_OK) st = vary(s, i, r);
     es_progress_at(i + 1, r->augmentations);
   }
   es_modes_destroy(&m);
@@ -138,7 +140,7 @@ static es_status measure_kind(study *s, const es_grid *g, int modes, es_study_ra
 }
 
 es_status es_study_measure_rates(const es_comm *c, const es_held_out *start, int modes,
-                                 es_study_rates rates[ES_RATES]) {
+                                 es_stop *stop, es_study_rates rates[ES_RATES]) {
   es_grid *g = NULL;
   if (!es_study_is_augmented(start)) {
     es_warn("modes.augment: the data are pairs of views, which nothing augments");
@@ -146,7 +148,7 @@ es_status es_study_measure_rates(const es_comm *c, const es_held_out *start, int
   }
   es_status st = es_grid_create(c, 0, &g);
   for (int kind = 0; kind < ES_RATES && st == ES_OK; kind++) {
-    study s = {.comm = c, .start = start, .pixels = kind == ES_OF_PIXELS};
+    study s = {.comm = c, .start = start, .stop = stop, .pixels = kind == ES_OF_PIXELS};
     es_progress_begin("growth rates of %s and augmentations",
                       s.pixels ? "pixels" : "features");
     st = measure_kind(&s, g, modes, &rates[kind]);

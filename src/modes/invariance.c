@@ -88,7 +88,8 @@ es_status es_study_invariance(const es_study_state *s, const es_study_learned *l
   if (st == ES_OK) st = place(s, l, &s->held_out->points, z, u);
   if (st == ES_OK) compare_views(pairs, u, 0, t);
   for (int i = 0; i < n && st == ES_OK; i++) {
-    st = measure_one(s, l, which[i], z, u);
+    st = es_stop_between(s->stop, s->comm, "the next augmentation");
+    if (st == ES_OK) st = measure_one(s, l, which[i], z, u);
     if (st == ES_OK) compare_views(pairs, u, i + 1, t);
   }
   es_free(&u);

@@ -5,6 +5,7 @@
 
 #include "eigenstep/grid.h"
 #include "eigenstep/mode_study.h"
+#include "eigenstep/stop.h"
 #include "findings.h"
 
 /** A step's network and its modes; borrowed. */
@@ -13,14 +14,15 @@ typedef struct es_study_state {
   const es_held_out *held_out;
   int value;                  /**< of the network: ES_PROBE_EMBEDDING or the features */
   const es_study_modes *last; /**< of this step */
+  es_stop *stop;              /**< requests to stop: ES_STOPPED */
 } es_study_state;
 
 /** Collective. Invariance of the learned modes, 2 sum a b / sum (a^2 + b^2) of the
  *  centred coordinates a, b of two views: to the run's views, and to each random
  *  augmentation alone, with the values it has in the run, on whole images. 1: it does not
  *  matter.
- *  @return ES_OK, ES_ENOMEM, or the network's error: the same on all ranks; the caller
- *          frees the table, also after a failure */
+ *  @return ES_OK, ES_ENOMEM, ES_STOPPED, or the network's error: the same on all ranks;
+ *          the caller frees the table, also after a failure */
 es_status es_study_invariance(const es_study_state *s, const es_study_learned *l,
                               es_study_table *t);
 
@@ -53,6 +55,6 @@ es_status es_study_find_extremes(const es_study_state *s, const es_study_learned
  *  @param start  of the network before the first step
  *  @return as es_study_invariance, or as es_modes_create */
 es_status es_study_measure_rates(const es_comm *c, const es_held_out *start, int modes,
-                                 es_study_rates rates[ES_RATES]);
+                                 es_stop *stop, es_study_rates rates[ES_RATES]);
 
 #endif

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "eigenstep/deadline.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
 #include "eigenstep/run_files.h"
@@ -22,6 +23,7 @@ typedef struct study {
   es_selected chosen;      /* modes.accuracy alone; owned */
   bool labelled;           /* the data have classes for it */
   char dir[ES_STRING_MAX]; /* of the output */
+  es_stop stop;
   int64_t pairs, seed;
   int modes, d;
   int steps;
@@ -61,6 +63,7 @@ static es_status read_parameters(study *s) {
   if (st == ES_OK) st = check(s, &r->settings);
   if (st == ES_OK) st = choose_classifier(s, r->config);
   if (st == ES_OK) st = es_reopen_output(&o, "modes", s->dir);
+  if (st == ES_OK) st = es_deadline_override(&o, r->config, &s->stop);
   s->latest = r->step;
   es_reopen_close(&r);
   ES_TRY(es_comm_agree(c, st));
@@ -198,7 +201,7 @@ static es_status finish(study *s, const es_held_out *h, int value,
   const es_comm *const c = s->job->comm;
   es_study_findings *const r = &s->result;
   es_study_learned *const l = &r->learned;
-  const es_study_state state = {c, h, value, last};
+  const es_study_state state = {c, h, value, last, &s->stop};
   ES_TRY(test_attributes(s));
   ES_TRY(es_comm_agree(c, es_study_directions(last, s->modes, l->q, l->w, l->kept)));
   es_progress_begin("views by each augmentation alone");
@@ -232,6 +235,7 @@ static es_status do_step(study *s, int t) {
   es_study_modes m = {.k = 0};
   es_held_out h;
   double *z = NULL;
+  ES_TRY(es_stop_between(&s->stop, s->job->comm, "the modes of the next step"));
   es_status st = open_step(s, s->step[t], &h);
   if (st != ES_OK) goto done;
   const int value = s->par.of == 1 ? h.run->parts->model.features : ES_PROBE_EMBEDDING;
@@ -253,7 +257,8 @@ static es_status do_start(study *s) {
   es_held_out h;
   es_status st = open_step(s, ES_HELD_OUT_FIRST, &h);
   if (st == ES_OK)
-    st = es_study_measure_rates(s->job->comm, &h, (int) s->par.count, s->result.rates);
+    st = es_study_measure_rates(s->job->comm, &h, (int) s->par.count, &s->stop,
+                                s->result.rates);
   es_held_out_close(&h);
   return st;
 }
@@ -263,6 +268,7 @@ es_status es_mode_study_run(const es_job *job, const char *dir, int argc,
   study *s = NULL;
   ES_TRY(es_comm_agree(job->comm, ES_NEW(1, &s)));
   *s = (study){.job = job, .run_dir = dir, .argc = argc, .argv = argv};
+  es_stop_install();
   es_status st = read_parameters(s);
   if (st == ES_OK) st = es_run_folder_check(job, s->dir);
   if (st == ES_OK && s->par.augment) st = do_start(s);

@@ -121,6 +121,7 @@ static es_status eval_all(const records *r, const es_accuracy_choice *by, int dr
   const int modes = r->learned->modes;
   for (int sort = 0; sort < ES_MODE_SETS; sort++)
     for (int k = 1; k <= modes; k++) {
+      ES_TRY(es_stop_between(r->state->stop, r->state->comm, "the next classifier"));
       const int times = sort == ES_RANDOM_K && k < modes ? draws : 1;
       double *const mean = u->accuracy + sort * modes + k - 1, value;
       for (int draw = 0; draw < times; draw++) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "eigenstep/clock.h"
+#include "eigenstep/deadline.h"
 #include "eigenstep/held_out.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
@@ -27,6 +28,7 @@ typedef struct ntk_run {
   es_ntk_outputs outputs;
   es_ntk_shape shape;
   char dir[ES_STRING_MAX]; /* of the output */
+  es_stop stop;
   es_grid *grid;
   es_ntk_file file;
   es_ntk_saved saved;
@@ -250,6 +252,7 @@ static es_status read_parameters(ntk_run *s, int *n, int64_t step[ES_HELD_OUT_ST
   if (st == ES_OK) st = es_held_out_steps("ntk.at", s->par.at, n, step);
   if (st == ES_OK) st = check(s, &r->settings);
   if (st == ES_OK) st = es_reopen_output(&o, "ntk", s->dir);
+  if (st == ES_OK) st = es_deadline_override(&o, r->config, &s->stop);
   es_reopen_close(&r);
   return es_comm_agree(s->job->comm, st);
 }
@@ -258,8 +261,9 @@ es_status es_ntk_run(const es_job *job, const char *dir, int argc, char *const *
   ntk_run s = {.job = job, .run_dir = dir, .argc = argc, .argv = argv};
   int64_t step[ES_HELD_OUT_STEPS];
   int n = 0;
+  es_stop_install();
   ES_TRY(read_parameters(&s, &n, step));
-  es_status st = es_ntk_saved_find(job, s.dir, &s.saved);
+  es_status st = es_ntk_saved_find(job, s.dir, &s.stop, &s.saved);
   if (st == ES_OK) st = es_grid_create(job->comm, 0, &s.grid);
   if (st == ES_OK) st = do_steps(&s, n, step);
   for (int g = 0; g <= ES_NTK_GROUPS; g++) es_dmat_destroy(&s.start[g]);

@@ -40,16 +40,34 @@ static es_status make_dirs(const char *dir) {
   return ES_OK;
 }
 
-es_status es_ntk_saved_find(const es_job *job, const char *folder, es_ntk_saved *s) {
-  *s = (es_ntk_saved){.comm = job->comm};
+/* A request that was obeyed does not stop the command that goes on. */
+static void remove_request(const es_ntk_saved *s) {
+  if (s->found && s->comm->rank == 0 && unlink(s->stop->file) == 0)
+    es_info("removed the file '%s'", s->stop->file);
+}
+
+es_status es_ntk_saved_find(const es_job *job, const char *folder, es_stop *stop,
+                            es_ntk_saved *s) {
+  *s = (es_ntk_saved){.comm = job->comm, .stop = stop};
   s->lock.lock = -1;
   const int n = snprintf(s->dir, sizeof s->dir, "%s/unfinished", folder);
   ES_CHECK(n < (int) sizeof s->dir - 64, ES_ECONFIG,
            "output.dir: got a path of %d characters, expected fewer than %zu", n,
            sizeof s->dir - 64);
+  stop->every = 1;
+  snprintf(stop->file, sizeof stop->file, "%s/stop", folder);
   s->found = exists(job->comm, s->dir);
-  return s->found ? es_run_folder_claim(job, s->dir, &s->lock)
-                  : es_run_folder_check(job, folder);
+  if (!s->found) return es_run_folder_check(job, folder);
+  ES_TRY(es_run_folder_claim(job, s->dir, &s->lock));
+  remove_request(s);
+  return ES_OK;
+}
+
+/* The command that goes on may have another limit of time. */
+static void forget_limit(char *text) {
+  char *const line = strstr(text, "\nwalltime ");
+  char *const end = line != NULL ? strchr(line + 1, '\n') : NULL;
+  if (end != NULL) memmove(line, end, strlen(end) + 1);
 }
 
 es_status es_ntk_saved_open(const es_job *job, const es_config *cfg, const char *folder,
@@ -59,6 +77,7 @@ es_status es_ntk_saved_open(const es_job *job, const es_config *cfg, const char 
   s->at = es_now();
   ES_TRY(es_comm_agree(
       c, es_config_text(cfg, job->section, job->sections, false, &s->text)));
+  forget_limit(s->text);
   ES_TRY(es_row_layout_replicate(c, &s->alone));
   if (s->found) return ES_OK;
   ES_TRY(es_run_files_create(c, folder));
@@ -151,13 +170,25 @@ es_status es_ntk_saved_layer(void *saved, es_ntk_sum *sum) {
   es_ntk_saved *const s = saved;
   const double now = es_now();
   const double wait = s->every > 0 ? fmax(s->every, COSTS * s->cost) : 0;
-  int64_t late = now - s->at >= wait;
-  es_comm_bcast(s->comm, &late, sizeof late, 0);
-  if (late == 0) return ES_OK;
+  int64_t ask[2] = {es_stop_poll(s->stop, s->comm)};
+  if (s->comm->rank == 0) ask[1] = now - s->at >= wait;
+  es_comm_max_i64(s->comm, ask, 2);
+  const es_stop_cause cause = (es_stop_cause) ask[0];
+  ES_CHECK(
+      cause != ES_STOP_GONE, ES_EIO,
+      "the folder of '%s' was removed while the kernel was computed: nothing is left",
+      s->dir);
+  if (cause == ES_STOP_NONE && ask[1] == 0) return ES_OK;
   ES_TRY(es_comm_agree(s->comm, save(s, sum)));
   s->at = es_now();
   s->cost = s->at - now;
-  return ES_OK;
+  if (cause <= ES_STOP_CHECKPOINT) return ES_OK;
+  s->stop->cause = cause;
+  es_info(
+      "stopped in the kernel of step %lld (%s): what is computed is kept in '%s'; the "
+      "same command goes on from it",
+      (long long) s->step, es_stop_name(cause), s->dir);
+  return ES_STOPPED;
 }
 
 es_status es_ntk_saved_done(const es_ntk_saved *s) {

@@ -19,7 +19,8 @@ typedef struct es_ntk_saved {
   es_row_layout alone; /**< this rank by itself; owned */
   char dir[1100];      /**< FOLDER/unfinished */
   es_run_folder lock;  /**< of it, until s is closed */
-  char *text;          /**< the parameters; owned */
+  char *text;          /**< the parameters but for run.walltime; owned */
+  es_stop *stop;       /**< requests to stop; borrowed */
   double every;        /**< seconds between states, at least */
   double at, cost;     /**< es_now() of the last one, seconds that it took */
   int64_t step;        /**< of the run, whose kernel is computed */
@@ -28,11 +29,13 @@ typedef struct es_ntk_saved {
 
 /** Collective. Before long work: may this command write to the output folder? Yes if an
  *  earlier one has left its states there and none is running, or if it is empty or not
- *  there. Nothing is made in it but a lock beside states; the caller closes s, also after
- *  a failure.
+ *  there. Nothing is made in it but a lock beside states; a file `stop` that asked the
+ *  earlier one to end is removed. The caller closes s, also after a failure.
+ *  @param stop  its deadline is set; its file becomes FOLDER/stop
  *  @return ES_OK; ES_ECONFIG (not empty, or a running program writes there), ES_EIO: the
  *          same on all ranks */
-es_status es_ntk_saved_find(const es_job *job, const char *folder, es_ntk_saved *s);
+es_status es_ntk_saved_find(const es_job *job, const char *folder, es_stop *stop,
+                            es_ntk_saved *s);
 /** Collective. After es_ntk_saved_find: make and lock the output folder, if there are no
  *  states.
  *  @return as es_ntk_saved_find, or ES_ENOMEM */
@@ -45,7 +48,8 @@ es_status es_ntk_saved_resume(es_ntk_saved *s, int64_t step, es_ntk_sum *sum);
 /** Collective. Remove the unfinished ntk.h5 that came with states; when
  *  es_ntk_saved_resume has found that they are of the same command. */
 void es_ntk_saved_clear(const es_ntk_saved *s, const char *folder);
-/** Collective. Save the sum, if it is time. @return ES_OK, ES_EIO, ES_ENOMEM */
+/** Collective. After a layer: save the sum, if it is time or if the command was asked to
+ *  stop. @return ES_OK, ES_EIO, ES_ENOMEM; ES_STOPPED (saved, and said) */
 es_status es_ntk_saved_layer(void *saved, es_ntk_sum *sum);
 /** Collective. All is done: remove the states. @return ES_OK, ES_EIO */
 es_status es_ntk_saved_done(const es_ntk_saved *s);

@@ -140,11 +140,13 @@ void es_stop_share(es_stop *s, const es_comm *comm) {
   s->cause = (es_stop_cause) cause;
 }
 
-es_status es_stop_between(const es_comm *comm, const char *next) {
-  es_stop s = {.every = 1};
-  const es_stop_cause cause = es_stop_agree(&s, comm);
+es_status es_stop_between(es_stop *s, const es_comm *comm, const char *next) {
+  es_stop signals = {.every = 1};
+  const es_stop_cause cause = es_stop_agree(s != NULL ? s : &signals, comm);
   if (cause <= ES_STOP_CHECKPOINT) return ES_OK;
-  es_info("stopped before %s (%s); nothing was written", next, es_stop_name(cause));
+  if (s != NULL) s->cause = cause;
+  es_info("stopped before %s (%s): there is no result, and nothing to go on from", next,
+          es_stop_name(cause));
   return ES_STOPPED;
 }
 

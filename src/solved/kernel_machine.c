@@ -213,9 +213,9 @@ static es_status run(const es_job *job, es_config *cfg, kernel_run *j, settings 
   ES_TRY(es_run_folder_check(job, s->output.dir));
   es_stop_install();
   ES_TRY(load(j, s));
-  ES_TRY(es_stop_between(job->comm, "the kernel's eigenpairs"));
+  ES_TRY(es_stop_between(NULL, job->comm, "the kernel's eigenpairs"));
   ES_TRY(prepare(j));
-  ES_TRY(es_stop_between(job->comm, "the simulation"));
+  ES_TRY(es_stop_between(NULL, job->comm, "the simulation"));
   ES_TRY(es_run_folder_open(job, cfg, s->output.dir, &o));
   int64_t reached = 0;
   const es_status st = simulate(j, &o, &reached);

@@ -154,7 +154,7 @@ static es_status predict_times(deep *s, double *last) {
     if (st == ES_OK) st = predict_time(s, &s->mode[j]);
     if (st == ES_OK) st = check_length(s, j);
     ES_TRY(es_comm_agree(s->comm, st));
-    ES_TRY(es_stop_between(s->comm, "the time of the next mode"));
+    ES_TRY(es_stop_between(NULL, s->comm, "the time of the next mode"));
     if (s->mode[j].tau > *last) *last = s->mode[j].tau;
   }
   return es_comm_agree(s->comm, check_growth(s));
@@ -347,7 +347,7 @@ static es_status prepare(deep *s) {
   ES_CHECK(s->modes->k >= o->dim, ES_ECONFIG,
            "linear.dim: got %d, expected at most the %d eigenpairs of Gamma", o->dim,
            s->modes->k);
-  ES_TRY(es_stop_between(s->comm, "the prediction"));
+  ES_TRY(es_stop_between(NULL, s->comm, "the prediction"));
   s->model = (es_deep_model){.jepa = o->jepa,
                              .d = o->dim,
                              .k = s->modes->k,

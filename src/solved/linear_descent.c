@@ -326,13 +326,13 @@ static es_status prepare(descent *s) {
   s->cross = es_loss_modes_of(s->loss).cross;
   s->map = (es_linear_map){.comm = s->comm, .p = s->p, .d = s->d};
   ES_TRY(es_comm_agree(s->comm, allocate(s, &start)));
-  ES_TRY(es_stop_between(s->comm, "the eigenpairs of Gamma"));
+  ES_TRY(es_stop_between(NULL, s->comm, "the eigenpairs of Gamma"));
   ES_TRY(predict(s, &start));
   const es_linear_surgery_target target = {s->grid,  s->modes, s->predicted, s->n,
                                            s->steps, &s->map,  s->momentum};
   ES_TRY(
       es_comm_agree(s->comm, es_linear_surgery_create(u->surgery, &target, &s->surgery)));
-  ES_TRY(es_stop_between(s->comm, "the simulation"));
+  ES_TRY(es_stop_between(NULL, s->comm, "the simulation"));
   es_info("%s%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
           s->loss->ops->name, u->orthogonal ? " by orthogonal updates" : "",
           (long long) s->p->total, s->p->m, s->comm->size, s->lr, (long long) s->steps);

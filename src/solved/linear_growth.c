@@ -300,7 +300,7 @@ static es_status prepare(growth *s, const es_loss_choice *loss) {
   ES_CHECK(why == NULL, ES_ECONFIG,
            "loss.name: got %s, whose growth rates do not hold: %s", loss->ops->name, why);
   ES_TRY(predict(s));
-  ES_TRY(es_stop_between(s->comm, "the simulation"));
+  ES_TRY(es_stop_between(NULL, s->comm, "the simulation"));
   ES_TRY(es_comm_agree(s->comm, allocate(s)));
   ES_TRY(plan(s));
   es_info("%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",

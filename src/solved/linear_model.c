@@ -352,14 +352,14 @@ static es_status run(const es_job *job, es_config *cfg, linear *l, settings *s) 
   s->source.keys = "linear.sample";
   es_stop_install();
   ES_TRY(es_pairs_load(l->comm, &s->source, l->par.sample, &l->pairs, &l->view));
-  ES_TRY(es_stop_between(l->comm, "the eigenpairs of Gamma"));
+  ES_TRY(es_stop_between(NULL, l->comm, "the eigenpairs of Gamma"));
   if (l->par.center || centres(s, (int) l->par.dim))
     ES_TRY(es_pairs_center(l->comm, &l->pairs));
   if (l->par.model != ES_LINEAR_OF_LOSS) return simulate_deep(job, cfg, l, s);
   if (s->descent) return simulate_descent(job, cfg, l, s);
   if (s->growth) return simulate_growth(job, cfg, l, s);
   ES_TRY(prepare(l));
-  ES_TRY(es_stop_between(l->comm, "the simulation"));
+  ES_TRY(es_stop_between(NULL, l->comm, "the simulation"));
   ES_TRY(es_run_folder_open(job, cfg, s->output.dir, &o));
   int64_t reached = 0;
   const es_status st = simulate(l, &o, &reached);

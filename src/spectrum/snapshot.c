@@ -80,6 +80,10 @@ done:
   return st;
 }
 
+void es_snapshot_heed(es_snapshot *s, es_stop *stop) {
+  s->stop = stop;
+}
+
 es_status es_snapshot_take(es_snapshot *s, int64_t step, double time,
                            const es_embedding *given) {
   es_embedding e = *given;
@@ -87,8 +91,11 @@ es_status es_snapshot_take(es_snapshot *s, int64_t step, double time,
   e.grid = s->grid;
   ES_TRY(es_comm_agree(s->grid->comm, check_embedding(s, &now)));
   ES_TRY(es_snapshot_measure_rows(s, &e));
-  for (int i = 0; i < s->matrices.n; i++)
+  for (int i = 0; i < s->matrices.n; i++) {
+    if (s->stop != NULL)
+      ES_TRY(es_stop_between(s->stop, s->grid->comm, "the next spectrum"));
     ES_TRY(take_matrix(s, &s->matrices.of[i], &now));
+  }
   ES_TRY(es_snapshot_append_metrics(s, &now));
   return es_snapshot_append_forecast(s, &now);
 }

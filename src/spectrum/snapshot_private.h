@@ -93,7 +93,8 @@ struct es_snapshot {
   es_snapshot_axes axes;
   es_snapshot_metrics metrics;
   es_snapshot_modes modes;
-  double *row; /**< [k + 3 + invariant] a row of /spectrum/...; owned */
+  es_stop *stop; /* requests that end a snapshot; borrowed; NULL: none does */
+  double *row;   /**< [k + 3 + invariant] a row of /spectrum/...; owned */
 };
 
 /** The snapshot that is being taken. */

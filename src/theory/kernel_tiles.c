@@ -125,7 +125,7 @@ es_status es_tiles_apply(es_tiles *t, int b, const double *x, double *y,
   es_status st = ES_OK;
   memset(y, 0, sizeof *y * (size_t) b * (size_t) m->points);
   for (int j = 0; j < m->blocks; j++) {
-    const es_status asked = es_stop_between(t->comm, "the kernel's leading modes");
+    const es_status asked = es_stop_between(NULL, t->comm, "the kernel's leading modes");
     if (asked != ES_OK) return es_comm_agree(t->comm, st != ES_OK ? st : asked);
     if (!t->formed || t->entry == 0) receive(t, &m->block[j]);
     if (st == ES_OK) st = column(t, j, &q);
