@@ -23,9 +23,9 @@ layers='
 5b theory    compare descent flow kernel linear rates similarity
 6 ssl        loss loss_theory mode_descent mode_start precondition surgery
 7 train      accuracy probe probe_data run_loop step_result train
-8 run        assembly config_load cost deadline embedding_file folder_name held_out label_data
-8 run        load_pairs reopen run_facts run_files
-8 run        run_folder selected settings stored_transitions views_file watch
+8 run        assembly config_load cost deadline embedding_file folder_name held_out
+8 run        label_data load_pairs reopen run_facts run_files run_folder selected
+8 run        settings stored_transitions views_file watch
 9a predict   initial_prediction
 9b solved    kernel_cost kernel_machine linear_model solved_params
 9c ntk       ntk

@@ -60,7 +60,8 @@ wait $pid; got=$?
 # the second one may come after the step that the first one ended
 [ $got -eq 130 ] || [ $got -eq 75 ] || fail "Ctrl-C twice: exit $got"
 "$EIGENSTEP" resume twice run.walltime=0.1 > log 2>&1
-[ $? -eq 75 ] || { fail "resume after Ctrl-C twice: exit $?"; cat log; }
+got=$?
+[ $got -eq 75 ] || { fail "resume after Ctrl-C twice: exit $got"; cat log; }
 begin killed ckpt.minutes=0.01
 wait_for test -e killed/ckpt/latest
 "$EIGENSTEP" export killed k.safetensors > log 2>&1 || { fail "export of a live run"; cat log; }

@@ -183,6 +183,33 @@ static void interrupted(void **state) {
   drop(c);
 }
 
+/* What kills leave beside complete sets is counted as it can be read: a step once, in
+ * ascending order, the newest ones where there are more than asked for. */
+static void listed(void **state) {
+  const es_comm *c = *state;
+  int64_t step[8] = {0};
+  toy s;
+  drop(c);
+  for (int64_t i = 1; i <= 5; i++) {
+    fill(&s, i);
+    assert_int_equal(write_set(c, folder(c), &s, 5), ES_OK);
+  }
+  shell(c, "cp -r step_00000005 step_00000009.tmp" /* complete, but not renamed yet */
+           " && mkdir step_00000007 && touch step_00000007/state.h5" /* without DONE */
+           " && cp -r step_00000004 step_00000004.old" /* both of an exchange */
+           " && mv step_00000003 step_00000003.old"    /* the only one of its step */
+           " && mkdir step_00000003 step_00000008.old" /* neither has DONE */
+           " && mv step_00000002 step_00000002.older && touch step_1x stop");
+  assert_int_equal(es_ckpt_count(folder(c)), 4);
+  assert_int_equal(es_ckpt_list(folder(c), 8, step), 4);
+  assert_true(step[0] == 1 && step[1] == 3 && step[2] == 4 && step[3] == 5);
+  assert_int_equal(es_ckpt_list(folder(c), 2, step), 2);
+  assert_true(step[0] == 4 && step[1] == 5);
+  assert_int_equal(es_ckpt_list("nowhere", 8, step), 0);
+  es_comm_barrier(c);
+  drop(c);
+}
+
 /* A failing write leaves the older set and no .tmp; also if one rank alone fails. */
 static void failing_write(void **state) {
   const es_comm *c = *state;
@@ -250,9 +277,9 @@ static void refused_reads(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(round_trip),    cmocka_unit_test(sets),
-      cmocka_unit_test(interrupted),   cmocka_unit_test(failing_write),
-      cmocka_unit_test(refused_reads),
+      cmocka_unit_test(round_trip),  cmocka_unit_test(sets),
+      cmocka_unit_test(interrupted), cmocka_unit_test(failing_write),
+      cmocka_unit_test(listed),      cmocka_unit_test(refused_reads),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

@@ -65,9 +65,9 @@ void es_snapshot_destroy(es_snapshot **s);
  *  @return ES_OK, ES_EFORMAT, ES_ENOMEM: the same on all ranks */
 es_status es_snapshot_replay(es_snapshot *s);
 
-/** Not collective. Snapshots end before the next matrix where the program is asked to stop
- *  (es_stop_between); `stop` is borrowed until s is destroyed. Without this call, and
- *  where it is NULL, they are always taken whole, as a training run needs. */
+/** Not collective. Snapshots end before the next matrix where the program is asked to
+ *  stop (es_stop_between); `stop` is borrowed until s is destroyed. Without this call
+ *  they are taken whole, as a training run needs. */
 void es_snapshot_heed(es_snapshot *s, es_stop *stop);
 
 /** Collective. Take one: append to the trajectory and the transition detector.

@@ -57,8 +57,8 @@ es_stop_cause es_stop_alone(es_stop *s, const es_comm *comm);
 /** Collective. s->cause becomes that of any rank. */
 void es_stop_share(es_stop *s, const es_comm *comm);
 
-/** Collective. Between long pieces of work of which nothing is kept: is there a request to
- *  stop? Says so.
+/** Collective. Between long pieces of work of which nothing is kept: is there a request
+ *  to stop? Says so.
  *  @param s     NULL: signals are the only requests; else s->cause is set
  *  @param next  what would come next, for the log
  *  @return ES_OK, ES_STOPPED: the same on all ranks */

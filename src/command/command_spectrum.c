@@ -67,8 +67,7 @@ static es_status choose_matrices(const es_config *cfg, const es_embedding_rows *
   const char *const given = es_config_given(cfg, "spectrum", "matrices");
   if (r->views == 2) return ES_OK;
   ES_CHECK(given == NULL || strcmp(given, "covariance") == 0, ES_ECONFIG,
-           "spectrum.matrices: got '%s', expected covariance: one set has no second view",
-           given);
+           "spectrum.matrices: got '%s', expected covariance: one view is given", given);
   snprintf(par->matrices, sizeof par->matrices, "covariance");
   return ES_OK;
 }
