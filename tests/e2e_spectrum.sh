@@ -26,6 +26,7 @@ with h5py.File(sys.argv[1] + "/e.h5", "w") as f:
     f["/few"] = w[:90]
     f["/many"] = w
     f["/text"] = "not numbers"
+    f["/equal"] = np.full((50, 24), 0.3)
 EOF
 for n in 1 2 3 4; do
   launch $n spectrum "$work/e.h5:/z" output.dir="$work/z$n" > "$work/log" 2>&1 ||
@@ -52,6 +53,10 @@ with h5py.File(f"{d}/{run}/trajectory.h5") as f:
     assert abs(f["/metrics/participation_ratio/value"][0] - pr) < 1e-10 * pr
 EOF
 done
+grep -q "all embeddings are equal" "$work/log" && fail "embeddings that differ are equal"
+launch 1 spectrum "$work/e.h5:/equal" output.dir="$work/equal" > "$work/log" 2>&1
+grep -q "warning: all embeddings are equal" "$work/log" ||
+  { cat "$work/log"; fail "nothing said of equal embeddings"; }
 for set in few many; do
 for n in 1 2; do
   launch $n spectrum "$work/e.h5:/$set" output.dir="$work/$set$n" > "$work/log" 2>&1 ||

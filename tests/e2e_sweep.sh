@@ -185,6 +185,8 @@ launch 2 sweep --retry failed train.ini $small > out 2> err
 # more steps extend the runs that are done
 launch 2 sweep train.ini $small run.steps=15 batch.pairs=24 output.dir=nets > out 2> err ||
   fail "longer runs: $(cat err)"
+grep -q "'nets' also holds 1 failed run that this sweep does not have" out ||
+  fail "nothing said of a failed run of another grid: $(cat out)"
 for s in nets/*pairs=24; do
   tail -n 1 "$s/timesteps.txt" | grep -q '^ *15 ' || fail "$s was not extended to step 15"
 done

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +258,11 @@ static void nearest_is_sensible(void **state) {
   assert_string_equal(es_nearest("run.step", keys, 4), "run.steps");
   assert_string_equal(es_nearest("optim.rl", keys, 4), "optim.lr");
   assert_string_equal(es_nearest("sdg", (const char *const[]){"sgd"}, 1), "sgd");
+  assert_string_equal(es_nearest("optim.learning_rate", keys, 4), "optim.lr");
+  assert_string_equal(es_nearest("l.wd", (const char *const[]){"l.weight_decay"}, 1),
+                      "l.weight_decay");
+  assert_null(es_nearest("adapt.learning_rate", keys, 4)); /* another section */
+  assert_null(es_nearest("optim.learning_rate_min", keys, 4));
   assert_null(es_nearest("projector.widths", keys, 4));
   assert_null(es_nearest("", keys, 4));
   assert_null(es_nearest("x", (const char *const[]){"y"}, 1));
@@ -264,6 +270,15 @@ static void nearest_is_sensible(void **state) {
   memset(endless, 'a', sizeof endless - 1);
   endless[sizeof endless - 1] = '\0';
   assert_null(es_nearest(endless, keys, 4));
+}
+
+static void durations_in_their_unit(void **state) {
+  (void) state;
+  char text[32];
+  assert_string_equal(es_duration(17.4, text), "17 s");
+  assert_string_equal(es_duration(600, text), "10 min");
+  assert_string_equal(es_duration(9000, text), "2.5 h");
+  assert_string_equal(es_duration(NAN, text), "unknown");
 }
 
 static void clock_runs_forward(void **state) {
@@ -321,6 +336,7 @@ int main(void) {
       cmocka_unit_test(strings_are_copied),
       cmocka_unit_test(registry_finds_or_offers),
       cmocka_unit_test(nearest_is_sensible),
+      cmocka_unit_test(durations_in_their_unit),
       cmocka_unit_test(clock_runs_forward),
       cmocka_unit_test(version_is_one_list),
       cmocka_unit_test(item_sizes),

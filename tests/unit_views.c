@@ -211,8 +211,8 @@ static void wrong_settings_are_refused(void **state) {
   refused(leaves, SET("augment.normalize.mean=1"), "augment.normalize", "expected 3");
   es_dataset mixed = *leaves;
   mixed.h = mixed.w = 0;
-  refused(&mixed, SET("augment.list=flip"), "different sizes", "crop");
-  refused(&mixed, SET("augment.list=crop"), "augment.crop.size", "different sizes");
+  refused(&mixed, SET("augment.list=flip"), "different sizes", "set data.size");
+  refused(&mixed, SET("augment.list=crop"), "augment.crop.size", "set data.size");
 }
 
 static void sections_are_complete(void **state) {

@@ -12,6 +12,10 @@ double es_now(void);
  *  other threads compete for the core. */
 double es_cpu_now(void);
 
+/** text <- "12 s", "3 min" or "1.5 h"; "unknown" where it is not finite.
+ *  @return text */
+const char *es_duration(double seconds, char text[32]);
+
 /** UTC date and time, ISO 8601, into buf[>= 24]. */
 void es_timestamp(char *buf, size_t size);
 

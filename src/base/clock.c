@@ -3,6 +3,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "eigenstep/clock.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <time.h>
 
 double es_now(void) {
@@ -15,6 +17,18 @@ double es_cpu_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+const char *es_duration(double seconds, char text[32]) {
+  if (!isfinite(seconds))
+    snprintf(text, 32, "unknown");
+  else if (seconds < 120)
+    snprintf(text, 32, "%.0f s", seconds);
+  else if (seconds < 2 * 3600)
+    snprintf(text, 32, "%.0f min", seconds / 60);
+  else
+    snprintf(text, 32, "%.1f h", seconds / 3600);
+  return text;
 }
 
 void es_timestamp(char *buf, size_t size) {

@@ -3,6 +3,7 @@
  *  the first activity and sleeps while there is none. */
 #include "eigenstep/progress.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,8 +14,8 @@
 #include "eigenstep/log.h"
 
 enum { DEPTH = 8, TEXT = 160, LINE = 320 };
-#define QUIET 4.0  /* seconds before an activity is mentioned */
-#define RARE 60.0  /* most seconds between two lines */
+#define QUIET 4.0  /* seconds before an activity is mentioned, and between two lines */
+#define RARE 60.0  /* most seconds between two lines: a quarter of the time so far */
 #define LEAST 0.02 /* share of the work from which the rest is estimated */
 
 typedef struct activity {
@@ -33,24 +34,13 @@ static struct {
   activity stack[DEPTH];
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
-/* "12 s", "3 min" */
-static const char *duration(double seconds, char text[32]) {
-  if (seconds < 120)
-    snprintf(text, 32, "%.0f s", seconds);
-  else if (seconds < 2 * 3600)
-    snprintf(text, 32, "%.0f min", seconds / 60);
-  else
-    snprintf(text, 32, "%.1f h", seconds / 3600);
-  return text;
-}
-
 static void tell(activity *a, double now) {
   const double spent = now - a->began, share = a->total > 0 ? a->done / a->total : 0;
   char line[LINE], so_far[32], left[32];
-  duration(spent, so_far);
+  es_duration(spent, so_far);
   if (share >= LEAST && share <= 1)
     snprintf(line, sizeof line, "%s: %.0f %% after %s, about %s left", a->what,
-             100 * share, so_far, duration(spent * (1 / share - 1), left));
+             100 * share, so_far, es_duration(spent * (1 / share - 1), left));
   else
     snprintf(line, sizeof line, "%s: %s so far", a->what, so_far);
   if (es_log_is_terminal()) {
@@ -58,7 +48,7 @@ static void tell(activity *a, double now) {
     a->due = now + 1;
   } else {
     es_info("%s", line);
-    a->due = now + (spent < RARE ? spent : RARE);
+    a->due = now + fmin(fmax(spent / 4, QUIET), RARE);
   }
   a->told = true;
 }
@@ -136,7 +126,7 @@ static void end(bool finished) {
   const activity *const a = &state.stack[state.depth];
   if (a->told && es_log_is_terminal()) es_log_transient(NULL);
   if (a->told && !es_log_is_terminal() && finished)
-    es_info("%s: done in %s", a->what, duration(es_now() - a->began, text));
+    es_info("%s: done in %s", a->what, es_duration(es_now() - a->began, text));
 }
 
 void es_progress_end(void) {

@@ -43,9 +43,26 @@ static int distance(const char *a, int n, const char *b, int m) {
   return row[m];
 }
 
+/** Is `brief` the initials of the words of `name`, as lr of learning_rate? Both behind
+ *  the last dot; what comes before it is the same. */
+static bool is_initials(const char *brief, const char *name) {
+  const char *const a = strrchr(brief, '.'), *const b = strrchr(name, '.');
+  const char *at = a != NULL ? a + 1 : brief, *word = b != NULL ? b + 1 : name;
+  if (at - brief != word - name || strncmp(brief, name, (size_t) (at - brief)) != 0)
+    return false;
+  for (; *at != '\0' && word != NULL && same(*at, *word); at++) {
+    const char *const gap = strchr(word, '_');
+    word = gap != NULL ? gap + 1 : NULL;
+  }
+  return *at == '\0' && word == NULL;
+}
+
 const char *es_nearest(const char *name, const char *const *candidates, size_t n) {
   const size_t length = strlen(name);
   if (length == 0 || length > LONGEST) return NULL;
+  for (size_t i = 0; i < n; i++)
+    if (is_initials(candidates[i], name) || is_initials(name, candidates[i]))
+      return candidates[i];
   const char *best = NULL;
   int best_distance =
       (int) length / 3 + (length < 3) + 1; /* up to a third of the letters may differ */

@@ -19,6 +19,14 @@ static void print_values(const double *w, const double *cross, int k) {
   if (k > SHOWN) es_print("       ... %d more in trajectory.h5", k - SHOWN);
 }
 
+/* Are all embeddings equal, but for round-off of numbers of their size? By rank 0's. */
+static bool are_equal(const es_embedding_rows *r, double largest) {
+  const int64_t n = r->views * r->n;
+  double square = 0;
+  for (int64_t i = 0; i < n * r->dim; i++) square += r->z[i] * r->z[i];
+  return n > 0 && largest <= 1e-24 * square / (double) n;
+}
+
 void es_spectrum_print(const es_snapshot *s, const es_embedding_rows *r) {
   int k = 0;
   const double *const w = es_snapshot_values(s, &k);
@@ -35,6 +43,9 @@ void es_spectrum_print(const es_snapshot *s, const es_embedding_rows *r) {
     es_print("a flat spectrum of this trace would show %.4g to %.4g (Marchenko-Pastur)",
              es_metric_mp_lower(trace / k, k, r->total),
              es_metric_mp_upper(trace / k, k, r->total));
+  if (are_equal(r, w[0]))
+    es_warn("all embeddings are equal, but for round-off: they have no directions, and "
+            "eigenvalues and metrics are of the round-off");
   const es_metric_ops *const *list;
   const size_t n = es_metric_list(&list);
   for (size_t i = 0; i < n; i++) {

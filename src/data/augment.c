@@ -72,7 +72,8 @@ static es_status build(const es_augment_steps *steps, const es_dataset *ds,
     ES_CHECK(
         h[v] > 0 && h[v] == w[v], ES_ECONFIG,
         "augment.list: got views of %s without 'crop', expected square images of one "
-        "size; add 'crop'",
+        "size; add 'crop', or set data.size, which makes squares of the images of a "
+        "folder",
         h[v] > 0 ? "unequal sides" : "different sizes");
   }
   ES_CHECK(h[0] == h[1], ES_ECONFIG,

@@ -34,8 +34,9 @@ static const es_param table[] = {
 static es_status prepare(void *par, const char *section, int *h, int *w) {
   crop *c = par;
   ES_CHECK(c->size > 0 || (*h > 0 && *h == *w), ES_ECONFIG,
-           "%s.size: got 0 with images of %s, expected a side in pixels", section,
-           *h > 0 ? "unequal sides" : "different sizes");
+           "%s.size: got 0 with images of %s, expected the side of a view in pixels; or "
+           "set data.size, which makes squares of the images of a folder",
+           section, *h > 0 ? "unequal sides" : "different sizes");
   if (c->size == 0) c->size = *h;
   ES_CHECK(c->scale_min <= c->scale_max, ES_ECONFIG,
            "%s.scale_min: got %g, expected at most scale_max = %g", section, c->scale_min,

@@ -43,8 +43,8 @@ static es_status build_net(const es_comm *c, const es_settings *s, es_assembly *
   const es_model_desc m = es_settings_model(s, p->input.view);
   es_progress_begin("building %s for batches of up to %d images%s", s->encoder.name,
                     o.max_n,
-                    s->backend.tune ? " and timing its algorithms (backend.tune=false: "
-                                      "not)"
+                    s->backend.tune ? " and timing its algorithms (backend.tune=false "
+                                      "leaves that out)"
                                     : "");
   const es_status st =
       es_model_build(p->model.backend, &o, &m, &p->model.net, &p->model.features);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "eigenstep/clock.h"
 #include "eigenstep/watch.h"
 
 enum { WIDTH = 60, LEVELS = 8, SHOWN = 8, LINE = 4 * WIDTH + 8, TEXT = 1400 };
@@ -57,20 +58,9 @@ static void draw_series(const char *name, const es_traj_rows *r, int64_t k, doub
   es_print("  %-9s %10.4g  %s", name, r->values[(r->n - 1) * r->width + k], line);
 }
 
-/* "42 s", "3 min", "2.5 h" */
-static const char *duration(double seconds, char text[32]) {
-  if (seconds < 120)
-    snprintf(text, 32, "%.0f s", seconds);
-  else if (seconds < 7200)
-    snprintf(text, 32, "%.0f min", seconds / 60);
-  else
-    snprintf(text, 32, "%.1f h", seconds / 3600);
-  return text;
-}
-
 static void describe_state(const es_watched *w, char *text, size_t size) {
   char age[32];
-  duration(w->age, age);
+  es_duration(w->age, age);
   if (w->state == ES_WATCH_GONE)
     snprintf(
         text, size,
@@ -95,7 +85,7 @@ static void describe_progress(const es_watched *w, char *text, size_t size) {
   if (isfinite(p->steps)) snprintf(of, sizeof of, " of %.0f", p->steps);
   if (isfinite(p->speed)) snprintf(speed, sizeof speed, ", %.1f img/s", p->speed);
   if (isfinite(p->left) && !es_watch_is_over(w))
-    snprintf(left, sizeof left, ", about %s left", duration(p->left, time));
+    snprintf(left, sizeof left, ", about %s left", es_duration(p->left, time));
   snprintf(text, size, "step %.0f%s, t = %.4g%s%s", p->step, of, p->time, speed, left);
 }
 

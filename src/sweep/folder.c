@@ -107,10 +107,31 @@ static int find_run(const es_sweep_plan *p, const char *id) {
   return -1;
 }
 
+/* Failed runs that the plan does not have: of a grid, or a base file, that was mended. */
+typedef struct failed_others {
+  int n;
+  const char *first;
+} failed_others;
+
+static void count_other(const es_run_state *s, const char *name, failed_others *o) {
+  if (s->phase != ES_RUN_FAILED) return;
+  if (o->n++ == 0) o->first = name;
+}
+
+static void tell_others(const char *dir, const failed_others *o) {
+  if (o->n > 0)
+    es_info(
+        "'%s' also holds %d failed run%s that this sweep does not have, such as '%s': "
+        "the summary leaves them out; remove NAME.state and the folder NAME of each to "
+        "be rid of them",
+        dir, o->n, o->n == 1 ? "" : "s", o->first);
+}
+
 /* A run that is there keeps its name; a new one whose name another run has is extended.
  * Rank 0. */
 static es_status adopt_names(es_sweep_plan *p) {
   es_words names = {0};
+  failed_others others = {.n = 0};
   bool *known = NULL;
   es_status st;
   ES_TRY_GOTO(ES_NEW(p->n, &known), done);
@@ -126,10 +147,12 @@ static es_status adopt_names(es_sweep_plan *p) {
         ES_TRY_GOTO(es_strdup(names.word[i], &p->run[at].name), done);
         known[at] = true;
       }
+      if (pass == 0 && at < 0 && found) count_other(&s, names.word[i], &others);
       for (int k = 0; k < p->n && pass == 1; k++)
         if (!known[k] && strcmp(p->run[k].name, names.word[i]) == 0)
           ES_TRY_GOTO(es_sweep_name_extend(p->run[k].id, &p->run[k].name), done);
     }
+  tell_others(p->dir, &others);
   st = ES_OK;
 done:
   es_free(&known);

@@ -137,6 +137,19 @@ static void print_together(const sweep *w, double scale, int runs, double second
              ES_ESTIMATE_GFLOPS);
 }
 
+/* Rank 0. Runs that cannot run are an error, as of 'eigenstep check'. */
+static es_status refuse_failing(const sweep *w, const es_estimate *e) {
+  int failing = 0, first = 0;
+  for (int i = w->plan.n - 1; i >= 0; i--)
+    if (e[i].why[0] != '\0') {
+      failing++;
+      first = i;
+    }
+  ES_CHECK(failing == 0, ES_ECONFIG, "%d of %d runs will fail, the first (%s) as: %s",
+           failing, w->plan.n, w->plan.run[first].name, e[first].why);
+  return ES_OK;
+}
+
 /* Rank 0. */
 static es_status print_plan(const sweep *w, const es_estimate *e) {
   int runs = 0;
@@ -160,7 +173,7 @@ static es_status print_plan(const sweep *w, const es_estimate *e) {
     longest = fmax(longest, t);
   }
   print_together(w, scale, runs, seconds, longest);
-  return ES_OK;
+  return refuse_failing(w, e);
 }
 
 static es_status dry_run(sweep *w) {

@@ -48,23 +48,11 @@ static bool read_last_row(const char *dir, const char *name, double *step, doubl
   return isfinite(*step);
 }
 
-/* "2 min 5 s" */
-static const char *duration(double s, char text[32]) {
-  if (!isfinite(s))
-    snprintf(text, 32, "unknown");
-  else if (s < 100)
-    snprintf(text, 32, "%.0f s", s);
-  else if (s < 6000)
-    snprintf(text, 32, "%.0f min", s / 60);
-  else
-    snprintf(text, 32, "%.1f h", s / 3600);
-  return text;
-}
-
 static void print_ended(const es_sweep_run *r, const es_run_view *v) {
   char text[32];
   if (v->phase == ES_RUN_DONE)
-    es_print_terminal("  done     %s  (%s)", r->name, duration(v->state.seconds, text));
+    es_print_terminal("  done     %s  (%s)", r->name,
+                      es_duration(v->state.seconds, text));
   if (v->phase == ES_RUN_FAILED || v->phase == ES_RUN_STOPPED)
     es_print_terminal("  %s %s  %s", v->phase == ES_RUN_FAILED ? "FAILED  " : "stopped ",
                       r->name, v->state.reason);
@@ -79,7 +67,7 @@ static void print_running(const es_queue *q, const es_sweep_run *r) {
     es_print_terminal("  running  %s  step %.0f", r->name, step);
   else
     es_print_terminal("  running  %s  step %.0f of %lld, ETA %s", r->name, step,
-                      (long long) r->steps, duration(eta, text));
+                      (long long) r->steps, es_duration(eta, text));
 }
 
 /* What is left and what it takes, from the runs that are done. */
@@ -127,7 +115,7 @@ void es_report_progress(void *ctx) {
       count[ES_RUN_DONE], q->plan->n, running, count[ES_RUN_FAILED],
       q->plan->n - count[ES_RUN_DONE] - running - count[ES_RUN_FAILED],
       es_now() - rep->began,
-      duration(remaining(&f, running > 0 ? running : rep->groups), text));
+      es_duration(remaining(&f, running > 0 ? running : rep->groups), text));
   for (int i = 0; i < q->plan->n && shown < SHOWN; i++)
     if (rep->seen[i] == ES_RUN_RUNNING) {
       print_running(q, &q->plan->run[i]);

@@ -107,6 +107,7 @@ static es_status save(loop *l) {
 /* Collective. The trajectory's rows first: a run that resumes here finds them all. */
 static es_status checkpoint(loop *l) {
   const double start = es_now(), before = interval(l);
+  char next[32];
   ES_TRY(es_traj_publish(l->on.traj));
   ES_TRY(save(l));
   l->saved.at = es_now();
@@ -116,9 +117,9 @@ static es_status checkpoint(loop *l) {
   es_phase("checkpoint of step %lld: %.3f s", (long long) l->saved.step,
            l->saved.seconds);
   if (l->run->ckpt->minutes > 0 && interval(l) > 1.5 * before)
-    es_info("a checkpoint takes %.1f s: the next is written after %.0f minutes, so that "
-            "they take below 1 %% of the time",
-            l->saved.seconds, interval(l) / 60);
+    es_info("a checkpoint takes %.1f s: the next is written after %s, so that they take "
+            "below 1 %% of the time",
+            l->saved.seconds, es_duration(interval(l), next));
   return ES_OK;
 }
 

@@ -24,7 +24,8 @@ typedef struct es_run_report {
     double paused; /**< seconds of snapshots and checkpoints */
     double waited; /**< seconds of waiting for data */
   } window;
-  double rate; /**< views per second, last window */
+  double rate;     /**< views per second, last window */
+  int64_t awaited; /**< steps up to the first progress line; 0: it is there */
 } es_run_report;
 
 /** Collective. Declare the series and open the table. What it borrows must outlive. */
@@ -36,7 +37,8 @@ es_status es_run_report_close(es_run_report *r);
 /** Collective. Of a resumed run: drop the rows of steps to come from all series, continue
  *  the clock, record the restart. */
 es_status es_run_report_resume(es_run_report *r);
-/** The first window begins. */
+/** The first window begins; until its line is there an activity says how far it is
+ *  (eigenstep/progress.h). */
 void es_run_report_begin(es_run_report *r);
 
 /** Rows of /loss and /gradient: of the step that began at `step` and `time`. */

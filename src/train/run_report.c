@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 #include "eigenstep/phases.h"
 
 static es_status declare(es_run_report *r) {
@@ -83,7 +84,13 @@ es_status es_run_report_open(const es_run *run, const es_run_parts *parts,
   return open_table(r);
 }
 
+static void end_waiting(es_run_report *r) {
+  if (r->awaited > 0) es_progress_end();
+  r->awaited = 0;
+}
+
 es_status es_run_report_close(es_run_report *r) {
+  end_waiting(r);
   return es_comm_agree(es_train_comm(r->parts->train), es_table_close(&r->table));
 }
 
@@ -104,14 +111,21 @@ es_status es_run_report_resume(es_run_report *r) {
 }
 
 void es_run_report_begin(es_run_report *r) {
+  const int64_t step = es_train_steps(r->parts->train), every = r->run->par->log_every;
+  const int64_t next = step - step % every + every, last = r->run->par->steps;
   r->window.start = es_now();
   r->window.paused = 0;
+  r->awaited = (next < last ? next : last) - step;
+  if (r->awaited > 0)
+    es_progress_begin("training; the first line of progress is that of step %lld",
+                      (long long) (step + r->awaited));
 }
 
 es_status es_run_report_step(es_run_report *r, int64_t step, double time,
                              const es_step_result *result) {
   es_traj *const traj = r->parts->traj;
   r->window.steps++;
+  if (r->awaited > 0) es_progress_at((double) r->window.steps, (double) r->awaited);
   ES_TRY(es_traj_append(traj, r->series.loss, step, time, &result->loss));
   return es_traj_append(traj, r->series.gradient, step, time, &result->norm);
 }
@@ -170,6 +184,7 @@ static void print_phases(es_train *t) {
 }
 
 es_status es_run_report_progress(es_run_report *r, const es_step_result *result) {
+  end_waiting(r);
   ES_TRY(es_comm_agree(es_train_comm(r->parts->train), report_window(r, result)));
   print_phases(r->parts->train);
   return ES_OK;

@@ -13,6 +13,7 @@
 #include "eigenstep/clock.h"
 #include "conv_verify.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/progress.h"
 
 enum {
   REPEATS = 4,
@@ -232,6 +233,7 @@ static es_status tune_all(es_backend *b, const es_op_desc *const *desc, int n,
     if (b->comm != NULL) es_comm_max_i64(b->comm, &most, 1);
     d.max_n = (int) most;
     if (worth_timing(&d)) ES_TRY(tune_shape(b, &d, c));
+    es_progress_at(i + 1, n); /* of the caller's activity */
   }
   if (c->n == before) return ES_OK;
   es_info("timed %d passes of convolutions in %.1f s", c->n - before, es_now() - start);
