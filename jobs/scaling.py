@@ -20,7 +20,10 @@ of rate (eig: GFLOP/s) against the smallest number of ranks of the same name, GF
 percent of the backend's matrix product, seconds of each phase: mean and maximum over the
 ranks and the slowest rank, resident memory, threads a rank, process grid and blocks of an
 eigenproblem, the tolerances --below and --above, date and machine. It is written after
-each measurement. postprocess/scaling.py draws BASE.h5 with its cost model.
+each measurement. BASE-model.txt is what `eigenstep check` expects of the first training
+steps on up to --model-ranks ranks, with the rate of one rank (of the smallest number of
+them) and the network between nodes (allreduce on one rank a node, short and long) as they
+were measured. postprocess/scaling.py draws BASE.h5 with it.
 
 --check compares medians of rows that both files have: NEW may be `above` percent slower,
 and `below` percent faster (then the reference is out of date), as the row of OLD says;
@@ -29,8 +32,10 @@ otherwise exit status 1.
 import argparse
 import csv
 import datetime
+import math
 import os
 import re
+import statistics
 import subprocess
 import sys
 
@@ -178,6 +183,48 @@ def write(base, rows):
     os.replace(f"{base}.h5.new", f"{base}.h5")
 
 
+def network(rows):
+    """Parameters of check for the network between nodes, from sums of one rank a node: a
+    short one takes log2 N latencies, a large one 2 log2 N and 2 (N - 1) / N of its bytes
+    through each link.
+    """
+    sums = [(r["nodes"], r["min"],
+             float(re.search(r"bytes=(\d+)", r["problem"] + " bytes=4194304")[1]))
+            for r in rows if r["bench"] == "allreduce" and r["nodes"] == r["ranks"] > 1]
+    short = [t / math.log2(n) for n, t, size in sums if size <= 1 << 10]
+    alpha = statistics.median(short) if short else 0
+    long = [2 * (n - 1) / n * size / (t - 2 * math.log2(n) * alpha) for n, t, size in sums
+            if size >= 1 << 20 and t > 2 * math.log2(n) * alpha]
+    if not (short and long):
+        return []
+    return [f"check.latency={1e6 * alpha:.6g}",
+            f"check.bandwidth={1e-9 * statistics.median(long):.6g}"]
+
+
+def write_model(o, rows):
+    """What `eigenstep check` expects of the first training steps, beside the table."""
+    steps = [r for r in rows if r["bench"] == "step" and "batch.pairs=" in r["problem"]]
+    if not steps:
+        return
+    base = min((r for r in steps if r["name"] == steps[0]["name"]),
+               key=lambda r: r["ranks"])
+    network_words = network(rows) or [f"check.network={o.network}"]
+    pairs = int(re.search(r"batch.pairs=(\d+)", base["problem"])[1]) // base["ranks"]
+    in_step = base["forward_mean"] + base["backward_mean"]
+    rate = base["gflops"] * base["median"] / in_step / base["ranks"]
+    size = pairs * o.model_ranks
+    command = [o.program, "check", "-", "--ranks", str(o.model_ranks),
+               f"check.node={o.node}", f"check.rate={rate:.6g}", *network_words,
+               *base["problem"].split(), f"batch.pairs={size}", f"spectrum.probe={size}",
+               f"data.count={3 * size}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        print(f"no model: {done.stderr.strip()}", file=sys.stderr)
+        return
+    with open(f"{o.output}-model.txt", "w", encoding="utf-8") as f:
+        f.write(done.stdout)
+
+
 def read_table(path):
     try:
         with open(path, newline="", encoding="utf-8") as f:
@@ -231,6 +278,9 @@ def options():
         "SLURM_NTASKS_PER_NODE", os.cpu_count())), help="ranks of a node")
     p.add_argument("--machine", help="what it is (processor, memory, MPI and BLAS of "
                    "this node): name the network")
+    p.add_argument("--model-ranks", type=int, default=1024)
+    p.add_argument("--network", default="hdr200", help="of the model, where it was not "
+                   "measured ('eigenstep params check': check.network)")
     p.add_argument("--check", nargs=2, metavar=("OLD.csv", "NEW.csv"))
     p.add_argument("--below", type=float, default=10, help="tolerance, percent faster")
     p.add_argument("--above", type=float, default=30, help="tolerance, percent slower")
@@ -259,6 +309,7 @@ def main():
               f"{100 * (row['efficiency'] or 0):>8.1f} %", flush=True)
     if not rows:
         give_up("nothing could be measured")
+    write_model(o, rows)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The table of jobs/scaling.py for scaling.py: its rows, what its sums between nodes say
-of the network, and eigenproblems and output drawn with their part of the cost model.
+"""The table of jobs/scaling.py for scaling.py: its rows, and eigenproblems and output
+drawn with what is expected of them.
 
   eigenproblem   operations / (P x the rate of a rank of the smallest P), and for each
                  column COLUMN latencies, times the dimensions of the process grid that
@@ -18,7 +18,8 @@ import numpy as np
 import script
 
 COLUMN, FILE = 2.5, 50
-SMALL, LARGE = 1 << 10, 1 << 20  # bytes of a sum that is latency, that is bandwidth
+SMALL, LARGE = 1 << 10, 4 << 20  # bytes of a sum that is latency; of one by default
+INSIDE = 5e-7  # seconds of a message inside a node
 
 Row = namedtuple("Row", "name bench nodes ranks words step low high rate gflops")
 
@@ -41,22 +42,14 @@ def read(path, of):
     return rows, table
 
 
-def network(rows):
-    """(alpha, beta): seconds a message, bytes/s one way, from sums of one rank a node;
-    None for what was not measured. A large sum takes 2 log2 N alpha + 2 (N-1)/N of its
-    bytes / beta.
+def latency(rows):
+    """Seconds of a message between nodes, as short sums of one rank a node took; 0: none
+    was measured.
     """
-    alpha = beta = None
-    sums = [(r.nodes, int(r.words.get("bench.allreduce.bytes", 4 << 20)), r.step)
-            for r in rows if r.bench == "allreduce" and r.nodes == r.ranks > 1]
-    short = [t / log2(n) for n, size, t in sums if size <= SMALL]
-    if short:
-        alpha = float(np.median(short))
-    rates = [2 * (n - 1) / n * size / (t - 2 * log2(n) * (alpha or 0))
-             for n, size, t in sums if size >= LARGE and t > 2 * log2(n) * (alpha or 0)]
-    if rates:
-        beta = float(np.median(rates))
-    return alpha, beta
+    took = [r.step / log2(r.nodes) for r in rows
+            if r.bench == "allreduce" and r.nodes == r.ranks > 1
+            and int(r.words.get("bench.allreduce.bytes", LARGE)) <= SMALL]
+    return float(np.median(took)) if took else 0.0
 
 
 def order(row):
@@ -64,18 +57,18 @@ def order(row):
     return int(row.words.get("bench.eig.n", 1024))
 
 
-def waits(row, o):
+def waits(row, alpha):
     """Seconds of an eigenproblem in messages, on the row's nodes."""
     dimensions = 1 if row.ranks < 4 else 2
     return COLUMN * order(row) * dimensions * (
-        log2(ceil(row.ranks / row.nodes)) * o.alpha_node + log2(row.nodes) * o.alpha)
+        log2(ceil(row.ranks / row.nodes)) * INSIDE + log2(row.nodes) * alpha)
 
 
-def solve_time(base, row, o):
+def solve_time(base, row, alpha):
     """Seconds that the model expects of `row`, from the row of fewest ranks."""
-    work = max(base.step - waits(base, o), 0.1 * base.step)
+    work = max(base.step - waits(base, alpha), 0.1 * base.step)
     work *= (order(row) / order(base))**3 * base.ranks / row.ranks
-    return work + waits(row, o)
+    return work + waits(row, alpha)
 
 
 def series_of(rows, bench):
@@ -86,7 +79,7 @@ def series_of(rows, bench):
     return found
 
 
-def print_others(rows, o):
+def print_others(rows, alpha):
     """Eigenproblems and output beside their model."""
     for bench, title in (("eig", "eigenproblem"), ("io", "output")):
         for name, line in series_of(rows, bench).items():
@@ -94,7 +87,7 @@ def print_others(rows, o):
                   f"{'time ms':>9} {'max ms':>9} {'model ms':>9} {'ratio':>6} "
                   f"{'rate':>14}")
             for row in line:
-                there = expected(line[0], row, o)
+                there = expected(line[0], row, alpha)
                 size = order(row) if bench == "eig" else "-"
                 rate = (f"{row.gflops:.1f} GFLOP/s" if bench == "eig"
                         else f"{row.rate:.1f} MB/s")
@@ -103,17 +96,17 @@ def print_others(rows, o):
                       f"{1e3 * there:>9.1f} {row.step / there:>6.2f} {rate:>14}")
 
 
-def expected(base, row, o):
+def expected(base, row, alpha):
     if row.bench == "eig":
-        return solve_time(base, row, o)
-    return base.step * megabytes(row) / megabytes(base) + FILE * o.alpha * (row.nodes > 1)
+        return solve_time(base, row, alpha)
+    return base.step * megabytes(row) / megabytes(base) + FILE * alpha * (row.nodes > 1)
 
 
 def megabytes(row):
     return row.rate * row.step
 
 
-def draw_others(axes, rows, o):
+def draw_others(axes, rows, alpha):
     """Two panels: eigenproblems and output, measured with their spread, and the model."""
     for a, bench, title in zip(axes, ("eig", "io"), ("eigenproblem", "output, one file")):
         for i, (name, line) in enumerate(series_of(rows, bench).items()):
@@ -125,8 +118,8 @@ def draw_others(axes, rows, o):
                     f"n = {sizes.pop()}" if sizes else f"{megabytes(line[0]):.0f} MB")
             a.errorbar(ranks, y[0], yerr=y[1:], fmt="o", color=f"C{i}", mfc="w", ms=6,
                        capsize=3, lw=1, label=f"{script.plain(name)}, {what}")
-            a.plot(ranks, [1e3 * expected(line[0], r, o) for r in line], color=f"C{i}",
-                   lw=1.2)
+            a.plot(ranks, [1e3 * expected(line[0], r, alpha) for r in line],
+                   color=f"C{i}", lw=1.2)
         a.set(xlabel="ranks", ylabel="milliseconds", yscale="log")
         a.set_xscale("log", base=2)
         a.set_title(title + " (line: model)", fontsize=10, loc="left")

@@ -25,7 +25,7 @@ layers='
 7 train      accuracy probe probe_data run_loop step_result train
 8 run        assembly config_load cost deadline embedding_file folder_name held_out
 8 run        label_data load_pairs reopen run_facts run_files run_folder selected
-8 run        settings stored_transitions views_file watch
+8 run        settings step_model step_rate step_table stored_transitions views_file watch
 9a predict   initial_prediction
 9b solved    kernel_cost kernel_machine linear_model solved_params
 9c ntk       ntk

@@ -18,7 +18,8 @@ link    allreduce  2  bench.allreduce.bytes=8
 link    allreduce  2  bench.allreduce.bytes=1000000
 EOF
 study() { "$python" "$srcdir/jobs/scaling.py" "$@" > out 2> err; }
-study grid.txt -o s --program "$EIGENSTEP" --launch "$MPIRUN $MPIRUN_FLAGS -n {P}" ||
+study grid.txt -o s --node 2 --model-ranks 8 --program "$EIGENSTEP" \
+  --launch "$MPIRUN $MPIRUN_FLAGS -n {P}" ||
   fail "the study ended with $?: $(cat err)"
 [ "$(wc -l < s.csv)" = 10 ] || fail "9 rows expected: $(cat out err)"
 grep -q '^refused on 1 ranks: batch.pairs: got 0' err || fail "no reason: $(cat err)"
@@ -35,8 +36,11 @@ with h5py.File("s.h5") as f:
     assert np.all(f["above"][:] == 30) and f["above"].attrs["units"] == "%"
     assert all(d.attrs["units"] and d.attrs["description"] for d in f.values())
 EOF
-"$python" "$srcdir/postprocess/scaling.py" s.h5 -o m --format png --ranks 2 --dim 8 \
-  --global-pairs 24 > out 2> err && [ -s m.png ] || fail "scaling.py: $(cat err)"
+grep -q '^weak  *24 pairs a rank' s-model.txt || fail "no model: $(cat err s-model.txt)"
+"$python" "$srcdir/postprocess/scaling.py" s.h5 -o m --format png > out 2> err &&
+  [ -s m.png ] || fail "scaling.py: $(cat err)"
+awk '/^strong .* 1 / { if ($8 > 0) seen++ } END { exit !seen }' out ||
+  fail "no model beside the step of one rank: $(cat out)"
 study --check s.csv s.csv || fail "a table differs from itself: $(cat out)"
 awk -F, -v OFS=, 'NR == 3 { $9 *= 1.5 } { print }' s.csv > slow.csv
 study --check s.csv slow.csv && fail "50 % slower passed"

@@ -14,6 +14,7 @@ typedef struct es_run_cost {
   double preconditioner; /**< 0: off */
   double batches;        /**< the current one and the next */
   double snapshot;
+  int node;      /**< ranks of a node */
   double shared; /**< of /dev/shm, for all ranks of a node if one holds them all; they are
                       among the parameters, gradients and moments of the ranks */
   /* ------------------------------------------------------------------------------- */
@@ -22,10 +23,11 @@ typedef struct es_run_cost {
   double checkpoint; /**< of one */
 } es_run_cost;
 
-/** Cost on `ranks` ranks, whatever the number of those that ask. Not collective.
+/** Cost on `ranks` ranks, `node` of them on a node, whatever the number that asks. Not
+ *  collective.
  *  @param p  with backends and data open
  *  @return ES_OK, ES_ECONFIG (the network cannot be built), ES_ENOMEM */
-es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
+es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, int node,
                          es_run_cost *cost);
 /** Bytes of a rank in all, at least. */
 double es_run_cost_memory(const es_run_cost *cost);

@@ -36,6 +36,15 @@ typedef struct es_loss_modes {
                        0: at settled, too */
 } es_loss_modes;
 
+/** What an evaluation with its gradient exchanges between the ranks, in numbers (double);
+ *  beside that a few bytes of agreement. For the cost model (step_model.h). */
+typedef struct es_loss_exchange {
+  int sums;         /**< sums over all ranks, each waited for */
+  double summed;    /**< numbers in all of them together */
+  double gathered;  /**< numbers that each rank has of all ranks */
+  double broadcast; /**< numbers that rank 0 computes and sends to all */
+} es_loss_exchange;
+
 /** The theory of a loss: loss_theory.h. */
 typedef struct es_loss_theory es_loss_theory;
 
@@ -50,6 +59,8 @@ typedef struct es_loss_ops {
    * optional
    *  (NULL: none). */
   size_t (*workspace)(const void *par, int n_max, int64_t all, int dim);
+  /** What `eval` exchanges for a batch of `pairs` pairs on all ranks. */
+  es_loss_exchange (*exchange)(const void *par, int64_t pairs, int dim);
   /** As es_loss_eval, with n <= n_max. */
   es_status (*eval)(es_loss *l, const es_loss_batch *b, double *value);
   /** dz is not the slope of the value: some of it is held fixed (stop-gradient). */
@@ -116,6 +127,10 @@ void es_loss_destroy(es_loss **l);
 /** Bytes of workspace that es_loss_create would take where all ranks have `all` pairs
  *  together (size->n_max of them here); for dry runs. which->par must be given. */
 size_t es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all);
+
+/** What an evaluation of size->pairs pairs exchanges; which->par must be given. */
+es_loss_exchange es_loss_exchange_of(const es_loss_choice *which,
+                                     const es_loss_size *size);
 
 /** Not collective. State visitor: the running state, if the loss has one. */
 es_status es_loss_visit(es_loss *l, es_visitor *v);

@@ -33,11 +33,12 @@ typedef struct es_net_options {
 
 /** Bytes and operations, known after es_net_alloc (also in a dry run). */
 typedef struct es_net_cost {
-  int64_t parameters;       /**< trainable */
-  int64_t activation_bytes; /**< of max_n images, kept from forward to backward */
-  int64_t passing_bytes;    /**< the arena of other activations and of gradients */
-  int64_t parameter_bytes;  /**< values, gradients (of shards, too) and state */
-  int64_t plan_bytes;       /**< owned by the planned ops; 0 in a dry run */
+  int64_t parameters;             /**< trainable */
+  int64_t activation_bytes;       /**< of max_n images, kept from forward to backward */
+  int64_t passing_bytes;          /**< the arena of other activations and of gradients */
+  int64_t parameter_bytes;        /**< values, gradients (of shards, too) and state */
+  int64_t plan_bytes;             /**< owned by the planned ops; 0 in a dry run */
+  int64_t bn_layers, bn_channels; /**< batch norms; their channels together */
   double flops; /**< forward, per image: convolutions and linear layers, multiply and add
                      counted separately */
 } es_net_cost;

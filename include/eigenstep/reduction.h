@@ -30,6 +30,8 @@ typedef struct es_reduction_options {
 } es_reduction_options;
 
 size_t es_reduction_counters(void);
+/** Elements of a usual bucket for nodes of so many lanes (comm.h). */
+int64_t es_reduction_bucket(int lanes);
 
 /** Collective. What is borrowed must outlive.
  *  @return ES_OK, ES_ENOMEM: same on all ranks */

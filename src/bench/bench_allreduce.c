@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file bench_allreduce.c  What a blocking sum over all ranks takes, for the constants
- *  of the cost model (postprocess/scaling.py): with one rank a node, N nodes, a sum of
+ *  of the cost model (src/run/step_model.c): with one rank a node, N nodes, a sum of
  *  few bytes takes log2(N) latencies, a sum of B bytes 2 (N - 1) / N of B through each
  *  link.
  *

@@ -1,36 +1,48 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file command_check.c  eigenstep check: the dry run. Parses, opens the data, plans the
- *  network and says what a run on N ranks would take; trains nothing, writes nothing. */
+ *  network and says what a run on N ranks would take. Trains nothing, but with --ranks
+ *  times some steps with few pairs; writes nothing. */
 #include "eigenstep/command.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "eigenstep/cost.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/kernel_cost.h"
 #include "eigenstep/linear_model.h"
 #include "eigenstep/label_data.h"
+#include "eigenstep/step_table.h"
+
+/* Collective. Ranks 0: those of the job, and no model of a step. */
+static es_status print(const es_job *job, const es_check_params *o, const es_settings *s,
+                       const es_assembly *p, int ranks) {
+  const int all = ranks > 0 ? ranks : job->comm->size;
+  const int node = ranks > 0 ? es_check_node(job->comm, o) : job->comm->node_size;
+  es_run_cost cost;
+  ES_TRY(es_comm_agree(job->comm, es_run_cost_of(s, p, all, node, &cost)));
+  es_run_cost_print(s, p, all, &cost);
+  return ranks > 0 ? es_step_table_print(job->comm, o, s, &cost, node, all) : ES_OK;
+}
 
 static es_status plan(const es_job *job, es_config *cfg, int ranks) {
+  const int all = ranks > 0 ? ranks : job->comm->size;
   es_settings s;
   es_assembly p = {0};
   es_linear_params linear;
   es_kernel_params kernel;
-  es_run_cost cost;
+  es_check_params o;
   es_status st;
+  ES_TRY(es_config_get(cfg, "check", es_check_table, NULL, sizeof o, &o));
   ES_TRY(es_config_get(cfg, "linear", es_linear_table, NULL, sizeof linear, &linear));
   ES_TRY(es_config_get(cfg, "kernel", es_kernel_table, NULL, sizeof kernel, &kernel));
-  ES_TRY(es_settings_read(job->comm, cfg, ranks, &s));
+  ES_TRY(es_settings_read(job->comm, cfg, all, &s));
   ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check(&s)), done);
   ES_TRY_GOTO(es_assembly_open_backend(job->comm, &s, &p), done);
   ES_TRY_GOTO(es_assembly_open_data(job->comm, &s, &p), done);
   ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check_data(&s, &p)), done);
   ES_TRY_GOTO(es_label_data_check(job->comm, &s, &p), done);
-  st = es_run_cost_of(&s, &p, ranks, &cost);
-  ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
-  es_run_cost_print(&s, &p, ranks, &cost);
-  es_linear_print_cost(&linear, p.input.view, ranks);
-  es_kernel_print_cost(&kernel, p.input.view, ranks);
+  ES_TRY_GOTO(print(job, &o, &s, &p, ranks), done);
+  es_linear_print_cost(&linear, p.input.view, all);
+  es_kernel_print_cost(&kernel, p.input.view, all);
 done:
   es_augment_destroy(&p.input.augment);
   es_dataset_close(&p.input.held_out);
@@ -40,8 +52,7 @@ done:
   return st;
 }
 
-/* "--ranks N" anywhere after the file; the rest are overrides, moved together in
- * `rest`. */
+/* "--ranks N" anywhere after the file; other words are moved together in `rest`. */
 static es_status take_ranks(int argc, char *const *argv, int *ranks, char **rest,
                             int *n) {
   *n = 0;
@@ -67,7 +78,7 @@ static es_status take_ranks(int argc, char *const *argv, int *ranks, char **rest
 static es_status run(const es_job *job, int argc, char *const *argv) {
   ES_CHECK(argc >= 1 && strncmp(argv[0], "--", 2) != 0, ES_ECONFIG,
            "check: got no input file, expected RUN.ini or '-'");
-  int ranks = job->comm->size, n = 0;
+  int ranks = 0, n = 0; /* 0: not given */
   char **rest = NULL;
   es_config *cfg = NULL;
   es_status st;
@@ -81,9 +92,29 @@ done:
   return st;
 }
 
+static size_t sections(es_section *s, size_t max) {
+  if (max < 1) return 0;
+  s[0] = (es_section){.name = "check",
+                      .table = es_check_table,
+                      .doc = "eigenstep check --ranks N: the model of a step"};
+  return 1;
+}
+
+static void help(void) {
+  es_print(
+      "\nWith --ranks N also what a training step takes on N ranks: a model of its "
+      "time,\n"
+      "split into compute and communication, the bytes that a rank sends, and the\n"
+      "efficiency against one full node, on the networks of check.network, or on that\n"
+      "one for 1, 2, 4, ... N ranks. How fast a rank computes is measured in a moment,\n"
+      "or check.rate. 'eigenstep params check' lists all of it.");
+}
+
 const es_command_ops es_command_check = {
     .name = "check",
     .options = true,
-    .doc = "dry run: parameters, memory a rank, process grid, output size",
+    .doc = "dry run: parameters, memory a rank, time of a step on N ranks, output size",
     .usage = "RUN.ini [--ranks N] [section.key=value ...]",
+    .help = help,
+    .sections = sections,
     .run = run};

@@ -244,7 +244,12 @@ void es_net_cost_of(const es_net *net, es_net_cost *cost) {
                         .parameter_bytes = (int64_t) sizeof(float) *
                                            (2 * p->n + p->n_state + tree_size(net))};
   for (int i = 0; i < net->n_node; i++) {
-    cost->flops += flops(&net->node[i].desc);
+    const es_op_desc *const d = &net->node[i].desc;
+    cost->flops += flops(d);
+    if (d->kind == ES_OP_BN) {
+      cost->bn_layers++;
+      cost->bn_channels += d->in.c;
+    }
     if (net->node[i].op != NULL) cost->plan_bytes += (int64_t) net->node[i].op->bytes;
   }
 }

@@ -20,6 +20,14 @@
 #include <string.h>
 #include "eigenstep/mem.h"
 
+/* Elements of a usual bucket: small enough to be in the cache still and to leave little
+ * after the last op of backward, large enough for the bandwidth of a network. */
+enum { BUCKET = 1 << 20 };
+
+/* Elements of a lane in a bucket, at least: MPI libraries reduce less by a binary tree,
+ * whose root sends log2 nodes times what it has. */
+enum { LANE = 1 << 14 };
+
 enum {
   BLOCK = 2048, /* elements added at a time: the sum stays in the first-level cache */
   TESTS = 4,    /* MPI_Testall a call: each test starts one stage of a reduction */
@@ -60,6 +68,11 @@ static es_range range_of(const es_reduction *r, int i, int k) {
   const int64_t end = r->n - i * r->bucket, room = end < r->bucket ? end : r->bucket;
   const int64_t first = room * lane / c->lanes, last = room * (lane + 1) / c->lanes;
   return (es_range){end - room + first, last - first};
+}
+
+int64_t es_reduction_bucket(int lanes) {
+  const int64_t least = (int64_t) LANE * lanes;
+  return least > BUCKET ? least : BUCKET;
 }
 
 size_t es_reduction_counters(void) {

@@ -49,14 +49,15 @@ static int64_t count_snapshots(const es_settings *s) {
   return es_cadence_count(&every, s->run.steps);
 }
 
-es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
+es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, int node,
                          es_run_cost *c) {
   const es_snapshot_options opt = es_settings_snapshot(s, p->probe.pairs);
   const int64_t pairs = (s->batch.pairs + ranks - 1) / ranks;
   const double view = 4.0 * p->input.view.c * p->input.view.h * p->input.view.w;
   es_net_cost eval_net = {0};
   const es_optim_ops *optim;
-  *c = (es_run_cost){.snapshots = count_snapshots(s)};
+  *c =
+      (es_run_cost){.snapshots = count_snapshots(s), .node = node < ranks ? node : ranks};
   ES_TRY(es_optim_find(&s->optim, &optim));
   size_t work, unused;
   ES_TRY(network_cost(s, p, ranks, false, &c->net, &work));
@@ -66,7 +67,7 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks,
   const double parameters = (double) c->net.parameters;
   c->moments = 4.0 * (moments * parameters + (double) work);
   if (!s->parallel.deterministic && p->model.backend->ops->host)
-    c->shared = shared_bytes(c->net.parameters, moments, ranks);
+    c->shared = shared_bytes(c->net.parameters, moments, c->node);
   c->eval_net = (double) (eval_net.activation_bytes + eval_net.passing_bytes);
   c->loss = loss_bytes(s, p, ranks);
   if (s->precondition.eps > 0)
@@ -92,10 +93,10 @@ static void print_bytes(const char *what, double bytes) {
   es_print("  %-34s %12.1f MB", what, 1e-6 * bytes);
 }
 
-static void print_shared(const es_run_cost *c, int ranks) {
+static void print_shared(const es_run_cost *c) {
   const double room = es_shared_room();
   if (c->shared == 0) return;
-  es_print("shared memory of a node of %d ranks", ranks);
+  es_print("shared memory of a node of %d ranks", c->node);
   print_bytes("parameters, gradients, moments", c->shared);
   if (room < 0) return;
   print_bytes("free in /dev/shm here", room);
@@ -163,7 +164,7 @@ void es_run_cost_print(const es_settings *s, const es_assembly *p, int ranks,
   es_print("grid        %d x %d processes, D x D matrices of %.3f MB a rank", rows,
            ranks / rows, 1e-6 * (double) es_dmat_bytes(rows, ranks / rows, dim, dim, 0));
   print_memory(p, c);
-  print_shared(c, ranks);
+  print_shared(c);
   es_print("output      %.1f MB of numbers in the trajectory (its file is larger), "
            "%.1f MB a checkpoint",
            1e-6 * c->trajectory, 1e-6 * c->checkpoint);

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file kernel_cost.c  How eigenstep kernel finds its modes, and the memory and time
  *  that it takes. */
-#include <cblas.h>
-#include "eigenstep/clock.h"
 #include "eigenstep/kernel_cost.h"
 #include "eigenstep/log.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/step_rate.h"
 
 enum {
   FULL_PAIRS = 1024, /* most pairs that auto decomposes in full */
   EXTRA = 8,         /* modes beyond the outputs */
-  PRODUCTS = 10,     /* of a usual iteration */
-  ORDER = 1024       /* of the matrices that are timed */
+  PRODUCTS = 10      /* of a usual iteration */
 };
 #define MB 1e6
 #define SHARE 0.75 /* of the free memory */
@@ -53,27 +51,10 @@ es_kernel_cost es_kernel_cost_of(const es_kernel_params *p, es_shape view, int r
                               (plan.entry > 0 ? plan.form : 0) + PRODUCTS * plan.product};
 }
 
-/* Operations a second of matrix products in this process; 0: no memory to measure. */
-static double measured_rate(void) {
-  const size_t square = (size_t) ORDER * ORDER;
-  double *a = NULL, best = 0;
-  if (ES_NEW(3 * square, &a) != ES_OK) return 0;
-  for (size_t i = 0; i < 2 * square; i++) a[i] = (double) (i % 7);
-  for (int i = 0; i < 3; i++) {
-    const double began = es_now();
-    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, ORDER, ORDER, ORDER, 1, a, ORDER,
-                a + square, ORDER, 0, a + 2 * square, ORDER);
-    const double rate = 2.0 * ORDER * ORDER * ORDER / (es_now() - began);
-    if (rate > best) best = rate;
-  }
-  es_free(&a);
-  return best;
-}
-
 void es_kernel_print_cost(const es_kernel_params *p, es_shape view, int ranks) {
   const es_kernel_cost cost = es_kernel_cost_of(p, view, ranks);
   const bool few = es_kernel_uses_subspace(p);
-  const double rate = few ? measured_rate() : 0;
+  const double rate = few ? es_product_rate() : 0;
   const es_kernel_plan plan =
       es_kernel_plan_for(p, view.c * view.h * view.w, ranks, es_kernel_memory(p, ranks));
   es_print("kernel      machine of %lld pairs: %s, %.1f MB a rank, about %.3g GFLOP",

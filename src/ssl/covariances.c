@@ -46,6 +46,13 @@ es_status es_covariances_compute(const es_loss *l, int n, const double *const x[
   return ES_OK;
 }
 
+es_loss_exchange es_covariances_exchange(const void *par, int64_t pairs, int dim) {
+  const double d = dim;
+  (void) par;
+  (void) pairs;
+  return (es_loss_exchange){.sums = 2, .summed = 1 + 2 * d + 1 + d * (d + 1)};
+}
+
 void es_covariances_matrix(const es_loss *l, double *c) {
   memcpy(c, es_covariances_of(l).both, (size_t) l->dim * (size_t) l->dim * sizeof *c);
 }

@@ -29,6 +29,9 @@ es_covariances es_covariances_of(const es_loss *l);
 es_status es_covariances_compute(const es_loss *l, int n, const double *const x[2],
                                  int ddof, double *pairs);
 
+/** es_loss_ops.exchange: means; the distance and two triangles. */
+es_loss_exchange es_covariances_exchange(const void *par, int64_t pairs, int dim);
+
 /** es_loss_ops.matrix: the mean of the two C. */
 void es_covariances_matrix(const es_loss *l, double *c);
 

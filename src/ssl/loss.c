@@ -103,6 +103,11 @@ size_t es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int6
   return ops->workspace(which->par, size->n_max, all, size->dim);
 }
 
+es_loss_exchange es_loss_exchange_of(const es_loss_choice *which,
+                                     const es_loss_size *size) {
+  return which->ops->exchange(which->par, size->pairs, size->dim);
+}
+
 void es_loss_destroy(es_loss **l) {
   if (*l == NULL) return;
   es_free(&(*l)->work);

@@ -157,6 +157,12 @@ static void gradient(const es_loss *l, double pairs, const parts *p,
   normalise_backward(&p->v[1], n, d, pairs, p, false, b->dz[1]);
 }
 
+static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
+  const double d = dim, spread = ((const par *) p)->normalize == 1 ? 2 * d : 0;
+  (void) pairs;
+  return (es_loss_exchange){.sums = 2, .summed = 1 + 2 * d + d * d + spread};
+}
+
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   parts p = layout(l);
@@ -308,6 +314,7 @@ const es_loss_ops es_loss_barlow = {.name = "barlow",
                                     .params = params,
                                     .size = sizeof(par),
                                     .workspace = workspace,
+                                    .exchange = exchange,
                                     .eval = eval,
                                     .modes = modes,
                                     .matrix = matrix,

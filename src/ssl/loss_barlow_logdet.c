@@ -82,6 +82,15 @@ static void correlate(const es_loss *l, int n, double pairs, const double *const
   es_symmetric_sum(l->comm, 0, 1, l->dim, p->c);
 }
 
+/** Means and one triangle; eigenvalues and h'(C) from rank 0. */
+static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
+  const double d = dim;
+  (void) p;
+  (void) pairs;
+  return (es_loss_exchange){
+      .sums = 2, .summed = 1 + 2 * d + d * (d + 1) / 2, .broadcast = d + d * d};
+}
+
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   const int n = b->n, d = l->dim;
@@ -162,6 +171,7 @@ const es_loss_ops es_loss_barlow_logdet = {
     .size = sizeof(par),
     .check = check,
     .workspace = workspace,
+    .exchange = exchange,
     .eval = eval,
     .modes = modes,
     .matrix = matrix,

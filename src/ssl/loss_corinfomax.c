@@ -88,6 +88,13 @@ static void gradient(const es_loss *l, int n, double pairs, const double *const 
   if (o->normalize) es_rows_unit_backward(n, d, own.unit[a], own.length[a], dz);
 }
 
+/** That of the covariances, and their inverses from rank 0. */
+static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
+  es_loss_exchange e = es_covariances_exchange(p, pairs, dim);
+  e.broadcast = 2 * (1 + (double) dim * dim);
+  return e;
+}
+
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   const es_covariances p = es_covariances_of(l);
@@ -131,6 +138,7 @@ const es_loss_ops es_loss_corinfomax = {
     .size = sizeof(par),
     .check = check,
     .workspace = workspace,
+    .exchange = exchange,
     .eval = eval,
     .modes = modes,
     .matrix = es_covariances_matrix,

@@ -54,6 +54,7 @@ const es_loss_ops es_loss_directpred = {
     .size = sizeof(es_predictor_params),
     .check = check,
     .workspace = es_predictor_workspace,
+    .exchange = es_predictor_exchange,
     .eval = eval,
     .stop_gradient = true,
     .visit = es_predictor_visit,

@@ -162,6 +162,14 @@ static void backward(const es_loss *l, int n, const double *slope, const parts *
                 o->weight / 2 / (double) o->slices, x, slices, p->q, d, 1, dz, d);
 }
 
+static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
+  const par *const o = p;
+  (void) pairs;
+  (void) dim;
+  return (es_loss_exchange){.sums = 1,
+                            .summed = 2 + 4 * (double) o->slices * (double) knots_of(o)};
+}
+
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   const parts p = layout(l);
@@ -283,6 +291,7 @@ const es_loss_ops es_loss_lejepa = {.name = "lejepa",
                                     .size = sizeof(par),
                                     .check = check,
                                     .workspace = workspace,
+                                    .exchange = exchange,
                                     .eval = eval,
                                     .modes = modes,
                                     .theory = &theory};

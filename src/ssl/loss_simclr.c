@@ -163,6 +163,12 @@ static void gradient(const es_loss *l, const parts *p, int a, double factor, dou
                           dz);
 }
 
+static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
+  const double rows = 2 * (double) pairs;
+  (void) p;
+  return (es_loss_exchange){.sums = 1, .summed = rows + 1, .gathered = rows * dim};
+}
+
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   int64_t first, total;
@@ -248,6 +254,7 @@ const es_loss_ops es_loss_simclr = {
     .size = sizeof(par),
     .check = check,
     .workspace = workspace,
+    .exchange = exchange,
     .eval = eval,
     .modes = modes,
     .theory = &theory};

@@ -121,6 +121,12 @@ static void gradient(const es_loss *l, int n, const parts *p, int a, double *dz)
   ball_backward(o->mu, n, d, p->u[a], p->length[a], dz);
 }
 
+static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
+  (void) p;
+  (void) pairs;
+  return (es_loss_exchange){.sums = 1, .summed = 3 + (double) dim * (dim + 1)};
+}
+
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   const parts p = layout(l);
@@ -176,6 +182,7 @@ const es_loss_ops es_loss_spectral = {.name = "spectral",
                                       .size = sizeof(par),
                                       .check = check,
                                       .workspace = workspace,
+                                      .exchange = exchange,
                                       .eval = eval,
                                       .modes = modes,
                                       .matrix = matrix,

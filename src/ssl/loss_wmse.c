@@ -179,6 +179,16 @@ static void gradient(const es_loss *l, int n, double pairs, const parts *p,
   }
 }
 
+/** Means, two triangles, L, and what the gradient sums; factors from rank 0. */
+static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
+  const double d = dim, triangles = d * (d + 1);
+  (void) p;
+  (void) pairs;
+  return (es_loss_exchange){.sums = 4,
+                            .summed = 1 + 2 * d + triangles + 1 + 2 * (d + d * d),
+                            .broadcast = 2 * d * d};
+}
+
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const parts p = layout(l);
   const double pairs = es_rows_average(l, b->n, b->z, p.count);
@@ -210,5 +220,6 @@ const es_loss_ops es_loss_wmse = {.name = "wmse",
                                   .size = sizeof(par),
                                   .check = check,
                                   .workspace = workspace,
+                                  .exchange = exchange,
                                   .eval = eval,
                                   .modes = modes};

@@ -9,6 +9,7 @@
 #include "eigenstep/linear_model.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
+#include "eigenstep/step_rate.h"
 
 /* The data of the run before, for runs that differ in other things. */
 typedef struct opened {
@@ -80,7 +81,7 @@ static es_status of_settings(const es_comm *c, es_config *cfg, const es_sweep_sp
   const bool train = s->par.command == ES_SWEEP_TRAIN;
   es_status st = train ? es_assembly_check(&set) : ES_OK;
   if (st == ES_OK && s->par.command != ES_SWEEP_KERNEL) st = open_parts(c, &set, key, o);
-  if (st == ES_OK && train) st = es_run_cost_of(&set, o->parts, ranks, &cost);
+  if (st == ES_OK && train) st = es_run_cost_of(&set, o->parts, ranks, ranks, &cost);
   if (st == ES_OK && train) {
     out[0] = es_run_cost_memory(&cost);
     out[1] = training_work(&set, o->parts, &cost);
@@ -106,7 +107,7 @@ static es_status of_run(const es_job *job, const es_comm *self, const es_sweep_s
   }
   es_config_destroy(&cfg);
   e->bytes = out[0];
-  r->expected = out[1] / (1e9 * ES_ESTIMATE_GFLOPS * (double) s->par.ranks);
+  r->expected = out[1] / (1e9 * (double) s->par.ranks);
   return st;
 }
 
@@ -127,6 +128,48 @@ es_status es_estimate_runs(const es_job *job, const es_sweep_spec *s, es_sweep_p
   es_assembly_destroy(&o.parts);
   es_comm_destroy(&self);
   return ES_OK;
+}
+
+/* Of a step of run r, in operations a second; 0: it cannot be assembled. */
+static double step_rate(const es_job *job, const es_comm *self, const es_sweep_spec *s,
+                        es_sweep_run *r, opened *o) {
+  const int ranks = (int) s->par.ranks;
+  int64_t pairs;
+  double rate = 0;
+  es_settings set;
+  es_run_cost cost;
+  es_config *cfg = NULL;
+  es_status st = es_sweep_config(s, r, &cfg);
+  if (st == ES_OK) st = es_config_check(cfg, job->section, job->sections);
+  if (st == ES_OK) st = es_settings_read(self, cfg, ranks, &set);
+  if (st == ES_OK) {
+    st = open_parts(self, &set, 1, o);
+    if (st == ES_OK) st = es_run_cost_of(&set, o->parts, ranks, ranks, &cost);
+    if (st == ES_OK) st = es_step_rate(self, &set, cost.net.flops, &rate, &pairs);
+    es_settings_free(&set);
+  }
+  es_config_destroy(&cfg);
+  return st == ES_OK ? rate : 0;
+}
+
+double es_estimate_rate(const es_job *job, const es_sweep_spec *s,
+                        const es_sweep_plan *p) {
+  es_comm *self = NULL;
+  opened o = {.key = 0};
+  double rate = 0;
+  if (s->par.command != ES_SWEEP_TRAIN) {
+    rate = es_product_rate();
+  } else if (es_comm_create(MPI_COMM_SELF, &self) == ES_OK) {
+    const es_log_scope before = es_log_enter(0);
+    const int busy = es_progress_depth();
+    for (int i = 0; i < p->n && rate == 0; i++)
+      if (isfinite(p->run[i].expected)) rate = step_rate(job, self, s, &p->run[i], &o);
+    es_progress_unwind(busy);
+    es_log_leave(before);
+    es_assembly_destroy(&o.parts);
+    es_comm_destroy(&self);
+  }
+  return rate > 0 ? 1e-9 * rate : NAN;
 }
 
 double es_estimate_scale(const es_queue *q, int *runs) {

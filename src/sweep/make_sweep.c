@@ -130,11 +130,13 @@ static void print_together(const sweep *w, double scale, int runs, double second
   if (runs > 0)
     es_print("time: operations counted, at the speed of the %d runs that are done "
              "(%.3g GFLOP/s a rank)",
-             runs, ES_ESTIMATE_GFLOPS / scale);
+             runs, 1 / scale);
   else
-    es_print("time: operations counted, at an assumed %d GFLOP/s a rank; once a run is "
-             "done, at its speed",
-             ES_ESTIMATE_GFLOPS);
+    es_print("time: operations counted, at the %.3g GFLOP/s that %s takes on a rank "
+             "here; once a run is done, at its speed",
+             1 / scale,
+             w->spec.par.command == ES_SWEEP_TRAIN ? "a step with few pairs"
+                                                   : "a product of matrices");
 }
 
 /* Rank 0. Runs that cannot run are an error, as of 'eigenstep check'. */
@@ -154,8 +156,9 @@ static es_status refuse_failing(const sweep *w, const es_estimate *e) {
 static es_status print_plan(const sweep *w, const es_estimate *e) {
   int runs = 0;
   ES_TRY(es_queue_settle(&w->queue));
-  const double measured = es_estimate_scale(&w->queue, &runs);
-  const double scale = isfinite(measured) ? measured : 1;
+  const double of_runs = es_estimate_scale(&w->queue, &runs);
+  const double scale =
+      isfinite(of_runs) ? of_runs : 1 / es_estimate_rate(w->job, &w->spec, &w->plan);
   double seconds = 0, longest = 0;
   es_print("%6s %-9s %12s %10s  %s", "number", "state", "MB a rank", "seconds", "run");
   for (int i = 0; i < w->plan.n; i++) {

@@ -5,14 +5,6 @@
  *  waiting at its end and after the update. */
 #include "gradient_reduction.h"
 
-/* Elements summed together: small enough to be in the cache still and to leave little
- * after the last op, large enough for the bandwidth of a network. */
-enum { BUCKET = 1 << 20 };
-
-/* Elements of a lane in a bucket, at least: MPI libraries reduce less by a binary tree,
- * whose root sends log2 nodes times what it has. */
-enum { LANE = 1 << 14 };
-
 /* Backward calls it: gradients [from, n) are final once `mark` is reached. */
 static es_status sum_ready(void *ctx, int64_t from, es_mark mark) {
   es_gradient_reduction *const r = ctx;
@@ -40,11 +32,10 @@ void es_gradient_reduction_init(es_gradient_reduction *r, const es_row_layout *l
 
 es_status es_gradient_reduction_overlap(es_gradient_reduction *r, es_shared *counters) {
   const es_params *const p = r->params;
-  const int64_t bucket = (int64_t) LANE * p->shared.comm->lanes;
   const es_reduction_options o = {.x = p->shared.grads,
                                   .counters = counters,
                                   .n = p->n,
-                                  .bucket = bucket > BUCKET ? bucket : BUCKET,
+                                  .bucket = es_reduction_bucket(p->shared.comm->lanes),
                                   .threads = p->backend->threads};
   r->counters = counters;
   return es_reduction_create(p->shared.comm, &o, &r->overlapped);

@@ -26,7 +26,6 @@ for rate in 1 10; do
     name=link-${rate}G-${delay}ms
     study 2 1 "$rate" "$delay" "$name"
     /usr/bin/python3 "$source/postprocess/scaling.py" "$out/$name.h5" -o "$out/$name" \
-      --of min --ranks 1 --format png > "$out/$name.txt"
-    sed -n '/^measured beside/,/^$/p; /^assumed/p' "$out/$name.txt"
+      --of min --format png | tee "$out/$name.txt"
   done
 done

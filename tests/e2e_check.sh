@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_check.sh  eigenstep check --ranks: the model of a step on networks and numbers of
+# ranks, its warning, and what is refused.
+set -u
+. "$srcdir/tests/e2e.sh"
+cd "$work" || exit 99
+plan="check - encoder.name=resnet18 encoder.stem=cifar data.size=32 augment.crop.size=32
+      batch.pairs=4096 spectrum.probe=4096 data.count=10000"
+model() { "$EIGENSTEP" $plan "$@" > out 2> err || fail "check $*: $(cat err)"; }
+column() { awk -v first="$1" -v n="$2" '$1 == first { print $(NF + 1 - n); exit }' out; }
+more() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }'; }
+
+# ---- all networks: the slower, the less efficient; one warning, of the slowest
+model --ranks 512 check.node=64 check.rate=500
+grep -q 'modelled for 512 ranks, 64 a node, at 500 GFLOP/s a rank (check.rate)' out ||
+  fail "no model: $(cat out)"
+one=$(column 1gbit 1) ten=$(column 10gbit 1) hundred=$(column edr100 1)
+more "$hundred" "$ten" && more "$ten" "$one" ||
+  fail "efficiencies $one, $ten, $hundred at 1, 10, 100 Gbit/s"
+[ "$(grep -c 'warning: efficiency: got' err)" = 1 ] || fail "one warning: $(cat err)"
+grep -q "efficiency: got [0-9]* % on 512 ranks over 1gbit, expected 70 or more" err ||
+  fail "the warning: $(cat err)"
+
+# ---- one network: a line for 1, 2, 4, ... ranks; parts add up; none is free
+model --ranks 512 check.node=64 check.rate=50 check.network=hdr200
+[ "$(grep -cE '^ +[0-9]+ +[0-9]+ ' out)" = 20 ] || fail "two tables of ten lines: $(cat out)"
+awk '/^ +[0-9]+ +[0-9]+ / { sum = $5 + $6 + $7 + $8 + $9; lines++
+  if (sum < 0.999 * $4 || sum > 1.001 * $4 || $12 > 100.05 || $12 <= 0) exit 1
+  if ($2 > 1 && ($6 <= 0 || $10 <= 0)) exit 1 }' out || fail "parts: $(cat out)"
+model --ranks 512 check.node=64 check.rate=50 check.latency=1e-9 check.bandwidth=1e9
+free=$(awk '$1 == 8 && $2 == 512 { print $NF; exit }' out)
+more "$free" 80 || fail "a network that costs nothing: efficiency $free"
+! grep -q warning err || fail "a warning: $(cat err)"
+
+# ---- twice the rate is half of the compute; what is measured is a rate
+model --ranks 2 check.node=2 check.rate=10 check.network=10gbit
+slow=$(awk '$1 == 1 && $2 == 1 { print $5; exit }' out)
+model --ranks 2 check.node=2 check.rate=20 check.network=10gbit
+fast=$(awk '$1 == 1 && $2 == 1 { print $5; exit }' out)
+awk -v a="$slow" -v b="$fast" 'BEGIN { exit !(a / b > 1.98 && a / b < 2.02) }' ||
+  fail "compute $slow and $fast ms at 10 and 20 GFLOP/s"
+"$EIGENSTEP" check - $tiny --ranks 2 > out 2> err || fail "measured: $(cat err)"
+grep -qE 'at [0-9.e+-]+ GFLOP/s a rank \(steps of [0-9]+ pairs here\)' out ||
+  fail "no measured rate: $(cat out)"
+[ "$(ls)" = "$(printf 'err\nout')" ] || fail "check wrote files: $(ls)"
+
+# ---- what is not modelled, and what is refused
+"$EIGENSTEP" check - $tiny --ranks 2 parallel.deterministic=true > out 2> err ||
+  fail "deterministic: $(cat err)"
+grep -q 'not modelled with parallel.deterministic' out || fail "deterministic: $(cat out)"
+refused() { # refused REGEX ARGUMENT...: exit 2, one sentence
+  local regex=$1 got; shift
+  "$EIGENSTEP" $plan "$@" > out 2> err
+  got=$?
+  [ $got = 2 ] && [ "$(grep -c error: err)" = 1 ] && grep -qE "$regex" err ||
+    fail "exit $got: $* (expected '$regex'): $(cat err)"
+}
+for n in 0 -3 2.5 many 99999999999 ''; do
+  refused "\\-\\-ranks: got '$n', expected a number of ranks" --ranks "$n"
+done
+refused "\\-\\-ranks: got 'nothing'" --ranks
+refused "batch.pairs: got 4096 pairs for 5000 ranks" --ranks 5000
+refused "check.network: got .*ethernet.*10gbit" --ranks 4 check.network=ethernet
+refused "check.rate: got .*-1" --ranks 4 check.rate=-1
+refused "got one of them, expected both" --ranks 4 check.latency=5
+finish
