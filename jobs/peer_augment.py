@@ -25,6 +25,8 @@ import torch
 from PIL import Image, ImageFilter
 from torchvision import transforms as tv
 
+from peer_steps import normalisation, steps_of
+
 RECORDS = 128
 DEFAULTS = ("data.name=deadleaves", "data.size=96",
             "augment.list=crop,flip,jitter,gray,blur,normalize")
@@ -37,43 +39,6 @@ class PillowBlur:
     def __call__(self, image):
         sigma = self.low + (self.high - self.low) * torch.rand(1).item()
         return image.filter(ImageFilter.GaussianBlur(sigma))
-
-
-def steps_of(key, side, pillow_blur):
-    """torchvision's steps for augment.list; key: our parameters."""
-    def number(name):
-        return float(key[f"augment.{name}"])
-
-    def numbers(name):
-        return [float(v) for v in str(key[f"augment.{name}"]).split(",")]
-
-    def crop():
-        mode = tv.InterpolationMode(key["augment.crop.interpolation"])
-        return tv.RandomResizedCrop(side, (number("crop.scale_min"),
-                                           number("crop.scale_max")),
-                                    numbers("crop.ratio"), mode)
-
-    def jitter():
-        names = ("brightness", "contrast", "saturation", "hue")
-        one = tv.ColorJitter(*[number(f"jitter.{k}") for k in names])
-        return tv.RandomApply([one], number("jitter.p"))
-
-    def blur():
-        low, high = number("blur.sigma_min"), number("blur.sigma_max")
-        one = (PillowBlur(low, high) if pillow_blur
-               else tv.GaussianBlur(side // 10 // 2 * 2 + 1, (low, high)))
-        return tv.RandomApply([one], number("blur.p"))
-
-    make = {"crop": crop, "flip": lambda: tv.RandomHorizontalFlip(number("flip.p")),
-            "jitter": jitter, "gray": lambda: tv.RandomGrayscale(number("gray.p")),
-            "blur": blur,
-            "solarize": lambda: tv.RandomSolarize(number("solarize.threshold"),
-                                                  number("solarize.p"))}
-    names = [n.strip() for n in key["augment.list"].split(",")]
-    steps = [make[n]() for n in names if n in make] + [tv.ToTensor()]
-    if "normalize" in names:
-        steps.append(tv.Normalize(numbers("normalize.mean"), numbers("normalize.std")))
-    return tv.Compose(steps)
 
 
 def records(program, arguments):
@@ -123,8 +88,10 @@ def main():
     arguments = file + (list(DEFAULTS) if file == ["-"] else []) + given
     images, key, side = records(o.program, arguments)
     print(f"{key['data.name']}, views {side} x {side}: {key['augment.list']}")
-    peers = {"torchvision": steps_of(key, side, False),
-             "torchvision, Pillow's blur": steps_of(key, side, True)}
+    peers = {name: tv.Compose([*steps_of(tv, key, side, blur), tv.ToTensor(),
+                               *normalisation(tv, key)])
+             for name, blur in (("torchvision", None),
+                                ("torchvision, Pillow's blur", PillowBlur))}
     rate = {name: [] for name in ("ours", *peers)}
     for steps in peers.values():
         theirs(steps, images[:16])
