@@ -27,6 +27,15 @@ static const es_traj_field steps[] = {
     ES_TRAJ_SCALAR("mode", "1", "number of the mode"),
     ES_TRAJ_SCALAR("step_measured", "1", "training step at which it rose")};
 
+/** All-reduces of this rank, HDF5's too. */
+static int reductions;
+
+int MPI_Allreduce(const void *from, void *to, int n, MPI_Datatype type, MPI_Op op,
+                  MPI_Comm comm) {
+  reductions++;
+  return PMPI_Allreduce(from, to, n, type, op, comm);
+}
+
 static double entry(int64_t step, int i) {
   return 100.0 * (double) step + i;
 }
@@ -297,6 +306,45 @@ static bool fill(const es_comm *c, const char *path) {
   return par_all(c, st == ES_EIO && closed == ES_OK);
 }
 
+enum { MANY = 12 };
+
+/** Ranks agree once on what one of them alone can know: on the disk's room for some
+ *  hundred declarations, on a group's memory, on the rows of a flush; not in each call.
+ */
+static void agreements(void **state) {
+  const es_comm *const c = *state;
+  es_traj_field field[MANY];
+  char name[MANY][16], path[64];
+  double row[MANY] = {0};
+  long id = (long) getpid();
+  es_traj *t = NULL;
+  int group[2] = {0};
+  es_comm_bcast(c, &id, sizeof id, 0);
+  snprintf(path, sizeof path, "tmp_agree.%ld.h5", id);
+  for (int i = 0; i < MANY; i++) {
+    snprintf(name[i], sizeof name[i], "field%d", i);
+    field[i] = (es_traj_field) ES_TRAJ_SCALAR(name[i], "1", "a number");
+  }
+  bool ok = es_traj_create(c, path, &t) == ES_OK;
+  reductions = 0;
+  ok = ok && es_traj_declare(t, "/a", "group", field, MANY, &group[0]) == ES_OK;
+  ok = ok && es_traj_declare(t, "/b", "group", field, MANY, &group[1]) == ES_OK;
+  const int declared = reductions;
+  reductions = 0;
+  for (int i = 0; i < 10 && ok; i++)
+    ok = es_traj_append(t, group[i % 2], i, i, row) == ES_OK;
+  ok = ok && es_traj_flush(t) == ES_OK;
+  const int flushed = reductions;
+  if (c->rank == 0)
+    print_message("%d ranks: %d all-reduces to declare, %d to flush %d series\n", c->size,
+                  declared, flushed, 2 * MANY);
+  ok = es_traj_close(&t) == ES_OK && ok;
+  if (c->rank == 0) remove(path);
+  assert_true(par_all(c, ok));
+  assert_true(par_all(c, declared <= MANY));
+  assert_true(par_all(c, flushed <= 2 * (2 * MANY + 4) + 8)); /* two of HDF5 a series */
+}
+
 static int write_file(const es_comm *c, const char *what, const char *path) {
   es_traj *t = NULL;
   ids id;
@@ -314,7 +362,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(round_trip), cmocka_unit_test(many_rows),
       cmocka_unit_test(published),  cmocka_unit_test(refusals),
-      cmocka_unit_test(resumed),
+      cmocka_unit_test(resumed),    cmocka_unit_test(agreements),
   };
   if (argc != 3) return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
   es_comm *c = NULL;

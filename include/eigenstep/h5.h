@@ -79,6 +79,10 @@ es_status es_h5_write_rows(es_h5 *f, const char *path, es_h5_type type, int64_t 
                            int64_t n, const void *data);
 es_status es_h5_read_rows(es_h5 *f, const char *path, es_h5_type type, int64_t first,
                           int64_t n, void *data);
+/** Write rows [first, first + n) that rank 0 has: first and n are the same on all ranks,
+ *  so that they need no message; data are read on rank 0. */
+es_status es_h5_write_root(es_h5 *f, const char *path, es_h5_type type, int64_t first,
+                           int64_t n, const void *data);
 /** Write / read a general hyperslab, each rank its own. */
 es_status es_h5_write_slab(es_h5 *f, const char *path, es_h5_type type,
                            const int64_t *start, const int64_t *count, const void *data);

@@ -12,10 +12,9 @@ static double chance(const es_compare_set *set, int k) {
 }
 
 /* Collective. A dataset of doubles, the same on all ranks; rank 0 writes. */
-static es_status write_numbers(const es_comm *c, es_h5 *f, const es_h5_dataset *d,
-                               const double *value) {
+static es_status write_numbers(es_h5 *f, const es_h5_dataset *d, const double *value) {
   ES_TRY(es_h5_declare(f, d));
-  return es_h5_write_rows(f, d->path, ES_H5_F64, 0, c->rank == 0 ? d->dim[0] : 0, value);
+  return es_h5_write_root(f, d->path, ES_H5_F64, 0, d->dim[0], value);
 }
 
 /* Collective. 1..n as a dimension scale. */
@@ -25,7 +24,7 @@ static es_status write_scale(const es_comm *c, es_h5 *f, const char *path,
   const es_h5_dataset d = {path, ES_H5_I64, 1, {n}, 0, "1", doc};
   ES_TRY(es_comm_agree(c, ES_NEW(n, &index)));
   for (int i = 0; i < n; i++) index[i] = i + 1;
-  es_status st = write_numbers(c, f, &d, index);
+  es_status st = write_numbers(f, &d, index);
   if (st == ES_OK) st = es_h5_scale(f, path, path + 1);
   es_free(&index);
   return st;
@@ -68,14 +67,14 @@ static es_status write_axes(const es_comm *c, es_h5 *f, const es_compare_set *se
                            "share of the first k modes in a random subspace of k"};
   ES_TRY(es_comm_agree(c, ES_NEW(k, &level)));
   for (int j = 0; j < k; j++) level[j] = chance(set, j + 1);
-  es_status st = write_numbers(c, f, &d, level);
+  es_status st = write_numbers(f, &d, level);
   if (st == ES_OK) st = es_h5_attach(f, "/chance", 0, "/mode");
   es_free(&level);
   return st;
 }
 
 /* Collective. Matrices of numbers, or of a number a mode. */
-static es_status write_matrices(const es_comm *c, es_h5 *f, const es_compared *m) {
+static es_status write_matrices(es_h5 *f, const es_compared *m) {
   const int n = m->n, k = m->k;
   const struct {
     const char *path, *units, *doc;
@@ -102,7 +101,7 @@ static es_status write_matrices(const es_comm *c, es_h5 *f, const es_compared *m
                              .dim = {n, n, k, k},
                              .units = matrix[i].units,
                              .doc = matrix[i].doc};
-    ES_TRY(write_numbers(c, f, &d, matrix[i].value));
+    ES_TRY(write_numbers(f, &d, matrix[i].value));
     ES_TRY(attach(f, &d));
   }
   return ES_OK;
@@ -118,7 +117,7 @@ es_status es_compare_write(const es_job *job, const es_config *cfg, const char *
   ES_TRY(es_h5_create(c, path, &f));
   es_status st = es_provenance_h5(f, job, cfg);
   if (st == ES_OK) st = write_axes(c, f, set, m->k);
-  if (st == ES_OK) st = write_matrices(c, f, m);
+  if (st == ES_OK) st = write_matrices(f, m);
   const es_status closed = es_h5_close(&f);
   if (st == ES_OK) st = closed;
   if (st != ES_OK && c->rank == 0) remove(path);

@@ -48,12 +48,13 @@ static void item_path(const es_item *item, char *path, es_collective_error *n) {
   }
 }
 
-/* Collective. Before each item: check that no rank has failed. */
+/* Collective. Before each item: check that no rank has failed. Its name is that of all
+ * ranks. */
 static es_status begin_item(const walker *w, const es_item *item, char *path) {
   es_collective_error n = {0};
   ES_TRY(es_comm_agree(w->comm, ES_OK));
   item_path(item, path, &n);
-  return es_collective_error_agree(w->comm, &n);
+  return n.status == ES_OK ? ES_OK : es_collective_error_agree(w->comm, &n);
 }
 
 /* Collective. */

@@ -23,7 +23,10 @@
 #include "eigenstep/file_kind.h"
 #include "eigenstep/mem.h"
 
-enum { METADATA_SLACK = 1 << 14 }; /* bytes one operation may add besides its data */
+enum {
+  METADATA_SLACK = 1 << 14, /* bytes one operation may add besides its data */
+  AHEAD = 1 << 22           /* reserved for later operations */
+};
 
 static herr_t keep_innermost(unsigned depth, const H5E_error2_t *e, void *text) {
   if (depth == 0) snprintf(text, 400, "%s (%s)", e->desc ? e->desc : "?", e->func_name);
@@ -41,6 +44,10 @@ void es_h5_blame_(es_collective_error *n, const char *where, const es_h5 *f,
     es_log(ES_LOG_ERROR, where, "%s", n->text);
     es_comm_abort(f->comm, n->status);
   }
+}
+
+es_status es_h5_settle(const es_h5 *f, const es_collective_error *n) {
+  return n->status == ES_OK ? ES_OK : es_collective_error_agree(f->comm, n);
 }
 
 bool es_h5_answer(const es_h5 *f, const char *path, htri_t answer) {
@@ -68,18 +75,26 @@ static int reserve_blocks(int fd, int64_t end, int64_t bytes) {
 }
 
 es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
+  const int64_t need = bytes + bytes / 16 + METADATA_SLACK;
   es_collective_error n = {0};
+  int64_t ahead = 0;
+  if (need <= f->ahead) {
+    f->ahead -= need;
+    return ES_OK;
+  }
   if (f->comm->rank == 0) {
-    const int64_t need = bytes + bytes / 16 + METADATA_SLACK;
-    const int err = reserve_blocks(f->fd, f->end, need);
+    ahead = reserve_blocks(f->fd, f->end, need + AHEAD) == 0 ? AHEAD : 0;
+    const int err = ahead > 0 ? 0 : reserve_blocks(f->fd, f->end, need);
     if (err) {
       es_collective_error_set(&n, ES_EIO, "cannot write %lld more bytes to %s: %s",
                               (long long) need, f->path, strerror(err));
     } else {
-      f->end += need;
+      f->end += need + ahead;
     }
   }
-  return es_collective_error_agree(f->comm, &n);
+  const es_status st = es_collective_error_agree_max(f->comm, &n, &ahead, 1);
+  if (st == ES_OK) f->ahead = ahead;
+  return st;
 }
 
 /* HDF5 finds its signature behind a block of another program, too. */
@@ -147,10 +162,11 @@ static hid_t creation_plist(void) {
   return p;
 }
 
-/* Rank 0, while no rank writes: what was reserved beyond the end of the file is given
+/* All ranks, while none writes: what was reserved beyond the end of the file is given
  * back. */
 static void give_back(es_h5 *f) {
   struct stat s;
+  f->ahead = 0;
   if (f->fd < 0 || fstat(f->fd, &s) != 0) return;
   if (f->end <= s.st_size || ftruncate(f->fd, s.st_size) == 0) f->end = s.st_size;
 }
@@ -320,5 +336,5 @@ es_status es_h5_group(es_h5 *f, const char *path, const char *description) {
   }
   H5Pclose(how);
   H5Pclose(link);
-  return es_collective_error_agree(f->comm, &n);
+  return es_h5_settle(f, &n);
 }

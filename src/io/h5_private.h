@@ -2,7 +2,8 @@
 /** @file h5_private.h  What the HDF5 files of src/io share: the handle and its guards.
  *
  *  Order inside every collective function: local checks -> agree -> reserve space ->
- *  HDF5 calls, all of them on all ranks even after a failure -> agree. */
+ *  HDF5 calls, all of them on all ranks even after a failure -> agree, or where nothing
+ *  but HDF5 can have failed es_h5_settle. */
 #ifndef ES_H5_PRIVATE_H
 #define ES_H5_PRIVATE_H
 
@@ -13,8 +14,9 @@
 struct es_h5 {
   const es_comm *comm; /**< borrowed */
   hid_t id;
-  int fd;      /**< rank 0 of a writable file: to reserve space and to sync; else -1 */
-  int64_t end; /**< rank 0: no less than the file's length after its next flush */
+  int fd;        /**< rank 0 of a writable file: to reserve space and to sync; else -1 */
+  int64_t end;   /**< rank 0: no less than the file's length after its next flush */
+  int64_t ahead; /**< bytes reserved for later operations; the same on all ranks */
   bool writable;
   bool failed;         /**< HDF5 could not write; the same on all ranks */
   int64_t round_bytes; /**< most bytes a rank transfers in one collective HDF5 call */
@@ -28,13 +30,19 @@ struct es_h5 {
 void es_h5_blame_(es_collective_error *n, const char *where, const es_h5 *f,
                   const char *action, const char *object);
 
+/** Collective. The end of HDF5 calls whose failures were all recorded by es_h5_blame:
+ *  those are of all ranks or of none, so that no rank has to ask the others. Reported
+ *  once. */
+es_status es_h5_settle(const es_h5 *f, const es_collective_error *n);
+
 /** HDF5's answer to a question about `path`, < 0: it fails. No is no on all ranks: a
  *  failure of this rank alone aborts all. */
 bool es_h5_answer(const es_h5 *f, const char *path, htri_t answer);
 
 /** Collective. Make sure the disk can take `bytes` more (and some metadata) before HDF5
  *  writes them: after a full disk MPI-IO may report success, or fail on one rank while
- * the others wait inside HDF5. @return ES_OK or ES_EIO */
+ *  the others wait inside HDF5. Reserves for later operations, too, where there is room:
+ *  most calls need no message. The same bytes on all ranks. @return ES_OK or ES_EIO */
 es_status es_h5_reserve(es_h5 *f, int64_t bytes);
 
 /** Collective. Give an open dataset of shape dim[ndim] (updated) that many rows. Where no

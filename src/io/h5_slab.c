@@ -51,13 +51,15 @@ static void slab_open(slab *s, const es_h5 *f, const char *path, const int64_t *
   s->space = H5Dget_space(s->ds);
   s->ndim = H5Sget_simple_extent_ndims(s->space);
   s->xfer = transfer_plist(s->ds);
-  if (s->xfer < 0) es_h5_blame(n, f, "prepare a transfer of", path);
+  if (s->xfer < 0 || s->ndim < 0 ||
+      (s->ndim <= ES_H5_MAXDIM &&
+       H5Sget_simple_extent_dims(s->space, s->dim, s->most) < 0))
+    es_h5_blame(n, f, "prepare a transfer of", path);
   if (s->ndim < 1 || s->ndim > ES_H5_MAXDIM) {
     es_collective_error_set(n, ES_EFORMAT, "%s:%s: got %d dimensions, expected 1 to %d",
                             f->path, path, s->ndim, ES_H5_MAXDIM);
     return;
   }
-  H5Sget_simple_extent_dims(s->space, s->dim, s->most);
   for (int i = 0; i < s->ndim; i++) {
     const int64_t from = i == 0 || count ? start[i] : 0;
     const int64_t len = count ? count[i] : i == 0 ? rows : (int64_t) s->dim[i];
@@ -120,36 +122,64 @@ static void slab_round(const slab *s, const es_h5 *f, const char *path, hid_t ty
   H5Sclose(memory);
 }
 
+/* Collective. Extend the dataset to `end` rows, transfer, close. st: how it began. */
+static es_status move(es_h5 *f, const char *path, slab *s, es_h5_type type,
+                      const int64_t wants[2], void *data, bool write, es_status st) {
+  es_collective_error n = {0};
+  const int64_t end = wants[0], rounds = wants[1];
+  if (st == ES_OK && write && end > (int64_t) s->dim[0]) {
+    st = es_h5_set_rows(f, path, s->ds, s->ndim, s->dim, end);
+    H5Sclose(s->space);
+    s->space = H5Dget_space(s->ds);
+  }
+  if (st == ES_OK) {
+    for (int64_t r = 0; r < rounds; r++) {
+      slab_round(s, f, path, es_h5_memory_type(type), r, rounds, data, write, &n);
+    }
+    st = es_h5_settle(f, &n);
+    f->failed = f->failed || (write && st != ES_OK);
+  }
+  slab_close(s);
+  return st;
+}
+
+/* Row behind the block, and rounds: {0, 0} if there is nothing to transfer. */
+static void slab_wants(slab *s, const es_h5 *f, es_h5_type type, bool failed,
+                       int64_t wants[2]) {
+  wants[0] = s->none || failed ? 0 : (int64_t) (s->start[0] + s->count[0]);
+  wants[1] = failed ? 0 : slab_rounds(s, f, es_h5_type_size(type));
+}
+
+static void check_writable(const es_h5 *f, es_collective_error *n) {
+  if (!f->writable)
+    es_collective_error_set(n, ES_EARG, "%s is open for reading only", f->path);
+}
+
 /* Collective. Everything between the public functions and HDF5. */
 static es_status transfer(es_h5 *f, const char *path, es_h5_type type,
                           const int64_t *start, const int64_t *count, int64_t rows,
                           void *data, bool write) {
   es_collective_error n = {0};
   slab s;
+  int64_t wants[2];
   slab_open(&s, f, path, start, count, rows, &n);
-  if (write && !f->writable) {
-    es_collective_error_set(&n, ES_EARG, "%s is open for reading only", f->path);
-  }
-  int64_t end = s.none || n.status ? 0 : (int64_t) (s.start[0] + s.count[0]);
-  int64_t rounds = n.status ? 0 : slab_rounds(&s, f, es_h5_type_size(type));
-  int64_t wants[2] = {end, rounds};
-  es_status st = es_collective_error_agree_max(f->comm, &n, wants, 2);
-  end = wants[0];
-  rounds = wants[1];
-  if (st == ES_OK && write && end > (int64_t) s.dim[0]) {
-    st = es_h5_set_rows(f, path, s.ds, s.ndim, s.dim, end);
-    H5Sclose(s.space);
-    s.space = H5Dget_space(s.ds);
-  }
-  if (st == ES_OK) {
-    for (int64_t r = 0; r < rounds; r++) {
-      slab_round(&s, f, path, es_h5_memory_type(type), r, rounds, data, write, &n);
-    }
-    st = es_collective_error_agree(f->comm, &n);
-    f->failed = f->failed || (write && st != ES_OK);
-  }
-  slab_close(&s);
-  return st;
+  if (write) check_writable(f, &n);
+  slab_wants(&s, f, type, n.status != ES_OK, wants);
+  const es_status st = es_collective_error_agree_max(f->comm, &n, wants, 2);
+  return move(f, path, &s, type, wants, data, write, st);
+}
+
+es_status es_h5_write_root(es_h5 *f, const char *path, es_h5_type type, int64_t first,
+                           int64_t n, const void *data) {
+  es_collective_error e = {0};
+  slab s;
+  int64_t wants[2];
+  slab_open(&s, f, path, &first, NULL, n, &e);
+  check_writable(f, &e);
+  slab_wants(&s, f, type, e.status != ES_OK, wants);
+  s.none = s.none || f->comm->rank != 0;
+  /* all ranks have the same arguments, so what failed is HDF5, or fails on all */
+  return move(f, path, &s, type, wants, (void *) data, true, es_h5_settle(f, &e));
 }
 
 es_status es_h5_write_rows(es_h5 *f, const char *path, es_h5_type type, int64_t first,

@@ -127,8 +127,7 @@ es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
 /* Collective. Append rank 0's `rows` rows of one dataset. */
 static es_status write_rows(es_traj *t, const es_traj_group *g, const char *path,
                             es_h5_type type, int64_t rows, const void *data) {
-  const int64_t mine = t->comm->rank == 0 ? rows : 0;
-  return es_h5_write_rows(t->file, path, type, g->written, mine, data);
+  return es_h5_write_root(t->file, path, type, g->written, rows, data);
 }
 
 /* Collective. step and time of `rows` new rows. */
@@ -144,7 +143,7 @@ static es_status write_axis(es_traj *t, const es_traj_group *g, int64_t rows,
 /* Collective. The buffered rows of series s, made contiguous in `column` (rank 0). */
 static es_status write_series(es_traj *t, const es_traj_group *g, int64_t rows,
                               const es_traj_series *s, double *column) {
-  for (int64_t r = 0; column && r < rows; r++) {
+  for (int64_t r = 0; t->comm->rank == 0 && r < rows; r++) {
     memcpy(column + r * s->width, g->values + r * g->width + s->offset,
            (size_t) s->width * sizeof *column);
   }
@@ -157,22 +156,12 @@ static void take_back(es_traj *t, const es_traj_group *g) {
   (void) es_traj_group_resize(t, g, g->written);
 }
 
-/* Collective. Write the buffered rows of a group. */
-static es_status flush_group(es_traj *t, es_traj_group *g) {
-  int64_t rows = t->comm->rank == 0 ? g->waiting : 0;
-  double *column = NULL;
-  es_collective_error n = {0};
-  if (g->dropped)
-    es_collective_error_set(&n, ES_ENOMEM, "rows of %s did not fit in memory", g->path);
-  if (rows && es_alloc_n((size_t) (rows * g->width), 8, g->path, (void **) &column)) {
-    es_collective_error_set(&n, ES_ENOMEM, "out of memory for rows of %s", g->path);
-  }
-  es_status st = es_collective_error_agree_max(t->comm, &n, &rows, 1);
-  if (st == ES_OK && rows) st = write_axis(t, g, rows, g->step, g->time);
-  for (int i = 0; i < g->n && st == ES_OK && rows; i++) {
+/* Collective. Write the buffered rows of a group; column: room for a series (rank 0). */
+static es_status flush_group(es_traj *t, es_traj_group *g, double *column) {
+  const int64_t rows = g->waiting;
+  es_status st = rows > 0 ? write_axis(t, g, rows, g->step, g->time) : ES_OK;
+  for (int i = 0; i < g->n && st == ES_OK && rows > 0; i++)
     st = write_series(t, g, rows, &g->series[i], column);
-  }
-  es_free(&column);
   if (st != ES_OK) {
     take_back(t, g);
     return st;
@@ -182,9 +171,31 @@ static es_status flush_group(es_traj *t, es_traj_group *g) {
   return ES_OK;
 }
 
+/* Collective. Is all of n groups in rank 0's memory, and room for a series of them? One
+ * agreement for all. */
+static es_status prepare_flush(const es_traj *t, const es_traj_group *g, int n,
+                               double **column) {
+  es_collective_error e = {0};
+  int64_t most = 0;
+  for (int i = 0; i < n && t->comm->rank == 0; i++) {
+    const int64_t size = g[i].waiting * g[i].width;
+    if (size > most) most = size;
+    if (g[i].dropped)
+      es_collective_error_set(&e, ES_ENOMEM, "rows of %s did not fit in memory",
+                              g[i].path);
+  }
+  if (most > 0 && es_alloc_n((size_t) most, 8, "rows", (void **) column) != ES_OK)
+    es_collective_error_set(&e, ES_ENOMEM, "out of memory for rows of the trajectory");
+  const es_status st = es_collective_error_agree(t->comm, &e);
+  if (st != ES_OK) es_free(column);
+  return st;
+}
+
 es_status es_traj_flush_rows(es_traj *t) {
-  es_status st = ES_OK;
-  for (int i = 0; i < t->n && st == ES_OK; i++) st = flush_group(t, &t->group[i]);
+  double *column = NULL;
+  es_status st = prepare_flush(t, t->group, t->n, &column);
+  for (int i = 0; i < t->n && st == ES_OK; i++) st = flush_group(t, &t->group[i], column);
+  es_free(&column);
   if (st == ES_OK) st = es_h5_flush(t->file);
   t->failed = t->failed || st != ES_OK;
   return st;
@@ -205,7 +216,10 @@ es_status es_traj_append_part(es_traj *t, int id, int64_t step, double time,
   ES_CHECK(g->n == 1 && s->ndim >= 1, ES_EARG,
            "%s: distributed rows need one field with dimensions, got %d fields", g->path,
            g->n);
-  es_status st = flush_group(t, g);
+  double *column = NULL;
+  es_status st = prepare_flush(t, g, 1, &column);
+  if (st == ES_OK) st = flush_group(t, g, column);
+  es_free(&column);
   if (st == ES_OK) st = write_axis(t, g, 1, &step, &time);
   if (st == ES_OK) {
     const int64_t start[3] = {g->written, part->first, 0};

@@ -38,8 +38,7 @@ static es_status write_column(es_traj *t, const es_traj_table *table, int i,
   for (int64_t r = 0; r < table->rows; r++)
     values[r] = table->values[r * table->columns + i];
   ES_TRY(es_h5_resize(t->file, path, table->rows));
-  return es_h5_write_rows(t->file, path, ES_H5_F64, 0, t->comm->rank ? 0 : table->rows,
-                          values);
+  return es_h5_write_root(t->file, path, ES_H5_F64, 0, table->rows, values);
 }
 
 es_status es_traj_write_table(es_traj *t, const es_traj_table *table) {
@@ -68,5 +67,5 @@ es_status es_traj_write_numbers(es_traj *t, const char *path, int64_t n,
                                                  .dim = {n},
                                                  .units = units,
                                                  .doc = doc}));
-  return es_h5_write_rows(t->file, path, ES_H5_F64, 0, t->comm->rank ? 0 : n, value);
+  return es_h5_write_root(t->file, path, ES_H5_F64, 0, n, value);
 }

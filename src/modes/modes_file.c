@@ -34,8 +34,7 @@ static es_status write(const target *t, const item *i) {
   if (i->value == NULL) return ES_OK;
   for (int k = 0; k < i->ndim; k++) d.dim[k] = i->dim[k];
   ES_TRY(es_h5_declare(t->f, &d));
-  ES_TRY(es_h5_write_rows(t->f, i->path, ES_H5_F64, 0, t->c->rank == 0 ? i->dim[0] : 0,
-                          i->value));
+  ES_TRY(es_h5_write_root(t->f, i->path, ES_H5_F64, 0, i->dim[0], i->value));
   for (int k = 0; k < i->ndim; k++)
     if (i->scale[k] != NULL) ES_TRY(es_h5_attach(t->f, i->path, k, i->scale[k]));
   return ES_OK;
@@ -51,7 +50,7 @@ static es_status write_integers(const target *t, const char *path, int64_t n,
                                 const int64_t *value, const char *doc) {
   const es_h5_dataset d = {path, ES_H5_I64, 1, {n}, 0, "1", doc};
   ES_TRY(es_h5_declare(t->f, &d));
-  return es_h5_write_rows(t->f, path, ES_H5_I64, 0, t->c->rank == 0 ? n : 0, value);
+  return es_h5_write_root(t->f, path, ES_H5_I64, 0, n, value);
 }
 
 /* Collective. 1..n as a dimension scale. */
@@ -248,8 +247,7 @@ static es_status write_end(const target *t, int end) {
       "1",
       "numbers of the pairs, from 0 on, whose first views are at this end"};
   ES_TRY(es_h5_declare(t->f, &d));
-  ES_TRY(es_h5_write_rows(t->f, path, ES_H5_I64, 0, t->c->rank == 0 ? K : 0,
-                          e->sample + end * all));
+  ES_TRY(es_h5_write_root(t->f, path, ES_H5_I64, 0, K, e->sample + end * all));
   ES_TRY(es_h5_attach(t->f, path, 0, "/mode"));
   if (e->pixel == NULL) return ES_OK;
   snprintf(path, sizeof path, "/extremes/%s_image", name[end]);

@@ -83,7 +83,7 @@ static void describe_source(const es_assembly *p, const samples *s, char text[SO
 }
 
 /* Collective. A dataset of one number a sample or class, rank 0's. */
-static es_status write_numbers(es_h5 *f, const es_comm *c, const char *path, int64_t n,
+static es_status write_numbers(es_h5 *f, const char *path, int64_t n,
                                const int64_t *value, const char *doc) {
   ES_TRY(es_h5_declare(f, &(es_h5_dataset){.path = path,
                                            .type = ES_H5_I64,
@@ -91,12 +91,12 @@ static es_status write_numbers(es_h5 *f, const es_comm *c, const char *path, int
                                            .dim = {n},
                                            .units = "1",
                                            .doc = doc}));
-  return es_h5_write_rows(f, path, ES_H5_I64, 0, c->rank == 0 ? n : 0, value);
+  return es_h5_write_root(f, path, ES_H5_I64, 0, n, value);
 }
 
-static es_status write_samples(es_h5 *f, const es_comm *c, const samples *s) {
+static es_status write_samples(es_h5 *f, const samples *s) {
   static const char axis[] = "/embedding/sample";
-  ES_TRY(write_numbers(f, c, "/embedding/record", s->n, s->record,
+  ES_TRY(write_numbers(f, "/embedding/record", s->n, s->record,
                        "number of each sample's record in the part of the data set that "
                        "the attribute source of /embedding names"));
   ES_TRY(es_h5_attach(f, "/embedding/record", 0, axis));
@@ -106,10 +106,10 @@ static es_status write_samples(es_h5 *f, const es_comm *c, const samples *s) {
     ES_TRY(es_h5_attach(f, "/embedding/file", 0, axis));
   }
   if (s->label == NULL) return ES_OK;
-  ES_TRY(write_numbers(f, c, "/embedding/label", s->n, s->label,
+  ES_TRY(write_numbers(f, "/embedding/label", s->n, s->label,
                        "class of each sample, from 0 on; -1: none"));
   ES_TRY(es_h5_attach(f, "/embedding/label", 0, axis));
-  ES_TRY(write_numbers(f, c, "/embedding/class_count", s->classes, s->count,
+  ES_TRY(write_numbers(f, "/embedding/class_count", s->classes, s->count,
                        "samples of each class"));
   return s->name == NULL ? ES_OK
                          : es_h5_write_strings(f, "/embedding/class_name", s->classes,
@@ -131,7 +131,7 @@ es_status es_assembly_record_probe(const es_assembly *p, es_traj *t) {
                                      es_h5_exists(f, "/embedding/record"));
   if (st == ES_OK && !known) {
     st = es_h5_attr_string(f, "/embedding", "source", source);
-    if (st == ES_OK) st = write_samples(f, c, &s);
+    if (st == ES_OK) st = write_samples(f, &s);
   }
   samples_free(&s);
   return st;
