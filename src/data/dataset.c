@@ -24,7 +24,9 @@ const es_param es_data_table[] = {
     ES_BOOL(es_data_params, prefetch, "true",
             "make the next batch on a thread of its own while this one computes"),
     ES_INT(es_data_params, max_pixels, "100000000", 1, 268435456, "pixels",
-           "imagefolder: largest image; a loader has 27 bytes of memory for each"),
+           "imagefolder: largest image that is decoded, row by row; one of more than "
+           "16777216 pixels becomes the means of its 2 x 2, 3 x 3, ... pixels, unless "
+           "data.size is given"),
     ES_CHOICE(es_data_params, unreadable, "refuse", "refuse|skip",
               "imagefolder: what to do about a file that cannot be decoded"),
     ES_INT(es_data_params, count, "50000", 1, 1e12, "records",

@@ -14,20 +14,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "decode.h"
 #include "eigenstep/mem.h"
-#include "imagefolder.h"
+#include "imagefolder_record.h"
 #include "node_copy.h"
-#include "resample.h"
 
 enum { REFUSE, SKIP };
 
 typedef struct folder {
   char root[ES_PATH_MAX]; /**< the files' names are below it */
-  int unreadable, size;
-  int square;   /**< largest central square */
-  size_t rgb;   /**< bytes of scratch before the floats of the resizing */
-  size_t bytes; /**< of the largest file: the end of the scratch */
+  int unreadable;
+  es_record_plan plan;
   /** [n], [labels], texts: rank 0's scan, owned by the copies below */
   const es_image_file *file;
   const int64_t *class_name;
@@ -35,40 +31,26 @@ typedef struct folder {
   es_node_copy copy[3]; /* owned */
 } folder;
 
-static int least(int a, int b) {
-  return a < b ? a : b;
-}
-
 /** Sizes of the records, and of the scratch. */
 static void measure(es_dataset *ds) {
-  folder *f = ds->impl;
-  bool same = true;
+  folder *const f = ds->impl;
   es_largest *const most = &ds->largest;
+  bool same = true;
+  int first_h = 0, first_w = 0;
   for (int64_t i = 0; i < ds->size; i++) {
-    const es_image_file *x = &f->file[i];
-    const int64_t n = (int64_t) x->h * x->w;
-    if (n > most->pixels) most->pixels = n;
-    if ((size_t) x->bytes > f->bytes) f->bytes = (size_t) x->bytes;
-    if (x->h > most->h) most->h = x->h;
-    if (x->w > most->w) most->w = x->w;
-    if (least(x->h, x->w) > f->square) f->square = least(x->h, x->w);
-    same = same && x->h == f->file[0].h && x->w == f->file[0].w;
+    int h, w;
+    es_record_plan_add(&f->plan, &f->file[i]);
+    es_record_shape(f->plan.size, &f->file[i].picture, &h, &w);
+    if (i == 0) first_h = h, first_w = w;
+    same = same && h == first_h && w == first_w;
+    if ((int64_t) h * w > most->pixels) most->pixels = (int64_t) h * w;
+    if (h > most->h) most->h = h;
+    if (w > most->w) most->w = w;
   }
   ds->c = 3;
-  const size_t m = (size_t) f->square, n = (size_t) f->size;
-  const size_t pixels = most->pixels > (int64_t) (n * n) ? (size_t) most->pixels : n * n;
-  f->rgb = (3 * pixels + 63) / 64 * 64;
-  ds->scratch = f->rgb;
-  if (n > 0) {
-    const size_t work = m * m + m * n + n * n + es_resample_work(f->square, f->size) +
-                        ES_RESAMPLE_LANES * (m + n);
-    ds->scratch += work * sizeof(float);
-    *most = (es_largest){f->size, f->size, (int64_t) (n * n)};
-    same = true;
-  }
-  ds->scratch += f->bytes;
-  ds->h = same ? most->h : 0;
-  ds->w = same ? most->w : 0;
+  ds->scratch = es_record_plan_bytes(&f->plan);
+  ds->h = same ? first_h : 0;
+  ds->w = same ? first_w : 0;
 }
 
 static void close_set(es_dataset *ds) {
@@ -105,7 +87,7 @@ static es_status prepare(es_dataset *ds, const es_data_params *p) {
   ES_TRY(ES_NEW(1, &f));
   ds->impl = f;
   f->unreadable = p->unreadable;
-  f->size = (int) p->size;
+  f->plan.size = (int) p->size;
   if (strcmp(p->split, "all") != 0) return es_path_join(p->path, p->split, f->root);
   snprintf(f->root, sizeof f->root, "%s", p->path);
   return ES_OK;
@@ -126,51 +108,13 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   return st;
 }
 
-/** Central square of rgb -> size x size, in place. work: as measured. */
-static void make_square(const folder *f, int h, int w, uint8_t *rgb, float *work) {
-  const int m = least(h, w), n = f->size, y0 = (h - m) / 2, x0 = (w - m) / 2;
-  float *plane = work, *tmp = plane + (size_t) m * (size_t) m;
-  float *out = tmp + (size_t) m * (size_t) n, *plan = out + (size_t) n * (size_t) n;
-  float *strip = plan + es_resample_work(m, n);
-  const es_window all = {.h = m, .w = m, .stride = m};
-  const es_resample r = es_resample_plan(ES_BILINEAR, m, n, plan);
-  for (int c = 0; c < 3; c++) {
-    for (int y = 0; y < m; y++)
-      for (int x = 0; x < m; x++)
-        plane[y * m + x] =
-            rgb[3 * ((size_t) (y0 + y) * (size_t) w + (size_t) (x0 + x)) + (size_t) c];
-    es_resample_along(&r, plane, all, strip, tmp);
-    es_resample_across(&r, tmp, n, out);
-    for (int k = 0; k < n * n; k++) rgb[3 * k + c] = (uint8_t) (out[k] + 0.5f);
-  }
-}
-
-static bool decode_file(const folder *f, const es_image_file *x, uint8_t *rgb,
-                        uint8_t *bytes, char *why) {
-  char path[2 * ES_PATH_MAX];
-  size_t n = 0;
-  int64_t size = 0;
-  snprintf(path, sizeof path, "%s/%s", f->root, f->text + x->name);
-  const char *closed = es_data_file_part(path, 0, bytes, f->bytes, &n, &size);
-  if (closed != NULL || size != x->bytes || n != (size_t) size) {
-    snprintf(why, ES_DECODE_WHY, "%s%s",
-             closed != NULL ? "it cannot be opened any more: " : "the file has changed",
-             closed != NULL ? closed : "");
-    return false;
-  }
-  return es_decode(bytes, n, x->h, x->w, rgb, why);
-}
-
-/** scratch: pixels, floats of the resizing, bytes of the file. */
-static bool read_image(const es_dataset *ds, const es_image_file *x, void *scratch,
+static bool read_image(const folder *f, const es_image_file *x, uint8_t *scratch,
                        es_sample *s, char *why) {
-  const folder *const f = ds->impl;
-  uint8_t *const rgb = scratch;
-  if (!decode_file(f, x, rgb, rgb + ds->scratch - f->bytes, why)) return false;
-  *s = (es_sample){.c = 3, .h = x->h, .w = x->w, .u8 = rgb, .label = x->label};
-  if (f->size == 0) return true;
-  make_square(f, x->h, x->w, rgb, (void *) (rgb + f->rgb));
-  s->h = s->w = f->size;
+  char path[2 * ES_PATH_MAX];
+  snprintf(path, sizeof path, "%s/%s", f->root, f->text + x->name);
+  if (!es_record_read(&f->plan, x, path, scratch, why)) return false;
+  *s = (es_sample){.c = 3, .u8 = scratch, .label = x->label};
+  es_record_shape(f->plan.size, &x->picture, &s->h, &s->w);
   return true;
 }
 
@@ -182,7 +126,7 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
     char why[ES_DECODE_WHY];
     const es_image_file *x = &f->file[(i + k) % ds->size];
     const char *const name = f->text + x->name;
-    if (read_image(ds, x, scratch, s, why)) return ES_OK;
+    if (read_image(f, x, scratch, s, why)) return ES_OK;
     ES_CHECK(f->unreadable == SKIP, ES_EFORMAT,
              "unreadable image '%s/%s' (record %lld): %s (data.unreadable = skip would "
              "take another)",

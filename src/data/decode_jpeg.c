@@ -39,7 +39,7 @@ static void begin(struct jpeg_decompress_struct *info, errors *e, char *why) {
   e->why = why;
 }
 
-bool es_decode_jpeg_header(const uint8_t *bytes, size_t n, int *h, int *w, char *why) {
+bool es_decode_jpeg_header(const uint8_t *bytes, size_t n, es_picture *p, char *why) {
   struct jpeg_decompress_struct info;
   errors e;
   begin(&info, &e, why);
@@ -50,8 +50,10 @@ bool es_decode_jpeg_header(const uint8_t *bytes, size_t n, int *h, int *w, char 
   jpeg_create_decompress(&info);
   jpeg_mem_src(&info, bytes, n);
   jpeg_read_header(&info, TRUE);
-  *h = (int) info.image_height;
-  *w = (int) info.image_width;
+  *p = (es_picture){.h = (int) info.image_height,
+                    .w = (int) info.image_width,
+                    .whole = jpeg_has_multiple_scans(&info) != 0,
+                    .scratch = 3 * (size_t) info.image_width};
   jpeg_destroy_decompress(&info);
   return true;
 }
@@ -66,21 +68,24 @@ static void convert_cmyk(const uint8_t *cmyk, int w, bool inverted, uint8_t *rgb
     }
 }
 
-static void read_rows(struct jpeg_decompress_struct *info, uint8_t *rgb) {
+static void read_rows(struct jpeg_decompress_struct *info, uint8_t *rgb,
+                      const es_rows *to) {
   const bool cmyk = info->out_color_space == JCS_CMYK;
   const JDIMENSION w = info->output_width;
+  JSAMPROW row = rgb;
   JSAMPARRAY line = NULL;
   if (cmyk) /* libjpeg's memory: released with info, also after an error */
     line = info->mem->alloc_sarray((j_common_ptr) info, JPOOL_IMAGE, 4 * w, 1);
   while (info->output_scanline < info->output_height) {
-    JSAMPROW row = rgb + (size_t) info->output_scanline * 3 * w;
+    const int y = (int) info->output_scanline;
     jpeg_read_scanlines(info, cmyk ? line : &row, 1);
-    if (cmyk) convert_cmyk(line[0], (int) w, info->saw_Adobe_marker, row);
+    if (cmyk) convert_cmyk(line[0], (int) w, info->saw_Adobe_marker, rgb);
+    to->row(to->ctx, y, rgb);
   }
 }
 
-bool es_decode_jpeg(const uint8_t *bytes, size_t n, int h, int w, uint8_t *rgb,
-                    char *why) {
+bool es_decode_jpeg(const uint8_t *bytes, size_t n, const es_picture *p, uint8_t *scratch,
+                    const es_rows *to, char *why) {
   struct jpeg_decompress_struct info;
   errors e;
   begin(&info, &e, why);
@@ -94,11 +99,12 @@ bool es_decode_jpeg(const uint8_t *bytes, size_t n, int h, int w, uint8_t *rgb,
   const bool cmyk =
       info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
   info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
-  const bool same =
-      info.image_height == (JDIMENSION) h && info.image_width == (JDIMENSION) w;
+  const bool same = info.image_height == (JDIMENSION) p->h &&
+                    info.image_width == (JDIMENSION) p->w &&
+                    (jpeg_has_multiple_scans(&info) != 0) == p->whole;
   if (same) {
     jpeg_start_decompress(&info);
-    read_rows(&info, rgb);
+    read_rows(&info, scratch, to);
     jpeg_finish_decompress(&info);
   } else {
     snprintf(why, ES_DECODE_WHY, "the file has changed");

@@ -4,13 +4,14 @@
 #define ES_IMAGEFOLDER_H
 
 #include "data_private.h"
+#include "decode.h"
 
 /** A readable image. */
 typedef struct es_image_file {
   int64_t name;  /**< where in `text` its path below the folder begins */
   int64_t bytes; /**< of the file */
   int label;     /**< -1: no classes */
-  int h, w;
+  es_picture picture;
 } es_image_file;
 
 /** Growing array of characters: texts, each with its end. */

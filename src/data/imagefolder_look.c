@@ -9,6 +9,7 @@
 #include "imagefolder.h"
 
 enum { HEAD = 1 << 16, HASHED = 4096 };
+enum { WHOLE = 1 << 25 }; /* pixels of an image that is decoded as a whole */
 
 /** The first bytes as far as the header goes: it may have a long preamble (thumbnail,
  *  colour profile), so four times as many until it is all there. */
@@ -25,7 +26,7 @@ static bool look_at_head(const char *path, uint8_t **bytes, size_t *n, es_image_
       snprintf(why, ES_DECODE_WHY, "%s", closed);
       return false;
     }
-    if (es_decode_header(*bytes, *n, &f->h, &f->w, why)) return true;
+    if (es_decode_header(*bytes, *n, &f->picture, why)) return true;
     if (*n < room || es_decode_format(*bytes, *n) == ES_UNKNOWN_FORMAT) return false;
   }
 }
@@ -53,23 +54,32 @@ static bool has_end(const char *path, es_format format, char *why) {
   return found;
 }
 
-/** Decoding takes memory by what the header says, whatever the file holds. */
+/** Decoding takes time by what the header says, whatever the file holds; and memory where
+ *  no row is known before the last one. */
 static bool is_plausible(es_format format, const es_image_file *f, int64_t max_pixels,
                          char *why) {
-  const int64_t pixels = (int64_t) f->h * f->w;
+  const es_picture *const p = &f->picture;
+  const int64_t pixels = (int64_t) p->h * p->w;
   /* the least of a flat image: a bit for 512 pixels, DEFLATE's 1032 bytes of 8 pixels */
   const int64_t most = f->bytes * (format == ES_JPEG ? 4096 : 8 * 1032);
-  if (f->h > ES_IMAGE_SIDE_MAX || f->w > ES_IMAGE_SIDE_MAX)
-    snprintf(why, ES_DECODE_WHY, "got %d x %d pixels, expected at most %d a side", f->h,
-             f->w, ES_IMAGE_SIDE_MAX);
+  if (p->h > ES_IMAGE_SIDE_MAX || p->w > ES_IMAGE_SIDE_MAX)
+    snprintf(why, ES_DECODE_WHY, "got %d x %d pixels, expected at most %d a side", p->h,
+             p->w, ES_IMAGE_SIDE_MAX);
   else if (pixels > most)
     snprintf(why, ES_DECODE_WHY,
-             "its header says %d x %d pixels, more than its %lld bytes can hold", f->h,
-             f->w, (long long) f->bytes);
+             "its header says %d x %d pixels, more than its %lld bytes can hold", p->h,
+             p->w, (long long) f->bytes);
   else if (pixels > max_pixels)
     snprintf(why, ES_DECODE_WHY,
-             "got %d x %d = %lld pixels, expected at most data.max_pixels = %lld", f->h,
-             f->w, (long long) pixels, (long long) max_pixels);
+             "got %d x %d = %lld pixels, expected at most data.max_pixels = %lld", p->h,
+             p->w, (long long) pixels, (long long) max_pixels);
+  else if (p->whole && pixels > WHOLE)
+    snprintf(
+        why, ES_DECODE_WHY,
+        "got %d x %d pixels of %s, which is decoded as a whole, expected at most %d; "
+        "save it %s",
+        p->h, p->w, format == ES_JPEG ? "a progressive JPEG" : "an interlaced PNG", WHOLE,
+        format == ES_JPEG ? "as a baseline JPEG" : "without interlacing");
   else
     return true;
   return false;
@@ -83,7 +93,8 @@ bool es_image_look(const char *path, int64_t max_pixels, es_image_file *f, uint6
   const es_format format = good ? es_decode_format(head, n) : ES_UNKNOWN_FORMAT;
   good = good && is_plausible(format, f, max_pixels, why) && has_end(path, format, why);
   if (good) {
-    const uint64_t facts[] = {(uint64_t) f->bytes, (uint64_t) f->h, (uint64_t) f->w};
+    const uint64_t facts[] = {(uint64_t) f->bytes, (uint64_t) f->picture.h,
+                              (uint64_t) f->picture.w};
     *hash = es_hash_bytes(*hash, facts, sizeof facts);
     *hash = es_hash_bytes(*hash, head, n < HASHED ? n : HASHED);
   }
