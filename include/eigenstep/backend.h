@@ -270,6 +270,8 @@ typedef struct es_backend_options {
   bool tune;         /**< time alternatives before planning; else fixed rules, which give
                           the same numbers on every run and number of ranks */
   const char *plans; /**< file that keeps what was timed; "" or NULL: none. Borrowed */
+  bool share;        /**< of a device: several ranks may use one */
+  bool tf32;         /**< of a device: products of f32 may round their factors to TF32 */
 } es_backend_options;
 
 struct es_backend {
@@ -279,6 +281,7 @@ struct es_backend {
   int lacks_bf16;      /**< ranks of comm that cannot compute in bf16 */
   bool tune;           /**< as in the options */
   const char *plans;   /**< "" = none; borrowed */
+  bool share, tf32;    /**< as in the options */
   void *impl;          /* owned by the backend */
   size_t allocated;    /**< bytes now, in alloc'ed buffers and plans */
 };

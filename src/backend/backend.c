@@ -8,12 +8,12 @@
 #include "eigenstep/registry.h"
 
 #define ES_BACKEND(n) extern const es_backend_ops es_backend_##n;
-#include "backend_list.h"
+#include "backend/backend_list.h"
 #undef ES_BACKEND
 
 static const es_backend_ops *const backends[] = {
 #define ES_BACKEND(n) &es_backend_##n,
-#include "backend_list.h"
+#include "backend/backend_list.h"
 #undef ES_BACKEND
 };
 
@@ -24,7 +24,7 @@ enum { COUNT = sizeof backends / sizeof backends[0] };
 static const struct {
   const char *name, *how;
 } known[] = {{"onednn", "configure --with-onednn"},
-             {"cuda", "this version has no GPU backend"}};
+             {"cuda", "configure --with-cuda"}};
 
 size_t es_backend_list(const es_backend_ops *const **list) {
   *list = backends;
@@ -113,7 +113,9 @@ static es_status open_here(const es_backend_options *o, const es_comm *comm,
                        .threads = o->threads,
                        .lacks_bf16 = ops->bf16 == NULL || !ops->has_bf16(),
                        .tune = o->tune,
-                       .plans = o->plans != NULL ? o->plans : ""};
+                       .plans = o->plans != NULL ? o->plans : "",
+                       .share = o->share,
+                       .tf32 = o->tf32};
   const es_status st = ops->open(made, comm);
   if (st == ES_OK)
     *b = made;

@@ -6,3 +6,6 @@ ES_BACKEND(onednn)
 #endif
 ES_BACKEND(blas)
 ES_BACKEND(guard)
+#ifdef HAVE_CUDA
+ES_BACKEND(cuda)
+#endif

@@ -49,6 +49,13 @@ struct es_relu_one {
 };
 
 template <class T>
+struct es_add_one {
+  const T *x;
+  T *y;
+  __device__ void operator()(int64_t i) const { es_put(y + i, es_get(y[i]) + es_get(x[i])); }
+};
+
+template <class T>
 struct es_relu_back_one {
   es_cuda_relu_grad a;
   __device__ void operator()(int64_t i) const {

@@ -81,6 +81,8 @@ cudaError_t es_cuda_transpose_all(cudaStream_t s, const es_cuda_transpose *a);
 
 /** y = max(x, 0); a NaN stays one. */
 cudaError_t es_cuda_relu(cudaStream_t s, bool bf16, int64_t n, const void *x, void *y);
+/** y += x */
+cudaError_t es_cuda_add_acts(cudaStream_t s, bool bf16, int64_t n, const void *x, void *y);
 /** dx [+]= dy where y > 0 */
 typedef struct es_cuda_relu_grad {
   int64_t n;
@@ -168,6 +170,9 @@ typedef struct es_cuda_runs {
 enum { ES_CUDA_CHUNKS = 512 };
 /** Parts into which the sums over a run are cut: depends on rows and c only. */
 int es_cuda_chunks(const es_cuda_runs *g);
+/** Parts of all runs together, at most, whatever their number up to g->runs; g->rows is
+ *  the number of rows of all runs. */
+int64_t es_cuda_most_parts(const es_cuda_runs *g);
 
 /** When a gradient passes the ReLU. */
 typedef enum es_cuda_gate {

@@ -29,6 +29,16 @@ cudaError_t es_cuda_relu(cudaStream_t s, bool bf16, int64_t n, const void *x, vo
   return bf16 ? relu<es_bf16>(s, n, x, y) : relu<float>(s, n, x, y);
 }
 
+template <class T>
+static cudaError_t add(cudaStream_t s, int64_t n, const void *x, void *y) {
+  return es_cuda_each(s, n, es_add_one<T>{(const T *) x, (T *) y});
+}
+
+cudaError_t es_cuda_add_acts(cudaStream_t s, bool bf16, int64_t n, const void *x,
+                             void *y) {
+  return bf16 ? add<es_bf16>(s, n, x, y) : add<float>(s, n, x, y);
+}
+
 cudaError_t es_cuda_relu_back(cudaStream_t s, const es_cuda_relu_grad *a) {
   return a->bf16 ? es_cuda_each(s, a->n, es_relu_back_one<es_bf16>{*a})
                  : es_cuda_each(s, a->n, es_relu_back_one<float>{*a});

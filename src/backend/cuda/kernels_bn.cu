@@ -9,12 +9,21 @@ static int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-/** Rows of `lanes` threads, 16 each, are a part, unless there would be too many. */
-int es_cuda_chunks(const es_cuda_runs *g) {
+/** Rows of `lanes` threads, 16 each, are a part. */
+static int64_t parts_of(const es_cuda_runs *g) {
   const int n = g->c % ES_CUDA_PACK == 0 ? ES_CUDA_PACK : 1;
-  const int64_t parts =
-      ceil_div(g->rows, (int64_t) es_columns_of(g->c, n).lanes * ES_CUDA_ROWS);
+  return ceil_div(g->rows, (int64_t) es_columns_of(g->c, n).lanes * ES_CUDA_ROWS);
+}
+
+int es_cuda_chunks(const es_cuda_runs *g) {
+  const int64_t parts = parts_of(g);
   return (int) (parts < ES_CUDA_CHUNKS ? parts : ES_CUDA_CHUNKS);
+}
+
+int64_t es_cuda_most_parts(const es_cuda_runs *g) {
+  const int64_t limited = (int64_t) g->runs * ES_CUDA_CHUNKS;
+  const int64_t parts = parts_of(g) + g->runs; /* the last part of a run is not full */
+  return parts < limited ? parts : limited;
 }
 
 template <class Terms, int N>

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file cuda_act.c  Activations [N, H, W, C], f32 or bf16: to and from the host's f32 [N,
+ *  C, H, W], and the ops that only move or cut them. */
+#include "cuda_state.h"
+#include "eigenstep/mem.h"
+
+const char *es_cuda_name(const es_op_desc *d) {
+  return d->name != NULL ? d->name : es_op_kind_name(d->kind);
+}
+
+es_status es_cuda_check(const es_op *op, const es_op_args *a) {
+  ES_CHECK(a->n >= 0 && a->n <= op->desc.max_n, ES_EARG,
+           "%s: got %d images, expected 0 to %d", es_cuda_name(&op->desc), a->n,
+           op->desc.max_n);
+  return ES_OK;
+}
+
+void es_cuda_op_free(es_op *op) {
+  es_cuda_op *o = (es_cuda_op *) op;
+  es_cuda_release(op->backend, &o->work);
+  es_free(&o);
+}
+
+es_status es_cuda_op_new(es_backend *b, const es_op_desc *d, size_t size, size_t work,
+                         es_op **op) {
+  void *made = NULL;
+  ES_TRY(es_alloc(size, "the plan of an op", &made));
+  es_cuda_op *o = made;
+  o->op = (es_op){.backend = b, .desc = *d, .destroy = es_cuda_op_free, .bytes = work};
+  const es_status st =
+      work > 0 ? es_cuda_alloc(b, work, es_cuda_name(d), &o->work) : ES_OK;
+  if (st == ES_OK)
+    *op = &o->op;
+  else
+    es_free(&made);
+  return st;
+}
+
+/* --- to and from the host ------------------------------------------------------------ */
+
+static int64_t elements(es_shape s, int n) {
+  return n * es_cuda_pixels(s) * s.c;
+}
+
+size_t es_cuda_act_bytes(es_backend *b, es_act_type t, int n) {
+  (void) b;
+  return (size_t) elements(t.shape, n) * es_cuda_size(t.precision == ES_BF16);
+}
+
+static es_status transpose(es_backend *b, const es_cuda_transpose *t) {
+  return es_cuda_ok(es_cuda_transpose_all(es_cuda_of(b)->stream, t),
+                    "order of an activation");
+}
+
+es_status es_cuda_act_write(es_backend *b, es_act_type t, int n, const float *nchw,
+                            es_act dst) {
+  const size_t bytes = (size_t) elements(t.shape, n) * sizeof *nchw;
+  ES_TRY(es_cuda_reserve(b, bytes));
+  void *const scratch = es_cuda_of(b)->scratch;
+  ES_TRY(es_cuda_send(b, scratch, nchw, bytes));
+  return transpose(b, &(es_cuda_transpose){.n = n,
+                                           .rows = t.shape.c,
+                                           .cols = es_cuda_pixels(t.shape),
+                                           .src = scratch,
+                                           .dst = dst,
+                                           .to_bf16 = t.precision == ES_BF16});
+}
+
+es_status es_cuda_act_read(es_backend *b, es_act_type t, int n, const es_act src,
+                           float *nchw) {
+  const size_t bytes = (size_t) elements(t.shape, n) * sizeof *nchw;
+  ES_TRY(es_cuda_reserve(b, bytes));
+  void *const scratch = es_cuda_of(b)->scratch;
+  ES_TRY(transpose(b, &(es_cuda_transpose){.n = n,
+                                           .rows = es_cuda_pixels(t.shape),
+                                           .cols = t.shape.c,
+                                           .src = src,
+                                           .dst = scratch,
+                                           .from_bf16 = t.precision == ES_BF16}));
+  return es_cuda_receive(b, nchw, scratch, bytes);
+}
+
+/* --- flatten ------------------------------------------------------------------------- */
+
+static es_status flatten_forward(es_op *op, const es_op_args *a) {
+  ES_TRY(es_cuda_check(op, a));
+  const bool bf16 = es_cuda_bf16(&op->desc);
+  return transpose(op->backend, &(es_cuda_transpose){.n = a->n,
+                                                     .rows = es_cuda_pixels(op->desc.in),
+                                                     .cols = op->desc.in.c,
+                                                     .src = a->x,
+                                                     .dst = a->y,
+                                                     .from_bf16 = bf16,
+                                                     .to_bf16 = bf16});
+}
+
+static es_status flatten_backward(es_op *op, const es_op_args *a) {
+  ES_TRY(es_cuda_check(op, a));
+  if (!op->desc.need_dx) return ES_OK;
+  const bool bf16 = es_cuda_bf16(&op->desc);
+  return transpose(op->backend, &(es_cuda_transpose){.n = a->n,
+                                                     .rows = op->desc.in.c,
+                                                     .cols = es_cuda_pixels(op->desc.in),
+                                                     .src = a->dy,
+                                                     .dst = a->dx,
+                                                     .from_bf16 = bf16,
+                                                     .to_bf16 = bf16,
+                                                     .add = a->add_dx});
+}
+
+es_status es_cuda_plan_flatten(es_backend *b, const es_op_desc *d, es_op **op) {
+  ES_TRY(es_cuda_op_new(b, d, sizeof(es_cuda_op), 0, op));
+  (*op)->forward = flatten_forward;
+  (*op)->backward = flatten_backward;
+  return ES_OK;
+}
+
+/* --- ReLU ---------------------------------------------------------------------------- */
+
+static es_status relu_forward(es_op *op, const es_op_args *a) {
+  ES_TRY(es_cuda_check(op, a));
+  return es_cuda_ok(es_cuda_relu(es_cuda_of(op->backend)->stream, es_cuda_bf16(&op->desc),
+                                 elements(op->desc.in, a->n), a->x, a->y),
+                    es_cuda_name(&op->desc));
+}
+
+static es_status relu_backward(es_op *op, const es_op_args *a) {
+  ES_TRY(es_cuda_check(op, a));
+  if (!op->desc.need_dx) return ES_OK;
+  const es_cuda_relu_grad g = {.n = elements(op->desc.in, a->n),
+                               .y = a->y,
+                               .dy = a->dy,
+                               .dx = a->dx,
+                               .bf16 = es_cuda_bf16(&op->desc),
+                               .add = a->add_dx};
+  return es_cuda_ok(es_cuda_relu_back(es_cuda_of(op->backend)->stream, &g),
+                    es_cuda_name(&op->desc));
+}
+
+es_status es_cuda_plan_relu(es_backend *b, const es_op_desc *d, es_op **op) {
+  ES_TRY(es_cuda_op_new(b, d, sizeof(es_cuda_op), 0, op));
+  (*op)->forward = relu_forward;
+  (*op)->backward = relu_backward;
+  (*op)->flops = (double) elements(d->in, 1);
+  return ES_OK;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file cuda_comm.h  Sums over ranks of what is on the devices.
+ *
+ *  By NCCL, if it is in this build and each rank has a GPU of its own; else by MPI from
+ *  device to device, if the library says that it can; else through pinned memory of the
+ *  host. All ranks take the same way. */
+#ifndef ES_CUDA_COMM_H
+#define ES_CUDA_COMM_H
+
+#include "cuda_state.h"
+
+/** Numbers on the device. */
+typedef struct es_cuda_numbers {
+  void *p;
+  int64_t n;
+  bool f64;
+  bool tree; /**< added in the order of tree.h: through the host */
+} es_cuda_numbers;
+
+/** Collective over b->comm (NULL: this process alone). Choose the device of this rank, by
+ *  its number on the node; refuse more ranks than devices unless backend.share.
+ *  @return the same on all ranks: ES_OK, ES_EDEVICE (there is none; the driver is too old),
+ *          ES_ECONFIG (too few) */
+es_status es_cuda_device_choose(es_backend *b, bool *shared);
+/** Collective. How sums will be made. @param shared  do ranks share a device?
+ *  @return the same on all ranks */
+es_status es_cuda_comm_open(es_backend *b, bool shared);
+void es_cuda_comm_close(es_backend *b);
+/** Collective over c (NULL: this process alone). Sum over ranks, in place. */
+es_status es_cuda_sum(es_backend *b, const es_comm *c, const es_cuda_numbers *x);
+es_status es_cuda_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n);
+es_status es_cuda_treesum(es_backend *b, const es_comm *c, es_buf p, size_t n);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file cuda_dnn.c  Convolutions by cuDNN's graph API: a graph of one operation, the
+ *  engines that the library's heuristics name for it, best first, and a plan of the first
+ *  that fits. */
+#include "cuda_dnn.h"
+
+#include <cudnn.h>
+#include "eigenstep/mem.h"
+
+enum {
+  ENGINES = 16,                          /* looked at */
+  PARTS = 10,                            /* descriptors of a plan besides engines */
+  WORKSPACE = 256 << 20,                 /* bytes, at most */
+  MOST_NOTES = CUDNN_NUMERICAL_NOTE_TYPE_COUNT,
+  VECTOR = 16,                           /* bytes that engines load at once */
+  X = 1,                                 /* names of tensors in a graph */
+  W = 2,
+  Y = 3
+};
+
+struct es_cuda_dnn {
+  cudnnHandle_t handle; /* owned */
+};
+
+struct es_cuda_dnn_plan {
+  cudnnBackendDescriptor_t part[PARTS + 2 * ENGINES]; /* owned [n] */
+  int n;
+  cudnnBackendDescriptor_t plan; /* one of part */
+  int64_t workspace;
+  bool bf16_weights;
+};
+
+static es_status dnn_ok(cudnnStatus_t e, const char *what) {
+  ES_CHECK(e != CUDNN_STATUS_ALLOC_FAILED, ES_ENOMEM,
+           "backend cuda: %s: cuDNN has no memory left", what);
+  ES_CHECK(e == CUDNN_STATUS_SUCCESS, ES_EDEVICE, "backend cuda: %s: %s", what,
+           cudnnGetErrorString(e));
+  return ES_OK;
+}
+
+es_status es_cuda_dnn_open(es_backend *b) {
+  es_cuda *s = es_cuda_of(b);
+  ES_TRY(ES_NEW(1, &s->dnn));
+  ES_TRY(dnn_ok(cudnnCreate(&s->dnn->handle), "opening cuDNN"));
+  return dnn_ok(cudnnSetStream(s->dnn->handle, s->stream), "opening cuDNN");
+}
+
+void es_cuda_dnn_close(es_backend *b) {
+  es_cuda *s = es_cuda_of(b);
+  if (s->dnn != NULL && s->dnn->handle != NULL) (void) cudnnDestroy(s->dnn->handle);
+  es_free(&s->dnn);
+}
+
+/* --- descriptors: after the first failure nothing is done ------------------------------ */
+
+typedef struct maker {
+  es_cuda_dnn_plan *of;
+  cudnnStatus_t status;
+} maker;
+
+static cudnnBackendDescriptor_t make(maker *m, cudnnBackendDescriptorType_t type) {
+  cudnnBackendDescriptor_t d = NULL;
+  if (m->status != CUDNN_STATUS_SUCCESS) return NULL;
+  m->status = cudnnBackendCreateDescriptor(type, &d);
+  if (m->status == CUDNN_STATUS_SUCCESS) m->of->part[m->of->n++] = d;
+  return d;
+}
+
+static void set(maker *m, cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name,
+                cudnnBackendAttributeType_t type, int64_t n, const void *values) {
+  if (m->status == CUDNN_STATUS_SUCCESS)
+    m->status = cudnnBackendSetAttribute(d, name, type, n, values);
+}
+
+static void set_part(maker *m, cudnnBackendDescriptor_t d,
+                     cudnnBackendAttributeName_t name, cudnnBackendDescriptor_t part) {
+  set(m, d, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &part);
+}
+
+static void finish(maker *m, cudnnBackendDescriptor_t d) {
+  if (m->status == CUDNN_STATUS_SUCCESS) m->status = cudnnBackendFinalize(d);
+}
+
+/** n x [c, h, w], stored channels last. */
+typedef struct tensor {
+  int64_t name, n, c, h, w;
+  bool bf16;
+} tensor;
+
+static cudnnBackendDescriptor_t make_tensor(maker *m, const tensor *t) {
+  const int64_t size[4] = {t->n, t->c, t->h, t->w};
+  const int64_t stride[4] = {t->c * t->h * t->w, 1, t->c * t->w, t->c};
+  const cudnnDataType_t type = t->bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+  const int64_t element = t->bf16 ? 2 : 4; /* buffers begin at 256, images follow */
+  const int64_t alignment = t->c * element % VECTOR == 0 ? VECTOR : element;
+  cudnnBackendDescriptor_t d = make(m, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+  set(m, d, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
+  set(m, d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, size);
+  set(m, d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, stride);
+  set(m, d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &t->name);
+  set(m, d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment);
+  finish(m, d);
+  return d;
+}
+
+static cudnnBackendDescriptor_t make_window(maker *m, const es_window *w) {
+  const cudnnDataType_t type = CUDNN_DATA_FLOAT;
+  const cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
+  const int64_t dims = 2, one[2] = {1, 1}, stride[2] = {w->stride, w->stride},
+                pad[2] = {w->pad, w->pad};
+  cudnnBackendDescriptor_t d = make(m, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
+  set(m, d, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
+  set(m, d, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode);
+  set(m, d, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1, &dims);
+  set(m, d, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, 2, one);
+  set(m, d, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 2, stride);
+  set(m, d, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 2, pad);
+  set(m, d, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 2, pad);
+  finish(m, d);
+  return d;
+}
+
+/** Names of an operation and of its attributes. */
+static const struct {
+  cudnnBackendDescriptorType_t type;
+  cudnnBackendAttributeName_t x, w, y, window, alpha, beta;
+} operations[ES_CUDA_PASSES] = {
+    [ES_CUDA_FORWARD] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA},
+    [ES_CUDA_DATA] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
+                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
+                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
+                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
+                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA},
+    [ES_CUDA_WEIGHTS] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA}};
+
+/** The graph of one convolution. */
+static cudnnBackendDescriptor_t make_graph(maker *m, cudnnHandle_t handle,
+                                           const es_op_desc *d, es_cuda_pass pass,
+                                           int n) {
+  const bool bf16 = es_cuda_bf16(d);
+  const bool w16 = pass == ES_CUDA_WEIGHTS ? m->of->bf16_weights : bf16;
+  const float one = 1.0f, zero = 0.0f;
+  const tensor x = {X, n, d->in.c, d->in.h, d->in.w, bf16};
+  const tensor w = {W, d->out.c, d->in.c, d->window.k, d->window.k, w16};
+  const tensor y = {Y, n, d->out.c, d->out.h, d->out.w, bf16};
+  cudnnBackendDescriptor_t xd = make_tensor(m, &x), wd = make_tensor(m, &w),
+                           yd = make_tensor(m, &y), window = make_window(m, &d->window);
+  cudnnBackendDescriptor_t op = make(m, operations[pass].type);
+  set_part(m, op, operations[pass].x, xd);
+  set_part(m, op, operations[pass].w, wd);
+  set_part(m, op, operations[pass].y, yd);
+  set_part(m, op, operations[pass].window, window);
+  set(m, op, operations[pass].alpha, CUDNN_TYPE_FLOAT, 1, &one);
+  set(m, op, operations[pass].beta, CUDNN_TYPE_FLOAT, 1, &zero);
+  finish(m, op);
+  cudnnBackendDescriptor_t graph = make(m, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+  set_part(m, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, op);
+  set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+  finish(m, graph);
+  return graph;
+}
+
+/* --- engines --------------------------------------------------------------------------- */
+
+/** Are the results of an engine with this note wanted? */
+static bool accepts(const es_backend *b, const es_op_desc *d,
+                    cudnnBackendNumericalNote_t note) {
+  const bool exact = d->precision == ES_F32 && !b->tf32;
+  switch (note) {
+  case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
+  case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
+  case CUDNN_NUMERICAL_NOTE_FFT:
+    return false;
+  case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
+  case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
+    return !exact;
+  default:
+    return true;
+  }
+}
+
+static bool accepted(maker *m, const es_backend *b, const es_op_desc *d,
+                     cudnnBackendDescriptor_t config) {
+  cudnnBackendNumericalNote_t notes[MOST_NOTES];
+  cudnnBackendDescriptor_t engine = make(m, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  int64_t n = 0;
+  if (m->status != CUDNN_STATUS_SUCCESS ||
+      cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE,
+                               CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &n, &engine) !=
+          CUDNN_STATUS_SUCCESS ||
+      cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
+                               CUDNN_TYPE_NUMERICAL_NOTE, MOST_NOTES, &n, notes) !=
+          CUDNN_STATUS_SUCCESS)
+    return false;
+  for (int64_t i = 0; i < n; i++)
+    if (!accepts(b, d, notes[i])) return false;
+  return true;
+}
+
+/** A plan of this configuration. @return whether there is one */
+static bool plan_config(maker *m, cudnnHandle_t handle, cudnnBackendDescriptor_t config) {
+  es_cuda_dnn_plan *p = m->of;
+  cudnnBackendDescriptor_t d = NULL;
+  int64_t n = 0;
+  maker own = {p, cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &d)};
+  set(&own, d, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+  set_part(&own, d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
+  finish(&own, d);
+  if (own.status == CUDNN_STATUS_SUCCESS)
+    own.status = cudnnBackendGetAttribute(d, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+                                          CUDNN_TYPE_INT64, 1, &n, &p->workspace);
+  if (own.status == CUDNN_STATUS_SUCCESS && p->workspace <= WORKSPACE) {
+    p->plan = p->part[p->n++] = d;
+    return true;
+  }
+  if (d != NULL) (void) cudnnBackendDestroyDescriptor(d);
+  return false;
+}
+
+/** The first engine that a mode of the heuristics names, and that is accepted. */
+static bool plan_mode(maker *m, es_backend *b, const es_op_desc *d,
+                      cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode) {
+  const cudnnHandle_t handle = es_cuda_of(b)->dnn->handle;
+  cudnnBackendDescriptor_t config[ENGINES];
+  int64_t n = 0;
+  cudnnBackendDescriptor_t heuristic = make(m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+  set_part(m, heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
+  set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+  finish(m, heuristic);
+  for (int i = 0; i < ENGINES; i++)
+    config[i] = make(m, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+  if (m->status == CUDNN_STATUS_SUCCESS)
+    m->status = cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                         CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &n,
+                                         config);
+  for (int64_t i = 0; i < n && m->status == CUDNN_STATUS_SUCCESS; i++)
+    if (accepted(m, b, d, config[i]) && plan_config(m, handle, config[i])) return true;
+  return false;
+}
+
+void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p) {
+  if (*p == NULL) return;
+  while ((*p)->n > 0) (void) cudnnBackendDestroyDescriptor((*p)->part[--(*p)->n]);
+  es_free(p);
+}
+
+/** @return ES_ENOTSUP: no engine for this type of dw, or in this mode */
+static es_status try_plan(es_backend *b, const es_op_desc *d, es_cuda_pass pass, int n,
+                          const es_cuda_dnn_plan *how, es_cuda_dnn_plan **p) {
+  static const cudnnBackendHeurMode_t modes[2] = {CUDNN_HEUR_MODE_A,
+                                                  CUDNN_HEUR_MODE_FALLBACK};
+  for (int i = 0; i < 2; i++) {
+    ES_TRY(ES_NEW(1, p));
+    (*p)->bf16_weights = how->bf16_weights;
+    maker m = {*p, CUDNN_STATUS_SUCCESS};
+    cudnnBackendDescriptor_t graph =
+        make_graph(&m, es_cuda_of(b)->dnn->handle, d, pass, n);
+    if (plan_mode(&m, b, d, graph, modes[i])) return ES_OK;
+    es_cuda_dnn_plan_destroy(p);
+    if (m.status == CUDNN_STATUS_ALLOC_FAILED) return dnn_ok(m.status, es_cuda_name(d));
+  }
+  return ES_ENOTSUP;
+}
+
+es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d, es_cuda_pass pass,
+                               int n, es_cuda_dnn_plan **p) {
+  const bool either = pass == ES_CUDA_WEIGHTS && es_cuda_bf16(d);
+  es_cuda_dnn_plan how = {.bf16_weights = false};
+  es_status st = try_plan(b, d, pass, n, &how, p);
+  how.bf16_weights = true;
+  if (st == ES_ENOTSUP && either) st = try_plan(b, d, pass, n, &how, p);
+  return st;
+}
+
+size_t es_cuda_dnn_workspace(const es_cuda_dnn_plan *p) {
+  return (size_t) p->workspace;
+}
+
+bool es_cuda_dnn_bf16_weights(const es_cuda_dnn_plan *p) {
+  return p->bf16_weights;
+}
+
+es_status es_cuda_dnn_run(es_backend *b, const es_cuda_dnn_plan *p,
+                          const es_cuda_dnn_data *data) {
+  const int64_t name[3] = {X, W, Y};
+  void *const at[3] = {data->x, data->w, data->y};
+  void *workspace = data->workspace;
+  cudnnBackendDescriptor_t d = NULL;
+  maker m = {NULL, cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &d)};
+  set(&m, d, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3, name);
+  set(&m, d, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3, at);
+  set(&m, d, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
+  finish(&m, d);
+  if (m.status == CUDNN_STATUS_SUCCESS)
+    m.status = cudnnBackendExecute(es_cuda_of(b)->dnn->handle, p->plan, d);
+  if (d != NULL) (void) cudnnBackendDestroyDescriptor(d);
+  return dnn_ok(m.status, "convolution");
+}

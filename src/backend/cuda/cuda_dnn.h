@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file cuda_dnn.h  Convolutions by cuDNN's graph API. In a build without cuDNN no plan is
+ *  to be had (cuda_dnn_none.c). */
+#ifndef ES_CUDA_DNN_H
+#define ES_CUDA_DNN_H
+
+#include "cuda_state.h"
+
+/** The passes of a convolution: y from x and w; dx from dy and w; dw from x and dy. */
+typedef enum es_cuda_pass {
+  ES_CUDA_FORWARD,
+  ES_CUDA_DATA,
+  ES_CUDA_WEIGHTS,
+  ES_CUDA_PASSES
+} es_cuda_pass;
+
+/** One pass for a number of images. */
+typedef struct es_cuda_dnn_plan es_cuda_dnn_plan;
+
+/** Open the library for a backend, and close it. @return ES_OK, ES_ENOMEM, ES_EDEVICE */
+es_status es_cuda_dnn_open(es_backend *b);
+void es_cuda_dnn_close(es_backend *b);
+
+/** Plan a pass for n images by the best engine that computes the same bits on every run
+ *  and rounds no more than backend.tf32 allows. The caller destroys *p.
+ *  @return ES_OK; ES_ENOTSUP without a message: the library has none */
+es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d, es_cuda_pass pass,
+                               int n, es_cuda_dnn_plan **p);
+void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p);
+/** Bytes of workspace of a run. */
+size_t es_cuda_dnn_workspace(const es_cuda_dnn_plan *p);
+/** Type of dw [o, k, k, i] of pass weights. */
+bool es_cuda_dnn_bf16_weights(const es_cuda_dnn_plan *p);
+
+/** What a run reads and writes: activations, weights [o, k, k, i], workspace. */
+typedef struct es_cuda_dnn_data {
+  void *x, *w, *y; /**< or their gradients */
+  void *workspace;
+} es_cuda_dnn_data;
+es_status es_cuda_dnn_run(es_backend *b, const es_cuda_dnn_plan *p,
+                          const es_cuda_dnn_data *data);
+
+#endif

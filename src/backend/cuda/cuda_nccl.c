@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file cuda_nccl.c  Sums over ranks by NCCL; cuda_nccl.h. */
+#include "cuda_nccl.h"
+
+#include <nccl.h>
+#include <string.h>
+#include "eigenstep/mem.h"
+
+struct es_cuda_nccl {
+  ncclComm_t comm; /* owned */
+};
+
+static es_status nccl_ok(ncclResult_t e, const char *what) {
+  ES_CHECK(e == ncclSuccess, ES_EDEVICE, "backend cuda: %s: %s", what,
+           ncclGetErrorString(e));
+  return ES_OK;
+}
+
+es_status es_cuda_nccl_open(const es_comm *c, es_cuda_nccl **k) {
+  ncclUniqueId id;
+  memset(&id, 0, sizeof id);
+  es_status st = ES_NEW(1, k);
+  if (st == ES_OK && c->rank == 0) st = nccl_ok(ncclGetUniqueId(&id), "opening NCCL");
+  ES_TRY_GOTO(es_comm_agree(c, st), fail);
+  es_comm_bcast(c, &id, sizeof id, 0);
+  st = nccl_ok(ncclCommInitRank(&(*k)->comm, c->size, id, c->rank), "opening NCCL");
+  ES_TRY_GOTO(es_comm_agree(c, st), fail);
+  return ES_OK;
+fail:
+  es_cuda_nccl_close(k);
+  return st;
+}
+
+void es_cuda_nccl_close(es_cuda_nccl **k) {
+  if (*k == NULL) return;
+  if ((*k)->comm != NULL) (void) ncclCommDestroy((*k)->comm);
+  es_free(k);
+}
+
+es_status es_cuda_nccl_sum(const es_cuda_nccl *k, const es_cuda_numbers *x,
+                           cudaStream_t stream) {
+  return nccl_ok(ncclAllReduce(x->p, x->p, (size_t) x->n,
+                               x->f64 ? ncclDouble : ncclFloat, ncclSum, k->comm, stream),
+                 "sum over ranks");
+}

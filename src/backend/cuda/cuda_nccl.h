@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file cuda_nccl.h  Sums over ranks by NCCL. In a build without it there is none
+ *  (cuda_nccl_none.c). */
+#ifndef ES_CUDA_NCCL_H
+#define ES_CUDA_NCCL_H
+
+#include "cuda_comm.h"
+
+/** NCCL's communicator of a backend. */
+typedef struct es_cuda_nccl es_cuda_nccl;
+
+/** Collective over c, whose ranks have a device each. The caller closes *k.
+ *  @param k  NULL in a build without NCCL
+ *  @return the same on all ranks */
+es_status es_cuda_nccl_open(const es_comm *c, es_cuda_nccl **k);
+void es_cuda_nccl_close(es_cuda_nccl **k);
+/** Collective over the communicator's ranks: queue the sum, in place. */
+es_status es_cuda_nccl_sum(const es_cuda_nccl *k, const es_cuda_numbers *x,
+                           cudaStream_t stream);
+
+#endif
