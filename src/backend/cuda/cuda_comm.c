@@ -20,17 +20,19 @@ struct es_cuda_comm {
 /* --- the device ---------------------------------------------------------------------- */
 
 static es_status device_here(const es_comm *c, int *device) {
-  int n = 0;
+  int n = 0, driver = 0, built = 0;
   const cudaError_t e = cudaGetDeviceCount(&n);
+  if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
+  (void) cudaRuntimeGetVersion(&built);
   (void) cudaGetLastError();
-  ES_CHECK(e != cudaErrorInsufficientDriver, ES_EDEVICE,
-           "backend cuda: the driver of the GPU is too old for this build; update it, or "
-           "use backend.name = auto");
-  ES_CHECK(e == cudaSuccess || e == cudaErrorNoDevice, ES_EDEVICE, "backend cuda: %s",
-           cudaGetErrorString(e));
-  ES_CHECK(e == cudaSuccess && n > 0, ES_EDEVICE,
-           "backend cuda: this machine has no GPU that can be used; backend.name = auto "
-           "computes on the CPU");
+  ES_CHECK(e != cudaErrorInsufficientDriver || driver == 0, ES_EDEVICE,
+           "backend cuda: got a driver for CUDA %d.%d, expected %d.%d or later; update it, "
+           "or use backend.name = auto",
+           driver / 1000, driver % 1000 / 10, built / 1000, built % 1000 / 10);
+  ES_CHECK(n > 0 && e == cudaSuccess, ES_EDEVICE,
+           "backend cuda: no GPU can be used on this machine (%s); backend.name = auto "
+           "computes on the CPU",
+           driver == 0 ? "there is no driver" : cudaGetErrorString(e));
   *device = c != NULL ? c->node_rank % n : 0;
   return es_cuda_ok(cudaSetDevice(*device), "choosing a GPU");
 }

@@ -247,7 +247,7 @@ static bool plan_mode(maker *m, es_backend *b, const es_op_desc *d,
     m->status = cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &n,
                                          config);
-  for (int64_t i = 0; i < n && m->status == CUDNN_STATUS_SUCCESS; i++)
+  for (int64_t i = 0; i < n && i < ENGINES && m->status == CUDNN_STATUS_SUCCESS; i++)
     if (accepted(m, b, d, config[i]) && plan_config(m, handle, config[i])) return true;
   return false;
 }
