@@ -25,6 +25,20 @@ names() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "tests/$1.list"; }
     find inputs jobs postprocess tests/data tests/hosts tests/slurm -type f \
          ! -path 'inputs/data/*/*' ! -name '*.pyc' ! -name '*.tar.gz' ! -name '*.part' ! -name '.*'
   } | append EXTRA_DIST
+  grep '^[a-z]' tests/cuda.list | while read -r name ranks; do
+    program=tests/cuda_host/$name
+    variable=$(echo "$program" | tr / _)
+    kind=unit_tests
+    [ -z "$ranks" ] || kind=par_tests
+    printf '\ncuda_%s += %s\n' $kind "$program"
+    printf '%s_SOURCES = tests/%s.c\n' "$variable" "$name"
+    printf '%s_LDADD = $(cuda_host_libs)\n' "$variable"
+    printf '%s_LDFLAGS = $(cuda_host_ldflags)\n' "$variable"
+    for n in $ranks; do
+      printf 'cuda_par_runs += %s.n%s\n' "$program" "$n"
+      printf '%s.n%s: %s$(EXEEXT)\n\t@touch $@\n' "$program" "$n" "$program"
+    done
+  done
   names par | while read -r name; do
     printf '\ntests/%s.n1 tests/%s.n2 tests/%s.n3 tests/%s.n4: tests/%s$(EXEEXT)\n' \
            "$name" "$name" "$name" "$name" "$name"

@@ -11,7 +11,7 @@ packages="autoconf automake make gcc libc6-dev pkg-config git help2man
   libhdf5-openmpi-dev libinih-dev libcjson-dev libjpeg-dev libpng-dev
   python3 python3-numpy python3-h5py python3-matplotlib"
 [ $# = 0 ] || packages="$packages
-  libcmocka-dev hdf5-tools clang-format cppcheck python3-xarray python3-h5netcdf
+  g++ libcmocka-dev hdf5-tools clang-format cppcheck python3-xarray python3-h5netcdf
   python3-netcdf4 python3-torch python3-torchvision"
 if [ "${1-}" = --list ]; then echo $packages; exit 0; fi
 

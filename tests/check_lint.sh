@@ -49,7 +49,7 @@ done
 for file in tests/*.sh; do # a test, or something that another one or make uses
   name=$(basename "$file" .sh)
   grep -qx "$name" tests/sh.list || [ "$name" = run ] ||
-    grep -qF "$name.sh" $(ls tests/*.sh tests/local.am | grep -vF "$file") ||
+    grep -qF "$name.sh" $(ls tests/*.sh tests/local.am tests/*/local.am | grep -vF "$file") ||
     breach "$file: not in tests/sh.list"
 done
 

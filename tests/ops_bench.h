@@ -19,6 +19,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include "backends.h"
 #include "ops_reference.h"
 
 #define TOLERANCE 2e-5
@@ -305,7 +306,7 @@ static inline bool open_backend(bench *e, const char *name, int threads) {
 static inline void on_every_backend(void (*run)(const char *name, int threads,
                                                 es_precision precision)) {
   const es_backend_ops *const *list;
-  const size_t n = es_backend_list(&list);
+  const size_t n = backends_here(&list);
   for (size_t i = 0; i < n; i++)
     for (int threads = 1; threads <= 3; threads += 2) {
       run(list[i]->name, threads, ES_F32);

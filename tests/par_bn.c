@@ -5,6 +5,7 @@
  *  Tolerance 1e-5 of the largest value: both sides are f32, and runs of rows that are
  *  summed in f32 begin at other rows. The running averages are the same bits on every
  *  rank. */
+#include "backends.h"
 #include "par.h"
 #include <math.h>
 #include <stdlib.h>
@@ -143,7 +144,7 @@ static void check(const es_comm *c, const char *backend) {
 
 static void synchronised_bn(void **state) {
   const es_backend_ops *const *list;
-  const size_t n = es_backend_list(&list);
+  const size_t n = backends_here(&list);
   for (size_t i = 0; i < n; i++) check(*state, list[i]->name);
 }
 

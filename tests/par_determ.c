@@ -2,6 +2,7 @@
 /** @file par_determ.c  Deterministic training: several steps on all ranks and on one give
  *  the same bits, on every backend; and the sums in tree order below it. Only a power of
  *  two of ranks takes part, pairs of them out of three. */
+#include "backends.h"
 #include "eigenstep/train.h"
 #include "eigenstep/tree.h"
 #include "loss_cases.h"
@@ -119,7 +120,7 @@ static void training_has_the_same_bits_on_one_rank(void **state) {
   bool ok = c != NULL && es_comm_create(MPI_COMM_SELF, &self) == ES_OK;
   assert_true(par_all(*state, ok));
   const es_backend_ops *const *list;
-  const size_t n = es_backend_list(&list);
+  const size_t n = backends_here(&list);
   for (size_t i = 0; i < n; i++) {
     ok = same_bits(c, self, list[i]->name, &resnet, &barlow, 2) && ok;
     ok = same_bits(c, self, list[i]->name, &resnet, &barlow, 1) && ok;

@@ -2,6 +2,7 @@
 /** @file par_reopen.c  A run is found again in its folder: at an older step, on each rank
  *  alone and on all, on every backend, its held-out pairs have the loss that the run had;
  *  what is no such run is refused with one sentence. */
+#include "backends.h"
 #include "par.h"
 
 #include <math.h>
@@ -164,7 +165,7 @@ static bool same(const es_comm *c, const folder *f, int64_t step, const char *ba
 /* Collective. Of a run with one more parameter. */
 static void found_again(const es_comm *c, const char *extra) {
   const es_backend_ops *const *list;
-  const size_t n = es_backend_list(&list);
+  const size_t n = backends_here(&list);
   folder f = {.sections = 0};
   es_comm *self = NULL;
   assert_true(par_all(c, make_run(c, extra, &f) == ES_OK));

@@ -5,6 +5,7 @@
 #include "par.h"
 
 #include <limits.h>
+#include "backends.h"
 #include "eigenstep/train.h"
 #include "loss_cases.h"
 #include "models.h"
@@ -163,17 +164,21 @@ static void shared_training_is_the_same(void **state) {
   assert_true(par_all(c, worst < 1e-5));
 }
 
-/** Memory the host cannot follow stays each rank's own, and the result is the same. */
+/** Memory the host cannot follow stays each rank's own, and the result is the same (bits,
+ * where `blas` does the work). */
 static void devices_exchange_copies(void **state) {
   const es_comm *c = *state;
   const int64_t n = parameters(c);
+  const char *const far = backend_far_from_host();
+  const double limit = backend_tolerance(far);
   double a, b;
-  float *want = trained(c, "blas", false, &a), *got = trained(c, "guard", true, &b);
+  float *want = trained(c, "blas", false, &a), *got = trained(c, far, true, &b);
   assert_true(par_all(c, want != NULL && got != NULL));
-  const bool same = memcmp(got, want, (size_t) n * 2 * sizeof *got) == 0;
+  const double off =
+      worse(model_distance(n, got, want), model_distance(n, got + n, want + n));
   es_free(&want);
   es_free(&got);
-  assert_true(par_all(c, same && a == b));
+  assert_true(par_all(c, off <= limit && fabs(a / b - 1) <= limit));
 }
 
 /** One weight of the last rank differs in its last bit: the comparison names it. */

@@ -30,6 +30,14 @@ stage() { # stage NAME COMMAND...: a stage that is one pass or failure by itself
 
 names() { sed -e 's/#.*//' -e '/^ *$/d' -e 's|^|tests/|' "tests/$1.list"; }
 
+cuda_runs() { # tests of cuda.list
+  local name ranks n
+  grep '^[a-z]' tests/cuda.list | while read -r name ranks; do
+    [ -n "$ranks" ] || echo "tests/cuda_host/$name"
+    for n in $ranks; do echo "tests/cuda_host/$name.n$n"; done
+  done
+}
+
 may_skip() { # may_skip DIR TEST: set-up installs all else that a test asks for
   case $2 in
     tests/full_disk | tests/e2e_full_disk) # wants to mount a tmpfs, as not every container may
@@ -42,15 +50,15 @@ may_skip() { # may_skip DIR TEST: set-up installs all else that a test asks for
 
 check() { # check DIR TARGET TEST...: they are counted one by one from their .trs files
   echo "== make $2 in $1"
-  rm -f "$1"/tests/*.trs "$1"/tests/*.log
+  rm -f "$1"/tests/{,*/}*.trs "$1"/tests/{,*/}*.log
   make -C "$1" -k -j"$(nproc)" "$2" > "$log" 2>&1
   local status=$? dir=$1 unrun= name
   grep -E '^(FAIL|XPASS|ERROR|SKIP):' "$log"
   if [ $status -ne 0 ]; then
-    for trs in $(grep -lE '^:test-result: (FAIL|XPASS|ERROR)' "$1"/tests/*.trs); do
+    for trs in $(grep -lE '^:test-result: (FAIL|XPASS|ERROR)' "$1"/tests/{,*/}*.trs); do
       echo "-- ${trs%.trs}.log"; tail -n 40 "${trs%.trs}.log"
     done
-    if ! cat "$1"/tests/*.trs 2>/dev/null | grep -qE '^:test-result: (FAIL|XPASS|ERROR)'
+    if ! cat "$1"/tests/{,*/}*.trs 2>/dev/null | grep -qE '^:test-result: (FAIL|XPASS|ERROR)'
     then # it failed before or beside the tests
       tail -n 60 "$log"
       stages_failed=$((stages_failed + 1))
@@ -68,14 +76,15 @@ check() { # check DIR TARGET TEST...: they are counted one by one from their .tr
   [ -z "$unrun" ] || echo "-- not run, which counts as failed, in $dir:$unrun"
 }
 
-count() { cat build/tests/*.trs build-asan/tests/*.trs 2>/dev/null |
+count() { cat build{,-asan}/tests/{,*/}*.trs 2>/dev/null |
           grep -cE "^:test-result: ($1)"; }
 
 runs() { names par | sed "s|\$|.n$1|"; }
 
 if stage "set-up" sh autotools/setup.sh --tests &&
    stage "build" sh autotools/build.sh build; then
-  check build check $(names unit) $(names sh) $(for n in 1 2 3 4; do runs $n; done)
+  check build check $(names unit) $(names sh) $(for n in 1 2 3 4; do runs $n; done) \
+    $(cuda_runs)
   if stage "build with sanitizers" sh autotools/build.sh build-asan \
        --enable-debug --enable-sanitizer; then
     check build-asan check-two $(names unit) $(runs 2)

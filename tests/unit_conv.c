@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <string.h>
+#include "backends.h"
 #include "eigenstep/mem.h"
 #include "ops_reference.h"
 
@@ -151,7 +152,7 @@ static void one_case(const test_case *t) {
   const problem p = {.desc = d, .n = t->n, .groups = 1, .x = a.x, .w = a.w, .y = a.y};
   reference(&p, &a);
   const es_backend_ops *const *list;
-  const size_t backends = es_backend_list(&list);
+  const size_t backends = backends_here(&list);
   for (size_t i = 0; i < backends; i++) {
     es_backend *b = NULL;
     assert_int_equal(es_backend_open(list[i]->name, NULL, 1, &b), ES_OK);

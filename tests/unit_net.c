@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file unit_net.c  Networks: gradients by differences, memory, BN modes, bad calls; on
  *  every backend of the build. */
+#include "backends.h"
 #include "net_rig.h"
 
 static void slopes_of(const model_spec *m, double average) {
@@ -32,7 +33,7 @@ static void gradients_accumulate(void **state) {
   (void) state;
   const model_spec *const models[] = {&small50, &small_mlp};
   const es_backend_ops *const *list;
-  const size_t backends = es_backend_list(&list);
+  const size_t backends = backends_here(&list);
   for (size_t i = 0; i < 2 * backends; i++) {
     rig t = rig_open(list[i / 2]->name, models[i % 2]);
     gradient(&t);
@@ -48,17 +49,21 @@ static void gradients_accumulate(void **state) {
   }
 }
 
-/** `guard` makes memory unreadable between ops; its numbers are those of `blas`. */
-static void guard_agrees_with_blas(void **state) {
+/** Where memory is unreadable between ops: the numbers are those of `blas`. Batch norms
+ *  over four rows magnify rounding. */
+static void far_agrees_with_blas(void **state) {
   (void) state;
   const model_spec *const models[] = {&small50, &small18, &small_mlp};
+  const char *const name = backend_far_from_host();
   for (int m = 0; m < 3; m++) {
-    rig blas = rig_open("blas", models[m]), guard = rig_open("guard", models[m]);
+    rig blas = rig_open("blas", models[m]), far = rig_open(name, models[m]);
     gradient(&blas);
-    gradient(&guard);
-    assert_memory_equal(blas.z, guard.z, sizeof blas.z);
-    assert_memory_equal(blas.grad, guard.grad, (size_t) blas.p->n * sizeof(float));
-    rig_close(&guard);
+    gradient(&far);
+    const double z = model_distance(N * D, far.z, blas.z);
+    const double grad = model_distance(blas.p->n, far.grad, blas.grad);
+    const double limit = 50 * backend_tolerance(name);
+    if (!(z <= limit && grad <= limit)) fail_msg("%s: %g and %g apart", name, z, grad);
+    rig_close(&far);
     rig_close(&blas);
   }
 }
@@ -146,7 +151,7 @@ static es_status hear_nothing(void *ctx, int64_t from, es_mark mark) {
 /** Backward waits for nothing: a device executes it while the host goes on. */
 static void backward_does_not_wait(void **state) {
   (void) state;
-  rig t = rig_open("guard", &small50);
+  rig t = rig_open(backend_far_from_host(), &small50);
   const es_backend_ops *const own = t.b->ops;
   int marks = 0;
   const es_net_listener to = {.ready = hear_nothing, .ctx = &marks};
@@ -283,7 +288,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gradients_match_slopes),
       cmocka_unit_test(gradients_accumulate),
-      cmocka_unit_test(guard_agrees_with_blas),
+      cmocka_unit_test(far_agrees_with_blas),
       cmocka_unit_test(a_step_allocates_nothing),
       cmocka_unit_test(backward_tells_what_is_final),
       cmocka_unit_test(backward_does_not_wait),

@@ -2,6 +2,7 @@
 /** @file unit_ntk.c  The tangent kernel of a network on one rank: both forms of a layer
  *  against each other, all layers against gradients of single images, against slopes of
  *  u . f; symmetric, positive semi-definite. */
+#include "backends.h"
 #include "net_rig.h"
 #include "eigenstep/eig.h"
 #include "ntk/tangent.h"
@@ -234,7 +235,7 @@ static void check(const char *what, const char *backend, int m, double error) {
 static void forms_match_gradients(void **state) {
   (void) state;
   const es_backend_ops *const *list;
-  const size_t backends = es_backend_list(&list);
+  const size_t backends = backends_here(&list);
   for (size_t i = 0; i < backends * MODELS; i++) {
     const char *const name = list[i / MODELS]->name;
     const int m = (int) (i % MODELS);

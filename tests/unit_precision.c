@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <string.h>
+#include "backends.h"
 #include "eigenstep/backend.h"
 
 /** Here no rank computes in bf16. */
@@ -21,7 +22,7 @@ static void refused_in_bf16(es_backend *b) {
 static void precision(void **state) {
   (void) state;
   const es_backend_ops *const *list;
-  const size_t n = es_backend_list(&list);
+  const size_t n = backends_here(&list);
   for (size_t i = 0; i < n; i++) {
     es_backend *b = NULL;
     es_precision got = ES_BF16;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "backends.h"
 #include "models.h"
 #include "nn/arena.h"
 
@@ -111,7 +112,7 @@ static void compare(const es_backend_options *o, const model_spec *m,
 static void replayed_is_stored(void **state) {
   (void) state;
   const es_backend_ops *const *list;
-  const size_t n = es_backend_list(&list);
+  const size_t n = backends_here(&list);
   for (size_t i = 0; i < n; i++)
     for (int bf16 = 0; bf16 <= (list[i]->bf16 != NULL ? 1 : 0); bf16++)
       for (int m = 0; m < MODELS; m++)

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file reduction.c  NCCL by MPI, without waiting where the host does not: a sum begins
+ *  at its call if what it waits for can run, and ends when the ranks have begun it. Sums
+ *  of a process run in the order of their calls, also over several streams, as ranks
+ *  would otherwise wait for each other in different ones. As with NCCL, a rank that does
+ *  not call leaves the others waiting. */
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "host.h"
+#include "nccl.h"
+
+struct ncclComm {
+  MPI_Comm mpi;
+};
+
+/** What an ncclUniqueId of the double holds. */
+typedef struct identity {
+  int root; /**< process that made it, in MPI_COMM_WORLD */
+  int tag;  /**< of its messages */
+} identity;
+
+static struct {
+  int identities;
+  int64_t last; /**< the last sum that was queued */
+} state;
+
+ncclResult_t ncclGetUniqueId(ncclUniqueId *id) {
+  enum { TAGS = 1 << 14 };
+  identity made = {.tag = state.identities++ % TAGS};
+  if (cuda_host_fails(CUDA_HOST_HANDLE)) return ncclSystemError;
+  MPI_Comm_rank(MPI_COMM_WORLD, &made.root);
+  memset(id, 0, sizeof *id);
+  memcpy(id->internal, &made, sizeof made);
+  return ncclSuccess;
+}
+
+/** The process of each rank, which the root collects and tells. */
+static void gather(const identity *id, int ranks, int rank, int *process) {
+  int mine[2] = {rank}, *const all = cuda_host_alloc((size_t) ranks * sizeof mine);
+  MPI_Request sent;
+  MPI_Comm_rank(MPI_COMM_WORLD, &mine[1]);
+  MPI_Isend(mine, 2, MPI_INT, id->root, id->tag, MPI_COMM_WORLD, &sent);
+  if (mine[1] == id->root) {
+    for (int i = 0; i < ranks; i++)
+      MPI_Recv(all + 2 * i, 2, MPI_INT, MPI_ANY_SOURCE, id->tag, MPI_COMM_WORLD,
+               MPI_STATUS_IGNORE);
+    for (int i = 0; i < ranks; i++) process[all[2 * i]] = all[2 * i + 1];
+    for (int i = 0; i < ranks; i++)
+      if (process[i] != id->root)
+        MPI_Send(process, ranks, MPI_INT, process[i], id->tag, MPI_COMM_WORLD);
+  } else {
+    MPI_Recv(process, ranks, MPI_INT, id->root, id->tag, MPI_COMM_WORLD,
+             MPI_STATUS_IGNORE);
+  }
+  MPI_Wait(&sent, MPI_STATUS_IGNORE);
+  free(all);
+}
+
+ncclResult_t ncclCommInitRank(ncclComm_t *comm, int ranks, ncclUniqueId id, int rank) {
+  identity made;
+  *comm = NULL;
+  if (ranks < 1 || rank < 0 || rank >= ranks) return ncclInvalidArgument;
+  memcpy(&made, id.internal, sizeof made);
+  int *const process = cuda_host_alloc((size_t) ranks * sizeof *process);
+  gather(&made, ranks, rank, process);
+  MPI_Group world, group;
+  *comm = cuda_host_alloc(sizeof **comm);
+  MPI_Comm_group(MPI_COMM_WORLD, &world);
+  MPI_Group_incl(world, ranks, process, &group);
+  MPI_Comm_create_group(MPI_COMM_WORLD, group, made.tag, &(*comm)->mpi);
+  MPI_Group_free(&group);
+  MPI_Group_free(&world);
+  free(process);
+  cuda_host_hold(CUDA_HOST_HANDLES, 1);
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommDestroy(ncclComm_t comm) {
+  if (comm == NULL) return ncclInvalidArgument;
+  cuda_host_finish_all();
+  MPI_Comm_free(&comm->mpi);
+  free(comm);
+  cuda_host_hold(CUDA_HOST_HANDLES, -1);
+  return ncclSuccess;
+}
+
+typedef struct sum {
+  MPI_Comm mpi;
+  const void *from;
+  void *to;
+  int n;
+  bool f64;
+  void *mine, *all; /**< owned, from begin_sum to end_sum: MPI may read memory by other
+                         ways than loads, which would not open a buffer */
+  MPI_Request request;
+} sum;
+
+static size_t bytes_of(const sum *s) {
+  return (size_t) s->n * (s->f64 ? sizeof(double) : sizeof(float));
+}
+
+static void begin_sum(void *payload) {
+  sum *const s = payload;
+  s->mine = cuda_host_alloc(bytes_of(s));
+  s->all = cuda_host_alloc(bytes_of(s));
+  memcpy(s->mine, s->from, bytes_of(s));
+  MPI_Iallreduce(s->mine, s->all, s->n, s->f64 ? MPI_DOUBLE : MPI_FLOAT, MPI_SUM, s->mpi,
+                 &s->request);
+}
+
+static bool end_sum(void *payload) {
+  sum *const s = payload;
+  int done;
+  MPI_Test(&s->request, &done, MPI_STATUS_IGNORE);
+  if (!done) return false;
+  memcpy(s->to, s->all, bytes_of(s));
+  free(s->mine);
+  free(s->all);
+  return true;
+}
+
+ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t type,
+                           ncclRedOp_t op, ncclComm_t comm, cudaStream_t stream) {
+  const sum s = {
+      .mpi = comm->mpi, .from = from, .to = to, .n = (int) n, .f64 = type == ncclDouble};
+  const size_t bytes = bytes_of(&s);
+  if (cuda_host_fails(CUDA_HOST_REDUCTION)) return ncclUnhandledCudaError;
+  if (op != ncclSum || n > INT32_MAX || !cuda_host_is_device(from, bytes) ||
+      !cuda_host_is_device(to, bytes))
+    return ncclInvalidArgument;
+  const cuda_host_work w = {.name = "ncclAllReduce",
+                            .run = begin_sum,
+                            .poll = end_sum,
+                            .payload = &s,
+                            .bytes = sizeof s,
+                            .chain = &state.last};
+  cuda_host_begin(cuda_host_queue(stream, &w)); /* other ranks may wait for it */
+  return ncclSuccess;
+}
+
+const char *ncclGetErrorString(ncclResult_t result) {
+  switch (result) {
+  case ncclSuccess:
+    return "no error";
+  case ncclUnhandledCudaError:
+    return "unhandled cuda error";
+  case ncclSystemError:
+    return "unhandled system error";
+  case ncclInvalidArgument:
+    return "invalid argument";
+  default:
+    return "internal error";
+  }
+}
