@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# es_cuda.m4  The backend for NVIDIA GPUs: CUDA, and beside it cuDNN and NCCL. Each only if
-# asked for; asked for and missing is an error.
+# es_cuda.m4  The backend for NVIDIA GPUs: CUDA, and beside it cuDNN and NCCL. Each only
+# if asked for; asked for and missing is an error.
 
 # ES_CUDA_LIBRARY(NAME, PROLOGUE, FUNCTION, LIBS): --with-NAME[=DIR]. Sets es_have_NAME,
 # and adds to es_cuda_cppflags and es_cuda_libs.
@@ -37,7 +37,8 @@ is no nvcc in $es_cuda_dir/bin or on the PATH])])
   ES_NVCCFLAGS="$ES_NVCCFLAGS -gencode arch=compute_$es_arch,code=compute_$es_arch"
   AC_MSG_CHECKING([whether $NVCC compiles kernels for sm_`echo $with_gpu_arch`])
   echo '__global__ void f(float *x) { x@<:@threadIdx.x@:>@ = 1; }' > conftest.cu
-  AS_IF([$NVCC $ES_NVCCFLAGS $NVCCFLAGS -c conftest.cu -o conftest.o >&AS_MESSAGE_LOG_FD 2>&1],
+  AS_IF([$NVCC $ES_NVCCFLAGS $NVCCFLAGS -c conftest.cu -o conftest.o \
+           >&AS_MESSAGE_LOG_FD 2>&1],
     [AC_MSG_RESULT([yes])],
     [AC_MSG_RESULT([no])
      AC_MSG_ERROR([$NVCC does not compile kernels with $ES_NVCCFLAGS; see config.log, dnl
@@ -56,7 +57,8 @@ AC_DEFUN([ES_CUDA], [
   es_have_cuda=no es_cuda_cppflags= es_cuda_libs=
   es_cuda_note="no: networks on the CPU only (--with-cuda)"
   AS_CASE([$with_gpu_arch], [*@<:@!0-9a-z\ @:>@*|yes|no|''],
-    [AC_MSG_ERROR([--with-gpu-arch: got '$with_gpu_arch', expected numbers as in "80 90"])])
+    [AC_MSG_ERROR([--with-gpu-arch: got '$with_gpu_arch', expected numbers as in dnl
+"80 90"])])
   AS_CASE([$with_cuda], [no], [],
     [es_cuda_dir=/usr/local/cuda
      AS_IF([test "x$with_cuda" != xyes], [es_cuda_dir=$with_cuda])
@@ -83,7 +85,9 @@ $es_cuda_dir do not link; see config.log])])])
     AC_CHECK_HEADER([mpi-ext.h], [AC_DEFINE([HAVE_MPI_EXT], [1],
       [MPI can be asked whether it takes device memory])], [], [#include <mpi.h>])
     AC_DEFINE([HAVE_CUDA], [1], [Build the backend cuda])
-    es_cuda_note="`$NVCC --version | sed -n 's/.*release \(@<:@0-9.@:>@*\).*/\1/p'`, sm_`echo $with_gpu_arch | sed 's/ /, sm_/g'`, cuDNN $es_have_cudnn, NCCL $es_have_nccl"
+    es_cuda_note=`$NVCC --version | sed -n 's/.*release \(@<:@0-9.@:>@*\).*/\1/p'`
+    es_cuda_note="$es_cuda_note for sm_`echo $with_gpu_arch | sed 's/ /, sm_/g'`"
+    es_cuda_note="$es_cuda_note; cuDNN $es_have_cudnn, NCCL $es_have_nccl"
     ES_CPPFLAGS="$ES_CPPFLAGS $es_cuda_cppflags"
     LIBS="$es_cuda_libs $LIBS"])
   AM_CONDITIONAL([HAVE_CUDA], [test $es_have_cuda = yes])

@@ -22,6 +22,7 @@ typedef struct es_backend_params {
   int64_t threads;
   bool tune;
   es_string plans; /**< "auto", "none" or a path */
+  bool share, tf32;
 } es_backend_params;
 extern const es_param es_backend_table[];
 

@@ -22,9 +22,10 @@ const es_param es_output_table[] = {
 typedef es_backend_params back_par;
 const es_param es_backend_table[] = {
     ES_STRING(back_par, name, "auto",
-              "where the network is computed: auto, onednn, blas, guard"),
+              "where the network is computed: auto, onednn, blas, guard, cuda"),
     ES_CHOICE(back_par, precision, "f32", "f32|bf16",
-              "type of activations; parameters and statistics are f32 (bf16: onednn)"),
+              "type of activations; parameters and statistics are f32 (bf16: onednn, "
+              "cuda)"),
     ES_INT(back_par, threads, "1", 1, 4096, "1", "threads per rank"),
     ES_BOOL(back_par, tune, "true",
             "onednn: time the algorithms of each convolution and use the fastest; "
@@ -33,6 +34,11 @@ const es_param es_backend_table[] = {
               "file that keeps what was timed, for later runs: a path, none, or auto = "
               ".cache/eigenstep/plans.tsv in the home folder that the system has for the "
               "user, whatever $HOME says"),
+    ES_BOOL(back_par, share, "false",
+            "cuda: several ranks may use one GPU; false: each rank needs one of its own"),
+    ES_BOOL(back_par, tf32, "false",
+            "cuda: products in f32 round their factors to TF32 (10 bits of mantissa), "
+            "which is several times as fast"),
     ES_PARAM_END};
 
 /* The fixed sections, and where their values go in es_settings. */
@@ -105,7 +111,9 @@ es_backend_options es_settings_backend(const es_settings *s) {
   return (es_backend_options){.name = s->backend.name,
                               .threads = (int) s->backend.threads,
                               .tune = s->backend.tune && !s->parallel.deterministic,
-                              .plans = s->backend.plans};
+                              .plans = s->backend.plans,
+                              .share = s->backend.share,
+                              .tf32 = s->backend.tf32};
 }
 
 int es_settings_dim(const es_settings *s) {

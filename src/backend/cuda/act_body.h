@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file act_body.h  Kernels that move, cut and pool activations; kernels.h has what they
- *  compute. */
+/** @file act_body.h  Kernels that move, cut and pool activations; kernels.h has what
+ *  they compute. */
 #ifndef ES_CUDA_ACT_BODY_H
 #define ES_CUDA_ACT_BODY_H
 
@@ -11,8 +11,7 @@ enum { ES_CUDA_TILE = 32 }; /* rows and columns of a tile that a block transpose
 
 /** A block for every tile of every matrix. The tile is in the shared array, one column
  *  wider than it is, so that rows and columns of it are in different banks. */
-template <class From, class To>
-struct es_transpose_body {
+template <class From, class To> struct es_transpose_body {
   es_cuda_transpose a;
   __device__ void operator()(const es_thread &t) const {
     const int64_t across = (a.cols + ES_CUDA_TILE - 1) / ES_CUDA_TILE;
@@ -38,8 +37,7 @@ struct es_transpose_body {
   }
 };
 
-template <class T>
-struct es_relu_one {
+template <class T> struct es_relu_one {
   const T *x;
   T *y;
   __device__ void operator()(int64_t i) const {
@@ -48,27 +46,26 @@ struct es_relu_one {
   }
 };
 
-template <class T>
-struct es_add_one {
+template <class T> struct es_add_one {
   const T *x;
   T *y;
-  __device__ void operator()(int64_t i) const { es_put(y + i, es_get(y[i]) + es_get(x[i])); }
+  __device__ void operator()(int64_t i) const {
+    es_put(y + i, es_get(y[i]) + es_get(x[i]));
+  }
 };
 
-template <class T>
-struct es_relu_back_one {
+template <class T> struct es_relu_back_one {
   es_cuda_relu_grad a;
   __device__ void operator()(int64_t i) const {
     T *dx = (T *) a.dx + i;
-    const float g = es_get(((const T *) a.y)[i]) > 0.0f ? es_get(((const T *) a.dy)[i])
-                                                        : 0.0f;
+    const float g =
+        es_get(((const T *) a.y)[i]) > 0.0f ? es_get(((const T *) a.dy)[i]) : 0.0f;
     es_put(dx, a.add ? es_get(*dx) + g : g);
   }
 };
 
 /** An element of y: the first of equals wins, a NaN over all. */
-template <class T>
-struct es_maxpool_one {
+template <class T> struct es_maxpool_one {
   es_cuda_window g;
   const T *x;
   T *y;
@@ -95,8 +92,7 @@ struct es_maxpool_one {
 };
 
 /** An element of dx: the windows that contain it, in their order. */
-template <class T>
-struct es_maxpool_back_one {
+template <class T> struct es_maxpool_back_one {
   es_cuda_maxpool_grad a;
   __device__ void operator()(int64_t i) const {
     const es_cuda_window &g = a.of;
@@ -118,8 +114,7 @@ struct es_maxpool_back_one {
 };
 
 /** An element of y [n, c]: f32 over 64 pixels, then f64. */
-template <class T>
-struct es_avgpool_one {
+template <class T> struct es_avgpool_one {
   es_cuda_mean g;
   const T *x;
   T *y;
@@ -137,8 +132,7 @@ struct es_avgpool_one {
   }
 };
 
-template <class T>
-struct es_avgpool_back_one {
+template <class T> struct es_avgpool_back_one {
   es_cuda_mean g;
   const T *dy;
   T *dx;

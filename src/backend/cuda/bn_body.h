@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file bn_body.h  Batch normalisation: what follows from the sums of bn_sum_body.h, and
- *  the passes that rewrite rows; the formulas are those of bn_stats.h. */
+/** @file bn_body.h  Batch normalisation: what follows from the sums of bn_sum_body.h,
+ *  and the passes that rewrite rows; the formulas are those of bn_stats.h. */
 #ifndef ES_CUDA_BN_BODY_H
 #define ES_CUDA_BN_BODY_H
 
@@ -47,7 +47,9 @@ struct es_bn_scale_one {
   int c;
   const float *gain, *istd;
   float *scale;
-  __device__ void operator()(int64_t i) const { scale[i] = gain[i % c] * istd[i]; }
+  __device__ void operator()(int64_t i) const {
+    scale[i] = gain[i % c] * istd[i];
+  }
 };
 
 struct es_bn_parameters_one {
@@ -67,7 +69,8 @@ struct es_bn_slopes_one {
   es_cuda_bn_slopes a;
   __device__ void operator()(int64_t i) const {
     const int64_t g = i / a.c, j = i - g * a.c;
-    const double *sum = a.sums + g * 2 * a.c, n = a.sums[(int64_t) a.groups * 2 * a.c + g];
+    const double *sum = a.sums + g * 2 * a.c,
+                 n = a.sums[(int64_t) a.groups * 2 * a.c + g];
     const double scale = a.scale[i], istd = a.istd[i];
     a.offset[i] = a.constant ? 0.0f : (float) (scale * sum[j] / n);
     a.slope[i] = a.constant ? 0.0f : (float) (scale * istd * istd * sum[a.c + j] / n);
@@ -76,7 +79,8 @@ struct es_bn_slopes_one {
 
 enum { ES_CUDA_ROWS = 16 }; /* rows of a thread in the passes below */
 
-/** First row of a block and the number of rows it takes: `part` counts blocks of a run. */
+/** First row of a block and the number of rows it takes: `part` counts blocks of a
+ * run. */
 struct es_row_range {
   int64_t run, first, last;
 };
@@ -93,8 +97,7 @@ __device__ inline es_row_range es_rows_of(const es_cuda_runs &g, const es_column
 }
 
 /** y; runs are groups. A NaN stays a NaN. Blocks: runs x blocks of rows x tiles. */
-template <class T, int N>
-struct es_bn_apply_body {
+template <class T, int N> struct es_bn_apply_body {
   es_cuda_bn_apply a;
   __device__ void operator()(const es_thread &t) const {
     const es_columns l = es_columns_of(a.of.c, N);
@@ -123,8 +126,7 @@ struct es_bn_apply_body {
 };
 
 /** dx and dresidual, in the same layout. */
-template <class T, int N>
-struct es_bn_back_body {
+template <class T, int N> struct es_bn_back_body {
   es_cuda_bn_back a;
   __device__ void operator()(const es_thread &t) const {
     const es_cuda_runs &of = a.in.of;
@@ -145,7 +147,8 @@ struct es_bn_back_body {
       gate.get(at, g, d);
       if (a.dresidual != nullptr) es_store((T *) a.dresidual + at, g, a.add_dresidual);
       if (a.dx == nullptr) continue;
-      for (int i = 0; i < N; i++) d[i] = gate.scale[i] * g[i] - offset[i] - slope[i] * d[i];
+      for (int i = 0; i < N; i++)
+        d[i] = gate.scale[i] * g[i] - offset[i] - slope[i] * d[i];
       es_store((T *) a.dx + at, d, a.add_dx);
     }
   }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file bn_sum_body.h  Sums over rows of a matrix [rows, c], column by column.
  *
- *  A block takes the columns of up to 32 packs and a part of the rows of a run; its threads
- *  share the rows. A thread adds 64 of them in f32, then in f64; the rest is f64 in a fixed
- *  order. x is taken relative to the first row of the 64, so that a mean far from zero
- *  costs no digits. */
+ *  A block takes the columns of up to 32 packs and a part of the rows of a run; its
+ *  threads share the rows. A thread adds 64 of them in f32, then in f64; the rest is
+ *  f64 in a fixed order. x is taken relative to the first row of the 64, so that a
+ *  mean far from zero costs no digits. */
 #ifndef ES_CUDA_BN_SUM_BODY_H
 #define ES_CUDA_BN_SUM_BODY_H
 
@@ -48,13 +48,15 @@ __device__ inline es_column_place es_column_at(const es_thread &t, const es_colu
 }
 
 /** x and x^2, relative to the first row. */
-template <class T, int N>
-struct es_moment_terms {
+template <class T, int N> struct es_moment_terms {
   int c;
   const T *x;
   float shift[N];
-  __device__ void column(int, int) {}
-  __device__ void begin(int64_t at) { es_load(x + at, shift); }
+  __device__ void column(int, int) {
+  }
+  __device__ void begin(int64_t at) {
+    es_load(x + at, shift);
+  }
   __device__ void add(int64_t at, float (&s1)[N], float (&s2)[N]) const {
     float v[N];
     es_load(x + at, v);
@@ -80,8 +82,7 @@ __device__ inline float es_normalized(float x, float mean, float scale, float bi
 }
 
 /** What lets a gradient pass, for one pack of columns of a group. */
-template <class T, int N>
-struct es_gate {
+template <class T, int N> struct es_gate {
   es_cuda_bn_grad a;
   float mean[N], scale[N], bias[N];
   __device__ void column(int run, int first) {
@@ -111,11 +112,13 @@ struct es_gate {
 };
 
 /** g and g (x - mean). */
-template <class T, int N>
-struct es_gradient_terms {
+template <class T, int N> struct es_gradient_terms {
   es_gate<T, N> gate;
-  __device__ void column(int run, int first) { gate.column(run, first); }
-  __device__ void begin(int64_t) {}
+  __device__ void column(int run, int first) {
+    gate.column(run, first);
+  }
+  __device__ void begin(int64_t) {
+  }
   __device__ void add(int64_t at, float (&s1)[N], float (&s2)[N]) const {
     float g[N], d[N];
     gate.get(at, g, d);
@@ -135,15 +138,15 @@ struct es_gradient_terms {
 
 /** parts [runs, chunks, 2, c] of two sums of `Terms`. Blocks: runs x chunks x tiles. The
  *  shared array is [2 N, threads] f64. */
-template <class Terms, int N>
-struct es_column_sums_body {
+template <class Terms, int N> struct es_column_sums_body {
   es_cuda_runs g;
   int chunks;
   Terms terms;
   double *parts;
 
   /** The sums of one thread over its rows. */
-  __device__ void sum_rows(const es_column_place &p, int lanes, double (&total)[2 * N]) const {
+  __device__ void sum_rows(const es_column_place &p, int lanes,
+                           double (&total)[2 * N]) const {
     Terms of = terms;
     const int run = p.part / chunks;
     const int64_t length = (g.rows + chunks - 1) / chunks;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file cuda.c  Networks on NVIDIA GPUs: convolutions and products by the vendor's
- *  libraries, the rest by kernels of our own, in f32 or bf16. This file: the table, opening
- *  and closing. */
+ *  libraries, the rest by kernels of our own, in f32 or bf16. This file: the table,
+ *  opening and closing. */
 #include "backend/blas/blas.h"
 #include "cuda_comm.h"
 #include "cuda_dnn.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cuda_act.c  Activations [N, H, W, C], f32 or bf16: to and from the host's f32 [N,
- *  C, H, W], and the ops that only move or cut them. */
+/** @file cuda_act.c  Activations [N, H, W, C], f32 or bf16: to and from the host's f32
+ *  [N, C, H, W], and the ops that only move or cut them. */
 #include "cuda_state.h"
 #include "eigenstep/mem.h"
 
@@ -36,7 +36,7 @@ es_status es_cuda_op_new(es_backend *b, const es_op_desc *d, size_t size, size_t
   return st;
 }
 
-/* --- to and from the host ------------------------------------------------------------ */
+/* --- to and from the host ---------------------------------------------------------- */
 
 static int64_t elements(es_shape s, int n) {
   return n * es_cuda_pixels(s) * s.c;
@@ -80,7 +80,7 @@ es_status es_cuda_act_read(es_backend *b, es_act_type t, int n, const es_act src
   return es_cuda_receive(b, nchw, scratch, bytes);
 }
 
-/* --- flatten ------------------------------------------------------------------------- */
+/* --- flatten ----------------------------------------------------------------------- */
 
 static es_status flatten_forward(es_op *op, const es_op_args *a) {
   ES_TRY(es_cuda_check(op, a));
@@ -115,7 +115,7 @@ es_status es_cuda_plan_flatten(es_backend *b, const es_op_desc *d, es_op **op) {
   return ES_OK;
 }
 
-/* --- ReLU ---------------------------------------------------------------------------- */
+/* --- ReLU -------------------------------------------------------------------------- */
 
 static es_status relu_forward(es_op *op, const es_op_args *a) {
   ES_TRY(es_cuda_check(op, a));

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cuda_bn.c  Batch normalisation with residual and ReLU; formulas, groups and shards
- *  are those of bn_stats.h. Sums, statistics and coefficients stay on the device: the host
- *  waits for nothing, unless sums over ranks pass through it. */
+/** @file cuda_bn.c  Batch normalisation with residual and ReLU; formulas, groups and
+ *  shards are those of bn_stats.h. Sums, statistics and coefficients stay on the
+ *  device: the host waits for nothing, unless sums over ranks pass through it. */
 #include "backend/bn_stats.h"
 #include "cuda_comm.h"
 
 typedef struct bn {
   es_cuda_op base;
-  double *leaves, *sums;                  /**< [shards, groups, 2 c]; [groups, 2 c + 1] */
-  float *mean, *istd, *scale;             /**< [groups, c]: from forward to backward */
-  float *offset, *slope;                  /**< [groups, c] */
-  bool forwarded;                         /**< there was a forward */
-  bool constant;                          /**< and it took given statistics */
+  double *leaves, *sums;      /**< [shards, groups, 2 c]; [groups, 2 c + 1] */
+  float *mean, *istd, *scale; /**< [groups, c]: from forward to backward */
+  float *offset, *slope;      /**< [groups, c] */
+  bool forwarded;             /**< there was a forward */
+  bool constant;              /**< and it took given statistics */
 } bn;
 
 /** How rows are summed: groups, or views cut into shards. */
@@ -88,8 +88,8 @@ static es_status take_batch(const es_op *op, const es_op_args *a) {
     total.parts = a->moments;
     total.chunks = 1;
   } else {
-    ES_TRY(es_cuda_ok(es_cuda_moments(s, &g, a->x, es_cuda_of(op->backend)->scratch),
-                      name));
+    ES_TRY(
+        es_cuda_ok(es_cuda_moments(s, &g, a->x, es_cuda_of(op->backend)->scratch), name));
   }
   ES_TRY(es_cuda_ok(es_cuda_bn_total(s, &total), name));
   ES_TRY(over_ranks(op, a));
@@ -135,15 +135,14 @@ static es_status replay(es_op *op, const es_op_args *a) {
 static es_cuda_bn_grad gradient_of(const es_op *op, const es_op_args *a,
                                    es_cuda_runs runs) {
   const es_bn_desc *d = &op->desc.bn;
-  return (es_cuda_bn_grad){
-      .of = runs,
-      .norm = norm_of(op, a),
-      .gate = !d->relu      ? ES_CUDA_OPEN
-              : d->residual ? ES_CUDA_GATE_Y
-                            : ES_CUDA_GATE_X,
-      .x = a->x,
-      .y = d->relu && d->residual ? a->y : NULL,
-      .dy = a->dy};
+  return (es_cuda_bn_grad){.of = runs,
+                           .norm = norm_of(op, a),
+                           .gate = !d->relu      ? ES_CUDA_OPEN
+                                   : d->residual ? ES_CUDA_GATE_Y
+                                                 : ES_CUDA_GATE_X,
+                           .x = a->x,
+                           .y = d->relu && d->residual ? a->y : NULL,
+                           .dy = a->dy};
 }
 
 /** Gradients of gain and bias, and the sums over all ranks. In shards, rounding to f32
@@ -161,8 +160,8 @@ static es_status parameter_gradients(const es_op *op, const es_op_args *a) {
   ES_TRY(es_cuda_ok(es_cuda_bn_total(s, &total), name));
   if (ordered) ES_TRY(over_ranks(op, a));
   if (!ordered || first)
-    ES_TRY(es_cuda_ok(
-        es_cuda_bn_parameters(s, &total, p->istd, a->param.dw, a->param.db), name));
+    ES_TRY(es_cuda_ok(es_cuda_bn_parameters(s, &total, p->istd, a->param.dw, a->param.db),
+                      name));
   return ordered || p->constant ? ES_OK : over_ranks(op, a);
 }
 
@@ -182,14 +181,14 @@ static es_status backward(es_op *op, const es_op_args *a) {
                                     .offset = p->offset,
                                     .slope = p->slope};
   ES_TRY(es_cuda_ok(es_cuda_bn_coefficients(s, &slopes), name));
-  const es_cuda_bn_back back = {
-      .in = gradient_of(op, a, groups_of(op, a)),
-      .offset = p->offset,
-      .slope = p->slope,
-      .dx = op->desc.need_dx ? a->dx : NULL,
-      .dresidual = op->desc.bn.residual ? a->bn.dresidual : NULL,
-      .add_dx = a->add_dx,
-      .add_dresidual = a->bn.add_dresidual};
+  const es_cuda_bn_back back = {.in = gradient_of(op, a, groups_of(op, a)),
+                                .offset = p->offset,
+                                .slope = p->slope,
+                                .dx = op->desc.need_dx ? a->dx : NULL,
+                                .dresidual =
+                                    op->desc.bn.residual ? a->bn.dresidual : NULL,
+                                .add_dx = a->add_dx,
+                                .add_dresidual = a->bn.add_dresidual};
   return es_cuda_ok(es_cuda_bn_backward(s, &back), name);
 }
 

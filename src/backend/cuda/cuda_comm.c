@@ -17,7 +17,7 @@ struct es_cuda_comm {
   bool mpi;           /**< MPI reads and writes device memory */
 };
 
-/* --- the device ---------------------------------------------------------------------- */
+/* --- the device -------------------------------------------------------------------- */
 
 static es_status device_here(const es_comm *c, int *device) {
   int n = 0, driver = 0, built = 0;
@@ -25,10 +25,11 @@ static es_status device_here(const es_comm *c, int *device) {
   if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
   (void) cudaRuntimeGetVersion(&built);
   (void) cudaGetLastError();
-  ES_CHECK(e != cudaErrorInsufficientDriver || driver == 0, ES_EDEVICE,
-           "backend cuda: got a driver for CUDA %d.%d, expected %d.%d or later; update it, "
-           "or use backend.name = auto",
-           driver / 1000, driver % 1000 / 10, built / 1000, built % 1000 / 10);
+  ES_CHECK(
+      e != cudaErrorInsufficientDriver || driver == 0, ES_EDEVICE,
+      "backend cuda: got a driver for CUDA %d.%d, expected %d.%d or later; update it, "
+      "or use backend.name = auto",
+      driver / 1000, driver % 1000 / 10, built / 1000, built % 1000 / 10);
   ES_CHECK(n > 0 && e == cudaSuccess, ES_EDEVICE,
            "backend cuda: no GPU can be used on this machine (%s); backend.name = auto "
            "computes on the CPU",
@@ -67,14 +68,15 @@ es_status es_cuda_device_choose(es_backend *b, bool *shared) {
   int64_t most = sharers;
   if (c != NULL) es_comm_max_i64(c, &most, 1);
   *shared = most > 1;
-  ES_CHECK(!*shared || b->share, ES_ECONFIG,
-           "backend cuda: got %lld ranks for one GPU, expected one; start as many ranks a "
-           "node as it has GPUs, or set backend.share = true",
-           (long long) most);
+  ES_CHECK(
+      !*shared || b->share, ES_ECONFIG,
+      "backend cuda: got %lld ranks for one GPU, expected one; start as many ranks a "
+      "node as it has GPUs, or set backend.share = true",
+      (long long) most);
   return ES_OK;
 }
 
-/* --- ways ---------------------------------------------------------------------------- */
+/* --- ways -------------------------------------------------------------------------- */
 
 es_status es_cuda_comm_open(es_backend *b, bool shared) {
   es_cuda *s = es_cuda_of(b);
@@ -99,7 +101,7 @@ void es_cuda_comm_close(es_backend *b) {
   es_free(&s->comm);
 }
 
-/* --- sums ---------------------------------------------------------------------------- */
+/* --- sums -------------------------------------------------------------------------- */
 
 /** NCCL's communicator is of the backend's ranks: is c, too? */
 static bool by_nccl(const es_backend *b, const es_comm *c) {

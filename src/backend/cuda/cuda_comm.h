@@ -9,18 +9,10 @@
 
 #include "cuda_state.h"
 
-/** Numbers on the device. */
-typedef struct es_cuda_numbers {
-  void *p;
-  int64_t n;
-  bool f64;
-  bool tree; /**< added in the order of tree.h: through the host */
-} es_cuda_numbers;
-
-/** Collective over b->comm (NULL: this process alone). Choose the device of this rank, by
- *  its number on the node; refuse more ranks than devices unless backend.share.
- *  @return the same on all ranks: ES_OK, ES_EDEVICE (there is none; the driver is too old),
- *          ES_ECONFIG (too few) */
+/** Collective over b->comm (NULL: this process alone). Choose the device of this rank,
+ * by its number on the node; refuse more ranks than devices unless backend.share.
+ * @return the same on all ranks: ES_OK, ES_EDEVICE (there is none; the driver is too
+ * old), ES_ECONFIG (too few) */
 es_status es_cuda_device_choose(es_backend *b, bool *shared);
 /** Collective. How sums will be made. @param shared  do ranks share a device?
  *  @return the same on all ranks */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cuda_conv.c  Convolution and linear ops: how each pass is computed, packed weights,
- *  bias; cuda_conv.h. */
+/** @file cuda_conv.c  Convolution and linear ops: how each pass is computed, packed
+ *  weights, bias; cuda_conv.h. */
 #include "cuda_conv.h"
 
 #include "eigenstep/mem.h"
@@ -15,7 +15,8 @@ static void drop(es_cuda_conv_size *s) {
   s->n = 0;
 }
 
-/** How n images are computed, and scratch for it. What cuDNN has no plan for is unrolled. */
+/** How n images are computed, and scratch for it. What cuDNN has no plan for is
+ * unrolled. */
 static es_status plan_size(es_cuda_conv *c, es_cuda_conv_size *s, int n) {
   es_backend *b = c->op.backend;
   const es_op_desc *d = &c->op.desc;
@@ -25,9 +26,8 @@ static es_status plan_size(es_cuda_conv *c, es_cuda_conv_size *s, int n) {
     if (!uses(d, pass)) continue;
     const es_status st = es_cuda_dnn_plan_new(b, d, pass, n, &s->dnn[p]);
     if (st != ES_OK && st != ES_ENOTSUP) return st;
-    ES_TRY(es_cuda_reserve(b, st == ES_OK
-                                  ? es_cuda_conv_dnn_bytes(d, pass, n, s->dnn[p])
-                                  : es_cuda_conv_unrolled_bytes(d, pass, n)));
+    ES_TRY(es_cuda_reserve(b, st == ES_OK ? es_cuda_conv_dnn_bytes(d, pass, n, s->dnn[p])
+                                          : es_cuda_conv_unrolled_bytes(d, pass, n)));
   }
   return ES_OK;
 }
@@ -50,8 +50,8 @@ static es_status size_of(es_cuda_conv *c, int n, const es_cuda_conv_size **out) 
 static es_status ready(es_cuda_conv *c, const es_op_args *a) {
   const es_op_desc *d = &c->op.desc;
   const int64_t version = a->param.version;
-  if (c->packed == NULL || (version != 0 && version == c->packed_version &&
-                            a->param.w == c->packed_of))
+  if (c->packed == NULL ||
+      (version != 0 && version == c->packed_version && a->param.w == c->packed_of))
     return ES_OK;
   const es_cuda_filter f = {.o = d->out.c,
                             .i = d->in.c,

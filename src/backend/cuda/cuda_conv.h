@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cuda_conv.h  Convolutions and linear layers, which are 1x1 convolutions on a map
- *  of one pixel, and the ways to compute their passes:
+/** @file cuda_conv.h  Convolutions and linear layers, which are 1x1 convolutions on a
+ *  map of one pixel, and the ways to compute their passes:
  *
  *  product   1x1 of stride 1: one matrix product over all pixels
  *  dnn       cuDNN
@@ -16,7 +16,7 @@ enum { ES_CUDA_SIZES = 4 }; /* numbers of images whose plans are kept */
 
 /** Plans of cuDNN for n images; NULL where a pass is computed otherwise. */
 typedef struct es_cuda_conv_size {
-  int n; /**< 0: unused */
+  int n;                                 /**< 0: unused */
   es_cuda_dnn_plan *dnn[ES_CUDA_PASSES]; /* owned */
 } es_cuda_conv_size;
 

@@ -2,8 +2,8 @@
 /** @file cuda_conv_algo.c  The passes of a convolution; cuda_conv.h. */
 #include "cuda_conv.h"
 
-/* Gathered windows of so many bytes are multiplied at a time: they stay in the second-level
- * cache. */
+/* Gathered windows of so many bytes are multiplied at a time: they stay in the
+ * second-level cache. */
 enum { GATHERED = 32 << 20, ALIGN = 256 };
 
 static int64_t taps_of(const es_op_desc *d) {
@@ -31,7 +31,7 @@ bool es_cuda_conv_is_product(const es_op_desc *d) {
   return d->window.k == 1 && d->window.stride == 1 && d->window.pad == 0;
 }
 
-/* --- products -------------------------------------------------------------------------- */
+/* --- products ---------------------------------------------------------------------- */
 
 /** y [rows, o] = x [rows, wide] w', dx = dy w or dw = dy' x, where `wide` counts the
  *  numbers of a row of x, and `rows` positions. */
@@ -40,18 +40,32 @@ typedef struct rows {
   const void *x, *w, *y;
 } rows;
 
-static es_cuda_product product_of(const es_op_desc *d, es_cuda_pass pass,
-                                  const rows *r) {
+static es_cuda_product product_of(const es_op_desc *d, es_cuda_pass pass, const rows *r) {
   const bool bf16 = es_cuda_bf16(d);
   if (pass == ES_CUDA_FORWARD)
-    return (es_cuda_product){.m = r->rows, .n = d->out.c, .k = r->wide, .a = r->x,
-                             .b = r->w, .b_transposed = true, .bf16 = bf16,
+    return (es_cuda_product){.m = r->rows,
+                             .n = d->out.c,
+                             .k = r->wide,
+                             .a = r->x,
+                             .b = r->w,
+                             .b_transposed = true,
+                             .bf16 = bf16,
                              .c_bf16 = bf16};
   if (pass == ES_CUDA_DATA)
-    return (es_cuda_product){.m = r->rows, .n = r->wide, .k = d->out.c, .a = r->y,
-                             .b = r->w, .bf16 = bf16, .c_bf16 = bf16};
-  return (es_cuda_product){.m = d->out.c, .n = r->wide, .k = r->rows, .a = r->y,
-                           .b = r->x, .a_transposed = true, .bf16 = bf16};
+    return (es_cuda_product){.m = r->rows,
+                             .n = r->wide,
+                             .k = d->out.c,
+                             .a = r->y,
+                             .b = r->w,
+                             .bf16 = bf16,
+                             .c_bf16 = bf16};
+  return (es_cuda_product){.m = d->out.c,
+                           .n = r->wide,
+                           .k = r->rows,
+                           .a = r->y,
+                           .b = r->x,
+                           .a_transposed = true,
+                           .bf16 = bf16};
 }
 
 es_status es_cuda_conv_product(const es_cuda_conv *c, es_cuda_pass pass,
@@ -69,7 +83,7 @@ es_status es_cuda_conv_product(const es_cuda_conv *c, es_cuda_pass pass,
   return es_cuda_multiply(c->op.backend, &p);
 }
 
-/* --- unrolled -------------------------------------------------------------------------- */
+/* --- unrolled ---------------------------------------------------------------------- */
 
 /** Bytes of the gathered windows of one image; sums of the data pass are f32. */
 static size_t gathered_bytes(const es_op_desc *d, es_cuda_pass pass) {
@@ -113,9 +127,9 @@ static es_status unrolled_part(const es_cuda_conv *c, es_cuda_pass pass,
     p.c = col;
     p.c_bf16 = false;
     ES_TRY(es_cuda_multiply(b, &p));
-    return es_cuda_ok(es_cuda_scatter(s->stream, g, col, a->add_dx,
-                                      es_cuda_at(a->dx, g->bf16, in)),
-                      es_cuda_name(d));
+    return es_cuda_ok(
+        es_cuda_scatter(s->stream, g, col, a->add_dx, es_cuda_at(a->dx, g->bf16, in)),
+        es_cuda_name(d));
   }
   ES_TRY(es_cuda_ok(es_cuda_gather(s->stream, g, es_cuda_at(a->x, g->bf16, in), col),
                     es_cuda_name(d)));
@@ -128,9 +142,9 @@ static es_status unrolled_part(const es_cuda_conv *c, es_cuda_pass pass,
 static es_status unpack(const es_cuda_conv *c, const es_op_args *a, bool bf16) {
   const es_cuda *s = es_cuda_of(c->op.backend);
   const es_cuda_filter f = filter_of(&c->op.desc, bf16);
-  return es_cuda_ok(es_cuda_unpack(s->stream, &f, s->scratch, !a->param.set_dw,
-                                   a->param.dw),
-                    es_cuda_name(&c->op.desc));
+  return es_cuda_ok(
+      es_cuda_unpack(s->stream, &f, s->scratch, !a->param.set_dw, a->param.dw),
+      es_cuda_name(&c->op.desc));
 }
 
 es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_cuda_pass pass,
@@ -153,9 +167,10 @@ es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_cuda_pass pass,
   return pass == ES_CUDA_WEIGHTS ? unpack(c, a, false) : ES_OK;
 }
 
-/* --- cuDNN ----------------------------------------------------------------------------- */
+/* --- cuDNN ------------------------------------------------------------------------- */
 
-/** Bytes of what is not written where it belongs: dw is in packed order, dx may be added. */
+/** Bytes of what is written elsewhere first: dw, in packed order; dx, which may be
+ *  added. */
 static size_t aside_bytes(const es_op_desc *d, es_cuda_pass pass, int n,
                           const es_cuda_dnn_plan *p) {
   if (pass == ES_CUDA_DATA)
@@ -175,11 +190,11 @@ es_status es_cuda_conv_dnn(const es_cuda_conv *c, const es_cuda_dnn_plan *p,
   es_backend *b = c->op.backend;
   const es_cuda *s = es_cuda_of(b);
   const bool add = pass == ES_CUDA_DATA && a->add_dx;
-  es_cuda_dnn_data data = {
-      .x = a->x,
-      .w = c->packed,
-      .y = pass == ES_CUDA_FORWARD ? a->y : a->dy,
-      .workspace = (char *) s->scratch + aside_bytes(d, pass, a->n, p)};
+  es_cuda_dnn_data data = {.x = a->x,
+                           .w = c->packed,
+                           .y = pass == ES_CUDA_FORWARD ? a->y : a->dy,
+                           .workspace =
+                               (char *) s->scratch + aside_bytes(d, pass, a->n, p)};
   if (pass == ES_CUDA_DATA) data.x = add ? s->scratch : a->dx;
   if (pass == ES_CUDA_WEIGHTS) data.w = s->scratch;
   ES_TRY(es_cuda_dnn_run(b, p, &data));

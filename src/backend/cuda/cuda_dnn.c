@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file cuda_dnn.c  Convolutions by cuDNN's graph API: a graph of one operation, the
- *  engines that the library's heuristics name for it, best first, and a plan of the first
- *  that fits. */
+ *  engines that the library's heuristics name for it, best first, and a plan of the
+ *  first that fits. */
 #include "cuda_dnn.h"
 
 #include <cudnn.h>
 #include "eigenstep/mem.h"
 
 enum {
-  ENGINES = 16,                          /* looked at */
-  PARTS = 10,                            /* descriptors of a plan besides engines */
-  WORKSPACE = 256 << 20,                 /* bytes, at most */
+  ENGINES = 16,          /* looked at */
+  PARTS = 10,            /* descriptors of a plan besides engines */
+  WORKSPACE = 256 << 20, /* bytes, at most */
   MOST_NOTES = CUDNN_NUMERICAL_NOTE_TYPE_COUNT,
-  VECTOR = 16,                           /* bytes that engines load at once */
-  X = 1,                                 /* names of tensors in a graph */
+  VECTOR = 16, /* bytes that engines load at once */
+  X = 1,       /* names of tensors in a graph */
   W = 2,
   Y = 3
 };
@@ -51,7 +51,7 @@ void es_cuda_dnn_close(es_backend *b) {
   es_free(&s->dnn);
 }
 
-/* --- descriptors: after the first failure nothing is done ------------------------------ */
+/* --- descriptors: after the first failure nothing is done -------------------------- */
 
 typedef struct maker {
   es_cuda_dnn_plan *of;
@@ -174,7 +174,7 @@ static cudnnBackendDescriptor_t make_graph(maker *m, cudnnHandle_t handle,
   return graph;
 }
 
-/* --- engines --------------------------------------------------------------------------- */
+/* --- engines ----------------------------------------------------------------------- */
 
 /** Are the results of an engine with this note wanted? */
 static bool accepts(const es_backend *b, const es_op_desc *d,
@@ -200,11 +200,11 @@ static bool accepted(maker *m, const es_backend *b, const es_op_desc *d,
   int64_t n = 0;
   if (m->status != CUDNN_STATUS_SUCCESS ||
       cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE,
-                               CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &n, &engine) !=
-          CUDNN_STATUS_SUCCESS ||
+                               CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &n,
+                               &engine) != CUDNN_STATUS_SUCCESS ||
       cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
-                               CUDNN_TYPE_NUMERICAL_NOTE, MOST_NOTES, &n, notes) !=
-          CUDNN_STATUS_SUCCESS)
+                               CUDNN_TYPE_NUMERICAL_NOTE, MOST_NOTES, &n,
+                               notes) != CUDNN_STATUS_SUCCESS)
     return false;
   for (int64_t i = 0; i < n; i++)
     if (!accepts(b, d, notes[i])) return false;
@@ -216,7 +216,8 @@ static bool plan_config(maker *m, cudnnHandle_t handle, cudnnBackendDescriptor_t
   es_cuda_dnn_plan *p = m->of;
   cudnnBackendDescriptor_t d = NULL;
   int64_t n = 0;
-  maker own = {p, cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &d)};
+  maker own = {p,
+               cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &d)};
   set(&own, d, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
   set_part(&own, d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
   finish(&own, d);
@@ -244,9 +245,9 @@ static bool plan_mode(maker *m, es_backend *b, const es_op_desc *d,
   for (int i = 0; i < ENGINES; i++)
     config[i] = make(m, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
   if (m->status == CUDNN_STATUS_SUCCESS)
-    m->status = cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                         CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &n,
-                                         config);
+    m->status =
+        cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &n, config);
   for (int64_t i = 0; i < n && i < ENGINES && m->status == CUDNN_STATUS_SUCCESS; i++)
     if (accepted(m, b, d, config[i]) && plan_config(m, handle, config[i])) return true;
   return false;
@@ -300,7 +301,8 @@ es_status es_cuda_dnn_run(es_backend *b, const es_cuda_dnn_plan *p,
   void *const at[3] = {data->x, data->w, data->y};
   void *workspace = data->workspace;
   cudnnBackendDescriptor_t d = NULL;
-  maker m = {NULL, cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &d)};
+  maker m = {NULL,
+             cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &d)};
   set(&m, d, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3, name);
   set(&m, d, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3, at);
   set(&m, d, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);

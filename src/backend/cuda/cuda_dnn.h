@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cuda_dnn.h  Convolutions by cuDNN's graph API. In a build without cuDNN no plan is
- *  to be had (cuda_dnn_none.c). */
+/** @file cuda_dnn.h  Convolutions by cuDNN's graph API. In a build without cuDNN there
+ *  is no plan (cuda_dnn_none.c). */
 #ifndef ES_CUDA_DNN_H
 #define ES_CUDA_DNN_H
 

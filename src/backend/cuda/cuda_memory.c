@@ -11,19 +11,20 @@ es_status es_cuda_ok(cudaError_t e, const char *what) {
   return e == cudaErrorMemoryAllocation ? ES_ENOMEM : ES_EDEVICE;
 }
 
-/* --- memory -------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------ */
 
 static es_status keep_block(es_cuda *s, void *p, size_t bytes) {
-  if (s->n_block == s->cap_block) {
-    const size_t cap = s->cap_block > 0 ? 2 * s->cap_block : 64;
+  es_cuda_blocks *k = &s->blocks;
+  if (k->n == k->cap) {
+    const size_t cap = k->cap > 0 ? 2 * k->cap : 64;
     es_cuda_block *grown = NULL;
     ES_TRY(ES_NEW(cap, &grown));
-    if (s->n_block > 0) memcpy(grown, s->block, s->n_block * sizeof *grown);
-    es_free(&s->block);
-    s->block = grown;
-    s->cap_block = cap;
+    if (k->n > 0) memcpy(grown, k->at, k->n * sizeof *grown);
+    es_free(&k->at);
+    k->at = grown;
+    k->cap = cap;
   }
-  s->block[s->n_block++] = (es_cuda_block){p, bytes};
+  k->at[k->n++] = (es_cuda_block){p, bytes};
   return ES_OK;
 }
 
@@ -32,9 +33,10 @@ static es_status no_memory(cudaError_t e, size_t bytes, const char *what) {
   if (e != cudaErrorMemoryAllocation) return es_cuda_ok(e, what);
   (void) cudaGetLastError();
   (void) cudaMemGetInfo(&free, &total);
-  es_error("%s: no room for %.3f MB on the GPU (%.3f of %.3f GB are free); take a smaller "
-           "batch per rank",
-           what, 1e-6 * (double) bytes, 1e-9 * (double) free, 1e-9 * (double) total);
+  es_error(
+      "%s: no room for %.3f MB on the GPU (%.3f of %.3f GB are free); take a smaller "
+      "batch per rank",
+      what, 1e-6 * (double) bytes, 1e-9 * (double) free, 1e-9 * (double) total);
   return ES_ENOMEM;
 }
 
@@ -43,11 +45,9 @@ es_status es_cuda_alloc(es_backend *b, size_t bytes, const char *what, void **p)
   void *made = NULL;
   const cudaError_t e = cudaMalloc(&made, bytes > 0 ? bytes : 1);
   if (e != cudaSuccess) return no_memory(e, bytes, what);
-  es_status st = keep_block(s, made, bytes);
-  if (st == ES_OK && bytes > 0)
-    st = es_cuda_ok(cudaMemsetAsync(made, 0, bytes, s->stream), what);
+  es_status st = es_cuda_ok(cudaMemsetAsync(made, 0, bytes, s->stream), what);
+  if (st == ES_OK) st = keep_block(s, made, bytes);
   if (st != ES_OK) {
-    if (s->n_block > 0 && s->block[s->n_block - 1].p == made) s->n_block--;
     (void) cudaFree(made);
     return st;
   }
@@ -60,10 +60,11 @@ es_status es_cuda_alloc(es_backend *b, size_t bytes, const char *what, void **p)
 void es_cuda_release(es_backend *b, void **p) {
   es_cuda *s = es_cuda_of(b);
   if (*p == NULL) return;
-  for (size_t i = 0; i < s->n_block; i++) {
-    if (s->block[i].p != *p) continue;
-    b->allocated -= s->block[i].bytes;
-    s->block[i] = s->block[--s->n_block];
+  for (size_t i = 0; i < s->blocks.n; i++) {
+    es_cuda_block *k = &s->blocks.at[i];
+    if (k->p != *p) continue;
+    b->allocated -= k->bytes;
+    *k = s->blocks.at[--s->blocks.n];
     break;
   }
   (void) es_cuda_ok(cudaFree(*p), "freeing memory");
@@ -90,11 +91,12 @@ es_status es_cuda_memory_open(es_backend *b) {
                       "creating an event"));
   }
   for (int i = 0; i < ES_CUDA_MARKS; i++)
-    ES_TRY(es_cuda_ok(cudaEventCreateWithFlags(&s->mark[i], cudaEventDisableTiming),
-                      "creating an event"));
+    ES_TRY(
+        es_cuda_ok(cudaEventCreateWithFlags(&s->marks.event[i], cudaEventDisableTiming),
+                   "creating an event"));
   void *parts = NULL;
-  ES_TRY(es_cuda_alloc(b, (3 * ES_CUDA_PARTS + 3) * sizeof(double), "partial sums",
-                       &parts));
+  ES_TRY(
+      es_cuda_alloc(b, (3 * ES_CUDA_PARTS + 3) * sizeof(double), "partial sums", &parts));
   s->parts = parts;
   return ES_OK;
 }
@@ -109,11 +111,11 @@ void es_cuda_memory_close(es_backend *b) {
     if (s->stage.free[i] != NULL) (void) cudaEventDestroy(s->stage.free[i]);
   }
   for (int i = 0; i < ES_CUDA_MARKS; i++)
-    if (s->mark[i] != NULL) (void) cudaEventDestroy(s->mark[i]);
-  es_free(&s->block);
+    if (s->marks.event[i] != NULL) (void) cudaEventDestroy(s->marks.event[i]);
+  es_free(&s->blocks.at);
 }
 
-/* --- transfers ----------------------------------------------------------------------- */
+/* --- transfers --------------------------------------------------------------------- */
 
 static size_t least(size_t a, size_t b) {
   return a < b ? a : b;
@@ -172,7 +174,7 @@ es_status es_cuda_zero(es_backend *b, void *p, size_t bytes) {
   return es_cuda_ok(cudaMemsetAsync(p, 0, bytes, es_cuda_of(b)->stream), "zeroing");
 }
 
-/* --- order --------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------- */
 
 es_status es_cuda_sync(es_backend *b) {
   return es_cuda_ok(cudaStreamSynchronize(es_cuda_of(b)->stream), "waiting for the GPU");
@@ -180,18 +182,18 @@ es_status es_cuda_sync(es_backend *b) {
 
 es_status es_cuda_record(es_backend *b, es_mark *m) {
   es_cuda *s = es_cuda_of(b);
-  const es_mark next = s->marks + 1;
-  ES_TRY(es_cuda_ok(cudaEventRecord(s->mark[next % ES_CUDA_MARKS], s->stream),
+  const es_mark next = s->marks.given + 1;
+  ES_TRY(es_cuda_ok(cudaEventRecord(s->marks.event[next % ES_CUDA_MARKS], s->stream),
                     "recording a mark"));
-  *m = s->marks = next;
+  *m = s->marks.given = next;
   return ES_OK;
 }
 
 es_status es_cuda_wait(es_backend *b, es_mark m) {
   es_cuda *s = es_cuda_of(b);
-  ES_CHECK(m >= 1 && m <= s->marks, ES_EARG,
+  ES_CHECK(m >= 1 && m <= s->marks.given, ES_EARG,
            "backend cuda: got mark %lld, expected one of 1 to %lld", (long long) m,
-           (long long) s->marks);
-  return es_cuda_ok(cudaEventSynchronize(s->mark[m % ES_CUDA_MARKS]),
+           (long long) s->marks.given);
+  return es_cuda_ok(cudaEventSynchronize(s->marks.event[m % ES_CUDA_MARKS]),
                     "waiting for a mark");
 }

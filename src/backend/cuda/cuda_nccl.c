@@ -39,7 +39,7 @@ void es_cuda_nccl_close(es_cuda_nccl **k) {
 
 es_status es_cuda_nccl_sum(const es_cuda_nccl *k, const es_cuda_numbers *x,
                            cudaStream_t stream) {
-  return nccl_ok(ncclAllReduce(x->p, x->p, (size_t) x->n,
-                               x->f64 ? ncclDouble : ncclFloat, ncclSum, k->comm, stream),
+  return nccl_ok(ncclAllReduce(x->p, x->p, (size_t) x->n, x->f64 ? ncclDouble : ncclFloat,
+                               ncclSum, k->comm, stream),
                  "sum over ranks");
 }

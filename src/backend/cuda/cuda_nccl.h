@@ -4,7 +4,7 @@
 #ifndef ES_CUDA_NCCL_H
 #define ES_CUDA_NCCL_H
 
-#include "cuda_comm.h"
+#include "cuda_state.h"
 
 /** NCCL's communicator of a backend. */
 typedef struct es_cuda_nccl es_cuda_nccl;

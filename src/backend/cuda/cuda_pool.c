@@ -57,9 +57,8 @@ static es_cuda_mean mean_of(const es_op *op, const es_op_args *a) {
 static es_status mean_forward(es_op *op, const es_op_args *a) {
   ES_TRY(es_cuda_check(op, a));
   const es_cuda_mean g = mean_of(op, a);
-  return es_cuda_ok(
-      es_cuda_avgpool(es_cuda_of(op->backend)->stream, &g, a->x, a->y),
-      es_cuda_name(&op->desc));
+  return es_cuda_ok(es_cuda_avgpool(es_cuda_of(op->backend)->stream, &g, a->x, a->y),
+                    es_cuda_name(&op->desc));
 }
 
 static es_status mean_backward(es_op *op, const es_op_args *a) {

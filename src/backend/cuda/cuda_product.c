@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file cuda_product.c  Matrix products by cuBLAS.
  *
- *  With one stream and a workspace of its own the library computes the same bits on every
- *  run. Partial sums in bf16 are refused; TF32 is used only if backend.tf32 asks. */
+ *  With one stream and a workspace of its own the library computes the same bits on
+ *  every run. Partial sums in bf16 are refused; TF32 is used only if backend.tf32
+ *  asks. */
 #include "cuda_state.h"
 
 /* What the vendor recommends for Hopper. */
@@ -41,11 +42,10 @@ es_status es_cuda_multiply(es_backend *b, const es_cuda_product *p) {
   const int ldb = (int) (p->b_transposed ? p->k : p->n);
   const float one = 1.0f;
   if (p->m == 0 || p->n == 0) return ES_OK;
-  return blas_ok(cublasGemmEx(es_cuda_of(b)->blas,
-                              p->b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-                              p->a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N, (int) p->n,
-                              (int) p->m, (int) p->k, &one, p->b, in, ldb, p->a, in, lda,
-                              &p->beta, p->c, out, (int) p->n, CUBLAS_COMPUTE_32F,
-                              CUBLAS_GEMM_DEFAULT),
-                 "matrix product");
+  return blas_ok(
+      cublasGemmEx(es_cuda_of(b)->blas, p->b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+                   p->a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N, (int) p->n, (int) p->m,
+                   (int) p->k, &one, p->b, in, ldb, p->a, in, lda, &p->beta, p->c, out,
+                   (int) p->n, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+      "matrix product");
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file cuda_state.h  What the files of the `cuda` backend share.
  *
- *  Activations are channels last, [N, H, W, C], f32 or bf16 as the op's description says;
- *  everything else is f32, sums f64. All work is queued on one stream, so functions return
- *  before it is done unless they say otherwise. */
+ *  Activations are channels last, [N, H, W, C], f32 or bf16 as the op's description
+ *  says; everything else is f32, sums f64. All work is queued on one stream: functions
+ *  return before it is done unless they say otherwise. */
 #ifndef ES_CUDA_STATE_H
 #define ES_CUDA_STATE_H
 
@@ -35,22 +35,40 @@ typedef struct es_cuda_stage {
   int next;
 } es_cuda_stage;
 
+/** What is allocated now. */
+typedef struct es_cuda_blocks {
+  es_cuda_block *at; /* owned [n] */
+  size_t n, cap;
+} es_cuda_blocks;
+
+/** The events of marks: mark m is event m mod ES_CUDA_MARKS. */
+typedef struct es_cuda_marks {
+  cudaEvent_t event[ES_CUDA_MARKS]; /* owned */
+  es_mark given;                    /**< so far */
+} es_cuda_marks;
+
 /** State of one backend. */
 typedef struct es_cuda {
-  cudaStream_t stream;  /* owned */
-  cublasHandle_t blas;  /* owned */
-  es_cuda_dnn *dnn;     /* owned; NULL: not in this build */
-  es_cuda_comm *comm;   /* owned */
+  cudaStream_t stream; /* owned */
+  cublasHandle_t blas; /* owned */
+  es_cuda_dnn *dnn;    /* owned; NULL: not in this build */
+  es_cuda_comm *comm;  /* owned */
   es_cuda_stage stage;
-  es_cuda_block *block; /* owned [n_block]: what is allocated now */
-  size_t n_block, cap_block;
-  void *scratch;        /* owned; shared by all ops, which run one after another */
-  size_t scratch_size;  /**< in bytes */
-  double *parts;        /* owned [3 ES_CUDA_PARTS + 3]: sums of vectors, and their totals */
-  void *workspace;      /* owned; of the matrix products */
-  cudaEvent_t mark[ES_CUDA_MARKS]; /* owned */
-  es_mark marks;                   /**< given out so far */
+  es_cuda_blocks blocks;
+  es_cuda_marks marks;
+  void *scratch;       /* owned; shared by all ops, which run one after another */
+  size_t scratch_size; /**< in bytes */
+  double *parts;   /* owned [3 ES_CUDA_PARTS + 3]: sums of vectors, and their totals */
+  void *workspace; /* owned; of the matrix products */
 } es_cuda;
+
+/** Numbers on the device, to be summed over ranks. */
+typedef struct es_cuda_numbers {
+  void *p;
+  int64_t n;
+  bool f64;
+  bool tree; /**< added in the order of tree.h: through the host */
+} es_cuda_numbers;
 
 static inline es_cuda *es_cuda_of(const es_backend *b) {
   return b->impl;
@@ -115,8 +133,8 @@ es_status es_cuda_orthogonalize(es_backend *b, const es_orthogonal_args *a, es_b
 
 /* Matrix products (cuda_product.c) */
 
-/** C [m, n] = op(A) op(B) + beta C, row-major; A is [m, k], or [k, m] where transposed, B
- *  [k, n] or [n, k]. Sums are f32. */
+/** C [m, n] = op(A) op(B) + beta C, row-major; A is [m, k], or [k, m] where
+ * transposed, B [k, n] or [n, k]. Sums are f32. */
 typedef struct es_cuda_product {
   int64_t m, n, k;
   const void *a, *b;

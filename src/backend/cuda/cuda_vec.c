@@ -45,14 +45,14 @@ es_status es_cuda_adamw_step(es_backend *b, size_t n, const es_adamw_args *a, es
                              const es_buf g, es_buf const moments[2]) {
   const double t = (double) a->step;
   const es_cuda_adamw u = {.n = n,
-                           .b1 = (float) a->beta1,
-                           .new1 = (float) (1.0 - a->beta1),
-                           .b2 = (float) a->beta2,
-                           .new2 = (float) (1.0 - a->beta2),
-                           .decay = (float) (a->lr * a->weight_decay),
-                           .eps = (float) a->eps,
-                           .rate = (float) (a->lr / (1.0 - pow(a->beta1, t))),
-                           .root = (float) (1.0 / sqrt(1.0 - pow(a->beta2, t))),
+                           .by = {.b1 = (float) a->beta1,
+                                  .new1 = (float) (1.0 - a->beta1),
+                                  .b2 = (float) a->beta2,
+                                  .new2 = (float) (1.0 - a->beta2),
+                                  .decay = (float) (a->lr * a->weight_decay),
+                                  .eps = (float) a->eps,
+                                  .rate = (float) (a->lr / (1.0 - pow(a->beta1, t))),
+                                  .root = (float) (1.0 / sqrt(1.0 - pow(a->beta2, t)))},
                            .p = p,
                            .m = moments[0],
                            .v = moments[1],
@@ -60,7 +60,7 @@ es_status es_cuda_adamw_step(es_backend *b, size_t n, const es_adamw_args *a, es
   return es_cuda_ok(es_cuda_update_adamw(es_cuda_of(b)->stream, &u), "update by AdamW");
 }
 
-/* --- orthogonal factor: es_orthogonal_args --------------------------------------------- */
+/* --- orthogonal factor: es_orthogonal_args ----------------------------------------- */
 
 static const float linear = 3.4445f, cubic = -4.7750f, quintic = 2.0315f;
 
@@ -79,11 +79,22 @@ es_status es_cuda_orthogonalize(es_backend *b, const es_orthogonal_args *a, es_b
   const int64_t m = tall ? a->cols : a->rows, n = tall ? a->rows : a->cols;
   const size_t count = (size_t) (m * n), square = (size_t) (m * m);
   float *const y = work, *const s = y + count, *const p = s + square;
-  const es_cuda_product gram = {.m = m, .n = m, .k = n, .a = x, .b = x, .c = s,
-                                .a_transposed = tall, .b_transposed = !tall};
+  const es_cuda_product gram = {.m = m,
+                                .n = m,
+                                .k = n,
+                                .a = x,
+                                .b = x,
+                                .c = s,
+                                .a_transposed = tall,
+                                .b_transposed = !tall};
   const es_cuda_product squared = {.m = m, .n = m, .k = m, .a = s, .b = s, .c = p};
-  const es_cuda_product next = {.m = a->rows, .n = a->cols, .k = m, .a = tall ? y : p,
-                                .b = tall ? p : y, .c = x, .beta = linear};
+  const es_cuda_product next = {.m = a->rows,
+                                .n = a->cols,
+                                .k = m,
+                                .a = tall ? y : p,
+                                .b = tall ? p : y,
+                                .c = x,
+                                .beta = linear};
   const es_cuda_axpby mix = {square, cubic, quintic, s, p};
   ES_TRY(normalize(b, count, x));
   for (int k = 0; k < a->iterations; k++) {

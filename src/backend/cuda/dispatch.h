@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file dispatch.h  What the launchers share, kernels_*.cu: when elements can be moved in
- *  packs, and a kernel for every element. */
+/** @file dispatch.h  What the launchers, kernels_*.cu, share: when elements can be moved
+ *  in packs, and a kernel for every element. */
 #ifndef ES_CUDA_DISPATCH_H
 #define ES_CUDA_DISPATCH_H
 
@@ -16,8 +16,7 @@ inline bool es_cuda_aligned(const void *p, bool bf16) {
 }
 
 /** Queue `one` for every i < n. */
-template <class One>
-cudaError_t es_cuda_each(cudaStream_t s, int64_t n, const One &one) {
+template <class One> cudaError_t es_cuda_each(cudaStream_t s, int64_t n, const One &one) {
   const int64_t blocks = (n + ES_CUDA_THREADS - 1) / ES_CUDA_THREADS;
   const es_grid g = {
       (unsigned) (blocks < ES_CUDA_MOST_BLOCKS ? blocks : ES_CUDA_MOST_BLOCKS),

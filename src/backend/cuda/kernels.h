@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file kernels.h  The kernels of the `cuda` backend, as functions of C.
  *
- *  Each queues its work on a stream and returns at once: cudaSuccess, or why it could not
- *  be queued. All pointers are device memory, row-major as stated; `bf16` gives the type
- *  of activations, void *, else f32. Not collective; no result depends on the device or on
- *  the order in which blocks run. Work of size 0 is no error. */
+ *  Each queues its work on a stream and returns at once: cudaSuccess, or why it could
+ *  not be queued. All pointers are device memory, row-major as stated; `bf16` gives
+ *  the type of activations, void *, else f32. Not collective; no result depends on the
+ *  device or on the order in which blocks run. Work of size 0 is no error. */
 #ifndef ES_CUDA_KERNELS_H
 #define ES_CUDA_KERNELS_H
 
@@ -17,12 +17,12 @@
 extern "C" {
 #endif
 
-/* --- plain f32 vectors (kernels_vec.cu) ---------------------------------------------- */
+/* --- plain f32 vectors (kernels_vec.cu) -------------------------------------------- */
 
 /** Blocks of a sum over a vector; each leaves 3 partial sums. */
 enum { ES_CUDA_PARTS = 512 };
 
-/** r[3] += {x'x, x'y, y'y}, or with `dot` r[1] += x'y; in f64. */
+/** r[3] += {x'x, x'y, y'y}, or with `dot` *r += x'y; in f64. */
 typedef struct es_cuda_gram {
   size_t n;
   const float *x, *y;
@@ -59,15 +59,18 @@ cudaError_t es_cuda_update_sgd(cudaStream_t s, const es_cuda_sgd *a);
 
 /** m = b1 m + new1 g;  v = b2 v + new2 g^2;
  *  p -= decay p + rate m / (root sqrt(v) + eps) */
+typedef struct es_cuda_adamw_rates {
+  float b1, new1, b2, new2, decay, eps, rate, root;
+} es_cuda_adamw_rates;
 typedef struct es_cuda_adamw {
   size_t n;
-  float b1, new1, b2, new2, decay, eps, rate, root;
+  es_cuda_adamw_rates by;
   float *p, *m, *v;
   const float *g;
 } es_cuda_adamw;
 cudaError_t es_cuda_update_adamw(cudaStream_t s, const es_cuda_adamw *a);
 
-/* --- activations (kernels_act.cu) ---------------------------------------------------- */
+/* --- activations (kernels_act.cu) -------------------------------------------------- */
 
 /** Each of n matrices [rows, cols] to [cols, rows], added to dst if asked. */
 typedef struct es_cuda_transpose {
@@ -82,7 +85,8 @@ cudaError_t es_cuda_transpose_all(cudaStream_t s, const es_cuda_transpose *a);
 /** y = max(x, 0); a NaN stays one. */
 cudaError_t es_cuda_relu(cudaStream_t s, bool bf16, int64_t n, const void *x, void *y);
 /** y += x */
-cudaError_t es_cuda_add_acts(cudaStream_t s, bool bf16, int64_t n, const void *x, void *y);
+cudaError_t es_cuda_add_acts(cudaStream_t s, bool bf16, int64_t n, const void *x,
+                             void *y);
 /** dx [+]= dy where y > 0 */
 typedef struct es_cuda_relu_grad {
   int64_t n;
@@ -92,7 +96,7 @@ typedef struct es_cuda_relu_grad {
 } es_cuda_relu_grad;
 cudaError_t es_cuda_relu_back(cudaStream_t s, const es_cuda_relu_grad *a);
 
-/* --- pooling and windows (kernels_act.cu, kernels_window.cu) ------------------------ */
+/* --- pooling and windows (kernels_act.cu, kernels_window.cu) ----------------------- */
 
 /** A window of k x k pixels over n maps [h, w, c], at oh x ow positions. */
 typedef struct es_cuda_window {
@@ -120,7 +124,8 @@ typedef struct es_cuda_mean {
   int64_t pixels;
   bool bf16, add; /**< add: of the gradient */
 } es_cuda_mean;
-cudaError_t es_cuda_avgpool(cudaStream_t s, const es_cuda_mean *g, const void *x, void *y);
+cudaError_t es_cuda_avgpool(cudaStream_t s, const es_cuda_mean *g, const void *x,
+                            void *y);
 /** dx [n, pixels, c] [+]= dy [n, c] / pixels */
 cudaError_t es_cuda_avgpool_back(cudaStream_t s, const es_cuda_mean *g, const void *dy,
                                  void *dx);
@@ -132,7 +137,7 @@ cudaError_t es_cuda_gather(cudaStream_t s, const es_cuda_window *g, const void *
 cudaError_t es_cuda_scatter(cudaStream_t s, const es_cuda_window *g, const float *col,
                             bool add, void *x);
 
-/* --- weights (kernels_window.cu) ----------------------------------------------------- */
+/* --- weights (kernels_window.cu) --------------------------------------------------- */
 
 /** Weights of a convolution: o filters of i channels and `taps` = k k pixels. */
 typedef struct es_cuda_filter {
@@ -157,7 +162,7 @@ cudaError_t es_cuda_add_bias(cudaStream_t s, const es_cuda_rows *g, const float 
 cudaError_t es_cuda_take_sums(cudaStream_t s, int c, const double *sum, bool set,
                               float *db);
 
-/* --- batch normalisation (kernels_bn.cu) --------------------------------------------- */
+/* --- batch normalisation (kernels_bn.cu) ------------------------------------------- */
 
 /** Runs of rows of a matrix [runs rows, c], each summed alone. */
 typedef struct es_cuda_runs {
@@ -201,15 +206,16 @@ typedef struct es_cuda_bn_grad {
 cudaError_t es_cuda_bn_sums(cudaStream_t s, const es_cuda_bn_grad *a, double *parts);
 
 /** sums [groups, 2 c], then [groups] counts = parts, added over chunks, then over the
- *  runs of a group: with `views` = 2 the runs are [2, shards]; shard by shard, the second
- *  view after the first where they are one group, and shards in the order of tree.h. */
+ * runs of a group: with `views` = 2 the runs are [2, shards]; shard by shard, the
+ * second view after the first where they are one group, and shards in the order of
+ * tree.h. */
 typedef struct es_cuda_total {
   int groups, c, chunks;
-  int views, shards;    /**< runs = views x shards */
-  double count;         /**< of each group */
-  const double *parts;  /**< [views, shards, chunks, 2 c] */
-  double *leaves;       /**< workspace [shards, groups, 2 c] */
-  double *sums;         /**< [groups, 2 c], [groups] */
+  int views, shards;   /**< runs = views x shards */
+  double count;        /**< of each group */
+  const double *parts; /**< [views, shards, chunks, 2 c] */
+  double *leaves;      /**< workspace [shards, groups, 2 c] */
+  double *sums;        /**< [groups, 2 c], [groups] */
 } es_cuda_total;
 cudaError_t es_cuda_bn_total(cudaStream_t s, const es_cuda_total *a);
 
@@ -244,8 +250,8 @@ cudaError_t es_cuda_bn_forward(cudaStream_t s, const es_cuda_bn_apply *a);
 /** dbias += sums; dgain += istd sums: group after group */
 cudaError_t es_cuda_bn_parameters(cudaStream_t s, const es_cuda_total *a,
                                   const float *istd, float *dgain, float *dbias);
-/** offset = scale mean(g), slope = scale istd^2 mean(g (x - m)) [groups, c] from sums, or
- *  0 with `constant` statistics. */
+/** offset = scale mean(g), slope = scale istd^2 mean(g (x - m)) [groups, c] from sums,
+ * or 0 with `constant` statistics. */
 typedef struct es_cuda_bn_slopes {
   int groups, c;
   bool constant;

@@ -33,7 +33,8 @@ static cudaError_t scatter(cudaStream_t s, const es_cuda_window *g, const float 
 
 cudaError_t es_cuda_scatter(cudaStream_t s, const es_cuda_window *g, const float *col,
                             bool add, void *x) {
-  return g->bf16 ? scatter<es_bf16>(s, g, col, add, x) : scatter<float>(s, g, col, add, x);
+  return g->bf16 ? scatter<es_bf16>(s, g, col, add, x)
+                 : scatter<float>(s, g, col, add, x);
 }
 
 template <class T>

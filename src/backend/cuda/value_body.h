@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file value_body.h  Elements of activations, f32 or bf16, one by one and in packs; and
- *  kernels that do the same to every element. */
+/** @file value_body.h  Elements of activations, f32 or bf16, one by one and in packs;
+ *  and kernels that do the same to every element. */
 #ifndef ES_CUDA_VALUE_BODY_H
 #define ES_CUDA_VALUE_BODY_H
 
@@ -13,7 +13,9 @@ struct es_bf16 {
   uint16_t bits;
 };
 
-__device__ inline float es_get(float v) { return v; }
+__device__ inline float es_get(float v) {
+  return v;
+}
 
 __device__ inline float es_get(es_bf16 v) {
   const uint32_t wide = (uint32_t) v.bits << 16;
@@ -22,7 +24,9 @@ __device__ inline float es_get(es_bf16 v) {
   return f;
 }
 
-__device__ inline void es_put(float *to, float v) { *to = v; }
+__device__ inline void es_put(float *to, float v) {
+  *to = v;
+}
 
 /** To nearest, ties to even; a NaN stays one. */
 __device__ inline void es_put(es_bf16 *to, float v) {
@@ -33,13 +37,9 @@ __device__ inline void es_put(es_bf16 *to, float v) {
 }
 
 /** N elements that are moved at once. */
-template <class T, int N>
-struct alignas(N * sizeof(T)) es_pack {
-  T v[N];
-};
+template <class T, int N> struct alignas(N * sizeof(T)) es_pack { T v[N]; };
 
-template <class T, int N>
-__device__ inline void es_load(const T *from, float (&to)[N]) {
+template <class T, int N> __device__ inline void es_load(const T *from, float (&to)[N]) {
   const es_pack<T, N> p = *reinterpret_cast<const es_pack<T, N> *>(from);
   for (int i = 0; i < N; i++) to[i] = es_get(p.v[i]);
 }
@@ -55,8 +55,7 @@ __device__ inline void es_store(T *to, const float (&v)[N], bool add) {
 }
 
 /** `one(i)` for every i < n. */
-template <class One>
-struct es_each_body {
+template <class One> struct es_each_body {
   int64_t n;
   One one;
   __device__ void operator()(const es_thread &t) const {

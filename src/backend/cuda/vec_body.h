@@ -10,7 +10,9 @@
 struct es_scale_one {
   float alpha;
   float *x;
-  __device__ void operator()(int64_t i) const { x[i] *= alpha; }
+  __device__ void operator()(int64_t i) const {
+    x[i] *= alpha;
+  }
 };
 
 struct es_normalize_one {
@@ -45,16 +47,17 @@ struct es_sgd_one {
 struct es_adamw_one {
   es_cuda_adamw a;
   __device__ void operator()(int64_t i) const {
-    const float m = a.b1 * a.m[i] + a.new1 * a.g[i];
-    const float v = a.b2 * a.v[i] + a.new2 * a.g[i] * a.g[i];
+    const es_cuda_adamw_rates &by = a.by;
+    const float m = by.b1 * a.m[i] + by.new1 * a.g[i];
+    const float v = by.b2 * a.v[i] + by.new2 * a.g[i] * a.g[i];
     a.m[i] = m;
     a.v[i] = v;
-    a.p[i] -= a.decay * a.p[i] + a.rate * m / (a.root * sqrtf(v) + a.eps);
+    a.p[i] -= by.decay * a.p[i] + by.rate * m / (by.root * sqrtf(v) + by.eps);
   }
 };
 
-/** room[k threads] = sums over the block of value[k]; thread 0 has them in room[k threads].
- *  All threads of the block call it; their number is a power of two. */
+/** room[k threads] = sums over the block of value[k], for thread 0 to read. All
+ * threads of the block call it; their number is a power of two. */
 template <int K>
 __device__ inline void es_sum_block(const es_thread &t, const double (&value)[K],
                                     double *room) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file window_body.h  Windows of a convolution as rows of a matrix and back, weights in
- *  the order of such rows, and biases. */
+/** @file window_body.h  Windows of a convolution as rows of a matrix and back, weights
+ *  in the order of such rows, and biases. */
 #ifndef ES_CUDA_WINDOW_BODY_H
 #define ES_CUDA_WINDOW_BODY_H
 
@@ -8,8 +8,7 @@
 #include "value_body.h"
 
 /** A pack of N channels of col [n oh ow, k k, c]. */
-template <class T, int N>
-struct es_gather_one {
+template <class T, int N> struct es_gather_one {
   es_cuda_window g;
   const T *x;
   T *col;
@@ -28,8 +27,7 @@ struct es_gather_one {
 };
 
 /** An element of x [n, h, w, c]: the windows that contain it, in the order of taps. */
-template <class T>
-struct es_scatter_one {
+template <class T> struct es_scatter_one {
   es_cuda_window g;
   const float *col;
   T *x;
@@ -37,7 +35,8 @@ struct es_scatter_one {
   __device__ void operator()(int64_t i) const {
     const int64_t at = i / g.c, line = at / g.w, image = line / g.h;
     const int c = (int) (i - at * g.c);
-    const int y = (int) (line - image * g.h) + g.pad, px = (int) (at - line * g.w) + g.pad;
+    const int y = (int) (line - image * g.h) + g.pad,
+              px = (int) (at - line * g.w) + g.pad;
     float sum = 0.0f;
     for (int tap = 0; tap < g.k * g.k; tap++) {
       const int dy = y - tap / g.k, dx = px - tap % g.k;
@@ -56,8 +55,7 @@ __device__ inline int64_t es_filter_place(const es_cuda_filter &g, int64_t at) {
   return (o * g.i + (at - row * g.i)) * g.taps + (row - o * g.taps);
 }
 
-template <class T>
-struct es_filter_pack_one {
+template <class T> struct es_filter_pack_one {
   es_cuda_filter g;
   const float *w;
   T *packed;
@@ -66,8 +64,7 @@ struct es_filter_pack_one {
   }
 };
 
-template <class T>
-struct es_filter_unpack_one {
+template <class T> struct es_filter_unpack_one {
   es_cuda_filter g;
   const T *packed;
   bool add;
@@ -78,8 +75,7 @@ struct es_filter_unpack_one {
   }
 };
 
-template <class T>
-struct es_bias_one {
+template <class T> struct es_bias_one {
   int c;
   const float *b;
   T *y;

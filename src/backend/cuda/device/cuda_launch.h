@@ -11,18 +11,27 @@
 
 /** The place of a thread, all that a body knows of the machine. */
 struct es_thread {
-  __device__ unsigned thread() const { return threadIdx.x; }
-  __device__ unsigned threads() const { return blockDim.x; }
-  __device__ unsigned block() const { return blockIdx.x; }
-  __device__ unsigned blocks() const { return gridDim.x; }
-  /** The shared array of the block, of as many bytes as the launch gave, aligned to 16. */
-  template <class T>
-  __device__ T *shared() const {
+  __device__ unsigned thread() const {
+    return threadIdx.x;
+  }
+  __device__ unsigned threads() const {
+    return blockDim.x;
+  }
+  __device__ unsigned block() const {
+    return blockIdx.x;
+  }
+  __device__ unsigned blocks() const {
+    return gridDim.x;
+  }
+  /** The shared array of the block, as many bytes as the launch gave, aligned to 16. */
+  template <class T> __device__ T *shared() const {
     extern __shared__ double2 es_shared_array[];
     return reinterpret_cast<T *>(es_shared_array);
   }
   /** All threads of the block come here before any goes on. */
-  __device__ void barrier() const { __syncthreads(); }
+  __device__ void barrier() const {
+    __syncthreads();
+  }
 };
 
 /** Blocks, threads a block, bytes of the shared array. */
