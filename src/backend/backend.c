@@ -23,8 +23,7 @@ enum { COUNT = sizeof backends / sizeof backends[0] };
  *  them for a misspelling. */
 static const struct {
   const char *name, *how;
-} known[] = {{"onednn", "configure --with-onednn"},
-             {"cuda", "configure --with-cuda"}};
+} known[] = {{"onednn", "configure --with-onednn"}, {"cuda", "configure --with-cuda"}};
 
 size_t es_backend_list(const es_backend_ops *const **list) {
   *list = backends;
