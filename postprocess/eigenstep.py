@@ -4,6 +4,7 @@
     import eigenstep
     run = eigenstep.open_run("out-first")
     run.eigenvalues()                    # xarray.DataArray [time, mode], lambda_k(t)
+    run.eigenvalues(of="features")       # of the encoder's output (spectrum.of)
     run.dataset("/metrics/rankme")       # xarray.Dataset of any group with a time axis
     run.step_table()                     # xarray.Dataset, one row a mode
     run.parameter("optim.lr")            # effective parameter, as text
@@ -176,6 +177,17 @@ class Run:
             raise Unreadable(f"the run in '{self.folder}' holds no snapshot yet")
         return found[0], found[1][:, :modes]
 
+    def features(self, modes=None):
+        """(time, eigenvalues [T, modes]) of the encoder's output, or None without."""
+        matrix = self.features_matrix()
+        found = matrix and self.series(f"/features/spectrum/{matrix}", "eigenvalues")
+        return found and (found[0], found[1][:, :modes])
+
+    def features_matrix(self):
+        """That in which the features' modes are followed, or None."""
+        group = self.f.get("/features/spectrum")
+        return group and text(group.attrs["followed"]).rsplit("/", 1)[-1]
+
     def steps(self, field="time_measured"):
         """A column of /steps, NaN where a mode has none; empty where the run has not."""
         found = self.get(f"/steps/{field}")
@@ -288,11 +300,14 @@ class Run:
         return {k: text(item.attrs[k]) for k in ("units", "description")
                 if k in item.attrs}
 
-    def eigenvalues(self, matrix=None):
+    def eigenvalues(self, matrix=None, of="embedding"):
         """lambda_k(t) of the followed matrix, or of the one named: xarray.DataArray
-        [time, mode], mode counted from 1.
+        [time, mode], mode counted from 1; of "embedding" or "features".
         """
-        values = self.dataset(f"/spectrum/{self.matrix(matrix)}")["eigenvalues"]
+        group = f"/spectrum/{self.matrix(matrix)}"
+        if of == "features":
+            group = f"/features/spectrum/{matrix or self.features_matrix()}"
+        values = self.dataset(group)["eigenvalues"]
         values = values.rename({values.dims[1]: "mode"})
         return values.assign_coords(mode=np.arange(1, values.sizes["mode"] + 1))
 

@@ -10,7 +10,8 @@
 
 One column a run, at most four side by side, three rows: the loss (batches in grey, probe
 set in black), the leading eigenvalues on a linear and on a logarithmic axis, of the
-matrix in which the modes of the loss rise unless --matrix names one. Thin verticals: the
+matrix in which the modes of the loss rise unless --matrix names one; with spectrum.of =
+embedding, features a fourth, the eigenvalues of the encoder's output. Thin verticals: the
 eigenvalue crossed half of its final value (/steps); dotted: it did so before, but fell
 again. Dashed: the prediction (/theory), where there is one. Triangles at the bottom: the
 forecast made while the eigenvalue was small. Of several runs, those that failed or hold
@@ -113,6 +114,23 @@ def draw_loss(a, run):
     mark_plateaus(a, run)
 
 
+def draw_features(a, run, modes, last):
+    """Eigenvalues of the encoder's output; verticals as above: steps of the embedding."""
+    found = run.features(modes)
+    if found is None:
+        a.set_axis_off()
+        return
+    t, values = found
+    colors = colors_of(values.shape[1])
+    for k in range(values.shape[1] - 1, -1, -1):
+        a.plot(t, np.where(values[:, k] > 0, values[:, k], np.nan), color=colors[k],
+               lw=1.4)
+    a.set_yscale("log")
+    a.set_xlim(0, last)
+    a.set_ylabel("eigenvalues, features")
+    a.set_xlabel(LABEL_T, fontsize=9)
+
+
 def draw_eigenvalues(a, run, t, values, log):
     colors = colors_of(values.shape[1])
     floor = 1e-9
@@ -140,26 +158,27 @@ def draw(runs, wanted=None, modes=12):
     columns = n if n <= WIDEST else -(-n // -(-n // WIDEST))  # bands of equal length
     bands = -(-n // columns)
     width = 6.4 if n == 1 else 1 + 4.1 * columns
-    fig, grid = plt.subplots(3 * bands, columns, figsize=(width, 7.2 * bands),
+    rows = 4 if any(run.features(1) for run in runs) else 3
+    fig, grid = plt.subplots(rows * bands, columns, figsize=(width, 2.4 * rows * bands),
                              squeeze=False, layout="constrained")
     titles = script.described(runs)
     drawn, most = dict.fromkeys(("theory", "steps", "unstable", "forecast"), False), 1
     for i, (run, varied) in enumerate(zip(runs, titles)):
         band, at = divmod(i, columns)
-        column = grid[3 * band:3 * band + 3, at]
+        column = grid[rows * band:rows * band + rows, at]
         most = max(most, draw_column(column, run, run.matrix(wanted), modes, drawn))
         column[0].set_title(f"{run.title}\n", fontsize=11, loc="left")
         column[0].text(0, 1.03, script.plain(varied or run.subtitle), fontsize=8.5,
                        transform=column[0].transAxes, color="0.4")
     for i in range(n, bands * columns):
         band, at = divmod(i, columns)
-        for a in grid[3 * band:3 * band + 3, at]:
+        for a in grid[rows * band:rows * band + rows, at]:
             a.set_axis_off()
     for a in grid.flat:
         a.spines[["top", "right"]].set_visible(False)
         a.tick_params(labelsize=8)
     legend(fig, all(run.model for run in runs), drawn)
-    mode_bar(fig, grid[1:3, -1] if bands == 1 else grid[:3, -1], most)
+    mode_bar(fig, grid[1:rows, -1] if bands == 1 else grid[:rows, -1], most)
     return fig
 
 
@@ -170,15 +189,20 @@ def draw_column(column, run, matrix, modes, drawn):
     draw_loss(column[0], run)
     for a, log in ((column[1], False), (column[2], True)):
         colors = draw_eigenvalues(a, run, t, values, log)
-    for a in column:
+    for a in column[:3]:
         a.set_xlim(0, last)
-        a.tick_params(labelbottom=a is column[2])
-    mark_steps(column, run, colors, last)
+    below = len(column) > 3 and run.features(1) is not None
+    for a in column[:3 if below else 2]:
+        a.tick_params(labelbottom=False)
+    if len(column) > 3:
+        draw_features(column[3], run, modes, last)
+    mark_steps(column[:4 if below else 3], run, colors, last)
     symbol = eigenstep.SYMBOLS[matrix]
     column[0].set_ylabel(r"loss $-$ ln(2N $-$ 1)" if run.loss == "simclr" else "loss")
     column[1].set_ylabel(rf"eigenvalues $\lambda_k({symbol})$")
     column[2].set_ylabel(rf"$\lambda_k({symbol})$, log")
-    column[2].set_xlabel(LABEL_T, fontsize=9)
+    if not below:
+        column[2].set_xlabel(LABEL_T, fontsize=9)
     drawn["theory"] |= run.series("/theory", "eigenvalues") is not None
     drawn["steps"] |= shown(run.steps(), last)
     drawn["unstable"] |= shown(unstable(run), last)

@@ -250,6 +250,8 @@ def metrics(all_runs):
     if not names:
         return "<p>No metrics were recorded.</p>"
     groups = [(n, f"/metrics/{n}", "value", 1) for n in names]
+    of_features = [(f"features: {n}", f"/features/metrics/{n}", "value", 1) for n in names
+                   if any(run.series(f"/features/metrics/{n}") for run in all_runs)]
     found = {(run, n): run.series(f"/metrics/{n}") for run in all_runs for n in names}
     ends = {key: series[1][[0, -1]] if series else (None, None)
             for key, series in found.items()}
@@ -268,7 +270,11 @@ def metrics(all_runs):
             head = ["run"] + [n.replace("_", " ") for n in names[first:first + ACROSS]]
             listed += table(head, [row[:1] + row[1 + first:1 + first + ACROSS]
                                    for row in rows], " " + "n" * ACROSS, "whole")
-    return picture(panels(all_runs, groups), "Metrics of the probe set.") + listed
+    drawn = picture(panels(all_runs, groups), "Metrics of the probe set.") + listed
+    if of_features:
+        drawn += picture(panels(all_runs, of_features),
+                         "The same of the encoder's output, before the projector.")
+    return drawn
 
 
 def training(all_runs):
@@ -340,7 +346,9 @@ def page(all_runs, title):
              picture(plot_run.draw(all_runs),
                      "Loss, and the leading eigenvalues on a linear and a logarithmic "
                      "axis. Verticals: learned steps. Dashed: predicted from the start. "
-                     "Triangles: forecast while the eigenvalue was small.", wide),
+                     "Triangles: forecast while the eigenvalue was small."
+                     + (" Last row: eigenvalues of the encoder's output."
+                        if any(run.features(1) for run in all_runs) else ""), wide),
              "<h2>Modes learned</h2><p>Measured: the last crossing of half the final "
              "value. Forecast: extrapolated from the exponential phase, while training. "
              "Predicted: from what was known before the first step.</p>"]

@@ -117,8 +117,9 @@ static bool reads(const es_row_layout *l, int views, int micro, bool features,
   if (st == ES_OK) st = ES_NEW(SET, &row);
   bool ok = par_all(l->comm, st == ES_OK);
   for (int v = 0; v < all && ok; v++) view[v] = z + v * SET * width;
-  const es_probe_request request = {ES_BN_RUNNING,
-                                    features ? r.features : ES_PROBE_EMBEDDING, all};
+  const es_probe_request request = {.mode = ES_BN_RUNNING,
+                                    .value = features ? r.features : ES_PROBE_EMBEDDING,
+                                    .views = all};
   ok = ok && es_probe_data_read(p, &request, view, row) == ES_OK;
   ok = ok && es_probe_data_width(p, request.value) == width;
   ok = par_all(l->comm, ok && same_rows(l, p, all, view, row, want, width));
@@ -157,7 +158,8 @@ static es_status refuse(void *ctx, const es_probe_rows *rows) {
 
 static void ranks_agree_on_an_error(void **state) {
   const es_comm *c = *state;
-  const es_probe_request embeddings = {ES_BN_RUNNING, ES_PROBE_EMBEDDING, 2};
+  const es_probe_request embeddings = {
+      .mode = ES_BN_RUNNING, .value = ES_PROBE_EMBEDDING, .views = 2};
   es_probe_data *p = NULL;
   rig r;
   es_status st = open_rig(c, 0, &r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file par_reopen.c  A run is found again in its folder: at an older step, on each rank
- *  alone and on all, on every backend, its held-out pairs have the loss that the run had;
+ *  alone and on all, on every backend, its held-out pairs have the loss that the run had,
+ *  and its features the spectrum;
  *  what is no such run is refused with one sentence. */
 #include "backends.h"
 #include "par.h"
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "eigenstep/command.h"
+#include "eigenstep/cov.h"
+#include "eigenstep/eig.h"
 #include "eigenstep/h5.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/path.h"
@@ -182,6 +185,64 @@ static void found_again(const es_comm *c, const char *extra) {
   remove_run(c, &f);
 }
 
+/* Collective. The features of the held-out pairs, as in the run's last snapshot. */
+static es_status read_features(const es_comm *c, const es_assembly *p, int64_t *n,
+                               double **x) {
+  const es_probe_request request = {
+      .mode = ES_BN_BATCH, .value = p->model.features, .views = 2};
+  const int64_t width = es_probe_data_width(p->probe.data, p->model.features);
+  double *view[2];
+  *n = es_probe_data_rows(p->probe.data);
+  ES_TRY(es_comm_agree(c, ES_NEW(2 * *n * width, x)));
+  for (int v = 0; v < 2; v++) view[v] = *x + v * *n * width;
+  return es_probe_data_read(p->probe.data, &request, view, NULL);
+}
+
+/* Collective. Are the eigenvalues of the run's last snapshot those of these features'
+ * covariance? */
+static bool has_spectrum(const es_grid *g, const folder *f, double *x, int64_t n, int d) {
+  enum { ROWS = STEPS / MIDDLE + 1, MOST = 64 };
+  char path[128];
+  double stored[MOST];
+  es_h5 *h = NULL;
+  es_dmat *a = NULL;
+  es_eigen *e = NULL;
+  snprintf(path, sizeof path, "%s/trajectory.h5", f->dir);
+  bool good = d == MOST && es_h5_open(g->comm, path, false, &h) == ES_OK;
+  good = good && es_h5_read_rows(h, "/features/spectrum/covariance/eigenvalues",
+                                 ES_H5_F64, ROWS - 1, 1, stored) == ES_OK;
+  good = good && es_cov_covariance(g, x, 2 * n, d, 1, &a) == ES_OK;
+  good = good && es_eig_values("auto", a, &e) == ES_OK && e->value[0] > 0.1;
+  for (int i = 0; good && i < d; i++)
+    good = fabs(e->value[i] - stored[i]) < 1e-5 * e->value[0];
+  es_eig_destroy(&e);
+  es_dmat_destroy(&a);
+  if (h != NULL) (void) es_h5_close(&h);
+  return good;
+}
+
+static void features_are_the_checkpoints(void **state) {
+  const es_comm *c = *state;
+  folder f = {.sections = 0};
+  es_reopened *r = NULL;
+  es_grid *g = NULL;
+  double *x = NULL;
+  int64_t n = 0;
+  assert_true(par_all(c, make_run(c, "spectrum.of=embedding,features", &f) == ES_OK));
+  const es_job job = job_of(c, &f);
+  const es_reopen_options o = {.dir = f.dir, .step = ES_REOPEN_LATEST};
+  assert_true(par_all(c, es_reopen(&job, &o, ES_REOPEN_PROBE, &r) == ES_OK));
+  const es_assembly *const p = r->parts;
+  const int width = es_probe_data_width(p->probe.data, p->model.features);
+  assert_true(par_all(c, es_grid_create(c, 0, &g) == ES_OK));
+  assert_true(par_all(c, read_features(c, p, &n, &x) == ES_OK));
+  assert_true(par_all(c, has_spectrum(g, &f, x, n, width)));
+  es_free(&x);
+  es_grid_destroy(&g);
+  es_reopen_close(&r);
+  remove_run(c, &f);
+}
+
 static void a_run_is_found_again(void **state) {
   found_again(*state, "run.seed=1");
 }
@@ -225,6 +286,7 @@ static void what_is_no_such_run_is_refused(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(a_run_is_found_again),
                                      cmocka_unit_test(a_deterministic_run_on_any_ranks),
+                                     cmocka_unit_test(features_are_the_checkpoints),
                                      cmocka_unit_test(what_is_no_such_run_is_refused)};
   return par_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

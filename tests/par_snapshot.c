@@ -56,6 +56,9 @@ static es_spectrum_params spectrum(const char *matrices) {
   snprintf(p.every, sizeof p.every, "1");
   snprintf(p.solver, sizeof p.solver, "auto");
   snprintf(p.matrices, sizeof p.matrices, "%s", matrices);
+  snprintf(p.of, sizeof p.of, "embedding");
+  snprintf(p.keep, sizeof p.keep, "none");
+  snprintf(p.keep_every, sizeof p.keep_every, "log2");
   return p;
 }
 

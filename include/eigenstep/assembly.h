@@ -71,11 +71,16 @@ es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
                                    es_assembly **p);
 void es_assembly_destroy(es_assembly **p);
 
-/** Collective. The snapshots of its embeddings, appended to `t`, and the probe that they
- *  are taken of; all but the two results borrowed. */
+/** The probe of a run, and the snapshots that are taken of it. */
+typedef struct es_measures {
+  es_snapshot *snapshot, *features; /**< of embeddings; of features, NULL: not wanted */
+  es_probe *probe;
+} es_measures;
+/** Collective. Make them, appending to `t`; all but *m is borrowed.
+ *  @param m  zeroed; closed also after a failure */
 es_status es_assembly_measure(const es_assembly *p, const es_settings *s,
-                              const es_grid *g, es_traj *t, es_snapshot **snapshot,
-                              es_probe **probe);
+                              const es_grid *g, es_traj *t, es_measures *m);
+void es_measures_close(es_measures *m);
 
 /** Collective. The backend, and in which precision it trains and measures, into a zeroed
  *  assembly. */

@@ -5,7 +5,16 @@
 
 #include "eigenstep/assembly.h"
 
-/** Bytes; those above the line are of one rank. */
+/** What a run writes. */
+typedef struct es_run_output {
+  int64_t snapshots; /**< about so many in the whole run */
+  double trajectory; /**< bytes of all rows; the file is larger */
+  int64_t keeps; /**< times that spectrum.keep stores something; 0: it names nothing */
+  double kept;   /**< bytes of that in the whole run */
+  double checkpoint; /**< bytes of one */
+} es_run_output;
+
+/** Bytes of a rank. */
 typedef struct es_run_cost {
   es_net_cost net;
   double moments;        /**< of the optimiser */
@@ -17,10 +26,7 @@ typedef struct es_run_cost {
   int node;      /**< ranks of a node */
   double shared; /**< of /dev/shm, for all ranks of a node if one holds them all; they are
                       among the parameters, gradients and moments of the ranks */
-  /* ------------------------------------------------------------------------------- */
-  int64_t snapshots; /**< about so many in the whole run */
-  double trajectory; /**< numbers of all rows; the file is larger */
-  double checkpoint; /**< of one */
+  es_run_output output;
 } es_run_cost;
 
 /** Cost on `ranks` ranks, `node` of them on a node, whatever the number that asks. Not
@@ -31,6 +37,11 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, 
                          es_run_cost *cost);
 /** Bytes of a rank in all, at least. */
 double es_run_cost_memory(const es_run_cost *cost);
+/** Collective. Is there room in folder `dir` for what spectrum.keep stores after step
+ *  `first`? The trajectory is there up to three times: written, read, being replaced.
+ *  @return ES_OK, also where the file system does not say; ES_ECONFIG */
+es_status es_run_cost_check_room(const es_comm *c, const es_settings *s,
+                                 const es_assembly *p, const char *dir, int64_t first);
 /** Print it with what it follows from: data, network, batch, probe and process grid. */
 void es_run_cost_print(const es_settings *s, const es_assembly *p, int ranks,
                        const es_run_cost *cost);

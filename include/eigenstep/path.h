@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file path.h  File-system operations, not collective. They return 0 or an errno
- *  value. */
+ *  value, but for es_path_room. */
 #ifndef ES_PATH_H
 #define ES_PATH_H
 
@@ -30,6 +30,10 @@ int es_path_sync_parent(const char *path);
 /** Exchange two existing names atomically. EINVAL or ENOSYS where the file system cannot
  *  (NFS before 4.2, for one): nothing has changed then. */
 int es_path_exchange(const char *a, const char *b);
+
+/** Bytes free for this user in the file system of `path`, which need not exist: that of
+ *  the nearest folder above that does. -1: the system does not say. */
+double es_path_room(const char *path);
 
 /** Remove a folder and the files in it; 0 if it does not exist. */
 int es_path_remove_dir(const char *dir);

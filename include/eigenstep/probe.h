@@ -18,6 +18,9 @@ typedef struct es_probe_options {
   es_loss *loss;        /**< of all of them; sized for this rank's rows */
   es_bn_mode mode;
   int views; /**< of each sample that snapshots want (es_snapshot_views), even */
+  es_snapshot *snapshot;    /**< of the embeddings */
+  int value;                /**< of the network: the features; where of_features */
+  es_snapshot *of_features; /**< NULL: not measured */
 } es_probe_options;
 
 /** @return ES_OK, ES_ENOMEM */
@@ -34,12 +37,20 @@ typedef struct es_probe_time {
   double time;
 } es_probe_time;
 
-/** Collective. Embed the probe, evaluate the loss on it, take the snapshot. Adds to the
- *  phases `probe` and `snapshot` of the clock.
+/** Collective. Embed the probe, evaluate the loss on it, take the snapshots, of the
+ *  features in the same forward passes. Adds to the phases `probe` and `snapshot` of the
+ *  clock.
+ *  @param keep  what spectrum.keep names is stored too (es_snapshot_keep)
  *  @param loss  of the probe, the same on all ranks
  *  @return ES_OK, or as es_probe_data_read, es_loss_eval or es_snapshot_take: the same on
  *          all ranks */
-es_status es_probe_measure(es_probe *p, es_probe_time at, es_clock *clock, es_snapshot *s,
+es_status es_probe_measure(es_probe *p, es_probe_time at, es_clock *clock, bool keep,
                            double *loss);
+
+/** Is it a series of what is kept? */
+bool es_probe_owns_kept(const es_probe *p, int id);
+/** Collective. es_snapshot_replay, es_snapshot_write_transitions of all its snapshots. */
+es_status es_probe_replay(es_probe *p);
+es_status es_probe_write_transitions(es_probe *p);
 
 #endif

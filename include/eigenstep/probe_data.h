@@ -41,6 +41,7 @@ enum { ES_PROBE_EMBEDDING = -1 };
 
 /** Rows of one chunk. Valid during the call. */
 typedef struct es_probe_rows {
+  int which; /**< 0: of the request's value, 1: of `also` */
   int n, width;
   int64_t first;          /**< row i is record first + i of the set */
   int view;               /**< the first of the views here, from 0 */
@@ -56,16 +57,20 @@ typedef struct es_probe_request {
   int value;       /**< of the network (es_net_read), or ES_PROBE_EMBEDDING */
   int views;       /**< of each record, a multiple of options.views: each further pass
                         over the loader gives new ones */
+  int also;        /**< a second value that the same forward passes give; 0, which is the
+                        input: none */
 } es_probe_request;
 
-/** Collective. Call take(ctx, rows) for each chunk of each pass in turn.
+/** Collective. Call take(ctx, rows) for each chunk of each pass in turn; with `also`
+ *  twice, once for each value.
  *  @return ES_OK, or the worst status of all ranks: of the loader, the network, take */
 es_status es_probe_data_each(es_probe_data *p, const es_probe_request *r,
                              es_probe_take take, void *ctx);
 
 /** Collective. All rows in memory.
  *  @param view  [r->views] where the rows of each view go,
- *               [es_probe_data_rows, es_probe_data_width] each
+ *               [es_probe_data_rows, es_probe_data_width] each; with `also` [2 r->views],
+ *               those of the second value last
  *  @param row   [es_probe_data_rows] number of each row's record in the set; NULL: not
  *               wanted
  *  @return as es_probe_data_each */

@@ -35,6 +35,7 @@ typedef struct es_run {
   const es_run_params *par;
   const es_ckpt_params *ckpt;
   es_cadence snapshot_cadence, accuracy_cadence;
+  es_cadence keep_cadence; /**< of es_probe_measure's keep */
   const es_sched_ops *sched;
   const es_sched_params *sched_par;
   double lr;               /**< base learning rate */

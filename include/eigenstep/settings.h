@@ -82,6 +82,12 @@ es_backend_options es_settings_backend(const es_settings *s);
  *  @param samples  pairs of the probe: spectrum.probe, rounded down to full passes
  *                  (es_probe_chunk) */
 es_snapshot_options es_settings_snapshot(const es_settings *s, int64_t samples);
+/** The same of the encoder's features, `width` of them; C is centred and not normalised.
+ *  *par: section [spectrum] for them, with no more eigenvalues than there are. */
+es_snapshot_options es_settings_features(const es_settings *s, int64_t samples, int width,
+                                         es_spectrum_params *par);
+/** Does spectrum.of name them? A list that cannot be read does not. */
+bool es_settings_wants_features(const es_settings *s);
 /** The training as the theory of its loss takes it; borrows from s. */
 es_loss_setup es_settings_loss_setup(const es_settings *s);
 

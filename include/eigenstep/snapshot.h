@@ -14,17 +14,42 @@
 
 /** Section [spectrum]. */
 typedef struct es_spectrum_params {
-  es_string every;    /**< cadence */
-  int64_t probe;      /**< held-out pairs */
-  int64_t top;        /**< eigenvalues kept, 0 = all */
-  es_string solver;   /**< eig_list.h */
-  int precision;      /**< of the probe's forward passes: 0 = f32, 1 = bf16 */
-  int bn;             /**< 0 = batch, 1 = running */
-  es_string matrices; /**< "covariance, cross" */
-  int64_t lidar;      /**< views of a sample for LiDAR, 0 = off */
-  int64_t views;      /**< eigenstep spectrum: of each sample; 0 = as the shape says */
+  es_string every;      /**< cadence */
+  int64_t probe;        /**< held-out pairs */
+  int64_t top;          /**< eigenvalues kept, 0 = all */
+  es_string solver;     /**< eig_list.h */
+  int precision;        /**< of the probe's forward passes: 0 = f32, 1 = bf16 */
+  int bn;               /**< 0 = batch, 1 = running */
+  es_string matrices;   /**< "covariance, cross" */
+  int64_t lidar;        /**< views of a sample for LiDAR, 0 = off */
+  int64_t views;        /**< eigenstep spectrum: of each sample; 0 = as the shape says */
+  es_string of;         /**< "embedding", or "embedding, features" */
+  es_string keep;       /**< "none", or a list of z, vectors */
+  es_string keep_every; /**< cadence of what is kept */
 } es_spectrum_params;
 extern const es_param es_spectrum_table[];
+
+/** Not collective. Does spectrum.of name the features too? @return ES_OK; ES_ECONFIG
+ *  (another name, or no embedding) */
+es_status es_spectrum_wants_features(const es_spectrum_params *p, bool *features);
+
+/** What spectrum.keep names. */
+typedef struct es_spectrum_kept {
+  bool z, vectors;
+} es_spectrum_kept;
+/** Not collective. @return ES_OK; ES_ECONFIG (another name) */
+es_status es_spectrum_keeps(const es_spectrum_params *p, es_spectrum_kept *kept);
+
+/** What snapshots are taken of. */
+typedef enum es_snapshot_of {
+  /** Of a training: its modes are learned, forecast and counted. */
+  ES_SNAPSHOT_EMBEDDING,
+  /** Of the same training, in groups of /features. No level tells which are learned:
+   *  /features/steps has where each of the leading 64 crossed half of its final value. */
+  ES_SNAPSHOT_FEATURES,
+  /** Of no training: nothing is learned, modes are not counted. */
+  ES_SNAPSHOT_FOREIGN
+} es_snapshot_of;
 
 /** The embeddings, and the matrix whose eigenvalues are followed. */
 typedef struct es_snapshot_options {
@@ -32,7 +57,7 @@ typedef struct es_snapshot_options {
   int64_t samples;        /**< rows of one view over all ranks */
   bool pairs;             /**< two views: cross-correlation is possible */
   bool center, normalize; /**< the loss's convention for the cross-correlation */
-  bool foreign;         /**< of no training: nothing is learned, modes are not counted */
+  es_snapshot_of of;
   const char *followed; /**< the matrix whose eigenvalues are the loss's modes:
                                "covariance" (NULL), "cross", or "unit", of embeddings
                                divided by their length, which is then measured too */
@@ -86,6 +111,18 @@ es_status es_snapshot_take(es_snapshot *s, int64_t step, double time,
 es_status es_snapshot_directions(const es_snapshot *s, const es_embedding *e, int k,
                                  double *value, double *q);
 
+/** Collective. Append what spectrum.keep names, in single precision: /kept/z/value, the
+ *  embeddings [samples of view 1, then of view 2; D], and /kept/vectors/value,
+ *  eigenvectors of the followed matrix [K, D], as rows; below /features for these.
+ *  Nothing where it names nothing.
+ *  @param e  as of es_snapshot_take
+ *  @return as es_snapshot_take */
+es_status es_snapshot_keep(es_snapshot *s, int64_t step, double time,
+                           const es_embedding *e);
+
+/** Is it a series of es_snapshot_keep? */
+bool es_snapshot_owns_kept(const es_snapshot *s, int id);
+
 /** Eigenvalues of the followed matrix in the last snapshot, [k] descending: the one that
  *  the options name or, where it is not measured, the first that is. */
 const double *es_snapshot_values(const es_snapshot *s, int *k);
@@ -103,12 +140,15 @@ es_forecast es_snapshot_next(const es_snapshot *s);
 double es_snapshot_metric(const es_snapshot *s, const char *name);
 /** Collective. Write the table of transitions, /steps. */
 es_status es_snapshot_write_transitions(es_snapshot *s);
-/** Rows of /steps, rows[k]; returns k. */
+/** Rows of /steps, rows[n] for the n followed modes: the k of es_snapshot_values, of
+ *  features the leading 64 at most; returns n. */
 int es_snapshot_transitions(const es_snapshot *s, es_transition *rows);
 /** Not collective. Memory of a snapshot in bytes per rank, and bytes that one adds to the
  *  file. */
 int64_t es_snapshot_bytes(const es_spectrum_params *p, const es_snapshot_options *o,
                           int ranks);
 int64_t es_snapshot_file_bytes(const es_spectrum_params *p, const es_snapshot_options *o);
+/** Not collective. Bytes that es_snapshot_keep adds to the file. */
+int64_t es_snapshot_kept_bytes(const es_spectrum_params *p, const es_snapshot_options *o);
 
 #endif

@@ -12,13 +12,14 @@
 
 #include "eigenstep/traj_read.h"
 
-/** One declared series: value[T, dim...] in f64. */
+/** One declared series: value[T, dim...] in f64, of doubles to the caller in any case. */
 typedef struct es_traj_field {
   const char *name;        /**< "eigenvalues"; may contain '/' */
   const char *units, *doc; /**< its attributes `units` and `description` */
   int ndim;                /**< 0: a number a row, else 1..2 further dimensions */
   int64_t dim[2];
   const char *dim_name[2]; /**< "mode", "sample", ...: named scales 1..dim */
+  bool single;             /**< stored in f32 */
 } es_traj_field;
 /** Initialisers: a number, n numbers or rows x columns numbers a row. */
 #define ES_TRAJ_SCALAR(name_, units_, doc_)                                              \
@@ -51,6 +52,8 @@ es_status es_traj_create(const es_comm *c, const char *path, es_traj **t);
  *  that does not is created.
  *  @return ES_EIO; ES_EFORMAT (other fields); ES_ENOMEM */
 es_status es_traj_open(const es_comm *c, const char *path, es_traj **t);
+/** The ranks that write it. */
+const es_comm *es_traj_comm(const es_traj *t);
 /** Was it opened with es_traj_open? */
 bool es_traj_resumed(const es_traj *t);
 /** Groups declared so far: ids are below it. */

@@ -33,6 +33,7 @@ typedef struct es_watched {
   es_watch_progress now;
   es_traj_rows loss; /**< of the probe or, where that is not measured, of batches */
   es_traj_rows eigenvalues; /**< of the followed matrix; n = 0: no snapshot yet */
+  es_traj_rows features;    /**< of the features' covariance; n = 0: not measured */
 } es_watched;
 
 /** Collective. Read the folder. The caller frees *w with es_watch_free.

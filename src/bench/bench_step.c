@@ -29,8 +29,7 @@ static const es_param table[] = {
 typedef struct work {
   es_assembly *p;
   es_batch *batch;
-  es_probe *probe;
-  es_snapshot *snapshot;
+  es_measures measures;
   int64_t snapshots; /**< taken so far */
 } work;
 
@@ -61,7 +60,7 @@ static es_status snapshot(void *ctx, int64_t i) {
   const es_probe_time at = {w->snapshots++, 0}; /* a trajectory has one row a step */
   double loss;
   if (i == 0) *clock = (es_clock){0};
-  return es_probe_measure(w->probe, at, clock, w->snapshot, &loss);
+  return es_probe_measure(w->measures.probe, at, clock, false, &loss);
 }
 
 /* Collective. Snapshots into a trajectory that is removed again. */
@@ -77,11 +76,10 @@ static es_status time_snapshots(const es_comm *c, work *w, const es_settings *s,
   es_status st;
   ES_TRY_GOTO(es_grid_create(w->p->layout.loss_comm, 0, &grid), done);
   ES_TRY_GOTO(es_traj_create(c, path, &traj), done);
-  ES_TRY_GOTO(es_assembly_measure(w->p, s, grid, traj, &w->snapshot, &w->probe), done);
+  ES_TRY_GOTO(es_assembly_measure(w->p, s, grid, traj, &w->measures), done);
   st = es_bench_time(c, &often, snapshot, w, t);
 done:
-  es_probe_destroy(&w->probe);
-  es_snapshot_destroy(&w->snapshot);
+  es_measures_close(&w->measures);
   if (traj != NULL) {
     const es_status closed = es_traj_close(&traj);
     if (st == ES_OK) st = closed;

@@ -20,7 +20,7 @@ static es_snapshot_options options(const es_embedding_rows *r) {
                                .samples = r->total,
                                .pairs = r->views == 2,
                                .center = true,
-                               .foreign = true};
+                               .of = ES_SNAPSHOT_FOREIGN};
 }
 
 /* Before anything is allocated: what it takes, where that is more than there is. */
@@ -53,9 +53,9 @@ static es_status analyse(const es_job *job, const es_spectrum_params *par,
   es_snapshot_heed(snap, &o->stop);
   es_progress_begin("spectrum and metrics of embeddings %d wide", r->dim);
   st = es_snapshot_take(snap, 0, 0, &e);
+  if (st == ES_OK) st = es_snapshot_keep(snap, 0, 0, &e);
   es_progress_end();
-  ES_TRY_GOTO(st, done);
-  es_spectrum_print(snap, r);
+  if (st == ES_OK) es_spectrum_print(snap, r);
 done:
   es_snapshot_destroy(&snap);
   es_grid_destroy(&grid);

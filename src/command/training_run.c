@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "eigenstep/cost.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/initial_prediction.h"
 #include "eigenstep/run_folder.h"
@@ -132,6 +133,14 @@ typedef struct training {
   es_prediction *prediction; /* made of the start; of a resumed run read here */
 } training;
 
+/* When spectrum.keep is due: never, where it names nothing. */
+static es_status keep_cadence(const es_spectrum_params *p, es_cadence *c) {
+  es_spectrum_kept kept;
+  ES_TRY(es_spectrum_keeps(p, &kept));
+  if (!kept.z && !kept.vectors) return ES_OK;
+  return es_cadence_parse(p->keep_every, "spectrum.keep_every", c);
+}
+
 static es_status run_into(const es_job *job, const training *r, es_run_folder *o) {
   const es_settings *const s = r->settings;
   es_assembly *const p = r->parts;
@@ -145,17 +154,17 @@ static es_status run_into(const es_job *job, const training *r, es_run_folder *o
                 .dir = o->dir,
                 .config_text = o->config_text,
                 .pairs = s->batch.pairs};
-  es_snapshot *snap = NULL;
-  es_probe *probe = NULL;
+  es_measures m = {0};
   es_accuracy *accuracy = NULL;
   es_status st;
   if (s->run.walltime > 0) o->stop.deadline = es_now() + s->run.walltime;
   ES_TRY_GOTO(
       es_cadence_parse(s->spectrum.every, "spectrum.every", &run.snapshot_cadence), done);
+  ES_TRY_GOTO(keep_cadence(&s->spectrum, &run.keep_cadence), done);
   ES_TRY_GOTO(
       es_accuracy_cadence(&s->accuracy, &run.snapshot_cadence, &run.accuracy_cadence),
       done);
-  ES_TRY_GOTO(es_assembly_measure(p, s, r->grid, o->traj, &snap, &probe), done);
+  ES_TRY_GOTO(es_assembly_measure(p, s, r->grid, o->traj, &m), done);
   if (r->labels->wanted)
     ES_TRY_GOTO(es_accuracy_create(c, &s->selected.accuracy, &r->labels->source, o->traj,
                                    &accuracy),
@@ -168,22 +177,21 @@ static es_status run_into(const es_job *job, const training *r, es_run_folder *o
   run.prediction_series = prediction->series;
   const es_run_parts parts = {.train = p->train,
                               .loader = p->input.loader,
-                              .probe = probe,
-                              .snapshot = snap,
+                              .probe = m.probe,
+                              .snapshot = m.snapshot,
                               .accuracy = accuracy,
                               .traj = o->traj,
                               .stop = &o->stop};
   st = es_run_loop(&run, &parts);
   if (st == ES_OK || st == ES_STOPPED) {
-    const es_status printed =
-        print_steps(o->traj, snap, prediction, p->train, es_surgery_done(p->surgery));
+    const es_status printed = print_steps(o->traj, m.snapshot, prediction, p->train,
+                                          es_surgery_done(p->surgery));
     if (printed != ES_OK) st = printed;
     print_accuracies(accuracy);
   }
 done:
   es_accuracy_destroy(&accuracy);
-  es_probe_destroy(&probe);
-  es_snapshot_destroy(&snap);
+  es_measures_close(&m);
   return st;
 }
 
@@ -203,6 +211,9 @@ es_status es_training_run(const es_job *job, es_config *cfg, es_settings *s,
   es_status st = es_label_data_open(c, s, p, &set);
   es_stop_install(); /* what has a folder ends with a checkpoint and a STATUS in it */
   if (st == ES_OK) st = es_grid_create(p->layout.loss_comm, 0, &r.grid);
+  if (st == ES_OK)
+    st = es_run_cost_check_room(c, s, p, resume ? o->dir : s->output.dir,
+                                es_train_steps(p->train));
   if (st == ES_OK && !resume) st = predict(c, cfg, s, &r);
   if (st == ES_OK)
     st = resume ? es_run_folder_resume(job, cfg, es_train_steps(p->train), o)

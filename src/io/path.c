@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { PATH_BYTES = 4096 };
@@ -107,6 +108,22 @@ int es_path_sync(const char *path) {
   const int err = fsync(fd) != 0 && errno != EINVAL ? errno : 0;
   close(fd);
   return err;
+}
+
+double es_path_room(const char *path) {
+  char at[PATH_BYTES];
+  struct statvfs v;
+  if (strlen(path) >= sizeof at) return -1;
+  strcpy(at, path);
+  while (statvfs(at[0] != '\0' ? at : ".", &v) != 0) {
+    if (errno != ENOENT || at[0] == '\0' || strcmp(at, "/") == 0) return -1;
+    char *const slash = strrchr(at, '/');
+    if (slash == NULL)
+      at[0] = '\0';
+    else
+      slash[slash == at] = '\0';
+  }
+  return (double) v.f_bavail * (double) v.f_frsize;
 }
 
 int es_path_remove_dir(const char *dir) {

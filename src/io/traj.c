@@ -39,6 +39,10 @@ es_status es_traj_open(const es_comm *c, const char *path, es_traj **out) {
   return open_file(c, path, true, out);
 }
 
+const es_comm *es_traj_comm(const es_traj *t) {
+  return t->comm;
+}
+
 es_h5 *es_traj_h5(es_traj *t) {
   return t->file;
 }

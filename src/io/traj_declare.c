@@ -107,7 +107,8 @@ static es_status describe(const es_traj_group *g, const es_traj_field *field,
 static es_status create_series(es_traj *t, const char *group, const es_traj_field *field,
                                const es_traj_series *s) {
   char scale[2 * ES_TRAJ_PATH];
-  ES_TRY(declare_rows(t, s->path, ES_H5_F64, field));
+  const es_h5_type type = field->single ? ES_H5_F32 : ES_H5_F64;
+  ES_TRY(declare_rows(t, s->path, type, field));
   snprintf(scale, sizeof scale, "%s/step", group);
   ES_TRY(es_h5_attach(t->file, s->path, 0, scale));
   for (int i = 0; i < field->ndim; i++) {

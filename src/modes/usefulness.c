@@ -45,7 +45,8 @@ static es_status add_rows(void *ctx, const es_probe_rows *rows) {
 static es_status read_set(records *r, es_loader *loader, int64_t total,
                           const es_accuracy_source *from, es_labelled *set) {
   const es_study_state *const s = r->state;
-  const es_probe_request request = {s->held_out->mode, s->value, 1};
+  const es_probe_request request = {
+      .mode = s->held_out->mode, .value = s->value, .views = 1};
   const es_probe_data_options o = {.layout = es_row_layout_distributed(s->comm),
                                    .net = s->held_out->net,
                                    .loader = loader,

@@ -36,8 +36,10 @@ static const char *obstacle(const es_assembly *p, const es_loss_setup *setup) {
  * takes on this rank. */
 static es_status read_rows(const es_settings *s, const es_assembly *p, int value,
                            es_pairs *x) {
-  const es_probe_request request = {s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING,
-                                    value, 2};
+  const es_probe_request request = {.mode =
+                                        s->spectrum.bn == 0 ? ES_BN_BATCH : ES_BN_RUNNING,
+                                    .value = value,
+                                    .views = 2};
   *x = (es_pairs){.total = p->probe.pairs,
                   .n = es_probe_data_rows(p->probe.data),
                   .m = es_probe_data_width(p->probe.data, value)};

@@ -3,6 +3,7 @@
 #include "assembly_private.h"
 
 #include <stdio.h>
+#include <string.h>
 #include "bn_rows.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
@@ -143,6 +144,16 @@ static es_status check_surgery(const es_settings *s) {
   return ES_OK;
 }
 
+/* Features of a linear encoder without layers are the pixels. */
+static es_status check_features(const es_settings *s) {
+  ES_CHECK(!es_settings_wants_features(s) || strcmp(s->encoder.name, "linear") != 0 ||
+               s->encoder.hidden.n > 0,
+           ES_ECONFIG,
+           "spectrum.of: got features with encoder.name = linear and encoder.hidden = "
+           "none, whose features are the pixels; expected an encoder with layers");
+  return ES_OK;
+}
+
 es_status es_assembly_check(const es_settings *s) {
   const es_snapshot_options o = es_settings_snapshot(s, s->spectrum.probe);
   const es_sched_ops *sched;
@@ -153,7 +164,8 @@ es_status es_assembly_check(const es_settings *s) {
   if (s->optim.lr == 0 && s->run.steps > 0)
     es_warn("optim.lr: got 0: the model stays as it is, and no mode is learned");
   ES_TRY(es_sched_find(&s->sched, &sched));
-  return es_snapshot_check(&s->spectrum, &o);
+  ES_TRY(es_snapshot_check(&s->spectrum, &o));
+  return check_features(s);
 }
 
 es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly **out) {
@@ -221,26 +233,39 @@ es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
   return st;
 }
 
-es_status es_assembly_measure(const es_assembly *p, const es_settings *s,
-                              const es_grid *g, es_traj *t, es_snapshot **snapshot,
-                              es_probe **probe) {
+/* Collective. */
+static es_status make_snapshots(const es_assembly *p, const es_settings *s,
+                                const es_grid *g, es_traj *t, es_measures *m) {
   const es_snapshot_options o = es_settings_snapshot(s, p->probe.pairs);
-  const es_comm *const c = p->layout.comm;
-  es_snapshot *snap = NULL;
-  ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &snap));
+  const int width = es_probe_data_width(p->probe.data, p->model.features);
+  es_spectrum_params par;
+  ES_TRY(es_snapshot_create(g, t, &s->spectrum, &o, &m->snapshot));
+  if (!es_settings_wants_features(s)) return ES_OK;
+  const es_snapshot_options f = es_settings_features(s, p->probe.pairs, width, &par);
+  return es_snapshot_create(g, t, &par, &f, &m->features);
+}
+
+es_status es_assembly_measure(const es_assembly *p, const es_settings *s,
+                              const es_grid *g, es_traj *t, es_measures *m) {
+  const es_snapshot_options o = es_settings_snapshot(s, p->probe.pairs);
+  ES_TRY(make_snapshots(p, s, g, t, m));
   const es_probe_options measured = {.layout = p->layout,
                                      .data = p->probe.data,
                                      .loss = p->probe.loss,
                                      .mode = s->spectrum.bn == 0 ? ES_BN_BATCH
                                                                  : ES_BN_RUNNING,
-                                     .views = es_snapshot_views(&s->spectrum, &o)};
-  es_status st = es_assembly_record_probe(p, t);
-  if (st == ES_OK) st = es_comm_agree(c, es_probe_create(&measured, probe));
-  if (st == ES_OK)
-    *snapshot = snap;
-  else
-    es_snapshot_destroy(&snap);
-  return st;
+                                     .views = es_snapshot_views(&s->spectrum, &o),
+                                     .snapshot = m->snapshot,
+                                     .value = p->model.features,
+                                     .of_features = m->features};
+  ES_TRY(es_assembly_record_probe(p, t));
+  return es_comm_agree(p->layout.comm, es_probe_create(&measured, &m->probe));
+}
+
+void es_measures_close(es_measures *m) {
+  es_probe_destroy(&m->probe);
+  es_snapshot_destroy(&m->features);
+  es_snapshot_destroy(&m->snapshot);
 }
 
 void es_assembly_destroy(es_assembly **pp) {

@@ -2,6 +2,8 @@
 /** @file cost.c  Memory a rank and bytes of output of a training run, from its plan. */
 #include "eigenstep/cost.h"
 
+#include "eigenstep/path.h"
+
 /* Losses of batch and probe: their workspace, and embeddings with gradients in single and
  * double precision. */
 static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) {
@@ -17,22 +19,30 @@ static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) 
   return bytes;
 }
 
-/* Plan the network: for training, or for evaluation alone. *work: numbers of workspace of
- * its optimiser. */
+/* A planned network. */
+typedef struct plan {
+  es_net_cost cost;
+  size_t work;  /* numbers of workspace of its optimiser */
+  int features; /* how many the encoder has */
+} plan;
+
+/* Plan the network: for training, or for evaluation alone. */
 static es_status network_cost(const es_settings *s, const es_assembly *p, int ranks,
-                              bool forward_only, es_net_cost *cost, size_t *work) {
+                              bool forward_only, plan *out) {
   const es_optim_ops *optim;
   ES_TRY(es_optim_find(&s->optim, &optim));
   const int64_t most = s->batch.pairs > p->probe.chunk ? s->batch.pairs : p->probe.chunk;
   es_net_options o = es_settings_net(s, (most + ranks - 1) / ranks, ranks);
   es_net *net = NULL;
+  int features;
   o.plan_only = true;
   o.forward_only = forward_only;
   o.precision = forward_only ? p->model.eval_precision : p->model.precision;
   const es_model_desc m = es_settings_model(s, p->input.view);
-  ES_TRY(es_model_build(p->model.backend, &o, &m, &net, NULL));
-  es_net_cost_of(net, cost);
-  *work = optim->workspace != NULL ? optim->workspace(es_net_params(net)) : 0;
+  ES_TRY(es_model_build(p->model.backend, &o, &m, &net, &features));
+  es_net_cost_of(net, &out->cost);
+  out->work = optim->workspace != NULL ? optim->workspace(es_net_params(net)) : 0;
+  out->features = es_net_shape(net, features).c;
   es_net_destroy(&net);
   return ES_OK;
 }
@@ -49,36 +59,96 @@ static int64_t count_snapshots(const es_settings *s) {
   return es_cadence_count(&every, s->run.steps);
 }
 
+/* Times that something is kept after step `first`, or from the start on. */
+static int64_t count_keeps(const es_settings *s, int64_t first) {
+  es_spectrum_kept kept;
+  es_cadence every;
+  if (es_spectrum_keeps(&s->spectrum, &kept) != ES_OK || !(kept.z || kept.vectors) ||
+      es_cadence_parse(s->spectrum.keep_every, "spectrum.keep_every", &every) != ES_OK)
+    return 0;
+  const int64_t last = s->run.steps, due = es_cadence_count(&every, last);
+  const int64_t ends = (first == 0 && !es_cadence_due(&every, 0)) +
+                       (last > 0 && !es_cadence_due(&every, last));
+  return due + ends - (first > 0 ? es_cadence_count(&every, first) : 0);
+}
+
+/* Bytes that the features add. */
+static void add_features(const es_settings *s, const es_assembly *p, int width, int ranks,
+                         es_run_cost *c) {
+  es_spectrum_params par;
+  if (!es_settings_wants_features(s)) return;
+  const es_snapshot_options o = es_settings_features(s, p->probe.pairs, width, &par);
+  const int shares = es_settings_loss_ranks(s, ranks);
+  const double rows = (double) es_snapshot_views(&par, &o) * (double) p->probe.pairs;
+  c->loss += 8 * rows * width / shares;
+  c->snapshot += (double) es_snapshot_bytes(&par, &o, shares);
+  c->output.trajectory +=
+      (double) c->output.snapshots * (double) es_snapshot_file_bytes(&par, &o);
+  c->output.kept += (double) c->output.keeps * (double) es_snapshot_kept_bytes(&par, &o);
+}
+
 es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, int node,
                          es_run_cost *c) {
   const es_snapshot_options opt = es_settings_snapshot(s, p->probe.pairs);
   const int64_t pairs = (s->batch.pairs + ranks - 1) / ranks;
   const double view = 4.0 * p->input.view.c * p->input.view.h * p->input.view.w;
-  es_net_cost eval_net = {0};
+  plan net, eval_net = {.features = 0};
   const es_optim_ops *optim;
-  *c =
-      (es_run_cost){.snapshots = count_snapshots(s), .node = node < ranks ? node : ranks};
+  *c = (es_run_cost){.output.keeps = count_keeps(s, 0),
+                     .node = node < ranks ? node : ranks};
+  c->output.snapshots = count_snapshots(s) + c->output.keeps;
   ES_TRY(es_optim_find(&s->optim, &optim));
-  size_t work, unused;
-  ES_TRY(network_cost(s, p, ranks, false, &c->net, &work));
+  ES_TRY(network_cost(s, p, ranks, false, &net));
   if (p->model.eval_precision != p->model.precision)
-    ES_TRY(network_cost(s, p, ranks, true, &eval_net, &unused));
+    ES_TRY(network_cost(s, p, ranks, true, &eval_net));
+  c->net = net.cost;
   const int moments = es_optim_moments(&s->optim, optim);
   const double parameters = (double) c->net.parameters;
-  c->moments = 4.0 * (moments * parameters + (double) work);
+  c->moments = 4.0 * (moments * parameters + (double) net.work);
   if (!s->parallel.deterministic && p->model.backend->ops->host)
     c->shared = shared_bytes(c->net.parameters, moments, c->node);
-  c->eval_net = (double) (eval_net.activation_bytes + eval_net.passing_bytes);
+  c->eval_net = (double) (eval_net.cost.activation_bytes + eval_net.cost.passing_bytes);
   c->loss = loss_bytes(s, p, ranks);
   if (s->precondition.eps > 0)
     c->preconditioner = (double) es_precondition_bytes(opt.dim);
   c->batches = 2 * 2 * (double) pairs * view;
   c->snapshot =
       (double) es_snapshot_bytes(&s->spectrum, &opt, es_settings_loss_ranks(s, ranks));
-  c->trajectory =
-      (double) c->snapshots * (double) es_snapshot_file_bytes(&s->spectrum, &opt) +
+  c->output.trajectory =
+      (double) c->output.snapshots * (double) es_snapshot_file_bytes(&s->spectrum, &opt) +
       48.0 * (double) s->run.steps;
-  c->checkpoint = 4.0 * (1 + moments) * parameters;
+  c->output.kept =
+      (double) c->output.keeps * (double) es_snapshot_kept_bytes(&s->spectrum, &opt);
+  c->output.checkpoint = 4.0 * (1 + moments) * parameters;
+  add_features(s, p, net.features, ranks, c);
+  return ES_OK;
+}
+
+/* Bytes kept from step `first` on, of a network that is built. */
+static double kept_bytes(const es_settings *s, const es_assembly *p, int64_t first) {
+  const es_snapshot_options o = es_settings_snapshot(s, p->probe.pairs);
+  const int width = es_net_shape(p->model.net, p->model.features).c;
+  es_spectrum_params par;
+  double one = (double) es_snapshot_kept_bytes(&s->spectrum, &o);
+  if (es_settings_wants_features(s)) {
+    const es_snapshot_options f = es_settings_features(s, p->probe.pairs, width, &par);
+    one += (double) es_snapshot_kept_bytes(&par, &f);
+  }
+  return one * (double) count_keeps(s, first);
+}
+
+enum { COPIES = 3 };
+
+es_status es_run_cost_check_room(const es_comm *c, const es_settings *s,
+                                 const es_assembly *p, const char *dir, int64_t first) {
+  const double need = COPIES * kept_bytes(s, p, first);
+  double room = c->rank == 0 ? es_path_room(dir) : 0;
+  es_comm_bcast(c, &room, sizeof room, 0);
+  ES_CHECK(
+      room < 0 || need <= room, ES_ECONFIG,
+      "spectrum.keep: got %.1f GB to store, up to %d times that on disk, expected at "
+      "most the %.1f GB that are free for output.dir; raise spectrum.keep_every",
+      1e-9 * need / COPIES, COPIES, 1e-9 * room);
   return ES_OK;
 }
 
@@ -160,12 +230,18 @@ void es_run_cost_print(const es_settings *s, const es_assembly *p, int ranks,
   print_batch(s, ranks);
   es_print(
       "probe       %lld held-out pairs in forward passes of %lld; about %lld snapshots",
-      (long long) p->probe.pairs, (long long) p->probe.chunk, (long long) c->snapshots);
+      (long long) p->probe.pairs, (long long) p->probe.chunk,
+      (long long) c->output.snapshots);
   es_print("grid        %d x %d processes, D x D matrices of %.3f MB a rank", rows,
            ranks / rows, 1e-6 * (double) es_dmat_bytes(rows, ranks / rows, dim, dim, 0));
   print_memory(p, c);
   print_shared(c);
   es_print("output      %.1f MB of numbers in the trajectory (its file is larger), "
            "%.1f MB a checkpoint",
-           1e-6 * c->trajectory, 1e-6 * c->checkpoint);
+           1e-6 * c->output.trajectory, 1e-6 * c->output.checkpoint);
+  if (c->output.keeps > 0)
+    es_print(
+        "kept        %.1f MB (%s), stored %lld times; the trajectory is on disk up to "
+        "%d times",
+        1e-6 * c->output.kept, s->spectrum.keep, (long long) c->output.keeps, COPIES);
 }

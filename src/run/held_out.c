@@ -32,7 +32,8 @@ static es_status take_nothing(void *ctx, const es_probe_rows *rows) {
 
 /* Collective. Statistics of the probe set. */
 static es_status freeze(const es_comm *c, const es_assembly *p) {
-  const es_probe_request all = {ES_BN_COLLECT, ES_PROBE_EMBEDDING, 2};
+  const es_probe_request all = {
+      .mode = ES_BN_COLLECT, .value = ES_PROBE_EMBEDDING, .views = 2};
   ES_TRY(es_comm_agree(c, es_net_freeze_begin(p->model.net)));
   ES_TRY(es_probe_data_each(p->probe.data, &all, take_nothing, NULL));
   return es_net_freeze_end(p->model.net, c);

@@ -138,6 +138,22 @@ es_snapshot_options es_settings_snapshot(const es_settings *s, int64_t samples) 
                                .nesterov = s->optim.nesterov};
 }
 
+es_snapshot_options es_settings_features(const es_settings *s, int64_t samples, int width,
+                                         es_spectrum_params *par) {
+  *par = s->spectrum;
+  if (par->top > width) par->top = width;
+  return (es_snapshot_options){.dim = width,
+                               .samples = samples,
+                               .pairs = true,
+                               .center = true,
+                               .of = ES_SNAPSHOT_FEATURES};
+}
+
+bool es_settings_wants_features(const es_settings *s) {
+  bool wanted;
+  return es_spectrum_wants_features(&s->spectrum, &wanted) == ES_OK && wanted;
+}
+
 es_loss_setup es_settings_loss_setup(const es_settings *s) {
   const bool constant = strcmp(s->sched.name, "constant") == 0 && s->sched.warmup == 0;
   return (es_loss_setup){.dim = es_settings_dim(s),

@@ -93,6 +93,9 @@ static es_status read_curves(es_h5 *f, es_watched *w) {
       es_h5_exists(f, "/probe_loss/value") ? "/probe_loss/value" : "/loss/value";
   if (es_h5_exists(f, loss)) ES_TRY(es_traj_read_series(f, loss, 0, &w->loss));
   if (es_h5_exists(f, "/spectrum")) ES_TRY(es_traj_read_followed(f, 0, &w->eigenvalues));
+  const char *const features = "/features/spectrum/covariance/eigenvalues";
+  if (es_h5_exists(f, features))
+    ES_TRY(es_traj_read_series(f, features, 0, &w->features));
   ES_TRY(last_of(f, "/forecast/mode", &w->now.mode));
   ES_TRY(last_of(f, "/forecast/step_forecast", &w->now.at_step));
   ES_TRY(last_of(f, "/forecast/step_error", &w->now.at_step_error));
@@ -127,6 +130,7 @@ es_status es_watch_read(const es_comm *c, const char *dir, es_watched *w) {
 void es_watch_free(es_watched *w) {
   es_traj_rows_free(&w->loss);
   es_traj_rows_free(&w->eigenvalues);
+  es_traj_rows_free(&w->features);
 }
 
 bool es_watch_is_over(const es_watched *w) {

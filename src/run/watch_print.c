@@ -6,7 +6,14 @@
 #include "eigenstep/clock.h"
 #include "eigenstep/watch.h"
 
-enum { WIDTH = 60, LEVELS = 8, SHOWN = 8, LINE = 4 * WIDTH + 8, TEXT = 1400 };
+enum {
+  WIDTH = 60,
+  LEVELS = 8,
+  SHOWN = 8,
+  FEATURES = 3,
+  LINE = 4 * WIDTH + 8,
+  TEXT = 1400
+};
 
 /* One character a cell, its height value / (high - low). */
 static void sparkline(const double *cell, double low, double high, bool blocks,
@@ -107,10 +114,23 @@ static void describe_next(const es_watched *w, char *text, size_t size) {
              next);
 }
 
+/* The leading eigenvalues of a series, the first `shown` of them, on one scale from 0 to
+ * the largest of all, `least` at least. */
+static void draw_leading(const char *noun, const es_traj_rows *e, int shown, double end,
+                         double least, bool blocks) {
+  char name[32];
+  double high = least;
+  for (int64_t i = 0; i < e->n * e->width; i++) high = fmax(high, e->values[i]);
+  for (int64_t k = 0; k < e->width && k < shown; k++) {
+    snprintf(name, sizeof name, "%s_%d", noun, (int) k + 1);
+    draw_series(name, e, k, end, high, blocks);
+  }
+}
+
 void es_watch_draw(const es_watched *w, bool blocks) {
   const es_traj_rows *const e = &w->eigenvalues;
-  char state[TEXT], progress[TEXT], next[TEXT], name[32];
-  double end = w->now.step, high = 1;
+  char state[TEXT], progress[TEXT], next[TEXT];
+  double end = w->now.step;
   describe_state(w, state, sizeof state);
   describe_progress(w, progress, sizeof progress);
   describe_next(w, next, sizeof next);
@@ -122,11 +142,8 @@ void es_watch_draw(const es_watched *w, bool blocks) {
   }
   if (!(end >= (double) e->step[e->n - 1])) end = (double) e->step[e->n - 1];
   if (w->loss.n > 0) draw_series("loss", &w->loss, 0, end, NAN, blocks);
-  for (int64_t i = 0; i < e->n * e->width; i++) high = fmax(high, e->values[i]);
-  for (int64_t k = 0; k < e->width && k < SHOWN; k++) {
-    snprintf(name, sizeof name, "lambda_%d", (int) k + 1);
-    draw_series(name, e, k, end, high, blocks);
-  }
+  draw_leading("lambda", e, SHOWN, end, 1, blocks);
+  if (w->features.n > 0) draw_leading("feature", &w->features, FEATURES, end, 0, blocks);
   es_print("  %-9s %10s  0%*s%.0f", "step", "", WIDTH - 6, "", end);
 }
 

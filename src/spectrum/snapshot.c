@@ -17,22 +17,22 @@ static es_status check_embedding(const es_snapshot *s, const es_moment *now) {
   ES_CHECK(e->d == s->opt.dim && e->samples == s->opt.samples &&
                e->views == s->size.views,
            ES_EARG,
-           "snapshot: got embeddings of %lld samples in %d views and %d dimensions, "
+           "snapshot: got %s of %lld samples in %d views and %d dimensions, "
            "expected %lld, "
            "%d, %d",
-           (long long) e->samples, e->views, e->d, (long long) s->opt.samples,
-           s->size.views, s->opt.dim);
+           es_snapshot_noun(s), (long long) e->samples, e->views, e->d,
+           (long long) s->opt.samples, s->size.views, s->opt.dim);
   if (c->size > 1) snprintf(where, sizeof where, " on rank %d", c->rank);
   for (int64_t i = 0; i < e->views * e->n * e->d; i++) {
     if (isfinite(e->z[i])) continue;
     const long long sample = (long long) e->row[i / e->d % e->n];
     const int value = (int) (i % e->d);
-    if (!s->opt.foreign) es_phase("sample %lld of the probe has it first", sample);
-    ES_CHECK(
-        s->opt.foreign, ES_EMATH,
-        "embeddings of the probe are not finite at step %lld%s: value %d is %g; lower "
-        "optim.lr, or take optim.lr=auto",
-        (long long) now->step, where, value, e->z[i]);
+    const bool foreign = s->opt.of == ES_SNAPSHOT_FOREIGN;
+    if (!foreign) es_phase("sample %lld of the probe has it first", sample);
+    ES_CHECK(foreign, ES_EMATH,
+             "%s of the probe are not finite at step %lld%s: value %d is %g; lower "
+             "optim.lr, or take optim.lr=auto",
+             es_snapshot_noun(s), (long long) now->step, where, value, e->z[i]);
     ES_CHECK(false, ES_EMATH,
              "row %lld of the embeddings is not finite%s: column %d is %g (both counted "
              "from 0); remove or mend such rows",

@@ -6,17 +6,22 @@
  *  covariance S both about the mean of all rows and both over N: 1 where the views agree,
  *  0 where they are uncorrelated, -1 where they are opposite. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "snapshot_private.h"
 
 es_status es_snapshot_declare_axes(es_snapshot *s) {
+  char path[ES_SNAPSHOT_PATH], group[80], doc[160];
+  es_snapshot_path(s, "/embedding", path);
+  snprintf(group, sizeof group, "%s of the probe set", es_snapshot_noun(s));
+  snprintf(doc, sizeof doc,
+           "probe %s (first view, centred) projected onto their top three principal "
+           "directions",
+           es_snapshot_noun(s));
   const es_traj_field pca =
-      ES_TRAJ_MATRIX("pca", s->opt.samples, "sample", ES_AXES, "axis", "1",
-                     "probe embeddings (first view, centred) projected onto their top "
-                     "three principal directions");
-  return es_traj_declare(s->traj, "/embedding", "embeddings of the probe set", &pca, 1,
-                         &s->axes.series);
+      ES_TRAJ_MATRIX("pca", s->opt.samples, "sample", ES_AXES, "axis", "1", doc);
+  return es_traj_declare(s->traj, path, group, &pca, 1, &s->axes.series);
 }
 
 /* Leading eigenvectors: where the spectrum came without any, three are solved for,

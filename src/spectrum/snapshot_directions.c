@@ -18,21 +18,35 @@ static es_status copy_columns(const es_dmat *v, int k, double *q) {
   return st;
 }
 
+es_status es_snapshot_pairs(const es_snapshot *s, const es_embedding *e, int k,
+                            es_eigen **pairs) {
+  const es_matrix *const m = s->matrices.followed;
+  const double scale = 1 / (double) (s->size.rows - 1);
+  const int64_t n = s->size.shown * e->n;
+  double *rows = NULL;
+  es_dmat *a = NULL;
+  es_status st;
+  if (es_snapshot_by_rows(s, m)) {
+    ES_TRY_GOTO(m->ops->rows(s, e, &rows), done);
+    st = es_snapshot_pairs_of_rows(s, rows, n, scale, k, pairs);
+  } else {
+    ES_TRY_GOTO(m->ops->build(s, e, &rows, &a), done);
+    st = es_eig_solve(s->par.solver, a, k, pairs);
+  }
+done:
+  es_dmat_destroy(&a);
+  es_free(&rows);
+  return st;
+}
+
 es_status es_snapshot_directions(const es_snapshot *s, const es_embedding *e, int k,
                                  double *value, double *q) {
   es_embedding own = *e;
-  double *rows = NULL;
-  es_dmat *a = NULL;
   es_eigen *found = NULL;
-  es_status st;
   own.grid = s->grid;
-  ES_TRY_GOTO(s->matrices.followed->ops->build(s, &own, &rows, &a), done);
-  ES_TRY_GOTO(es_eig_solve(s->par.solver, a, k, &found), done);
+  ES_TRY(es_snapshot_pairs(s, &own, k, &found));
   memcpy(value, found->value, (size_t) k * sizeof *value);
-  st = copy_columns(found->vector, k, q);
-done:
+  const es_status st = copy_columns(found->vector, k, q);
   es_eig_destroy(&found);
-  es_dmat_destroy(&a);
-  es_free(&rows);
   return st;
 }

@@ -8,7 +8,7 @@
 
 /* Is the series of this metric wanted? */
 static bool is_wanted(const es_snapshot *s, const es_metric_ops *m) {
-  if (m->of_training && s->opt.foreign) return false;
+  if (m->of_training && s->opt.of != ES_SNAPSHOT_EMBEDDING) return false;
   return !m->on_request || (s->par.lidar > 0 && s->opt.pairs);
 }
 
@@ -16,10 +16,11 @@ es_status es_snapshot_declare_metrics(es_snapshot *s) {
   const es_metric_ops *const *list;
   const size_t n = es_metric_list(&list);
   for (size_t i = 0; i < n; i++) {
-    char path[128];
+    char group[ES_SNAPSHOT_PATH], path[ES_SNAPSHOT_PATH];
     s->metrics.series[i] = -1;
     if (!is_wanted(s, list[i])) continue;
-    snprintf(path, sizeof path, "/metrics/%s", list[i]->name);
+    snprintf(group, sizeof group, "/metrics/%s", list[i]->name);
+    es_snapshot_path(s, group, path);
     const es_traj_field f = ES_TRAJ_SCALAR("value", list[i]->unit, list[i]->doc);
     ES_TRY(es_traj_declare(s->traj, path, list[i]->doc, &f, 1, &s->metrics.series[i]));
   }

@@ -35,6 +35,8 @@ static es_status keep_names(es_traj *t, const char *group, bool resumed) {
 }
 
 es_status es_snapshot_declare_forecast(es_snapshot *s) {
+  s->modes.series = -1;
+  if (s->opt.of == ES_SNAPSHOT_FEATURES) return ES_OK; /* of levels that nobody knows */
   if (es_traj_resumed(s->traj)) ES_TRY(keep_names(s->traj, "/forecast", true));
   const es_traj_field field[] = {
       ES_TRAJ_SCALAR("mode", "1", "next mode to be learned; 0: all are learned"),
@@ -57,7 +59,7 @@ es_status es_snapshot_declare_forecast(es_snapshot *s) {
   return keep_names(s->traj, "/forecast", false);
 }
 
-/* Feed the transition detector one snapshot. */
+/* Feed the transition detector one snapshot, of k values. */
 static es_status add(es_snapshot_modes *m, int k, int64_t step, double time,
                      const double *value) {
   memcpy(m->value, value, (size_t) k * sizeof *value);
@@ -68,6 +70,7 @@ static es_status add(es_snapshot_modes *m, int k, int64_t step, double time,
 es_status es_snapshot_append_forecast(es_snapshot *s, const es_moment *now) {
   const double *const value = s->matrices.followed->spectrum->value;
   ES_TRY(add(&s->modes, s->size.k, now->step, now->time, value));
+  if (s->modes.series < 0) return ES_OK;
   const es_forecast f = es_transitions_next(s->modes.detector);
   const double row[] = {f.mode,        f.step,       f.time,      f.gamma,
                         f.gamma_error, f.step_error, f.time_error};
@@ -115,59 +118,87 @@ es_forecast es_snapshot_next(const es_snapshot *s) {
 
 int es_snapshot_transitions(const es_snapshot *s, es_transition *rows) {
   es_transitions_table(s->modes.detector, rows);
-  return s->size.k;
+  return s->size.modes;
+}
+
+/* Columns of /steps, and which are of a forecast: features have none. */
+static const struct {
+  es_traj_field field;
+  bool forecast;
+} columns[] = {
+    {ES_TRAJ_SCALAR("mode", "1", "number of the mode, largest eigenvalue first"), false},
+    {ES_TRAJ_SCALAR("step_measured", "steps",
+                    "step at which the eigenvalue crossed half of its final value (the "
+                    "median of the latest), dips of one snapshot ignored"),
+     false},
+    {ES_TRAJ_SCALAR("time_measured", time_unit, "effective time of that crossing"),
+     false},
+    {ES_TRAJ_SCALAR("step_forecast", "steps",
+                    "forecast of that step, extrapolated from the exponential phase"),
+     true},
+    {ES_TRAJ_SCALAR("time_forecast", time_unit, "effective time of the forecast"), true},
+    {ES_TRAJ_SCALAR("step_first", "steps",
+                    "step of the first crossing, where the mode fell after it and, if "
+                    "state is 1, rose again; else step_measured"),
+     false},
+    {ES_TRAJ_SCALAR("time_first", time_unit, "effective time of that crossing"), false},
+    {ES_TRAJ_SCALAR("gamma", per_time,
+                    "growth rate of the eigenvalue in the exponential phase over the "
+                    "loss's factor (8 for Barlow Twins)"),
+     true},
+    {ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma"), true},
+    {ES_TRAJ_SCALAR("step_error", "steps", error_doc), true},
+    {ES_TRAJ_SCALAR("time_error", time_unit, "the same of time_forecast"), true},
+    {ES_TRAJ_SCALAR("state", "1",
+                    "0 learned; 1 unstable: learned again after a fall; 2 learned from "
+                    "the first snapshot on; 3 fell, not learned now; 4 growing; 5 risen, "
+                    "but irregularly; 6 never rose"),
+     false}};
+enum { COLUMNS = sizeof columns / sizeof columns[0] };
+
+/* The columns of this snapshot, and a row of them. */
+static int choose_columns(const es_snapshot *s, es_traj_field col[COLUMNS]) {
+  int n = 0;
+  for (int i = 0; i < COLUMNS; i++)
+    if (!columns[i].forecast || s->opt.of != ES_SNAPSHOT_FEATURES)
+      col[n++] = columns[i].field;
+  return n;
+}
+
+static void fill_row(const es_snapshot *s, const es_transition *m, double *v) {
+  const es_forecast *const f = &m->forecast;
+  const double all[COLUMNS] = {m->mode,        m->step,       m->time,       f->step,
+                               f->time,        m->step_first, m->time_first, f->gamma,
+                               f->gamma_error, f->step_error, f->time_error, m->state};
+  int n = 0;
+  for (int i = 0; i < COLUMNS; i++)
+    if (!columns[i].forecast || s->opt.of != ES_SNAPSHOT_FEATURES) v[n++] = all[i];
 }
 
 es_status es_snapshot_write_transitions(es_snapshot *s) {
-  const es_traj_field col[] = {
-      ES_TRAJ_SCALAR("mode", "1", "number of the mode, largest eigenvalue first"),
-      ES_TRAJ_SCALAR("step_measured", "steps",
-                     "step at which the eigenvalue crossed half of its final value (the "
-                     "median of the latest), dips of one snapshot ignored"),
-      ES_TRAJ_SCALAR("time_measured", time_unit, "effective time of that crossing"),
-      ES_TRAJ_SCALAR("step_forecast", "steps",
-                     "forecast of that step, extrapolated from the exponential phase"),
-      ES_TRAJ_SCALAR("time_forecast", time_unit, "effective time of the forecast"),
-      ES_TRAJ_SCALAR("step_first", "steps",
-                     "step of the first crossing, where the mode fell after it and, if "
-                     "state is 1, rose again; else step_measured"),
-      ES_TRAJ_SCALAR("time_first", time_unit, "effective time of that crossing"),
-      ES_TRAJ_SCALAR("gamma", per_time,
-                     "growth rate of the eigenvalue in the exponential phase over the "
-                     "loss's factor (8 for Barlow Twins)"),
-      ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma"),
-      ES_TRAJ_SCALAR("step_error", "steps", error_doc),
-      ES_TRAJ_SCALAR("time_error", time_unit, "the same of time_forecast"),
-      ES_TRAJ_SCALAR(
-          "state", "1",
-          "0 learned; 1 unstable: learned again after a fall; 2 learned from "
-          "the first snapshot on; 3 fell, not learned now; 4 growing; 5 risen, "
-          "but irregularly; 6 never rose")};
-  enum { COLS = sizeof col / sizeof col[0] };
+  const size_t modes = (size_t) s->size.modes;
+  es_traj_field col[COLUMNS];
+  const int n = choose_columns(s, col);
+  char path[ES_SNAPSHOT_PATH];
   es_transition *row = NULL;
   double *v = NULL;
-  es_status st = ES_NEW(s->size.k, &row);
-  if (st == ES_OK) st = ES_NEW(COLS * (size_t) s->size.k, &v);
+  es_snapshot_path(s, "/steps", path);
+  es_status st = ES_NEW(modes, &row);
+  if (st == ES_OK) st = ES_NEW(COLUMNS * modes, &v);
   st = es_comm_agree(s->grid->comm, st);
   if (st != ES_OK) goto done;
   es_transitions_table(s->modes.detector, row);
-  for (int i = 0; i < s->size.k; i++) {
-    const es_transition *const m = &row[i];
-    const es_forecast *const f = &m->forecast;
-    const double r[COLS] = {m->mode,        m->step,       m->time,       f->step,
-                            f->time,        m->step_first, m->time_first, f->gamma,
-                            f->gamma_error, f->step_error, f->time_error, m->state};
-    memcpy(v + (size_t) i * COLS, r, sizeof r);
-  }
+  for (size_t i = 0; i < modes; i++) fill_row(s, &row[i], v + i * (size_t) n);
   st = es_traj_write_table(
       s->traj,
-      &(es_traj_table){.path = "/steps",
+      &(es_traj_table){.path = path,
                        .doc = "transitions: when each mode was learned, one row a mode",
                        .column = col,
-                       .columns = COLS,
-                       .rows = s->size.k,
+                       .columns = n,
+                       .rows = s->size.modes,
                        .values = v});
-  if (st == ES_OK) st = keep_names(s->traj, "/steps", false);
+  if (st == ES_OK && s->opt.of != ES_SNAPSHOT_FEATURES)
+    st = keep_names(s->traj, path, false);
 done:
   es_free(&v);
   es_free(&row);

@@ -2,7 +2,8 @@
 /** @file snapshot_private.h  Parts of the snapshot object. snapshot.c takes a snapshot;
  *  snapshot_matrices.c is the table of matrices; snapshot_spectrum.c solves one;
  *  snapshot_axes.c and snapshot_metrics.c describe the covariance; snapshot_modes.c
- *  follows the modes; snapshot_setup.c declares what is written. */
+ *  follows the modes; snapshot_keep.c stores embeddings and vectors; snapshot_setup.c
+ *  declares what is written. */
 #ifndef ES_SNAPSHOT_PRIVATE_H
 #define ES_SNAPSHOT_PRIVATE_H
 
@@ -10,8 +11,12 @@
 
 /** From ES_WIDE on vectors cost more than everything else: where all eigenvalues are
  *  kept, only the ES_AXES leading ones have vectors. Otherwise the invariance of up to
- *  ES_INVARIANT modes is recorded. */
+ *  ES_INVARIANT modes is recorded; so many of the
+ *  features' modes are followed. */
 enum { ES_WIDE = 1024, ES_AXES = 3, ES_INVARIANT = 64 };
+
+/** Paths of the groups, /features before that of embeddings. */
+enum { ES_SNAPSHOT_PATH = 128 };
 
 /** A kind of matrix: a row of the table in snapshot_matrices.c. */
 typedef struct es_matrix_ops {
@@ -54,6 +59,7 @@ typedef struct es_matrices {
 /** Sizes, fixed for the run. */
 typedef struct es_snapshot_size {
   int k;         /**< eigenvalues kept */
+  int modes;     /**< of them, leading, that the transition detector follows */
   int views;     /**< of each sample, as es_snapshot_take gets them */
   int shown;     /**< views in a covariance: 1, or 2 with pairs */
   int64_t rows;  /**< rows of a covariance over all ranks: shown x samples */
@@ -75,12 +81,17 @@ typedef struct es_snapshot_metrics {
   double *sigma; /**< [k] owned; singular values of Z, where all are kept */
 } es_snapshot_metrics;
 
+/** Series of what is kept; -1: not kept. */
+typedef struct es_snapshot_kept {
+  int z, vectors;
+} es_snapshot_kept;
+
 /** The transition detector and its last input. */
 typedef struct es_snapshot_modes {
   es_transitions *detector; /**< owned */
   double *value;            /**< [k] owned: followed eigenvalues of the last snapshot */
   double first;             /**< the largest of the first snapshot; 0 before it */
-  int series;               /**< /forecast */
+  int series;               /**< /forecast; -1: none */
 } es_snapshot_modes;
 
 struct es_snapshot {
@@ -93,6 +104,7 @@ struct es_snapshot {
   es_snapshot_axes axes;
   es_snapshot_metrics metrics;
   es_snapshot_modes modes;
+  es_snapshot_kept kept;
   es_stop *stop; /* requests that end a snapshot; borrowed; NULL: none does */
   double *row;   /**< [k + 3 + invariant] a row of /spectrum/...; owned */
 };
@@ -103,6 +115,12 @@ typedef struct es_moment {
   double time;
   const es_embedding *e;
 } es_moment;
+
+/** A group's path: `group` is that of embeddings. */
+void es_snapshot_path(const es_snapshot *s, const char *group,
+                      char path[ES_SNAPSHOT_PATH]);
+/** "embeddings" or "features". */
+const char *es_snapshot_noun(const es_snapshot *s);
 
 /** Are all eigenvalues kept, and found without vectors? */
 bool es_snapshot_values_only(const es_snapshot *s);
@@ -122,6 +140,14 @@ es_status es_snapshot_values_of_rows(const es_snapshot *s, const double *z, int6
  *  vectors are Z'U (l/c)^(-1/2), 0 where l is zero to round-off. */
 es_status es_snapshot_pairs_of_rows(const es_snapshot *s, const double *z, int64_t n,
                                     double c, int k, es_eigen **e);
+
+/** Collective. The k leading eigenpairs of the followed matrix of e, whose grid is the
+ *  snapshot's: new, the caller destroys them. */
+es_status es_snapshot_pairs(const es_snapshot *s, const es_embedding *e, int k,
+                            es_eigen **pairs);
+
+/** /kept. */
+es_status es_snapshot_declare_kept(es_snapshot *s);
 
 /** /embedding. */
 es_status es_snapshot_declare_axes(es_snapshot *s);

@@ -2,6 +2,7 @@
 /** @file snapshot_setup.c  Section [spectrum], and the groups a snapshot appends to. */
 #include "snapshot_private.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +41,16 @@ const es_param es_spectrum_table[] = {
         par, views, "0", 0, 2, "1",
         "eigenstep spectrum: views of each sample in the file; 2 also reads [N, 2, D]; "
         "0 = as the shape says"),
+    ES_STRING(par, of, "embedding",
+              "embedding (the projector's output), or embedding, features: the encoder's "
+              "output too, with spectra, metrics and steps in groups below /features"),
+    ES_STRING(par, keep, "none",
+              "what of these is stored whole, z (the probe's embeddings) and/or vectors "
+              "(eigenvectors of the matrix followed, as many as spectrum.top): /kept; or "
+              "none"),
+    ES_STRING(par, keep_every, "log2",
+              "steps at which that is stored, and a snapshot taken, as spectrum.every; "
+              "the first and last state always are"),
     ES_PARAM_END};
 
 es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_options *o) {
@@ -47,6 +58,11 @@ es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_optio
   const size_t n = es_eig_list(&list);
   const void *found;
   es_cadence every;
+  es_spectrum_kept kept;
+  bool features;
+  ES_TRY(es_spectrum_wants_features(p, &features));
+  ES_TRY(es_spectrum_keeps(p, &kept));
+  ES_TRY(es_cadence_parse(p->keep_every, "spectrum.keep_every", &every));
   ES_CHECK(p->top <= o->dim, ES_ECONFIG,
            "spectrum.top: got %lld modes, expected at most the embedding's %d dimensions",
            (long long) p->top, o->dim);
@@ -60,7 +76,43 @@ es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_optio
   return es_snapshot_check_matrices(p, o);
 }
 
+es_status es_spectrum_wants_features(const es_spectrum_params *p, bool *features) {
+  enum { NAMES = 4 };
+  char item[NAMES][64];
+  size_t n = 0;
+  bool embedding = false;
+  *features = false;
+  ES_TRY(es_split("spectrum.of", p->of, NAMES, item, &n));
+  for (size_t i = 0; i < n; i++) {
+    const bool is_features = strcmp(item[i], "features") == 0;
+    ES_CHECK(is_features || strcmp(item[i], "embedding") == 0, ES_ECONFIG,
+             "spectrum.of: got '%s', expected embedding, or embedding and features",
+             item[i]);
+    *features = *features || is_features;
+    embedding = embedding || !is_features;
+  }
+  ES_CHECK(
+      embedding, ES_ECONFIG,
+      "spectrum.of: got '%s', expected embedding with it: the modes that a run learns "
+      "are those of its embeddings",
+      p->of);
+  return ES_OK;
+}
+
+void es_snapshot_path(const es_snapshot *s, const char *group,
+                      char path[ES_SNAPSHOT_PATH]) {
+  snprintf(path, ES_SNAPSHOT_PATH, "%s%s",
+           s->opt.of == ES_SNAPSHOT_FEATURES ? "/features" : "", group);
+}
+
+const char *es_snapshot_noun(const es_snapshot *s) {
+  return s->opt.of == ES_SNAPSHOT_FEATURES ? "features" : "embeddings";
+}
+
 es_transitions_options es_snapshot_follows(const es_snapshot_options *o, int modes) {
+  /* any positive value counts as learned: its own final value is the level */
+  if (o->of == ES_SNAPSHOT_FEATURES)
+    return (es_transitions_options){.modes = modes, .rate = 8, .settled = DBL_MIN};
   return (es_transitions_options){.modes = modes,
                                   .rate = o->rate > 0 ? o->rate : 8,
                                   .settled = o->settled > 0 ? o->settled : 1,
@@ -78,7 +130,8 @@ int es_snapshot_views(const es_spectrum_params *p, const es_snapshot_options *o)
 /* The group of a matrix's eigenvalues. */
 static es_status declare_matrix(es_snapshot *s, es_matrix *m) {
   const int k = s->size.k, invariant = m->ops->described ? s->size.invariant : 0;
-  char doc[200];
+  char doc[200], path[ES_SNAPSHOT_PATH];
+  es_snapshot_path(s, m->ops->path, path);
   snprintf(doc, sizeof doc, "eigenvalues of the %s, descending", m->ops->doc);
   const es_traj_field field[] = {
       ES_TRAJ_VECTOR("eigenvalues", k, "mode", "1", doc),
@@ -93,17 +146,20 @@ static es_status declare_matrix(es_snapshot *s, es_matrix *m) {
                      "1",
                      "v'Cv / v'Sv of the eigenvectors v, S the covariance, C the "
                      "cross-correlation of the two views; 1 where the views agree")};
-  return es_traj_declare(s->traj, m->ops->path, m->ops->doc, field, invariant > 0 ? 5 : 4,
+  return es_traj_declare(s->traj, path, m->ops->doc, field, invariant > 0 ? 5 : 4,
                          &m->series);
 }
 
 /* es_traj_read_followed and es_stored_transitions find the modes of the run by them. */
 static es_status name_followed(es_snapshot *s) {
   es_h5 *const f = es_traj_h5(s->traj);
-  if (!es_h5_has_attr(f, "/spectrum", "samples"))
-    ES_TRY(es_h5_attr_i64(f, "/spectrum", "samples", s->opt.samples));
-  if (es_h5_has_attr(f, "/spectrum", "followed")) return ES_OK;
-  return es_h5_attr_string(f, "/spectrum", "followed", s->matrices.followed->ops->path);
+  char group[ES_SNAPSHOT_PATH], path[ES_SNAPSHOT_PATH];
+  es_snapshot_path(s, "/spectrum", group);
+  es_snapshot_path(s, s->matrices.followed->ops->path, path);
+  if (!es_h5_has_attr(f, group, "samples"))
+    ES_TRY(es_h5_attr_i64(f, group, "samples", s->opt.samples));
+  if (es_h5_has_attr(f, group, "followed")) return ES_OK;
+  return es_h5_attr_string(f, group, "followed", path);
 }
 
 static es_status declare_all(es_snapshot *s) {
@@ -113,6 +169,7 @@ static es_status declare_all(es_snapshot *s) {
     ES_TRY(es_snapshot_declare_metrics(s));
     ES_TRY(es_snapshot_declare_axes(s));
   }
+  ES_TRY(es_snapshot_declare_kept(s));
   return es_snapshot_declare_forecast(s);
 }
 
@@ -120,6 +177,8 @@ static void set_size(es_snapshot *s) {
   const bool pairs = s->opt.pairs;
   es_snapshot_size *const size = &s->size;
   size->k = s->par.top > 0 ? (int) s->par.top : s->opt.dim;
+  size->modes = s->opt.of == ES_SNAPSHOT_FEATURES && size->k > ES_INVARIANT ? ES_INVARIANT
+                                                                            : size->k;
   size->views = es_snapshot_views(&s->par, &s->opt);
   size->shown = pairs ? 2 : 1;
   size->rows = size->shown * s->opt.samples;
@@ -140,7 +199,7 @@ static es_status allocate(es_snapshot *s) {
   ES_TRY(ES_NEW(2 * invariant, &s->axes.products));
   ES_TRY(ES_NEW(k + 3 + invariant, &s->row));
   ES_TRY(ES_NEW(k, &s->modes.value));
-  const es_transitions_options o = es_snapshot_follows(&s->opt, s->size.k);
+  const es_transitions_options o = es_snapshot_follows(&s->opt, s->size.modes);
   return es_transitions_create(&o, &s->modes.detector);
 }
 

@@ -50,7 +50,7 @@ static double training_work(const es_settings *s, const es_assembly *p,
   const double step = 6 * flops * (double) s->batch.pairs;
   const double snapshot = 2 * flops * (double) p->probe.pairs + 20 * d * d * d +
                           8 * d * d * (double) p->probe.pairs;
-  return step * (double) s->run.steps + snapshot * (double) cost->snapshots;
+  return step * (double) s->run.steps + snapshot * (double) cost->output.snapshots;
 }
 
 static es_status of_linear(es_config *cfg, const es_assembly *parts, int ranks,

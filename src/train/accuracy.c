@@ -198,7 +198,8 @@ static es_status add_rows(void *ctx, const es_probe_rows *rows) {
 /* Collective. Features of the first view of each record. */
 static es_status read_features(const es_accuracy *a, es_probe_data *data,
                                es_labelled *set) {
-  const es_probe_request features = {ES_BN_RUNNING, a->source.features, 1};
+  const es_probe_request features = {
+      .mode = ES_BN_RUNNING, .value = a->source.features, .views = 1};
   target t = {a, set};
   set->n = 0;
   set->classes = a->source.classes;

@@ -76,45 +76,65 @@ static es_status forward(es_passes *p, const es_batch *b, part of, es_bn_mode mo
       es_net_forward(p->o.net, p->o.views * of.n, p->o.groups, mode, x, p->z));
 }
 
-/** Collective. Rows of a value, which `pass` has room for in one pass; value -1: the
- *  output, which forward leaves in `pass` = p->z. */
-static es_status run(es_passes *p, const es_batch *b, es_bn_mode mode, int value,
-                     size_t dim, float *pass, double *const *view) {
+static size_t width_of(const es_passes *p, int value) {
+  const es_shape s = es_net_shape(p->o.net, value < 0 ? 0 : value);
+  if (value < 0) return (size_t) es_net_dim(p->o.net);
+  return (size_t) s.c * (size_t) s.h * (size_t) s.w;
+}
+
+/** Collective. Rows of a value in the part that went through the network last, to their
+ *  places among the rows from `own` on; `room` takes one pass of it, NULL: the output,
+ *  which forward leaves in p->z. */
+static es_status take(es_passes *p, const es_passes_value *v, part of, int own,
+                      float *room) {
+  const size_t dim = width_of(p, v->value), count = (size_t) of.n * dim;
+  if (room != NULL)
+    ES_TRY(es_comm_agree(p->o.layout.comm, es_net_read(p->o.net, v->value, room)));
+  for (int i = 0; i < p->o.views; i++) {
+    const float *const from = (room != NULL ? room : p->z) + (size_t) i * count;
+    double *const to = v->view[i] + (size_t) (own + of.first) * dim;
+    for (size_t k = 0; k < count; k++) to[k] = from[k];
+  }
+  return ES_OK;
+}
+
+/** Collective. All passes of a batch; room[n] as in take. */
+static es_status run(es_passes *p, const es_batch *b, es_bn_mode mode,
+                     const es_passes_value *v, int n, float *const *room) {
   const es_row_layout *const layout = &p->o.layout;
   const int passes = count_passes(p, b->n);
   const int own = es_row_layout_first(layout, b->n);
   for (int c = 0; c < passes; c++) {
     const part of = part_of(b->n, c, passes);
-    const size_t count = (size_t) of.n * dim;
     ES_TRY(forward(p, b, of, mode));
-    if (value >= 0)
-      ES_TRY(es_comm_agree(layout->comm, es_net_read(p->o.net, value, pass)));
-    for (int v = 0; v < p->o.views; v++) {
-      const float *from = pass + (size_t) v * count;
-      double *to = view[v] + (size_t) (own + of.first) * dim;
-      for (size_t i = 0; i < count; i++) to[i] = from[i];
-    }
+    for (int i = 0; i < n; i++) ES_TRY(take(p, &v[i], of, own, room[i]));
   }
-  for (int v = 0; v < p->o.views; v++)
-    ES_TRY(es_row_layout_gather(layout, b->n, dim, view[v]));
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < p->o.views; k++)
+      ES_TRY(es_row_layout_gather(layout, b->n, width_of(p, v[i].value), v[i].view[k]));
   return ES_OK;
 }
 
 es_status es_passes_embed(es_passes *p, const es_batch *b, es_bn_mode mode,
                           double *const *view) {
-  return run(p, b, mode, -1, (size_t) es_net_dim(p->o.net), p->z, view);
+  const es_passes_value embeddings = {-1, view};
+  float *const none = NULL;
+  return run(p, b, mode, &embeddings, 1, &none);
 }
 
-es_status es_passes_read(es_passes *p, const es_batch *b, es_bn_mode mode, int value,
-                         double *const *view) {
-  const es_shape s = es_net_shape(p->o.net, value);
-  const size_t dim = (size_t) s.c * (size_t) s.h * (size_t) s.w;
+es_status es_passes_read(es_passes *p, const es_batch *b, es_bn_mode mode,
+                         const es_passes_value *v, int n) {
   const int most = p->per_pass > 0 && p->per_pass < b->n ? p->per_pass : b->n;
-  float *pass = NULL;
-  es_status st = ES_NEW((size_t) p->o.views * (size_t) most * dim, &pass);
+  float **room = NULL;
+  es_status st = ES_NEW(n, &room);
+  for (int i = 0; i < n && st == ES_OK; i++)
+    if (v[i].value >= 0)
+      st =
+          ES_NEW((size_t) p->o.views * (size_t) most * width_of(p, v[i].value), &room[i]);
   st = es_comm_agree(p->o.layout.comm, st);
-  if (st == ES_OK) st = run(p, b, mode, value, dim, pass, view);
-  es_free(&pass);
+  if (st == ES_OK) st = run(p, b, mode, v, n, room);
+  for (int i = 0; room != NULL && i < n; i++) es_free(&room[i]);
+  es_free(&room);
   return st;
 }
 

@@ -39,10 +39,17 @@ void es_passes_free(es_passes *p);
 es_status es_passes_embed(es_passes *p, const es_batch *b, es_bn_mode mode,
                           double *const *view);
 
-/** Collective. The same of another value of the network (es_net_read), rows [.., C H W];
- *  allocates room for it. @return as es_passes_embed, or ES_ENOMEM */
-es_status es_passes_read(es_passes *p, const es_batch *b, es_bn_mode mode, int value,
-                         double *const *view);
+/** What is read in a forward pass. */
+typedef struct es_passes_value {
+  int value; /**< of the network (es_net_read); -1: the embeddings */
+  double *const
+      *view; /**< for each view where its rows go: [es_row_layout_rows, C H W] */
+} es_passes_value;
+
+/** Collective. Any n values of the network in the same forward passes; allocates room for
+ *  each that is not the embeddings. @return as es_passes_embed, or ES_ENOMEM */
+es_status es_passes_read(es_passes *p, const es_batch *b, es_bn_mode mode,
+                         const es_passes_value *v, int n);
 
 /** Collective. After es_passes_embed of the same batch with both views and
  *  ES_BN_TRAIN, with no forward in between: parameter gradients += this rank's part of

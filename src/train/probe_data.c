@@ -65,41 +65,65 @@ int es_probe_data_width(const es_probe_data *p, int value) {
   return value < 0 ? es_net_dim(p->o.net) : s.c * s.h * s.w;
 }
 
-/* Collective. Chunk c of a pass, with room for one in `room`. */
-static es_status read_chunk(es_probe_data *p, const es_probe_request *r, int pass,
-                            int64_t c, double *const room[2], es_probe_rows *rows) {
-  es_batch *b = NULL;
-  const es_status got = es_loader_get(p->o.loader, pass * chunks_of(p) + c, &b);
-  ES_TRY(es_comm_agree(p->o.layout.comm, got));
-  if (r->value < 0)
-    ES_TRY(es_passes_embed(&p->passes, b, r->mode, room));
-  else
-    ES_TRY(es_passes_read(&p->passes, b, r->mode, r->value, room));
-  rows->n = (int) rows_of(p, c, &rows->first);
-  rows->view = pass * p->o.views;
-  rows->batch = b;
+enum { VALUES = 2 };
+
+/* What a chunk is read into. */
+typedef struct chunk_room {
+  int n;                        /* values */
+  double *room[VALUES];         /* owned: [views rows, width] */
+  double *view[VALUES][2];      /* of them */
+  es_passes_value read[VALUES]; /* as passes take it */
+  es_probe_rows rows[VALUES];   /* as `take` gets it */
+} chunk_room;
+
+/* Not collective. */
+static es_status allocate(const es_probe_data *p, const es_probe_request *r,
+                          chunk_room *c) {
+  const int value[VALUES] = {r->value, r->also};
+  const int most = es_row_layout_rows(&p->o.layout, es_loader_max(p->o.loader));
+  *c = (chunk_room){.n = r->also > 0 ? 2 : 1};
+  for (int i = 0; i < c->n; i++) {
+    const int width = es_probe_data_width(p, value[i]);
+    const size_t size = (size_t) most * (size_t) width;
+    ES_TRY(ES_NEW((size_t) p->o.views * size, &c->room[i]));
+    c->view[i][0] = c->room[i];
+    c->view[i][1] = p->o.views == 2 ? c->room[i] + size : NULL;
+    c->read[i] = (es_passes_value){value[i], c->view[i]};
+    c->rows[i] = (es_probe_rows){
+        .which = i, .width = width, .value = {c->view[i][0], c->view[i][1]}};
+  }
   return ES_OK;
+}
+
+/* Collective. Chunk k of a pass, and what is done with it. */
+static es_status do_chunk(es_probe_data *p, const es_probe_request *r, int pass,
+                          int64_t k, chunk_room *c, es_probe_take take, void *ctx) {
+  es_batch *b = NULL;
+  const es_status got = es_loader_get(p->o.loader, pass * chunks_of(p) + k, &b);
+  ES_TRY(es_comm_agree(p->o.layout.comm, got));
+  ES_TRY(es_passes_read(&p->passes, b, r->mode, c->read, c->n));
+  es_status st = ES_OK;
+  for (int i = 0; i < c->n && st == ES_OK; i++) {
+    es_probe_rows *const rows = &c->rows[i];
+    rows->n = (int) rows_of(p, k, &rows->first);
+    rows->view = pass * p->o.views;
+    rows->batch = b;
+    st = take(ctx, rows);
+  }
+  return es_comm_agree(p->o.layout.comm, st);
 }
 
 es_status es_probe_data_each(es_probe_data *p, const es_probe_request *r,
                              es_probe_take take, void *ctx) {
-  const es_comm *const comm = p->o.layout.comm;
-  const int width = es_probe_data_width(p, r->value);
-  const int most = es_row_layout_rows(&p->o.layout, es_loader_max(p->o.loader));
-  const size_t size = (size_t) most * (size_t) width;
-  double *room = NULL;
-  es_status st = ES_OK;
-  ES_TRY(es_comm_agree(comm, ES_NEW((size_t) p->o.views * size, &room)));
-  double *const view[2] = {room, p->o.views == 2 ? room + size : NULL};
-  es_probe_rows rows = {.width = width, .value = {view[0], view[1]}};
-  for (int pass = 0; pass * p->o.views < r->views && st == ES_OK; pass++)
-    for (int64_t c = 0; c < chunks_of(p) && st == ES_OK; c++) {
-      st = read_chunk(p, r, pass, c, view, &rows);
-      if (st == ES_OK) st = es_comm_agree(comm, take(ctx, &rows));
-      es_progress_at((double) (pass * chunks_of(p) + c + 1),
-                     (double) (chunks_of(p) * (r->views / p->o.views)));
+  chunk_room c = {0};
+  const int64_t chunks = chunks_of(p), passes = r->views / p->o.views;
+  es_status st = es_comm_agree(p->o.layout.comm, allocate(p, r, &c));
+  for (int pass = 0; pass < passes && st == ES_OK; pass++)
+    for (int64_t k = 0; k < chunks && st == ES_OK; k++) {
+      st = do_chunk(p, r, pass, k, &c, take, ctx);
+      es_progress_at((double) (pass * chunks + k + 1), (double) (chunks * passes));
     }
-  es_free(&room);
+  for (int i = 0; i < VALUES; i++) es_free(&c.room[i]);
   return st;
 }
 
@@ -110,6 +134,7 @@ typedef struct target {
   int64_t n; /**< rows of the present pass so far */
   int at;    /**< the first view of the present pass */
   int views; /**< of a pass */
+  int all;   /**< views of a value */
 } target;
 
 static es_status store(void *ctx, const es_probe_rows *rows) {
@@ -117,16 +142,19 @@ static es_status store(void *ctx, const es_probe_rows *rows) {
   const size_t width = (size_t) rows->width, count = (size_t) rows->n * width;
   if (rows->view != t->at) t->n = 0;
   t->at = rows->view;
+  /* a second value has the same rows as the first, which were counted then */
+  const int64_t before = rows->which == 0 ? t->n : t->n - rows->n;
   for (int v = 0; v < t->views; v++)
-    memcpy(t->view[t->at + v] + (size_t) t->n * width, rows->value[v],
-           count * sizeof(double));
-  for (int i = 0; i < rows->n && t->row != NULL; i++) t->row[t->n + i] = rows->first + i;
-  t->n += rows->n;
+    memcpy(t->view[rows->which * t->all + t->at + v] + (size_t) before * width,
+           rows->value[v], count * sizeof(double));
+  for (int i = 0; i < rows->n && t->row != NULL; i++)
+    t->row[before + i] = rows->first + i;
+  t->n = before + rows->n;
   return ES_OK;
 }
 
 es_status es_probe_data_read(es_probe_data *p, const es_probe_request *r,
                              double *const *view, int64_t *row) {
-  target t = {.view = view, .row = row, .views = p->o.views};
+  target t = {.view = view, .row = row, .views = p->o.views, .all = r->views};
   return es_probe_data_each(p, r, store, &t);
 }

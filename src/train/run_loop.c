@@ -37,15 +37,15 @@ static es_status check_growth(const loop *l) {
   return ES_EMATH;
 }
 
-/* Collective. */
-static es_status snapshot(loop *l) {
+/* Collective. keep: what spectrum.keep names is stored, too. */
+static es_status snapshot(loop *l, bool keep) {
   const double start = es_now();
   double loss = NAN;
   es_train *const t = l->on.train;
   const es_probe_time at = {es_train_steps(t), es_train_time(t)};
   es_clock *const clock = es_train_clock(t);
   ES_TRY(es_train_sync_bn(t));
-  ES_TRY(es_probe_measure(l->on.probe, at, clock, l->on.snapshot, &loss));
+  ES_TRY(es_probe_measure(l->on.probe, at, clock, keep, &loss));
   ES_TRY(es_run_report_probe(&l->report, loss));
   ES_TRY(es_traj_flush(l->on.traj));
   es_clock_lap(clock, ES_PHASE_SNAPSHOT); /* what followed es_probe_measure */
@@ -181,7 +181,8 @@ static es_status one_step(loop *l) {
   if (before == l->first) ES_TRY(es_train_compare(t));
   ES_TRY(es_run_report_step(&l->report, before, time, &result));
   const int64_t step = es_train_steps(t);
-  if (es_cadence_due(&r->snapshot_cadence, step) || step == last) ES_TRY(snapshot(l));
+  const bool keep = es_cadence_due(&r->keep_cadence, step) || step == last;
+  if (es_cadence_due(&r->snapshot_cadence, step) || keep) ES_TRY(snapshot(l, keep));
   if (es_cadence_due(&r->accuracy_cadence, step) || step == last) ES_TRY(accuracies(l));
   if (es_traj_full(l->on.traj)) ES_TRY(es_traj_flush(l->on.traj));
   if (step % r->par->log_every == 0 || step == last)
@@ -204,13 +205,13 @@ static void fetch_first(loop *l) {
 static es_status start(loop *l) {
   if (!es_traj_resumed(l->on.traj)) {
     es_progress_begin("snapshot of the start");
-    ES_TRY(snapshot(l));
+    ES_TRY(snapshot(l, true));
     es_progress_end();
     return accuracies(l);
   }
   ES_TRY(es_run_report_resume(&l->report));
   ES_TRY(es_run_operation_resume(&l->on));
-  return es_comm_agree(es_train_comm(l->on.train), es_snapshot_replay(l->on.snapshot));
+  return es_probe_replay(l->on.probe);
 }
 
 /* Collective. What a run leaves, finished or stopped. */
@@ -224,7 +225,7 @@ static es_status finish(loop *l) {
   if (skipped > 0)
     es_warn("%lld of %lld steps made no update, as their loss or gradient was not finite",
             (long long) skipped, (long long) step);
-  ES_TRY(es_snapshot_write_transitions(l->on.snapshot));
+  ES_TRY(es_probe_write_transitions(l->on.probe));
   ES_TRY(checkpoint(l));
   if (l->cause <= ES_STOP_CHECKPOINT) return ES_OK;
   l->on.stop->cause = l->cause;

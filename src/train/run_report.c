@@ -50,10 +50,12 @@ static int64_t last_row(const es_run_report *r, int id) {
   if (id == r->series.restart) return step;
   if (id == run->prediction_series) return INT64_MAX;
   if (id == r->series.timing) return step - (step % run->par->log_every != 0);
-  const es_cadence *const due = es_accuracy_owns(r->parts->accuracy, id)
-                                    ? &run->accuracy_cadence
-                                    : &run->snapshot_cadence;
-  return step - (step > 0 && !es_cadence_due(due, step));
+  const bool kept = es_cadence_due(&run->keep_cadence, step); /* with a snapshot */
+  bool due = kept || es_cadence_due(&run->snapshot_cadence, step);
+  if (es_probe_owns_kept(r->parts->probe, id)) due = kept;
+  if (es_accuracy_owns(r->parts->accuracy, id))
+    due = es_cadence_due(&run->accuracy_cadence, step);
+  return step - (step > 0 && !due);
 }
 
 static es_status open_table(es_run_report *r) {
