@@ -40,7 +40,7 @@ cuda_runs() { # tests of cuda.list
 
 may_skip() { # may_skip DIR TEST: set-up installs all else that a test asks for
   case $2 in
-    tests/full_disk | tests/e2e_full_disk) # wants to mount a tmpfs, as not every container may
+    tests/full_disk | tests/e2e_full_disk | tests/filling_disk) # want to mount a tmpfs
       ! unshare -rm mount -t tmpfs tmpfs /mnt 2> /dev/null ;;
     tests/unit_conv_algo | tests/e2e_plans) # of the backend onednn
       ! grep -q 'define HAVE_ONEDNN 1' "$1/config.h" ;;

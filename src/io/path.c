@@ -35,11 +35,13 @@ int es_path_make_dirs(const char *dir) {
     memcpy(part, dir, i);
     part[i] = '\0';
     struct stat s;
-    if (mkdir(part, 0777) == 0) {
+    const int made =
+        mkdir(part, 0777) == 0 ? 0 : errno; /* stat has an errno of its own */
+    if (made == 0) {
       const int err = es_path_sync_parent(part);
       if (err) return err;
     } else if (stat(part, &s) != 0 || !S_ISDIR(s.st_mode)) {
-      return errno == EEXIST ? ENOTDIR : errno;
+      return made == EEXIST ? ENOTDIR : made;
     }
   }
   return 0;
