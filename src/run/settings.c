@@ -28,7 +28,7 @@ const es_param es_backend_table[] = {
               "cuda)"),
     ES_INT(back_par, threads, "1", 1, 4096, "1", "threads per rank"),
     ES_BOOL(back_par, tune, "true",
-            "onednn: time the algorithms of each convolution and use the fastest; "
+            "onednn, cuda: time the algorithms of each convolution and use the fastest; "
             "false: choose by fixed rules, the same in every run"),
     ES_STRING(back_par, plans, "auto",
               "file that keeps what was timed, for later runs: a path, none, or auto = "

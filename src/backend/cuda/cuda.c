@@ -4,7 +4,7 @@
  *  opening and closing. */
 #include "backend/blas/blas.h"
 #include "cuda_comm.h"
-#include "cuda_dnn.h"
+#include "cuda_conv.h"
 #include "eigenstep/mem.h"
 
 enum { BF16_FROM = 8 }; /* major number of the first devices that compute in bf16 */
@@ -42,6 +42,7 @@ static es_status open_here(es_backend *b) {
 static void close_cuda(es_backend *b) {
   es_cuda *s = es_cuda_of(b);
   if (s->stream != NULL) (void) es_cuda_sync(b);
+  es_choices_destroy(&s->tuned);
   es_cuda_comm_close(b);
   es_cuda_dnn_close(b);
   es_cuda_blas_close(b);
@@ -99,6 +100,7 @@ const es_backend_ops es_backend_cuda = {
     .orthogonalize = es_cuda_orthogonalize,
     .allreduce = es_cuda_allreduce,
     .treesum = es_cuda_treesum,
+    .tune = es_cuda_tune,
     .needs = needs,
     .plan = {[ES_OP_CONV] = es_cuda_plan_conv,
              [ES_OP_BN] = es_cuda_plan_bn,

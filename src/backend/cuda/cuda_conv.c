@@ -5,45 +5,54 @@
 
 #include "eigenstep/mem.h"
 
-static bool uses(const es_op_desc *d, es_cuda_pass pass) {
+bool es_cuda_conv_has(const es_op_desc *d, es_cuda_pass pass) {
   return pass == ES_CUDA_FORWARD ||
          (!d->forward_only && (pass != ES_CUDA_DATA || d->need_dx));
 }
 
 static void drop(es_cuda_conv_size *s) {
   for (int p = 0; p < ES_CUDA_PASSES; p++) es_cuda_dnn_plan_destroy(&s->dnn[p]);
-  s->n = 0;
+  *s = (es_cuda_conv_size){.n = 0};
 }
 
-/** How n images are computed, and scratch for it. What cuDNN has no plan for is
- * unrolled. */
-static es_status plan_size(es_cuda_conv *c, es_cuda_conv_size *s, int n) {
-  es_backend *b = c->op.backend;
+/** A plan of cuDNN, or ES_ENOTSUP. */
+static es_status plan_dnn(const es_cuda_conv *c, es_cuda_pass pass,
+                          es_cuda_conv_size *s) {
+  es_cuda_dnn_job job = {pass, s->n, c->engines.of[pass]};
+  if (job.engine == ES_CUDA_OWN) return ES_ENOTSUP;
   const es_op_desc *d = &c->op.desc;
-  s->n = n;
-  for (int p = 0; p < ES_CUDA_PASSES && !es_cuda_conv_is_product(d); p++) {
-    const es_cuda_pass pass = (es_cuda_pass) p;
-    if (!uses(d, pass)) continue;
-    const es_status st = es_cuda_dnn_plan_new(b, d, pass, n, &s->dnn[p]);
-    if (st != ES_OK && st != ES_ENOTSUP) return st;
-    ES_TRY(es_cuda_reserve(b, st == ES_OK ? es_cuda_conv_dnn_bytes(d, pass, n, s->dnn[p])
-                                          : es_cuda_conv_unrolled_bytes(d, pass, n)));
-  }
-  return ES_OK;
+  const es_status st = es_cuda_dnn_plan_new(c->op.backend, d, &job, &s->dnn[pass]);
+  if (st != ES_ENOTSUP || job.engine == 0) return st;
+  job.engine = 0; /* chosen for another number of images */
+  return es_cuda_dnn_plan_new(c->op.backend, d, &job, &s->dnn[pass]);
 }
 
-static es_status size_of(es_cuda_conv *c, int n, const es_cuda_conv_size **out) {
-  for (int i = 0; i < ES_CUDA_SIZES; i++) {
-    *out = &c->size[i];
-    if (c->size[i].n == n) return ES_OK;
-  }
+static es_cuda_conv_size *size_of(es_cuda_conv *c, int n) {
+  for (int i = 0; i < ES_CUDA_SIZES; i++)
+    if (c->size[i].n == n) return &c->size[i];
   es_cuda_conv_size *s = &c->size[c->oldest];
   c->oldest = (c->oldest + 1) % ES_CUDA_SIZES;
   drop(s);
-  *out = s;
-  const es_status st = plan_size(c, s, n);
-  if (st != ES_OK) drop(s);
-  return st;
+  s->n = n;
+  return s;
+}
+
+es_status es_cuda_conv_plan(es_cuda_conv *c, es_cuda_pass pass, int n,
+                            const es_cuda_conv_size **size) {
+  const es_op_desc *d = &c->op.desc;
+  es_cuda_conv_size *s = size_of(c, n);
+  *size = s;
+  if (s->planned[pass]) return ES_OK;
+  const es_status st = plan_dnn(c, pass, s);
+  size_t bytes = 0;
+  if (st != ES_OK && st != ES_ENOTSUP) return st;
+  if (st == ES_OK)
+    bytes = es_cuda_conv_dnn_bytes(d, pass, n, s->dnn[pass]);
+  else if (!es_cuda_conv_is_product(d))
+    bytes = es_cuda_conv_unrolled_bytes(d, pass, n);
+  ES_TRY(es_cuda_reserve(c->op.backend, bytes));
+  s->planned[pass] = true;
+  return ES_OK;
 }
 
 /** Pack the weights, unless these are packed already. */
@@ -64,20 +73,20 @@ static es_status ready(es_cuda_conv *c, const es_op_args *a) {
       es_cuda_name(d));
 }
 
-static es_status run(es_cuda_conv *c, es_cuda_pass pass, const es_op_args *a) {
+es_status es_cuda_conv_run(es_cuda_conv *c, es_cuda_pass pass, const es_op_args *a) {
   const es_cuda_conv_size *s = NULL;
-  if (es_cuda_conv_is_product(&c->op.desc)) return es_cuda_conv_product(c, pass, a);
-  ES_TRY(size_of(c, a->n, &s));
-  return s->dnn[pass] != NULL ? es_cuda_conv_dnn(c, s->dnn[pass], pass, a)
-                              : es_cuda_conv_unrolled(c, pass, a);
+  ES_TRY(es_cuda_conv_plan(c, pass, a->n, &s));
+  ES_TRY(ready(c, a));
+  if (s->dnn[pass] != NULL) return es_cuda_conv_dnn(c, s->dnn[pass], pass, a);
+  return es_cuda_conv_is_product(&c->op.desc) ? es_cuda_conv_product(c, pass, a)
+                                              : es_cuda_conv_unrolled(c, pass, a);
 }
 
 static es_status forward(es_op *op, const es_op_args *a) {
   es_cuda_conv *c = (es_cuda_conv *) op;
   ES_TRY(es_cuda_check(op, a));
   if (a->n == 0) return ES_OK;
-  ES_TRY(ready(c, a));
-  ES_TRY(run(c, ES_CUDA_FORWARD, a));
+  ES_TRY(es_cuda_conv_run(c, ES_CUDA_FORWARD, a));
   if (!op->desc.bias) return ES_OK;
   const es_cuda_rows g = {a->n, op->desc.out.c, es_cuda_bf16(&op->desc)};
   return es_cuda_ok(
@@ -120,10 +129,9 @@ static es_status backward(es_op *op, const es_op_args *a) {
   es_cuda_conv *c = (es_cuda_conv *) op;
   ES_TRY(es_cuda_check(op, a));
   if (a->n == 0) return no_images(op, a);
-  ES_TRY(ready(c, a));
-  ES_TRY(run(c, ES_CUDA_WEIGHTS, a));
+  ES_TRY(es_cuda_conv_run(c, ES_CUDA_WEIGHTS, a));
   if (op->desc.bias) ES_TRY(gradient_of_bias(c, a));
-  return op->desc.need_dx ? run(c, ES_CUDA_DATA, a) : ES_OK;
+  return op->desc.need_dx ? es_cuda_conv_run(c, ES_CUDA_DATA, a) : ES_OK;
 }
 
 static void destroy(es_op *op) {
@@ -135,47 +143,76 @@ static void destroy(es_op *op) {
   es_free(&c);
 }
 
-static es_status make(es_backend *b, const es_op_desc *d, es_cuda_conv *c) {
+/** Memory for packed weights, where they differ from the caller's, and of the bias. */
+static es_status make(es_cuda_conv *c) {
+  const es_op_desc *d = &c->op.desc;
+  es_backend *b = c->op.backend;
   const size_t weights =
       (size_t) d->out.c * (size_t) d->in.c * (size_t) (d->window.k * d->window.k);
-  const es_cuda_conv_size *s = NULL;
-  if (es_cuda_bf16(d) || !es_cuda_conv_is_product(d))
+  bool packs = es_cuda_bf16(d) || !es_cuda_conv_is_product(d);
+  for (int p = 0; p < ES_CUDA_PASSES; p++)
+    packs = packs || c->engines.of[p] != ES_CUDA_OWN;
+  if (packs)
     ES_TRY(es_cuda_alloc(b, weights * es_cuda_size(es_cuda_bf16(d)), es_cuda_name(d),
                          &c->packed));
-  if (d->bias) {
-    const es_cuda_runs all = {.runs = 1, .c = d->out.c, .rows = d->max_n};
-    const size_t row = 2 * (size_t) d->out.c * sizeof(double);
-    void *sums = NULL;
-    ES_TRY(es_cuda_reserve(b, (size_t) es_cuda_most_parts(&all) * row));
-    ES_TRY(es_cuda_alloc(b, row + sizeof(double), es_cuda_name(d), &sums));
-    c->sums = sums;
-  }
-  return es_cuda_conv_is_product(d) ? ES_OK : size_of(c, d->max_n, &s);
+  if (!d->bias) return ES_OK;
+  const es_cuda_runs all = {.runs = 1, .c = d->out.c, .rows = d->max_n};
+  const size_t row = 2 * (size_t) d->out.c * sizeof(double);
+  void *sums = NULL;
+  ES_TRY(es_cuda_reserve(b, (size_t) es_cuda_most_parts(&all) * row));
+  ES_TRY(es_cuda_alloc(b, row + sizeof(double), es_cuda_name(d), &sums));
+  c->sums = sums;
+  return ES_OK;
+}
+
+es_status es_cuda_conv_new(es_backend *b, const es_op_desc *d,
+                           const es_cuda_engines *engines, es_cuda_conv **c) {
+  ES_TRY(ES_NEW(1, c));
+  (*c)->engines = *engines;
+  (*c)->op = (es_op){.backend = b,
+                     .desc = *d,
+                     .forward = forward,
+                     .backward = backward,
+                     .destroy = destroy,
+                     .sets_gradients = true,
+                     .flops = 2.0 * (double) es_cuda_pixels(d->out) * d->out.c * d->in.c *
+                              d->window.k * d->window.k};
+  const es_status st = make(*c);
+  if (st == ES_OK) return ES_OK;
+  destroy(&(*c)->op);
+  *c = NULL;
+  return st;
+}
+
+static const char *way_of(const es_cuda_conv *c, const es_cuda_conv_size *s,
+                          es_cuda_pass pass) {
+  if (!es_cuda_conv_has(&c->op.desc, pass)) return "not needed";
+  if (s->dnn[pass] != NULL) return "cuDNN";
+  return es_cuda_conv_is_product(&c->op.desc) ? "product" : "unrolled";
 }
 
 es_status es_cuda_plan_conv(es_backend *b, const es_op_desc *d, es_op **op) {
   es_cuda_conv *c = NULL;
+  const es_cuda_conv_size *s = NULL;
   const size_t before = b->allocated;
-  ES_TRY(ES_NEW(1, &c));
-  c->op = (es_op){.backend = b,
-                  .desc = *d,
-                  .forward = forward,
-                  .backward = backward,
-                  .destroy = destroy,
-                  .sets_gradients = true,
-                  .flops = 2.0 * (double) es_cuda_pixels(d->out) * d->out.c * d->in.c *
-                           d->window.k * d->window.k};
-  const es_status st = make(b, d, c);
+  const es_cuda_engines engines = es_cuda_conv_choice(b, d);
+  es_status st = es_cuda_conv_new(b, d, &engines, &c);
+  for (int p = 0; p < ES_CUDA_PASSES && st == ES_OK; p++)
+    if (es_cuda_conv_has(d, (es_cuda_pass) p))
+      st = es_cuda_conv_plan(c, (es_cuda_pass) p, d->max_n, &s);
+  if (st != ES_OK) {
+    if (c != NULL) destroy(&c->op);
+    return st;
+  }
   c->op.bytes = b->allocated - before;
-  if (st == ES_OK)
-    *op = &c->op;
-  else
-    destroy(&c->op);
-  return st;
+  es_layer("%s: forward %s, weights %s, data %s", es_cuda_name(d),
+           way_of(c, s, ES_CUDA_FORWARD), way_of(c, s, ES_CUDA_WEIGHTS),
+           way_of(c, s, ES_CUDA_DATA));
+  *op = &c->op;
+  return ES_OK;
 }
 
 es_status es_cuda_plan_linear(es_backend *b, const es_op_desc *d, es_op **op) {
-  es_op_desc as_conv = *d;
-  as_conv.window = (es_window){.k = 1, .stride = 1};
+  const es_op_desc as_conv = es_cuda_as_conv(d);
   return es_cuda_plan_conv(b, &as_conv, op);
 }

@@ -6,7 +6,7 @@
  *  dnn       cuDNN
  *  unrolled  windows gathered, then a product; the other way round for the data pass
  *
- *  Nothing here is collective. */
+ *  Which one, cuda_tune.c times. Nothing here is collective but where said. */
 #ifndef ES_CUDA_CONV_H
 #define ES_CUDA_CONV_H
 
@@ -14,14 +14,22 @@
 
 enum { ES_CUDA_SIZES = 4 }; /* numbers of images whose plans are kept */
 
-/** Plans of cuDNN for n images; NULL where a pass is computed otherwise. */
+/** Plans for n images. */
 typedef struct es_cuda_conv_size {
-  int n;                                 /**< 0: unused */
-  es_cuda_dnn_plan *dnn[ES_CUDA_PASSES]; /* owned */
+  int n; /**< 0: unused */
+  bool planned[ES_CUDA_PASSES];
+  es_cuda_dnn_plan *dnn[ES_CUDA_PASSES]; /* owned; NULL: product or unrolled */
 } es_cuda_conv_size;
+
+/** Engines of cuDNN by which passes are computed; ES_CUDA_OWN: by none. */
+typedef struct es_cuda_engines {
+  int of[ES_CUDA_PASSES];
+} es_cuda_engines;
+enum { ES_CUDA_OWN = -1 };
 
 typedef struct es_cuda_conv {
   es_op op;
+  es_cuda_engines engines;
   void *packed;           /* owned; weights [o, k, k, i] in the type of activations, or
                              NULL where those of the caller will do */
   const float *packed_of; /**< whose those are */
@@ -30,6 +38,31 @@ typedef struct es_cuda_conv {
   es_cuda_conv_size size[ES_CUDA_SIZES];
   int oldest; /**< the size to be replaced next */
 } es_cuda_conv;
+
+/** A convolution or linear layer, no pass of which is planned. The caller destroys *c as an
+ *  op. @return ES_OK, ES_ENOMEM */
+es_status es_cuda_conv_new(es_backend *b, const es_op_desc *d,
+                           const es_cuda_engines *engines, es_cuda_conv **c);
+/** Does backward or forward of this layer have the pass? */
+bool es_cuda_conv_has(const es_op_desc *d, es_cuda_pass pass);
+/** Plan a pass for n images, unless it is planned; scratch for it. An engine that cuDNN
+ *  does not have is replaced by its best, or by none.
+ *  @return ES_OK, ES_ENOMEM, ES_EDEVICE */
+es_status es_cuda_conv_plan(es_cuda_conv *c, es_cuda_pass pass, int n,
+                            const es_cuda_conv_size **size);
+/** Compute a pass for a->n > 0 images. */
+es_status es_cuda_conv_run(es_cuda_conv *c, es_cuda_pass pass, const es_op_args *a);
+
+/** A linear layer as a 1x1 convolution on a map of one pixel; convolutions unchanged. */
+static inline es_op_desc es_cuda_as_conv(const es_op_desc *d) {
+  es_op_desc c = *d;
+  if (d->kind == ES_OP_LINEAR) c.window = (es_window){.k = 1, .stride = 1};
+  return c;
+}
+/** The engines that were timed as the best (cuda_tune.c), or fixed rules. */
+es_cuda_engines es_cuda_conv_choice(const es_backend *b, const es_op_desc *d);
+/** Collective over the backend's communicator: es_backend_ops.tune. */
+es_status es_cuda_tune(es_backend *b, const es_op_desc *const *desc, int n);
 
 /** Is the pass a matrix product of what is in memory? */
 bool es_cuda_conv_is_product(const es_op_desc *d);

@@ -23,7 +23,7 @@ struct es_cuda_dnn {
 };
 
 struct es_cuda_dnn_plan {
-  cudnnBackendDescriptor_t part[PARTS + 2 * ENGINES]; /* owned [n] */
+  cudnnBackendDescriptor_t part[PARTS + 3 * ENGINES]; /* owned [n] */
   int n;
   cudnnBackendDescriptor_t plan; /* one of part */
   int64_t workspace;
@@ -232,9 +232,11 @@ static bool plan_config(maker *m, cudnnHandle_t handle, cudnnBackendDescriptor_t
   return false;
 }
 
-/** The first engine that a mode of the heuristics names, and that is accepted. */
+/** Of the engines that a mode of the heuristics names, number `engine` of those that are
+ *  accepted. */
 static bool plan_mode(maker *m, es_backend *b, const es_op_desc *d,
-                      cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode) {
+                      cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode,
+                      int engine) {
   const cudnnHandle_t handle = es_cuda_of(b)->dnn->handle;
   cudnnBackendDescriptor_t config[ENGINES];
   int64_t n = 0;
@@ -249,7 +251,9 @@ static bool plan_mode(maker *m, es_backend *b, const es_op_desc *d,
         cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                  CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &n, config);
   for (int64_t i = 0; i < n && i < ENGINES && m->status == CUDNN_STATUS_SUCCESS; i++)
-    if (accepted(m, b, d, config[i]) && plan_config(m, handle, config[i])) return true;
+    if (accepted(m, b, d, config[i]) && plan_config(m, handle, config[i]) &&
+        engine-- == 0)
+      return true;
   return false;
 }
 
@@ -259,32 +263,33 @@ void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p) {
   es_free(p);
 }
 
-/** @return ES_ENOTSUP: no engine for this type of dw, or in this mode */
-static es_status try_plan(es_backend *b, const es_op_desc *d, es_cuda_pass pass, int n,
-                          const es_cuda_dnn_plan *how, es_cuda_dnn_plan **p) {
+/** @return ES_ENOTSUP: no such engine for this type of dw */
+static es_status try_plan(es_backend *b, const es_op_desc *d, const es_cuda_dnn_job *job,
+                          bool bf16_weights, es_cuda_dnn_plan **p) {
   static const cudnnBackendHeurMode_t modes[2] = {CUDNN_HEUR_MODE_A,
                                                   CUDNN_HEUR_MODE_FALLBACK};
   for (int i = 0; i < 2; i++) {
     ES_TRY(ES_NEW(1, p));
-    (*p)->bf16_weights = how->bf16_weights;
+    (*p)->bf16_weights = bf16_weights;
     maker m = {*p, CUDNN_STATUS_SUCCESS};
     cudnnBackendDescriptor_t graph =
-        make_graph(&m, es_cuda_of(b)->dnn->handle, d, pass, n);
-    if (plan_mode(&m, b, d, graph, modes[i])) return ES_OK;
+        make_graph(&m, es_cuda_of(b)->dnn->handle, d, job->pass, job->n);
+    if (plan_mode(&m, b, d, graph, modes[i], job->engine)) return ES_OK;
     es_cuda_dnn_plan_destroy(p);
     if (m.status == CUDNN_STATUS_ALLOC_FAILED) return dnn_ok(m.status, es_cuda_name(d));
   }
   return ES_ENOTSUP;
 }
 
-es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d, es_cuda_pass pass,
-                               int n, es_cuda_dnn_plan **p) {
-  const bool either = pass == ES_CUDA_WEIGHTS && es_cuda_bf16(d);
-  es_cuda_dnn_plan how = {.bf16_weights = false};
-  es_status st = try_plan(b, d, pass, n, &how, p);
-  how.bf16_weights = true;
-  if (st == ES_ENOTSUP && either) st = try_plan(b, d, pass, n, &how, p);
-  return st;
+es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d,
+                               const es_cuda_dnn_job *job, es_cuda_dnn_plan **p) {
+  const bool either = job->pass == ES_CUDA_WEIGHTS && es_cuda_bf16(d);
+  const es_status st = try_plan(b, d, job, false, p);
+  return st == ES_ENOTSUP && either ? try_plan(b, d, job, true, p) : st;
+}
+
+size_t es_cuda_dnn_version(void) {
+  return cudnnGetVersion();
 }
 
 size_t es_cuda_dnn_workspace(const es_cuda_dnn_plan *p) {

@@ -21,11 +21,20 @@ typedef struct es_cuda_dnn_plan es_cuda_dnn_plan;
 es_status es_cuda_dnn_open(es_backend *b);
 void es_cuda_dnn_close(es_backend *b);
 
-/** Plan a pass for n images by the best engine that computes the same bits on every run
- *  and rounds no more than backend.tf32 allows. The caller destroys *p.
+/** A pass for n images. */
+typedef struct es_cuda_dnn_job {
+  es_cuda_pass pass;
+  int n;
+  int engine; /**< the library's best is 0, the next 1, of those that are accepted */
+} es_cuda_dnn_job;
+
+/** Plan a pass by an engine that computes the same bits on every run and rounds no more
+ *  than backend.tf32 allows. The caller destroys *p.
  *  @return ES_OK; ES_ENOTSUP without a message: the library has none */
-es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d, es_cuda_pass pass,
-                               int n, es_cuda_dnn_plan **p);
+es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d,
+                               const es_cuda_dnn_job *job, es_cuda_dnn_plan **p);
+/** Version of the library, 0 in a build without it. */
+size_t es_cuda_dnn_version(void);
 void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p);
 /** Bytes of workspace of a run. */
 size_t es_cuda_dnn_workspace(const es_cuda_dnn_plan *p);

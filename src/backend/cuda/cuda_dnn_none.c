@@ -11,10 +11,14 @@ void es_cuda_dnn_close(es_backend *b) {
   (void) b;
 }
 
-es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d, es_cuda_pass pass,
-                               int n, es_cuda_dnn_plan **p) {
-  (void) b, (void) d, (void) pass, (void) n, (void) p;
+es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d,
+                               const es_cuda_dnn_job *job, es_cuda_dnn_plan **p) {
+  (void) b, (void) d, (void) job, (void) p;
   return ES_ENOTSUP;
+}
+
+size_t es_cuda_dnn_version(void) {
+  return 0;
 }
 
 void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p) {

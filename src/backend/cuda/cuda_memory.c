@@ -81,6 +81,14 @@ es_status es_cuda_reserve(es_backend *b, size_t bytes) {
   return ES_OK;
 }
 
+es_status es_cuda_trim(es_backend *b, size_t bytes) {
+  es_cuda *s = es_cuda_of(b);
+  if (s->scratch_size <= bytes) return ES_OK;
+  es_cuda_release(b, &s->scratch);
+  s->scratch_size = 0;
+  return es_cuda_reserve(b, bytes);
+}
+
 es_status es_cuda_memory_open(es_backend *b) {
   es_cuda *s = es_cuda_of(b);
   for (int i = 0; i < 2; i++) {

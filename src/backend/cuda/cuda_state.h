@@ -9,6 +9,7 @@
 
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
+#include "backend/choices.h"
 #include "eigenstep/backend.h"
 #include "kernels.h"
 
@@ -58,8 +59,9 @@ typedef struct es_cuda {
   es_cuda_marks marks;
   void *scratch;       /* owned; shared by all ops, which run one after another */
   size_t scratch_size; /**< in bytes */
-  double *parts;   /* owned [3 ES_CUDA_PARTS + 3]: sums of vectors, and their totals */
-  void *workspace; /* owned; of the matrix products */
+  double *parts;     /* owned [3 ES_CUDA_PARTS + 3]: sums of vectors, and their totals */
+  void *workspace;   /* owned; of the matrix products */
+  es_choices *tuned; /* owned; NULL until tuned: fixed rules */
 } es_cuda;
 
 /** Numbers on the device, to be summed over ranks. */
@@ -102,6 +104,8 @@ es_status es_cuda_alloc(es_backend *b, size_t bytes, const char *what, void **p)
 void es_cuda_release(es_backend *b, void **p);
 /** Make sure that the scratch has at least so many bytes; what was in it is lost. */
 es_status es_cuda_reserve(es_backend *b, size_t bytes);
+/** Release what the scratch has grown beyond so many bytes. */
+es_status es_cuda_trim(es_backend *b, size_t bytes);
 /** Create the staging buffers and the events of marks; release them, what is there. */
 es_status es_cuda_memory_open(es_backend *b);
 void es_cuda_memory_close(es_backend *b);

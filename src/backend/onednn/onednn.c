@@ -32,8 +32,8 @@ static es_status open_onednn(es_backend *b, const es_comm *comm) {
 
 static void close_onednn(es_backend *b) {
   es_onednn *s = b->impl;
-  es_onednn_choices_destroy(&s->tuned);
-  es_onednn_choices_destroy(&s->checked);
+  es_choices_destroy(&s->tuned);
+  es_choices_destroy(&s->checked);
   es_blas_release(b, &s->scratch);
   es_blas_release(b, &s->packed);
   es_prim_engine_destroy(&s->engine);

@@ -54,20 +54,19 @@ static void report_other(const es_conv_algo *w, const char *name,
 
 /** Has this algorithm been found right for this pass and number of images? */
 static bool is_checked(const es_conv_algo *w) {
-  const es_onednn_choices *const c = ((const es_onednn *) w->backend->impl)->checked;
-  char key[ES_ONEDNN_KEY];
+  const es_choices *const c = ((const es_onednn *) w->backend->impl)->checked;
+  char key[ES_CHOICE_KEY];
   es_onednn_key(w->backend, &w->desc, w->pass, key);
-  const es_onednn_choice_row *const row =
-      c != NULL ? es_onednn_choices_find(c, key, w->n) : NULL;
-  return row != NULL && row->n == w->n && row->algo == w->ops;
+  const es_choice *const row = c != NULL ? es_choices_find(c, key, w->n) : NULL;
+  return row != NULL && row->n == w->n && strcmp(row->algo, w->ops->name) == 0;
 }
 
 static es_status keep_checked(const es_conv_algo *w) {
   es_onednn *const s = w->backend->impl;
-  char key[ES_ONEDNN_KEY];
-  if (s->checked == NULL) ES_TRY(ES_NEW(1, &s->checked));
+  char key[ES_CHOICE_KEY];
+  if (s->checked == NULL) ES_TRY(es_onednn_choices(&s->checked));
   es_onednn_key(w->backend, &w->desc, w->pass, key);
-  return es_onednn_choices_add(s->checked, key, w->n, w->ops->name);
+  return es_choices_add(s->checked, key, w->n, w->ops->name);
 }
 
 /** @param verify  ES_ENOTSUP, too, if the library computes it wrongly */

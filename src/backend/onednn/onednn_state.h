@@ -8,20 +8,19 @@
 #define ES_ONEDNN_STATE_H
 
 #include "backend/blas/blas.h"
+#include "backend/choices.h"
 
 /** An engine with its stream (prim.h). */
 typedef struct es_prim_engine es_prim_engine;
-/** The fastest algorithm by shape and pass (tune.h). */
-typedef struct es_onednn_choices es_onednn_choices;
 
 /** State of one backend. */
 typedef struct es_onednn {
-  es_prim_engine *engine;     /* owned */
-  es_onednn_choices *tuned;   /* owned; NULL until tuned: fixed rules */
-  es_onednn_choices *checked; /* owned; planned by rule and found right */
-  void *scratch;       /* owned; shared by all plans, as ops run one after another */
-  size_t scratch_size; /**< in bytes: the largest need of any plan */
-  void *packed;        /* owned; weights of the current data pass */
+  es_prim_engine *engine; /* owned */
+  es_choices *tuned;      /* owned; NULL until tuned: fixed rules */
+  es_choices *checked;    /* owned; planned by rule and found right */
+  void *scratch;          /* owned; shared by all plans, as ops run one after another */
+  size_t scratch_size;    /**< in bytes: the largest need of any plan */
+  void *packed;           /* owned; weights of the current data pass */
   size_t packed_size;
   const void *packed_by; /**< the algorithm whose weights these are; NULL: none */
 } es_onednn;

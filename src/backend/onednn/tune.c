@@ -4,11 +4,13 @@
  *  All ranks time the same candidates at the same time, as loaded as they will be in a
  *  step, and take the least mean over ranks: one choice for all, or their results would
  *  differ in rounding. */
+#define _POSIX_C_SOURCE 200809L
 #include "tune.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include "eigenstep/clock.h"
 #include "conv_verify.h"
@@ -35,7 +37,7 @@ es_op_desc es_onednn_as_conv(const es_op_desc *d) {
 
 void es_onednn_key(const es_backend *b, const es_op_desc *d, es_pass pass, char *key) {
   static const char *const names[ES_PASSES] = {"forward", "data", "weights"};
-  snprintf(key, ES_ONEDNN_KEY, "%s t%d %dx%dx%d to %d k%d s%d p%d %s",
+  snprintf(key, ES_CHOICE_KEY, "%s t%d %dx%dx%d to %d k%d s%d p%d %s",
            es_precision_name(d->precision), b->threads, d->in.c, d->in.h, d->in.w,
            d->out.c, d->window.k, d->window.stride, d->window.pad, names[pass]);
 }
@@ -49,15 +51,43 @@ static const es_conv_algo_ops *by_rule(const es_op_desc *d, es_pass pass) {
   return pass == ES_WEIGHTS && small ? &es_conv_algo_unrolled : &es_conv_algo_direct;
 }
 
+static const es_conv_algo_ops *algo_named(const char *name) {
+  const es_conv_algo_ops *const *list;
+  const size_t n = es_conv_algo_list(&list);
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(list[i]->name, name) == 0) return list[i];
+  return NULL;
+}
+
+static bool is_algo(const char *name) {
+  return algo_named(name) != NULL;
+}
+
+es_status es_onednn_choices(es_choices **c) {
+  char model[128] = "", line[256], library[96];
+  struct utsname machine;
+  if (uname(&machine) == 0) snprintf(model, sizeof model, "%s", machine.machine);
+  FILE *f = fopen("/proc/cpuinfo", "r");
+  while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+    const char *colon = strchr(line, ':');
+    if (strncmp(line, "model name", 10) != 0 || colon == NULL) continue;
+    snprintf(model, sizeof model, "%.*s", (int) strcspn(colon + 2, "\n\t"), colon + 2);
+    break;
+  }
+  if (f != NULL) fclose(f);
+  es_prim_engine_name(library, sizeof library);
+  return es_choices_create(is_algo, model, library, c);
+}
+
 const es_conv_algo_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
                                          es_pass pass, bool *timed) {
-  const es_onednn_choices *c = ((const es_onednn *) b->impl)->tuned;
-  char key[ES_ONEDNN_KEY];
+  const es_choices *c = ((const es_onednn *) b->impl)->tuned;
+  char key[ES_CHOICE_KEY];
   es_onednn_key(b, d, pass, key);
-  const es_onednn_choice_row *row =
-      c != NULL ? es_onednn_choices_find(c, key, d->max_n) : NULL;
-  *timed = row != NULL && row->algo->fits(d, pass);
-  return *timed ? row->algo : by_rule(d, pass);
+  const es_choice *row = c != NULL ? es_choices_find(c, key, d->max_n) : NULL;
+  const es_conv_algo_ops *const ops = row != NULL ? algo_named(row->algo) : NULL;
+  *timed = ops != NULL && ops->fits(d, pass);
+  return *timed ? ops : by_rule(d, pass);
 }
 
 /** Buffers for one shape. */
@@ -135,17 +165,12 @@ static es_status time_algo(es_backend *b, const es_op_desc *d, es_pass pass,
   return st;
 }
 
-static bool known(const es_onednn_choices *c, const char *key, int n) {
-  const es_onednn_choice_row *row = es_onednn_choices_find(c, key, n);
-  return row != NULL && row->n == n;
-}
-
 /** Collective. One pass of one shape. */
 static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
-                           const trial *t, es_onednn_choices *c) {
+                           const trial *t, es_choices *c) {
   const es_conv_algo_ops *const *list;
   double seconds[ALGOS];
-  char key[ES_ONEDNN_KEY];
+  char key[ES_CHOICE_KEY];
   es_onednn_key(b, d, pass, key);
   es_status st = ES_OK;
   es_conv_algo_list(&list);
@@ -163,7 +188,7 @@ static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
   for (int i = 0; i < ALGOS; i++)
     if (isfinite(seconds[i]) && (best < 0 || seconds[i] < seconds[best])) best = i;
   if (best < 0) return ES_OK; /* planning reports it */
-  st = es_onednn_choices_add(c, key, d->max_n, list[best]->name);
+  st = es_choices_add(c, key, d->max_n, list[best]->name);
   return b->comm != NULL ? es_comm_agree(b->comm, st) : st;
 }
 
@@ -175,14 +200,14 @@ static bool worth_timing(const es_op_desc *d) {
 }
 
 /** Collective: the table is the same on all ranks, and so is what they do here. */
-static es_status tune_shape(es_backend *b, const es_op_desc *d, es_onednn_choices *c) {
-  char key[ES_ONEDNN_KEY];
+static es_status tune_shape(es_backend *b, const es_op_desc *d, es_choices *c) {
+  char key[ES_CHOICE_KEY];
   bool missing[ES_PASSES], any = false;
   for (int p = 0; p < ES_PASSES; p++) {
     es_onednn_key(b, d, (es_pass) p, key);
     const bool asked =
         p == ES_FORWARD || (!d->forward_only && (p != ES_DATA || d->need_dx));
-    missing[p] = asked && !known(c, key, d->max_n);
+    missing[p] = asked && !es_choices_has(c, key, d->max_n);
     any = any || missing[p];
   }
   if (!any) return ES_OK;
@@ -195,35 +220,8 @@ static es_status tune_shape(es_backend *b, const es_op_desc *d, es_onednn_choice
   return st;
 }
 
-/** Collective. The rows of the file, read by rank 0, on every rank. */
-static es_status known_before(es_backend *b, es_onednn_choices *c) {
-  const es_comm *comm = b->comm;
-  const bool first = comm == NULL || comm->rank == 0;
-  /* a file that cannot be read has been a warning and costs time, no more */
-  if (first && b->plans[0] != '\0') (void) es_onednn_choices_read(b->plans, c);
-  if (comm == NULL || comm->size == 1) return ES_OK;
-  int n = c->n;
-  es_comm_bcast(comm, &n, sizeof n, 0);
-  es_status st = ES_OK;
-  for (int i = 0; i < n; i++) {
-    struct {
-      char key[ES_ONEDNN_KEY], algo[32];
-      int images;
-    } row = {{0}, {0}, 0};
-    if (comm->rank == 0) {
-      snprintf(row.key, sizeof row.key, "%s", c->row[i].key);
-      snprintf(row.algo, sizeof row.algo, "%s", c->row[i].algo->name);
-      row.images = c->row[i].n;
-    }
-    es_comm_bcast(comm, &row, sizeof row, 0);
-    if (comm->rank != 0 && st == ES_OK)
-      st = es_onednn_choices_add(c, row.key, row.images, row.algo);
-  }
-  return es_comm_agree(comm, st);
-}
-
 static es_status tune_all(es_backend *b, const es_op_desc *const *desc, int n,
-                          es_onednn_choices *c) {
+                          es_choices *c) {
   const bool first = b->comm == NULL || b->comm->rank == 0;
   const double start = es_now();
   const int before = c->n;
@@ -237,7 +235,7 @@ static es_status tune_all(es_backend *b, const es_op_desc *const *desc, int n,
   }
   if (c->n == before) return ES_OK;
   es_info("timed %d passes of convolutions in %.1f s", c->n - before, es_now() - start);
-  if (first && b->plans[0] != '\0') (void) es_onednn_choices_write(b->plans, c);
+  if (first && b->plans[0] != '\0') (void) es_choices_write(b->plans, c);
   return ES_OK;
 }
 
@@ -246,10 +244,10 @@ es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n) {
   if (!b->tune) return ES_OK;
   es_status st = ES_OK;
   if (s->tuned == NULL) { /* the first network of this backend */
-    st = ES_NEW(1, &s->tuned);
+    st = es_onednn_choices(&s->tuned);
     if (b->comm != NULL) st = es_comm_agree(b->comm, st);
     ES_TRY(st);
-    ES_TRY(known_before(b, s->tuned));
+    ES_TRY(es_choices_share(b->comm, b->plans, s->tuned));
   }
   /* releases workspace of the candidates; planning reserves that of the chosen ones */
   const size_t scratch = s->scratch_size, packed = s->packed_size;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file tune.h  The algorithm of each convolution: timed once, agreed by all ranks,
- *  kept in a file. */
+/** @file tune.h  The algorithm of each convolution: timed once, agreed by all ranks, kept
+ *  in a file (choices.h). */
 #ifndef ES_TUNE_H
 #define ES_TUNE_H
 
+#include "backend/choices.h"
 #include "conv_algo.h"
 
 /** Collective over the backend's communicator. Time the algorithms of all convolutions
@@ -22,38 +23,9 @@ es_op_desc es_onednn_as_conv(const es_op_desc *d);
 const es_conv_algo_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
                                          es_pass pass, bool *timed);
 
-/** "type, threads, shape, pass": key[ES_ONEDNN_KEY]. */
-enum { ES_ONEDNN_KEY = 80 };
+/** "type, threads, shape, pass": key[ES_CHOICE_KEY]. */
 void es_onednn_key(const es_backend *b, const es_op_desc *d, es_pass pass, char *key);
-
-/** A row of what is known. */
-typedef struct es_onednn_choice_row {
-  char key[ES_ONEDNN_KEY]; /**< type, threads, shape and pass */
-  int n;                   /**< images */
-  const es_conv_algo_ops *algo;
-} es_onednn_choice_row;
-struct es_onednn_choices {
-  es_onednn_choice_row *row; /* owned [n] */
-  int n, cap;
-};
-
-/** @return ES_OK; ES_EFORMAT without a message (unknown algorithm, long key, n < 1) */
-es_status es_onednn_choices_add(es_onednn_choices *c, const char *key, int n,
-                                const char *algo);
-/** The row of this key with the nearest number of images; NULL if there is none. */
-const es_onednn_choice_row *es_onednn_choices_find(const es_onednn_choices *c,
-                                                   const char *key, int n);
-void es_onednn_choices_destroy(es_onednn_choices **c);
-
-/* Between runs they are kept in a file (tune_file.c) of lines
- *   processor <tab> library <tab> key <tab> images <tab> algorithm
- * of which those of this processor and library count. Not collective. */
-
-/** Add the rows of a file; a file that does not exist has none. Failures are warnings,
- *  and so is a path to anything but a regular file. */
-es_status es_onednn_choices_read(const char *path, es_onednn_choices *c);
-/** Write rows, keeping the lines of other processors; atomic. What fails is a warning;
- *  what cannot be read stays as it is. */
-es_status es_onednn_choices_write(const char *path, const es_onednn_choices *c);
+/** An empty table of this processor and library. @return ES_OK, ES_ENOMEM */
+es_status es_onednn_choices(es_choices **c);
 
 #endif
