@@ -31,8 +31,12 @@ names() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "tests/$1.list"; }
     kind=unit_tests
     [ -z "$ranks" ] || kind=par_tests
     printf '\ncuda_%s += %s\n' $kind "$program"
-    printf '%s_SOURCES = tests/%s.c\n' "$variable" "$name"
-    printf '%s_LDADD = $(cuda_host_libs)\n' "$variable"
+    case $name in
+      plain_*) libs=cuda_plain_libs ;;
+      *) libs=cuda_full_libs ;;
+    esac
+    printf '%s_SOURCES = tests/%s.c\n' "$variable" "${name#plain_}"
+    printf '%s_LDADD = $(%s)\n' "$variable" $libs
     printf '%s_LDFLAGS = $(cuda_host_ldflags)\n' "$variable"
     for n in $ranks; do
       printf 'cuda_par_runs += %s.n%s\n' "$program" "$n"

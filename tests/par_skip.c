@@ -2,6 +2,7 @@
 /** @file par_skip.c  Steps whose loss or gradient is not finite: nothing of the model or
  *  of the optimiser changes, on any rank; so many in a row end the run. */
 #include "train/train_private.h"
+#include "backends.h"
 #include "loss_cases.h"
 #include "models.h"
 #include "par.h"

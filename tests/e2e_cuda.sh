@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_cuda.sh  The program on the backend cuda, which computes on the host double
+# (tests/cuda_host): ten steps as `blas` has them, on several ranks and in several orders
+# of the streams; ranks that share a device; the same bits on other numbers of ranks and
+# resumed. Calls of the CUDA libraries fail one at a time: the program ends with a
+# sentence and holds nothing.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py numpy
+double=$(dirname "$EIGENSTEP")/tests/cuda_host/eigenstep
+[ -x "$double" ] || { echo "SKIP: no C++ compiler was found by configure"; exit 77; }
+cd "$work" || exit 1
+late=${CUDA_SECONDS:-60} # of a run that takes two on idle cores
+
+on() { # on RANKS ARGUMENT...: the exit code in $got, what was printed in log
+  local n=$1; shift
+  timeout -k 5 $late $MPIRUN $MPIRUN_FLAGS -n "$n" "$double" "$@" > log 2>&1
+  got=$?
+}
+run() { # run WHAT RANKS ARGUMENT...
+  on "${@:2}"
+  [ $got -eq 0 ] || { cat log; fail "$1 ended with $got"; }
+}
+
+# --- the numbers of blas
+run "blas" 1 train - $tiny backend.name=blas output.dir=blas
+for n in 1 2 3; do
+  CUDA_HOST_SEED=$n run "$n ranks" $n train - $tiny backend.name=cuda output.dir=cuda$n
+done
+CUDA_HOST_DEVICES=1 run "a shared device" 2 train - $tiny backend.name=cuda \
+  backend.share=true output.dir=shared
+"$python" "$srcdir/tests/compare_runs.py" blas cuda1 cuda2 cuda3 shared ||
+  fail "cuda computes other numbers than blas"
+
+# --- the same bits
+exact="$tiny backend.name=cuda parallel.deterministic=true"
+run "whole" 2 train - $exact output.dir=whole
+CUDA_HOST_SEED=7 run "half" 1 train - $exact run.steps=4 output.dir=half
+run "half, resumed" 4 resume half run.steps=10
+"$python" "$srcdir/tests/compare_bits.py" whole half parameters resumes ||
+  fail "resumed on 4 ranks: other bits"
+
+# --- what is refused
+refused() { # refused CODE WORDS: the last run
+  [ $got -eq $1 ] && [ "$(grep -c 'eigenstep: error: ' log)" = 1 ] && grep -q "$2" log ||
+    { cat log; fail "exit $got, expected $1 and one sentence with '$2'"; }
+}
+short="$tiny encoder.base_width=4 run.steps=2 backend.name=cuda output.dir=out"
+CUDA_HOST_DEVICES=0 on 2 train - $short
+refused 1 "no GPU"
+CUDA_HOST_DEVICES=1 on 2 train - $short
+refused 2 "backend.share"
+
+# --- calls that fail
+CUDA_HOST_FAULT=list run "short" 2 train - $short
+grep "^cuda_host: rank " log | sed 's/^cuda_host: rank //' > calls
+[ "$(awk '$3 > 0' calls | wc -l)" = 22 ] || { cat calls; fail "some calls are not made"; }
+try() { # try NAME RANK CALL
+  rm -rf out
+  CUDA_HOST_FAULT=$1:$2:$3 on 2 train - $short
+  case $got in
+    0) fail "$1 $3 on rank $2: unnoticed" ;;
+    124 | 137) fail "$1 $3 on rank $2: hangs" ;;
+  esac
+  grep -q "^fault: " log && grep -q "eigenstep: error: " log &&
+    ! grep -qE "cuda_host: |were not freed|signal (4|6|7|8|11)|Sanitizer" log ||
+    { cat log; fail "$1 $3 on rank $2: exit $got"; }
+}
+while read -r rank name count; do
+  rank=${rank%:}
+  for call in $(printf '%s\n' $((rank * (count - 1) + 1)) $((count / 2 + 1)) | sort -u); do
+    try "$name" "$rank" "$call"
+  done
+done < calls
+finish
