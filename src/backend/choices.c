@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file choices.c  The table of chosen algorithms, in memory and in a file; choices.h. */
+/** @file choices.c  The table of chosen algorithms, in memory and in a file. */
 #define _POSIX_C_SOURCE 200809L
 #include "choices.h"
 

@@ -4,7 +4,8 @@
  *
  *  The file has lines of
  *    machine <tab> library <tab> key <tab> images <tab> algorithm
- *  of which a table reads those of its machine and library. Not collective but where said. */
+ *  of which a table reads those of its machine and library. Nothing is collective, but
+ *  where it says so. */
 #ifndef ES_CHOICES_H
 #define ES_CHOICES_H
 

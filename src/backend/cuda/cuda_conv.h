@@ -39,8 +39,8 @@ typedef struct es_cuda_conv {
   int oldest; /**< the size to be replaced next */
 } es_cuda_conv;
 
-/** A convolution or linear layer, no pass of which is planned. The caller destroys *c as an
- *  op. @return ES_OK, ES_ENOMEM */
+/** A convolution or linear layer, no pass of which is planned. The caller destroys *c as
+ *  an op. @return ES_OK, ES_ENOMEM */
 es_status es_cuda_conv_new(es_backend *b, const es_op_desc *d,
                            const es_cuda_engines *engines, es_cuda_conv **c);
 /** Does backward or forward of this layer have the pass? */

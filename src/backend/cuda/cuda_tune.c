@@ -22,7 +22,7 @@ enum {
 /** A shape of images x channels x map below which nothing is worth timing. */
 static const double least_flops = 1e6;
 
-/* --- names: "own", "cudnn0", "cudnn1", ... ------------------------------------------- */
+/* --- names: "own", "cudnn0", "cudnn1", ... ----------------------------------------- */
 
 static bool engine_named(const char *name, int *engine) {
   char end = 0;
@@ -63,7 +63,7 @@ es_cuda_engines es_cuda_conv_choice(const es_backend *b, const es_op_desc *d) {
   return e;
 }
 
-/* --- timing -------------------------------------------------------------------------- */
+/* --- timing ------------------------------------------------------------------------ */
 
 /** Buffers for one shape. */
 typedef struct trial {
