@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# e2e_cuda_plans.sh  Backend cuda, on the host double, times its ways to compute a
+# convolution once and keeps its choices in backend.plans: a run that finds all of them
+# there computes the same bits again. A choice that is made up is timed again. An event that
+# cannot be recorded while timing ends all ranks with one sentence.
+set -u
+. "$srcdir/tests/e2e.sh"
+need_python h5py numpy
+double=$(dirname "$EIGENSTEP")/tests/cuda_host/eigenstep
+[ -x "$double" ] || { echo "SKIP: no C++ compiler was found by configure"; exit 77; }
+EIGENSTEP=$double
+cd "$work" || exit 1
+
+run() { # run DIR ARGUMENT...: in a folder of its own, as the output's name is in the files
+  mkdir -p "$1" && cd "$1" || exit 1
+  shift
+  CUDA_HOST_DEVICES=2 launch 2 train - $tiny backend.name=cuda backend.tune=true \
+    run.steps=2 output.dir=out "$@" > log 2>&1
+  got=$?
+  cd ..
+}
+runs() { run "$@"; [ $got -eq 0 ] || { cat "$1/log"; fail "$*: ended with $got"; }; }
+timed() { grep -q 'timed [0-9]* passes of convolutions' "$1/log"; }
+
+plans=$work/new/plans.tsv
+runs first backend.plans="$plans"
+timed first || { cat first/log; fail "nothing was timed"; }
+awk -F '\t' 'NF != 5 || $5 !~ /^(own|cudnn[0-3])$/ { bad = 1 } END { exit bad || NR < 10 }' \
+  "$plans" || { cat "$plans"; fail "expected machine, library, key, images, own or cudnnN"; }
+cp "$plans" kept
+for again in second third; do
+  runs $again backend.plans="$plans"
+  timed $again && fail "$again: what the file has was timed again"
+done
+cmp kept "$plans" || fail "a run that timed nothing changed the file"
+"$python" "$srcdir/tests/compare_bits.py" second/out third/out ||
+  fail "the same choices give other bits"
+
+sed 's/[a-z0-9]*$/cudnn9/' kept > spoilt
+runs wrong backend.plans="$work/spoilt"
+grep -q "warning: .*spoilt: not used" wrong/log || { cat wrong/log; fail "no warning"; }
+timed wrong || fail "without a file that can be used nothing was timed"
+
+CUDA_HOST_FAULT=event:1:75 run failing backend.plans=none
+[ $got -eq 1 ] && [ "$(grep -c 'eigenstep: error: ' failing/log)" = 1 ] &&
+  grep -q 'eigenstep: error: .*timing' failing/log ||
+  { cat failing/log; fail "an event that fails: exit $got"; }
+finish
