@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The training of a run.ini in plain PyTorch 2: what a user would otherwise write.
+"""The training of a run.ini in plain PyTorch: what a user would otherwise write.
 
     peer_train.py RUN.ini OUT.h5 [--workers N] [--threads N]
 
 RUN.ini is that of an output folder, which holds every parameter. From the files of
-cifar10 or stl10 by a DataLoader with worker processes and torchvision's v2 transforms,
-through torchvision's ResNet in channels-last (autocast to bf16 where backend.precision
-is), a linear last layer and Barlow Twins without normalisation, to gradient descent; and
-every spectrum.every steps the loss and the covariance's eigenvalues of the embeddings of
-spectrum.probe held-out pairs, in f32 and with the statistics of their batches. OUT.h5:
-/loss of each step, /step and /eigenvalues of the snapshots. A recipe that this does not
-know is refused. Prints the seconds from the first step to the last snapshot. Both of
-N: by default the cores.
+cifar10 or stl10 by a DataLoader with worker processes and torchvision's transforms (v2
+where it has them), through torchvision's ResNet in channels-last (autocast to bf16 where
+backend.precision is), a linear last layer and Barlow Twins without normalisation, to
+gradient descent; and every spectrum.every steps the loss and the covariance's eigenvalues
+of the embeddings of spectrum.probe held-out pairs, with the statistics of their batches.
+OUT.h5: /loss of each step, /step and /eigenvalues of the snapshots. A recipe that this
+does not know is refused. Prints the seconds from the first step to the last snapshot.
+Both of N: by default the cores.
 """
 import argparse
 import configparser
@@ -25,14 +25,19 @@ import numpy as np
 import torch
 import torchvision
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
 
 from peer_steps import normalisation, steps_of
 
+try:
+    from torchvision.transforms import v2 as tv
+except ImportError:  # before torchvision 0.15
+    from torchvision import transforms as tv
+
 # Bytes of an image's record, of the label before it, its side, whether planes are column
-# by column, and files of the first split.
-FORMATS = {"cifar10": (3072, 1, 32, False, [f"data_batch_{i}.bin" for i in range(1, 6)]),
-           "stl10": (27648, 0, 96, True, ["train_X.bin"])}
+# by column; files of training and of the probe.
+FORMATS = {"cifar10": (3072, 1, 32, False), "stl10": (27648, 0, 96, True)}
+FILES = {"cifar10": ([f"data_batch_{i}.bin" for i in range(1, 6)], ["test_batch.bin"]),
+         "stl10": (["train_X.bin"], ["test_X.bin"])}
 # What this training does; anything else is another recipe.
 FIXED = {"loss.name": "barlow", "loss.barlow.normalize": "none",
          "loss.barlow.symmetrize": "true", "loss.barlow.scale": "1", "optim.name": "sgd",
@@ -66,8 +71,8 @@ def read_key(path):
 class Pairs(Dataset):
     """Two views of each image, read from the files as they are needed."""
 
-    def __init__(self, key):
-        size, label, side, self.turned, names = FORMATS[key["data.name"]]
+    def __init__(self, key, names):
+        size, label, side, self.turned = FORMATS[key["data.name"]]
         paths = [os.path.join(key["data.path"], name) for name in names]
         self.maps = [np.memmap(p, np.uint8, "r").reshape(-1, label + size)[:, label:]
                      for p in paths if os.path.exists(p)]
@@ -75,9 +80,9 @@ class Pairs(Dataset):
             give_up(f"no {names[0]} in '{key['data.path']}'")
         self.first = np.cumsum([0] + [len(m) for m in self.maps])
         self.side = side
-        steps = steps_of(v2, key, int(key["augment.crop.size"]) or side)
-        to_float = v2.ToDtype(torch.float32, scale=True)
-        self.view = v2.Compose([*steps, to_float, *normalisation(v2, key)])
+        steps = steps_of(tv, key, int(key["augment.crop.size"]) or side)
+        to_float = tv.ConvertImageDtype(torch.float32)
+        self.view = tv.Compose([*steps, to_float, *normalisation(tv, key)])
 
     def __len__(self):
         return int(self.first[-1])
@@ -116,14 +121,11 @@ class Training:
             self.net.parameters(), lr=float(key["optim.lr"]),
             momentum=float(key["optim.momentum"]),
             weight_decay=float(key["optim.weight_decay"]))
-        data = Pairs(key)
-        probe = int(key["spectrum.probe"])
-        held_out, training = torch.arange(len(data)).split([probe, len(data) - probe])
-        self.pairs = int(key["batch.pairs"])
-        self.loader = DataLoader(torch.utils.data.Subset(data, training), self.pairs,
-                                 shuffle=True, drop_last=True, num_workers=workers,
-                                 persistent_workers=workers > 0)
-        first = DataLoader(torch.utils.data.Subset(data, held_out), self.pairs,
+        data, held_out = (Pairs(key, names) for names in FILES[key["data.name"]])
+        pairs, probe = int(key["batch.pairs"]), int(key["spectrum.probe"])
+        self.loader = DataLoader(data, pairs, shuffle=True, drop_last=True,
+                                 num_workers=workers, persistent_workers=workers > 0)
+        first = DataLoader(torch.utils.data.Subset(held_out, range(probe)), pairs,
                            num_workers=workers)
         self.probe = [tuple(v.clone() for v in views) for views in first]
         self.losses, self.steps, self.spectra = [], [], []
