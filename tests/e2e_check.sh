@@ -45,6 +45,26 @@ grep -qE 'at [0-9.e+-]+ GFLOP/s a rank \(steps of [0-9]+ pairs here\)' out ||
   fail "no measured rate: $(cat out)"
 [ "$(ls)" = "$(printf 'err\nout')" ] || fail "check wrote files: $(ls)"
 
+# ---- a GPU is described without one, by the backend on the host double
+double=$(dirname "$EIGENSTEP")/tests/cuda_host/eigenstep
+if [ -x "$double" ]; then
+  on_gpu() { # on_gpu GB ARGUMENT...
+    CUDA_HOST_DEVICES=0 "$double" $plan backend.name=cuda check.gpu="$@" > out 2> err ||
+      fail "no GPU: $(cat err)"
+  }
+  on_gpu 80
+  grep -q 'memory of the device, a rank' out && grep -q 'GPU  *fits: about' out ||
+    fail "80 GB: $(cat out)"
+  on_gpu 2
+  pairs=$(sed -n 's/.*does not fit: .*batch.pairs = \([0-9]*\) would.*/\1/p' out)
+  on_gpu 2 batch.pairs="$pairs" spectrum.probe="$pairs"
+  grep -q 'GPU  *fits' out || fail "$pairs pairs do not fit 2 GB: $(cat out)"
+  on_gpu 2 batch.pairs=$((pairs + pairs / 16)) spectrum.probe="$pairs"
+  grep -q 'GPU  *does not fit' out || fail "more than $pairs pairs fit 2 GB: $(cat out)"
+  on_gpu 0.1
+  grep -q 'does not fit: .*, with any batch' out || fail "0.1 GB: $(cat out)"
+fi
+
 # ---- what is not modelled, and what is refused
 "$EIGENSTEP" check - $tiny --ranks 2 parallel.deterministic=true > out 2> err ||
   fail "deterministic: $(cat err)"

@@ -86,6 +86,9 @@ void es_measures_close(es_measures *m);
  *  assembly. */
 es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
                                    es_assembly *p);
+/** Collective. The same for sizes only (es_backend_options): a device is not needed. */
+es_status es_assembly_describe_backend(const es_comm *c, const es_settings *s,
+                                       es_assembly *p);
 
 /** Collective. Data set and views alone (dry runs), into a zeroed assembly of the
  *  caller. */

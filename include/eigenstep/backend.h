@@ -272,18 +272,19 @@ typedef struct es_backend_options {
   const char *plans; /**< file that keeps what was timed; "" or NULL: none. Borrowed */
   bool share;        /**< of a device: several ranks may use one */
   bool tf32;         /**< of a device: products of f32 may round their factors to TF32 */
+  bool sizes_only; /**< only act_bytes and needs will be called: no device is required */
 } es_backend_options;
 
 struct es_backend {
   const es_backend_ops *ops;
-  const es_comm *comm; /**< borrowed; NULL: this process alone */
-  int threads;         /**< per rank */
-  int lacks_bf16;      /**< ranks of comm that cannot compute in bf16 */
-  bool tune;           /**< as in the options */
-  const char *plans;   /**< "" = none; borrowed */
-  bool share, tf32;    /**< as in the options */
-  void *impl;          /* owned by the backend */
-  size_t allocated;    /**< bytes now, in alloc'ed buffers and plans */
+  const es_comm *comm;          /**< borrowed; NULL: this process alone */
+  int threads;                  /**< per rank */
+  int lacks_bf16;               /**< ranks of comm that cannot compute in bf16 */
+  bool tune;                    /**< as in the options */
+  const char *plans;            /**< "" = none; borrowed */
+  bool share, tf32, sizes_only; /**< as in the options */
+  void *impl;                   /* owned by the backend */
+  size_t allocated;             /**< bytes now, in alloc'ed buffers and plans */
 };
 
 /** Collective. Open by name ("auto": the best in this build; the log names it). A name

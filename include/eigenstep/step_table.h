@@ -10,6 +10,7 @@ typedef struct es_check_params {
   double rate;               /**< GFLOP/s of a rank; 0 = measured */
   double latency, bandwidth; /**< us and GB/s; 0 = the network's */
   int64_t node;              /**< ranks of a node; 0 = the cores of this one */
+  double gpu;                /**< GB of the GPU of a rank; 0 = not asked */
 } es_check_params;
 extern const es_param es_check_table[];
 

@@ -114,7 +114,8 @@ static es_status open_here(const es_backend_options *o, const es_comm *comm,
                        .tune = o->tune,
                        .plans = o->plans != NULL ? o->plans : "",
                        .share = o->share,
-                       .tf32 = o->tf32};
+                       .tf32 = o->tf32,
+                       .sizes_only = o->sizes_only};
   const es_status st = ops->open(made, comm);
   if (st == ES_OK)
     *b = made;

@@ -20,6 +20,7 @@ static es_status print(const es_job *job, const es_check_params *o, const es_set
   es_run_cost cost;
   ES_TRY(es_comm_agree(job->comm, es_run_cost_of(s, p, all, node, &cost)));
   es_run_cost_print(s, p, all, &cost);
+  if (o->gpu > 0) es_run_cost_print_fit(s, all, 1e9 * o->gpu, &cost);
   return ranks > 0 ? es_step_table_print(job->comm, o, s, &cost, node, all) : ES_OK;
 }
 
@@ -36,7 +37,7 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   ES_TRY(es_config_get(cfg, "kernel", es_kernel_table, NULL, sizeof kernel, &kernel));
   ES_TRY(es_settings_read(job->comm, cfg, all, &s));
   ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check(&s)), done);
-  ES_TRY_GOTO(es_assembly_open_backend(job->comm, &s, &p), done);
+  ES_TRY_GOTO(es_assembly_describe_backend(job->comm, &s, &p), done);
   ES_TRY_GOTO(es_assembly_open_data(job->comm, &s, &p), done);
   ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check_data(&s, &p)), done);
   ES_TRY_GOTO(es_label_data_check(job->comm, &s, &p), done);

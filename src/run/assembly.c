@@ -8,14 +8,25 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
 
-es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
-                                   es_assembly *p) {
+static es_status open_backend(const es_comm *c, const es_settings *s, bool sizes_only,
+                              es_assembly *p) {
   const es_precision wanted = s->backend.precision == 1 ? ES_BF16 : ES_F32;
-  const es_backend_options b = es_settings_backend(s);
+  es_backend_options b = es_settings_backend(s);
+  b.sizes_only = sizes_only;
   ES_TRY(es_backend_open_with(&b, c, &p->model.backend));
   ES_TRY(es_backend_precision(p->model.backend, wanted, &p->model.precision));
   p->model.eval_precision = s->spectrum.precision == 1 ? p->model.precision : ES_F32;
   return ES_OK;
+}
+
+es_status es_assembly_open_backend(const es_comm *c, const es_settings *s,
+                                   es_assembly *p) {
+  return open_backend(c, s, false, p);
+}
+
+es_status es_assembly_describe_backend(const es_comm *c, const es_settings *s,
+                                       es_assembly *p) {
+  return open_backend(c, s, true, p);
 }
 
 /* The network that snapshots are taken through: in f32 also where training is in bf16,

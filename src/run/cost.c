@@ -2,6 +2,8 @@
 /** @file cost.c  Memory a rank and bytes of output of a training run, from its plan. */
 #include "eigenstep/cost.h"
 
+#include <math.h>
+
 #include "eigenstep/path.h"
 
 /* Losses of batch and probe: their workspace, and embeddings with gradients in single and
@@ -159,6 +161,12 @@ double es_run_cost_memory(const es_run_cost *c) {
          c->snapshot;
 }
 
+double es_run_cost_device(const es_run_cost *c) {
+  return (double) (c->net.parameter_bytes + c->net.activation_bytes +
+                   c->net.passing_bytes) +
+         c->moments + c->eval_net;
+}
+
 static void print_bytes(const char *what, double bytes) {
   es_print("  %-34s %12.1f MB", what, 1e-6 * bytes);
 }
@@ -175,18 +183,45 @@ static void print_shared(const es_run_cost *c) {
 }
 
 static void print_memory(const es_assembly *p, const es_run_cost *c) {
-  es_print("memory a rank");
+  const bool host = p->model.backend->ops->host;
+  es_print(host ? "memory a rank" : "memory of the device, a rank");
   print_bytes("parameters and gradients", (double) c->net.parameter_bytes);
   print_bytes("moments of the optimiser", c->moments);
   print_bytes("activations", (double) c->net.activation_bytes);
   print_bytes("gradients and temporary activations", (double) c->net.passing_bytes);
   if (p->model.eval_precision != p->model.precision)
     print_bytes("activations of f32 snapshots", c->eval_net);
+  if (!host) {
+    print_bytes("together, at least", es_run_cost_device(c));
+    es_print("memory of the host, a rank");
+  }
   print_bytes("embeddings and loss", c->loss);
   if (c->preconditioner > 0) print_bytes("preconditioner", c->preconditioner);
   print_bytes("batches (current and next)", c->batches);
   print_bytes("snapshot (D x D block-cyclic)", c->snapshot);
-  print_bytes("together, at least", es_run_cost_memory(c));
+  print_bytes("together, at least",
+              es_run_cost_memory(c) - (host ? 0 : es_run_cost_device(c)));
+}
+
+enum { LIBRARIES = 500000000 }; /* bytes on a GPU: context, workspaces, packed weights */
+
+void es_run_cost_print_fit(const es_settings *s, int ranks, double room,
+                           const es_run_cost *c) {
+  const bool micro = s->batch.micro > 0 && s->batch.micro < s->batch.pairs;
+  const double at_once = (double) (micro ? s->batch.micro : s->batch.pairs);
+  const double grows =
+      (double) (c->net.activation_bytes + c->net.passing_bytes) + c->eval_net;
+  const double needs = es_run_cost_device(c) + LIBRARIES;
+  const double most = floor((room - needs + grows) / grows * at_once / ranks) * ranks;
+  if (needs <= room)
+    es_print("GPU         fits: about %.2f GB of %.2f", 1e-9 * needs, 1e-9 * room);
+  else if (most > 0)
+    es_print("GPU         does not fit: about %.2f GB of %.2f; batch.%s = %.0f would on "
+             "these ranks",
+             1e-9 * needs, 1e-9 * room, micro ? "micro" : "pairs", most);
+  else
+    es_print("GPU         does not fit: about %.2f GB of %.2f, with any batch",
+             1e-9 * needs, 1e-9 * room);
 }
 
 static int nearest_square(int ranks) {

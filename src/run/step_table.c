@@ -22,6 +22,9 @@ const es_param es_check_table[] = {
     ES_DOUBLE(par, bandwidth, "0", 0, 1e9, "1e9 byte/s",
               "through the link of a node, one way; 0 = the network's"),
     ES_INT(par, node, "0", 0, 1e6, "1", "ranks of a node; 0 = the cores of this one"),
+    ES_DOUBLE(par, gpu, "0", 0, 1e6, "GB",
+              "memory of the GPU of a rank: does the run fit, and which batch would? 0 = "
+              "do not ask"),
     ES_PARAM_END};
 
 enum { WARN = 70 }; /* percent of efficiency */

@@ -54,9 +54,10 @@ static void close_cuda(es_backend *b) {
 static es_status open_cuda(es_backend *b, const es_comm *comm) {
   es_cuda *s = NULL;
   bool shared = false;
-  ES_TRY(es_cuda_device_choose(b, &shared));
+  if (!b->sizes_only) ES_TRY(es_cuda_device_choose(b, &shared));
   es_status st = ES_NEW(1, &s);
   b->impl = s;
+  if (b->sizes_only) return st;
   if (st == ES_OK) st = open_here(b);
   if (comm != NULL) st = es_comm_agree(comm, st);
   if (st == ES_OK) st = es_cuda_comm_open(b, shared);
