@@ -11,7 +11,7 @@ need_python h5py numpy
 double=$(dirname "$EIGENSTEP")/tests/cuda_host/eigenstep
 [ -x "$double" ] || { echo "SKIP: no C++ compiler was found by configure"; exit 77; }
 cd "$work" || exit 1
-late=${CUDA_SECONDS:-60} # of a run that takes two on idle cores
+late=${CUDA_SECONDS:-300} # of a run that takes two on idle cores
 
 on() { # on RANKS ARGUMENT...: the exit code in $got, what was printed in log
   local n=$1; shift

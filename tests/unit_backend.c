@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
-#include "eigenstep/backend.h"
+#include "backends.h"
 #include "eigenstep/mem.h"
 
 enum { N = 10007 };
@@ -22,10 +22,12 @@ static void names(void **state) {
   es_backend *b = NULL;
   assert_int_equal(es_backend_open("blsa", NULL, 1, &b), ES_ECONFIG);
   assert_non_null(strstr(es_log_last_error(), "did you mean 'blas'"));
-  assert_int_equal(es_backend_open("cuda", NULL, 1, &b), ES_ENOTSUP);
-  assert_non_null(strstr(es_log_last_error(), "backend 'cuda' is not in this build"));
   const es_backend_ops *const *list;
-  es_backend_list(&list);
+  const size_t n = es_backend_list(&list);
+  if (strcmp(list[n - 1]->name, "guard") == 0) { /* behind it would be cuda */
+    assert_int_equal(es_backend_open("cuda", NULL, 1, &b), ES_ENOTSUP);
+    assert_non_null(strstr(es_log_last_error(), "backend 'cuda' is not in this build"));
+  }
   const bool fast = strcmp(list[0]->name, "onednn") == 0; /* in this build? */
   if (!fast) assert_int_equal(es_backend_open("onednn", NULL, 1, &b), ES_ENOTSUP);
   assert_int_equal(es_backend_open("blas", NULL, 0, &b), ES_EARG);
@@ -366,15 +368,19 @@ static void check_activations(es_backend *b) {
 static void memory_and_vectors(void **state) {
   (void) state;
   const es_backend_ops *const *list;
-  const size_t n = es_backend_list(&list);
+  const size_t n = backends_here(&list);
   for (size_t i = 0; i < n; i++) {
     es_backend *b = NULL;
     const size_t before = es_mem_now();
     assert_int_equal(es_backend_open(list[i]->name, NULL, 2, &b), ES_OK);
-    check_vectors(b);
-    check_activations(b);
-    assert_int_equal(b->ops->sync(b), ES_OK);
-    assert_int_equal(b->allocated, 0);
+    size_t own[2]; /* what it works with: nothing is left behind */
+    for (int k = 0; k < 2; k++) {
+      check_vectors(b);
+      check_activations(b);
+      assert_int_equal(b->ops->sync(b), ES_OK);
+      own[k] = b->allocated;
+    }
+    assert_int_equal(own[1], b->ops->host ? 0 : own[0]);
     es_backend_close(&b);
     assert_int_equal(es_mem_now(), before);
   }
