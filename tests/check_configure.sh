@@ -7,9 +7,9 @@ trap 'rm -rf "$here"' EXIT
 cd "$here" || exit 99
 bad=0
 
-refuses() { # refuses SENTENCE OPTION
-  if "$srcdir/configure" "$2" > log 2>&1; then echo "accepted: $2"; bad=1; fi
-  grep -qF -- "$1" log || { echo "$2: no sentence '$1' in"; tail -n 5 log; bad=1; }
+refuses() { # refuses SENTENCE OPTION...
+  if "$srcdir/configure" "${@:2}" > log 2>&1; then echo "accepted: ${*:2}"; bad=1; fi
+  grep -qF -- "$1" log || { echo "${*:2}: no sentence '$1' in"; tail -n 5 log; bad=1; }
 }
 
 if [ -f "$srcdir/config.status" ]; then
@@ -23,5 +23,7 @@ ${CC:-mpicc} -shared -fPIC h5.c -o serial/lib/libhdf5.so || exit 99
 
 refuses "unrecognised options: --with-warp-drive" --with-warp-drive
 refuses "unrecognised options: --enable-debgu" --enable-debgu
+refuses "/bin/false does not compile kernels" --with-cuda="$here/serial" NVCC=/bin/false
+refuses "--with-nccl was given without --with-cuda" --with-nccl
 refuses "this HDF5 is serial" --with-hdf5="$here/serial"
 exit $bad

@@ -37,8 +37,8 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, 
                          es_run_cost *cost);
 /** Bytes of a rank in all, at least. */
 double es_run_cost_memory(const es_run_cost *cost);
-/** Those that are on the device of a backend that has one: the network, its parameters and
- *  the moments of the optimiser. */
+/** Those that are on the device of a backend that has one: the network, its parameters
+ *  and the moments of the optimiser. */
 double es_run_cost_device(const es_run_cost *cost);
 /** Say whether that fits a GPU of `room` bytes, and the largest batch that does: what is
  *  stored of the batch grows with the pairs of a rank. Libraries need some 0.5 GB beside

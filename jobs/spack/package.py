@@ -19,6 +19,8 @@ class Eigenstep(AutotoolsPackage):
 
     variant("native", default=True, description="Tune for the processor of the build")
     variant("onednn", default=True, description="Fast backend for networks")
+    variant("cuda", default=False, description="Backend for NVIDIA GPUs")
+    variant("cuda_arch", default="90", multi=True, description="Compute capabilities")
 
     depends_on("c", type="build")
     depends_on("autoconf", type="build")
@@ -32,6 +34,9 @@ class Eigenstep(AutotoolsPackage):
     depends_on("libjpeg-turbo")
     depends_on("libpng")
     depends_on("onednn@2.6: cpu_runtime=omp", when="+onednn")
+    depends_on("cuda@12:", when="+cuda")
+    depends_on("cudnn@9:", when="+cuda")
+    depends_on("nccl", when="+cuda")
     depends_on("cmocka", type="test")
 
     def autoreconf(self, spec, prefix):
@@ -45,4 +50,9 @@ class Eigenstep(AutotoolsPackage):
             args.append(f"--with-onednn={self.spec['onednn'].prefix}")
         else:
             args.append("--without-onednn")
+        if self.spec.satisfies("+cuda"):
+            args += [f"--with-{name}={self.spec[name].prefix}"
+                     for name in ("cuda", "cudnn", "nccl")]
+            arch = " ".join(self.spec.variants["cuda_arch"].value)
+            args.append(f"--with-gpu-arch={arch}")
         return args

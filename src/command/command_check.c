@@ -16,8 +16,8 @@
 static es_status print(const es_job *job, const es_check_params *o, const es_settings *s,
                        const es_assembly *p, int ranks) {
   const int all = ranks > 0 ? ranks : job->comm->size;
-  const int node = ranks > 0 ? es_check_node(job->comm, o) : job->comm->node_size;
   es_run_cost cost;
+  const int node = ranks > 0 ? es_check_node(job->comm, o) : job->comm->node_size;
   ES_TRY(es_comm_agree(job->comm, es_run_cost_of(s, p, all, node, &cost)));
   es_run_cost_print(s, p, all, &cost);
   if (o->gpu > 0) es_run_cost_print_fit(s, all, 1e9 * o->gpu, &cost);
@@ -97,14 +97,13 @@ static size_t sections(es_section *s, size_t max) {
   if (max < 1) return 0;
   s[0] = (es_section){.name = "check",
                       .table = es_check_table,
-                      .doc = "eigenstep check --ranks N: the model of a step"};
+                      .doc = "eigenstep check: the model of a step, a GPU"};
   return 1;
 }
 
 static void help(void) {
   es_print(
-      "\nWith --ranks N also what a training step takes on N ranks: a model of its "
-      "time,\n"
+      "\nWith --ranks N also what a step takes on N ranks: a model of its time,\n"
       "split into compute and communication, the bytes that a rank sends, and the\n"
       "efficiency against one full node, on the networks of check.network, or on that\n"
       "one for 1, 2, 4, ... N ranks. How fast a rank computes is measured in a moment,\n"
