@@ -33,6 +33,16 @@ CUDA_HOST_DEVICES=1 run "a shared device" 2 train - $tiny backend.name=cuda \
 "$python" "$srcdir/tests/compare_runs.py" blas cuda1 cuda2 cuda3 shared ||
   fail "cuda computes other numbers than blas"
 
+run "bf16" 2 train - $tiny backend.name=cuda backend.precision=bf16 output.dir=bf16
+"$python" - <<'PY' || fail "bf16 gives other losses than f32, or the same"
+import h5py
+import numpy as np
+a, b = (h5py.File(f"{d}/trajectory.h5")["/loss/value"][:] for d in ("cuda1", "bf16"))
+off = np.abs(b / a - 1).max()
+print(f"bf16: losses {off:.1e} (limit 2e-2)")
+assert len(a) == len(b) == 10 and 0 < off < 2e-2
+PY
+
 # --- the same bits
 exact="$tiny backend.name=cuda parallel.deterministic=true"
 run "whole" 2 train - $exact output.dir=whole

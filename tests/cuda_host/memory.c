@@ -197,8 +197,8 @@ cudaError_t cudaFreeHost(void *p) {
 }
 
 void cuda_host_enter(const char *what) {
+  if (state.running == NULL) catch_faults();
   state.running = what;
-  catch_faults();
 }
 
 void cuda_host_leave(void) {
