@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # e2e_cuda.sh  The program on the backend cuda, which computes on the host double
 # (tests/cuda_host): ten steps as `blas` has them, on several ranks and in several orders
-# of the streams; ranks that share a device; the same bits on other numbers of ranks and
+# of the streams; in bf16; ranks that share a device; the same bits on other ranks and
 # resumed. Calls of the CUDA libraries fail one at a time: the program ends with a
 # sentence and holds nothing.
 set -u
