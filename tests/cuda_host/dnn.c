@@ -167,29 +167,35 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
   return status;
 }
 
-/** Configurations that the caller made become those of the engines; the plain one is left
- *  to the fallback for gradients of weights. After them come MORE that take no shape.
- *  @return how many there are, which may exceed the room */
+/** How many engines the heuristics name, and the first of them: the plain one is
+ *  left to the fallback for gradients of weights, all are for those in f32 of bf16. */
+static int64_t engines(const dnn_conv *c, bool fallback, dnn_engine *first) {
+  *first = fallback ? DNN_PLAIN : DNN_UNABLE;
+  if (fallback) return 1;
+  if (c->pass != DNN_FILTER) return DNN_ENGINES;
+  return c->w.type == c->x.type ? DNN_PLAIN : 1;
+}
+
+/** Configurations that the caller made become those of the engines. After them come MORE
+ *  that take no shape. @return how many there are, which may exceed the room */
 static int64_t give_engines(const dnn_descriptor *heuristics, int64_t room,
                             void *elements) {
+  enum { MORE = 20 };
   dnn_descriptor *const *const to = elements;
   dnn_descriptor *const graph = child(heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
-  const int mode =
-      *(const int *) dnn_find(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE)->elements;
+  const void *const mode = dnn_find(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE)->elements;
   dnn_conv c;
+  dnn_engine first;
   dnn_read_graph(graph, &c);
-  enum { MORE = 20 };
-  const int first = mode == CUDNN_HEUR_MODE_FALLBACK ? DNN_PLAIN : 0;
-  const int64_t all =
-      (c.pass == DNN_FILTER && first == 0 ? DNN_PLAIN : DNN_ENGINES) - first;
-  for (int64_t i = 0; i < all + MORE && i < room; i++) {
+  const int64_t n = engines(&c, *(const int *) mode == CUDNN_HEUR_MODE_FALLBACK, &first);
+  for (int64_t i = 0; i < n + MORE && i < room; i++) {
     if (!dnn_is_alive(to[i]) || to[i]->type != CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)
       cuda_host_mistake("the heuristics fill descriptors of engine configurations");
-    to[i]->engine = i < all ? (dnn_engine) (first + i) : DNN_UNABLE;
+    to[i]->engine = i < n ? (dnn_engine) (first + i) : DNN_UNABLE;
     to[i]->graph = graph;
     to[i]->final = true;
   }
-  return all + MORE;
+  return n + MORE;
 }
 
 /** Notes of an engine: products of bf16 are always those of tensor cores. */
