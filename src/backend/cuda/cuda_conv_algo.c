@@ -171,17 +171,16 @@ es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_cuda_pass pass,
 
 /** Bytes of what is written elsewhere first: dw, in packed order; dx, which may be
  *  added. */
-static size_t aside_bytes(const es_op_desc *d, es_cuda_pass pass, int n,
-                          const es_cuda_dnn_plan *p) {
+static size_t aside_bytes(const es_op_desc *d, es_cuda_pass pass, int n) {
   if (pass == ES_CUDA_DATA)
     return aligned((size_t) (n * es_cuda_pixels(d->in) * d->in.c) *
                    es_cuda_size(es_cuda_bf16(d)));
-  return gradient_bytes(d, pass, es_cuda_dnn_bf16_weights(p));
+  return gradient_bytes(d, pass, es_cuda_bf16(d));
 }
 
 size_t es_cuda_conv_dnn_bytes(const es_op_desc *d, es_cuda_pass pass, int n,
                               const es_cuda_dnn_plan *p) {
-  return aside_bytes(d, pass, n, p) + es_cuda_dnn_workspace(p);
+  return aside_bytes(d, pass, n) + es_cuda_dnn_workspace(p);
 }
 
 es_status es_cuda_conv_dnn(const es_cuda_conv *c, const es_cuda_dnn_plan *p,
@@ -193,12 +192,11 @@ es_status es_cuda_conv_dnn(const es_cuda_conv *c, const es_cuda_dnn_plan *p,
   es_cuda_dnn_data data = {.x = a->x,
                            .w = c->packed,
                            .y = pass == ES_CUDA_FORWARD ? a->y : a->dy,
-                           .workspace =
-                               (char *) s->scratch + aside_bytes(d, pass, a->n, p)};
+                           .workspace = (char *) s->scratch + aside_bytes(d, pass, a->n)};
   if (pass == ES_CUDA_DATA) data.x = add ? s->scratch : a->dx;
   if (pass == ES_CUDA_WEIGHTS) data.w = s->scratch;
   ES_TRY(es_cuda_dnn_run(b, p, &data));
-  if (pass == ES_CUDA_WEIGHTS) return unpack(c, a, es_cuda_dnn_bf16_weights(p));
+  if (pass == ES_CUDA_WEIGHTS) return unpack(c, a, es_cuda_bf16(d));
   if (!add) return ES_OK;
   return es_cuda_ok(es_cuda_add_acts(s->stream, es_cuda_bf16(d),
                                      a->n * es_cuda_pixels(d->in) * d->in.c, s->scratch,

@@ -27,7 +27,6 @@ struct es_cuda_dnn_plan {
   int n;
   cudnnBackendDescriptor_t plan; /* one of part */
   int64_t workspace;
-  bool bf16_weights;
 };
 
 static es_status dnn_ok(cudnnStatus_t e, const char *what) {
@@ -149,23 +148,22 @@ static const struct {
 
 /** The graph of one convolution. */
 static cudnnBackendDescriptor_t make_graph(maker *m, cudnnHandle_t handle,
-                                           const es_op_desc *d, es_cuda_pass pass,
-                                           int n) {
+                                           const es_op_desc *d,
+                                           const es_cuda_dnn_job *job) {
   const bool bf16 = es_cuda_bf16(d);
-  const bool w16 = pass == ES_CUDA_WEIGHTS ? m->of->bf16_weights : bf16;
   const float one = 1.0f, zero = 0.0f;
-  const tensor x = {X, n, d->in.c, d->in.h, d->in.w, bf16};
-  const tensor w = {W, d->out.c, d->in.c, d->window.k, d->window.k, w16};
-  const tensor y = {Y, n, d->out.c, d->out.h, d->out.w, bf16};
+  const tensor x = {X, job->n, d->in.c, d->in.h, d->in.w, bf16};
+  const tensor w = {W, d->out.c, d->in.c, d->window.k, d->window.k, bf16};
+  const tensor y = {Y, job->n, d->out.c, d->out.h, d->out.w, bf16};
   cudnnBackendDescriptor_t xd = make_tensor(m, &x), wd = make_tensor(m, &w),
                            yd = make_tensor(m, &y), window = make_window(m, &d->window);
-  cudnnBackendDescriptor_t op = make(m, operations[pass].type);
-  set_part(m, op, operations[pass].x, xd);
-  set_part(m, op, operations[pass].w, wd);
-  set_part(m, op, operations[pass].y, yd);
-  set_part(m, op, operations[pass].window, window);
-  set(m, op, operations[pass].alpha, CUDNN_TYPE_FLOAT, 1, &one);
-  set(m, op, operations[pass].beta, CUDNN_TYPE_FLOAT, 1, &zero);
+  cudnnBackendDescriptor_t op = make(m, operations[job->pass].type);
+  set_part(m, op, operations[job->pass].x, xd);
+  set_part(m, op, operations[job->pass].w, wd);
+  set_part(m, op, operations[job->pass].y, yd);
+  set_part(m, op, operations[job->pass].window, window);
+  set(m, op, operations[job->pass].alpha, CUDNN_TYPE_FLOAT, 1, &one);
+  set(m, op, operations[job->pass].beta, CUDNN_TYPE_FLOAT, 1, &zero);
   finish(m, op);
   cudnnBackendDescriptor_t graph = make(m, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
   set_part(m, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, op);
@@ -232,17 +230,22 @@ static bool plan_config(maker *m, cudnnHandle_t handle, cudnnBackendDescriptor_t
   return false;
 }
 
-/** Of the engines that a mode of the heuristics names, number `engine` of those that are
- *  accepted. */
+/** A list of the heuristics, and which of its accepted engines is wanted, from 0. */
+typedef struct engine_list {
+  cudnnBackendHeurMode_t mode;
+  int engine;
+} engine_list;
+
+/** Is there a plan by that engine? Then m has it. */
 static bool plan_mode(maker *m, es_backend *b, const es_op_desc *d,
-                      cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode,
-                      int engine) {
+                      cudnnBackendDescriptor_t graph, const engine_list *of) {
+  int before = of->engine;
   const cudnnHandle_t handle = es_cuda_of(b)->dnn->handle;
   cudnnBackendDescriptor_t config[ENGINES];
   int64_t n = 0;
   cudnnBackendDescriptor_t heuristic = make(m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   set_part(m, heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
-  set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+  set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &of->mode);
   finish(m, heuristic);
   for (int i = 0; i < ENGINES; i++)
     config[i] = make(m, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
@@ -252,7 +255,7 @@ static bool plan_mode(maker *m, es_backend *b, const es_op_desc *d,
                                  CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &n, config);
   for (int64_t i = 0; i < n && i < ENGINES && m->status == CUDNN_STATUS_SUCCESS; i++)
     if (accepted(m, b, d, config[i]) && plan_config(m, handle, config[i]) &&
-        engine-- == 0)
+        before-- == 0)
       return true;
   return false;
 }
@@ -263,29 +266,19 @@ void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p) {
   es_free(p);
 }
 
-/** @return ES_ENOTSUP: no such engine for this type of dw */
-static es_status try_plan(es_backend *b, const es_op_desc *d, const es_cuda_dnn_job *job,
-                          bool bf16_weights, es_cuda_dnn_plan **p) {
+es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d,
+                               const es_cuda_dnn_job *job, es_cuda_dnn_plan **p) {
   static const cudnnBackendHeurMode_t modes[2] = {CUDNN_HEUR_MODE_A,
                                                   CUDNN_HEUR_MODE_FALLBACK};
   for (int i = 0; i < 2; i++) {
     ES_TRY(ES_NEW(1, p));
-    (*p)->bf16_weights = bf16_weights;
     maker m = {*p, CUDNN_STATUS_SUCCESS};
-    cudnnBackendDescriptor_t graph =
-        make_graph(&m, es_cuda_of(b)->dnn->handle, d, job->pass, job->n);
-    if (plan_mode(&m, b, d, graph, modes[i], job->engine)) return ES_OK;
+    cudnnBackendDescriptor_t graph = make_graph(&m, es_cuda_of(b)->dnn->handle, d, job);
+    if (plan_mode(&m, b, d, graph, &(engine_list){modes[i], job->engine})) return ES_OK;
     es_cuda_dnn_plan_destroy(p);
     if (m.status == CUDNN_STATUS_ALLOC_FAILED) return dnn_ok(m.status, es_cuda_name(d));
   }
   return ES_ENOTSUP;
-}
-
-es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d,
-                               const es_cuda_dnn_job *job, es_cuda_dnn_plan **p) {
-  const bool either = job->pass == ES_CUDA_WEIGHTS && es_cuda_bf16(d);
-  const es_status st = try_plan(b, d, job, false, p);
-  return st == ES_ENOTSUP && either ? try_plan(b, d, job, true, p) : st;
 }
 
 size_t es_cuda_dnn_version(void) {
@@ -294,10 +287,6 @@ size_t es_cuda_dnn_version(void) {
 
 size_t es_cuda_dnn_workspace(const es_cuda_dnn_plan *p) {
   return (size_t) p->workspace;
-}
-
-bool es_cuda_dnn_bf16_weights(const es_cuda_dnn_plan *p) {
-  return p->bf16_weights;
 }
 
 es_status es_cuda_dnn_run(es_backend *b, const es_cuda_dnn_plan *p,

@@ -38,12 +38,11 @@ size_t es_cuda_dnn_version(void);
 void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p);
 /** Bytes of workspace of a run. */
 size_t es_cuda_dnn_workspace(const es_cuda_dnn_plan *p);
-/** Type of dw [o, k, k, i] of pass weights. */
-bool es_cuda_dnn_bf16_weights(const es_cuda_dnn_plan *p);
 
-/** What a run reads and writes: activations, weights [o, k, k, i], workspace. */
+/** What a run reads and writes, all in the type of activations: the library has no engine
+ *  that gives dw of bf16 activations in f32. */
 typedef struct es_cuda_dnn_data {
-  void *x, *w, *y; /**< or their gradients */
+  void *x, *w, *y; /**< w [o, k, k, i]; or their gradients */
   void *workspace;
 } es_cuda_dnn_data;
 es_status es_cuda_dnn_run(es_backend *b, const es_cuda_dnn_plan *p,

@@ -30,11 +30,6 @@ size_t es_cuda_dnn_workspace(const es_cuda_dnn_plan *p) {
   return 0;
 }
 
-bool es_cuda_dnn_bf16_weights(const es_cuda_dnn_plan *p) {
-  (void) p;
-  return false;
-}
-
 es_status es_cuda_dnn_run(es_backend *b, const es_cuda_dnn_plan *p,
                           const es_cuda_dnn_data *data) {
   (void) b, (void) p, (void) data;
