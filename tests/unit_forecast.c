@@ -28,8 +28,7 @@ static void within(double got, double want, double relative) {
 
 /* Share of the time left that is the model's error, after m modes that kept to it. */
 static double share_of(int m) {
-  const double prior = 0.15 * 0.15 / (0.25 * 0.25);
-  return 0.15 * sqrt(1 + 1 / (m + prior));
+  return 0.15 * sqrt(1 + 1.0 / (m + 1));
 }
 
 /* Clean curves: the line fits, so that what is left of the interval are the share of the
@@ -92,7 +91,6 @@ static void the_interval_is_of_the_line(void **state) {
 static void forecasts_learn_from_the_modes_before(void **state) {
   (void) state;
   const es_transitions_options o = {.modes = 3, .rate = 8, .settled = 1};
-  const double prior = 0.15 * 0.15 / (0.25 * 0.25);
   es_transitions *s = NULL;
   es_transition row[3];
   assert_int_equal(es_transitions_create(&o, &s), ES_OK);
@@ -107,10 +105,35 @@ static void forecasts_learn_from_the_modes_before(void **state) {
   es_transitions_table(s, row);
   for (int j = 0; j < 3; j++) { /* the line alone: ln 9 / 0.03 after the tenth */
     const double at = 250 * (j + 1), left = log(9) / 0.03;
-    const double learned = j / (j + prior);
+    const double learned = j / (j + 1.0);
     within(row[j].time, at + left / 1.5, 1e-3);
     within(row[j].forecast.time - at, left * pow(1 / 1.5, learned), 0.03);
   }
+  es_transitions_destroy(&s);
+}
+
+/* A mode quickens all along: d ln l / dt grows by 9 % while l doubles. The forecast is
+ * nearer to what comes than the line, whose slope is that of the window's middle. */
+static void quickening_goes_on(void **state) {
+  (void) state;
+  const es_transitions_options o = {.modes = 1, .rate = 8, .settled = 1};
+  es_transitions *s = NULL;
+  es_transition row;
+  assert_int_equal(es_transitions_create(&o, &s), ES_OK);
+  double y = log(1e-4), end = 0, line = 0; /* the logit of l */
+  for (int i = 0; i <= 400; i++) {
+    const double l = 1 / (1 + exp(-y)), slope = 0.03 * exp(0.125 * (y - log(1e-4)));
+    assert_int_equal(es_transitions_add(s, i, i, &l), ES_OK);
+    if (l < 0.1) {
+      end = i;
+      line = i - y / (slope * exp(-0.125 * log(2)));
+    }
+    y += slope;
+  }
+  es_transitions_table(s, &row);
+  const double left = row.time - end;
+  assert_true(line - row.time > 0.2 * left);
+  assert_true(fabs(row.forecast.time - row.time) < 0.6 * (line - row.time));
   es_transitions_destroy(&s);
 }
 
@@ -118,6 +141,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_interval_is_of_model_and_level),
       cmocka_unit_test(the_interval_is_of_the_line),
+      cmocka_unit_test(quickening_goes_on),
       cmocka_unit_test(forecasts_learn_from_the_modes_before),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
