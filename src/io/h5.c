@@ -82,14 +82,15 @@ es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
     f->ahead -= need;
     return ES_OK;
   }
+  const int64_t missing = need - f->ahead;
   if (f->comm->rank == 0) {
-    ahead = reserve_blocks(f->fd, f->end, need + AHEAD) == 0 ? AHEAD : 0;
-    const int err = ahead > 0 ? 0 : reserve_blocks(f->fd, f->end, need);
+    ahead = reserve_blocks(f->fd, f->end, missing + AHEAD) == 0 ? AHEAD : 0;
+    const int err = ahead > 0 ? 0 : reserve_blocks(f->fd, f->end, missing);
     if (err) {
       es_collective_error_set(&n, ES_EIO, "cannot write %lld more bytes to %s: %s",
                               (long long) need, f->path, strerror(err));
     } else {
-      f->end += need + ahead;
+      f->end += missing + ahead;
     }
   }
   const es_status st = es_collective_error_agree_max(f->comm, &n, &ahead, 1);
