@@ -4,7 +4,9 @@
  *  u . f; symmetric, positive semi-definite. */
 #include "backends.h"
 #include "net_rig.h"
+#include "eigenstep/clock.h"
 #include "eigenstep/eig.h"
+#include "ntk/rate.h"
 #include "ntk/tangent.h"
 
 enum { PAIRS = N / 2 };
@@ -96,6 +98,40 @@ static void forms_agree(void **state) {
     for (int f = 0; f < 3; f++) es_free(&theta[f]);
     es_free(&x);
     es_free(&g);
+  }
+}
+
+/** Seconds foretold from a few samples against those of all, by the processor's time:
+ *  both the least of some, against noise. */
+static void times_are_foretold(void **state) {
+  (void) state;
+  enum { SAMPLES = 240, REPEATS = 3 };
+  const es_ntk_ring ring = {comm, SAMPLES / 2};
+  const es_ntk_part half = {0, SAMPLES, 0, SAMPLES, true};
+  for (int f = 0; f < 2; f++) {
+    const es_ntk_layer l = es_ntk_layer_in_form(
+        &cases[0].layer, f == 0 ? ES_NTK_CONTRACTED : ES_NTK_STRUCTURED);
+    float *x, *g;
+    double *theta, told = INFINITY, taken = INFINITY;
+    assert_int_equal(ES_NEW(SAMPLES * l.x_size, &x), ES_OK);
+    assert_int_equal(ES_NEW(SAMPLES * l.g_size, &g), ES_OK);
+    assert_int_equal(ES_NEW(SAMPLES * SAMPLES, &theta), ES_OK);
+    model_normal(SEED, 7, SAMPLES * l.x_size, x);
+    model_normal(SEED, 8, SAMPLES * l.g_size, g);
+    const es_ntk_block b = {SAMPLES, x, g};
+    for (int i = 0; i < REPEATS; i++) {
+      double seconds;
+      assert_int_equal(es_ntk_rate_measure(&ring, 1, &l, &seconds), ES_OK);
+      told = fmin(told, seconds);
+      const double began = es_cpu_now();
+      assert_int_equal(es_ntk_product(&l, &b, &b, &half, theta), ES_OK);
+      taken = fmin(taken, es_cpu_now() - began);
+    }
+    if (!(told < 1.6 * taken && taken < 1.6 * told))
+      fail_msg("form %d: told %g s, taken %g s", f, told, taken);
+    es_free(&theta);
+    es_free(&g);
+    es_free(&x);
   }
 }
 
@@ -332,8 +368,11 @@ static void entries_are_slopes(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(forms_agree),           cmocka_unit_test(counts_of_a_resnet50),
-      cmocka_unit_test(forms_match_gradients), cmocka_unit_test(symmetric_and_positive),
+      cmocka_unit_test(forms_agree),
+      cmocka_unit_test(times_are_foretold),
+      cmocka_unit_test(counts_of_a_resnet50),
+      cmocka_unit_test(forms_match_gradients),
+      cmocka_unit_test(symmetric_and_positive),
       cmocka_unit_test(entries_are_slopes),
   };
   return rig_main(argc, argv, tests, sizeof tests / sizeof *tests);

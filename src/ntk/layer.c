@@ -2,6 +2,8 @@
 /** @file layer.c  Forms, counts and patches of a layer. */
 #include "layer.h"
 
+#include <string.h>
+
 static int64_t pixels(es_shape s) {
   return (int64_t) s.h * s.w;
 }
@@ -84,8 +86,39 @@ void es_ntk_layer_unroll(const es_ntk_layer *l, int n, const float *x, const flo
       unroll_conv(&l->of, from, to);
     else
       unroll_linear(&l->of, from, to);
-    for (int64_t k = 0; dy != NULL && k < c; k++)
+    for (int64_t k = 0; k < c; k++)
       for (int64_t p = 0; p < s; p++)
         dy[(i * s + p) * c + k] = g[i * l->g_size + k * s + p];
+  }
+}
+
+/* One line of an output map under one place of the window: values stride apart, 0 in the
+ * padding on both sides. */
+static void copy_line(const es_net_layer *l, const float *line, int shift, float *to) {
+  const int stride = l->window.stride, w = l->in.w;
+  int x0 = 0;
+  for (; x0 < l->out.w && x0 * stride + shift < 0; x0++) to[x0] = 0.0f;
+  for (; x0 < l->out.w && x0 * stride + shift < w; x0++)
+    to[x0] = line[x0 * stride + shift];
+  for (; x0 < l->out.w; x0++) to[x0] = 0.0f;
+}
+
+void es_ntk_layer_columns(const es_ntk_layer *layer, const float *x, float *a) {
+  const es_net_layer *const l = &layer->of;
+  const int k = l->window.k, pad = l->window.pad;
+  if (l->kind != ES_OP_CONV) {
+    unroll_linear(l, x, a);
+    return;
+  }
+  for (int row = 0; row < l->in.c * k * k; row++) {
+    const float *const map = x + (int64_t) (row / (k * k)) * pixels(l->in);
+    const int dy = row / k % k - pad, dx = row % k - pad;
+    for (int y0 = 0; y0 < l->out.h; y0++, a += l->out.w) {
+      const int y = y0 * l->window.stride + dy;
+      if (y >= 0 && y < l->in.h)
+        copy_line(l, map + (int64_t) y * l->in.w, dx, a);
+      else
+        memset(a, 0, (size_t) l->out.w * sizeof *a);
+    }
   }
 }

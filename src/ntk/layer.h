@@ -42,8 +42,10 @@ es_ntk_layer es_ntk_layer_in_form(const es_net_layer *l, es_ntk_form form);
 double es_ntk_layer_cost(const es_ntk_layer *l, double n);
 
 /** Patches and gradients of samples x [n, x_size], g [n, g_size] by positions: a [n S, K]
- *  and dy [n S, C_out], row-major; dy NULL: not wanted. */
+ *  and dy [n S, C_out], row-major. */
 void es_ntk_layer_unroll(const es_ntk_layer *l, int n, const float *x, const float *g,
                          float *a, float *dy);
+/** Patches of one sample, position by position along a row: a [K, S]. */
+void es_ntk_layer_columns(const es_ntk_layer *l, const float *x, float *a);
 
 #endif

@@ -64,17 +64,17 @@ static void materialise(const es_ntk_layer *l, const es_ntk_block *b, int i0, in
   const int64_t s = l->positions, k = l->patch;
   for (int i = i0; i < i1; i++, to += n * k) {
     const float *const g = b->g + i * l->g_size + first * s;
-    es_ntk_layer_unroll(l, 1, b->x + i * l->x_size, g, patches, NULL);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int) n, (int) k, (int) s,
-                1.0f, g, (int) s, patches, (int) k, 0.0f, to, (int) k);
+    es_ntk_layer_columns(l, b->x + i * l->x_size, patches);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int) n, (int) k, (int) s, 1.0f,
+                g, (int) s, patches, (int) s, 0.0f, to, (int) k);
   }
 }
 
 static es_status contract(const es_ntk_layer *l, const es_ntk_block *a,
                           const es_ntk_block *b, const es_ntk_part *p, double *theta) {
   const int64_t rows = p->i1 - p->i0, columns = p->j1 - p->j0;
-  const int64_t run = run_of(l, rows + columns);
   const bool same = p->triangle && p->i0 == p->j0 && p->i1 == p->j1;
+  const int64_t run = run_of(l, same ? rows : rows + columns);
   float *room[4] = {NULL}; /* of a, of b, patches, tile */
   es_status st = ES_NEW(rows * run * l->patch, &room[0]);
   if (st == ES_OK && !same) st = ES_NEW(columns * run * l->patch, &room[1]);
@@ -141,13 +141,18 @@ static void add_tiles(const es_ntk_layer *l, const tile *a, const tile *b, float
   }
 }
 
-static int samples_of(const es_ntk_layer *l) {
+int es_ntk_product_runs(const es_ntk_layer *l, int64_t samples) {
+  const int64_t run = run_of(l, samples);
+  return (int) ((l->outputs + run - 1) / run);
+}
+
+int es_ntk_product_tile(const es_ntk_layer *l) {
   return l->positions < ROWS ? (int) (ROWS / l->positions) : 1;
 }
 
 static es_status structure(const es_ntk_layer *l, const es_ntk_block *a,
                            const es_ntk_block *b, const es_ntk_part *p, double *theta) {
-  const int most = samples_of(l);
+  const int most = es_ntk_product_tile(l);
   const int64_t rows = most * l->positions;
   tile own = {.n = 0}, other = {.n = 0};
   float *of_x = NULL, *of_g = NULL;
@@ -184,12 +189,21 @@ es_status es_ntk_product(const es_ntk_layer *l, const es_ntk_block *a,
   }
 }
 
+double es_ntk_product_pairs(const es_ntk_layer *l, const es_ntk_part *p) {
+  const int block = l->form == ES_NTK_STRUCTURED ? es_ntk_product_tile(l) : BAND;
+  double pairs = 0;
+  if (!p->triangle) return (double) (p->i1 - p->i0) * (p->j1 - p->j0);
+  for (int i = p->i0; i < p->i1; i += block)
+    pairs += (double) min_int(block, p->i1 - i) * (p->j1 - max_int(i, p->j0));
+  return pairs;
+}
+
 int64_t es_ntk_product_bytes(const es_ntk_layer *l, int n) {
   const int64_t word = (int64_t) sizeof(float);
   if (l->form == ES_NTK_ROWS) return word * BAND * n;
   if (l->form == ES_NTK_CONTRACTED)
     return word * (2 * n * run_of(l, 2 * n) * l->patch + l->positions * l->patch +
                    (int64_t) BAND * n);
-  const int64_t rows = samples_of(l) * l->positions;
+  const int64_t rows = es_ntk_product_tile(l) * l->positions;
   return 2 * word * rows * (rows + l->patch + l->outputs);
 }

@@ -25,6 +25,13 @@ typedef struct es_ntk_part {
 es_status es_ntk_product(const es_ntk_layer *l, const es_ntk_block *a,
                          const es_ntk_block *b, const es_ntk_part *part, double *theta);
 
+/** How es_ntk_product works, to foretell its time: pairs that it multiplies for a part;
+ *  contracted, runs of output channels in which so many samples go; structured, samples of
+ *  a tile. */
+double es_ntk_product_pairs(const es_ntk_layer *l, const es_ntk_part *part);
+int es_ntk_product_runs(const es_ntk_layer *l, int64_t samples);
+int es_ntk_product_tile(const es_ntk_layer *l);
+
 /** Bytes of workspace of es_ntk_product, at most, for blocks of n samples. */
 int64_t es_ntk_product_bytes(const es_ntk_layer *l, int n);
 

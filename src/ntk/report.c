@@ -2,36 +2,12 @@
 /** @file report.c  What eigenstep ntk prints. */
 #include "report.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <stdio.h>
-#include "eigenstep/clock.h"
 #include "eigenstep/log.h"
-#include "eigenstep/mem.h"
 
-/* Multiply-adds a second of a matrix product in single precision; 0: not known. */
-static double product_rate(void) {
-  enum { N = 384, K = 2304, TIMES = 4 };
-  float *a = NULL, *c = NULL;
-  double rate = 0;
-  if (ES_NEW(N * K, &a) == ES_OK && ES_NEW(N * N, &c) == ES_OK) {
-    for (int i = 0; i < N * K; i++) a[i] = (float) (i % 7);
-    double best = INFINITY;
-    for (int i = 0; i < TIMES; i++) {
-      const double began = es_now();
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, N, K, 1, a, K, a, K, 0, c,
-                  N);
-      best = fmin(best, es_now() - began);
-    }
-    rate = best > 0 ? (double) N * N * K / best : 0;
-  }
-  es_free(&a);
-  es_free(&c);
-  return rate;
-}
-
-void es_ntk_print_cost(const es_ntk_cost *c, const es_ntk_outputs *o, double forward) {
-  const double rate = product_rate(), giga = 1e-9;
+void es_ntk_print_cost(const es_ntk_cost *c, const es_ntk_outputs *o) {
+  const double giga = 1e-9;
   es_info("tangent kernel: %d convolutions and linear layers, %d of them by the "
           "structured form, the others contracted; %.3g million multiply-adds a pair",
           c->layers, c->structured, 1e-6 * c->pair);
@@ -41,8 +17,10 @@ void es_ntk_print_cost(const es_ntk_cost *c, const es_ntk_outputs *o, double for
       "network",
       o->n, c->runs, 2 * giga * c->passes, 2 * giga * c->products,
       (double) c->bytes / (double) (1 << 30));
-  if (rate > 0)
-    es_info("expected: %.3g s a combination", 3 * forward * c->runs + c->products / rate);
+  es_info(
+      "expected: %.3g s of a core on each rank a combination, %.3g s in all (measured "
+      "here with a few samples of each layer)",
+      c->seconds, o->n * c->seconds);
 }
 
 void es_ntk_print_range(const es_loss *l, const es_loss_setup *setup,

@@ -6,9 +6,8 @@
 #include "outputs.h"
 #include "result.h"
 
-/** Print what a step's kernel takes: counts, memory, about how long.
- *  @param forward  seconds that a forward of all samples has taken */
-void es_ntk_print_cost(const es_ntk_cost *c, const es_ntk_outputs *o, double forward);
+/** Print what a step's kernel takes: counts, memory, about how long. */
+void es_ntk_print_cost(const es_ntk_cost *c, const es_ntk_outputs *o);
 
 /** Say where the loss's theory does not describe this run, or not well. */
 void es_ntk_print_range(const es_loss *l, const es_loss_setup *setup,

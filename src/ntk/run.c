@@ -39,7 +39,7 @@ typedef struct ntk_run {
 /* Collective. The kernel of all combinations. */
 static es_status sum_kernel(const ntk_run *s, const es_held_out *state, es_ntk_sum *sum) {
   const uint64_t seed = (uint64_t) state->run->settings.run.seed;
-  const double now = es_now();
+  const double now = es_now(), processor = es_cpu_now();
   float *u = NULL;
   es_status st = es_comm_agree(s->job->comm, ES_NEW(s->shape.d, &u));
   es_progress_begin("step %lld: kernel of %lld samples", (long long) state->step,
@@ -51,8 +51,9 @@ static es_status sum_kernel(const ntk_run *s, const es_held_out *state, es_ntk_s
   es_progress_end();
   es_free(&u);
   if (st == ES_OK)
-    es_info("step %lld: kernel of %lld samples in %.3g s", (long long) state->step,
-            2 * (long long) s->shape.pairs, es_now() - now);
+    es_info("step %lld: kernel of %lld samples in %.3g s, %.3g s of a core on this rank",
+            (long long) state->step, 2 * (long long) s->shape.pairs, es_now() - now,
+            es_cpu_now() - processor);
   return st;
 }
 
@@ -191,11 +192,11 @@ static es_status do_step(ntk_run *s, const es_held_out *state) {
   ES_TRY_GOTO(es_comm_agree(s->job->comm, st), done);
   r.step = state->step;
   r.time = state->time;
-  forward = es_now();
+  forward = es_cpu_now();
   ES_TRY_GOTO(es_held_out_embed(s->job->comm, state, &state->points, r.z), done);
-  forward = es_now() - forward;
+  ES_TRY_GOTO(es_ntk_sum_calibrate(sum, es_cpu_now() - forward), done);
   const es_ntk_cost cost = es_ntk_sum_cost(sum);
-  es_ntk_print_cost(&cost, &s->outputs, forward);
+  es_ntk_print_cost(&cost, &s->outputs);
   ES_TRY_GOTO(es_ntk_saved_resume(&s->saved, state->step, sum), done);
   if (s->file.traj == NULL) ES_TRY_GOTO(open_file(s, state, sum), done);
   ES_TRY_GOTO(sum_kernel(s, state, sum), done);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
+#include "rate.h"
 
 struct es_ntk_sum {
   es_ntk_job job;
@@ -18,6 +19,10 @@ struct es_ntk_sum {
   es_ntk_layer *layer; /* [n_layers] owned, in the order of the network */
   char group[ES_NTK_GROUPS][ES_NTK_GROUP_NAME];
   double *trace; /* [n_layers] of this rank's samples, owned */
+  double *work;  /* [n_layers] of products: multiply-adds or, once measured, seconds;
+                    owned */
+  double pass;   /* of a pass of all samples, in the same unit */
+  bool measured;
   double *block; /* [n_groups][block_size] owned */
   int64_t block_size;
 };
@@ -50,11 +55,13 @@ static es_status plan(es_ntk_sum *s) {
   s->end = s->n_layers = all - first;
   ES_TRY(ES_NEW(s->n_layers, &s->layer));
   ES_TRY(ES_NEW(s->n_layers, &s->trace));
+  ES_TRY(ES_NEW(s->n_layers, &s->work));
   for (int i = 0; i < s->n_layers; i++) {
     const es_net_layer l = es_net_layer_of(net, first + i);
     s->layer[i] = es_ntk_layer_plan(&l, samples);
     s->layer[i].index = first + i;
     s->layer[i].group = group_of(s, l.name);
+    s->work[i] = es_ntk_layer_cost(&s->layer[i], samples) / s->ring.comm->size;
   }
   const int64_t own = es_ntk_ring_samples(&s->ring, s->ring.comm->rank);
   for (int t = 0; t < es_ntk_ring_steps(&s->ring); t++)
@@ -79,6 +86,7 @@ void es_ntk_sum_destroy(es_ntk_sum **s) {
   if (*s == NULL) return;
   es_free(&(*s)->block);
   es_free(&(*s)->trace);
+  es_free(&(*s)->work);
   es_free(&(*s)->layer);
   es_free(s);
 }
@@ -140,8 +148,20 @@ es_ntk_cost es_ntk_sum_cost(const es_ntk_sum *s) {
     if (bytes > kept) kept = bytes;
   }
   c.bytes += visitors + kept;
+  for (int i = 0; s->measured && i < s->n_layers; i++) c.seconds += s->work[i];
+  if (s->measured) c.seconds += c.runs * s->pass;
   c.passes = c.runs * (double) most_samples(s) * es_ntk_pass_cost(s->job.passes.net);
   return c;
+}
+
+es_status es_ntk_sum_calibrate(es_ntk_sum *s, double forward) {
+  const es_status st = es_ntk_rate_measure(&s->ring, s->n_layers, s->layer, s->work);
+  ES_TRY(es_comm_agree(s->ring.comm, st));
+  s->pass = 3 * forward; /* backward: two products where forward has one */
+  s->measured = true;
+  es_comm_max_f64(s->ring.comm, s->work, s->n_layers);
+  es_comm_max_f64(s->ring.comm, &s->pass, 1);
+  return ES_OK;
 }
 
 static void release(int n, es_ntk_kept *kept) {
@@ -213,17 +233,18 @@ static es_status add_run(es_ntk_sum *s, const float *u, int first, int end,
 
 es_status es_ntk_sum_add(es_ntk_sum *s, const float *u, es_ntk_progress progress) {
   const es_ntk_cost cost = es_ntk_sum_cost(s);
-  const double all = cost.passes + cost.products, n = 2 * (double) s->ring.pairs;
-  double done = 0;
+  const double pass = s->measured ? s->pass : cost.passes / cost.runs;
+  double done = 0, all = pass * cost.runs;
   es_ntk_kept *kept = NULL;
   es_status st = es_comm_agree(s->ring.comm, ES_NEW(s->n_layers, &kept));
+  for (int i = 0; i < s->n_layers; i++) all += s->work[i];
   for (int end = s->n_layers, first; end > 0 && st == ES_OK; end = first) {
     first = begin_run(s, end);
     if (s->end > first) st = add_run(s, u, first, end, kept);
-    done += cost.passes / cost.runs;
+    done += pass;
     for (int i = end - 1; i >= first && st == ES_OK; i--) {
       if (i < s->end) st = add_and_tell(s, i, &kept[i - first]);
-      done += es_ntk_layer_cost(&s->layer[i], n) / s->ring.comm->size;
+      done += s->work[i];
       if (progress.all > 0) es_progress_at(progress.done + done / all, progress.all);
     }
     release(end - first, kept);

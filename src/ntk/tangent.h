@@ -45,6 +45,8 @@ typedef struct es_ntk_cost {
   double passes, products; /**< multiply-adds of a rank, for one u */
   double pair;             /**< multiply-adds of a pair of samples, all layers */
   int64_t bytes;           /**< of memory, the network not counted */
+  double seconds; /**< of a rank's processor, for one u; 0: es_ntk_sum_calibrate was not
+                       called */
 } es_ntk_cost;
 
 /** Collective. @return ES_OK, ES_ENOMEM: the same on all ranks */
@@ -52,6 +54,12 @@ es_status es_ntk_sum_create(const es_ntk_job *job, es_ntk_sum **s);
 void es_ntk_sum_destroy(es_ntk_sum **s);
 /** Not collective. Of es_ntk_sum_add. */
 es_ntk_cost es_ntk_sum_cost(const es_ntk_sum *s);
+
+/** Collective. Measure how long passes and products take here (rate.h): of all ranks the
+ *  longest.
+ *  @param forward  processor's seconds of a forward pass of all samples on this rank
+ *  @return ES_OK, ES_ENOMEM: the same on all ranks */
+es_status es_ntk_sum_calibrate(es_ntk_sum *s, double forward);
 
 /** Collective. Add the kernel of u [D].
  *  @return ES_OK, ES_ENOMEM, ES_EMATH (not finite): the same on all ranks */
