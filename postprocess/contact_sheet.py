@@ -5,8 +5,9 @@
     contact_sheet.py FILE.h5 [-o FILE.png] [--count N] [--columns N]
 
 One group a record: the image (where the file holds it), the first and the second view,
-under the record's number and class. Pixels are shown unsmoothed. Views written with
-views.normalized=true are stretched, channel by channel, to the range they have.
+under the record's number and class; of more than N records N that are spread over the
+file. Pixels are shown unsmoothed. Views written with views.normalized=true are stretched,
+channel by channel, to the range they have.
 """
 import argparse
 import sys
@@ -40,10 +41,11 @@ def read(path, count):
         if f["/view1"].ndim != 4 or f["/view1"].shape[1] != 3:
             sys.exit(f"contact_sheet.py: got /view1 of shape {f['/view1'].shape} in "
                      f"'{path}', expected images [n, 3, h, w]")
-        n = min(count, len(f["/view1"]))
+        have = len(f["/view1"])
+        shown = np.unique(np.linspace(0, have - 1, min(count, have)).round().astype(int))
         stretch = parameter(f, "views.normalized") in ("true", 1, True)
-        sets = [("image", np.asarray(f["/image"][:n]) / 255.0)] if "/image" in f else []
-        sets += [(f"view {k}", f[f"/view{k}"][:n]) for k in (1, 2)]
+        sets = [("image", f["/image"][shown] / 255.0)] if "/image" in f else []
+        sets += [(f"view {k}", f[f"/view{k}"][shown]) for k in (1, 2)]
         pictures = [(name, colours(x, stretch and name != "image")) for name, x in sets]
         title = f"{parameter(f, 'data.name')}: {parameter(f, 'augment.list')}"
         if "/class_name" in f:
@@ -51,8 +53,8 @@ def read(path, count):
         else:  # files before: an attribute, a blank between two names
             names = eigenstep.text(f["/label"].attrs.get("class_names", "")).split()
         labels = [names[k] if 0 <= k < len(names) else f"class {k}" if k >= 0 else ""
-                  for k in f["/label"][:n]]
-        return pictures, f["/id"][:n], labels, title
+                  for k in f["/label"][shown]]
+        return pictures, f["/id"][shown], labels, title
 
 
 def draw(pictures, ids, labels, title, columns, out):

@@ -18,7 +18,10 @@ forecast made while the eigenvalue was small. Of several runs, those that failed
 no snapshot yet are left out with a note.
 After Figures 1 and 3 of Simon et al., ICML 2023.
 
-Writes OUTDIR/figure.{png,svg,pdf} (--pca: OUTDIR/pca), of several runs ./figure, ./pca.
+Several runs of one loss share their ranges of y, unless one dwarfs the others.
+
+Writes OUTDIR/figure.{png,svg,pdf} (--pca: OUTDIR/pca); of several runs figure.* and pca.*
+in the current folder, or what -o says.
 """
 import argparse
 import os
@@ -174,12 +177,29 @@ def draw(runs, wanted=None, modes=12):
         band, at = divmod(i, columns)
         for a in grid[rows * band:rows * band + rows, at]:
             a.set_axis_off()
+    share_limits(runs, wanted, [grid[i::rows].ravel()[:n] for i in range(rows)])
     for a in grid.flat:
+        script.plain_numbers(a)
         a.spines[["top", "right"]].set_visible(False)
         a.tick_params(labelsize=8)
     legend(fig, all(run.model for run in runs), drawn)
     mode_bar(fig, grid[1:rows, -1] if bands == 1 else grid[:rows, -1], most)
     return fig
+
+
+def share_limits(runs, wanted, rows):
+    """One range of y a row for runs of one loss, unless one of them dwarfs the others."""
+    if len({(run.loss, run.model, run.matrix(wanted)) for run in runs}) > 1:
+        return
+    for row in rows:
+        drawn = [a for a in row if a.axison]
+        if not drawn:
+            continue
+        low, high = np.array([a.get_ylim() for a in drawn]).T
+        log = drawn[0].get_yscale() == "log"
+        if log or (high - low).max() < 20 * (high - low).min():
+            for a in drawn:
+                a.set_ylim(low.min(), high.max())
 
 
 def draw_column(column, run, matrix, modes, drawn):

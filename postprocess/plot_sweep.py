@@ -165,7 +165,8 @@ def draw_steps(s, modes):
         number_ticks(a.yaxis)
         tidy(a)
     for a in axes[:, 0]:
-        a.set_ylabel("step of the transition", fontsize=9)
+        a.set_ylabel("step of the transition\n(median of the runs; bars: all of them)",
+                     fontsize=9)
     handles, names = axes[0, 0].get_legend_handles_labels()
     if s.failed.any():
         handles.append(plt.Line2D([], [], color="C3", marker="x", ls="", mew=2))
@@ -294,7 +295,11 @@ def draw_map(s, keys, name):
     a.set_ylabel(script.plain(keys[1]), fontsize=9)
     a.tick_params(labelsize=8, length=0)
     a.spines[:].set_visible(False)
-    bar = fig.colorbar(image, label=script.plain(name))
+    step, mode = name.rsplit("_", 1) if "_" in name else (name, "")
+    words = {"step": f"step of mode {mode}'s transition",
+             "time": f"effective time of mode {mode}'s transition"}
+    bar = fig.colorbar(image, label=words.get(step, script.plain(name))
+                       + ", median of the runs")
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8)
     return fig

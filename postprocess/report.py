@@ -4,10 +4,10 @@
 
     report.py OUTDIR... [-o FILE.html] [--title TEXT] [--partial]
 
-Writes OUTDIR/report.html, of several runs ./report.html. Images are inside the page; it
-loads nothing. With several runs the parameters in which they differ are in the first
-table; runs that failed or hold no snapshot are left out with a note. --partial takes
-failed runs as far as they got.
+Writes OUTDIR/report.html; of several runs ./report.html, or what -o says. Images are
+inside the page; it loads nothing. With several runs the parameters in which they differ
+are in the first table; runs that failed or hold no snapshot are left out with a note.
+--partial takes failed runs as far as they got.
 """
 import argparse
 import base64
@@ -230,6 +230,7 @@ def panels(all_runs, groups):
                 a.set_yscale("log")
             a.plot(t if alone else t / (t[-1] or 1), y, **script.style(i), lw=1.1,
                    marker="." if len(t) < 3 else None)
+        script.plain_numbers(a)
         a.set_title(title.replace("_", " "), fontsize=9, loc="left")
         a.tick_params(labelsize=7)
         a.spines[["top", "right"]].set_visible(False)

@@ -128,6 +128,13 @@ def number(x, digits=4):
     return f"{x:,.0f}" if 10**digits <= abs(x) < 1e7 else f"{x:.{digits}g}"
 
 
+def plain_numbers(ax):
+    """On a linear axis 2e+50, not 2 and a power of ten above the axis, where titles are.
+    """
+    if ax.get_yscale() == "linear":
+        ax.yaxis.set_major_formatter("{x:.6g}")
+
+
 def save(fig, base, kinds):
     """Into base.KIND of each kind of a list like "png,svg"; prints the paths. An ending
     that base has already is not doubled."""

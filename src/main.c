@@ -117,6 +117,16 @@ static bool owns_terminal(void) {
 
 /* A command without options takes a file and "section.key=value": what looks like an
  * option is neither. */
+/* The parameter sections that a command adds to those of a run. */
+static void print_sections(const es_command_ops *c) {
+  enum { MOST = 64 };
+  es_section s[MOST] = {{0}};
+  const size_t n = c->sections != NULL ? c->sections(s, MOST) : 0;
+  if (n > 0) printf("Its parameters, listed by 'eigenstep params SECTION':\n");
+  for (size_t i = 0; i < n && i < MOST; i++)
+    printf("  [%s] %s\n", s[i].name, s[i].doc != NULL ? s[i].doc : "");
+}
+
 static es_status check_options(const es_command_ops *c, int argc, char *const *argv) {
   for (int i = 0; i < argc && !c->options; i++)
     ES_CHECK(strncmp(argv[i], "--", 2) != 0, ES_ECONFIG,
@@ -139,6 +149,7 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   if (o.used + 1 < argc && strcmp(argv[o.used + 1], "--help") == 0) {
     if (comm->rank == 0) {
       printf("Usage: eigenstep %s %s\n%s\n", command->name, command->usage, command->doc);
+      print_sections(command);
       fflush(stdout);
       if (command->help != NULL) command->help();
     }

@@ -89,7 +89,8 @@ for k in range(1, K + 1):
     assert abs(share - one["subspace"][last, ntk, k - 1]) < 1e-3, k
 PYTHON
 "$python" "$srcdir/postprocess/plot_compare.py" "$work/one" > "$work/log" 2>&1 &&
-  [ -s "$work/one/compare.png" ] || { cat "$work/log"; fail "plot_compare.py"; }
+  [ -s "$work/one/compare.png" ] && [ -s "$work/one/compare-steps.png" ] ||
+  { cat "$work/log"; fail "plot_compare.py"; }
 
 refused() { # refused STATUS WORDS ARGUMENT...: on 2 ranks, with one sentence
   local status=$1 words=$2; shift 2

@@ -12,7 +12,7 @@
 /** Section [views]. */
 typedef struct es_views_params {
   es_string file;
-  int64_t count, first, epoch;
+  int64_t count, first, stride, epoch;
   bool normalized;
 } es_views_params;
 extern const es_param es_views_table[];

@@ -80,7 +80,7 @@ static bool listed(const char *name) {
 static es_status find(const char *name, const es_backend_ops **ops) {
   if (strcmp(name, "auto") == 0) {
     *ops = backends[0];
-    es_info("backend.name=auto: selected %s", (*ops)->name);
+    es_phase("backend.name=auto: selected %s", (*ops)->name);
     return ES_OK;
   }
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)

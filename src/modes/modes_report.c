@@ -113,6 +113,8 @@ static void print_rates(const es_study_rates *r, const char *what) {
     }
     es_print("%s", line);
   }
+  es_print(
+      "negative: a stronger augmentation slows the mode; -: it has no strength here");
   for (int i = 0; i < r->augmentations; i++) {
     if (isnan(r->without[i])) continue;
     name_order(r, i, order);
@@ -131,6 +133,13 @@ void es_study_print(const es_study_findings *r) {
            "R^2 above the null");
   for (int k = 0; k < s->modes && k < SHOWN; k++) print_mode(r, k);
   if (s->modes > SHOWN) es_print("      (%d more in modes.h5)", s->modes - SHOWN);
+  es_print(
+      "learned: step of the transition; variance: eigenvalue at that step here; halves: "
+      "|cosine| of the mode found by either half of the pairs; kept: share of the mode "
+      "that the last network shows; views: agreement of the two views (1: invariant); "
+      "least invar.: the augmentation that alone changes it most, with that agreement; "
+      "first k, alone: accuracy of a linear classifier on the first k modes, on this "
+      "one; R^2: share of the mode that an attribute or the class explains");
   print_attributes(s);
   if (named == 0)
     es_print("no mode has an attribute or class above the null");

@@ -26,8 +26,8 @@ es_status es_ntk_product(const es_ntk_layer *l, const es_ntk_block *a,
                          const es_ntk_block *b, const es_ntk_part *part, double *theta);
 
 /** How es_ntk_product works, to foretell its time: pairs that it multiplies for a part;
- *  contracted, runs of output channels in which so many samples go; structured, samples of
- *  a tile. */
+ *  contracted, runs of output channels in which so many samples go; structured, samples
+ *  of a tile. */
 double es_ntk_product_pairs(const es_ntk_layer *l, const es_ntk_part *part);
 int es_ntk_product_runs(const es_ntk_layer *l, int64_t samples);
 int es_ntk_product_tile(const es_ntk_layer *l);

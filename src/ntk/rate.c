@@ -82,8 +82,8 @@ static es_status time_multiply_add(double *seconds) {
   return st;
 }
 
-/* Pairs of samples that this rank multiplies (es_ntk_product_pairs), the gradients that it computes for them
- * from stored inputs, and the patches for these. */
+/* Pairs of samples that this rank multiplies (es_ntk_product_pairs), the gradients that
+ * it computes for them from stored inputs, and the patches for these. */
 typedef struct share {
   double pairs, gradients, patches;
 } share;

@@ -13,6 +13,10 @@ const es_param es_views_table[] = {
               "HDF5 file to be written; an existing one is refused"),
     ES_INT(par, count, "64", 1, 1e9, "records", "records whose views are written"),
     ES_INT(par, first, "0", 0, 1e15, "1", "the first of them"),
+    ES_INT(
+        par, stride, "0", 0, 1e15, "records",
+        "from one to the next; 0 = so many that they are spread over the data set, whose "
+        "classes may follow each other; 1 in endless data"),
     ES_INT(par, epoch, "0", 0, 1e15, "1", "epoch whose views these are"),
     ES_BOOL(
         par, normalized, "false",
@@ -57,6 +61,13 @@ static void rows_close(rows *r) {
   es_free(&r->record);
 }
 
+/* Records from one to the next. */
+static int64_t stride_of(const es_dataset *ds, const par *v) {
+  if (v->stride > 0 || ds->endless) return v->stride > 0 ? v->stride : 1;
+  const int64_t fits = (ds->size - v->first) / v->count;
+  return fits > 1 ? fits : 1;
+}
+
 /* Record `id` and its views as row i of the block. */
 static es_status fill_row(rows *r, int64_t i, int64_t id) {
   const es_dataset *ds = r->p->input.data;
@@ -82,7 +93,7 @@ static es_status write_rows(const es_comm *c, es_h5 *f, rows *r, int64_t first,
                             int64_t n) {
   es_status st = ES_OK;
   for (int64_t i = 0; i < n && st == ES_OK; i++)
-    st = fill_row(r, i, r->v->first + first + i);
+    st = fill_row(r, i, r->v->first + (first + i) * stride_of(r->p->input.data, r->v));
   ES_TRY(es_comm_agree(c, st));
   if (r->images) ES_TRY(es_h5_write_rows(f, "/image", ES_H5_U8, first, n, r->image));
   ES_TRY(es_h5_write_rows(f, "/view1", ES_H5_F32, first, n, r->view[0]));
@@ -136,11 +147,11 @@ static es_status write_all(const es_comm *c, es_h5 *f, rows *r) {
 }
 
 static es_status check(const es_dataset *ds, const par *v) {
-  ES_CHECK(ds->endless || v->first + v->count <= ds->size, ES_ECONFIG,
+  const int64_t last = v->first + (v->count - 1) * stride_of(ds, v);
+  ES_CHECK(ds->endless || last < ds->size, ES_ECONFIG,
            "views.count: got records %lld to %lld, expected at most the %lld of data set "
            "'%s'",
-           (long long) v->first, (long long) (v->first + v->count - 1),
-           (long long) ds->size, ds->ops->name);
+           (long long) v->first, (long long) last, (long long) ds->size, ds->ops->name);
   return ES_OK;
 }
 
