@@ -10,7 +10,7 @@ unless given), linear CKA without bias, mutual nearest neighbours; the share ove
 every source in the last one, with errors and the chance level. Lines between sources of
 different runs; of a run with many steps the first and last are named.
 
-Where a run has three steps or more (`eigenstep compare A@all B@all`) also compare-steps:
+Where a run has two steps or more (`eigenstep compare A@all B@all`) also compare-steps:
 for each two such runs, which step of one is like which of the other (the share of the
 first K modes; dots: for each step of the row's run the most alike of the other), and of
 each the modes k = 1 .. K of its last step, a fixed basis, in the first k at each step.
@@ -25,7 +25,8 @@ import numpy as np
 
 from script import COLOURS, give_up, plain, save
 
-SEVERAL = 3  # steps of a run that make a time axis
+SEVERAL = 2  # steps of a run that make a time axis
+MANY = 3  # of which not every one is named
 
 
 def read(path):
@@ -68,7 +69,7 @@ def name_blocks(ax, blocks, names):
     first and last step; lines between runs."""
     ticks, labels = [], []
     for run, at, steps in blocks:
-        few = len(at) < SEVERAL
+        few = len(at) < MANY
         middle = at[len(at) // 2]
         ticks += at if few else [at[0], middle, at[-1]]
         labels += [names[i] for i in at] if few else [f"{steps[0]}", run, f"{steps[-1]}"]

@@ -215,7 +215,7 @@ def draw_column(column, run, matrix, modes, drawn):
     for a in column[:3 if below else 2]:
         a.tick_params(labelbottom=False)
     if len(column) > 3:
-        draw_features(column[3], run, modes, last)
+        draw_features(column[3], run, values.shape[1], last)
     mark_steps(column[:4 if below else 3], run, colors, last)
     symbol = eigenstep.SYMBOLS[matrix]
     column[0].set_ylabel(r"loss $-$ ln(2N $-$ 1)" if run.loss == "simclr" else "loss")

@@ -152,6 +152,9 @@ for kind in ("pixels", "features"):
     # 32 and 50 are counted to 0.2 of their ratio, over a quarter of the strength
     assert np.allclose(change[:, 1], expected, atol=0.9), change
     assert np.abs(change[:, 0]).max() < 0.3, change      # the flip does not matter
+    error = gray[f"augment/{kind}/change_error"][:]
+    assert (error[:, 1] > 0.01).all() and (error < 1).all(), error
+    assert (np.abs(change[:, 1] - expected) < 4 * error[:, 1]).all(), (change, error)
     assert change[1, 1] < -1 < -0.5 < change[0, 1]
 without = gray["augment/pixels/without"][:, 1]
 assert without[1] > without[0]
@@ -161,6 +164,12 @@ grep -q 'without gray the order of these would be 2 1' "$work/gray2.log" ||
 "$python" "$srcdir/postprocess/plot_modes.py" "$work/one" > "$work/log" 2>&1 &&
   [ -s "$work/one/modes.png" ] && [ -s "$work/one/modes.pdf" ] ||
   { cat "$work/log"; fail "plot_modes.py"; }
+mkdir "$work/gray/modes" && cp "$work/gray2/modes.h5" "$work/gray/modes"
+"$python" "$srcdir/postprocess/plot_augment.py" "$work/gray" --format png > "$work/log" 2>&1 &&
+  [ -s "$work/gray/augment.png" ] || { cat "$work/log"; fail "plot_augment.py"; }
+"$python" "$srcdir/postprocess/plot_augment.py" "$work/one" > "$work/log" 2>&1 &&
+  fail "plot_augment.py of a study without"
+grep -q "cannot read .*modes.augment=true" "$work/log" || { cat "$work/log"; fail "no remedy"; }
 # all modes; a number that is none; on the page of a run a file that is torn is a sentence
 "$python" "$srcdir/postprocess/plot_modes.py" "$work/gray2" --modes 0 --format svg \
   > "$work/log" 2>&1 || { cat "$work/log"; fail "plot_modes.py --modes 0"; }

@@ -164,7 +164,7 @@ void es_compare_print(const es_compare_set *set, const es_compared *m) {
   if (all > lines) es_print("(%d more in compare.h5)", all - lines);
   es_print(
       "1: the same, chance: unrelated sources; error: bootstrap of the pairs at the "
-      "largest k; CKA, unbias.: linear CKA with and without the bias of few points; "
-      "SVCCA: mean canonical correlation of these modes; kNN: share of common nearest "
+      "largest k; CKA,\nunbias.: linear CKA with and without the bias of few points; "
+      "SVCCA: mean canonical correlation of\nthese modes; kNN: share of common nearest "
       "neighbours");
 }

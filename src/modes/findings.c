@@ -60,6 +60,7 @@ void es_study_findings_free(es_study_findings *r) {
   for (int i = 0; i < ES_RATES; i++) {
     es_free(&r->rates[i].gamma);
     es_free(&r->rates[i].change);
+    es_free(&r->rates[i].error);
     es_free(&r->rates[i].without);
   }
 }

@@ -65,6 +65,7 @@ typedef struct es_study_rates {
   const char *name[ES_AUGMENT_STEPS]; /**< borrowed */
   double *gamma;                      /**< [modes]; NULL: not asked */
   double *change;  /**< [modes, augmentations] d ln gamma / d strength; NaN: not known */
+  double *error;   /**< [modes, augmentations] of change, one standard deviation */
   double *without; /**< [modes, augmentations] v' Gamma v without the augmentation */
 } es_study_rates;
 enum { ES_OF_PIXELS, ES_OF_FEATURES, ES_RATES };

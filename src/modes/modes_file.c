@@ -294,10 +294,10 @@ static es_status write_rates(const target *t, int kind) {
   const es_study_rates *const r = &t->r->rates[kind];
   const char *const of = kind == ES_OF_PIXELS ? "pixels" : "features";
   const int64_t K = r->modes, N = r->augmentations;
-  char path[3][64];
-  static const char *const part[3] = {"gamma", "change", "without"};
+  char path[4][64];
+  static const char *const part[4] = {"gamma", "change", "without", "change_error"};
   if (r->gamma == NULL) return ES_OK;
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < 4; i++)
     snprintf(path[i], sizeof path[i], "/augment/%s/%s", of, part[i]);
   const item all[] = {
       {path[0],
@@ -314,7 +314,14 @@ static es_status write_rates(const target *t, int kind) {
        {K, N},
        {NULL, NULL},
        r->change},
-      {path[2], "1", "v_j' Gamma v_j without it", 2, {K, N}, {NULL, NULL}, r->without}};
+      {path[2], "1", "v_j' Gamma v_j without it", 2, {K, N}, {NULL, NULL}, r->without},
+      {path[3],
+       "1",
+       "standard error of change: bootstrap of the images, the modes fixed",
+       2,
+       {K, N},
+       {NULL, NULL},
+       r->error}};
   ES_TRY(write_all(t, all, sizeof all / sizeof *all));
   snprintf(path[0], sizeof path[0], "/augment/%s/name", of);
   return es_h5_write_strings(t->f, path[0], N, r->name, "the augmentations");

@@ -98,18 +98,22 @@ static void name_order(const es_study_rates *r, int i, char text[80]) {
 
 static void print_rates(const es_study_rates *r, const char *what) {
   if (r->gamma == NULL) return;
-  char line[240], order[80] = "";
+  char line[400], order[80] = "";
   int used = snprintf(line, sizeof line, "%5s %11s", "mode", "gamma");
-  es_print("\n%s at the start: d ln gamma / d strength of each augmentation", what);
-  for (int i = 0; i < r->augmentations && used < 220; i++)
-    used += snprintf(line + used, sizeof line - (size_t) used, " %9.9s", r->name[i]);
+  es_print(
+      "\n%s at the start: d ln gamma / d strength of each augmentation, +- its error",
+      what);
+  for (int i = 0; i < r->augmentations && used < 380; i++)
+    used += snprintf(line + used, sizeof line - (size_t) used, " %14.14s", r->name[i]);
   es_print("%s", line);
   for (int j = 0; j < r->modes && j < SHOWN / 2; j++) {
     used = snprintf(line, sizeof line, "%5d %11.4g", j + 1, r->gamma[j]);
-    for (int i = 0; i < r->augmentations && used < 220; i++) {
-      char text[16];
-      used += snprintf(line + used, sizeof line - (size_t) used, " %9s",
-                       cell(text, "%.3f", r->change[j * r->augmentations + i]));
+    for (int i = 0; i < r->augmentations && used < 380; i++) {
+      const int at = j * r->augmentations + i;
+      char text[40] = "-";
+      if (!isnan(r->change[at]))
+        snprintf(text, sizeof text, "%.3f +- %.2g", r->change[at], r->error[at]);
+      used += snprintf(line + used, sizeof line - (size_t) used, " %14s", text);
     }
     es_print("%s", line);
   }
@@ -134,12 +138,12 @@ void es_study_print(const es_study_findings *r) {
   for (int k = 0; k < s->modes && k < SHOWN; k++) print_mode(r, k);
   if (s->modes > SHOWN) es_print("      (%d more in modes.h5)", s->modes - SHOWN);
   es_print(
-      "learned: step of the transition; variance: eigenvalue at that step here; halves: "
-      "|cosine| of the mode found by either half of the pairs; kept: share of the mode "
-      "that the last network shows; views: agreement of the two views (1: invariant); "
-      "least invar.: the augmentation that alone changes it most, with that agreement; "
-      "first k, alone: accuracy of a linear classifier on the first k modes, on this "
-      "one; R^2: share of the mode that an attribute or the class explains");
+      "learned: step of the transition; variance: eigenvalue at that step here; "
+      "halves: |cosine| of the mode\nfound by either half of the pairs; kept: share of "
+      "the mode that the last network shows; views:\nagreement of the two views (1: "
+      "invariant); least invar.: the augmentation that alone changes it\nmost, with "
+      "that agreement; first k, alone: accuracy of a classifier on the first k modes, "
+      "on this\none; R^2: share of the mode that an attribute or the class explains");
   print_attributes(s);
   if (named == 0)
     es_print("no mode has an attribute or class above the null");

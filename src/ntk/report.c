@@ -13,8 +13,9 @@ void es_ntk_print_cost(const es_ntk_cost *c, const es_ntk_outputs *o) {
           c->layers, c->structured, 1e-6 * c->pair);
   es_info(
       "%d combinations of outputs; each takes %d passes of all samples, %.4g GFLOP on "
-      "a rank, and products of %.4g GFLOP; %.3g GiB of memory a rank besides the "
-      "network",
+      "a rank, and products of %.4g GFLOP; at most %.3g GiB of memory a rank, the "
+      "network "
+      "with it",
       o->n, c->runs, 2 * giga * c->passes, 2 * giga * c->products,
       (double) c->bytes / (double) (1 << 30));
   es_info(

@@ -126,10 +126,24 @@ static int begin_run(const es_ntk_sum *s, int end) {
   return first;
 }
 
+/* Numbers of a panel of columns. */
+enum { PANEL = 1 << 22 };
+
+/* Bytes beside those of the layers: products, symmetric matrices of all groups and of the
+ * solution, a panel; what the process has, and what backward passes touch first. */
+static int64_t bytes_beside(const es_ntk_sum *s) {
+  enum { SOLUTION = 8 };
+  const int64_t word = (int64_t) sizeof(double), order = 2 * s->ring.pairs;
+  const int64_t matrices = order * order * (s->n_groups + SOLUTION) / s->ring.comm->size;
+  es_net_cost net;
+  es_net_cost_of(s->job.passes.net, &net);
+  return word * (s->n_groups * s->block_size + matrices + PANEL) + net.passing_bytes +
+         net.parameter_bytes + (int64_t) es_mem_rss_now();
+}
+
 es_ntk_cost es_ntk_sum_cost(const es_ntk_sum *s) {
   const double n = 2 * (double) s->ring.pairs;
-  const int64_t word = (int64_t) sizeof(double);
-  es_ntk_cost c = {.bytes = word * s->n_groups * s->block_size};
+  es_ntk_cost c = {.bytes = bytes_beside(s)};
   int64_t visitors = 0, kept = 0;
   for (int i = 0; i < s->n_layers; i++) {
     const es_ntk_layer *const l = &s->layer[i];
@@ -323,9 +337,6 @@ static void scatter(const es_ntk_sum *s, int group, int64_t first, int64_t width
     from += (int64_t) rows * cols;
   }
 }
-
-/* Numbers of a panel of columns. */
-enum { PANEL = 1 << 22 };
 
 es_status es_ntk_sum_matrix(const es_ntk_sum *s, const es_grid *g, int group,
                             es_dmat **out) {

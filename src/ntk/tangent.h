@@ -44,7 +44,8 @@ typedef struct es_ntk_cost {
   int runs;                /**< forward and backward passes of all samples */
   double passes, products; /**< multiply-adds of a rank, for one u */
   double pair;             /**< multiply-adds of a pair of samples, all layers */
-  int64_t bytes;           /**< of memory, the network not counted */
+  int64_t bytes;           /**< of memory at most, with all that the process has by now
+                                and what a backward pass will touch */
   double seconds; /**< of a rank's processor, for one u; 0: es_ntk_sum_calibrate was not
                        called */
 } es_ntk_cost;
