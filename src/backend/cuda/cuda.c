@@ -41,7 +41,7 @@ static es_status open_here(es_backend *b) {
 
 static void close_cuda(es_backend *b) {
   es_cuda *s = es_cuda_of(b);
-  if (s->stream != NULL) (void) es_cuda_sync(b);
+  if (s->stream != NULL) (void) cudaStreamSynchronize(s->stream);
   es_choices_destroy(&s->tuned);
   es_cuda_comm_close(b);
   es_cuda_dnn_close(b);

@@ -56,7 +56,8 @@ es_status es_cuda_alloc(es_backend *b, size_t bytes, const char *what, void **p)
   return ES_OK;
 }
 
-/* cudaFree waits for what is queued. */
+/* cudaFree waits for what is queued. After a failure of the device it fails, too: that has
+ * been said. */
 void es_cuda_release(es_backend *b, void **p) {
   es_cuda *s = es_cuda_of(b);
   if (*p == NULL) return;
@@ -67,7 +68,7 @@ void es_cuda_release(es_backend *b, void **p) {
     *k = s->blocks.at[--s->blocks.n];
     break;
   }
-  (void) es_cuda_ok(cudaFree(*p), "freeing memory");
+  if (cudaFree(*p) != cudaSuccess) (void) cudaGetLastError();
   *p = NULL;
 }
 
