@@ -7,6 +7,15 @@
 #include <math.h>
 #include "bn_sum_body.h"
 
+/** What normalises channel j of a group, at i of [groups, c]. */
+__device__ inline void es_set_normalisation(const es_cuda_bn_statistics &a, int64_t i,
+                                            int64_t j, float mean, double var) {
+  const float istd = (float) (1.0 / sqrt(var + a.eps));
+  a.mean[i] = mean;
+  a.istd[i] = istd;
+  a.scale[i] = a.gain[j] * istd;
+}
+
 /** Channel j of all groups, one after another. */
 struct es_statistics_one {
   es_cuda_bn_statistics a;
@@ -22,8 +31,7 @@ struct es_statistics_one {
     const double unbiased = n > 1.0 ? n / (n - 1.0) : 1.0; /* one value has no spread */
     const double m = sum[j] / n, spread = sum[a.c + j] / n - m * m;
     const double v = spread < 0.0 ? 0.0 : spread; /* rounding */
-    a.mean[(int64_t) g * a.c + j] = (float) m;
-    a.istd[(int64_t) g * a.c + j] = (float) (1.0 / sqrt(v + a.eps));
+    es_set_normalisation(a, (int64_t) g * a.c + j, j, (float) m, v);
     if (a.momentum < 0.0) return;
     const double keep = 1.0 - a.momentum;
     a.running_mean[j] = (float) (keep * a.running_mean[j] + a.momentum * m);
@@ -38,17 +46,7 @@ struct es_given_one {
   es_cuda_bn_statistics a;
   __device__ void operator()(int64_t i) const {
     const int64_t j = i % a.c;
-    a.mean[i] = a.running_mean[j];
-    a.istd[i] = (float) (1.0 / sqrt(a.running_var[j] + a.eps));
-  }
-};
-
-struct es_bn_scale_one {
-  int c;
-  const float *gain, *istd;
-  float *scale;
-  __device__ void operator()(int64_t i) const {
-    scale[i] = gain[i % c] * istd[i];
+    es_set_normalisation(a, i, j, a.running_mean[j], a.running_var[j]);
   }
 };
 

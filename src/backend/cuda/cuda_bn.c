@@ -62,8 +62,10 @@ static es_cuda_bn_statistics statistics_of(const es_op *op, const es_op_args *a)
       .eps = op->desc.bn.eps,
       .momentum = train ? op->desc.bn.momentum : -1.0,
       .sums = p->sums,
+      .gain = a->param.w,
       .mean = p->mean,
       .istd = p->istd,
+      .scale = p->scale,
       .running_mean = a->bn.mean,
       .running_var = a->bn.var,
       .collected = a->bn.mode == ES_BN_COLLECT ? a->bn.collected : NULL};
@@ -111,19 +113,15 @@ static es_status apply(const es_op *op, const es_op_args *a) {
 
 static es_status forward(es_op *op, const es_op_args *a) {
   bn *p = (bn *) op;
-  const cudaStream_t s = es_cuda_of(op->backend)->stream;
   ES_TRY(es_bn_check(op, a));
   p->forwarded = true;
   p->constant = es_bn_is_constant(a->bn.mode);
+  if (!p->constant) ES_TRY(take_batch(op, a));
   if (p->constant) {
     const es_cuda_bn_statistics given = statistics_of(op, a);
-    ES_TRY(es_cuda_ok(es_cuda_bn_given(s, &given), es_cuda_name(&op->desc)));
-  } else {
-    ES_TRY(take_batch(op, a));
+    ES_TRY(es_cuda_ok(es_cuda_bn_given(es_cuda_of(op->backend)->stream, &given),
+                      es_cuda_name(&op->desc)));
   }
-  ES_TRY(es_cuda_ok(
-      es_cuda_bn_scale(s, a->groups, op->desc.in.c, a->param.w, p->istd, p->scale),
-      es_cuda_name(&op->desc)));
   return apply(op, a);
 }
 

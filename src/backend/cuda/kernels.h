@@ -219,23 +219,21 @@ typedef struct es_cuda_total {
 } es_cuda_total;
 cudaError_t es_cuda_bn_total(cudaStream_t s, const es_cuda_total *a);
 
-/** mean, istd [groups, c] from sums; running averages follow group after group if
- *  `momentum` >= 0; if not NULL collected [2 c + 1] += the sums of all groups. */
+/** mean, istd, scale = gain istd [groups, c] from sums; running averages follow group
+ *  after group if `momentum` >= 0; if not NULL collected [2 c + 1] += the sums of all
+ *  groups. */
 typedef struct es_cuda_bn_statistics {
   int groups, c;
   double eps, momentum;
   const double *sums;
-  float *mean, *istd;
+  const float *gain; /**< [c] */
+  float *mean, *istd, *scale;
   float *running_mean, *running_var;
   double *collected;
 } es_cuda_bn_statistics;
 cudaError_t es_cuda_bn_finish(cudaStream_t s, const es_cuda_bn_statistics *a);
-/** mean, istd [groups, c] from running_mean and running_var. */
+/** The same from running_mean and running_var. */
 cudaError_t es_cuda_bn_given(cudaStream_t s, const es_cuda_bn_statistics *a);
-
-/** scale [groups, c] = gain istd */
-cudaError_t es_cuda_bn_scale(cudaStream_t s, int groups, int c, const float *gain,
-                             const float *istd, float *scale);
 
 /** y = [relu]((x - mean) scale + bias [+ residual]) */
 typedef struct es_cuda_bn_apply {

@@ -94,11 +94,6 @@ cudaError_t es_cuda_bn_given(cudaStream_t s, const es_cuda_bn_statistics *a) {
   return es_cuda_each(s, (int64_t) a->groups * a->c, es_given_one{*a});
 }
 
-cudaError_t es_cuda_bn_scale(cudaStream_t s, int groups, int c, const float *gain,
-                             const float *istd, float *scale) {
-  return es_cuda_each(s, (int64_t) groups * c, es_bn_scale_one{c, gain, istd, scale});
-}
-
 cudaError_t es_cuda_bn_parameters(cudaStream_t s, const es_cuda_total *a,
                                   const float *istd, float *dgain, float *dbias) {
   return es_cuda_each(s, a->c, es_bn_parameters_one{*a, istd, dgain, dbias});
