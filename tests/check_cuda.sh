@@ -12,7 +12,7 @@ bad=0
 complain() { echo "$1"; bad=1; }
 
 grep -q '^#define HAVE_CUDA' "$build/config.h" ||
-  ! ldd "$EIGENSTEP" | grep -iE 'cuda|cublas|cudnn|nccl|stdc\+\+' ||
+  ! ldd "$EIGENSTEP" | grep -iE 'cuda|cublas|cudnn|nccl' ||
   complain "the program is linked with libraries of CUDA"
 
 PATH=$PATH:/usr/local/cuda/bin
