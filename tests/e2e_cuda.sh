@@ -73,7 +73,7 @@ try() { # try NAME RANK CALL
     0) fail "$1 $3 on rank $2: unnoticed" ;;
     124 | 137) fail "$1 $3 on rank $2: hangs" ;;
   esac
-  grep -q "^fault: " log && grep -q "eigenstep: error: " log &&
+  grep -q "^fault: " log && [ "$(grep -c "eigenstep: error: " log)" = 1 ] &&
     ! grep -qE "cuda_host: |were not freed|signal (4|6|7|8|11)|Sanitizer" log ||
     { cat log; fail "$1 $3 on rank $2: exit $got"; }
 }
