@@ -56,8 +56,8 @@ es_status es_cuda_alloc(es_backend *b, size_t bytes, const char *what, void **p)
   return ES_OK;
 }
 
-/* cudaFree waits for what is queued. After a failure of the device it fails, too: that has
- * been said. */
+/* cudaFree waits for what is queued. After a failure of the device it fails, too: that
+ * has been reported. */
 void es_cuda_release(es_backend *b, void **p) {
   es_cuda *s = es_cuda_of(b);
   if (*p == NULL) return;
