@@ -67,16 +67,24 @@ static double difference(const es_comm *c, const es_comm *self, const loss_case 
   return worst;
 }
 
-static void ranks_give_the_loss_of_one(void **state) {
-  const es_comm *c = *state;
-  es_comm *self;
-  assert_true(par_all(c, es_comm_create(MPI_COMM_SELF, &self) == ES_OK));
+/** On nodes of so many ranks, which hold matrices together. */
+static double difference_on(const es_comm *c, int per_node) {
+  es_comm *self, *nodes;
   double worst = 0;
+  assert_true(par_all(c, es_comm_create(MPI_COMM_SELF, &self) == ES_OK));
+  assert_true(par_all(c, es_comm_create_nodes(c->mpi, per_node, &nodes) == ES_OK));
   for (int k = 0; k < LOSS_CASES; k++)
     for (int form = 0; form < 3; form++)
-      worst = worse(worst, difference(c, self, &loss_cases[k], form));
+      worst = worse(worst, difference(nodes, self, &loss_cases[k], form));
+  es_comm_destroy(&nodes);
   es_comm_destroy(&self);
-  assert_true(par_all(c, worst < 1e-12));
+  return worst;
+}
+
+static void ranks_give_the_loss_of_one(void **state) {
+  const es_comm *c = *state;
+  for (int per_node = 1; per_node <= c->size; per_node++)
+    assert_true(par_all(c, difference_on(c, per_node) < 1e-12));
 }
 
 static void all_ranks_hold_the_same_value(void **state) {

@@ -57,10 +57,10 @@ static void forget(void) {
   memset(&counted, 0, sizeof counted);
 }
 
-/** An evaluation exchanges what its loss says, on more than one rank. */
-static void losses(void **state) {
+/** An evaluation exchanges what its loss says, on more than one rank; on one node nothing
+ *  of the matrices that it holds once, on nodes of one rank all of them. */
+static void losses_on(const es_comm *c, bool alone) {
   enum { N = 12, D = 9 };
-  const es_comm *const c = *state;
   const int64_t all = (int64_t) N * c->size;
   for (int k = 0; k < LOSS_CASES; k++) {
     double z[4 * N * D], value;
@@ -73,7 +73,8 @@ static void losses(void **state) {
     bool ok = es_loss_eval(l, &b, &value) == ES_OK;
     const es_loss_exchange e = es_loss_exchange_of(
         &(es_loss_choice){l->ops, l->par}, &(es_loss_size){.pairs = all, .dim = D});
-    const double want[] = {8 * e.summed, 8 * e.gathered, 8 * e.broadcast};
+    const double want[] = {8 * (e.summed + (alone ? e.by_node : 0)), 8 * e.gathered,
+                           8 * e.broadcast};
     const double got[] = {counted.summed, counted.gathered, counted.broadcast};
     for (int i = 0; i < 3 && c->size > 1; i++)
       if (!(fabs(got[i] - want[i]) < 2 * SMALL)) {
@@ -84,6 +85,15 @@ static void losses(void **state) {
     es_loss_destroy(&l);
     assert_true(par_all(c, ok));
   }
+}
+
+static void losses(void **state) {
+  const es_comm *const c = *state;
+  es_comm *alone = NULL;
+  assert_int_equal(es_comm_create_nodes(c->mpi, 1, &alone), ES_OK);
+  losses_on(c, false);
+  losses_on(alone, true);
+  es_comm_destroy(&alone);
 }
 
 /** A training with these parameters; nodes of one rank. */

@@ -79,6 +79,8 @@ void es_comm_bcast(const es_comm *c, void *data, size_t bytes, int root);
 /** Collective over lane k of this rank, one rank a node: `bytes` bytes of that on node
  *  `root`. */
 void es_comm_bcast_lane(const es_comm *c, int k, void *data, size_t bytes, int root);
+/** Collective over lane k of this rank. Sum over its nodes, in place. */
+void es_comm_sum_lane_f64(const es_comm *c, int k, double *x, int64_t n);
 /** Not collective. Number of lanes of this rank: one or none where nodes are of one
  *  size. */
 int es_comm_lanes(const es_comm *c);

@@ -41,6 +41,8 @@ typedef struct es_loss_modes {
 typedef struct es_loss_exchange {
   int sums;         /**< sums over all ranks, each waited for */
   double summed;    /**< numbers in all of them together */
+  double by_node;   /**< numbers that the ranks of a node sum together, once for all, with
+                         those of other nodes */
   double gathered;  /**< numbers that each rank has of all ranks */
   double broadcast; /**< numbers that rank 0 computes and sends to all */
 } es_loss_exchange;
@@ -59,6 +61,8 @@ typedef struct es_loss_ops {
    * optional
    *  (NULL: none). */
   size_t (*workspace)(const void *par, int n_max, int64_t all, int dim);
+  int matrices; /**< D x D, that a node holds once (src/ssl/gram.h) */
+  bool apart; /**< they are of each rank instead */
   /** What `eval` exchanges for a batch of `pairs` pairs on all ranks. */
   es_loss_exchange (*exchange)(const void *par, int64_t pairs, int dim);
   /** As es_loss_eval, with n <= n_max. */
@@ -84,8 +88,9 @@ struct es_loss {
   const es_comm *decide; /* likewise: those that must go on alike, comm or all replicas */
   int n_max, dim;
   uint64_t seed;
-  void *par;    /* owned: the variant's parameter struct */
-  double *work; /* owned */
+  void *par;            /* owned: the variant's parameter struct */
+  double *work;         /* owned */
+  struct es_gram *gram; /* owned: its matrices; NULL: none */
 };
 
 size_t es_loss_list(const es_loss_ops *const **list);
@@ -123,10 +128,13 @@ typedef struct es_loss_size {
  *          the same on all ranks */
 es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
                          const es_comm *comm, es_loss **l);
+/** Collective, as what the ranks of a node share may be freed. */
 void es_loss_destroy(es_loss **l);
-/** Bytes of workspace that es_loss_create would take where all ranks have `all` pairs
- *  together (size->n_max of them here); for dry runs. which->par must be given. */
-size_t es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all);
+/** Bytes of a rank that es_loss_create would take where all ranks have `all` pairs
+ *  together (size->n_max of them here) and a node has `node` ranks; for dry runs.
+ *  which->par must be given. */
+double es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all,
+                     int node);
 
 /** What an evaluation of size->pairs pairs exchanges; which->par must be given. */
 es_loss_exchange es_loss_exchange_of(const es_loss_choice *which,

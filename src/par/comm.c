@@ -222,32 +222,36 @@ void es_comm_scan(const es_comm *c, int64_t mine, int64_t *offset, int64_t *tota
   if (total) *total = all;
 }
 
-static void reduce(const es_comm *c, void *x, int64_t n, int64_t size, MPI_Datatype type,
+static void reduce(MPI_Comm mpi, void *x, int64_t n, int64_t size, MPI_Datatype type,
                    MPI_Op op) {
   for (int64_t at = 0; at < n; at += PIECE) {
     const int m = (int) (n - at < PIECE ? n - at : PIECE);
-    MPI_Allreduce(MPI_IN_PLACE, (char *) x + at * size, m, type, op, c->mpi);
+    MPI_Allreduce(MPI_IN_PLACE, (char *) x + at * size, m, type, op, mpi);
   }
 }
 
 void es_comm_sum_f32(const es_comm *c, float *x, int64_t n) {
-  reduce(c, x, n, sizeof *x, MPI_FLOAT, MPI_SUM);
+  reduce(c->mpi, x, n, sizeof *x, MPI_FLOAT, MPI_SUM);
 }
 
 void es_comm_sum_f64(const es_comm *c, double *x, int64_t n) {
-  reduce(c, x, n, sizeof *x, MPI_DOUBLE, MPI_SUM);
+  reduce(c->mpi, x, n, sizeof *x, MPI_DOUBLE, MPI_SUM);
+}
+
+void es_comm_sum_lane_f64(const es_comm *c, int k, double *x, int64_t n) {
+  reduce(c->lane[k], x, n, sizeof *x, MPI_DOUBLE, MPI_SUM);
 }
 
 void es_comm_sum_i64(const es_comm *c, int64_t *x, int64_t n) {
-  reduce(c, x, n, sizeof *x, MPI_INT64_T, MPI_SUM);
+  reduce(c->mpi, x, n, sizeof *x, MPI_INT64_T, MPI_SUM);
 }
 
 void es_comm_max_f64(const es_comm *c, double *x, int64_t n) {
-  reduce(c, x, n, sizeof *x, MPI_DOUBLE, MPI_MAX);
+  reduce(c->mpi, x, n, sizeof *x, MPI_DOUBLE, MPI_MAX);
 }
 
 void es_comm_max_i64(const es_comm *c, int64_t *x, int64_t n) {
-  reduce(c, x, n, sizeof *x, MPI_INT64_T, MPI_MAX);
+  reduce(c->mpi, x, n, sizeof *x, MPI_INT64_T, MPI_MAX);
 }
 
 static void broadcast(MPI_Comm mpi, void *data, size_t bytes, int root) {

@@ -8,15 +8,16 @@
 
 /* Losses of batch and probe: their workspace, and embeddings with gradients in single and
  * double precision. */
-static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks) {
+static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks,
+                         int node) {
   const int dim = es_settings_dim(s), shares = es_settings_loss_ranks(s, ranks);
   const int64_t all[] = {s->batch.pairs, p->probe.pairs};
   double bytes = 0;
   for (int i = 0; i < 2; i++) {
     const int64_t n = (all[i] + shares - 1) / shares;
     const es_loss_size size = {.n_max = (int) n, .pairs = all[i], .dim = dim};
-    const size_t work = es_loss_bytes(&s->selected.loss, &size, all[i]);
-    bytes += (double) work + (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
+    bytes += es_loss_bytes(&s->selected.loss, &size, all[i], shares > 1 ? node : 1) +
+             (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
   }
   return bytes;
 }
@@ -110,7 +111,7 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, 
   if (!s->parallel.deterministic && p->model.backend->ops->host)
     c->shared = shared_bytes(c->net.parameters, moments, c->node);
   c->eval_net = (double) (eval_net.cost.activation_bytes + eval_net.cost.passing_bytes);
-  c->loss = loss_bytes(s, p, ranks);
+  c->loss = loss_bytes(s, p, ranks, c->node);
   if (s->precondition.eps > 0)
     c->preconditioner = (double) es_precondition_bytes(opt.dim);
   c->batches = 2 * 2 * (double) pairs * view;

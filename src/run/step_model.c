@@ -118,13 +118,16 @@ static es_loss_exchange exchange_of(const es_step_work *w, const scene *s) {
 static void loss(const es_step_work *w, const scene *s, es_step_estimate *e) {
   const es_loss_exchange x = exchange_of(w, s);
   const double sums = x.sums > 0 ? x.sums : 1;
-  e->payload[ES_STEP_LOSS] = 8 * (x.summed + x.gathered + x.broadcast);
-  e->sent[ES_STEP_LOSS] = sums * sent_by_sum(s->ranks, 8 * x.summed / sums) +
-                          8 * x.gathered * (s->ranks - 1) / s->ranks +
-                          (s->ranks > 1 ? 8 * x.broadcast : 0);
-  e->seconds[ES_STEP_LOSS] = (1 + x.sums) * s->hops + 2 * through(s, 8 * x.summed) +
+  const double of_node = s->nodes > 1 ? 8 * x.by_node / s->a_node : 0;
+  e->payload[ES_STEP_LOSS] = 8 * (x.summed + x.gathered + x.broadcast) + of_node;
+  e->sent[ES_STEP_LOSS] =
+      sums * sent_by_sum(s->ranks, 8 * x.summed / sums) + sent_by_sum(s->nodes, of_node) +
+      8 * x.gathered * (s->ranks - 1) / s->ranks + (s->ranks > 1 ? 8 * x.broadcast : 0);
+  e->seconds[ES_STEP_LOSS] = (1 + x.sums) * s->hops +
+                             2 * through(s, 8 * (x.summed + x.by_node)) +
                              through(s, 8 * x.gathered) + through(s, 8 * x.broadcast);
   if (x.gathered > 0 || x.broadcast > 0) e->seconds[ES_STEP_LOSS] += s->hops;
+  if (x.by_node > 0) e->seconds[ES_STEP_LOSS] += 2 * log2(s->nodes) * s->net->latency;
 }
 
 /* Products with the rows, passes through matrices, and what rank 0 does alone. */
@@ -133,7 +136,8 @@ static double loss_compute(const es_step_work *w, const scene *s) {
   const es_loss_exchange x = exchange_of(w, s);
   const double rows = x.gathered > 0 ? 2 * s->pairs * s->ranks : d;
   const double products = 12 * s->pairs * d * rows; /* in double: half the rate */
-  const double passes_of_all = MATRIX_PASSES * 8 * x.summed * s->a_node / NODE_MEMORY;
+  const double passes_of_all =
+      MATRIX_PASSES * 8 * (x.summed * s->a_node + x.by_node) / NODE_MEMORY;
   const double alone = x.broadcast > 0 ? DECOMPOSE * d * d * d / w->rate : 0;
   return 2 * products / w->rate + passes_of_all + alone;
 }

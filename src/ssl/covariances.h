@@ -7,18 +7,19 @@
 
 #include "eigenstep/loss.h"
 
-/** Where they lie: at the start of a loss's workspace. */
+/** Where they lie: at the start of a loss's workspace, and in the memory of the node. */
+enum { ES_COVARIANCES_MATRICES = 3 }; /* es_loss_ops.matrices */
 typedef struct es_covariances {
-  double *u[2];     /**< [n, D] rows less their mean */
+  double *u[2];     /**< [n, D] rows less their mean, in the memory of the node */
   double *count;    /**< [1] in front of the two means */
   double *mean[2];  /**< [D] */
-  double *distance; /**< [1] sum of (x - x')^2, in front of the two C */
-  double *c[2];     /**< [D, D], the caller's to change */
-  double *both;     /**< [D, D] mean of the two C */
+  double *distance; /**< [1] sum of (x - x')^2 */
+  double *c[2];     /**< [D, D] of the node (es_gram_each changes them) */
+  double *both;     /**< [D, D] of the node: mean of the two C */
 } es_covariances;
 
 /** Numbers of workspace. */
-size_t es_covariances_work(int n_max, int d);
+size_t es_covariances_work(int d);
 
 es_covariances es_covariances_of(const es_loss *l);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "eigenstep/mem.h"
+#include "gram.h"
 #include "eigenstep/registry.h"
 
 static const char name_doc[] = "self-supervised loss, one of:"
@@ -70,6 +71,11 @@ static es_status prepare(es_loss *l, const void *par, int64_t pairs, int64_t all
   return ES_OK;
 }
 
+static es_gram_size gram_size(const es_loss_ops *ops, int n_max, int dim) {
+  return (es_gram_size){
+      .n_max = n_max, .dim = dim, .matrices = ops->matrices, .apart = ops->apart};
+}
+
 es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
                          const es_comm *comm, es_loss **l) {
   es_loss *q = NULL;
@@ -90,6 +96,10 @@ es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
   st = prepare(q, which->par, size->pairs, all);
 agreed:
   st = es_comm_agree(decide, st);
+  if (st == ES_OK && q->ops->matrices > 0) {
+    const es_gram_size matrices = gram_size(q->ops, q->n_max, q->dim);
+    st = es_comm_agree(decide, es_gram_create(comm, &matrices, &q->gram));
+  }
   if (st == ES_OK)
     *l = q;
   else
@@ -97,10 +107,14 @@ agreed:
   return st;
 }
 
-size_t es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all) {
+double es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all,
+                     int node) {
   const es_loss_ops *const ops = which->ops;
-  if (ops->workspace == NULL) return 0;
-  return ops->workspace(which->par, size->n_max, all, size->dim);
+  const es_gram_size matrices = gram_size(ops, size->n_max, size->dim);
+  double bytes = ops->matrices > 0 ? es_gram_bytes(&matrices, node) : 0;
+  if (ops->workspace != NULL)
+    bytes += (double) ops->workspace(which->par, size->n_max, all, size->dim);
+  return bytes;
 }
 
 es_loss_exchange es_loss_exchange_of(const es_loss_choice *which,
@@ -110,6 +124,7 @@ es_loss_exchange es_loss_exchange_of(const es_loss_choice *which,
 
 void es_loss_destroy(es_loss **l) {
   if (*l == NULL) return;
+  es_gram_destroy(&(*l)->gram);
   es_free(&(*l)->work);
   es_free(&(*l)->par);
   es_free(l);

@@ -11,14 +11,15 @@
  * zero column sums, because the other view's U has, so centring passes them unchanged;
  * after the division by s, dZ1 = (dU1 - U1 q1)/s1 with the mean of dU1 U1 over the
  * batch, q1_i = sum_j G_ij C_ij / N (C before it is made symmetric). So the gradient
- * needs no sums over ranks beyond those of the value: one reduction for the means, one
- * for C and the variances. D = embedding width. What theory knows of it is at the
+ * needs no sums over ranks beyond those of the value: the means, C, the variances. C and
+ * G are held once a node. D = embedding width. What theory knows of it is at the
  * end. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 
 #include "eigenstep/loss_theory.h"
+#include "gram.h"
 #include "rows.h"
 
 typedef struct par {
@@ -42,95 +43,116 @@ static const double bn_eps = 1e-5;
 
 /** One view of the batch. */
 typedef struct view {
-  const double *u; /**< [n, D] what C is made of: z itself or `copy` */
-  double *copy;    /**< [n, D] */
-  double *mean;    /**< [D] of the global batch */
-  double *inv;     /**< [D] 1/s, first the centred sum of squares */
+  double *u;    /**< [n, D] what C is made of, in the memory of the node */
+  double *mean; /**< [D] of the global batch */
+  double *inv;  /**< [D] 1/s, first the centred sum of squares */
 } view;
 
 /** The workspace by name. mean and inv of both views lie side by side for reduction. */
 typedef struct parts {
   view v[2];
   double *count; /**< [1] in front of the two means */
-  double *c;     /**< [D, D] in front of the two inv */
-  double *g;     /**< [D, D] */
+  double *c, *g; /**< [D, D] of the node */
 } parts;
 
 static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   (void) p;
+  (void) n_max;
   (void) all;
-  const size_t n = (size_t) n_max, d = (size_t) dim;
-  return (2 * n * d + 2 * d * d + 4 * d + 1) * sizeof(double);
+  return (4 * (size_t) dim + 1) * sizeof(double);
 }
 
 static parts layout(const es_loss *l) {
-  const size_t nd = (size_t) l->n_max * (size_t) l->dim, d = (size_t) l->dim;
-  parts p;
-  p.v[0].copy = l->work;
-  p.v[1].copy = p.v[0].copy + nd;
-  p.c = p.v[1].copy + nd;
-  p.v[0].inv = p.c + d * d;
-  p.v[1].inv = p.v[0].inv + d;
-  p.g = p.v[1].inv + d;
-  p.count = p.g + d * d;
-  p.v[0].mean = p.count + 1;
-  p.v[1].mean = p.v[0].mean + d;
+  const size_t d = (size_t) l->dim;
+  parts p = {
+      .count = l->work, .c = es_gram_matrix(l->gram, 0), .g = es_gram_matrix(l->gram, 1)};
+  for (int a = 0; a < 2; a++) {
+    p.v[a].u = es_gram_rows(l->gram, a);
+    p.v[a].mean = p.count + 1 + (size_t) a * d;
+    p.v[a].inv = p.count + 1 + (size_t) (2 + a) * d;
+  }
   return p;
 }
 
-/** copy = z - mean; inv = this rank's sums of squares of copy. */
-static void center_view(view *v, int n, int d, const double *z) {
-  es_rows_center(n, d, z, v->mean, v->copy);
+/** u = z - mean; inv = this rank's sums of squares of u. */
+static void center_view(const view *v, int n, int d, const double *z) {
+  es_rows_center(n, d, z, v->mean, v->u);
   memset(v->inv, 0, (size_t) d * sizeof(double));
   for (int i = 0; i < n; i++)
     for (int j = 0; j < d; j++) {
-      const double x = v->copy[(size_t) i * (size_t) d + (size_t) j];
+      const double x = v->u[(size_t) i * (size_t) d + (size_t) j];
       v->inv[j] += x * x;
     }
-  v->u = v->copy;
 }
 
 /** Turn sums of squares into 1/s and divide this rank's rows by s. */
-static void normalise_view(view *v, int n, int d, double pairs) {
+static void normalise_view(const view *v, int n, int d, double pairs) {
   for (int j = 0; j < d; j++) v->inv[j] = 1.0 / sqrt(v->inv[j] / pairs + bn_eps);
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < d; j++)
-      v->copy[(size_t) i * (size_t) d + (size_t) j] *= v->inv[j];
+    for (int j = 0; j < d; j++) v->u[(size_t) i * (size_t) d + (size_t) j] *= v->inv[j];
 }
 
-/** Collective. C of the global batch, and the rows that C is made of. */
+/** Collective. C of the global batch, its symmetric part where no more is wanted of it,
+ *  and the rows that C is made of. */
 static void correlate(const es_loss *l, int n, double pairs, const double *const z[2],
-                      parts *p) {
+                      const parts *p) {
   const par *const o = l->par;
   const int d = l->dim;
   const bool batch = o->normalize == 1, centred = batch || o->center;
   for (int a = 0; a < 2; a++) {
-    p->v[a].u = z[a];
-    if (centred) center_view(&p->v[a], n, d, z[a]);
+    if (centred)
+      center_view(&p->v[a], n, d, z[a]);
+    else
+      memcpy(p->v[a].u, z[a], (size_t) n * (size_t) d * sizeof(double));
   }
-  es_rows_product(n, d, 1.0, p->v[0].u, p->v[1].u, p->c);
-  es_comm_sum_f64(l->comm, p->c, (int64_t) d * d + (batch ? 2 * d : 0));
+  if (batch) es_comm_sum_f64(l->comm, p->v[0].inv, 2 * d);
+  es_gram_publish(l->gram, n);
+  es_gram_product(l->gram, 0, 1, 1 / pairs, o->symmetrize && !batch, p->c);
   for (int a = 0; a < 2 && batch; a++) normalise_view(&p->v[a], n, d, pairs);
-  for (int i = 0; i < d; i++)
-    for (int j = 0; j < d; j++) {
-      const double s = batch ? p->v[0].inv[i] * p->v[1].inv[j] : 1.0;
-      p->c[(size_t) i * (size_t) d + (size_t) j] *= s / pairs;
-    }
 }
 
-/** L, and G = dL/dC. */
-static double objective(const par *o, int d, const double *c, double *g) {
-  double on = 0.0, off = 0.0;
-  for (int i = 0; i < d; i++)
+/** What `objective` works on. */
+typedef struct rows_of {
+  const par *o;
+  int d;
+  const parts *p;
+} rows_of;
+
+/** C over both standard deviations, where they count. */
+static void divide(void *ctx, int first, int last, double *sums) {
+  const rows_of *const r = ctx;
+  (void) sums;
+  for (int i = first; i < last; i++)
+    for (int j = 0; j < r->d; j++)
+      r->p->c[(size_t) i * (size_t) r->d + (size_t) j] *=
+          r->p->v[0].inv[i] * r->p->v[1].inv[j];
+}
+
+/** Some rows of G = dL/dC; sums: squares on the diagonal and off it. */
+static void slope(void *ctx, int first, int last, double *sums) {
+  const rows_of *const r = ctx;
+  const par *const o = r->o;
+  const double *const c = r->p->c;
+  const int d = r->d;
+  for (int i = first; i < last; i++)
     for (int j = 0; j < d; j++) {
       const size_t ij = (size_t) i * (size_t) d + (size_t) j;
       const size_t ji = (size_t) j * (size_t) d + (size_t) i;
       const double x = o->symmetrize ? 0.5 * (c[ij] + c[ji]) : c[ij];
-      const double r = i == j ? x - 1.0 : x, w = i == j ? 1.0 : o->offdiag;
-      *(i == j ? &on : &off) += r * r;
-      g[ij] = 2.0 * o->scale * w * r;
+      const double rest = i == j ? x - 1.0 : x, w = i == j ? 1.0 : o->offdiag;
+      sums[i == j ? 0 : 1] += rest * rest;
+      r->p->g[ij] = 2.0 * o->scale * w * rest;
     }
-  return o->scale * (on + o->offdiag * off);
+}
+
+/** Collective. L, and G = dL/dC. */
+static double objective(const es_loss *l, const parts *p) {
+  const par *const o = l->par;
+  rows_of rows = {o, l->dim, p};
+  double sums[2];
+  if (o->normalize == 1) es_gram_each(l->gram, divide, &rows, sums);
+  es_gram_each(l->gram, slope, &rows, sums);
+  return o->scale * (sums[0] + o->offdiag * sums[1]);
 }
 
 /** dz <- (dz - u q)/s for one view; its G and C are read by rows or by columns. */
@@ -158,19 +180,22 @@ static void gradient(const es_loss *l, double pairs, const parts *p,
 }
 
 static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
-  const double d = dim, spread = ((const par *) p)->normalize == 1 ? 2 * d : 0;
+  const par *const o = p;
+  const bool batch = o->normalize == 1, triangle = o->symmetrize && !batch;
+  const double d = dim, spread = batch ? 2 * d : 0;
   (void) pairs;
-  return (es_loss_exchange){.sums = 2, .summed = 1 + 2 * d + d * d + spread};
+  return (es_loss_exchange){.sums = 1 + batch,
+                            .summed = 1 + 2 * d + spread,
+                            .by_node = triangle ? d * (d + 1) / 2 : d * d};
 }
 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
-  const par *const o = l->par;
-  parts p = layout(l);
+  const parts p = layout(l);
   const double pairs = es_rows_average(l, b->n, b->z, p.count);
   ES_CHECK(pairs > 0, ES_EARG,
            "loss.barlow: got no pairs on any rank, expected at least one");
   correlate(l, b->n, pairs, b->z, &p);
-  *value = objective(o, l->dim, p.c, p.g);
+  *value = objective(l, &p);
   if (b->dz[0] != NULL) gradient(l, pairs, &p, b);
   return ES_OK;
 }
@@ -314,6 +339,7 @@ const es_loss_ops es_loss_barlow = {.name = "barlow",
                                     .params = params,
                                     .size = sizeof(par),
                                     .workspace = workspace,
+                                    .matrices = 2,
                                     .exchange = exchange,
                                     .eval = eval,
                                     .modes = modes,

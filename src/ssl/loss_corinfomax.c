@@ -47,13 +47,13 @@ static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   (void) p;
   (void) all;
   const size_t n = (size_t) n_max, d = (size_t) dim;
-  return (es_covariances_work(n_max, dim) + 2 * n * d + 2 * n) * sizeof(double);
+  return (es_covariances_work(dim) + 2 * n * d + 2 * n) * sizeof(double);
 }
 
 static parts layout(const es_loss *l) {
   const size_t n = (size_t) l->n_max, d = (size_t) l->dim;
   parts p;
-  p.unit[0] = l->work + es_covariances_work(l->n_max, l->dim);
+  p.unit[0] = l->work + es_covariances_work(l->dim);
   p.unit[1] = p.unit[0] + n * d;
   p.length[0] = p.unit[1] + n * d;
   p.length[1] = p.length[0] + n;
@@ -91,6 +91,9 @@ static void gradient(const es_loss *l, int n, double pairs, const double *const 
 /** That of the covariances, and their inverses from rank 0. */
 static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
   es_loss_exchange e = es_covariances_exchange(p, pairs, dim);
+  e.sums += 2; /* its matrices are of each rank */
+  e.summed += e.by_node;
+  e.by_node = 0;
   e.broadcast = 2 * (1 + (double) dim * dim);
   return e;
 }
@@ -138,6 +141,8 @@ const es_loss_ops es_loss_corinfomax = {
     .size = sizeof(par),
     .check = check,
     .workspace = workspace,
+    .matrices = ES_COVARIANCES_MATRICES,
+    .apart = true, /* inverted in place */
     .exchange = exchange,
     .eval = eval,
     .modes = modes,

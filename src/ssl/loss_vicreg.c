@@ -7,14 +7,15 @@
  *  code (hinge_half), or 1 as in the paper's formula.
  *
  *  With G = dL/dC, symmetric, and U = Z less its mean: dL/dZ = 2 U G / (N - 1) plus the
- *  invariance term. U has zero column sums, so centring passes that unchanged: two
- *  reductions, one for the means, one for both C and the invariance term, and none in
- *  the gradient. The loss does not depend on a common shift of a view, but on its scale.
+ *  invariance term. U has zero column sums, so centring passes that unchanged: sums over
+ *  ranks for the means, the invariance term and both C, and none in the gradient. The
+ *  loss does not depend on a common shift of a view, but on its scale.
  *  D = embedding width. What theory knows of it is at the end. */
 #include <math.h>
 
 #include "covariances.h"
 #include "eigenstep/loss_theory.h"
+#include "gram.h"
 #include "rows.h"
 
 typedef struct par {
@@ -40,28 +41,47 @@ static es_status check(const void *p, int64_t pairs, int dim) {
 
 static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   (void) p;
+  (void) n_max;
   (void) all;
-  return es_covariances_work(n_max, dim) * sizeof(double);
+  return es_covariances_work(dim) * sizeof(double);
 }
 
-/** Variance and covariance terms of one view; C becomes G = dL/dC. */
-static double spread(const par *o, int d, double *c) {
+/** One view's C. */
+typedef struct spread_of {
+  const par *o;
+  int d;
+  double *c;
+} spread_of;
+
+/** Some rows of C become those of G = dL/dC; sums: the hinges, the squares off the
+ *  diagonal. */
+static void spread(void *ctx, int first, int last, double *sums) {
+  const spread_of *const s = ctx;
+  const par *const o = s->o;
+  const int d = s->d;
   const double half = o->hinge_half ? 0.5 : 1.0;
-  double hinge = 0.0, off = 0.0;
-  for (int i = 0; i < d; i++)
+  for (int i = first; i < last; i++)
     for (int j = 0; j < d; j++) {
-      double *const x = c + (size_t) i * (size_t) d + (size_t) j;
+      double *const x = s->c + (size_t) i * (size_t) d + (size_t) j;
       if (i != j) {
-        off += *x * *x;
+        sums[1] += *x * *x;
         *x *= 2.0 * o->cov / d;
         continue;
       }
       const double std = sqrt(*x + o->eps);
       const bool narrow = !(std >= 1.0); /* a NaN must reach the value */
-      hinge += narrow ? 1.0 - std : 0.0;
+      sums[0] += narrow ? 1.0 - std : 0.0;
       *x = narrow ? -o->var * half / (2.0 * d * std) : 0.0;
     }
-  return (o->var * half * hinge + o->cov * off) / d;
+}
+
+/** Collective. Variance and covariance terms of one view; C becomes G. */
+static double spread_all(const es_loss *l, double *c) {
+  const par *const o = l->par;
+  spread_of view = {o, l->dim, c};
+  double sums[2];
+  es_gram_each(l->gram, spread, &view, sums);
+  return (o->var * (o->hinge_half ? 0.5 : 1.0) * sums[0] + o->cov * sums[1]) / l->dim;
 }
 
 /** dz = 2 U G / (N - 1) + 2 inv (z - z') / (N D) for view a. */
@@ -80,7 +100,7 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   double pairs;
   ES_TRY(es_covariances_compute(l, b->n, b->z, 1, &pairs));
   *value = o->inv * *p.distance / (pairs * l->dim);
-  for (int a = 0; a < 2; a++) *value += spread(o, l->dim, p.c[a]);
+  for (int a = 0; a < 2; a++) *value += spread_all(l, p.c[a]);
   for (int a = 0; a < 2 && b->dz[a] != NULL; a++)
     gradient(l, b->n, pairs, b->z, a, b->dz[a]);
   return ES_OK;
@@ -151,6 +171,7 @@ const es_loss_ops es_loss_vicreg = {.name = "vicreg",
                                     .size = sizeof(par),
                                     .check = check,
                                     .workspace = workspace,
+                                    .matrices = ES_COVARIANCES_MATRICES,
                                     .exchange = es_covariances_exchange,
                                     .eval = eval,
                                     .modes = modes,
