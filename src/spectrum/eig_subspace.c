@@ -14,6 +14,7 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/rng.h"
 #include "krylov.h"
+#include "thin_product.h"
 
 extern const es_eig_ops es_eig_syevd;
 
@@ -39,9 +40,12 @@ static void times(void *ctx, int b, double *full) {
       f->in[(size_t) j * (size_t) m->ln + (size_t) i] =
           full[(size_t) j * (size_t) m->n + (size_t) es_dmat_col(m, i)];
   memset(f->part, 0, sizeof(double) * (size_t) m->lm * (size_t) b);
-  if (m->ln > 0)
-    es_basis_product((es_product){'N', m->lm, b, m->ln, 1, m->a, m->lld, f->in, m->ln, 0,
-                                  f->part, m->lm});
+  const es_product p = {'N',    m->lm, b,     m->ln, 1,       m->a,
+                        m->lld, f->in, m->ln, 0,     f->part, m->lm};
+  if (m->ln > 0 && es_thin_pays(&p))
+    es_thin_product(&p);
+  else if (m->ln > 0)
+    es_basis_product(p);
   memset(full, 0, sizeof(double) * (size_t) m->m * (size_t) b);
   for (int j = 0; j < b; j++)
     for (int i = 0; i < m->lm; i++)
