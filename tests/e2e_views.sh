@@ -42,9 +42,22 @@ cp "$work/1.h5" "$work/kept.h5"
 launch 2 views - $small views.file="$work/1.h5" > "$work/log" 2>&1 &&
   fail "an existing file was taken"
 cmp -s "$work/1.h5" "$work/kept.h5" || fail "an existing file was changed"
-head -c 6146 /dev/zero > "$work/data_batch_1.bin"
-launch 2 views - data.name=cifar10 data.path="$work" spectrum.probe=2 views.count=3 \
-  views.file="$work/more.h5" > "$work/log" 2>&1 && fail "more records than there are"
+# finite data, maybe sorted by class: records from all over it, unless told
+for part in data_batch_1 test_batch; do head -c 24584 /dev/zero > "$work/$part.bin"; done
+few="data.name=cifar10 data.path=$work spectrum.probe=2"
+launch 2 views - $few views.count=9 views.file="$work/more.h5" > "$work/log" 2>&1 &&
+  fail "more records than there are"
+grep -q 'expected at most the 8 of data set' "$work/log" || { cat "$work/log"; fail "no sentence"; }
+for stride in 0 1; do
+  launch 2 views - $few views.count=3 views.first=1 views.stride=$stride \
+    views.file="$work/by$stride.h5" > "$work/log" 2>&1 || { cat "$work/log"; fail "by $stride"; }
+done
+"$python" - "$work" << 'END' || fail "not the records asked for"
+import sys
+import h5py
+ids = [list(h5py.File(f"{sys.argv[1]}/by{n}.h5")["id"][:]) for n in (0, 1)]
+assert ids == [[1, 3, 5], [1, 2, 3]], ids
+END
 
 if "$python" -c "import matplotlib" 2> /dev/null; then
   "$python" "$srcdir/postprocess/contact_sheet.py" "$work/2.h5" --count 10 > "$work/log" &&
