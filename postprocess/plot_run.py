@@ -25,6 +25,7 @@ in the current folder, or what -o says.
 """
 import argparse
 import os
+import textwrap
 
 import packages  # first: it names what is missing
 import matplotlib
@@ -171,8 +172,11 @@ def draw(runs, wanted=None, modes=12):
         column = grid[rows * band:rows * band + rows, at]
         most = max(most, draw_column(column, run, run.matrix(wanted), modes, drawn))
         column[0].set_title(f"{run.title}\n", fontsize=11, loc="left")
-        column[0].text(0, 1.03, script.plain(varied or run.subtitle), fontsize=8.5,
-                       transform=column[0].transAxes, color="0.4")
+        said = textwrap.shorten(varied or run.subtitle, 54 if n > 1 else 90,
+                                placeholder=" ...")
+        text = column[0].text(0, 1.03, script.plain(said), fontsize=8.5,
+                              transform=column[0].transAxes, color="0.4")
+        text.set_in_layout(False)  # a long one would squeeze the axes
     for i in range(n, bands * columns):
         band, at = divmod(i, columns)
         for a in grid[rows * band:rows * band + rows, at]:

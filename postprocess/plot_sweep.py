@@ -296,10 +296,9 @@ def draw_map(s, keys, name):
     a.tick_params(labelsize=8, length=0)
     a.spines[:].set_visible(False)
     step, mode = name.rsplit("_", 1) if "_" in name else (name, "")
-    words = {"step": f"step of mode {mode}'s transition",
-             "time": f"effective time of mode {mode}'s transition"}
-    bar = fig.colorbar(image, label=words.get(step, script.plain(name))
-                       + ", median of the runs")
+    words = {"step": f"step of mode {mode}", "time": f"effective time of mode {mode}"}
+    bar = fig.colorbar(image)
+    bar.set_label(words.get(step, script.plain(name)) + ", median", fontsize=9)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8)
     return fig

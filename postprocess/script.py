@@ -78,7 +78,7 @@ def labels_of(runs):
 
 # Parameters that never say what a run is: where it wrote and how it was computed.
 TECHNICAL = ("output.", "backend.", "run.log_every", "run.walltime", "data.path",
-             "data.prefetch", "ckpt.")
+             "data.prefetch", "ckpt.", "spectrum.of", "spectrum.keep")
 
 
 def varied(runs, most=4):

@@ -3,7 +3,7 @@
  *  from.
  *
  *  /image [n, 3, h, w] u8, where all records are images of one size; /view1, /view2
- *  [n, 3, side, side] f32; /id, /label [n]. Row i is record views.first + i views.stride. */
+ *  [n, 3, side, side] f32; /id, /label [n]. Row i is record views.first + i stride. */
 #ifndef ES_VIEWS_FILE_H
 #define ES_VIEWS_FILE_H
 
