@@ -36,8 +36,8 @@ typedef struct view {
   double pairs; /* of all ranks */
 } view;
 
-/* The step on so many ranks, and its efficiency: the share of a full node's pairs a
- * second and rank that is kept, with pairs(ranks) of all of them. */
+/* The step at a place, and its efficiency: pairs a second and rank over those of a full
+ * node, which takes all pairs, or as many a rank (fixed). */
 static double efficiency(const view *v, const es_network *net, es_step_place at,
                          bool fixed, es_step_estimate *e) {
   es_step_place one = at;
