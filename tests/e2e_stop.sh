@@ -161,6 +161,17 @@ grep -q "removed the file .*long/stop" "$work/log" || fail "ntk stops at once ag
 touch "$work/long/stop"
 wait $pid
 said $? "stop file.*$kept" "ntk with a file stop"
+launch 2 ntk "$work/run" ntk.outputs=random:100000 output.dir="$work/gone" \
+  > "$work/log" 2>&1 & pid=$!
+for _ in $(seq 600); do
+  [ -e "$work/gone/ntk.h5" ] && break
+  sleep 0.05
+done
+sleep 0.5
+rm -r "$work/gone"
+wait $pid
+[ $? -eq 1 ] && grep -q "error: .*was removed" "$work/log" && [ ! -e "$work/gone" ] ||
+  { fail "ntk without its folder"; cat "$work/log"; }
 # in a sweep: the run is not done, and the same call makes it again
 printf '[sweep]\nbase = -\ncommand = linear\nlinear.alpha = 1e-6\n[data]\nname = gaussian
 dim = 8\n[linear]\nsample = 60\ndim = 3\nsteps = 2000000000\n' > "$work/sweep.ini"

@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include "eigenstep/collective_error.h"
 
-enum { OWN = 3, FRAMES = 6, CHAINS = 8192, MEM = 0, FILES, H5, AGREE, KINDS };
+enum { OWN = 8, FRAMES = 6, CHAINS = 8192, MEM = 0, FILES, H5, AGREE, KINDS };
 static const char *const kind_name[KINDS] = {"mem", "file", "h5", "agree"};
 
 static struct {
@@ -65,22 +65,29 @@ static bool is_new(void *const *frame, int n) {
 }
 
 /* A line for a call with new callers: addresses as addr2line understands them. */
-static __attribute__((noinline)) void list_call(int kind, long call, const char *name) {
+static __attribute__((noinline)) void list_call(int kind, long call, const char *name,
+                                                const void *caller) {
   extern const char __executable_start;
   void *frame[OWN + FRAMES];
-  const int n = backtrace(frame, OWN + FRAMES);
-  if (n <= OWN || !is_new(frame + OWN, n - OWN)) return;
+  int n = backtrace(frame, OWN + FRAMES), own = 0; /* our frames, and a sanitizer's */
+  while (own < n && frame[own] != caller) own++;
+  if (n > own + FRAMES) n = own + FRAMES;
+  if (own == n || !is_new(frame + own, n - own)) return;
   fprintf(state.list, "%s %ld %s", kind_name[kind], call, name);
-  for (int i = OWN; i < n; i++)
+  for (int i = own; i < n; i++)
     fprintf(state.list, " %#tx", (const char *) frame[i] - 1 - &__executable_start);
   fputc('\n', state.list);
   fflush(state.list);
 }
 
+/* In a wrapper: who called it. */
+#define CALLER __builtin_return_address(0)
+
 /* Counts a call; is it the one that is to fail? */
-static __attribute__((noinline)) bool fails(int kind, const char *name) {
+static __attribute__((noinline)) bool fails(int kind, const char *name,
+                                            const void *caller) {
   const long call = atomic_fetch_add(&state.count[kind], 1) + 1;
-  if (state.list != NULL) list_call(kind, call, name);
+  if (state.list != NULL) list_call(kind, call, name, caller);
   if (state.kind != kind || state.call != call) return false;
   dprintf(2, "fault: %s, call %ld of kind %s\n", name, call, kind_name[kind]);
   return true;
@@ -93,7 +100,7 @@ static __attribute__((noinline)) bool fails(int kind, const char *name) {
   long __real_##name(ARGUMENTS);                                                         \
   long __wrap_##name(ARGUMENTS);                                                         \
   long __wrap_##name(ARGUMENTS) {                                                        \
-    if (fails(kind, #name)) {                                                            \
+    if (fails(kind, #name, CALLER)) {                                                    \
       errno = error;                                                                     \
       return (long) (result);                                                            \
     }                                                                                    \
@@ -104,7 +111,7 @@ static __attribute__((noinline)) bool fails(int kind, const char *name) {
   long __wrap_##name(ARGUMENTS);                                                         \
   long __wrap_##name(ARGUMENTS) {                                                        \
     const long done = __real_##name(a, b, c, d, e, f, g, h);                             \
-    if (!fails(kind, #name)) return done;                                                \
+    if (!fails(kind, #name, CALLER)) return done;                                        \
     errno = error;                                                                       \
     return (long) (result);                                                              \
   }
@@ -114,7 +121,7 @@ static __attribute__((noinline)) bool fails(int kind, const char *name) {
 es_status __real_es_comm_agree(const es_comm *c, es_status s);
 es_status __wrap_es_comm_agree(const es_comm *c, es_status s);
 es_status __wrap_es_comm_agree(const es_comm *c, es_status s) {
-  if (s == ES_OK && fails(AGREE, "es_comm_agree")) {
+  if (s == ES_OK && fails(AGREE, "es_comm_agree", CALLER)) {
     es_error("a failure before an agreement");
     s = ES_EINTERNAL;
   }
@@ -131,7 +138,7 @@ es_status __wrap_es_collective_error_agree_max(const es_comm *c,
                                                const es_collective_error *n,
                                                int64_t *wants, int k) {
   es_collective_error failed = *n;
-  if (n->status == ES_OK && fails(AGREE, "es_collective_error_agree_max"))
+  if (n->status == ES_OK && fails(AGREE, "es_collective_error_agree_max", CALLER))
     es_collective_error_set(&failed, ES_EINTERNAL, "a failure before an agreement");
   return __real_es_collective_error_agree_max(c, &failed, wants, k);
 }
@@ -143,7 +150,7 @@ es_status __wrap_es_collective_error_agree(const es_comm *c,
 es_status __wrap_es_collective_error_agree(const es_comm *c,
                                            const es_collective_error *n) {
   es_collective_error failed = *n;
-  if (n->status == ES_OK && fails(AGREE, "es_collective_error_agree"))
+  if (n->status == ES_OK && fails(AGREE, "es_collective_error_agree", CALLER))
     es_collective_error_set(&failed, ES_EINTERNAL, "a failure before an agreement");
   return __real_es_collective_error_agree(c, &failed);
 }

@@ -22,6 +22,19 @@ static void agree_gives_the_worst_status_everywhere(void **state) {
   assert_true(par_all(c, ok));
 }
 
+/* Where one rank has no memory the others keep none of theirs. */
+static void allocations_are_agreed_on(void **state) {
+  const es_comm *c = *state;
+  const size_t before = es_mem_now();
+  const int64_t none = c->rank == c->size - 1 ? INT64_MAX : 5;
+  double *x = NULL;
+  bool ok = ES_COMM_NEW(c, 5, &x) == ES_OK && x != NULL;
+  es_free(&x);
+  ok = ES_COMM_NEW(c, none, &x) == ES_ENOMEM && x == NULL && ok;
+  ok = es_mem_now() == before && ok;
+  assert_true(par_all(c, ok));
+}
+
 static void place_on_the_node(void **state) {
   const es_comm *c = *state;
   int64_t firsts = c->node_rank == 0;
@@ -249,6 +262,7 @@ static void one_rank_is_enough_to_stop(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agree_gives_the_worst_status_everywhere),
+      cmocka_unit_test(allocations_are_agreed_on),
       cmocka_unit_test(place_on_the_node),
       cmocka_unit_test(lanes_divide_the_work_of_nodes),
       cmocka_unit_test(shares_cover_everything_once),

@@ -8,6 +8,7 @@
 #include <mpi.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "eigenstep/mem.h"
 #include "eigenstep/status.h"
 
 typedef struct es_comm {
@@ -37,6 +38,13 @@ void es_comm_destroy(es_comm **c);
 /** Collective. The worst status of all ranks, the same on every rank: errors before
  *  ES_STOPPED before ES_OK. Prints the deferred error of the lowest failed rank. */
 es_status es_comm_agree(const es_comm *c, es_status s);
+
+/** Collective. es_comm_agree of ES_NEW(n, p) on each rank. Where any rank has no memory
+ *  the others free theirs. */
+#define ES_COMM_NEW(c, n, p) es_comm_agree_made(c, ES_NEW(n, p), (void **) (p))
+/** Collective. es_comm_agree of an allocation with status s; after a failure elsewhere *p
+ *  is freed. */
+es_status es_comm_agree_made(const es_comm *c, es_status s, void **p);
 
 /** Not collective for s >= ES_OK: returns s at once. With an error: wait up to
  *  ES_ABORT_SECONDS until all ranks have failed too, then return s; otherwise print the

@@ -148,7 +148,7 @@ done:
 static es_status open_and_time(const es_comm *c, const es_settings *s,
                                const es_bench_params *b) {
   es_assembly *p = NULL;
-  ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
+  ES_TRY(ES_COMM_NEW(c, 1, &p));
   es_status st = es_assembly_open_data(c, s, p);
   if (st == ES_OK) {
     es_print("%s, %lld records of at most %d x %d, views %d x %d; %d ranks", s->data.name,

@@ -22,7 +22,7 @@ es_status es_bench_time(const es_comm *c, const es_bench_params *b,
                         es_status (*run)(void *ctx, int64_t i), void *ctx,
                         es_bench_times *t) {
   double *seconds = NULL;
-  es_status st = es_comm_agree(c, ES_NEW(b->repeats, &seconds));
+  es_status st = ES_COMM_NEW(c, b->repeats, &seconds);
   for (int64_t i = -b->warmup; st == ES_OK && i < b->repeats; i++) {
     es_comm_barrier(c);
     const double start = es_now();

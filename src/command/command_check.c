@@ -83,7 +83,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
   char **rest = NULL;
   es_config *cfg = NULL;
   es_status st;
-  ES_TRY(es_comm_agree(job->comm, ES_NEW(argc, &rest)));
+  ES_TRY(ES_COMM_NEW(job->comm, argc, &rest));
   ES_TRY_GOTO(take_ranks(argc - 1, argv + 1, &ranks, rest, &n), done);
   ES_TRY_GOTO(es_config_load(job, argv[0], n, rest, &cfg), done);
   st = plan(job, cfg, ranks);

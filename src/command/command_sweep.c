@@ -63,7 +63,7 @@ static es_status parse(int argc, char *const *argv, char **rest, es_sweep_option
 static es_status run(const es_job *job, int argc, char *const *argv) {
   es_sweep_options o = {.task = ES_SWEEP_NO_TASK, .start = start};
   char **rest = NULL;
-  ES_TRY(es_comm_agree(job->comm, ES_NEW(argc, &rest)));
+  ES_TRY(ES_COMM_NEW(job->comm, argc, &rest));
   o.argv = rest;
   es_status st = parse(argc, argv, rest, &o);
   if (st == ES_OK) st = es_sweep_make(job, &o);

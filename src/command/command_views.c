@@ -12,7 +12,7 @@ static es_status views(const es_job *job, es_config *cfg) {
   ES_TRY(es_config_get(cfg, "views", es_views_table, NULL, sizeof v, &v));
   ES_TRY(es_settings_read(job->comm, cfg, job->comm->size, &s));
   if (!v.normalized) es_augment_steps_drop_last(&s.selected.augment);
-  es_status st = es_comm_agree(job->comm, ES_NEW(1, &p));
+  es_status st = ES_COMM_NEW(job->comm, 1, &p);
   if (st == ES_OK) st = es_assembly_open_data(job->comm, &s, p);
   if (st == ES_OK) st = es_views_file_write(job, cfg, &s, p, &v);
   if (st == ES_OK)

@@ -90,7 +90,7 @@ static es_status print_steps(es_traj *t, const es_snapshot *s, const es_predicti
   int k = 0;
   (void) es_snapshot_values(s, &k);
   es_transition *row = NULL;
-  ES_TRY(es_comm_agree(c, ES_NEW(k, &row)));
+  ES_TRY(ES_COMM_NEW(c, k, &row));
   es_snapshot_transitions(s, row);
   const int learned = es_snapshot_learned(s);
   const int most = learned + 2 < 32 ? learned + 2 : 32, shown = most < k ? most : k;

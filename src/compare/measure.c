@@ -79,7 +79,7 @@ es_status es_compare_measure(const es_comm *c, const es_compare_set *set,
   for (int i = 0; i < set->n; i++)
     if (set->source[i].d < m->k) m->k = set->source[i].d;
   if (set->points - 1 < m->k) m->k = set->points - 1;
-  ES_TRY(es_comm_agree(c, ES_NEW(numbers_of(m->n, m->k), &m->room)));
+  ES_TRY(ES_COMM_NEW(c, numbers_of(m->n, m->k), &m->room));
   place(m);
   const es_status st = es_comm_agree(c, compare_own(c, set, how, m));
   if (st == ES_STOPPED) {

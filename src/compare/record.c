@@ -22,7 +22,7 @@ static es_status write_scale(const es_comm *c, es_h5 *f, const char *path,
                              const char *doc, int n) {
   double *index = NULL;
   const es_h5_dataset d = {path, ES_H5_I64, 1, {n}, 0, "1", doc};
-  ES_TRY(es_comm_agree(c, ES_NEW(n, &index)));
+  ES_TRY(ES_COMM_NEW(c, n, &index));
   for (int i = 0; i < n; i++) index[i] = i + 1;
   es_status st = write_numbers(f, &d, index);
   if (st == ES_OK) st = es_h5_scale(f, path, path + 1);
@@ -39,7 +39,7 @@ static es_status attach(es_h5 *f, const es_h5_dataset *d) {
 /* Collective. */
 static es_status write_names(const es_comm *c, es_h5 *f, const es_compare_set *set) {
   char *text = NULL;
-  ES_TRY(es_comm_agree(c, ES_NEW(set->n * (ES_COMPARE_NAME + 1) + 1, &text)));
+  ES_TRY(ES_COMM_NEW(c, set->n * (ES_COMPARE_NAME + 1) + 1, &text));
   for (int i = 0, used = 0; i < set->n; i++)
     used += sprintf(text + used, "%s%s", i > 0 ? "\n" : "", set->source[i].name);
   const es_status st = es_h5_text(f, "/runs", text, "names of the sources, one a line");
@@ -65,7 +65,7 @@ static es_status write_axes(const es_comm *c, es_h5 *f, const es_compare_set *se
                            0,
                            "1",
                            "share of the first k modes in a random subspace of k"};
-  ES_TRY(es_comm_agree(c, ES_NEW(k, &level)));
+  ES_TRY(ES_COMM_NEW(c, k, &level));
   for (int j = 0; j < k; j++) level[j] = chance(set, j + 1);
   es_status st = write_numbers(f, &d, level);
   if (st == ES_OK) st = es_h5_attach(f, "/chance", 0, "/mode");

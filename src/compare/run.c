@@ -40,7 +40,7 @@ static es_status run(const es_job *job, es_config *cfg, int n, char *const *sour
   es_stop_install();
   ES_TRY(es_run_folder_check(job, output.dir));
   const es_compare_how how = {(int) p.modes, (int) p.bootstrap, (int) p.neighbours};
-  ES_TRY(es_comm_agree(job->comm, ES_NEW(1, &set)));
+  ES_TRY(ES_COMM_NEW(job->comm, 1, &set));
   set->stop = &stop;
   ES_TRY_GOTO(es_compare_set_open(job, n, source, p.pairs, set), done);
   if (set->points < 3) {

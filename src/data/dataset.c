@@ -95,7 +95,7 @@ static es_status choose_split(const es_dataset_ops *ops, es_data_params *p) {
 static es_status open_split(const es_comm *c, const es_dataset_ops *ops,
                             const es_data_params *p, uint64_t seed, es_dataset **ds) {
   es_dataset *d = NULL;
-  ES_TRY(es_comm_agree(c, ES_NEW(1, &d)));
+  ES_TRY(ES_COMM_NEW(c, 1, &d));
   d->ops = ops;
   snprintf(d->split, sizeof d->split, "%.15s", p->split);
   d->checksum = es_hash_bytes(ES_HASH_START, p->split, strlen(p->split));

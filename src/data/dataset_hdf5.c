@@ -109,7 +109,7 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   (void) seed;
   ES_TRY(es_data_need_path(p));
   hdf5 *s = NULL;
-  ES_TRY(es_comm_agree(c, ES_NEW(1, &s)));
+  ES_TRY(ES_COMM_NEW(c, 1, &s));
   ds->impl = s;
   s->l.checksum = ds->checksum;
   es_status st = es_comm_agree(c, c->rank == 0 ? open_source(&from, p, &s->l) : ES_OK);

@@ -67,9 +67,9 @@ typedef struct means {
 static void add_to_means(void *ctx, int y, const uint8_t *rgb) {
   means *const m = ctx;
   const size_t line = 3 * (size_t) m->w;
-  uint8_t *const to = m->rgb + (size_t) (y / m->k) * line;
   const uint32_t area = (uint32_t) (m->k * m->k);
   if (y / m->k >= m->h) return;
+  uint8_t *const to = m->rgb + (size_t) (y / m->k) * line;
   if (m->k == 1) {
     memcpy(to, rgb, line);
     return;

@@ -45,7 +45,8 @@ static es_status pack(es_h5 *f, int64_t n, const char *const *text, char **bytes
   }
   es_comm_bcast(f->comm, width, sizeof *width, 0);
   const size_t all = root ? (size_t) (n * *width) : 1;
-  ES_TRY(es_comm_agree(f->comm, es_alloc(all, "a list of texts", (void **) bytes)));
+  const es_status made = es_alloc(all, "a list of texts", (void **) bytes);
+  ES_TRY(es_comm_agree_made(f->comm, made, (void **) bytes));
   for (int64_t i = 0; i < n && root; i++)
     memcpy(*bytes + i * *width, text[i], strnlen(text[i], (size_t) *width));
   return ES_OK;

@@ -58,7 +58,7 @@ static es_status load(const study *s, const es_augment_steps *steps, es_pairs *p
 /* Collective. product [pairs, k], the mean of which is v' Gamma v. */
 static es_status measure(const study *s, const es_pairs *p, int k, double *product) {
   double *u = NULL;
-  ES_TRY(es_comm_agree(s->comm, ES_NEW(2 * p->n * k, &u)));
+  ES_TRY(ES_COMM_NEW(s->comm, 2 * p->n * k, &u));
   memset(product, 0, (size_t) (p->total * k) * sizeof *product);
   for (int view = 0; view < 2 && p->n > 0; view++)
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int) p->n, k, p->m, 1,

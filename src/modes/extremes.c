@@ -77,7 +77,7 @@ es_status es_study_find_extremes(const es_study_state *s, const es_study_learned
   const int pairs = l->points / 2;
   *e = (es_study_extremes){.n = pairs < ES_EXTREMES ? pairs : ES_EXTREMES};
   const int64_t samples = (int64_t) ES_ENDS * l->modes * e->n;
-  ES_TRY(es_comm_agree(s->comm, ES_NEW(samples, &e->sample)));
+  ES_TRY(ES_COMM_NEW(s->comm, samples, &e->sample));
   for (int end = 0; end < ES_ENDS; end++)
     for (int64_t k = 0; k < l->modes; k++)
       choose(l->q + k * l->points, pairs, end == 0 ? 1 : -1, e->n,

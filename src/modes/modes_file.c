@@ -57,7 +57,7 @@ static es_status write_integers(const target *t, const char *path, int64_t n,
 static es_status write_scale(const target *t, const char *path, int64_t n,
                              const char *doc) {
   int64_t *index = NULL;
-  ES_TRY(es_comm_agree(t->c, ES_NEW(n, &index)));
+  ES_TRY(ES_COMM_NEW(t->c, n, &index));
   for (int64_t i = 0; i < n; i++) index[i] = i + 1;
   es_status st = write_integers(t, path, n, index, doc);
   if (st == ES_OK) st = es_h5_scale(t->f, path, path + 1);
@@ -132,7 +132,7 @@ static es_status write_series(const target *t) {
 static es_status write_rows(const target *t) {
   const es_study_learned *const l = &t->r->learned;
   int64_t *row = NULL;
-  ES_TRY(es_comm_agree(t->c, ES_NEW(l->modes, &row)));
+  ES_TRY(ES_COMM_NEW(t->c, l->modes, &row));
   for (int k = 0; k < l->modes; k++) row[k] = l->row[k];
   es_status st =
       write_integers(t, "/learned/row", l->modes, row, "row of /step, from 0 on");
@@ -274,7 +274,7 @@ static es_status write_samples(const target *t, const es_dataset *set) {
                         "was held out"));
   ES_TRY(write_integers(t, "/sample/label", s->pairs, s->label,
                         "class of each pair, from 0 on; -1: none"));
-  es_status st = es_comm_agree(t->c, ES_NEW(most, &name));
+  es_status st = ES_COMM_NEW(t->c, most, &name);
   if (st == ES_OK && set->ops->file_name != NULL) {
     for (int64_t i = 0; i < s->pairs; i++)
       name[i] = set->ops->file_name(set, s->record[i]);

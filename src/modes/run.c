@@ -241,7 +241,7 @@ static es_status do_step(study *s, int t) {
   const int value = s->par.of == 1 ? h.run->parts->model.features : ES_PROBE_EMBEDDING;
   s->d = es_probe_data_width(h.run->parts->probe.data, value);
   if (t == 0) ES_TRY_GOTO(prepare(s, &h), done);
-  ES_TRY_GOTO(es_comm_agree(s->job->comm, ES_NEW(2 * s->pairs * s->d, &z)), done);
+  ES_TRY_GOTO(ES_COMM_NEW(s->job->comm, 2 * s->pairs * s->d, &z), done);
   ES_TRY_GOTO(es_held_out_read(s->job->comm, &h, &h.points, value, z), done);
   ES_TRY_GOTO(do_row(s, t, &h, z, &m), done);
   if (t == s->steps - 1) st = finish(s, &h, value, &m);
@@ -266,7 +266,7 @@ static es_status do_start(study *s) {
 es_status es_mode_study_run(const es_job *job, const char *dir, int argc,
                             char *const *argv) {
   study *s = NULL;
-  ES_TRY(es_comm_agree(job->comm, ES_NEW(1, &s)));
+  ES_TRY(ES_COMM_NEW(job->comm, 1, &s));
   *s = (study){.job = job, .run_dir = dir, .argc = argc, .argv = argv};
   es_stop_install();
   es_status st = read_parameters(s);

@@ -138,7 +138,7 @@ static es_status eval_all(const records *r, const es_accuracy_choice *by, int dr
 /* Collective. Share of the most frequent class among the test records. */
 static es_status measure_chance(const es_comm *c, const es_labelled *set, double *share) {
   int64_t *count = NULL, most = 0;
-  ES_TRY(es_comm_agree(c, ES_NEW(set->classes, &count)));
+  ES_TRY(ES_COMM_NEW(c, set->classes, &count));
   for (int64_t i = 0; i < set->n; i++) count[set->label[i]]++;
   es_comm_sum_i64(c, count, set->classes);
   for (int k = 0; k < set->classes; k++) most = count[k] > most ? count[k] : most;

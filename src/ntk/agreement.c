@@ -103,7 +103,7 @@ es_status es_ntk_agree(const es_comm *c, const es_ntk_points_of *of, int k,
                        es_bootstrap how, int neighbours, es_ntk_agreement *a) {
   const int64_t size = numbers_of(k);
   *a = (es_ntk_agreement){.k = k};
-  es_status st = es_comm_agree(c, ES_NEW(size, &a->room));
+  es_status st = ES_COMM_NEW(c, size, &a->room);
   if (st != ES_OK) return st;
   place(a);
   for (int64_t i = 0; i < size; i++) a->room[i] = NAN;

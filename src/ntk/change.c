@@ -9,7 +9,7 @@
 es_status es_ntk_center(es_dmat *a) {
   const int n = a->n;
   double *mean = NULL;
-  ES_TRY(es_comm_agree(a->grid->comm, ES_NEW(n + 1, &mean)));
+  ES_TRY(ES_COMM_NEW(a->grid->comm, n + 1, &mean));
   for (int j = 0; j < a->ln; j++)
     for (int i = 0; i < a->lm; i++)
       mean[es_dmat_col(a, j)] += a->a[(int64_t) j * a->lld + i] / n;

@@ -41,7 +41,7 @@ static es_status sum_kernel(const ntk_run *s, const es_held_out *state, es_ntk_s
   const uint64_t seed = (uint64_t) state->run->settings.run.seed;
   const double now = es_now(), processor = es_cpu_now();
   float *u = NULL;
-  es_status st = es_comm_agree(s->job->comm, ES_NEW(s->shape.d, &u));
+  es_status st = ES_COMM_NEW(s->job->comm, s->shape.d, &u);
   es_progress_begin("step %lld: kernel of %lld samples", (long long) state->step,
                     2 * (long long) s->shape.pairs);
   for (int k = es_ntk_sum_outputs(sum); k < s->outputs.n && st == ES_OK; k++) {

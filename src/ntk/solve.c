@@ -216,7 +216,7 @@ static es_status predict_times(const work *w, const double *rows, es_ntk_solutio
   double *start = NULL;
   es_loss_flow law = {.options = any, .speed = 1};
   es_flow *flow = NULL;
-  ES_TRY(es_comm_agree(w->comm, ES_NEW(d * modes, &start)));
+  ES_TRY(ES_COMM_NEW(w->comm, d * modes, &start));
   if (!w->alone) w->p->loss->ops->theory->flow(w->p->loss->par, &w->p->setup, &law);
   es_status st = start_weights(w, modes, start);
   if (st == ES_OK) st = es_flow_create(d, modes, s->gamma, start, &law.options, &flow);
@@ -233,7 +233,7 @@ static es_status predict_times(const work *w, const double *rows, es_ntk_solutio
 static es_status predict(const work *w, es_ntk_solution *s) {
   const int found = w->modes.k;
   double *rows = NULL;
-  ES_TRY(es_comm_agree(w->comm, ES_NEW((int64_t) s->n * found, &rows)));
+  ES_TRY(ES_COMM_NEW(w->comm, (int64_t) s->n * found, &rows));
   es_status st = project(w, found, rows);
   for (int j = 0; j < found && st == ES_OK; j++) {
     const double size = final_size(w, j, found, rows);

@@ -71,7 +71,7 @@ static es_status plan(es_ntk_sum *s) {
 
 es_status es_ntk_sum_create(const es_ntk_job *job, es_ntk_sum **out) {
   es_ntk_sum *s = NULL;
-  ES_TRY(es_comm_agree(job->comm, ES_NEW(1, &s)));
+  ES_TRY(ES_COMM_NEW(job->comm, 1, &s));
   s->job = *job;
   s->ring = (es_ntk_ring){job->comm, job->passes.points->pairs};
   const es_status st = es_comm_agree(job->comm, plan(s));
@@ -215,7 +215,7 @@ static es_status add_layer(es_ntk_sum *s, int i, const es_ntk_kept *kept) {
   const int steps = es_ntk_ring_steps(&s->ring);
   double **theta = NULL, *at = s->block + l->group * s->block_size;
   const double before = trace_of(s, l->group);
-  ES_TRY(es_comm_agree(s->ring.comm, ES_NEW(steps, &theta)));
+  ES_TRY(ES_COMM_NEW(s->ring.comm, steps, &theta));
   for (int t = 0; t < steps; t++) {
     theta[t] = at;
     at += (int64_t) own * es_ntk_ring_samples(&s->ring, es_ntk_ring_rank(&s->ring, t));
@@ -250,7 +250,7 @@ es_status es_ntk_sum_add(es_ntk_sum *s, const float *u, es_ntk_progress progress
   const double pass = s->measured ? s->pass : cost.passes / cost.runs;
   double done = 0, all = pass * cost.runs;
   es_ntk_kept *kept = NULL;
-  es_status st = es_comm_agree(s->ring.comm, ES_NEW(s->n_layers, &kept));
+  es_status st = ES_COMM_NEW(s->ring.comm, s->n_layers, &kept);
   for (int i = 0; i < s->n_layers; i++) all += s->work[i];
   for (int end = s->n_layers, first; end > 0 && st == ES_OK; end = first) {
     first = begin_run(s, end);
@@ -345,7 +345,7 @@ es_status es_ntk_sum_matrix(const es_ntk_sum *s, const es_grid *g, int group,
   double *panel = NULL;
   es_dmat *theta = NULL;
   ES_TRY(es_dmat_create(g, (int) order, (int) order, 0, &theta));
-  const es_status st = es_comm_agree(g->comm, ES_NEW(order * most, &panel));
+  const es_status st = ES_COMM_NEW(g->comm, order * most, &panel);
   for (int64_t first = 0; first < order && st == ES_OK; first += most) {
     const int64_t width = order - first < most ? order - first : most;
     memset(panel, 0, (size_t) (order * width) * sizeof *panel);

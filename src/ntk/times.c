@@ -101,7 +101,7 @@ static void print(int n, const double *rows) {
 es_status es_ntk_compare_times(const es_comm *c, const char *dir, es_traj *t, int n,
                                const es_ntk_solution *s) {
   double *rows = NULL;
-  es_status st = es_comm_agree(c, ES_NEW(n * COLUMNS, &rows));
+  es_status st = ES_COMM_NEW(c, n * COLUMNS, &rows);
   if (st != ES_OK) return st;
   for (int i = 0; i < n; i++) {
     double *const r = rows + i * COLUMNS;

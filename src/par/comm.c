@@ -153,6 +153,12 @@ es_status es_comm_agree(const es_comm *c, es_status s) {
   return worst == -1 ? ES_STOPPED : (es_status) (worst / 2);
 }
 
+es_status es_comm_agree_made(const es_comm *c, es_status s, void **p) {
+  const es_status worst = es_comm_agree(c, s);
+  if (worst != ES_OK && s == ES_OK) es_free(p);
+  return worst;
+}
+
 /* Did all ranks reach this barrier within ES_ABORT_SECONDS? */
 static bool all_have_failed(const es_comm *c) {
   const double end = MPI_Wtime() + ES_ABORT_SECONDS;

@@ -57,7 +57,7 @@ static es_status find_point(const es_comm *c, const es_settings *s, const es_ass
   const int d = es_net_dim(p->model.net);
   es_pairs z = {0};
   double *sum = NULL, square = 0;
-  es_status st = es_comm_agree(c, ES_NEW(d + 1, &sum));
+  es_status st = ES_COMM_NEW(c, d + 1, &sum);
   if (st == ES_OK) st = read_rows(s, p, ES_PROBE_EMBEDDING, &z);
   *length = 0;
   if (st != ES_OK) goto done;

@@ -183,7 +183,7 @@ es_status es_assembly_create(const es_comm *c, const es_settings *s, es_assembly
   es_assembly *p = NULL;
   es_status st;
   ES_TRY(es_comm_agree(c, es_assembly_check(s)));
-  ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
+  ES_TRY(ES_COMM_NEW(c, 1, &p));
   ES_TRY_GOTO(es_assembly_open_backend(c, s, p), fail);
   ES_TRY_GOTO(es_assembly_open_data(c, s, p), fail);
   p->layout = es_row_layout_distributed(c);
@@ -209,7 +209,7 @@ es_status es_assembly_create_net(const es_comm *c, const es_settings *s, es_shap
   const es_model_desc m = es_settings_model(s, view);
   es_net_options one = {.max_n = 1};
   es_assembly *p = NULL;
-  ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
+  ES_TRY(ES_COMM_NEW(c, 1, &p));
   p->input.view = view;
   es_status st = es_assembly_open_backend(c, s, p);
   one.precision = p->model.precision;
@@ -228,7 +228,7 @@ es_status es_assembly_create_probe(const es_comm *c, const es_settings *s,
                                    es_assembly **out) {
   es_settings shared = *s; /* its variants are borrowed */
   es_assembly *p = NULL;
-  ES_TRY(es_comm_agree(c, ES_NEW(1, &p)));
+  ES_TRY(ES_COMM_NEW(c, 1, &p));
   es_status st = es_assembly_open_backend(c, s, p);
   if (st == ES_OK) st = es_assembly_open_data(c, s, p); /* chunks as in the run */
   shared.parallel.deterministic = false;

@@ -66,8 +66,8 @@ static es_status fill(const es_job *job, const char *path, int argc, char *const
 es_status es_config_load(const es_job *job, const char *path, int argc, char *const *argv,
                          es_config **out) {
   es_config *cfg = NULL;
-  ES_TRY(es_comm_agree(job->comm, es_config_create(&cfg)));
-  const es_status st = es_comm_agree(job->comm, fill(job, path, argc, argv, cfg));
+  es_status st = es_comm_agree(job->comm, es_config_create(&cfg));
+  if (st == ES_OK) st = es_comm_agree(job->comm, fill(job, path, argc, argv, cfg));
   if (st != ES_OK) {
     es_config_destroy(&cfg);
     return st;

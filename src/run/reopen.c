@@ -151,7 +151,7 @@ es_status es_reopen(const es_job *job, const es_reopen_options *o, es_reopen_par
   *out = NULL;
   ES_TRY(es_comm_agree(c, c->rank == 0 ? check_folder(o->dir) : ES_OK));
   if (c->rank == 0) es_run_facts_correct_status(o->dir, false);
-  ES_TRY(es_comm_agree(c, ES_NEW(1, &r)));
+  ES_TRY(ES_COMM_NEW(c, 1, &r));
   es_status st = find_checkpoint(c, o, r);
   if (st == ES_OK) st = read_settings(job, o, r);
   if (st == ES_OK) st = es_reopen_build(c, r, parts);

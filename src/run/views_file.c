@@ -107,7 +107,7 @@ static es_status name_classes(const es_comm *c, es_h5 *f, const es_assembly *p) 
   const es_dataset *const ds = p->input.data;
   const char **name = NULL;
   if (ds->labels == 0 || ds->ops->class_name == NULL) return ES_OK;
-  es_status st = es_comm_agree(c, ES_NEW(ds->labels, &name));
+  es_status st = ES_COMM_NEW(c, ds->labels, &name);
   for (int k = 0; k < ds->labels && st == ES_OK; k++)
     name[k] = ds->ops->class_name(ds, k);
   if (st == ES_OK)

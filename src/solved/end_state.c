@@ -17,7 +17,7 @@ static es_status write_row(const es_theory_end *e, const es_end_matrix *m) {
   double *row = NULL;
   int id;
   ES_TRY(es_traj_declare(e->traj, m->path, m->what, field, 2, &id));
-  ES_TRY(es_comm_agree(e->comm, ES_NEW(2 * size, &row)));
+  ES_TRY(ES_COMM_NEW(e->comm, 2 * size, &row));
   memcpy(row, m->measured, size * sizeof *row);
   memcpy(row + size, m->predicted, size * sizeof *row);
   es_status st = es_traj_append(e->traj, id, llround(e->time / e->lr), e->time, row);

@@ -114,7 +114,7 @@ static void separate(const es_machine *m, const double *rows, double *parts) {
 static es_status descend_directly(kernel_run *j, es_descent *o) {
   es_machine *m = &j->m;
   double *rows = NULL;
-  ES_TRY(es_comm_agree(m->comm, ES_NEW((int64_t) o->d * es_machine_points(m), &rows)));
+  ES_TRY(ES_COMM_NEW(m->comm, (int64_t) o->d * es_machine_points(m), &rows));
   es_status st = es_machine_embed(m, j->w0, j->f);
   interleave(m, j->f, rows);
   o->m = es_machine_points(m);

@@ -249,7 +249,7 @@ es_status es_kernel_networks(const es_machine *m, int64_t steps, es_run_folder *
   if (m->par.alpha < 1e-5)
     es_warn("kernel.alpha = %g is below what networks in single precision resolve",
             m->par.alpha);
-  es_status st = es_comm_agree(m->comm, ES_NEW(n * COLUMNS, &rows));
+  es_status st = ES_COMM_NEW(m->comm, n * COLUMNS, &rows);
   if (st == ES_OK) st = es_network_open(&q);
   if (st == ES_OK) st = run_all(&q, steps, o, rows, &done);
   const es_traj_table table = {.path = "/networks",

@@ -134,7 +134,7 @@ static es_status check_growth(const deep *s) {
 static es_status choose_rate(deep *s) {
   const int k = s->model.k;
   double *work = NULL;
-  es_status st = es_comm_agree(s->comm, ES_NEW((size_t) k * (size_t) (k + 4), &work));
+  es_status st = ES_COMM_NEW(s->comm, (size_t) k * (size_t) (k + 4), &work);
   if (st == ES_OK) {
     double *const value = work + (size_t) k * (size_t) (k + 3);
     st = es_comm_agree(s->comm, es_dense_eigenvalues(k, s->moment, work, value));
@@ -260,7 +260,7 @@ static es_status look(deep *s, int64_t step) {
 static es_status simulate(void *model, es_run_folder *o) {
   deep *const s = model;
   double *at = NULL;
-  ES_TRY(es_comm_agree(s->comm, ES_NEW((size_t) s->o->rows + 2, &at)));
+  ES_TRY(ES_COMM_NEW(s->comm, (size_t) s->o->rows + 2, &at));
   const int rows = es_record_schedule(1, (double) s->steps, (int) s->o->rows, true, at);
   es_status st = ES_OK, own = ES_OK;
   es_stop_begin(&o->stop);
@@ -311,7 +311,7 @@ static es_status report(void *model, es_traj *t) {
   double *rows = NULL, worst = 0, far = 0;
   int compared = 0;
   es_record_cell c[3];
-  ES_TRY(es_comm_agree(s->comm, ES_NEW(COLUMNS * (size_t) d, &rows)));
+  ES_TRY(ES_COMM_NEW(s->comm, COLUMNS * (size_t) d, &rows));
   es_print("\n%5s %12s %10s %12s %12s %9s %12s %12s", "mode", "gamma", "rho", "predicted",
            "measured", "error", "end", "measured");
   for (int j = 0; j < d; j++) {

@@ -219,7 +219,7 @@ static es_status apply_surgery(descent *s, int64_t step, es_traj *t) {
 static es_status descend(void *model, es_run_folder *o) {
   descent *const s = model;
   double *at = NULL;
-  ES_TRY(es_comm_agree(s->comm, ES_NEW((size_t) s->o->rows + 2, &at)));
+  ES_TRY(ES_COMM_NEW(s->comm, (size_t) s->o->rows + 2, &at));
   const int rows = es_record_schedule(1, (double) s->steps, (int) s->o->rows, true, at);
   es_status st = ES_OK;
   es_stop_begin(&o->stop);

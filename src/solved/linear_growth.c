@@ -140,11 +140,11 @@ static es_status amplitudes(growth *s, double *amplitude) {
   const es_flow_options none = {.offdiag = 1};
   es_flow *f = NULL;
   ES_TRY(es_modes_project(&modes, s->d, entry, s, s->projected));
-  ES_TRY(es_comm_agree(
-      s->comm, es_flow_create(s->d, s->modes, s->e->value, s->projected, &none, &f)));
-  memcpy(amplitude, f->start, (size_t) s->modes * sizeof *amplitude);
+  const es_status st = es_comm_agree(
+      s->comm, es_flow_create(s->d, s->modes, s->e->value, s->projected, &none, &f));
+  if (st == ES_OK) memcpy(amplitude, f->start, (size_t) s->modes * sizeof *amplitude);
   es_flow_destroy(&f);
-  return ES_OK;
+  return st;
 }
 
 /* The longer the fastest mode outgrows the slowest, the more its round-off hides the
@@ -256,7 +256,7 @@ static es_status report(void *model, es_traj *t) {
   const double time = (double) s->steps * s->lr;
   const double late = (double) (s->steps - s->middle) * s->lr;
   double *row = NULL, worst = 0, top = 0;
-  ES_TRY(es_comm_agree(s->comm, ES_NEW(COLUMNS * (size_t) s->modes, &row)));
+  ES_TRY(ES_COMM_NEW(s->comm, COLUMNS * (size_t) s->modes, &row));
   es_print("\n%5s %14s %14s %14s %14s", "mode", "g", "predicted", "amplitude",
            "eigenvalue");
   for (int j = 0; j < s->modes; j++) {

@@ -79,7 +79,7 @@ static es_status decompose(linear *l) {
   es_progress_end();
   ES_TRY(st);
   const es_modes *m = l->modes;
-  ES_TRY(es_comm_agree(l->comm, ES_NEW(m->k, &l->gamma)));
+  ES_TRY(ES_COMM_NEW(l->comm, m->k, &l->gamma));
   es_theory_gamma(m->k, m->gamma, l->gamma);
   es_info("%lld pairs of views of %d values (%d x %d x %d)%s, %d ranks",
           (long long) l->pairs.total, l->pairs.m, l->view.c, l->view.h, l->view.w,
@@ -99,7 +99,7 @@ static es_status prepare_start(linear *l) {
                                .offdiag = l->par.offdiag,
                                .decay = l->par.weight_decay};
   double *w = NULL;
-  ES_TRY(es_comm_agree(l->comm, ES_NEW(d * k, &w)));
+  ES_TRY(ES_COMM_NEW(l->comm, d * k, &w));
   es_status st = es_modes_project(l->modes, (int) d, start_entry, l, w);
   if (st == ES_OK)
     st = es_theory_predict(

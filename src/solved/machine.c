@@ -62,7 +62,7 @@ es_status es_machine_decompose(es_machine *m) {
   ES_TRY(es_grid_create(m->comm, 0, &m->grid));
   ES_TRY(few ? decompose_leading(m) : decompose_in_full(m));
   const es_modes *b = &m->modes->basis;
-  ES_TRY(es_comm_agree(m->comm, ES_NEW(b->k, &m->gamma)));
+  ES_TRY(ES_COMM_NEW(m->comm, b->k, &m->gamma));
   es_theory_gamma(b->k, b->gamma, m->gamma);
   es_info("%lld training and %lld held-out pairs of views of %d values%s, %d ranks",
           (long long) m->par.sample, (long long) m->par.held_out, m->pairs.m,

@@ -45,7 +45,7 @@ es_status es_cov_center(const es_comm *comm, double *z, int64_t n_loc, int d) {
   double *mean = NULL;
   es_status st;
   ES_TRY(check_rows(comm, z, n_loc, d, "the samples", &total));
-  ES_TRY_GOTO(es_comm_agree(comm, ES_NEW(d, &mean)), done);
+  ES_TRY_GOTO(ES_COMM_NEW(comm, d, &mean), done);
   ES_TRY_GOTO(es_cov_mean(comm, z, n_loc, d, mean), done);
   for (int64_t i = 0; i < n_loc; i++)
     for (int j = 0; j < d; j++) z[i * d + j] -= mean[j];

@@ -54,7 +54,7 @@ static es_status verify(const es_eig_operator *a, es_eigen *e) {
 static es_status solve(const es_eig_operator *a, const es_grid *g, es_eigen *e,
                        bool *converged) {
   const es_krylov o = {.a = a, .k = e->k, .most = es_krylov_most(a->n, e->k)};
-  ES_TRY(es_comm_agree(a->comm, ES_NEW(e->k, &e->value)));
+  ES_TRY(ES_COMM_NEW(a->comm, e->k, &e->value));
   ES_TRY(es_dmat_create(g, a->n, e->k, 0, &e->vector));
   ES_TRY(es_krylov_solve(&o, e->value, e->vector, converged));
   if (!*converged) return ES_OK;
@@ -69,7 +69,7 @@ es_status es_eig_leading(const es_eig_operator *a, const es_grid *g, int k,
   ES_CHECK(k >= 1 && k <= a->n / 16, ES_EARG,
            "leading eigenpairs: got %d of an operator of order %d, expected 1 to %d", k,
            a->n, a->n / 16);
-  ES_TRY(es_comm_agree(a->comm, ES_NEW(1, &made)));
+  ES_TRY(ES_COMM_NEW(a->comm, 1, &made));
   made->n = a->n;
   made->k = k;
   const es_status st = solve(a, g, made, &converged);

@@ -8,7 +8,7 @@ es_status es_metric_unit_rows(const es_embedding *e, int views, double **u) {
   const int64_t rows = views * e->n;
   const int d = e->d;
   double *made = NULL;
-  const es_status st = es_comm_agree(e->grid->comm, ES_NEW(rows * d, &made));
+  const es_status st = ES_COMM_NEW(e->grid->comm, rows * d, &made);
   if (st != ES_OK) {
     es_free(&made);
     return st;

@@ -15,7 +15,7 @@ static es_status measure(const es_embedding *e, double *value) {
   double *u = NULL, *mean = NULL;
   es_status st;
   ES_TRY_GOTO(es_metric_unit_rows(e, views, &u), done);
-  ES_TRY_GOTO(es_comm_agree(c, ES_NEW(2 * (size_t) d, &mean)), done);
+  ES_TRY_GOTO(ES_COMM_NEW(c, 2 * (size_t) d, &mean), done);
   ES_TRY_GOTO(es_cov_mean(c, u, rows, d, mean), done);
   double *const var = mean + d;
   for (int64_t i = 0; i < rows; i++)

@@ -10,7 +10,7 @@ static es_status copy_columns(const es_dmat *v, int k, double *q) {
   const es_dmat leading = es_dmat_first_cols(v, k);
   const int d = leading.m;
   double *full = NULL;
-  ES_TRY(es_comm_agree(v->grid->comm, ES_NEW((int64_t) d * k, &full)));
+  ES_TRY(ES_COMM_NEW(v->grid->comm, (int64_t) d * k, &full));
   const es_status st = es_dmat_gather(&leading, full);
   for (int64_t i = 0; i < d && st == ES_OK; i++)
     for (int64_t j = 0; j < k; j++) q[j * d + i] = full[i * k + j];

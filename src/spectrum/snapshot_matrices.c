@@ -32,7 +32,7 @@ static bool is_listed(const char *list, const char *name) {
 static es_status copy_views(const es_embedding *e, int views, double **rows) {
   const size_t count = (size_t) views * (size_t) e->n * (size_t) e->d;
   double *copy = NULL;
-  const es_status st = es_comm_agree(e->grid->comm, ES_NEW(count, &copy));
+  const es_status st = ES_COMM_NEW(e->grid->comm, count, &copy);
   if (st == ES_OK) {
     memcpy(copy, e->z, count * sizeof *copy);
     *rows = copy;
@@ -93,7 +93,7 @@ static es_status build_cross(const es_snapshot *s, const es_embedding *e, double
                              es_dmat **a) {
   double *moment = NULL;
   es_status st;
-  ES_TRY_GOTO(es_comm_agree(s->grid->comm, ES_NEW(2 * e->d, &moment)), done);
+  ES_TRY_GOTO(ES_COMM_NEW(s->grid->comm, 2 * e->d, &moment), done);
   ES_TRY_GOTO(copy_views(e, 2, rows), done);
   double *const second = *rows + e->n * e->d;
   ES_TRY_GOTO(condition(s, *rows, e->n, moment), done);

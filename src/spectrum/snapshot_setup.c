@@ -207,7 +207,7 @@ es_status es_snapshot_create(const es_grid *g, es_traj *t, const es_spectrum_par
                              const es_snapshot_options *o, es_snapshot **out) {
   es_snapshot *s = NULL;
   ES_TRY(es_snapshot_check(p, o));
-  es_status st = es_comm_agree(g->comm, ES_NEW(1, &s));
+  es_status st = ES_COMM_NEW(g->comm, 1, &s);
   if (st != ES_OK) goto fail;
   s->grid = g;
   s->traj = t;

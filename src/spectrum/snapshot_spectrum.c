@@ -16,7 +16,7 @@ bool es_snapshot_values_only(const es_snapshot *s) {
 static es_status pad_with_zeros(const es_snapshot *s, es_eigen *e) {
   const int d = s->opt.dim;
   double *value = NULL;
-  const es_status st = es_comm_agree(s->grid->comm, ES_NEW(d, &value));
+  const es_status st = ES_COMM_NEW(s->grid->comm, d, &value);
   if (st != ES_OK) {
     es_free(&value);
     return st;

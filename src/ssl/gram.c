@@ -63,7 +63,7 @@ es_status es_gram_create(const es_comm *c, const es_gram_size *size, es_gram **o
   int64_t most = s.n_max;
   es_comm_max_i64(c, &most, 1);
   s.n_max = (int) most; /* all ranks have as much room */
-  es_status st = es_comm_agree(c, ES_NEW(1, &g));
+  es_status st = ES_COMM_NEW(c, 1, &g);
   if (st == ES_OK) g->comm = c;
   if (st == ES_OK && !s.apart) st = share(c, &s, &g->shared);
   if (st == ES_OK && g->shared == NULL) {

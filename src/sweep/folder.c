@@ -165,7 +165,7 @@ static es_status share_names(const es_comm *c, es_sweep_plan *p) {
   char *names = NULL;
   const es_status made =
       es_alloc_n((size_t) p->n, NAME, "names of runs", (void **) &names);
-  ES_TRY(es_comm_agree(c, made));
+  ES_TRY(es_comm_agree_made(c, made, (void **) &names));
   for (int i = 0; i < p->n; i++)
     snprintf(names + (size_t) i * NAME, NAME, "%s", p->run[i].name);
   es_comm_bcast(c, names, (size_t) p->n * NAME, 0);

@@ -55,7 +55,7 @@ static es_status open_queue(sweep *w) {
     q->only = (int) ((o->task + w->plan.n - 1) % w->plan.n);
   snprintf(q->dir, sizeof q->dir, "%s/queue", w->plan.dir);
   name_job(w->job->comm, q->job);
-  ES_TRY(es_comm_agree(w->job->comm, ES_NEW(w->plan.n, &w->memory)));
+  ES_TRY(ES_COMM_NEW(w->job->comm, w->plan.n, &w->memory));
   q->memory = w->memory;
   return ES_OK;
 }

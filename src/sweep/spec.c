@@ -201,7 +201,7 @@ static es_status read_beside(const es_comm *c, const char *beside, const char *n
   char found[PATH] = "";
   if (c->rank == 0) locate(beside, name, found);
   es_comm_bcast(c, found, sizeof found, 0);
-  ES_TRY(es_comm_agree(c, es_strdup(found, path)));
+  ES_TRY(es_comm_agree_made(c, es_strdup(found, path), (void **) path));
   return es_config_text_of(c, found, text);
 }
 
@@ -271,8 +271,8 @@ es_status es_sweep_spec_read(const es_job *job, const es_sweep_options *o,
                              es_sweep_spec *s) {
   reader r = {.spec = s, .job = job};
   *s = (es_sweep_spec){.axes = 0};
-  ES_TRY(es_comm_agree(job->comm, es_config_create(&r.own)));
-  const es_status st = read_all(&r, o);
+  es_status st = es_comm_agree(job->comm, es_config_create(&r.own));
+  if (st == ES_OK) st = read_all(&r, o);
   es_config_destroy(&r.own);
   if (st != ES_OK) es_sweep_spec_free(s);
   return st;

@@ -218,7 +218,7 @@ es_status es_dmat_to_rows(const es_dmat *a, int first, int count, int64_t *n_loc
   es_status st;
   ES_TRY_GOTO(es_grid_create(c, c->size, &column), done);
   ES_TRY_GOTO(create(column, count, a->n, tall, a->n, &rows), done);
-  ES_TRY_GOTO(es_comm_agree(c, ES_NEW((int64_t) rows->lm * a->n, x)), done);
+  ES_TRY_GOTO(ES_COMM_NEW(c, (int64_t) rows->lm * a->n, x), done);
   pdgemr2d_(&count, &a->n, a->a, &from, &one, a->desc, rows->a, &one, &one, rows->desc,
             &a->grid->context);
   for (int i = 0; i < rows->lm; i++)

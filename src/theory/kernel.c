@@ -96,7 +96,7 @@ static void mean_point(const es_comm *c, const es_pairs *p, int64_t n, double *m
 es_status es_points_rms_distance(const es_comm *c, const es_pairs *p, int64_t n,
                                  double *distance) {
   double *mean = NULL, sum[2] = {0, 0}; /* of |x - mean|^2, |x|^2 */
-  ES_TRY(es_comm_agree(c, ES_NEW(p->m, &mean)));
+  ES_TRY(ES_COMM_NEW(c, p->m, &mean));
   mean_point(c, p, n, mean);
   const int64_t mine = local_count(p, n);
   for (int v = 0; v < 2; v++)
@@ -116,7 +116,7 @@ es_status es_points_rms_distance(const es_comm *c, const es_pairs *p, int64_t n,
 
 es_status es_points_center(const es_comm *c, es_pairs *p, int64_t n) {
   double *mean = NULL;
-  ES_TRY(es_comm_agree(c, ES_NEW(p->m, &mean)));
+  ES_TRY(ES_COMM_NEW(c, p->m, &mean));
   mean_point(c, p, n, mean);
   for (int v = 0; v < 2; v++)
     for (int64_t i = 0; i < p->n; i++)

@@ -305,7 +305,7 @@ static es_status find(const es_comm *c, const es_kernel_sample *s, int share,
   if (l->plan.block > t->points) l->plan.block = (int) t->points;
   ES_TRY(es_basis_create(c, t->rows, l->plan.most, l->plan.block, &l->q));
   ES_TRY(es_comm_agree(c, allocate(l)));
-  ES_TRY(es_comm_agree(c, ES_NEW((int64_t) l->plan.block * t->rows, &first)));
+  ES_TRY(ES_COMM_NEW(c, (int64_t) l->plan.block * t->rows, &first));
   es_status st = start(l, s, share, first);
   if (st == ES_OK) st = iterate(l, first);
   es_free(&first);
@@ -383,7 +383,7 @@ es_status es_kernel_leading(const es_grid *g, const es_kernel_sample *s,
                             const es_kernel_plan *plan, es_kernel_modes **modes) {
   leading l = {.tolerance = plan->entry > 0 ? CONVERGED : ANEW};
   es_kernel_modes *made = NULL;
-  ES_TRY(es_comm_agree(g->comm, ES_NEW(1, &made)));
+  ES_TRY(ES_COMM_NEW(g->comm, 1, &made));
   const es_status st = es_comm_agree(g->comm, solve(g, s, plan, &l, made));
   release(&l);
   if (st == ES_OK)

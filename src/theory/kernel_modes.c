@@ -98,7 +98,7 @@ es_status es_kernel_modes_create(const es_dmat *k, es_kernel_modes **out) {
   const es_comm *c = k->grid->comm;
   es_kernel_modes *modes = NULL;
   work w = {.k = k};
-  ES_TRY(es_comm_agree(c, ES_NEW(1, &modes)));
+  ES_TRY(ES_COMM_NEW(c, 1, &modes));
   const es_status st = es_comm_agree(c, solve(&w, modes));
   es_eig_destroy(&w.of_k);
   es_eig_destroy(&w.of_a);

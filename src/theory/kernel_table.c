@@ -34,11 +34,11 @@ es_status es_tile_table_create(const es_comm *c, const es_pairs *p, es_points po
   const int most = block_size(c, points.n / share);
   es_tile_table made = {.blocks = 0};
   int64_t *range = NULL;
-  ES_TRY(es_comm_agree(c, ES_NEW(2 * c->size, &range)));
+  ES_TRY(ES_COMM_NEW(c, 2 * c->size, &range));
   gather_ranges(c, p, points, share, range);
   for (int r = 0; r < c->size; r++)
     made.blocks += (int) ((range[2 * r + 1] + most - 1) / most);
-  const es_status st = es_comm_agree(c, ES_NEW(made.blocks, &made.block));
+  const es_status st = ES_COMM_NEW(c, made.blocks, &made.block);
   for (int r = 0, at = 0; r < c->size && st == ES_OK; r++) {
     const int64_t n = range[2 * r + 1];
     if (r == c->rank) made.first = at;

@@ -160,7 +160,7 @@ es_status es_tiles_at(es_tiles *t, es_points fresh, int b, const double *x, doub
   es_tile_table u = {.blocks = 0};
   double *part = NULL;
   ES_TRY(es_tile_table_create(t->comm, t->p, fresh, 1, &u));
-  es_status st = es_comm_agree(t->comm, ES_NEW(b * u.points, &part));
+  es_status st = ES_COMM_NEW(t->comm, b * u.points, &part);
   if (st == ES_OK) {
     const product q = {b, x, m->points, part, u.points};
     for (int j = 0; j < u.blocks; j++) {
@@ -201,7 +201,7 @@ static es_status allocate(es_tiles *t) {
 es_status es_tiles_create(const es_comm *c, const es_kernel_sample *s, int share,
                           int entry, es_tiles **out) {
   es_tiles *t = NULL;
-  ES_TRY(es_comm_agree(c, ES_NEW(1, &t)));
+  ES_TRY(ES_COMM_NEW(c, 1, &t));
   *t = (es_tiles){.k = s->kernel, .comm = c, .p = s->pairs, .entry = entry};
   es_status st = es_tile_table_create(c, s->pairs, s->trained, share, &t->table);
   if (st == ES_OK) st = es_comm_agree(c, allocate(t));

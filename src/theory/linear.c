@@ -45,7 +45,7 @@ int64_t es_linear_bytes(int64_t m, int64_t n, const es_linear_size *s, int ranks
 
 es_status es_pairs_center(const es_comm *c, es_pairs *p) {
   double *mean = NULL;
-  es_status st = es_comm_agree(c, ES_NEW(p->m, &mean));
+  es_status st = ES_COMM_NEW(c, p->m, &mean);
   for (int v = 0; v < 2 && st == ES_OK; v++) {
     st = es_cov_mean(c, p->x[v], p->n, p->m, mean);
     for (int64_t i = 0; st == ES_OK && i < p->n; i++)
@@ -103,7 +103,7 @@ static es_status find(const es_grid *g, const es_pairs *p, int k, const char *so
 es_status es_modes_create(const es_grid *g, const es_pairs *p, int k, const char *solver,
                           es_modes **modes) {
   es_modes *made = NULL;
-  ES_TRY(es_comm_agree(g->comm, ES_NEW(1, &made)));
+  ES_TRY(ES_COMM_NEW(g->comm, 1, &made));
   const es_status st = find(g, p, k, solver, made);
   if (st == ES_OK)
     *modes = made;

@@ -64,7 +64,7 @@ static es_status stack_views(side *s) {
   const es_pairs *p = s->p;
   const size_t part = (size_t) p->n * (size_t) p->m;
   double *rows = NULL;
-  es_status st = es_comm_agree(s->g->comm, ES_NEW(2 * part, &rows));
+  es_status st = ES_COMM_NEW(s->g->comm, 2 * part, &rows);
   if (st == ES_OK) {
     for (size_t i = 0; i < part; i++) rows[i] = p->x[0][i];
     for (size_t i = 0; i < part; i++) rows[part + i] = p->x[1][i];
@@ -174,7 +174,7 @@ static void take_values(side *s, int rank, es_modes *out) {
 static es_status solve_by_gram(side *s, int k, es_modes *out) {
   ES_TRY(decompose_k(s));
   if (s->rank == 0) { /* all views are zero: one mode with gamma = 0 */
-    ES_TRY(es_comm_agree(s->g->comm, ES_NEW(1, &out->gamma)));
+    ES_TRY(ES_COMM_NEW(s->g->comm, 1, &out->gamma));
     out->k = 1;
     out->whole = true;
     return es_dmat_create(s->g, s->p->m, 1, 0, &out->vector);

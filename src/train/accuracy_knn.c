@@ -144,7 +144,7 @@ static double classify(knn *s, const es_labelled *bank) {
 /* Held-out features and labels of all ranks on each; the bank stays distributed. */
 static es_status gather_test(knn *s, const es_labelled *test) {
   float *own = NULL;
-  es_status st = es_comm_agree(s->c, ES_NEW(test->n * test->dim, &own));
+  es_status st = ES_COMM_NEW(s->c, test->n * test->dim, &own);
   if (st == ES_OK) {
     normalise(test->n, test->dim, test->x, own);
     st = es_comm_allgather(s->c, own, test->n * test->dim, sizeof *own, s->test);

@@ -31,7 +31,7 @@ es_status es_labels_compact(const es_comm *c, int64_t total, const es_label_list
                             const es_label_list *test, int *classes) {
   int *all = NULL;
   if (*classes <= total) return ES_OK;
-  es_status st = es_comm_agree(c, ES_NEW(total, &all));
+  es_status st = ES_COMM_NEW(c, total, &all);
   if (st == ES_OK) st = es_comm_allgather(c, bank->label, bank->n, sizeof *all, all);
   if (st == ES_OK) {
     const int64_t n = keep_different(all, total);
