@@ -184,7 +184,6 @@ static es_status do_step(ntk_run *s, const es_held_out *state) {
                           .ctx = &s->saved};
   es_ntk_sum *sum = NULL;
   es_ntk_result r = {.step = 0};
-  double forward;
   es_status st;
   ES_TRY_GOTO(es_ntk_sum_create(&job, &sum), done);
   if (s->file.traj == NULL) ES_TRY_GOTO(open_folder(s, state, sum), done);
@@ -192,9 +191,8 @@ static es_status do_step(ntk_run *s, const es_held_out *state) {
   ES_TRY_GOTO(es_comm_agree(s->job->comm, st), done);
   r.step = state->step;
   r.time = state->time;
-  forward = es_cpu_now();
   ES_TRY_GOTO(es_held_out_embed(s->job->comm, state, &state->points, r.z), done);
-  ES_TRY_GOTO(es_ntk_sum_calibrate(sum, es_cpu_now() - forward), done);
+  ES_TRY_GOTO(es_ntk_sum_calibrate(sum), done);
   const es_ntk_cost cost = es_ntk_sum_cost(sum);
   es_ntk_print_cost(&cost, &s->outputs);
   ES_TRY_GOTO(es_ntk_saved_resume(&s->saved, state->step, sum), done);

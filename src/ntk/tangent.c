@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "eigenstep/clock.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
 #include "rate.h"
@@ -168,16 +169,6 @@ es_ntk_cost es_ntk_sum_cost(const es_ntk_sum *s) {
   return c;
 }
 
-es_status es_ntk_sum_calibrate(es_ntk_sum *s, double forward) {
-  const es_status st = es_ntk_rate_measure(&s->ring, s->n_layers, s->layer, s->work);
-  ES_TRY(es_comm_agree(s->ring.comm, st));
-  s->pass = 3 * forward; /* backward: two products where forward has one */
-  s->measured = true;
-  es_comm_max_f64(s->ring.comm, s->work, s->n_layers);
-  es_comm_max_f64(s->ring.comm, &s->pass, 1);
-  return ES_OK;
-}
-
 static void release(int n, es_ntk_kept *kept) {
   for (int i = 0; i < n; i++) {
     es_free(&kept[i].x);
@@ -196,6 +187,40 @@ static es_status make_room(const es_ntk_sum *s, int first, int n, es_ntk_kept *k
     if (st == ES_OK) st = ES_NEW(own * l->g_size, &kept[i].g);
   }
   return st;
+}
+
+/* Collective. Seconds of a pass of this rank's samples: of one batch of them, with all
+ * that the first run of layers keeps. */
+static es_status time_pass(const es_ntk_sum *s, double *seconds) {
+  const es_held_out_points *const all = s->job.passes.points;
+  const int first = begin_run(s, s->n_layers), n = s->n_layers - first;
+  es_held_out_points few = *all;
+  es_ntk_passes passes = s->job.passes;
+  es_ntk_kept *kept = NULL;
+  float *u = NULL;
+  passes.points = &few;
+  if (few.n > (all->most + 1) / 2) few.n = (all->most + 1) / 2;
+  es_status st = ES_NEW(n, &kept);
+  if (st == ES_OK) st = ES_NEW(es_net_dim(passes.net), &u);
+  if (st == ES_OK) u[0] = 1;
+  if (st == ES_OK) st = make_room(s, first, n, kept);
+  const double began = es_cpu_now();
+  if (st == ES_OK) st = es_ntk_pass(&passes, u, n, kept, NULL);
+  *seconds = few.n > 0 ? (es_cpu_now() - began) * (double) all->n / (double) few.n : 0;
+  if (kept != NULL) release(n, kept);
+  es_free(&u);
+  es_free(&kept);
+  return es_comm_agree(s->ring.comm, st);
+}
+
+es_status es_ntk_sum_calibrate(es_ntk_sum *s) {
+  const es_status st = es_ntk_rate_measure(&s->ring, s->n_layers, s->layer, s->work);
+  ES_TRY(es_comm_agree(s->ring.comm, st));
+  ES_TRY(time_pass(s, &s->pass));
+  s->measured = true;
+  es_comm_max_f64(s->ring.comm, s->work, s->n_layers);
+  es_comm_max_f64(s->ring.comm, &s->pass, 1);
+  return ES_OK;
 }
 
 /* Of this rank's samples, in a group. */

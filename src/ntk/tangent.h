@@ -56,11 +56,10 @@ void es_ntk_sum_destroy(es_ntk_sum **s);
 /** Not collective. Of es_ntk_sum_add. */
 es_ntk_cost es_ntk_sum_cost(const es_ntk_sum *s);
 
-/** Collective. Measure how long passes and products take here (rate.h): of all ranks the
- *  longest.
- *  @param forward  processor's seconds of a forward pass of all samples on this rank
- *  @return ES_OK, ES_ENOMEM: the same on all ranks */
-es_status es_ntk_sum_calibrate(es_ntk_sum *s, double forward);
+/** Collective. Measure how long passes, by one batch, and products (rate.h) take here: of
+ *  all ranks the longest.
+ *  @return ES_OK, ES_ENOMEM, the network's error: the same on all ranks */
+es_status es_ntk_sum_calibrate(es_ntk_sum *s);
 
 /** Collective. Add the kernel of u [D].
  *  @return ES_OK, ES_ENOMEM, ES_EMATH (not finite): the same on all ranks */
