@@ -69,7 +69,8 @@ static es_status add(es_snapshot_modes *m, int k, int64_t step, double time,
 
 es_status es_snapshot_append_forecast(es_snapshot *s, const es_moment *now) {
   const double *const value = s->matrices.followed->spectrum->value;
-  ES_TRY(add(&s->modes, s->size.k, now->step, now->time, value));
+  ES_TRY(es_comm_agree(s->grid->comm,
+                       add(&s->modes, s->size.k, now->step, now->time, value)));
   if (s->modes.series < 0) return ES_OK;
   const es_forecast f = es_transitions_next(s->modes.detector);
   const double row[] = {f.mode,        f.step,       f.time,      f.gamma,
