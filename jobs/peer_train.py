@@ -12,7 +12,7 @@ gradient descent; and every spectrum.every steps the loss and the covariance's e
 of the embeddings of spectrum.probe held-out pairs, with the statistics of their batches.
 OUT.h5: /loss of each step, /step and /eigenvalues of the snapshots. A recipe that this
 does not know is refused. Prints the seconds from the first step to the last snapshot.
-Both of N: by default the cores.
+--workers and --threads: by default as many as there are cores.
 """
 import argparse
 import configparser

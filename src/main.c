@@ -115,8 +115,6 @@ static bool owns_terminal(void) {
   return isatty(STDOUT_FILENO) != 0;
 }
 
-/* A command without options takes a file and "section.key=value": what looks like an
- * option is neither. */
 /* The parameter sections that a command adds to those of a run. */
 static void print_sections(const es_command_ops *c) {
   enum { MOST = 64 };
@@ -127,6 +125,8 @@ static void print_sections(const es_command_ops *c) {
     printf("  [%s] %s\n", s[i].name, s[i].doc != NULL ? s[i].doc : "");
 }
 
+/* A command without options takes a file and "section.key=value": what looks like an
+ * option is neither. */
 static es_status check_options(const es_command_ops *c, int argc, char *const *argv) {
   for (int i = 0; i < argc && !c->options; i++)
     ES_CHECK(strncmp(argv[i], "--", 2) != 0, ES_ECONFIG,

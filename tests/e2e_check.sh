@@ -61,6 +61,9 @@ if [ -x "$double" ]; then
   grep -q 'GPU  *fits' out || fail "$pairs pairs do not fit 2 GB: $(cat out)"
   on_gpu 2 batch.pairs=$((pairs + pairs / 16)) spectrum.probe="$pairs"
   grep -q 'GPU  *does not fit' out || fail "more than $pairs pairs fit 2 GB: $(cat out)"
+  on_gpu 80 --ranks 4
+  grep -q 'not modelled: check.gpu describes a GPU that is not here' out ||
+    fail "a step of a GPU that is not here: $(cat out)"
   on_gpu 0.1
   grep -q 'does not fit: .*, with any batch' out || fail "0.1 GB: $(cat out)"
 fi
@@ -69,6 +72,12 @@ fi
 "$EIGENSTEP" check - $tiny --ranks 2 parallel.deterministic=true > out 2> err ||
   fail "deterministic: $(cat err)"
 grep -q 'not modelled with parallel.deterministic' out || fail "deterministic: $(cat out)"
+# a batch that is too small for this loss cannot be timed, the run itself is sound
+"$EIGENSTEP" check - $tiny --ranks 2 loss.name=wmse batch.pairs=512 projector.widths=64 \
+  > out 2> err || fail "wmse: $(cat err)"
+grep -q 'warning: the speed of a step cannot be measured with few pairs' err &&
+  grep -q 'not modelled: give the speed of a rank as check.rate' out ||
+  fail "wmse: $(cat out err)"
 refused() { # refused REGEX ARGUMENT...: exit 2, one sentence
   local regex=$1 got; shift
   "$EIGENSTEP" $plan "$@" > out 2> err

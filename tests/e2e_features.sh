@@ -151,7 +151,7 @@ refused() { # refused SENTENCE ARGUMENT...
   [ ! -e none ] || { fail "$*: a folder is left"; rm -r none; }
 }
 refused "spectrum.of: got 'foo', expected" spectrum.of=foo
-refused "spectrum.of: got 'features', expected embedding with it" spectrum.of=features
+launch 1 check - $tiny spectrum.of=features > log 2>&1 || { cat log; fail "features alone"; }
 refused 'whose features are the pixels' spectrum.of=embedding,features \
   encoder.name=linear encoder.hidden=none init.scale_last=1
 refused "spectrum.keep: got 'y'" spectrum.keep=z,y

@@ -136,7 +136,7 @@ refused 'divides outputs by their standard deviation' check - $tiny $to \
 printf '[sweep]\nbase = -\nsurgery.boost = 1\n' > "$work/sweep.ini"
 launch 1 sweep --dry-run "$work/sweep.ini" $tiny loss.barlow.normalize=batch \
   output.dir="$work/dry" > "$work/log" 2>&1
-[ $? -eq 2 ] && grep -q 'error: 1 of 1 runs will fail' "$work/log" &&
+[ $? -eq 2 ] && grep -q 'error: 1 of 1 runs would fail' "$work/log" &&
   grep -q 'will fail: surgery: got a loss that divides' "$work/log" ||
   { cat "$work/log"; fail "not foretold by sweep --dry-run"; }
 refused 'where it was done at step 6' resume "$work/after" run.steps=14 surgery.left=0.2

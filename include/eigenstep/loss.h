@@ -61,8 +61,8 @@ typedef struct es_loss_ops {
    * optional
    *  (NULL: none). */
   size_t (*workspace)(const void *par, int n_max, int64_t all, int dim);
-  int matrices; /**< D x D, that a node holds once (src/ssl/gram.h) */
-  bool apart;   /**< they are of each rank instead */
+  int matrices;  /**< D x D, that a node holds once (src/ssl/gram.h) */
+  bool per_rank; /**< they are of each rank instead */
   /** What `eval` exchanges for a batch of `pairs` pairs on all ranks. */
   es_loss_exchange (*exchange)(const void *par, int64_t pairs, int dim);
   /** As es_loss_eval, with n <= n_max. */

@@ -93,14 +93,14 @@ es_status es_snapshot_replay(es_snapshot *s);
 /** Not collective. Snapshots end before the next matrix where the program is asked to
  *  stop (es_stop_between); `stop` is borrowed until s is destroyed. Without this call
  *  they are taken whole, as a training run needs. */
-void es_snapshot_heed(es_snapshot *s, es_stop *stop);
+void es_snapshot_set_stop(es_snapshot *s, es_stop *stop);
 
 /** Collective. Take one: append to the trajectory and the transition detector.
  *  @param e  as many views as es_snapshot_views says, of the options' dim and samples; e
  *            and its arrays are borrowed and unchanged; e->grid is not read (the
  *            snapshot's own is)
  *  @return ES_OK; ES_EARG (another shape); ES_EMATH if an embedding is not finite or the
- *          solver failed; ES_ENOMEM; ES_EIO; ES_STOPPED (es_snapshot_heed) */
+ *          solver failed; ES_ENOMEM; ES_EIO; ES_STOPPED (es_snapshot_set_stop) */
 es_status es_snapshot_take(es_snapshot *s, int64_t step, double time,
                            const es_embedding *e);
 

@@ -50,7 +50,7 @@ static es_status analyse(const es_job *job, const es_spectrum_params *par,
   es_status st;
   ES_TRY_GOTO(es_grid_create(job->comm, 0, &grid), done);
   ES_TRY_GOTO(es_snapshot_create(grid, o->traj, par, &opt, &snap), done);
-  es_snapshot_heed(snap, &o->stop);
+  es_snapshot_set_stop(snap, &o->stop);
   es_progress_begin("spectrum and metrics of embeddings %d wide", r->dim);
   st = es_snapshot_take(snap, 0, 0, &e);
   if (st == ES_OK) st = es_snapshot_keep(snap, 0, 0, &e);

@@ -88,13 +88,18 @@ static es_status same_shape(const es_held_out *a, const es_held_out *b) {
   return ES_OK;
 }
 
-/* Pairs that are held out of the training images are other ones with each seed. */
-static void warn_of_seed(const es_held_out *first, const es_held_out *h,
-                         const char *dir) {
+/* Pairs that are held out of the training images are other ones with each seed. Once for
+ * the steps of a run. */
+static void warn_of_seed(const es_held_out *first, const es_held_out *h, const char *dir,
+                         const es_compare_set *set) {
   const es_assembly_input *const in = &h->run->parts->input;
   const long long seed = (long long) h->run->settings.run.seed;
+  const size_t bytes = strlen(dir);
+  const char *const before = set->n > 0 ? set->source[set->n - 1].name : "";
+  const bool told = strncmp(before, dir, bytes) == 0 && before[bytes] == '@';
   if (seed == first->run->settings.run.seed || in->held_out != NULL || in->data->endless)
     return;
+  if (told) return;
   es_warn("compare: %s has run.seed = %lld, the first run %lld: it may have been trained "
           "on some of the images that are compared",
           dir, seed, (long long) first->run->settings.run.seed);
@@ -112,7 +117,7 @@ static es_status add_step(const es_job *job, const address *a, int64_t step,
   ES_TRY(es_stop_between(set->stop, job->comm, "the next network"));
   ES_TRY_GOTO(es_held_out_open(job, &o, &h), done);
   ES_TRY_GOTO(same_shape(first, &h), done);
-  warn_of_seed(first, &h, a->dir);
+  warn_of_seed(first, &h, a->dir, set);
   const int d = es_net_dim(h.net);
   snprintf(name, sizeof name, "%.200s@%lld", a->dir, (long long) h.step);
   st = add(set, name, d, &s);

@@ -78,8 +78,8 @@ static bool is_plausible(es_format format, const es_image_file *f, int64_t max_p
         why, ES_DECODE_WHY,
         "got %d x %d pixels of %s, which is decoded as a whole, expected at most %d; "
         "save it %s",
-        p->h, p->w, format == ES_JPEG ? "a progressive JPEG" : "an interlaced PNG", WHOLE,
-        format == ES_JPEG ? "as a baseline JPEG" : "without interlacing");
+        p->h, p->w, format == ES_JPEG ? "a JPEG in several scans" : "an interlaced PNG",
+        WHOLE, format == ES_JPEG ? "as a baseline JPEG" : "without interlacing");
   else
     return true;
   return false;

@@ -27,6 +27,7 @@ enum {
   METADATA_SLACK = 1 << 14, /* bytes one operation may add besides its data */
   AHEAD = 1 << 22           /* reserved for later operations */
 };
+#define PLENTY 64e6 /* bytes that are free where space is reserved ahead */
 
 static herr_t keep_innermost(unsigned depth, const H5E_error2_t *e, void *text) {
   if (depth == 0) snprintf(text, 400, "%s (%s)", e->desc ? e->desc : "?", e->func_name);
@@ -46,7 +47,7 @@ void es_h5_blame_(es_collective_error *n, const char *where, const es_h5 *f,
   }
 }
 
-es_status es_h5_settle(const es_h5 *f, const es_collective_error *n) {
+es_status es_h5_report(const es_h5 *f, const es_collective_error *n) {
   return n->status == ES_OK ? ES_OK : es_collective_error_agree(f->comm, n);
 }
 
@@ -74,6 +75,21 @@ static int reserve_blocks(int fd, int64_t end, int64_t bytes) {
   return (double) v.f_bavail * (double) v.f_frsize < (double) bytes ? ENOSPC : 0;
 }
 
+/* Reserve what was reserved and is not written, and `missing` bytes more: a failure gives
+ * all of it back. */
+static int reserve_again(const es_h5 *f, int64_t missing) {
+  struct stat s;
+  const bool known = fstat(f->fd, &s) == 0 && (int64_t) s.st_size < f->end;
+  const int64_t from = known ? (int64_t) s.st_size : f->end;
+  return reserve_blocks(f->fd, from, f->end + missing - from);
+}
+
+/* Is there so much room that none need be given back? */
+static bool has_plenty(int fd) {
+  struct statvfs v;
+  return fstatvfs(fd, &v) == 0 && (double) v.f_bavail * (double) v.f_frsize > PLENTY;
+}
+
 es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
   const int64_t need = bytes + bytes / 16 + METADATA_SLACK;
   es_collective_error n = {0};
@@ -84,8 +100,9 @@ es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
   }
   const int64_t missing = need - f->ahead;
   if (f->comm->rank == 0) {
-    ahead = reserve_blocks(f->fd, f->end, missing + AHEAD) == 0 ? AHEAD : 0;
-    const int err = ahead > 0 ? 0 : reserve_blocks(f->fd, f->end, missing);
+    if (has_plenty(f->fd) && reserve_blocks(f->fd, f->end, missing + AHEAD) == 0)
+      ahead = AHEAD;
+    const int err = ahead > 0 ? 0 : reserve_again(f, missing);
     if (err) {
       es_collective_error_set(&n, ES_EIO, "cannot write %lld more bytes to %s: %s",
                               (long long) need, f->path, strerror(err));
@@ -266,7 +283,8 @@ es_status es_h5_flush(es_h5 *f) {
   }
   const es_status st = es_collective_error_agree(f->comm, &n);
   f->failed = f->failed || st != ES_OK;
-  give_back(f); /* all ranks have written; each write begins with an agreement */
+  give_back(
+      f); /* all ranks have written; what lengthens the file begins with an agreement */
   return st;
 }
 
@@ -337,5 +355,5 @@ es_status es_h5_group(es_h5 *f, const char *path, const char *description) {
   }
   H5Pclose(how);
   H5Pclose(link);
-  return es_h5_settle(f, &n);
+  return es_h5_report(f, &n);
 }

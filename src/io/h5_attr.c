@@ -53,7 +53,7 @@ static es_status put_at(es_h5 *f, const char *path, const char *key, hid_t disk,
     put(f, path, o, key, disk, memory, count, value, &n);
     H5Oclose(o);
   }
-  return es_h5_settle(f, &n);
+  return es_h5_report(f, &n);
 }
 
 es_status es_h5_attr_string(es_h5 *f, const char *path, const char *key,
@@ -204,10 +204,10 @@ es_status es_h5_text(es_h5 *f, const char *path, const char *text,
     es_h5_put_string(f, path, ds, "description", description, &n);
     es_h5_put_string(f, path, ds, "units", "1", &n);
   }
-  es_status st = es_h5_settle(f, &n);
+  es_status st = es_h5_report(f, &n);
   if (st == ES_OK) {
     move_text(f, path, ds, type, bytes ? (char *) text : empty, true, &n);
-    st = es_h5_settle(f, &n);
+    st = es_h5_report(f, &n);
   }
   if (ds >= 0) H5Dclose(ds);
   H5Sclose(space);
@@ -253,7 +253,7 @@ es_status es_h5_scale(es_h5 *f, const char *path, const char *name) {
     es_h5_blame(&n, f, "make a dimension scale of", path);
   }
   if (ds >= 0) H5Dclose(ds);
-  return es_h5_settle(f, &n);
+  return es_h5_report(f, &n);
 }
 
 es_status es_h5_attach(es_h5 *f, const char *path, int dim, const char *scale) {
@@ -266,7 +266,7 @@ es_status es_h5_attach(es_h5 *f, const char *path, int dim, const char *scale) {
   }
   if (sc >= 0) H5Dclose(sc);
   if (ds >= 0) H5Dclose(ds);
-  return es_h5_settle(f, &n);
+  return es_h5_report(f, &n);
 }
 
 bool es_h5_is_attached(es_h5 *f, const char *path, int dim, const char *scale) {

@@ -182,12 +182,12 @@ es_status es_h5_declare(es_h5 *f, const es_h5_dataset *d) {
     }
     bytes *= d->dim[i] < 0 ? 0 : d->dim[i];
   }
-  ES_TRY(es_h5_settle(f, &n)); /* d is the same on all ranks */
+  ES_TRY(es_h5_report(f, &n)); /* d is the same on all ranks */
   ES_TRY(es_h5_reserve(f, bytes));
   const hid_t how = creation_plist(d->type, d->ndim, d->dim, d->chunk_rows);
   create_dataset(f, d, how, &n);
   if (how >= 0) H5Pclose(how);
-  return es_h5_settle(f, &n);
+  return es_h5_report(f, &n);
 }
 
 /* Bytes by which growing from `old` to `rows` rows enlarges the file; < 0: HDF5 fails. */
@@ -218,7 +218,7 @@ es_status es_h5_set_rows(es_h5 *f, const char *path, hid_t ds, int ndim, hsize_t
   if (bytes > 0) ES_TRY(es_h5_reserve(f, bytes));
   dim[0] = (hsize_t) rows;
   if (H5Dset_extent(ds, dim) < 0) es_h5_blame(&n, f, "resize", path);
-  const es_status st = es_h5_settle(f, &n);
+  const es_status st = es_h5_report(f, &n);
   f->failed = f->failed || st != ES_OK;
   return st;
 }
@@ -241,7 +241,7 @@ es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows) {
                               f->path, path, (long long) rows, (long long) dim[0]);
     }
   }
-  es_status st = es_h5_settle(f, &n);
+  es_status st = es_h5_report(f, &n);
   if (st == ES_OK && (hsize_t) rows >= dim[0])
     st = es_h5_set_rows(f, path, ds, ndim, dim, rows);
   /* fewer: HDF5 fills the rest of the last chunk, at the latest when it is closed */
@@ -252,7 +252,7 @@ es_status es_h5_resize(es_h5 *f, const char *path, int64_t rows) {
   }
   if (ds >= 0 && H5Dclose(ds) < 0) es_h5_blame(&n, f, "resize", path);
   if (!fewer) return st;
-  st = es_h5_settle(f, &n);
+  st = es_h5_report(f, &n);
   f->failed = f->failed || st != ES_OK;
   return st;
 }

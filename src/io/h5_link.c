@@ -10,5 +10,5 @@ es_status es_h5_link(es_h5 *f, const char *target, const char *path) {
     es_h5_blame(&n, f, "replace", path);
   if (H5Lcreate_hard(f->id, target, H5L_SAME_LOC, path, H5P_DEFAULT, H5P_DEFAULT) < 0)
     es_h5_blame(&n, f, "link", path);
-  return es_h5_settle(f, &n);
+  return es_h5_report(f, &n);
 }

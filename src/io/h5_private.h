@@ -3,7 +3,7 @@
  *
  *  Order inside every collective function: local checks -> agree -> reserve space ->
  *  HDF5 calls, all of them on all ranks even after a failure -> agree, or where nothing
- *  but HDF5 can have failed es_h5_settle. */
+ *  but HDF5 can have failed es_h5_report. */
 #ifndef ES_H5_PRIVATE_H
 #define ES_H5_PRIVATE_H
 
@@ -33,7 +33,7 @@ void es_h5_blame_(es_collective_error *n, const char *where, const es_h5 *f,
 /** Collective. The end of HDF5 calls whose failures were all recorded by es_h5_blame:
  *  those are of all ranks or of none, so that no rank has to ask the others. Reported
  *  once. */
-es_status es_h5_settle(const es_h5 *f, const es_collective_error *n);
+es_status es_h5_report(const es_h5 *f, const es_collective_error *n);
 
 /** HDF5's answer to a question about `path`, < 0: it fails. No is no on all ranks: a
  *  failure of this rank alone aborts all. */

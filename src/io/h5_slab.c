@@ -136,7 +136,7 @@ static es_status move(es_h5 *f, const char *path, slab *s, es_h5_type type,
     for (int64_t r = 0; r < rounds; r++) {
       slab_round(s, f, path, es_h5_memory_type(type), r, rounds, data, write, &n);
     }
-    st = es_h5_settle(f, &n);
+    st = es_h5_report(f, &n);
     f->failed = f->failed || (write && st != ES_OK);
   }
   slab_close(s);
@@ -179,7 +179,7 @@ es_status es_h5_write_root(es_h5 *f, const char *path, es_h5_type type, int64_t 
   slab_wants(&s, f, type, e.status != ES_OK, wants);
   s.none = s.none || f->comm->rank != 0;
   /* all ranks have the same arguments, so what failed is HDF5, or fails on all */
-  return move(f, path, &s, type, wants, (void *) data, true, es_h5_settle(f, &e));
+  return move(f, path, &s, type, wants, (void *) data, true, es_h5_report(f, &e));
 }
 
 es_status es_h5_write_rows(es_h5 *f, const char *path, es_h5_type type, int64_t first,

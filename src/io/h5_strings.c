@@ -77,10 +77,10 @@ es_status es_h5_write_strings(es_h5 *f, const char *path, int64_t n,
   if (st == ES_OK) {
     const hid_t type = text_type(width);
     const hid_t ds = create(f, path, type, (hsize_t) n, doc, &e);
-    st = es_h5_settle(f, &e);
+    st = es_h5_report(f, &e);
     if (st == ES_OK) {
       move_texts(f, path, ds, type, (hsize_t) n, bytes, true, &e);
-      st = es_h5_settle(f, &e);
+      st = es_h5_report(f, &e);
     }
     if (ds >= 0) H5Dclose(ds);
     H5Tclose(type);

@@ -174,10 +174,10 @@ es_status es_ntk_saved_layer(void *saved, es_ntk_sum *sum) {
   if (s->comm->rank == 0) ask[1] = now - s->at >= wait;
   es_comm_max_i64(s->comm, ask, 2);
   const es_stop_cause cause = (es_stop_cause) ask[0];
-  ES_CHECK(
-      cause != ES_STOP_GONE, ES_EIO,
-      "the folder of '%s' was removed while the kernel was computed: nothing is left",
-      s->dir);
+  ES_CHECK(cause != ES_STOP_GONE, ES_EIO,
+           "the folder of '%s' was removed while the kernel was computed; start the "
+           "command again",
+           s->dir);
   if (cause == ES_STOP_NONE && ask[1] == 0) return ES_OK;
   ES_TRY(es_comm_agree(s->comm, save(s, sum)));
   s->at = es_now();

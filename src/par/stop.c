@@ -145,8 +145,10 @@ es_status es_stop_between(es_stop *s, const es_comm *comm, const char *next) {
   const es_stop_cause cause = es_stop_agree(s != NULL ? s : &signals, comm);
   if (cause <= ES_STOP_CHECKPOINT) return ES_OK;
   if (s != NULL) s->cause = cause;
-  es_info("stopped before %s (%s): there is no result, and nothing to go on from", next,
-          es_stop_name(cause));
+  es_info(
+      "stopped before %s (%s): there is no result, and nothing to go on from; start the "
+      "command again with more time",
+      next, es_stop_name(cause));
   return ES_STOPPED;
 }
 

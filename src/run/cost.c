@@ -150,7 +150,9 @@ es_status es_run_cost_check_room(const es_comm *c, const es_settings *s,
   ES_CHECK(
       room < 0 || need <= room, ES_ECONFIG,
       "spectrum.keep: got %.1f GB to store, up to %d times that on disk, expected at "
-      "most the %.1f GB that are free for output.dir; raise spectrum.keep_every",
+      "most the %.1f GB that are free for output.dir; take a larger interval in "
+      "spectrum.keep_every, fewer pairs in "
+      "spectrum.probe, or spectrum.keep=none",
       1e-9 * need / COPIES, COPIES, 1e-9 * room);
   return ES_OK;
 }
@@ -208,12 +210,14 @@ enum { LIBRARIES = 500000000 }; /* bytes on a GPU: context, workspaces, packed w
 
 void es_run_cost_print_fit(const es_settings *s, int ranks, double room,
                            const es_run_cost *c) {
-  const bool micro = s->batch.micro > 0 && s->batch.micro < s->batch.pairs;
-  const double at_once = (double) (micro ? s->batch.micro : s->batch.pairs);
+  const double own = ceil((double) s->batch.pairs / ranks); /* pairs of a rank */
+  const bool micro = s->batch.micro > 0 && (double) s->batch.micro < own;
+  const double at_once = micro ? (double) s->batch.micro : own;
   const double grows =
       (double) (c->net.activation_bytes + c->net.passing_bytes) + c->eval_net;
   const double needs = es_run_cost_device(c) + LIBRARIES;
-  const double most = floor((room - needs + grows) / grows * at_once / ranks) * ranks;
+  const double most =
+      floor((room - needs + grows) / grows * at_once) * (micro ? 1 : ranks);
   if (needs <= room)
     es_print("GPU         fits: about %.2f GB of %.2f", 1e-9 * needs, 1e-9 * room);
   else if (most > 0)

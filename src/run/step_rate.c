@@ -89,6 +89,13 @@ es_status es_step_rate(const es_comm *c, const es_settings *s, double flops, dou
     st = measure(s, flops, rate, pairs);
     es_progress_unwind(busy);
     es_log_leave(before);
+    if (st == ES_ECONFIG) {
+      es_warn("the speed of a step cannot be measured with few pairs (%s); give it as "
+              "check.rate",
+              es_log_last_error());
+      *rate = 0;
+      st = ES_OK;
+    }
     if (st != ES_OK) es_error("%s", es_log_last_error());
   }
   ES_TRY(es_comm_agree(c, st));

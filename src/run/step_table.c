@@ -159,7 +159,18 @@ es_status es_step_table_print(const es_comm *c, const par *o, const es_settings 
   ES_CHECK(o->network > 0 || (o->latency > 0) == (o->bandwidth > 0), ES_ECONFIG,
            "check.latency, check.bandwidth: got one of them, expected both, or a "
            "check.network");
+  if (rate == 0 && o->gpu > 0) {
+    es_print(
+        "step        its time is not modelled: check.gpu describes a GPU that is not "
+        "here; give its speed as check.rate");
+    return ES_OK;
+  }
   if (rate == 0) ES_TRY(es_step_rate(c, s, cost->net.flops, &rate, &measured));
+  if (rate == 0) {
+    es_print(
+        "step        its time is not modelled: give the speed of a rank as check.rate");
+    return ES_OK;
+  }
   const view v = {.work = {.net = cost->net, .run = s, .rate = rate},
                   .ranks = ranks,
                   .node = node,

@@ -14,7 +14,7 @@ const es_param es_views_table[] = {
     ES_INT(par, count, "64", 1, 1e9, "records", "records whose views are written"),
     ES_INT(par, first, "0", 0, 1e15, "1", "the first of them"),
     ES_INT(
-        par, stride, "0", 0, 1e15, "records",
+        par, stride, "0", 0, 1e9, "records",
         "from one to the next; 0 = so many that they are spread over the data set, whose "
         "classes may follow each other; 1 in endless data"),
     ES_INT(par, epoch, "0", 0, 1e15, "1", "epoch whose views these are"),

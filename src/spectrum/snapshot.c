@@ -80,7 +80,7 @@ done:
   return st;
 }
 
-void es_snapshot_heed(es_snapshot *s, es_stop *stop) {
+void es_snapshot_set_stop(es_snapshot *s, es_stop *stop) {
   s->stop = stop;
 }
 

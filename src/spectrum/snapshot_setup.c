@@ -80,22 +80,14 @@ es_status es_spectrum_wants_features(const es_spectrum_params *p, bool *features
   enum { NAMES = 4 };
   char item[NAMES][64];
   size_t n = 0;
-  bool embedding = false;
   *features = false;
   ES_TRY(es_split("spectrum.of", p->of, NAMES, item, &n));
   for (size_t i = 0; i < n; i++) {
     const bool is_features = strcmp(item[i], "features") == 0;
     ES_CHECK(is_features || strcmp(item[i], "embedding") == 0, ES_ECONFIG,
-             "spectrum.of: got '%s', expected embedding, or embedding and features",
-             item[i]);
+             "spectrum.of: got '%s', expected embedding or features, or both", item[i]);
     *features = *features || is_features;
-    embedding = embedding || !is_features;
   }
-  ES_CHECK(
-      embedding, ES_ECONFIG,
-      "spectrum.of: got '%s', expected embedding with it: the modes that a run learns "
-      "are those of its embeddings",
-      p->of);
   return ES_OK;
 }
 

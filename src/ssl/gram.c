@@ -35,7 +35,7 @@ static size_t numbers(const es_gram_size *s, int64_t rows, int lanes) {
 }
 
 double es_gram_bytes(const es_gram_size *s, int node) {
-  const int ranks = s->apart ? 1 : node;
+  const int ranks = s->per_rank ? 1 : node;
   return 8.0 * (double) numbers(s, (int64_t) s->n_max * ranks, ranks) / ranks;
 }
 
@@ -65,7 +65,7 @@ es_status es_gram_create(const es_comm *c, const es_gram_size *size, es_gram **o
   s.n_max = (int) most; /* all ranks have as much room */
   es_status st = ES_COMM_NEW(c, 1, &g);
   if (st == ES_OK) g->comm = c;
-  if (st == ES_OK && !s.apart) st = share(c, &s, &g->shared);
+  if (st == ES_OK && !s.per_rank) st = share(c, &s, &g->shared);
   if (st == ES_OK && g->shared == NULL) {
     st = es_comm_create_nodes(c->mpi, 1, &g->own);
     if (st == ES_OK) g->comm = g->own;
@@ -96,7 +96,7 @@ double *es_gram_matrix(const es_gram *g, int k) {
   return g->matrix + (size_t) k * square(g->dim);
 }
 
-static void meet(const es_gram *g) {
+static void node_barrier(const es_gram *g) {
   if (g->comm->node_size > 1) MPI_Barrier(g->comm->node);
 }
 
@@ -105,7 +105,7 @@ void es_gram_publish(es_gram *g, int n) {
                room = (size_t) g->n_max * (size_t) g->dim;
   for (int a = 0; a < 2; a++)
     memset(es_gram_rows(g, a) + used, 0, (room - used) * sizeof(double));
-  meet(g);
+  node_barrier(g);
 }
 
 /* First row of lane l. */
@@ -178,11 +178,11 @@ void es_gram_product(es_gram *g, int a, int b, double factor, bool symmetric, do
     if (both) multiply(g, g->row[b], g->row[a], part, i, last, from, 1, c);
     sum_lane(g, k, i, last, symmetric, c);
   }
-  meet(g);
+  node_barrier(g);
   for (int k = 0; k < own && symmetric; k++)
     mirror(g->dim, first_row(g, lane_of(g, k), true),
            first_row(g, lane_of(g, k) + 1, true), c);
-  if (symmetric) meet(g);
+  if (symmetric) node_barrier(g);
 }
 
 void es_gram_each(es_gram *g, es_gram_function f, void *ctx, double sums[SUMS]) {
@@ -192,9 +192,9 @@ void es_gram_each(es_gram *g, es_gram_function f, void *ctx, double sums[SUMS]) 
     memset(part, 0, SUMS * sizeof *part);
     f(ctx, first_row(g, l, false), first_row(g, l + 1, false), part);
   }
-  meet(g);
+  node_barrier(g);
   memset(sums, 0, SUMS * sizeof *sums);
   for (int l = 0; l < g->comm->lanes; l++)
     for (int i = 0; i < SUMS; i++) sums[i] += g->sums[(size_t) l * SUMS + (size_t) i];
-  meet(g); /* before the next one's are written */
+  node_barrier(g); /* before the next one's are written */
 }

@@ -18,7 +18,7 @@ typedef struct es_gram es_gram;
 typedef struct es_gram_size {
   int n_max, dim; /**< rows of a view on this rank, at most; D */
   int matrices;
-  bool apart; /**< a copy on each rank all the same */
+  bool per_rank; /**< a copy on each rank all the same */
 } es_gram_size;
 
 /** Collective. c is borrowed and must outlive it. @return ES_OK, ES_ENOMEM: the same on

@@ -73,7 +73,7 @@ static es_status prepare(es_loss *l, const void *par, int64_t pairs, int64_t all
 
 static es_gram_size gram_size(const es_loss_ops *ops, int n_max, int dim) {
   return (es_gram_size){
-      .n_max = n_max, .dim = dim, .matrices = ops->matrices, .apart = ops->apart};
+      .n_max = n_max, .dim = dim, .matrices = ops->matrices, .per_rank = ops->per_rank};
 }
 
 es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,

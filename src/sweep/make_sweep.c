@@ -124,6 +124,11 @@ static void print_together(const sweep *w, double scale, int runs, double second
                            double longest) {
   const int groups = w->job->comm->size / (int) w->spec.par.ranks;
   const int workers = groups > 0 ? groups : 1;
+  if (!isfinite(scale)) {
+    es_print("time: not known, as the speed of a step could not be measured here; once a "
+             "run is done, at its speed");
+    return;
+  }
   es_print("runs that are not done: about %.4g s in all, %.4g s on %d x %lld ranks",
            seconds, fmax(seconds / workers, longest), workers,
            (long long) w->spec.par.ranks);
@@ -147,7 +152,7 @@ static es_status refuse_failing(const sweep *w, const es_estimate *e) {
       failing++;
       first = i;
     }
-  ES_CHECK(failing == 0, ES_ECONFIG, "%d of %d runs will fail, the first (%s) as: %s",
+  ES_CHECK(failing == 0, ES_ECONFIG, "%d of %d runs would fail; the first, %s: %s",
            failing, w->plan.n, w->plan.run[first].name, e[first].why);
   return ES_OK;
 }
