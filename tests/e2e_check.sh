@@ -73,8 +73,8 @@ fi
   fail "deterministic: $(cat err)"
 grep -q 'not modelled with parallel.deterministic' out || fail "deterministic: $(cat out)"
 # a batch that is too small for this loss cannot be timed, the run itself is sound
-"$EIGENSTEP" check - $tiny --ranks 2 loss.name=wmse batch.pairs=512 projector.widths=64 \
-  > out 2> err || fail "wmse: $(cat err)"
+"$EIGENSTEP" check - $tiny --ranks 2 loss.name=wmse data.count=1024 batch.pairs=512 \
+  projector.widths=64 > out 2> err || fail "wmse: $(cat err)"
 grep -q 'warning: the speed of a step cannot be measured with few pairs' err &&
   grep -q 'not modelled: give the speed of a rank as check.rate' out ||
   fail "wmse: $(cat out err)"

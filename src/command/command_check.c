@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file command_check.c  eigenstep check: the dry run. Parses, opens the data, plans the
- *  network and says what a run on N ranks would take. Trains nothing, but with --ranks
- *  times some steps with few pairs. Writes nothing but what the backend keeps of timed
- *  algorithms (backend.plans). */
+ *  network and says what a run on N ranks would take. With --ranks it times some steps of
+ *  few pairs; it writes nothing but timed algorithms (backend.plans). */
 #include "eigenstep/command.h"
 #include <errno.h>
 #include <stdlib.h>

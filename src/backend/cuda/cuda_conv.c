@@ -32,6 +32,7 @@ static es_cuda_conv_size *size_of(es_cuda_conv *c, int n) {
     if (c->size[i].n == n) return &c->size[i];
   es_cuda_conv_size *s = &c->size[c->oldest];
   c->oldest = (c->oldest + 1) % ES_CUDA_SIZES;
+  if (s->n != 0) (void) es_cuda_sync(c->op.backend); /* its kernels may be queued */
   drop(s);
   s->n = n;
   return s;

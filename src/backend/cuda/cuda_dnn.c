@@ -182,9 +182,13 @@ static bool accepts(const es_backend *b, const es_op_desc *d,
   case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
   case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
   case CUDNN_NUMERICAL_NOTE_FFT:
+  case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6: /* these lose digits */
+  case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13:
     return false;
   case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
   case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
+  case CUDNN_NUMERICAL_NOTE_WINOGRAD:
+  case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_4x4:
     return !exact;
   default:
     return true;
@@ -266,6 +270,11 @@ void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p) {
   es_free(p);
 }
 
+/** Does it say that no engine computes this, rather than that something is wrong? */
+static bool is_unsupported(cudnnStatus_t e) {
+  return e / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000;
+}
+
 es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d,
                                const es_cuda_dnn_job *job, es_cuda_dnn_plan **p) {
   static const cudnnBackendHeurMode_t modes[2] = {CUDNN_HEUR_MODE_A,
@@ -274,8 +283,12 @@ es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d,
     ES_TRY(ES_NEW(1, p));
     maker m = {*p, CUDNN_STATUS_SUCCESS};
     cudnnBackendDescriptor_t graph = make_graph(&m, es_cuda_of(b)->dnn->handle, d, job);
+    const cudnnStatus_t made = m.status;
     if (plan_mode(&m, b, d, graph, &(engine_list){modes[i], job->engine})) return ES_OK;
     es_cuda_dnn_plan_destroy(p);
+    if (made != CUDNN_STATUS_SUCCESS && !is_unsupported(made))
+      es_warn("backend cuda: %s: cuDNN: %s; it is computed without cuDNN",
+              es_cuda_name(d), cudnnGetErrorString(made));
     if (m.status == CUDNN_STATUS_ALLOC_FAILED) return dnn_ok(m.status, es_cuda_name(d));
   }
   return ES_ENOTSUP;

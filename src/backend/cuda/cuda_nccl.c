@@ -23,7 +23,9 @@ es_status es_cuda_nccl_open(const es_comm *c, es_cuda_nccl **k) {
   if (st == ES_OK && c->rank == 0) st = nccl_ok(ncclGetUniqueId(&id), "opening NCCL");
   ES_TRY_GOTO(es_comm_agree(c, st), fail);
   es_comm_bcast(c, &id, sizeof id, 0);
-  st = nccl_ok(ncclCommInitRank(&(*k)->comm, c->size, id, c->rank), "opening NCCL");
+  /* the other ranks wait inside for one that fails */
+  st = es_comm_abort_if_alone(
+      c, nccl_ok(ncclCommInitRank(&(*k)->comm, c->size, id, c->rank), "opening NCCL"));
   ES_TRY_GOTO(es_comm_agree(c, st), fail);
   return ES_OK;
 fail:

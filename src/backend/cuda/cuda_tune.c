@@ -103,6 +103,7 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
                          .dy = t->buffer[3],
                          .param.w = t->buffer[4],
                          .param.dw = t->buffer[5],
+                         .param.version = 1,    /* packed once, as by many passes */
                          .param.set_dw = true}; /* as when a step is one pass */
   return ES_OK;
 }

@@ -9,9 +9,10 @@
 #include <mpi-ext.h>
 #endif
 
-/** Not collective. False, too, where the library cannot be asked. */
+/** Not collective. False, too, where the library cannot be asked, and on the double of
+ *  the tests, whose device memory is not MPI's. */
 static inline bool es_mpi_takes_devices(void) {
-#if defined(MPIX_CUDA_AWARE_SUPPORT) && MPIX_CUDA_AWARE_SUPPORT
+#if defined(MPIX_CUDA_AWARE_SUPPORT) && MPIX_CUDA_AWARE_SUPPORT && !defined(ES_CUDA_HOST)
   return MPIX_Query_cuda_support() == 1;
 #else
   return false;
