@@ -130,10 +130,10 @@ signalled "signal.*$none" "$work/heard/STATUS" RUNNING spectrum "$work/x.npy" \
   output.dir="$work/heard"
 grep -q '^STOPPED 0 signal' "$work/heard/STATUS" || fail "heard: $(cat "$work/heard/STATUS")"
 limited "wall time.*$none" compare "$work/run@all" output.dir="$work/none"
-signalled "signal.*$none" "$work/log" backend.name compare "$work/run@all" \
+signalled "signal.*$none" "$work/log" backend.name -v compare "$work/run@all" \
   compare.bootstrap=20000 output.dir="$work/none"
 limited "wall time.*$none" modes "$work/run" output.dir="$work/none"
-signalled "signal.*$none" "$work/log" backend.name modes "$work/run" modes.at=all \
+signalled "signal.*$none" "$work/log" backend.name -v modes "$work/run" modes.at=all \
   modes.permutations=20000 output.dir="$work/none"
 [ ! -e "$work/none" ] || fail "a command without a result left a folder"
 launch 2 ntk "$work/run" output.dir="$work/calm" > "$work/log" 2>&1 || fail "ntk: exit $?"

@@ -93,7 +93,7 @@ static bool has_plenty(int fd) {
 es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
   const int64_t need = bytes + bytes / 16 + METADATA_SLACK;
   es_collective_error n = {0};
-  int64_t ahead = 0;
+  int64_t got[2] = {0, 0}; /* bytes ahead; 1: no room once more */
   if (need <= f->ahead) {
     f->ahead -= need;
     return ES_OK;
@@ -101,18 +101,22 @@ es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
   const int64_t missing = need - f->ahead;
   if (f->comm->rank == 0) {
     if (has_plenty(f->fd) && reserve_blocks(f->fd, f->end, missing + AHEAD) == 0)
-      ahead = AHEAD;
-    const int err = ahead > 0 ? 0 : reserve_again(f, missing);
-    if (err) {
+      got[0] = AHEAD;
+    const int err = got[0] > 0 ? 0 : reserve_again(f, missing);
+    if (err == 0)
+      f->end += missing + got[0];
+    else if (f->short_of_room)
+      got[1] = 1;
+    else
       es_collective_error_set(&n, ES_EIO, "cannot write %lld more bytes to %s: %s",
                               (long long) need, f->path, strerror(err));
-    } else {
-      f->end += missing + ahead;
-    }
   }
-  const es_status st = es_collective_error_agree_max(f->comm, &n, &ahead, 1);
-  if (st == ES_OK) f->ahead = ahead;
-  return st;
+  const es_status st = es_collective_error_agree_max(f->comm, &n, got, 2);
+  f->short_of_room = f->short_of_room || st != ES_OK;
+  f->failed = f->failed || got[1] > 0; /* it is closed without what is not written */
+  if (st != ES_OK || got[1] > 0) return st != ES_OK ? st : ES_EIO;
+  f->ahead = got[0];
+  return ES_OK;
 }
 
 /* HDF5 finds its signature behind a block of another program, too. */

@@ -19,6 +19,7 @@ struct es_h5 {
   int64_t ahead; /**< bytes reserved for later operations; the same on all ranks */
   bool writable;
   bool failed;         /**< HDF5 could not write; the same on all ranks */
+  bool short_of_room;  /**< no room was left, which has been said; the same on all */
   int64_t round_bytes; /**< most bytes a rank transfers in one collective HDF5 call */
   char *path;          /**< owned; for messages */
 };
