@@ -152,16 +152,8 @@ es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_cuda_pass pass,
   const es_op_desc *d = &c->op.desc;
   const int most = images_at_once(d, pass, a->n);
   for (int first = 0; first < a->n; first += most) {
-    const es_cuda_window g = {.n = a->n - first < most ? a->n - first : most,
-                              .c = d->in.c,
-                              .h = d->in.h,
-                              .w = d->in.w,
-                              .oh = d->out.h,
-                              .ow = d->out.w,
-                              .k = d->window.k,
-                              .stride = d->window.stride,
-                              .pad = d->window.pad,
-                              .bf16 = es_cuda_bf16(d)};
+    const int n = a->n - first < most ? a->n - first : most;
+    const es_cuda_window g = es_cuda_window_of(d, n);
     ES_TRY(unrolled_part(c, pass, a, &g, first));
   }
   return pass == ES_CUDA_WEIGHTS ? unpack(c, a, false) : ES_OK;

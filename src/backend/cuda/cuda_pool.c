@@ -2,24 +2,11 @@
 /** @file cuda_pool.c  Maximum over windows, and global mean. */
 #include "cuda_state.h"
 
-static es_cuda_window window_of(const es_op_desc *d, int n) {
-  return (es_cuda_window){.n = n,
-                          .c = d->in.c,
-                          .h = d->in.h,
-                          .w = d->in.w,
-                          .oh = d->out.h,
-                          .ow = d->out.w,
-                          .k = d->window.k,
-                          .stride = d->window.stride,
-                          .pad = d->window.pad,
-                          .bf16 = es_cuda_bf16(d)};
-}
-
 /* The plan's work space: unsigned char winner [max_n, oh, ow, c], the tap that won. */
 
 static es_status max_forward(es_op *op, const es_op_args *a) {
   ES_TRY(es_cuda_check(op, a));
-  const es_cuda_window g = window_of(&op->desc, a->n);
+  const es_cuda_window g = es_cuda_window_of(&op->desc, a->n);
   return es_cuda_ok(es_cuda_maxpool(es_cuda_of(op->backend)->stream, &g, a->x, a->y,
                                     ((es_cuda_op *) op)->work),
                     es_cuda_name(&op->desc));
@@ -28,7 +15,7 @@ static es_status max_forward(es_op *op, const es_op_args *a) {
 static es_status max_backward(es_op *op, const es_op_args *a) {
   ES_TRY(es_cuda_check(op, a));
   if (!op->desc.need_dx) return ES_OK;
-  const es_cuda_maxpool_grad g = {.of = window_of(&op->desc, a->n),
+  const es_cuda_maxpool_grad g = {.of = es_cuda_window_of(&op->desc, a->n),
                                   .dy = a->dy,
                                   .winner = ((es_cuda_op *) op)->work,
                                   .dx = a->dx,

@@ -86,6 +86,19 @@ static inline size_t es_cuda_size(bool bf16) {
 static inline int64_t es_cuda_pixels(es_shape s) {
   return (int64_t) s.h * s.w;
 }
+/** The windows of an op, for n images. */
+static inline es_cuda_window es_cuda_window_of(const es_op_desc *d, int n) {
+  return (es_cuda_window){.n = n,
+                          .c = d->in.c,
+                          .h = d->in.h,
+                          .w = d->in.w,
+                          .oh = d->out.h,
+                          .ow = d->out.w,
+                          .k = d->window.k,
+                          .stride = d->window.stride,
+                          .pad = d->window.pad,
+                          .bf16 = es_cuda_bf16(d)};
+}
 /** Where element i begins. */
 static inline void *es_cuda_at(const void *p, bool bf16, int64_t i) {
   return (char *) (uintptr_t) p + i * (int64_t) es_cuda_size(bf16);
