@@ -13,6 +13,7 @@ stages_passed=0
 stages_failed=0
 idle=0    # tests that did not run, or skipped without leave
 skipped=0 # with leave
+jobs=$(($(nproc) + 1)) # at once: tests wait for each other's ranks and for signals
 
 stage() { # stage NAME COMMAND...: a stage that is one pass or failure by itself
   local name=$1; shift
@@ -51,7 +52,7 @@ may_skip() { # may_skip DIR TEST: set-up installs all else that a test asks for
 check() { # check DIR TARGET TEST...: they are counted one by one from their .trs files
   echo "== make $2 in $1"
   rm -f "$1"/tests/{,*/}*.trs "$1"/tests/{,*/}*.log
-  make -C "$1" -k -j"$(nproc)" "$2" > "$log" 2>&1
+  make -C "$1" -k -j"$jobs" "$2" > "$log" 2>&1
   local status=$? dir=$1 unrun= name
   grep -E '^(FAIL|XPASS|ERROR|SKIP):' "$log"
   if [ $status -ne 0 ]; then
@@ -89,7 +90,7 @@ if stage "set-up" sh autotools/setup.sh --tests &&
        --enable-debug --enable-sanitizer; then
     check build-asan check-two $(names unit) $(runs 2)
   fi
-  stage "distcheck" make -C build -j"$(nproc)" distcheck \
+  stage "distcheck" make -C build -j"$jobs" distcheck \
     TESTS="$(names unit | tr '\n' ' ')" DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O1"
 fi
 
