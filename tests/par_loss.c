@@ -6,24 +6,24 @@
 #include "loss_cases.h"
 #include "par.h"
 
-enum { N = 13, D = 5 };
+enum { N = 13, LESS = 9, D = 5 };
 
-/** How the pairs are dealt: even, in pieces that grow, all to the last rank. */
-static void share(const es_comm *c, int form, int *first, int *count) {
+/** How n pairs are dealt: even, in pieces that grow, all to the last rank. */
+static void share(const es_comm *c, int form, int n, int *first, int *count) {
   int64_t begin, size;
-  es_comm_local_range(c, N, &begin, &size);
+  es_comm_local_range(c, n, &begin, &size);
   *first = (int) begin;
   *count = (int) size;
   const int p = c->size, r = c->rank, total = p * (p + 1) / 2;
   if (form == 1) { /* the weights 0, 2, 3, ... leave rank 0 without pairs if p > 1 */
-    const int lo = p > 1 && r > 0 ? (r * (r + 1) / 2 - 1) * N / (total - 1) : 0;
-    const int hi = p > 1 ? ((r + 1) * (r + 2) / 2 - 1) * N / (total - 1) : N;
+    const int lo = p > 1 && r > 0 ? (r * (r + 1) / 2 - 1) * n / (total - 1) : 0;
+    const int hi = p > 1 ? ((r + 1) * (r + 2) / 2 - 1) * n / (total - 1) : n;
     *first = lo;
     *count = hi - lo;
   }
   if (form == 2) {
     *first = 0;
-    *count = r == p - 1 ? N : 0;
+    *count = r == p - 1 ? n : 0;
   }
 }
 
@@ -42,29 +42,38 @@ static es_status evaluate(es_loss *l, int n, const double *z1, const double *z2,
   return st;
 }
 
-/** Error of this rank's part against the whole batch on one rank, over the largest entry.
- */
-static double difference(const es_comm *c, const es_comm *self, const loss_case *k,
-                         int form) {
+/** Error of this rank's part of n pairs against all of them on one rank, over the largest
+ *  entry. */
+static double error_of(es_loss *one, es_loss *all, int n, int form) {
   double z1[N * D], z2[N * D], whole1[N * D], whole2[N * D], d1[N * D], d2[N * D];
   double expected, got;
   int first, count;
-  loss_views(11, N, D, z1, z2);
-  share(c, form, &first, &count);
-  es_loss *one = loss_of(k, self, N, N, D), *all = loss_of(k, c, count, N, D);
-  es_status st = evaluate(one, N, z1, z2, &expected, whole1, whole2);
+  loss_views(11 + n, n, D, z1, z2);
+  share(all->comm, form, n, &first, &count);
+  es_status st = evaluate(one, n, z1, z2, &expected, whole1, whole2);
   if (st == ES_OK)
     st = evaluate(all, count, z1 + first * D, z2 + first * D, &got, d1, d2);
-  es_loss_destroy(&one);
-  es_loss_destroy(&all);
   if (st != ES_OK) return INFINITY;
   double worst = fabs(got - expected) / fabs(expected), top = 0;
-  for (int i = 0; i < N * D; i++) top = fmax(top, fmax(fabs(whole1[i]), fabs(whole2[i])));
+  for (int i = 0; i < n * D; i++) top = fmax(top, fmax(fabs(whole1[i]), fabs(whole2[i])));
   for (int i = 0; i < count * D; i++) {
     worst = worse(worst, fabs(d1[i] - whole1[first * D + i]) / top);
     worst = worse(worst, fabs(d2[i] - whole2[first * D + i]) / top);
   }
   return worst;
+}
+
+/** The larger error of a batch and of a smaller one after it. */
+static double difference(const es_comm *c, const es_comm *self, const loss_case *k,
+                         int form) {
+  int first, count;
+  share(c, form, N, &first, &count);
+  es_loss *one = loss_of(k, self, N, N, D), *all = loss_of(k, c, count, N, D);
+  const double whole = error_of(one, all, N, form);
+  const double less = error_of(one, all, LESS, form);
+  es_loss_destroy(&one);
+  es_loss_destroy(&all);
+  return worse(whole, less);
 }
 
 /** On nodes of so many ranks, which hold matrices together. */
@@ -95,7 +104,7 @@ static void all_ranks_hold_the_same_value(void **state) {
     int first, count;
     double value = 0;
     loss_views(17, N, D, z1, z2);
-    share(c, 1, &first, &count);
+    share(c, 1, N, &first, &count);
     es_loss *l = loss_of(&loss_cases[k], c, count, N, D);
     ok = es_loss_eval(l,
                       &(es_loss_batch){.n = count,
