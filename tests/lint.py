@@ -14,6 +14,8 @@ A breach is one line and exit code 1:
   README      each folder of src/ has one, of at most 100 lines
   config      below run/, es_config appears only where parameters are defined
   loss name   only a loss's own file knows its name: nobody compares with it
+  agreement   memory whose allocation is agreed on is freed where another rank had none:
+              ES_COMM_NEW, not es_comm_agree(c, ES_NEW(...))
 """
 import os
 import re
@@ -157,6 +159,8 @@ def breaches():
         if folder not in ABOVE_CONFIG and not re.search(CONFIG_MAY, path) and \
                 re.search(r"\bes_config\b", s):
             yield f"{path}: es_config below run/"
+        for m in re.finditer(r"\bes_comm_agree\((?:[^;](?!\bes_comm_))*?\bES_NEW\(", s):
+            yield f"{path}:{s.count(chr(10), 0, m.start()) + 1}: es_comm_agree of ES_NEW"
         with open(path) as f:
             if re.search(r'strcmp\([^)]*"(barlow|vicreg|simclr)', f.read()):
                 yield f"{path}: compares with the name of a loss"
