@@ -4,7 +4,8 @@
 # sentence, an error on all ranks, no hang, no crash at exit, and what was flushed stays.
 set -u
 if [ "${1-}" != inside ]; then
-  [ -x ./tests/par_traj ] || { echo "skipped: no tests/par_traj"; exit 77; }
+  [ -x ./tests/par_traj ] && [ -x ./tests/par_h5 ] ||
+    { echo "skipped: no tests/par_traj, tests/par_h5"; exit 77; }
   unshare -rm mount -t tmpfs tmpfs /mnt 2>/dev/null ||
     { echo "skipped: a tmpfs cannot be mounted here"; exit 77; }
   exec unshare -rm bash "$0" inside
@@ -35,5 +36,15 @@ for ranks in 1 2 3; do
   expect $ranks sample 1 1
   [ -e /mnt/a.h5 ] && { echo "a file that could not be created was left"; bad=1; }
   rm -f /mnt/filler
+done
+
+# space that was reserved before
+mount -t tmpfs -o size=100m tmpfs /mnt || exit 99
+for ranks in 1 2; do
+  (cd /mnt && timeout 60 ${MPIRUN:-mpirun} ${MPIRUN_FLAGS-} -n $ranks \
+    "$OLDPWD/tests/par_h5" room) > "$log" 2>&1
+  status=$? said=$(grep -c 'error: .*No space left on device' "$log")
+  echo "room on $ranks ranks: status $status, $said sentences (expected 1)"
+  [ $status = 0 ] && [ "$said" = 1 ] || { bad=1; cat "$log"; }
 done
 exit $bad

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include "eigenstep/mem.h"
 #include "io/h5_private.h"
@@ -263,6 +264,56 @@ static void caches_stay_equal(void **state) {
   drop(c, path);
 }
 
+/* Rank 0: is all on the disk that was reserved? */
+static bool is_kept(const es_h5 *f) {
+  struct stat s;
+  return f->fd < 0 || (fstat(f->fd, &s) == 0 && s.st_blocks * 512 >= f->end);
+}
+
+/* Takes the disk's room but `rest` bytes. */
+static bool take_room(const es_h5 *f, int64_t rest) {
+  struct statvfs v;
+  if (f->fd < 0) return true;
+  const int fd = open("filler", O_CREAT | O_RDWR, 0600);
+  bool ok = fd >= 0 && fstatvfs(fd, &v) == 0;
+  const int64_t room = ok ? (int64_t) v.f_bavail * (int64_t) v.f_frsize - rest : 0;
+  ok = ok && posix_fallocate(fd, 0, room) == 0;
+  if (fd >= 0) close(fd);
+  return ok;
+}
+
+/* On a disk of some 100 MB, which is the current folder (tests/full_disk.sh): a later
+ * operation that finds room only for itself, or none, leaves what was reserved. That
+ * there is none is said once. */
+static bool room_stays(const es_comm *c) {
+  const char *path = fresh(c, "room");
+  enum { SMALL = 1 << 20, LARGE = 1 << 28 };
+  es_h5 *f = NULL;
+  bool ok = es_h5_create(c, path, &f) == ES_OK;
+  ok = par_all(c, ok && es_h5_reserve(f, SMALL) == ES_OK && f->ahead > SMALL);
+  ok = par_all(c, ok && is_kept(f) && take_room(f, 2 * SMALL));
+  ok = par_all(c, ok && es_h5_reserve(f, f->ahead + SMALL / 2) == ES_OK && is_kept(f));
+  ok = ok && es_h5_reserve(f, LARGE) == ES_EIO && es_h5_is_whole(f);
+  ok = par_all(c, ok && is_kept(f));
+  ok = ok && es_h5_reserve(f, LARGE) == ES_EIO && !es_h5_is_whole(f);
+  ok = par_all(c, ok && is_kept(f));
+  ok = es_h5_close(&f) == ES_OK && ok;
+  if (c->rank == 0) unlink("filler");
+  drop(c, path);
+  return ok;
+}
+
+static int only_room(void) {
+  es_comm *c = NULL;
+  MPI_Init(NULL, NULL);
+  if (es_comm_create(MPI_COMM_WORLD, &c) != ES_OK) return 1;
+  es_log_setup(c->rank, ES_LOG_INFO, false);
+  const bool ok = room_stays(c);
+  es_comm_destroy(&c);
+  MPI_Finalize();
+  return ok ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows),
@@ -272,5 +323,6 @@ int main(int argc, char **argv) {
       cmocka_unit_test(caches_stay_equal),
       cmocka_unit_test(space_is_given_back),
   };
+  if (argc == 2 && strcmp(argv[1], "room") == 0) return only_room();
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file unit_decode.c  Images row by row: PNG of every kind in the colours of libpng's
  *  simplified interface, which decodes whole images; large images in little memory. */
-#define _XOPEN_SOURCE 700
+#define _GNU_SOURCE /* memmem */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <jpeglib.h>
 #include <png.h>
 #include <cmocka.h>
 
 #include "data/decode.h"
 #include "dataset_files.h"
+#include "eigenstep/mem.h"
 #include "eigenstep/rng.h"
 
 enum { H = 23, W = 37, FILE_MAX = 1 << 17, CHANNELS = 4 };
@@ -218,8 +221,96 @@ static void large_images_in_little_memory(void **state) {
   files_clear(folder);
 }
 
+/** A progressive JPEG of SIDE x SIDE grey pixels, whose header says side x side. */
+enum { SIDE = 2048 };
+static void write_progressive(const char *folder, int side) {
+  static uint8_t px[3 * SIDE], comment[60000];
+  struct jpeg_compress_struct info;
+  struct jpeg_error_mgr errors;
+  uint8_t *all = NULL;
+  unsigned long n = 0;
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  jpeg_mem_dest(&info, &all, &n);
+  info.image_width = info.image_height = SIDE;
+  info.input_components = 3;
+  info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&info);
+  jpeg_simple_progression(&info);
+  jpeg_start_compress(&info, TRUE);
+  jpeg_write_marker(&info, JPEG_COM, comment, sizeof comment);
+  for (JSAMPROW row = px; info.next_scanline < SIDE;)
+    jpeg_write_scanlines(&info, &row, 1);
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  uint8_t *const sof = memmem(all, n, "\xFF\xC2\0", 3);
+  assert_non_null(sof);
+  sof[5] = sof[7] = (uint8_t) (side >> 8);
+  sof[6] = sof[8] = (uint8_t) side;
+  files_write(folder, "progressive.jpg", all, n);
+  free(all);
+}
+
+static void measure_memory(void *most, int y, const uint8_t *rgb) {
+  size_t *const bytes = most;
+  (void) rgb;
+  if (y == 0) *bytes = es_mem_rss_now();
+}
+
+/** Resident memory that the decoder adds, besides the scratch. */
+static size_t memory_of(const char *folder, const es_picture *p) {
+  char path[256], why[ES_DECODE_WHY];
+  size_t most = 0;
+  uint8_t *const bytes = malloc(FILE_MAX), *const scratch = calloc(p->scratch, 1);
+  snprintf(path, sizeof path, "%s/progressive.jpg", folder);
+  FILE *const f = fopen(path, "rb");
+  assert_non_null(f);
+  const size_t n = fread(bytes, 1, FILE_MAX, f);
+  assert_true(n > 0 && n < FILE_MAX);
+  fclose(f);
+  const size_t before = es_mem_rss_now();
+  assert_true(es_decode(bytes, n, p, scratch, &(es_rows){measure_memory, &most}, why));
+  free(bytes);
+  free(scratch);
+  return most - before;
+}
+
+/** Coefficients are memory that libjpeg takes by what the header says: three halves of a
+ *  number of two bytes for each pixel here. It is counted, and there is a most. */
+static void coefficients_are_counted(void **state) {
+  const size_t expected = 3 * (size_t) SIDE * SIDE;
+  const es_picture picture = {SIDE, SIDE, true, 3 * SIDE, expected};
+  char folder[64];
+  es_dataset *ds = NULL;
+  void *scratch = NULL;
+  (void) state;
+  files_make(folder);
+  write_progressive(folder, SIDE);
+  assert_in_range(memory_of(folder, &picture), expected / 10 * 9,
+                  expected + (4 << 20)); /* libjpeg's rows */
+  es_data_params p = files_params("imagefolder", folder);
+  p.size = 32;
+  p.max_pixels = 268435456;
+  assert_int_equal(es_dataset_open(self, &p, NULL, 1, &ds), ES_OK);
+  const size_t before = es_mem_now();
+  assert_int_equal(es_dataset_room(ds, &scratch), ES_OK);
+  assert_int_equal(es_mem_now() - before, ds->scratch + expected);
+  es_dataset_room_free(ds, &scratch);
+  assert_int_equal(es_mem_now(), before);
+  ds->largest.library = (size_t) 1 << 60; /* more than any machine gives */
+  assert_int_equal(es_dataset_room(ds, &scratch), ES_ENOMEM);
+  es_dataset_close(&ds);
+  write_progressive(folder, 8192);
+  es_log_mute(false);
+  assert_int_equal(es_dataset_open(self, &p, NULL, 1, &ds), ES_EFORMAT);
+  assert_non_null(strstr(es_log_last_error(), "several scans"));
+  es_log_mute(true);
+  files_clear(folder);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(coefficients_are_counted),
       cmocka_unit_test(png_of_every_kind),
       cmocka_unit_test(large_images_in_little_memory),
   };

@@ -75,6 +75,7 @@ typedef struct es_dataset_ops {
 typedef struct es_largest {
   int h, w;
   int64_t pixels; /**< h w of one record */
+  size_t library; /**< bytes that a library allocates within get() */
 } es_largest;
 
 struct es_dataset {
@@ -103,6 +104,11 @@ es_status es_dataset_open_held_out(const es_comm *c, const es_data_params *p,
                                    const es_dataset *ds, uint64_t seed,
                                    es_dataset **held_out);
 void es_dataset_close(es_dataset **ds);
+
+/** Not collective. Scratch for get(), and room for what a library allocates within it,
+ *  which is counted as ours until es_dataset_room_free. @return ES_OK, ES_ENOMEM */
+es_status es_dataset_room(const es_dataset *ds, void **scratch);
+void es_dataset_room_free(const es_dataset *ds, void **scratch);
 
 /* --- augmentations ------------------------------------------------------------------ */
 /** A working image: planar f32 in [0, 255], [3, h, w]; buffers belong to the pipeline.

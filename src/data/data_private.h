@@ -37,6 +37,10 @@ es_status es_path_join(const char *folder, const char *name, char *path);
 /** ES_ECONFIG unless data.path is given. */
 es_status es_data_need_path(const es_data_params *p);
 
+/** Can a library have so many bytes for an image, as far as can be asked before?
+ *  @return ES_OK, ES_ENOMEM */
+es_status es_data_check_library(size_t bytes);
+
 /** es_dataset_ops.held_out of sets with a split called test. */
 bool es_split_test(es_data_params *p);
 

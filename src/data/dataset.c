@@ -171,6 +171,24 @@ bool es_split_test(es_data_params *p) {
   return true;
 }
 
+es_status es_data_check_library(size_t bytes) {
+  if (bytes == 0) return ES_OK;
+  return es_mem_check(bytes, "the coefficients of a JPEG in several scans");
+}
+
+es_status es_dataset_room(const es_dataset *ds, void **scratch) {
+  ES_TRY(es_data_check_library(ds->largest.library));
+  ES_TRY(es_alloc(ds->scratch, "a record", scratch));
+  es_mem_charge((ptrdiff_t) ds->largest.library);
+  return ES_OK;
+}
+
+void es_dataset_room_free(const es_dataset *ds, void **scratch) {
+  if (*scratch == NULL) return;
+  es_mem_charge(-(ptrdiff_t) ds->largest.library);
+  es_free(scratch);
+}
+
 void es_dataset_close(es_dataset **ds) {
   if (*ds == NULL) return;
   if ((*ds)->impl != NULL) (*ds)->ops->close(*ds);

@@ -49,6 +49,7 @@ static void measure(es_dataset *ds) {
   }
   ds->c = 3;
   ds->scratch = es_record_plan_bytes(&f->plan);
+  ds->largest.library = f->plan.library;
   ds->h = same ? first_h : 0;
   ds->w = same ? first_w : 0;
 }
@@ -126,6 +127,7 @@ static es_status get(const es_dataset *ds, int64_t i, int view, void *scratch,
     char why[ES_DECODE_WHY];
     const es_image_file *x = &f->file[(i + k) % ds->size];
     const char *const name = f->text + x->name;
+    ES_TRY(es_data_check_library(x->picture.library));
     if (read_image(f, x, scratch, s, why)) return ES_OK;
     ES_CHECK(f->unreadable == SKIP, ES_EFORMAT,
              "unreadable image '%s/%s' (record %lld): %s (data.unreadable = skip would "

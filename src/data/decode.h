@@ -24,6 +24,7 @@ typedef struct es_picture {
    *  coefficients libjpeg keeps (2 to 6 bytes a pixel), or an interlaced PNG. */
   bool whole;
   size_t scratch; /**< bytes that es_decode needs: a row, or all of an interlaced PNG */
+  size_t library; /**< bytes that libjpeg keeps meanwhile: coefficients, or 0 */
 } es_picture;
 
 /** From the first bytes of a file. @return false: why[ES_DECODE_WHY] says so */

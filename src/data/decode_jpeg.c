@@ -39,6 +39,19 @@ static void begin(struct jpeg_decompress_struct *info, errors *e, char *why) {
   e->why = why;
 }
 
+/** Bytes of the coefficients of all blocks, which come in several scans. Their numbers in
+ *  a component are rounded up to those of its part of an MCU. */
+static size_t coefficient_bytes(const struct jpeg_decompress_struct *info) {
+  size_t blocks = 0;
+  for (int i = 0; i < info->num_components; i++) {
+    const jpeg_component_info *const c = &info->comp_info[i];
+    const size_t h = (size_t) c->h_samp_factor, v = (size_t) c->v_samp_factor;
+    blocks +=
+        (c->width_in_blocks + h - 1) / h * h * ((c->height_in_blocks + v - 1) / v * v);
+  }
+  return blocks * DCTSIZE2 * sizeof(JCOEF);
+}
+
 bool es_decode_jpeg_header(const uint8_t *bytes, size_t n, es_picture *p, char *why) {
   struct jpeg_decompress_struct info;
   errors e;
@@ -54,6 +67,7 @@ bool es_decode_jpeg_header(const uint8_t *bytes, size_t n, es_picture *p, char *
                     .w = (int) info.image_width,
                     .whole = jpeg_has_multiple_scans(&info) != 0,
                     .scratch = 3 * (size_t) info.image_width};
+  if (p->whole) p->library = coefficient_bytes(&info);
   jpeg_destroy_decompress(&info);
   return true;
 }
@@ -101,7 +115,8 @@ bool es_decode_jpeg(const uint8_t *bytes, size_t n, const es_picture *p, uint8_t
   info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
   const bool same = info.image_height == (JDIMENSION) p->h &&
                     info.image_width == (JDIMENSION) p->w &&
-                    (jpeg_has_multiple_scans(&info) != 0) == p->whole;
+                    (jpeg_has_multiple_scans(&info) != 0) == p->whole &&
+                    (!p->whole || coefficient_bytes(&info) == p->library);
   if (same) {
     jpeg_start_decompress(&info);
     read_rows(&info, scratch, to);

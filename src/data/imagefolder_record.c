@@ -51,6 +51,7 @@ void es_record_plan_add(es_record_plan *plan, const es_image_file *x) {
     grow(&plan->work, round_up(3 * (size_t) w * sizeof(uint32_t)));
   grow(&plan->row, round_up(p->scratch));
   grow(&plan->file, (size_t) x->bytes);
+  grow(&plan->library, p->library);
 }
 
 size_t es_record_plan_bytes(const es_record_plan *plan) {

@@ -19,6 +19,7 @@ typedef struct es_record_plan {
   size_t work; /**< sums or floats of the rows that are being resized */
   size_t row;  /**< es_picture.scratch */
   size_t file;
+  size_t library; /**< es_picture.library: beside the scratch */
 } es_record_plan;
 
 /** h x w of the record that an image becomes. */

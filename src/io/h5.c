@@ -75,13 +75,16 @@ static int reserve_blocks(int fd, int64_t end, int64_t bytes) {
   return (double) v.f_bavail * (double) v.f_frsize < (double) bytes ? ENOSPC : 0;
 }
 
-/* Reserve what was reserved and is not written, and `missing` bytes more: a failure gives
- * all of it back. */
-static int reserve_again(const es_h5 *f, int64_t missing) {
+/* Reserve what was reserved and is not written, and `missing` bytes more, whose failure
+ * gives all of it back. The former is taken again, as metadata that HDF5 still holds will
+ * need it; *lost: somebody else had it meanwhile. */
+static int reserve_again(const es_h5 *f, int64_t missing, int64_t *lost) {
   struct stat s;
   const bool known = fstat(f->fd, &s) == 0 && (int64_t) s.st_size < f->end;
   const int64_t from = known ? (int64_t) s.st_size : f->end;
-  return reserve_blocks(f->fd, from, f->end + missing - from);
+  const int err = reserve_blocks(f->fd, from, f->end + missing - from);
+  *lost = err != 0 && f->end > from && reserve_blocks(f->fd, from, f->end - from) != 0;
+  return err;
 }
 
 /* Is there so much room that none need be given back? */
@@ -93,7 +96,7 @@ static bool has_plenty(int fd) {
 es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
   const int64_t need = bytes + bytes / 16 + METADATA_SLACK;
   es_collective_error n = {0};
-  int64_t got[2] = {0, 0}; /* bytes ahead; 1: no room once more */
+  int64_t got[3] = {0, 0, 0}; /* bytes ahead; 1: no room once more; 1: what was is lost */
   if (need <= f->ahead) {
     f->ahead -= need;
     return ES_OK;
@@ -102,7 +105,7 @@ es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
   if (f->comm->rank == 0) {
     if (has_plenty(f->fd) && reserve_blocks(f->fd, f->end, missing + AHEAD) == 0)
       got[0] = AHEAD;
-    const int err = got[0] > 0 ? 0 : reserve_again(f, missing);
+    const int err = got[0] > 0 ? 0 : reserve_again(f, missing, &got[2]);
     if (err == 0)
       f->end += missing + got[0];
     else if (f->short_of_room)
@@ -111,9 +114,10 @@ es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
       es_collective_error_set(&n, ES_EIO, "cannot write %lld more bytes to %s: %s",
                               (long long) need, f->path, strerror(err));
   }
-  const es_status st = es_collective_error_agree_max(f->comm, &n, got, 2);
+  const es_status st = es_collective_error_agree_max(f->comm, &n, got, 3);
   f->short_of_room = f->short_of_room || st != ES_OK;
-  f->failed = f->failed || got[1] > 0; /* it is closed without what is not written */
+  f->failed = f->failed || got[1] > 0 ||
+              got[2] > 0; /* it is closed without what is not written */
   if (st != ES_OK || got[1] > 0) return st != ES_OK ? st : ES_EIO;
   f->ahead = got[0];
   return ES_OK;

@@ -35,13 +35,13 @@ es_status es_study_views_make(const es_held_out *h, const es_augment_steps *step
   es_augment *a = NULL;
   *v = (es_study_views){.x = NULL};
   es_status st = es_augment_create(steps, ds, &a, &v->shape);
-  if (st == ES_OK) st = es_alloc(ds->scratch, "a record", &work[0]);
+  if (st == ES_OK) st = es_dataset_room(ds, &work[0]);
   if (st == ES_OK) st = es_alloc(es_augment_scratch(a), "a view", &work[1]);
   const int64_t size = (int64_t) v->shape.c * v->shape.h * v->shape.w;
   if (st == ES_OK) st = ES_NEW(2 * h->batch->n * size, &v->x);
   for (int i = 0; i < h->batch->n && st == ES_OK; i++) st = make_pair(h, a, work, i, v);
   es_free(&work[1]);
-  es_free(&work[0]);
+  es_dataset_room_free(ds, &work[0]);
   es_augment_destroy(&a);
   return st;
 }
@@ -107,13 +107,13 @@ static es_status read_own(const es_held_out *h, es_study_numbers *s) {
   const es_dataset *const ds = es_assembly_probe_set(h->run->parts);
   void *work = NULL;
   ES_TRY(measure_pixels(h, s));
-  es_status st = es_alloc(ds->scratch, "a record", &work);
+  es_status st = es_dataset_room(ds, &work);
   for (int i = 0; i < h->batch->n && st == ES_OK; i++) {
     s->record[h->points.first + i] = h->batch->id[i];
     s->label[h->points.first + i] = h->batch->label[i] + 1;
     if (es_study_is_augmented(h)) st = read_draws(h, work, i, s);
   }
-  es_free(&work);
+  es_dataset_room_free(ds, &work);
   return st;
 }
 

@@ -46,7 +46,7 @@ static es_status rows_open(const es_settings *s, const es_assembly *p, const par
   r->pixels = (size_t) ds->h * (size_t) ds->w;
   r->values =
       (size_t) p->input.view.c * (size_t) p->input.view.h * (size_t) p->input.view.w;
-  ES_TRY(es_alloc(ds->scratch, "a record", &r->record));
+  ES_TRY(es_dataset_room(ds, &r->record));
   ES_TRY(es_alloc(es_augment_scratch(p->input.augment), "a view in the making",
                   &r->scratch));
   if (r->images) ES_TRY(ES_NEW(BLOCK * 3 * r->pixels, &r->image));
@@ -58,7 +58,7 @@ static void rows_close(rows *r) {
   for (int k = 0; k < 2; k++) es_free(&r->view[k]);
   es_free(&r->image);
   es_free(&r->scratch);
-  es_free(&r->record);
+  es_dataset_room_free(r->p->input.data, &r->record);
 }
 
 /* Records from one to the next. */

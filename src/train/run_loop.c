@@ -44,10 +44,12 @@ static es_status snapshot(loop *l, bool keep) {
   es_train *const t = l->on.train;
   const es_probe_time at = {es_train_steps(t), es_train_time(t)};
   es_clock *const clock = es_train_clock(t);
+  es_progress_begin("snapshot at step %lld", (long long) at.step);
   ES_TRY(es_train_sync_bn(t));
   ES_TRY(es_probe_measure(l->on.probe, at, clock, keep, &loss));
   ES_TRY(es_run_report_probe(&l->report, loss));
   ES_TRY(es_traj_flush(l->on.traj));
+  es_progress_end();
   es_clock_lap(clock, ES_PHASE_SNAPSHOT); /* what followed es_probe_measure */
   l->report.window.paused += es_now() - start;
   return check_growth(l);
@@ -204,9 +206,7 @@ static void fetch_first(loop *l) {
 /* Collective. The initial state is measured; a resumed run's state was. */
 static es_status start(loop *l) {
   if (!es_traj_resumed(l->on.traj)) {
-    es_progress_begin("snapshot of the start");
     ES_TRY(snapshot(l, true));
-    es_progress_end();
     return accuracies(l);
   }
   ES_TRY(es_run_report_resume(&l->report));

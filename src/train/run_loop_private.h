@@ -26,6 +26,7 @@ typedef struct es_run_report {
   } window;
   double rate;     /**< views per second, last window */
   int64_t awaited; /**< steps up to the first progress line; 0: it is there */
+  int depth;       /**< activities under way before the loop's (eigenstep/progress.h) */
 } es_run_report;
 
 /** Collective. Declare the series and open the table. What it borrows must outlive. */

@@ -2,6 +2,7 @@
 /** @file run_operation.c  Modes of the embedding are changed between two steps. */
 #include "eigenstep/mem.h"
 #include "eigenstep/net_layers.h"
+#include "eigenstep/progress.h"
 #include "run_loop_private.h"
 #include "train_private.h"
 
@@ -68,7 +69,9 @@ es_status es_run_operation(const es_run_parts *p) {
   es_status st = ES_NEW(k, &value);
   if (st == ES_OK) st = ES_NEW((int64_t) k * d, &q);
   st = es_comm_agree(t->layout.comm, st);
+  es_progress_begin("modes at step %lld, to be changed", (long long) es_train_steps(t));
   if (st == ES_OK) st = find_modes(p, value, q);
+  if (st == ES_OK) es_progress_end();
   es_free(&q);
   es_free(&value);
   if (st == ES_OK) st = move_layer(t);

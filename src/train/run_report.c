@@ -80,19 +80,18 @@ static es_status open_table(es_run_report *r) {
 
 es_status es_run_report_open(const es_run *run, const es_run_parts *parts,
                              es_run_report *r) {
-  *r = (es_run_report){
-      .run = run, .parts = parts, .begun = es_now(), .rate = NAN, .series.restart = -1};
+  *r = (es_run_report){.run = run,
+                       .parts = parts,
+                       .begun = es_now(),
+                       .rate = NAN,
+                       .series.restart = -1,
+                       .depth = es_progress_depth()};
   ES_TRY(declare(r));
   return open_table(r);
 }
 
-static void end_waiting(es_run_report *r) {
-  if (r->awaited > 0) es_progress_end();
-  r->awaited = 0;
-}
-
 es_status es_run_report_close(es_run_report *r) {
-  end_waiting(r);
+  es_progress_unwind(r->depth);
   return es_comm_agree(es_train_comm(r->parts->train), es_table_close(&r->table));
 }
 
@@ -186,7 +185,8 @@ static void print_phases(es_train *t) {
 }
 
 es_status es_run_report_progress(es_run_report *r, const es_step_result *result) {
-  end_waiting(r);
+  if (r->awaited > 0) es_progress_end();
+  r->awaited = 0;
   ES_TRY(es_comm_agree(es_train_comm(r->parts->train), report_window(r, result)));
   print_phases(r->parts->train);
   return ES_OK;
