@@ -4,7 +4,7 @@
 # (tests/cuda_host): ten steps as `blas` has them, on several ranks and in several orders
 # of the streams; in bf16; ranks that share a device; the same bits on other ranks and
 # resumed. Calls of the CUDA libraries fail one at a time: the program ends with a
-# sentence and holds nothing.
+# sentence and holds nothing. Streams that do not wait for events are noticed.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy
@@ -65,7 +65,7 @@ refused 2 "backend.share"
 # --- calls that fail
 CUDA_HOST_FAULT=list run "short" 2 train - $short
 grep "^cuda_host: rank " log | sed 's/^cuda_host: rank //' > calls
-[ "$(awk '$3 > 0' calls | wc -l)" = 22 ] || { cat calls; fail "some calls are not made"; }
+[ "$(awk '$3 > 0' calls | wc -l)" = 26 ] || { cat calls; fail "some calls are not made"; }
 try() { # try NAME RANK CALL
   rm -rf out
   CUDA_HOST_FAULT=$1:$2:$3 on 2 train - $short
@@ -77,10 +77,23 @@ try() { # try NAME RANK CALL
     ! grep -qE "cuda_host: |were not freed|signal (4|6|7|8|11)|Sanitizer" log ||
     { cat log; fail "$1 $3 on rank $2: exit $got"; }
 }
-while read -r rank name count; do
+while read -r rank name count; do # one in the middle of rank 0, the last one of rank 1
   rank=${rank%:}
-  for call in $(printf '%s\n' $((rank * (count - 1) + 1)) $((count / 2 + 1)) | sort -u); do
-    try "$name" "$rank" "$call"
-  done
+  try "$name" "$rank" $((rank == 0 ? count / 2 + 1 : count))
 done < calls
+
+# --- an event that is missing: sums do not wait for gradients, the update not for sums
+missing() { # missing STREAM PROGRAM: with one of a few orders, training goes wrong
+  local seed
+  for seed in 1 2 3 4; do
+    CUDA_HOST_FORGET=$1 CUDA_HOST_SEED=$seed timeout -k 5 $late $MPIRUN $MPIRUN_FLAGS -n 2 \
+      "$(dirname "$double")/$2" > log 2>&1 || { grep -q "FAILED" log && return; }
+  done
+  fail "$2: nobody notices that stream $1 waits for no event"
+}
+if [ -x "$(dirname "$double")/par_train" ]; then
+  missing 1 par_train
+  missing 2 par_train
+  missing 2 plain_par_train
+fi
 finish

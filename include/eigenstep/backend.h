@@ -108,6 +108,8 @@ static inline bool es_bn_is_constant(es_bn_mode mode) {
 
 /** Most groups of one BN execution. */
 enum { ES_BN_GROUPS = 8 };
+/** Most sums over ranks that are begun at a time. */
+enum { ES_SUMS = 32 };
 
 /** Parameters of an op and their gradients. */
 typedef struct es_param_args {
@@ -253,6 +255,12 @@ typedef struct es_backend_ops {
   es_status (*allreduce)(es_backend *b, const es_comm *c, es_buf p, size_t n);
   /** The same in the order of a binary tree over the ranks, a power of two (tree.h). */
   es_status (*treesum)(es_backend *b, const es_comm *c, es_buf p, size_t n);
+  /** Optional, with sums_end (NULL: no calls run beside a sum). Collective. Begin the sum
+   *  over ranks, in place, of p as the calls so far leave it. Calls before sums_end must
+   *  not touch p; at most ES_SUMS are begun at a time. */
+  es_status (*sum_begin)(es_backend *b, const es_comm *c, es_buf p, size_t n);
+  /** Collective. The calls that follow find all sums that were begun. */
+  es_status (*sums_end)(es_backend *b);
   /** Optional (NULL: nothing to choose). Collective over es_backend.comm. Before n ops
    *  are planned: choose how to compute them, the same on all ranks. */
   es_status (*tune)(es_backend *b, const es_op_desc *const *d, int n);

@@ -61,6 +61,7 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"orthogonalize", o->orthogonalize != NULL},
       {"allreduce", o->allreduce != NULL},
       {"treesum", o->treesum != NULL},
+      {"sums_end", (o->sum_begin == NULL) == (o->sums_end == NULL)},
   };
   for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
     ES_CHECK(members[i].present, ES_EINTERNAL, "backend '%s' lacks %s", o->name,

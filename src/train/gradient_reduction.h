@@ -2,8 +2,9 @@
 /** @file gradient_reduction.h  The sum over ranks of the gradients of all parameters.
  *
  *  The loss gives dL/dz of the global loss, so the ranks' gradients add up: a sum, not an
- *  average. Three methods:
+ *  average. Four methods:
  *  - after backward, by the backend (es_backend_ops.allreduce);
+ *  - beside backward, part by part, where the backend can (sum_begin, sums_end);
  *  - while backward runs, bucket by bucket (reduction.h), where the ranks of a node share
  *    the parameters; each rank then updates a part of them;
  *  - where rows are replicated (row_layout.h), after backward in the order of a binary
@@ -20,14 +21,16 @@ typedef struct es_gradient_reduction {
   es_row_layout layout;
   es_params *params;        /* borrowed */
   es_clock *clock;          /* borrowed: phases backward and allreduce */
-  es_reduction *overlapped; /**< owned; NULL: gradients are summed after backward */
+  es_reduction *overlapped; /**< owned; NULL: the backend sums */
   es_shared *counters;      /* owned: of `overlapped` */
-  es_net_listener listener; /**< of backward, with `overlapped` */
+  es_net_listener listener; /**< of backward, with `overlapped` or `beside` */
+  bool beside;              /**< the backend sums while backward runs, */
+  int64_t begun;            /**< elements from here on in this step */
   es_range all;             /**< all parameters, */
   es_partition whole;       /**< which a rank updates without `overlapped` */
 } es_gradient_reduction;
 
-/** Sum after backward; `r` must not move. */
+/** Sum after backward, or beside it where the backend can; `r` must not move. */
 void es_gradient_reduction_init(es_gradient_reduction *r, const es_row_layout *layout,
                                 es_params *params, es_clock *clock);
 /** Collective. Sum while backward runs; the parameters are shared (es_params_share).

@@ -5,6 +5,7 @@
  *  CUDA_HOST_SEED=N                   the random order of streams, blocks and threads
  *  CUDA_HOST_FAULT=NAME:RANK:CALL     that call on that rank fails (names: host.h)
  *  CUDA_HOST_FAULT=list               the numbers of calls are printed at the end
+ *  CUDA_HOST_FORGET=N                 the stream created as number N waits for no event
  *  CUDA_HOST_DEVICES=N                devices of this node; 8 without it */
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -17,8 +18,8 @@
 enum { DEVICES = 8, LEAKED = 97 };
 
 static const char *const call_name[CUDA_HOST_CALLS] = {
-    "device", "memory", "pinned",  "launch",      "copy",      "stream",
-    "event",  "handle", "product", "convolution", "reduction",
+    "device", "memory",  "pinned",      "launch",    "copy", "stream", "event",
+    "handle", "product", "convolution", "reduction", "join", "sync",
 };
 static const char *const kind_name[CUDA_HOST_KINDS] = {
     "device buffers", "pinned buffers", "streams", "events", "handles", "descriptors",
@@ -30,6 +31,8 @@ static struct {
   int fault;           /**< call that fails; CUDA_HOST_CALLS: none */
   long number;         /**< the how many-th */
   long count[CUDA_HOST_CALLS];
+  bool broken;   /**< "sync" has failed: all that follows does */
+  int forgotten; /**< number of the stream that waits for no event */
   int held[CUDA_HOST_KINDS];
   uint64_t random;
   cudaError_t last;
@@ -69,20 +72,29 @@ static void setup(void) {
   if (state.ready) return;
   const char *const seed = getenv("CUDA_HOST_SEED");
   const char *const devices = getenv("CUDA_HOST_DEVICES");
+  const char *const forget = getenv("CUDA_HOST_FORGET");
   state.ready = true;
   state.fault = CUDA_HOST_CALLS;
   state.random = (seed != NULL ? strtoull(seed, NULL, 10) : 1) + 1000 * (uint64_t) rank();
   state.devices = devices != NULL ? atoi(devices) : DEVICES;
   read_fault(getenv("CUDA_HOST_FAULT"));
+  state.forgotten = forget != NULL ? atoi(forget) : 0;
   on_exit(report, NULL);
 }
 
 bool cuda_host_fails(cuda_host_call which) {
   setup();
   state.count[which]++;
+  if (state.broken) return true;
   if (state.fault != (int) which || state.count[which] != state.number) return false;
   fprintf(stderr, "fault: call %ld of kind %s\n", state.number, call_name[which]);
+  state.broken = which == CUDA_HOST_SYNC;
   return true;
+}
+
+bool cuda_host_forgets(int stream) {
+  setup();
+  return stream == state.forgotten;
 }
 
 /* SplitMix64 (Steele, Lea, Flood 2014). */
@@ -193,6 +205,8 @@ const char *cudaGetErrorString(cudaError_t error) {
     return "invalid resource handle";
   case cudaErrorNotReady:
     return "device not ready";
+  case cudaErrorIllegalAddress:
+    return "an illegal memory access was encountered";
   case cudaErrorLaunchOutOfResources:
     return "too many resources requested for launch";
   default:

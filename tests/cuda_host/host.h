@@ -25,11 +25,16 @@ typedef enum cuda_host_call {
   CUDA_HOST_PRODUCT,     /**< "product": of cuBLAS */
   CUDA_HOST_CONVOLUTION, /**< "convolution": of cuDNN */
   CUDA_HOST_REDUCTION,   /**< "reduction": of NCCL */
+  CUDA_HOST_JOIN,        /**< "join": ncclCommInitRank */
+  CUDA_HOST_SYNC,        /**< "sync": the host learns that work failed, when it waits; no
+                              call succeeds from then on */
   CUDA_HOST_CALLS
 } cuda_host_call;
 
 /** Count a call; is it the one that is to fail? */
 bool cuda_host_fails(cuda_host_call which);
+/** Does the stream of this number, from 1, wait for no event? */
+bool cuda_host_forgets(int stream);
 /** The next of a sequence of random numbers below n, from CUDA_HOST_SEED; n >= 1. */
 unsigned cuda_host_random(unsigned n);
 /** A mistake of the caller that a device would not show: one sentence, then abort(). */

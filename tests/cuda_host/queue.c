@@ -16,6 +16,7 @@
 enum { WINDOW = 512, WAITS = 8 };
 
 struct CUstream_st {
+  int created;  /**< as the how many-th, from 1 */
   int64_t last; /**< its last work; 0: none */
   int n_waits;
   int64_t waits[WAITS]; /**< for events; of its next work */
@@ -42,6 +43,7 @@ typedef struct entry {
 typedef enum policy { ANY, NEWEST, OLDEST, POLICIES } policy;
 
 static struct {
+  int streams;     /**< created */
   int64_t numbers; /**< given out */
   int n;
   entry *pending[WINDOW]; /**< in order of numbers */
@@ -164,6 +166,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
     return cuda_host_note(cudaErrorInvalidValue);
   if (cuda_host_fails(CUDA_HOST_STREAM)) return cuda_host_note(cudaErrorUnknown);
   *stream = cuda_host_alloc(sizeof **stream);
+  (*stream)->created = ++state.streams;
   cuda_host_hold(CUDA_HOST_STREAMS, 1);
   return cudaSuccess;
 }
@@ -177,6 +180,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t s) {
+  if (cuda_host_fails(CUDA_HOST_SYNC)) return cuda_host_note(cudaErrorIllegalAddress);
   cuda_host_finish(s);
   return cudaSuccess;
 }
@@ -218,12 +222,14 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
   if (s == NULL || flags != 0) return cuda_host_note(cudaErrorInvalidValue);
   if (e->recorded == 0) cuda_host_mistake("a stream waits for an event never recorded");
+  if (cuda_host_forgets(s->created)) return cudaSuccess;
   if (s->n_waits == WAITS) cuda_host_mistake("a stream waits for %d events", WAITS + 1);
   s->waits[s->n_waits++] = e->recorded;
   return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+  if (cuda_host_fails(CUDA_HOST_SYNC)) return cuda_host_note(cudaErrorIllegalAddress);
   run_until(e->recorded);
   return cudaSuccess;
 }

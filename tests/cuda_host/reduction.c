@@ -13,6 +13,7 @@
 
 struct ncclComm {
   MPI_Comm mpi;
+  bool aborted; /**< its sums end as they are */
 };
 
 /** What an ncclUniqueId of the double holds. */
@@ -62,6 +63,7 @@ ncclResult_t ncclCommInitRank(ncclComm_t *comm, int ranks, ncclUniqueId id, int 
   identity made;
   *comm = NULL;
   if (ranks < 1 || rank < 0 || rank >= ranks) return ncclInvalidArgument;
+  if (cuda_host_fails(CUDA_HOST_JOIN)) return ncclSystemError;
   memcpy(&made, id.internal, sizeof made);
   int *const process = cuda_host_alloc((size_t) ranks * sizeof *process);
   gather(&made, ranks, rank, process);
@@ -86,8 +88,18 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
   return ncclSuccess;
 }
 
+/* As the other ranks may never begin what is pending, its memory is left to MPI. */
+ncclResult_t ncclCommAbort(ncclComm_t comm) {
+  if (comm == NULL) return ncclInvalidArgument;
+  comm->aborted = true;
+  cuda_host_finish_all();
+  free(comm);
+  cuda_host_hold(CUDA_HOST_HANDLES, -1);
+  return ncclSuccess;
+}
+
 typedef struct sum {
-  MPI_Comm mpi;
+  ncclComm_t of;
   const void *from;
   void *to;
   int n;
@@ -106,13 +118,15 @@ static void begin_sum(void *payload) {
   s->mine = cuda_host_alloc(bytes_of(s));
   s->all = cuda_host_alloc(bytes_of(s));
   memcpy(s->mine, s->from, bytes_of(s));
-  MPI_Iallreduce(s->mine, s->all, s->n, s->f64 ? MPI_DOUBLE : MPI_FLOAT, MPI_SUM, s->mpi,
-                 &s->request);
+  if (s->of->aborted) return;
+  MPI_Iallreduce(s->mine, s->all, s->n, s->f64 ? MPI_DOUBLE : MPI_FLOAT, MPI_SUM,
+                 s->of->mpi, &s->request);
 }
 
 static bool end_sum(void *payload) {
   sum *const s = payload;
   int done;
+  if (s->of->aborted) return true;
   MPI_Test(&s->request, &done, MPI_STATUS_IGNORE);
   if (!done) return false;
   memcpy(s->to, s->all, bytes_of(s));
@@ -124,7 +138,7 @@ static bool end_sum(void *payload) {
 ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t type,
                            ncclRedOp_t op, ncclComm_t comm, cudaStream_t stream) {
   const sum s = {
-      .mpi = comm->mpi, .from = from, .to = to, .n = (int) n, .f64 = type == ncclDouble};
+      .of = comm, .from = from, .to = to, .n = (int) n, .f64 = type == ncclDouble};
   const size_t bytes = bytes_of(&s);
   if (cuda_host_fails(CUDA_HOST_REDUCTION)) return ncclUnhandledCudaError;
   if (op != ncclSum || n > INT32_MAX || !cuda_host_is_device(from, bytes) ||

@@ -41,7 +41,6 @@ static es_status open_here(es_backend *b) {
 
 static void close_cuda(es_backend *b) {
   es_cuda *s = es_cuda_of(b);
-  if (s->stream != NULL) (void) cudaStreamSynchronize(s->stream);
   es_choices_destroy(&s->tuned);
   es_cuda_comm_close(b);
   es_cuda_dnn_close(b);
@@ -101,6 +100,8 @@ const es_backend_ops es_backend_cuda = {
     .orthogonalize = es_cuda_orthogonalize,
     .allreduce = es_cuda_allreduce,
     .treesum = es_cuda_treesum,
+    .sum_begin = es_cuda_sum_begin,
+    .sums_end = es_cuda_sums_end,
     .tune = es_cuda_tune,
     .needs = needs,
     .plan = {[ES_OP_CONV] = es_cuda_plan_conv,

@@ -3,7 +3,10 @@
  *
  *  By NCCL, if it is in this build and each rank has a GPU of its own; else by MPI from
  *  device to device, if the library says that it can; else through pinned memory of the
- *  host. All ranks take the same way. */
+ *  host. All ranks take the same way.
+ *
+ *  Sums of gradients run beside backward, on a stream of their own; those of batch norm
+ *  stay among the calls, as the next kernel reads them. */
 #ifndef ES_CUDA_COMM_H
 #define ES_CUDA_COMM_H
 
@@ -22,5 +25,7 @@ void es_cuda_comm_close(es_backend *b);
 es_status es_cuda_sum(es_backend *b, const es_comm *c, const es_cuda_numbers *x);
 es_status es_cuda_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n);
 es_status es_cuda_treesum(es_backend *b, const es_comm *c, es_buf p, size_t n);
+es_status es_cuda_sum_begin(es_backend *b, const es_comm *c, es_buf p, size_t n);
+es_status es_cuda_sums_end(es_backend *b);
 
 #endif

@@ -90,15 +90,27 @@ es_status es_cuda_trim(es_backend *b, size_t bytes) {
   return es_cuda_reserve(b, bytes);
 }
 
-es_status es_cuda_memory_open(es_backend *b) {
-  es_cuda *s = es_cuda_of(b);
+es_status es_cuda_stage_open(es_cuda_stage *g) {
   for (int i = 0; i < 2; i++) {
     void *half = NULL;
     ES_TRY(es_cuda_ok(cudaMallocHost(&half, ES_CUDA_STAGE), "pinned memory"));
-    s->stage.half[i] = half;
-    ES_TRY(es_cuda_ok(cudaEventCreateWithFlags(&s->stage.free[i], cudaEventDisableTiming),
+    g->half[i] = half;
+    ES_TRY(es_cuda_ok(cudaEventCreateWithFlags(&g->free[i], cudaEventDisableTiming),
                       "creating an event"));
   }
+  return ES_OK;
+}
+
+void es_cuda_stage_close(es_cuda_stage *g) {
+  for (int i = 0; i < 2; i++) {
+    if (g->half[i] != NULL) (void) cudaFreeHost(g->half[i]);
+    if (g->free[i] != NULL) (void) cudaEventDestroy(g->free[i]);
+  }
+}
+
+es_status es_cuda_memory_open(es_backend *b) {
+  es_cuda *s = es_cuda_of(b);
+  ES_TRY(es_cuda_stage_open(&s->stage));
   for (int i = 0; i < ES_CUDA_MARKS; i++)
     ES_TRY(
         es_cuda_ok(cudaEventCreateWithFlags(&s->marks.event[i], cudaEventDisableTiming),
@@ -115,10 +127,7 @@ void es_cuda_memory_close(es_backend *b) {
   void *parts = s->parts;
   es_cuda_release(b, &parts);
   es_cuda_release(b, &s->scratch);
-  for (int i = 0; i < 2; i++) {
-    if (s->stage.half[i] != NULL) (void) cudaFreeHost(s->stage.half[i]);
-    if (s->stage.free[i] != NULL) (void) cudaEventDestroy(s->stage.free[i]);
-  }
+  es_cuda_stage_close(&s->stage);
   for (int i = 0; i < ES_CUDA_MARKS; i++)
     if (s->marks.event[i] != NULL) (void) cudaEventDestroy(s->marks.event[i]);
   es_free(&s->blocks.at);

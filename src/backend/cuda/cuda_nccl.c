@@ -29,13 +29,14 @@ es_status es_cuda_nccl_open(const es_comm *c, es_cuda_nccl **k) {
   ES_TRY_GOTO(es_comm_agree(c, st), fail);
   return ES_OK;
 fail:
-  es_cuda_nccl_close(k);
+  es_cuda_nccl_close(k, true);
   return st;
 }
 
-void es_cuda_nccl_close(es_cuda_nccl **k) {
+void es_cuda_nccl_close(es_cuda_nccl **k, bool broken) {
   if (*k == NULL) return;
-  if ((*k)->comm != NULL) (void) ncclCommDestroy((*k)->comm);
+  const ncclComm_t comm = (*k)->comm;
+  if (comm != NULL) (void) (broken ? ncclCommAbort(comm) : ncclCommDestroy(comm));
   es_free(k);
 }
 

@@ -13,7 +13,8 @@ typedef struct es_cuda_nccl es_cuda_nccl;
  *  @param k  NULL in a build without NCCL
  *  @return the same on all ranks */
 es_status es_cuda_nccl_open(const es_comm *c, es_cuda_nccl **k);
-void es_cuda_nccl_close(es_cuda_nccl **k);
+/** @param broken  work of the device has failed: sums that are queued may never end */
+void es_cuda_nccl_close(es_cuda_nccl **k, bool broken);
 /** Collective over the communicator's ranks: queue the sum, in place. */
 es_status es_cuda_nccl_sum(const es_cuda_nccl *k, const es_cuda_numbers *x,
                            cudaStream_t stream);

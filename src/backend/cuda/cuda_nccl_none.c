@@ -8,8 +8,8 @@ es_status es_cuda_nccl_open(const es_comm *c, es_cuda_nccl **k) {
   return ES_OK;
 }
 
-void es_cuda_nccl_close(es_cuda_nccl **k) {
-  (void) k;
+void es_cuda_nccl_close(es_cuda_nccl **k, bool broken) {
+  (void) k, (void) broken;
 }
 
 es_status es_cuda_nccl_sum(const es_cuda_nccl *k, const es_cuda_numbers *x,

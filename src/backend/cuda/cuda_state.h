@@ -2,8 +2,9 @@
 /** @file cuda_state.h  What the files of the `cuda` backend share.
  *
  *  Activations are channels last, [N, H, W, C], f32 or bf16 as the op's description
- *  says; everything else is f32, sums f64. All work is queued on one stream: functions
- *  return before it is done unless they say otherwise. */
+ *  says; everything else is f32, sums f64. All work is queued on one stream, but for sums
+ *  over ranks that run beside it (cuda_comm.h): functions return before it is done unless
+ *  they say otherwise. */
 #ifndef ES_CUDA_STATE_H
 #define ES_CUDA_STATE_H
 
@@ -119,6 +120,9 @@ void es_cuda_release(es_backend *b, void **p);
 es_status es_cuda_reserve(es_backend *b, size_t bytes);
 /** Release what the scratch has grown beyond so many bytes. */
 es_status es_cuda_trim(es_backend *b, size_t bytes);
+/** Create a stage, zeroed before; release what is there. */
+es_status es_cuda_stage_open(es_cuda_stage *g);
+void es_cuda_stage_close(es_cuda_stage *g);
 /** Create the staging buffers and the events of marks; release them, what is there. */
 es_status es_cuda_memory_open(es_backend *b);
 void es_cuda_memory_close(es_backend *b);
