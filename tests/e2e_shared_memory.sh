@@ -41,6 +41,16 @@ limited unlimited train - $wide optim.name=muon parallel.deterministic=true \
 "$python" "$srcdir/tests/compare_runs.py" muon muon-copies ||
   fail "muon: copies give another run"
 "$EIGENSTEP" check - $wide --ranks 2 > log 2>&1 || { cat log; fail "check"; }
+"$EIGENSTEP" check - $wide loss.name=corinfomax projector.widths=512 precondition.eps=0.1 \
+  --ranks 2 > matrices || { cat matrices; fail "check of matrices"; }
+awk '/embeddings and matrices of the loss/ { found = $(NF - 1) > 25 && $(NF - 1) < 26 }
+     END { exit !found }' matrices || { cat matrices; fail "check: matrices of a node"; }
+! grep -q 'not enough' matrices || { cat matrices; fail "check: no room for 60 MB"; }
+"$EIGENSTEP" check - $wide batch.pairs=200000 spectrum.probe=200000 data.count=1000000 \
+  --ranks 100000 check.node=100000 check.rate=1 > many 2>&1 ||
+  { cat many; fail "check of 100,000 ranks a node"; }
+grep -q 'not enough: each rank will hold a copy' many ||
+  { cat many; fail "check: room for 100,000 gradients"; }
 awk '/parameters, gradients, moments/ { found = $(NF - 1) > 30 && $(NF - 1) < 40 }
      END { exit !found }' log || { cat log; fail "check: shared memory of a node"; }
 finish

@@ -74,7 +74,7 @@ static void losses_on(const es_comm *c, bool alone) {
     const es_loss_exchange e = es_loss_exchange_of(
         &(es_loss_choice){l->ops, l->par}, &(es_loss_size){.pairs = all, .dim = D});
     const double want[] = {8 * (e.summed + (alone ? e.by_node : 0)), 8 * e.gathered,
-                           8 * e.broadcast};
+                           8 * (e.broadcast + (alone ? e.spread : 0))};
     const double got[] = {counted.summed, counted.gathered, counted.broadcast};
     for (int i = 0; i < 3 && c->size > 1; i++)
       if (!(fabs(got[i] - want[i]) < 2 * SMALL)) {

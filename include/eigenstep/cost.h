@@ -23,7 +23,10 @@ typedef struct es_run_cost {
   double preconditioner; /**< 0: off */
   double batches;        /**< the current one and the next */
   double snapshot;
-  int node;      /**< ranks of a node */
+  int node;        /**< ranks of a node */
+  double matrices; /**< of /dev/shm, for all ranks of a node: what losses and
+                        preconditioner hold once, shared out in `loss`
+                        and `preconditioner` */
   double shared; /**< of /dev/shm, for all ranks of a node if one holds them all; they are
                       among the parameters, gradients and moments of the ranks */
   es_run_output output;

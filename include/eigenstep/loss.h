@@ -45,6 +45,7 @@ typedef struct es_loss_exchange {
                          those of other nodes */
   double gathered;  /**< numbers that each rank has of all ranks */
   double broadcast; /**< numbers that rank 0 computes and sends to all */
+  double spread;    /**< those that it sends once to each node */
 } es_loss_exchange;
 
 /** The theory of a loss: loss_theory.h. */
@@ -61,8 +62,8 @@ typedef struct es_loss_ops {
    * optional
    *  (NULL: none). */
   size_t (*workspace)(const void *par, int n_max, int64_t all, int dim);
-  int matrices;  /**< D x D, that a node holds once (src/ssl/gram.h) */
-  bool per_rank; /**< they are of each rank instead */
+  int matrices; /**< D x D, that a node holds once (src/ssl/gram.h) */
+  bool eigen;   /**< it decomposes one of them (src/ssl/symmetric.h) */
   /** What `eval` exchanges for a batch of `pairs` pairs on all ranks. */
   es_loss_exchange (*exchange)(const void *par, int64_t pairs, int dim);
   /** As es_loss_eval, with n <= n_max. */
@@ -135,6 +136,9 @@ void es_loss_destroy(es_loss **l);
  *  which->par must be given. */
 double es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all,
                      int node);
+
+/** Of these, what the ranks of a node hold together: bytes of its /dev/shm. */
+double es_loss_shared(const es_loss_choice *which, const es_loss_size *size, int node);
 
 /** What an evaluation of size->pairs pairs exchanges; which->par must be given. */
 es_loss_exchange es_loss_exchange_of(const es_loss_choice *which,

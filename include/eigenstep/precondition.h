@@ -24,8 +24,10 @@ typedef struct es_precondition es_precondition;
 es_status es_precondition_check(const es_precondition_params *par,
                                 const es_loss_ops *loss, int dim);
 
-/** Bytes on each rank, about 48 D^2. */
-size_t es_precondition_bytes(int dim);
+/** Not collective. Bytes of a rank where `node` ranks share about 48 D^2, and what a node
+ *  takes of /dev/shm for that. */
+double es_precondition_bytes(int dim, int node);
+double es_precondition_shared(int dim, int node);
 
 /** Collective. *p is NULL if eps is 0. Memory: es_precondition_bytes.
  *  @param loss  borrowed, must outlive
@@ -34,13 +36,14 @@ size_t es_precondition_bytes(int dim);
  *  @return ES_OK, ES_ECONFIG, ES_ENOMEM: the same on all ranks */
 es_status es_precondition_create(const es_precondition_params *par, const es_loss *loss,
                                  const es_comm *comm, es_precondition **p);
+/** Collective, as what the ranks of a node share may be freed. */
 void es_precondition_destroy(es_precondition **p);
 
 /** Collective, after es_loss_eval with gradients: b->dz [n, D] <- dz (C + eps I)^-1 in
  *  place, of both views; b->z is not read. Negative eigenvalues of C, which a
  *  cross-correlation of a batch may have, count as 0, so that no gain exceeds 1/eps.
- *  Rank 0 decomposes C, about 10 D^3 operations, and broadcasts the D^2 numbers that all
- *  multiply by, 4 n D^2: the state is the same on ranks of unlike processors.
+ *  Rank 0 decomposes C, about 10 D^3 operations, and sends to each node the D^2 numbers
+ *  that its ranks multiply by, 4 n D^2: the same on ranks of unlike processors.
  *
  *  Where C's largest eigenvalue, while below 0.1 or eps, grows in a step so fast that
  *  2 lr gamma_1 > eps, a warning says so once, and with `clip` eps is raised to that from

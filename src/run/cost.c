@@ -8,18 +8,22 @@
 
 /* Losses of batch and probe: their workspace, and embeddings with gradients in single and
  * double precision. */
-static double loss_bytes(const es_settings *s, const es_assembly *p, int ranks,
-                         int node) {
+static void add_loss(const es_settings *s, const es_assembly *p, int ranks,
+                     es_run_cost *c) {
   const int dim = es_settings_dim(s), shares = es_settings_loss_ranks(s, ranks);
   const int64_t all[] = {s->batch.pairs, p->probe.pairs};
-  double bytes = 0;
+  const int node = shares > 1 ? c->node : 1;
   for (int i = 0; i < 2; i++) {
     const int64_t n = (all[i] + shares - 1) / shares;
     const es_loss_size size = {.n_max = (int) n, .pairs = all[i], .dim = dim};
-    bytes += es_loss_bytes(&s->selected.loss, &size, all[i], shares > 1 ? node : 1) +
-             (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
+    c->loss += es_loss_bytes(&s->selected.loss, &size, all[i], node) +
+               (i == 0 ? 2 * 24.0 : 2 * 8.0) * (double) n * dim;
+    c->matrices += es_loss_shared(&s->selected.loss, &size, node);
   }
-  return bytes;
+  if (s->precondition.eps > 0) {
+    c->preconditioner = es_precondition_bytes(dim, c->node);
+    c->matrices += es_precondition_shared(dim, c->node);
+  }
 }
 
 /* A planned network. */
@@ -111,9 +115,7 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, 
   if (!s->parallel.deterministic && p->model.backend->ops->host)
     c->shared = shared_bytes(c->net.parameters, moments, c->node);
   c->eval_net = (double) (eval_net.cost.activation_bytes + eval_net.cost.passing_bytes);
-  c->loss = loss_bytes(s, p, ranks, c->node);
-  if (s->precondition.eps > 0)
-    c->preconditioner = (double) es_precondition_bytes(opt.dim);
+  add_loss(s, p, ranks, c);
   c->batches = 2 * 2 * (double) pairs * view;
   c->snapshot =
       (double) es_snapshot_bytes(&s->spectrum, &opt, es_settings_loss_ranks(s, ranks));
@@ -176,12 +178,13 @@ static void print_bytes(const char *what, double bytes) {
 
 static void print_shared(const es_run_cost *c) {
   const double room = es_shared_room();
-  if (c->shared == 0) return;
+  if (c->shared + c->matrices == 0) return;
   es_print("shared memory of a node of %d ranks", c->node);
-  print_bytes("parameters, gradients, moments", c->shared);
+  if (c->shared > 0) print_bytes("parameters, gradients, moments", c->shared);
+  if (c->matrices > 0) print_bytes("embeddings and matrices of the loss", c->matrices);
   if (room < 0) return;
   print_bytes("free in /dev/shm here", room);
-  if (room < c->shared)
+  if (room < c->shared + c->matrices)
     es_print("  not enough: each rank will hold a copy of its own, which is slower");
 }
 

@@ -10,7 +10,7 @@
  *            through memory); across nodes buckets are summed, 2 (N - 1) / N of the bytes
  *            through a node's link and 2 log2 N latencies a bucket. Backward hides a
  *            share, of the last bucket none
- *  loss      its sums, what it gathers, and broadcasts from rank 0
+ *  loss      its sums, what it gathers, and broadcasts from rank 0, matrices once a node
  *  waiting   at each sum for the slowest of P ranks: SPREAD sqrt(2 ln P) of the compute
  *
  *  A sum of SHORT bytes or more sends 2 (P - 1) / P of them, a shorter one log2 P times
@@ -111,22 +111,28 @@ static es_loss_exchange exchange_of(const es_step_work *w, const scene *s) {
   const int dim = es_settings_dim(w->run);
   const es_loss_size size = {.pairs = (int64_t) (s->pairs * s->ranks), .dim = dim};
   es_loss_exchange x = es_loss_exchange_of(&w->run->selected.loss, &size);
-  if (w->run->precondition.eps > 0) x.broadcast += dim + (double) dim * dim;
+  if (w->run->precondition.eps > 0) {
+    x.broadcast += dim;
+    x.spread += (double) dim * dim;
+  }
   return x;
 }
 
 static void loss(const es_step_work *w, const scene *s, es_step_estimate *e) {
   const es_loss_exchange x = exchange_of(w, s);
   const double sums = x.sums > 0 ? x.sums : 1;
-  const double of_node = s->nodes > 1 ? 8 * x.by_node / s->a_node : 0;
-  e->payload[ES_STEP_LOSS] = 8 * (x.summed + x.gathered + x.broadcast) + of_node;
-  e->sent[ES_STEP_LOSS] =
-      sums * sent_by_sum(s->ranks, 8 * x.summed / sums) + sent_by_sum(s->nodes, of_node) +
-      8 * x.gathered * (s->ranks - 1) / s->ranks + (s->ranks > 1 ? 8 * x.broadcast : 0);
-  e->seconds[ES_STEP_LOSS] = (1 + x.sums) * s->hops +
-                             2 * through(s, 8 * (x.summed + x.by_node)) +
-                             through(s, 8 * x.gathered) + through(s, 8 * x.broadcast);
+  const double lane = s->nodes > 1 ? 8 / s->a_node : 0;
+  e->payload[ES_STEP_LOSS] =
+      8 * (x.summed + x.gathered + x.broadcast) + lane * (x.by_node + x.spread);
+  e->sent[ES_STEP_LOSS] = sums * sent_by_sum(s->ranks, 8 * x.summed / sums) +
+                          sent_by_sum(s->nodes, lane * x.by_node) +
+                          8 * x.gathered * (s->ranks - 1) / s->ranks +
+                          (s->ranks > 1 ? 8 * x.broadcast : 0) + lane * x.spread;
+  e->seconds[ES_STEP_LOSS] =
+      (1 + x.sums) * s->hops + 2 * through(s, 8 * (x.summed + x.by_node)) +
+      through(s, 8 * x.gathered) + through(s, 8 * (x.broadcast + x.spread));
   if (x.gathered > 0 || x.broadcast > 0) e->seconds[ES_STEP_LOSS] += s->hops;
+  if (x.spread > 0) e->seconds[ES_STEP_LOSS] += log2(s->nodes) * s->net->latency;
   if (x.by_node > 0) e->seconds[ES_STEP_LOSS] += 2 * log2(s->nodes) * s->net->latency;
 }
 
@@ -138,7 +144,7 @@ static double loss_compute(const es_step_work *w, const scene *s) {
   const double products = 12 * s->pairs * d * rows; /* in double: half the rate */
   const double passes_of_all =
       MATRIX_PASSES * 8 * (x.summed * s->a_node + x.by_node) / NODE_MEMORY;
-  const double alone = x.broadcast > 0 ? DECOMPOSE * d * d * d / w->rate : 0;
+  const double alone = x.spread > 0 ? DECOMPOSE * d * d * d / w->rate : 0;
   return 2 * products / w->rate + passes_of_all + alone;
 }
 

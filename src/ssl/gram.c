@@ -16,12 +16,15 @@ enum { SUMS = 2 };
 
 struct es_gram {
   const es_comm *comm; /* the nodes that share */
-  es_comm *own;        /* owned: nodes of one rank; NULL: comm is the caller's */
-  es_shared *shared;   /* owned */
-  int n_max, dim, n;   /* n: rows of a view, of all ranks of the node, those unused too */
-  double *row[2];      /* [n, D] of the node */
-  double *matrix;      /* [matrices, D, D] */
-  double *sums;        /* [lanes, SUMS] */
+  const es_comm *decide;
+  bool replicas;     /* decide is not the comm that was given */
+  es_comm *own;      /* owned: nodes of one rank; NULL: comm is the caller's */
+  es_shared *shared; /* owned */
+  int n_max, dim, n; /* n: rows of a view, of all ranks of the node, those unused too */
+  double *row[2];    /* [n, D] of the node, one after the other */
+  double *matrix;    /* [matrices, D, D] */
+  double *sums;      /* [lanes, SUMS] */
+  double *work;
 };
 
 static size_t square(int d) {
@@ -31,18 +34,26 @@ static size_t square(int d) {
 /* Numbers that a node holds. */
 static size_t numbers(const es_gram_size *s, int64_t rows, int lanes) {
   return 2 * (size_t) rows * (size_t) s->dim + (size_t) s->matrices * square(s->dim) +
-         (size_t) lanes * SUMS;
+         (size_t) lanes * SUMS + s->work;
 }
 
 double es_gram_bytes(const es_gram_size *s, int node) {
-  const int ranks = s->per_rank ? 1 : node;
-  return 8.0 * (double) numbers(s, (int64_t) s->n_max * ranks, ranks) / ranks;
+  return 8.0 * (double) numbers(s, (int64_t) s->n_max * node, node) / node;
+}
+
+static es_shared_request request(const es_gram_size *s, int node, int lanes) {
+  const int64_t rows = (int64_t) s->n_max * node;
+  return (es_shared_request){.bytes = numbers(s, rows, lanes) * sizeof(double)};
+}
+
+double es_gram_shared(const es_gram_size *s, int node) {
+  const es_shared_request want = request(s, node, node);
+  return es_shared_bytes(&want, 1, node);
 }
 
 /* Collective. Memory of the node; *got is NULL where one lacks room to share. */
 static es_status share(const es_comm *c, const es_gram_size *s, es_shared **got) {
-  const int64_t rows = (int64_t) s->n_max * c->node_size;
-  const es_shared_request want = {.bytes = numbers(s, rows, c->lanes) * sizeof(double)};
+  const es_shared_request want = request(s, c->node_size, c->lanes);
   return es_shared_create(c, &want, 1, "the matrices of the loss", got);
 }
 
@@ -55,9 +66,11 @@ static void place(es_gram *g, const es_gram_size *s) {
   g->row[1] = g->row[0] + rows;
   g->matrix = g->row[1] + rows;
   g->sums = g->matrix + (size_t) s->matrices * square(s->dim);
+  g->work = g->sums + (size_t) g->comm->lanes * SUMS;
 }
 
-es_status es_gram_create(const es_comm *c, const es_gram_size *size, es_gram **out) {
+/* Collective. As of es_gram_create, without a decision beyond c. */
+static es_status create(const es_comm *c, const es_gram_size *size, es_gram **out) {
   es_gram *g = NULL;
   es_gram_size s = *size;
   int64_t most = s.n_max;
@@ -65,7 +78,7 @@ es_status es_gram_create(const es_comm *c, const es_gram_size *size, es_gram **o
   s.n_max = (int) most; /* all ranks have as much room */
   es_status st = ES_COMM_NEW(c, 1, &g);
   if (st == ES_OK) g->comm = c;
-  if (st == ES_OK && !s.per_rank) st = share(c, &s, &g->shared);
+  if (st == ES_OK) st = share(c, &s, &g->shared);
   if (st == ES_OK && g->shared == NULL) {
     st = es_comm_create_nodes(c->mpi, 1, &g->own);
     if (st == ES_OK) g->comm = g->own;
@@ -76,6 +89,20 @@ es_status es_gram_create(const es_comm *c, const es_gram_size *size, es_gram **o
     return st;
   }
   place(g, &s);
+  *out = g;
+  return ES_OK;
+}
+
+es_status es_gram_create(const es_comm *c, const es_comm *decide,
+                         const es_gram_size *size, es_gram **out) {
+  es_gram *g = NULL;
+  const es_status st = es_comm_agree(decide, create(c, size, &g));
+  if (st != ES_OK) {
+    es_gram_destroy(&g);
+    return st;
+  }
+  g->decide = decide;
+  g->replicas = decide != c;
   *out = g;
   return ES_OK;
 }
@@ -94,6 +121,18 @@ double *es_gram_rows(const es_gram *g, int view) {
 
 double *es_gram_matrix(const es_gram *g, int k) {
   return g->matrix + (size_t) k * square(g->dim);
+}
+
+double *es_gram_work(const es_gram *g) {
+  return g->work;
+}
+
+int es_gram_dim(const es_gram *g) {
+  return g->dim;
+}
+
+const es_comm *es_gram_decide(const es_gram *g) {
+  return g->decide;
 }
 
 static void node_barrier(const es_gram *g) {
@@ -119,13 +158,15 @@ static int lane_of(const es_gram *g, int k) {
   return g->comm->node_rank + k * g->comm->node_size;
 }
 
-/* Rows [i, last) of c, from column `from` on, += or = factor A'B. */
-static void multiply(const es_gram *g, const double *a, const double *b, double factor,
-                     int i, int last, int from, double add, double *c) {
-  const int d = g->dim;
+/* Rows [i, last) of c, from column `from` on, += or = factor A'B of views a and b. */
+static void multiply(const es_gram *g, int a, int b, double factor, int i, int last,
+                     int from, double add, double *c) {
+  const int d = g->dim, n = a == ES_GRAM_BOTH ? 2 * g->n : g->n;
+  const double *const left = g->row[a % ES_GRAM_BOTH];
+  const double *const right = g->row[b % ES_GRAM_BOTH];
   if (last > i)
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, last - i, d - from, g->n, factor,
-                a + i, d, b + from, d, add, c + (size_t) i * (size_t) d + from, d);
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, last - i, d - from, n, factor,
+                left + i, d, right + from, d, add, c + (size_t) i * (size_t) d + from, d);
 }
 
 /* Rows [i, last) of c, right of the diagonal, side by side, and back. @return how many
@@ -174,8 +215,8 @@ void es_gram_product(es_gram *g, int a, int b, double factor, bool symmetric, do
     const int i = first_row(g, lane_of(g, k), symmetric);
     const int last = first_row(g, lane_of(g, k) + 1, symmetric), from = symmetric ? i : 0;
     const double part = both ? factor / 2 : factor;
-    multiply(g, g->row[a], g->row[b], part, i, last, from, 0, c);
-    if (both) multiply(g, g->row[b], g->row[a], part, i, last, from, 1, c);
+    multiply(g, a, b, part, i, last, from, 0, c);
+    if (both) multiply(g, b, a, part, i, last, from, 1, c);
     sum_lane(g, k, i, last, symmetric, c);
   }
   node_barrier(g);
@@ -197,4 +238,19 @@ void es_gram_each(es_gram *g, es_gram_function f, void *ctx, double sums[SUMS]) 
   for (int l = 0; l < g->comm->lanes; l++)
     for (int i = 0; i < SUMS; i++) sums[i] += g->sums[(size_t) l * SUMS + (size_t) i];
   node_barrier(g); /* before the next one's are written */
+}
+
+void es_gram_spread(const es_gram *g, double *c) {
+  const size_t row = (size_t) g->dim * sizeof *c;
+  if (g->replicas) {
+    es_comm_bcast(g->decide, c, (size_t) g->dim * row, 0);
+    return;
+  }
+  node_barrier(g);
+  for (int k = 0; k < es_comm_lanes(g->comm) && g->comm->nodes > 1; k++) {
+    const int l = lane_of(g, k), i = first_row(g, l, false);
+    es_comm_bcast_lane(g->comm, k, c + (size_t) i * (size_t) g->dim,
+                       (size_t) (first_row(g, l + 1, false) - i) * row, 0);
+  }
+  node_barrier(g);
 }

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "eigenstep/mem.h"
-#include "gram.h"
 #include "eigenstep/registry.h"
+#include "symmetric.h"
 
 static const char name_doc[] = "self-supervised loss, one of:"
 #define ES_LOSS(n) " " #n
@@ -72,8 +72,10 @@ static es_status prepare(es_loss *l, const void *par, int64_t pairs, int64_t all
 }
 
 static es_gram_size gram_size(const es_loss_ops *ops, int n_max, int dim) {
-  return (es_gram_size){
-      .n_max = n_max, .dim = dim, .matrices = ops->matrices, .per_rank = ops->per_rank};
+  return (es_gram_size){.n_max = n_max,
+                        .dim = dim,
+                        .matrices = ops->matrices,
+                        .work = ops->eigen ? es_symmetric_work(dim) : 0};
 }
 
 es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
@@ -98,7 +100,7 @@ agreed:
   st = es_comm_agree(decide, st);
   if (st == ES_OK && q->ops->matrices > 0) {
     const es_gram_size matrices = gram_size(q->ops, q->n_max, q->dim);
-    st = es_comm_agree(decide, es_gram_create(comm, &matrices, &q->gram));
+    st = es_gram_create(comm, decide, &matrices, &q->gram);
   }
   if (st == ES_OK)
     *l = q;
@@ -115,6 +117,11 @@ double es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int6
   if (ops->workspace != NULL)
     bytes += (double) ops->workspace(which->par, size->n_max, all, size->dim);
   return bytes;
+}
+
+double es_loss_shared(const es_loss_choice *which, const es_loss_size *size, int node) {
+  const es_gram_size matrices = gram_size(which->ops, size->n_max, size->dim);
+  return which->ops->matrices > 0 ? es_gram_shared(&matrices, node) : 0;
 }
 
 es_loss_exchange es_loss_exchange_of(const es_loss_choice *which,

@@ -12,8 +12,8 @@
  *  back to 0.
  *
  *  dL/dC = h'(C) by eigenvectors, about 10 D^3 operations on rank 0, and dL/dU1 =
- *  U2 h'(C)/N, dL/dU2 = U1 h'(C)/N, unchanged by centring. Two reductions. D = embedding
- *  width. */
+ *  U2 h'(C)/N, dL/dU2 = U1 h'(C)/N, unchanged by centring. Two reductions; C and h'(C)
+ *  are held once a node. D = embedding width. */
 #include <math.h>
 #include <string.h>
 
@@ -33,34 +33,29 @@ static const es_param params[] = {
 
 /** The workspace by name. */
 typedef struct parts {
-  double *u[2];    /**< [n, D] centred views */
+  double *u[2];    /**< [n, D] views, centred or not, in the memory of the node */
   double *count;   /**< [1] in front of the two means */
   double *mean[2]; /**< [D] */
-  double *c;       /**< [D, D] C */
-  double *g;       /**< [D, D] h'(C) */
   double *value;   /**< [D] eigenvalues */
-  double *work;
+  double *c, *g;   /**< [D, D] C and h'(C), of the node */
 } parts;
 
 static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   (void) p;
+  (void) n_max;
   (void) all;
-  const size_t n = (size_t) n_max, d = (size_t) dim;
-  return (2 * n * d + 2 * d * d + 3 * d + 1 + es_symmetric_work(dim)) * sizeof(double);
+  return (3 * (size_t) dim + 1) * sizeof(double);
 }
 
 static parts layout(const es_loss *l) {
-  const size_t nd = (size_t) l->n_max * (size_t) l->dim, d = (size_t) l->dim;
-  parts p;
-  p.u[0] = l->work;
-  p.u[1] = p.u[0] + nd;
-  p.count = p.u[1] + nd;
-  p.mean[0] = p.count + 1;
-  p.mean[1] = p.mean[0] + d;
-  p.c = p.mean[1] + d;
-  p.g = p.c + d * d;
-  p.value = p.g + d * d;
-  p.work = p.value + d;
+  const size_t d = (size_t) l->dim;
+  parts p = {
+      .count = l->work, .c = es_gram_matrix(l->gram, 0), .g = es_gram_matrix(l->gram, 1)};
+  for (int a = 0; a < 2; a++) {
+    p.u[a] = es_gram_rows(l->gram, a);
+    p.mean[a] = p.count + 1 + (size_t) a * d;
+  }
+  p.value = p.mean[1] + d;
   return p;
 }
 
@@ -72,50 +67,51 @@ static double slope_of_h(double x, const void *eps) {
   return 1 - 1 / (fmax(x, 0) + *(const double *) eps);
 }
 
-/** Collective. The symmetric cross-correlation of u, through g. */
-static void correlate(const es_loss *l, int n, double pairs, const double *const u[2],
+/** Collective. u, and the symmetric cross-correlation of it. */
+static void correlate(const es_loss *l, const es_loss_batch *b, double pairs,
                       const parts *p) {
-  const size_t d = (size_t) l->dim;
-  es_rows_product(n, l->dim, 0.5 / pairs, u[0], u[1], p->g);
-  for (size_t i = 0; i < d; i++)
-    for (size_t j = 0; j < d; j++) p->c[i * d + j] = p->g[i * d + j] + p->g[j * d + i];
-  es_symmetric_sum(l->comm, 0, 1, l->dim, p->c);
+  const int n = b->n, d = l->dim;
+  for (int a = 0; a < 2; a++) {
+    if (((const par *) l->par)->center)
+      es_rows_center(n, d, b->z[a], p->mean[a], p->u[a]);
+    else
+      memcpy(p->u[a], b->z[a], (size_t) n * (size_t) d * sizeof(double));
+  }
+  es_gram_publish(l->gram, n);
+  es_gram_product(l->gram, 0, 1, 1 / pairs, true, p->c);
 }
 
-/** Means and one triangle; eigenvalues and h'(C) from rank 0. */
+/** Means, and one triangle of the node; eigenvalues, and to each node h'(C). */
 static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
   const double d = dim;
   (void) p;
   (void) pairs;
-  return (es_loss_exchange){
-      .sums = 2, .summed = 1 + 2 * d + d * (d + 1) / 2, .broadcast = d + d * d};
+  return (es_loss_exchange){.sums = 1,
+                            .summed = 1 + 2 * d,
+                            .by_node = d * (d + 1) / 2,
+                            .broadcast = d,
+                            .spread = d * d};
 }
 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const par *const o = l->par;
   const int n = b->n, d = l->dim;
   const parts p = layout(l);
-  const double *u[2] = {b->z[0], b->z[1]};
-  const double pairs = es_rows_average(l, n, u, p.count);
+  const double pairs = es_rows_average(l, n, b->z, p.count);
   ES_CHECK(pairs > 0, ES_EARG,
            "loss.barlow_logdet: got no pairs on any rank, expected at least one");
-  for (int a = 0; a < 2 && o->center; a++) {
-    es_rows_center(n, d, u[a], p.mean[a], p.u[a]);
-    u[a] = p.u[a];
-  }
-  correlate(l, n, pairs, u, &p);
+  correlate(l, b, pairs, &p);
   double sum = NAN;
-  if (es_symmetric_finite(l->decide, d, p.c)) {
-    ES_TRY(es_symmetric_eigen(l->decide, d, p.c, p.value, p.work));
-    es_symmetric_rebuild(l->decide, d, p.value, (es_symmetric_map){slope_of_h, &o->eps},
-                         p.work, p.g);
+  if (es_symmetric_finite(l->gram, p.c)) {
+    ES_TRY(es_symmetric_eigen(l->gram, p.c, p.value));
+    es_symmetric_rebuild(l->gram, p.value, (es_symmetric_map){slope_of_h, &o->eps}, p.g);
     sum = 0;
     for (int j = 0; j < d; j++) sum += h(p.value[j], o->eps);
   }
   *value = sum;
   if (b->dz[0] == NULL) return ES_OK;
-  es_rows_times(n, d, 1 / pairs, u[1], p.g, b->dz[0]);
-  es_rows_times(n, d, 1 / pairs, u[0], p.g, b->dz[1]);
+  es_rows_times(n, d, 1 / pairs, p.u[1], p.g, b->dz[0]);
+  es_rows_times(n, d, 1 / pairs, p.u[0], p.g, b->dz[1]);
   return ES_OK;
 }
 
@@ -171,6 +167,8 @@ const es_loss_ops es_loss_barlow_logdet = {
     .size = sizeof(par),
     .check = check,
     .workspace = workspace,
+    .matrices = 2,
+    .eigen = true,
     .exchange = exchange,
     .eval = eval,
     .modes = modes,

@@ -64,16 +64,14 @@ static parts layout(const es_loss *l) {
  *  finite. */
 static es_status log_det(const es_loss *l, int view, double *c, double *value) {
   const double eps = ((const par *) l->par)->eps;
-  const int d = l->dim;
   *value = NAN;
-  if (!es_symmetric_finite(l->decide, d, c)) return ES_OK;
-  for (int j = 0; j < d; j++) c[(size_t) j * (size_t) (d + 1)] += eps;
-  const int bad = es_symmetric_invert(l->decide, d, c, value);
+  if (!es_symmetric_finite(l->gram, c)) return ES_OK;
+  const int bad = es_symmetric_invert(l->gram, eps, c, value);
   ES_CHECK(
       bad == 0, ES_EMATH,
       "loss.corinfomax: the covariance of view %d is singular to round-off (minor %d "
       "of %d): got loss.corinfomax.eps = %g, expected more",
-      view, bad, d, eps);
+      view, bad, l->dim, eps);
   return ES_OK;
 }
 
@@ -88,13 +86,10 @@ static void gradient(const es_loss *l, int n, double pairs, const double *const 
   if (o->normalize) es_rows_unit_backward(n, d, own.unit[a], own.length[a], dz);
 }
 
-/** That of the covariances, and their inverses from rank 0. */
+/** That of the covariances, and to each node their inverses. */
 static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
   es_loss_exchange e = es_covariances_exchange(p, pairs, dim);
-  e.sums += 2; /* its matrices are of each rank */
-  e.summed += e.by_node;
-  e.by_node = 0;
-  e.broadcast = 2 * (1 + (double) dim * dim);
+  e.spread = 2 * (double) dim * dim;
   return e;
 }
 
@@ -142,7 +137,6 @@ const es_loss_ops es_loss_corinfomax = {
     .check = check,
     .workspace = workspace,
     .matrices = ES_COVARIANCES_MATRICES,
-    .per_rank = true, /* inverted in place */
     .exchange = exchange,
     .eval = eval,
     .modes = modes,

@@ -10,14 +10,15 @@
  *
  *  No N x N matrix is needed: with A = U'U, B = V'V and s_i = u_i'v_i the sum over pairs
  *  is tr(AB) - sum s_i^2, and dL/dU = -(2/N) V + 2 (U B - s V) / (N(N-1)), dL/dV
- *  likewise with A: one reduction. D = embedding width. */
+ *  likewise with A: one reduction of three numbers, and
+ *  A and B, which a node holds once. D = embedding width. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 
 #include "eigenstep/loss_theory.h"
+#include "gram.h"
 #include "rows.h"
-#include "symmetric.h"
 
 typedef struct par {
   double mu;
@@ -29,12 +30,12 @@ static const es_param params[] = {
               "the original); 0 = no limit"),
     ES_PARAM_END};
 
-/** The workspace by name; count, s and the moments lie side by side for reduction. */
+/** The workspace by name. */
 typedef struct parts {
-  double *u[2];      /**< [n, D] views in the ball */
+  double *u[2];      /**< [n, D] views in the ball, in the memory of the node */
   double *length[2]; /**< [n] |z| */
   double *count;     /**< [3] N, sum of s, sum of s^2 */
-  double *moment[2]; /**< [D, D] A, B */
+  double *moment[2]; /**< [D, D] A, B, of the node */
 } parts;
 
 static es_status check(const void *p, int64_t pairs, int dim) {
@@ -46,20 +47,17 @@ static es_status check(const void *p, int64_t pairs, int dim) {
 static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   (void) p;
   (void) all;
-  const size_t n = (size_t) n_max, d = (size_t) dim;
-  return (2 * n * (d + 1) + 2 * d * d + 3) * sizeof(double);
+  (void) dim;
+  return (2 * (size_t) n_max + 3) * sizeof(double);
 }
 
 static parts layout(const es_loss *l) {
-  const size_t n = (size_t) l->n_max, d = (size_t) l->dim;
-  parts p;
-  p.u[0] = l->work;
-  p.u[1] = p.u[0] + n * d;
-  p.length[0] = p.u[1] + n * d;
-  p.length[1] = p.length[0] + n;
-  p.count = p.length[1] + n;
-  p.moment[0] = p.count + 3;
-  p.moment[1] = p.moment[0] + d * d;
+  parts p = {.count = l->work};
+  for (int a = 0; a < 2; a++) {
+    p.u[a] = es_gram_rows(l->gram, a);
+    p.length[a] = p.count + 3 + (size_t) a * (size_t) l->n_max;
+    p.moment[a] = es_gram_matrix(l->gram, a);
+  }
   return p;
 }
 
@@ -91,10 +89,9 @@ static void accumulate(const es_loss *l, int n, const double *const z[2],
                        const parts *p) {
   const par *const o = l->par;
   const int d = l->dim;
-  for (int a = 0; a < 2; a++) {
-    clip_to_ball(o->mu, n, d, z[a], p->u[a], p->length[a]);
-    es_rows_product(n, d, 1.0, p->u[a], p->u[a], p->moment[a]);
-  }
+  for (int a = 0; a < 2; a++) clip_to_ball(o->mu, n, d, z[a], p->u[a], p->length[a]);
+  es_gram_publish(l->gram, n);
+  for (int a = 0; a < 2; a++) es_gram_product(l->gram, a, a, 1.0, true, p->moment[a]);
   p->count[0] = n;
   p->count[1] = p->count[2] = 0;
   for (int i = 0; i < n; i++) {
@@ -103,7 +100,21 @@ static void accumulate(const es_loss *l, int n, const double *const z[2],
     p->count[1] += s;
     p->count[2] += s * s;
   }
-  es_symmetric_sum(l->comm, 3, 2, d, p->count);
+  es_comm_sum_f64(l->comm, p->count, 3);
+}
+
+/** What `together` works on. */
+typedef struct moments_of {
+  int d;
+  const parts *p;
+} moments_of;
+
+/** sums: some rows' part of tr(AB). */
+static void together(void *ctx, int first, int last, double *sums) {
+  const moments_of *const m = ctx;
+  const size_t at = (size_t) first * (size_t) m->d;
+  sums[0] += es_rows_dot((int64_t) (last - first) * m->d, m->p->moment[0] + at,
+                         m->p->moment[1] + at);
 }
 
 /** dz of view a; own, other: coefficients of U B and of the partner. */
@@ -124,7 +135,7 @@ static void gradient(const es_loss *l, int n, const parts *p, int a, double *dz)
 static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
   (void) p;
   (void) pairs;
-  return (es_loss_exchange){.sums = 1, .summed = 3 + (double) dim * (dim + 1)};
+  return (es_loss_exchange){.sums = 1, .summed = 3, .by_node = (double) dim * (dim + 1)};
 }
 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
@@ -134,9 +145,10 @@ static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
   const double pairs = p.count[0];
   ES_CHECK(pairs >= 2, ES_EARG,
            "loss.spectral: got %.0f pairs on all ranks, expected at least 2", pairs);
-  const double together =
-      es_rows_dot((int64_t) l->dim * l->dim, p.moment[0], p.moment[1]);
-  *value = -2 * p.count[1] / pairs + (together - p.count[2]) / (pairs * (pairs - 1));
+  moments_of both = {l->dim, &p};
+  double trace[2];
+  es_gram_each(l->gram, together, &both, trace);
+  *value = -2 * p.count[1] / pairs + (trace[0] - p.count[2]) / (pairs * (pairs - 1));
   if (o->mu > 0) *value /= o->mu;
   for (int a = 0; a < 2 && b->dz[a] != NULL; a++) gradient(l, b->n, &p, a, b->dz[a]);
   return ES_OK;
@@ -182,6 +194,7 @@ const es_loss_ops es_loss_spectral = {.name = "spectral",
                                       .size = sizeof(par),
                                       .check = check,
                                       .workspace = workspace,
+                                      .matrices = 2,
                                       .exchange = exchange,
                                       .eval = eval,
                                       .modes = modes,

@@ -11,7 +11,8 @@
  *  Backward through the whitening: with g = dL/dy, P = sum_i g_i y_i' and Q the lower
  *  triangle of P mirrored, dL/dS = -K^-T Q K^-1 / 2, so that
  *  dL/dz_i = K^-T [g_i - mean(g) - (1 - eps)/(N - 1) Q y_i].
- *  Three reductions for the value (means, both C, L) and one for P and mean(g).
+ *  Reductions: means, both C and L for the value, mean(g) and both P for the gradient.
+ *  C, K, P and Q are held once a node.
  *  The loss depends neither on a common shift of a view nor on its scale.
  *  D = embedding width. */
 #include <cblas.h>
@@ -34,14 +35,14 @@ static const es_param params[] = {
 
 static const double shortest = 1e-12; /* lengths below count as this */
 
-/** The workspace by name; what is reduced together lies side by side. */
+/** The workspace by name. */
 typedef struct parts {
   double *y[2];    /**< [n, D] whitened views */
   double *count;   /**< [1] in front of the two means */
   double *mean[2]; /**< [D] */
-  double *k[2];    /**< [D, D] C, then K below the diagonal */
   double *sum[2];  /**< [D] of g */
-  double *q[2];    /**< [D, D] P, then Q */
+  double *k[2];    /**< [D, D] C, then K below the diagonal; of the node */
+  double *q[2];    /**< [D, D] P, then Q; of the node */
 } parts;
 
 static es_status check(const void *p, int64_t pairs, int dim) {
@@ -60,7 +61,7 @@ static size_t workspace(const void *p, int n_max, int64_t all, int dim) {
   (void) p;
   (void) all;
   const size_t n = (size_t) n_max, d = (size_t) dim;
-  return (2 * n * d + 4 * d * d + 4 * d + 1) * sizeof(double);
+  return (2 * n * d + 4 * d + 1) * sizeof(double);
 }
 
 static parts layout(const es_loss *l) {
@@ -69,14 +70,12 @@ static parts layout(const es_loss *l) {
   p.y[0] = l->work;
   p.y[1] = p.y[0] + nd;
   p.count = p.y[1] + nd;
-  p.mean[0] = p.count + 1;
-  p.mean[1] = p.mean[0] + d;
-  p.k[0] = p.mean[1] + d;
-  p.k[1] = p.k[0] + d * d;
-  p.sum[0] = p.k[1] + d * d;
-  p.sum[1] = p.sum[0] + d;
-  p.q[0] = p.sum[1] + d;
-  p.q[1] = p.q[0] + d * d;
+  for (int a = 0; a < 2; a++) {
+    p.mean[a] = p.count + 1 + (size_t) a * d;
+    p.sum[a] = p.count + 1 + (size_t) (2 + a) * d;
+    p.k[a] = es_gram_matrix(l->gram, a);
+    p.q[a] = es_gram_matrix(l->gram, 2 + a);
+  }
   return p;
 }
 
@@ -95,14 +94,15 @@ static es_status whiten(const es_loss *l, int n, double pairs, const double *con
   const int d = l->dim;
   for (int a = 0; a < 2; a++) {
     es_rows_center(n, d, z[a], p->mean[a], p->y[a]);
-    es_rows_product(n, d, (1 - o->eps) / (pairs - 1), p->y[a], p->y[a], p->k[a]);
+    memcpy(es_gram_rows(l->gram, a), p->y[a], (size_t) n * (size_t) d * sizeof(double));
   }
-  es_symmetric_sum(l->comm, 0, 2, d, p->k[0]);
-  *finite = es_symmetric_finite(l->decide, d, p->k[0]) &&
-            es_symmetric_finite(l->decide, d, p->k[1]);
+  es_gram_publish(l->gram, n);
+  for (int a = 0; a < 2; a++)
+    es_gram_product(l->gram, a, a, (1 - o->eps) / (pairs - 1), true, p->k[a]);
+  *finite =
+      es_symmetric_finite(l->gram, p->k[0]) && es_symmetric_finite(l->gram, p->k[1]);
   for (int a = 0; a < 2 && *finite; a++) {
-    for (int j = 0; j < d; j++) p->k[a][(size_t) j * (size_t) (d + 1)] += o->eps;
-    const int bad = es_symmetric_cholesky(l->decide, d, p->k[a]);
+    const int bad = es_symmetric_cholesky(l->gram, o->eps, p->k[a]);
     ES_CHECK(
         bad == 0, ES_EMATH,
         "loss.wmse: the covariance of view %d is singular (minor %d of %d): expected "
@@ -152,41 +152,65 @@ static void output_gradient(const es_loss *l, int n, double pairs, const parts *
   }
 }
 
+/** What `mirror` works on. */
+typedef struct square {
+  int d;
+  double *q;
+} square;
+
+/** Some rows of P's lower triangle, mirrored, become those of Q. */
+static void mirror(void *ctx, int first, int last, double *sums) {
+  const square *const s = ctx;
+  const size_t d = (size_t) s->d;
+  (void) sums;
+  for (size_t i = (size_t) first; i < (size_t) last; i++)
+    for (size_t j = i + 1; j < d; j++) s->q[i * d + j] = s->q[j * d + i];
+}
+
+/** Collective. P of view a from g, which is in dz, then Q. */
+static void outer_product(const es_loss *l, int n, const double *g, const double *y,
+                          double *q) {
+  const size_t rows = (size_t) n * (size_t) l->dim;
+  square s = {l->dim, q};
+  double none[2];
+  memcpy(es_gram_rows(l->gram, 0), g, rows * sizeof *g);
+  memcpy(es_gram_rows(l->gram, 1), y, rows * sizeof *y);
+  es_gram_publish(l->gram, n);
+  es_gram_product(l->gram, 0, 1, 1.0, false, q);
+  es_gram_each(l->gram, mirror, &s, none);
+}
+
 /** Collective. dz of both views, through their whitening. */
 static void gradient(const es_loss *l, int n, double pairs, const parts *p,
                      double *const dz[2]) {
   const int d = l->dim;
   const double spread = (1 - ((const par *) l->par)->eps) / (pairs - 1);
-  const size_t square = (size_t) d * (size_t) d;
   memset(p->sum[0], 0, 2 * (size_t) d * sizeof(double));
   for (int a = 0; a < 2; a++) {
     output_gradient(l, n, pairs, p, a, dz[a]);
-    es_rows_product(n, d, 1.0, dz[a], p->y[a], p->q[a]);
     for (int i = 0; i < n; i++)
       cblas_daxpy(d, 1.0, dz[a] + (size_t) i * (size_t) d, 1, p->sum[a], 1);
   }
-  es_comm_sum_f64(l->comm, p->sum[0], 2 * (int64_t) ((size_t) d + square));
+  es_comm_sum_f64(l->comm, p->sum[0], 2 * (int64_t) d);
   for (int a = 0; a < 2; a++) {
-    double *const q = p->q[a];
-    for (int i = 0; i < d; i++) {
-      p->sum[a][i] /= pairs;
-      for (int j = 0; j < i; j++)
-        q[(size_t) j * (size_t) d + (size_t) i] = q[(size_t) i * (size_t) d + (size_t) j];
-    }
+    outer_product(l, n, dz[a], p->y[a], p->q[a]);
+    for (int i = 0; i < d; i++) p->sum[a][i] /= pairs;
     es_rows_center(n, d, dz[a], p->sum[a], dz[a]);
-    es_rows_add_times(n, d, -spread, p->y[a], q, dz[a]);
+    es_rows_add_times(n, d, -spread, p->y[a], p->q[a], dz[a]);
     solve_rows(n, d, p->k[a], false, dz[a]);
   }
 }
 
-/** Means, two triangles, L, and what the gradient sums; factors from rank 0. */
+/** Means, L, and what the gradient sums; of the node two triangles and both P; to each
+ *  node the factors. */
 static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
-  const double d = dim, triangles = d * (d + 1);
+  const double d = dim;
   (void) p;
   (void) pairs;
-  return (es_loss_exchange){.sums = 4,
-                            .summed = 1 + 2 * d + triangles + 1 + 2 * (d + d * d),
-                            .broadcast = 2 * d * d};
+  return (es_loss_exchange){.sums = 3,
+                            .summed = 1 + 2 * d + 1 + 2 * d,
+                            .by_node = d * (d + 1) + 2 * d * d,
+                            .spread = 2 * d * d};
 }
 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {
@@ -220,6 +244,7 @@ const es_loss_ops es_loss_wmse = {.name = "wmse",
                                   .size = sizeof(par),
                                   .check = check,
                                   .workspace = workspace,
+                                  .matrices = 4,
                                   .exchange = exchange,
                                   .eval = eval,
                                   .modes = modes};

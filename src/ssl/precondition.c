@@ -42,8 +42,9 @@ struct es_precondition {
    * and m + eps of what it was divided by; steps */
   double state[6];
   bool warned;
-  double *before, *now; /* [D, D] (C + eps I)^-1, of the last batch and this; owned */
-  double *value, *work; /* [D], workspace; owned */
+  es_gram *gram;        /* owned: two matrices of the node */
+  double *before, *now; /* [D, D] (C + eps I)^-1, of the last batch and this: these two */
+  double *value;        /* [D] owned */
   double *rows;         /* [BLOCK, D] owned */
 };
 enum { GAMMA, TOP, LR, EPS, DIVISOR, STEPS };
@@ -60,6 +61,10 @@ es_status es_precondition_check(const par *p, const es_loss_ops *loss, int dim) 
   return ES_OK;
 }
 
+static es_gram_size gram_size(int dim) {
+  return (es_gram_size){.dim = dim, .matrices = 2, .work = es_symmetric_work(dim)};
+}
+
 static es_status make(const par *o, const es_loss *loss, const es_comm *comm,
                       es_precondition **p) {
   const size_t d = (size_t) loss->dim;
@@ -68,10 +73,7 @@ static es_status make(const par *o, const es_loss *loss, const es_comm *comm,
   (*p)->par = *o;
   (*p)->loss = loss;
   (*p)->comm = comm;
-  ES_TRY(ES_NEW(d * d, &(*p)->before));
-  ES_TRY(ES_NEW(d * d, &(*p)->now));
   ES_TRY(ES_NEW(d, &(*p)->value));
-  ES_TRY(ES_NEW(es_symmetric_work(loss->dim), &(*p)->work));
   return ES_NEW(BLOCK * d, &(*p)->rows);
 }
 
@@ -82,21 +84,24 @@ es_status es_precondition_create(const par *o, const es_loss *loss, const es_com
     *p = NULL;
     return ES_OK;
   }
-  const es_status st = es_comm_agree(comm, make(o, loss, comm, &made));
-  if (st == ES_OK)
-    *p = made;
-  else
+  const es_gram_size size = gram_size(loss->dim);
+  es_status st = es_comm_agree(comm, make(o, loss, comm, &made));
+  if (st == ES_OK) st = es_gram_create(comm, comm, &size, &made->gram);
+  if (st != ES_OK) {
     es_precondition_destroy(&made);
-  return st;
+    return st;
+  }
+  made->before = es_gram_matrix(made->gram, 0);
+  made->now = es_gram_matrix(made->gram, 1);
+  *p = made;
+  return ES_OK;
 }
 
 void es_precondition_destroy(es_precondition **p) {
   if (*p == NULL) return;
   es_free(&(*p)->rows);
-  es_free(&(*p)->work);
   es_free(&(*p)->value);
-  es_free(&(*p)->now);
-  es_free(&(*p)->before);
+  es_gram_destroy(&(*p)->gram);
   es_free(p);
 }
 
@@ -139,14 +144,13 @@ static void multiply_rows(const es_precondition *p, int n, const double *a, doub
 es_status es_precondition_apply(es_precondition *p, double lr, const es_loss_batch *b) {
   if (p == NULL) return ES_OK;
   const int d = p->loss->dim;
-  p->loss->ops->matrix(p->loss, p->now);
-  if (!es_symmetric_finite(p->comm, d, p->now)) return ES_OK; /* the loss says so, too */
-  ES_TRY(es_symmetric_eigen(p->comm, d, p->now, p->value, p->work));
+  if (p->comm->rank == 0) p->loss->ops->matrix(p->loss, p->now);
+  if (!es_symmetric_finite(p->gram, p->now)) return ES_OK; /* the loss says so, too */
+  ES_TRY(es_symmetric_eigen(p->gram, p->now, p->value));
   const double top = p->value[d - 1];
   estimate_gamma(p, top);
   const double eps = es_precondition_eps(p, lr);
-  es_symmetric_rebuild(p->comm, d, p->value, (es_symmetric_map){gain, &eps}, p->work,
-                       p->now);
+  es_symmetric_rebuild(p->gram, p->value, (es_symmetric_map){gain, &eps}, p->now);
   const bool own = p->state[STEPS] == 0 || eps > p->state[EPS];
   const double *const inverse = own ? p->now : p->before;
   p->state[DIVISOR] = own ? top + eps : p->state[TOP] + p->state[EPS];
@@ -165,9 +169,14 @@ void es_precondition_forget(es_precondition *p) {
   if (p != NULL) p->state[LR] = 0;
 }
 
-size_t es_precondition_bytes(int dim) {
-  const size_t d = (size_t) dim;
-  return (2 * d * d + d + es_symmetric_work(dim) + BLOCK * d) * sizeof(double);
+double es_precondition_bytes(int dim, int node) {
+  const es_gram_size size = gram_size(dim);
+  return es_gram_bytes(&size, node) + 8.0 * (1 + BLOCK) * dim;
+}
+
+double es_precondition_shared(int dim, int node) {
+  const es_gram_size size = gram_size(dim);
+  return es_gram_shared(&size, node);
 }
 
 es_status es_precondition_visit(es_precondition *p, es_visitor *v) {

@@ -2,7 +2,6 @@
 /** @file predictor.c  The predictor in closed form, and the loss of both its methods. */
 #include "predictor.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 #include "rows.h"
@@ -21,48 +20,36 @@ const es_param es_predictor_table[] = {
             "subtract each view's batch mean from its embeddings"),
     ES_PARAM_END};
 
-/** The workspace by name. The running state comes first. */
+/** The workspace by name. Evaluations that changed F come first. */
 typedef struct parts {
-  double *f;      /**< [D, D] running correlation */
-  double *sums;   /**< [1 + 2 D] pairs, means */
-  double *c;      /**< [D, D] correlation of the batch */
-  double *p;      /**< [D, D] predictor */
-  double *value;  /**< [D] eigenvalues */
-  double *work;   /**< of es_symmetric_eigen */
-  double *u[2];   /**< [n, D] embeddings, centred */
-  double *off[2]; /**< [n, D] P u - v */
+  double *evaluations; /**< [1] */
+  double *sums;        /**< [1 + 2 D] pairs, means */
+  double *value;       /**< [D] eigenvalues */
+  double *off[2];      /**< [n, D] P u - v */
+  double *u[2];        /**< [n, D] embeddings, centred; in the memory of the node */
+  double *f, *c, *p;   /**< [D, D] running correlation, that of the batch, predictor; of
+                            the node */
 } parts;
 
-static size_t head_of(int dim) {
-  const size_t d = (size_t) dim;
-  return 3 * d * d + 1 + 3 * d + es_symmetric_work(dim);
-}
-
 size_t es_predictor_workspace(const void *par, int n_max, int64_t all, int dim) {
+  const size_t d = (size_t) dim;
   (void) par;
   (void) all;
-  return (head_of(dim) + 4 * (size_t) n_max * (size_t) dim + 1) * sizeof(double);
+  return (2 + 3 * d + 2 * (size_t) n_max * d) * sizeof(double);
 }
 
 static parts layout(const es_loss *l) {
-  const size_t d = (size_t) l->dim, rows = (size_t) l->n_max * d;
-  parts p;
-  p.f = l->work + 1;
-  p.c = p.f + d * d;
-  p.p = p.c + d * d;
-  p.sums = p.p + d * d;
+  const size_t d = (size_t) l->dim;
+  parts p = {.evaluations = l->work, .sums = l->work + 1};
   p.value = p.sums + 1 + 2 * d;
-  p.work = p.value + d;
-  p.u[0] = l->work + 1 + head_of(l->dim);
-  p.u[1] = p.u[0] + rows;
-  p.off[0] = p.u[1] + rows;
-  p.off[1] = p.off[0] + rows;
+  for (int a = 0; a < 2; a++) {
+    p.off[a] = p.value + d + (size_t) a * (size_t) l->n_max * d;
+    p.u[a] = es_gram_rows(l->gram, a);
+  }
+  p.f = es_gram_matrix(l->gram, 0);
+  p.c = es_gram_matrix(l->gram, 1);
+  p.p = es_gram_matrix(l->gram, 2);
   return p;
-}
-
-/** Evaluations that changed F; in the first number of the workspace. */
-static double *evaluations(const es_loss *l) {
-  return l->work;
 }
 
 es_status es_predictor_check(const char *loss, const es_predictor_params *o,
@@ -72,7 +59,7 @@ es_status es_predictor_check(const char *loss, const es_predictor_params *o,
 }
 
 es_status es_predictor_visit(es_loss *l, es_visitor *v) {
-  es_item count = {"loss/evaluations", ES_ITEM_F64, 1, {1}, evaluations(l)};
+  es_item count = {"loss/evaluations", ES_ITEM_F64, 1, {1}, layout(l).evaluations};
   es_item f = {"loss/correlation", ES_ITEM_F64, 2, {l->dim, l->dim}, layout(l).f};
   ES_TRY(v->item(v, &count));
   return v->item(v, &f);
@@ -87,46 +74,58 @@ void es_predictor_modes(const void *par, int dim, es_loss_modes *m) {
 static double correlate(const es_loss *l, const es_loss_batch *b, const parts *p) {
   const es_predictor_params *const o = l->par;
   const int d = l->dim;
-  const size_t square = (size_t) d * (size_t) d;
   const double pairs = es_rows_average(l, b->n, b->z, p->sums);
   if (!o->center) memset(p->sums + 1, 0, 2 * (size_t) d * sizeof *p->sums);
-  memset(p->c, 0, square * sizeof *p->c);
-  for (int a = 0; a < 2; a++) {
+  for (int a = 0; a < 2; a++)
     es_rows_center(b->n, d, b->z[a], p->sums + 1 + (size_t) a * (size_t) d, p->u[a]);
-    if (b->n > 0)
-      cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, d, b->n, 0.5 / pairs,
-                  p->u[a], d, p->u[a], d, 1.0, p->c, d);
-  }
-  es_symmetric_sum(l->comm, 0, 1, d, p->c);
-  if (l->decide != l->comm) /* replicas keep it: with the bits of one */
-    es_comm_bcast(l->decide, p->c, square * sizeof *p->c, 0);
+  es_gram_publish(l->gram, b->n);
+  es_gram_product(l->gram, ES_GRAM_BOTH, ES_GRAM_BOTH, 0.5 / pairs, true, p->c);
+  if (l->decide != l->comm) es_gram_spread(l->gram, p->c); /* replicas keep it */
   return pairs;
 }
 
-/** The eigenvalue of P to one of F: s^exponent, without the part of eps. */
+/** Of P to an eigenvalue s of F: s^exponent + floor. */
+typedef struct power {
+  double exponent, floor;
+} power;
+
 static double power_of(double s, const void *ctx) {
-  return pow(fmax(s, 0), *(const double *) ctx);
+  const power *const p = ctx;
+  return pow(fmax(s, 0), p->exponent) + p->floor;
 }
 
-/** P of a correlation. */
+/** Collective. P of a correlation. */
 static es_status make_predictor(const es_loss *l, const double *f, const parts *p) {
   const es_predictor_params *const o = l->par;
-  const int d = l->dim;
-  ES_TRY(es_symmetric_eigen(l->decide, d, f, p->value, p->work));
-  es_symmetric_rebuild(l->decide, d, p->value, (es_symmetric_map){power_of, &o->exponent},
-                       p->work, p->p);
-  const double floor = o->eps * power_of(p->value[d - 1], &o->exponent);
-  for (size_t j = 0; j < (size_t) d; j++) p->p[j * (size_t) d + j] += floor;
+  power of = {o->exponent, 0};
+  ES_TRY(es_symmetric_eigen(l->gram, f, p->value));
+  of.floor = o->eps * power_of(p->value[l->dim - 1], &of);
+  es_symmetric_rebuild(l->gram, p->value, (es_symmetric_map){power_of, &of}, p->p);
   return ES_OK;
 }
 
 /** F takes in C. */
+typedef struct memory {
+  const parts *p;
+  size_t d;
+  double keep;
+} memory;
+
+static void take_in(void *ctx, int first, int last, double *sums) {
+  const memory *const m = ctx;
+  double *const f = m->p->f;
+  (void) sums;
+  for (size_t i = (size_t) first * m->d; i < (size_t) last * m->d; i++)
+    f[i] = m->keep * f[i] + (1 - m->keep) * m->p->c[i];
+}
+
+/** Collective. */
 static void remember(const es_loss *l, const parts *p) {
   const es_predictor_params *const o = l->par;
-  const double keep = *evaluations(l) > 0 ? o->keep : 0;
-  const size_t square = (size_t) l->dim * (size_t) l->dim;
-  for (size_t i = 0; i < square; i++) p->f[i] = keep * p->f[i] + (1 - keep) * p->c[i];
-  *evaluations(l) += 1;
+  memory m = {p, (size_t) l->dim, *p->evaluations > 0 ? o->keep : 0};
+  double none[2];
+  es_gram_each(l->gram, take_in, &m, none);
+  *p->evaluations += 1;
 }
 
 /** Not finite: neither is the loss; the running correlation stays as it was. */
@@ -140,8 +139,11 @@ es_loss_exchange es_predictor_exchange(const void *par, int64_t pairs, int dim) 
   const double d = dim;
   (void) par;
   (void) pairs;
-  return (es_loss_exchange){
-      .sums = 3, .summed = 1 + 2 * d + d * (d + 1) / 2 + 1, .broadcast = d + d * d};
+  return (es_loss_exchange){.sums = 2,
+                            .summed = 1 + 2 * d + 1,
+                            .by_node = d * (d + 1) / 2,
+                            .broadcast = d,
+                            .spread = d * d};
 }
 
 es_status es_predictor_eval(es_loss *l, const es_loss_batch *b, bool through_predictor,
@@ -152,7 +154,7 @@ es_status es_predictor_eval(es_loss *l, const es_loss_batch *b, bool through_pre
   const double pairs = correlate(l, b, &p);
   ES_CHECK(pairs >= 1, ES_EARG, "loss: got %.0f pairs on all ranks, expected at least 1",
            pairs);
-  if (!es_symmetric_finite(l->decide, d, p.c)) {
+  if (!es_symmetric_finite(l->gram, p.c)) {
     spoil(l, b, value);
     return ES_OK;
   }

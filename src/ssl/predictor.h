@@ -31,7 +31,11 @@ es_status es_predictor_check(const char *loss, const es_predictor_params *o,
 size_t es_predictor_workspace(const void *par, int n_max, int64_t all, int dim);
 es_status es_predictor_visit(es_loss *l, es_visitor *v);
 
-/** es_loss_ops.exchange: means, one triangle, L; F's eigenvalues and P from rank 0. */
+/** es_loss_ops.matrices. */
+enum { ES_PREDICTOR_MATRICES = 3 };
+
+/** es_loss_ops.exchange: means, L, one triangle of the node; F's eigenvalues, and to each
+ *  node P. */
 es_loss_exchange es_predictor_exchange(const void *par, int64_t pairs, int dim);
 
 /** es_loss_ops.modes: the covariance of the embeddings, rate 2, settled at 1. */

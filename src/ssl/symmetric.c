@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file symmetric.c  Functions, factors and inverses of small symmetric matrices.
+/** @file symmetric.c  Functions, factors and inverses of symmetric matrices.
  *
  *  LAPACK stores columns: its upper triangle is our lower one, its columns are our
  *  rows. */
@@ -15,40 +15,6 @@ void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const 
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 
-/* Elements of an upper triangle before row i of D. */
-static size_t before_row(int d, int i) {
-  const size_t row = (size_t) i;
-  return row * (size_t) d - (row * row - row) / 2;
-}
-
-/* The upper triangle of c, row by row, at `to`, which lies at or before c. */
-static void pack(int d, const double *c, double *to) {
-  for (int i = 0; i < d; i++)
-    memmove(to + before_row(d, i), c + (size_t) i * (size_t) (d + 1),
-            (size_t) (d - i) * sizeof *c);
-}
-
-/* Back again, last row first, and the lower triangle from the upper. */
-static void unpack(int d, const double *from, double *c) {
-  for (int i = d - 1; i >= 0; i--)
-    memmove(c + (size_t) i * (size_t) (d + 1), from + before_row(d, i),
-            (size_t) (d - i) * sizeof *c);
-  for (int i = 1; i < d; i++)
-    for (int j = 0; j < i; j++)
-      c[(size_t) i * (size_t) d + (size_t) j] = c[(size_t) j * (size_t) d + (size_t) i];
-}
-
-void es_symmetric_sum(const es_comm *comm, int before, int count, int d, double *x) {
-  const size_t square = (size_t) d * (size_t) d, triangle = before_row(d, d);
-  double *const c = x + before;
-  if (comm->size == 1) return;
-  for (int k = 0; k < count; k++)
-    pack(d, c + (size_t) k * square, c + (size_t) k * triangle);
-  es_comm_sum_f64(comm, x, before + count * (int64_t) triangle);
-  for (int k = count - 1; k >= 0; k--)
-    unpack(d, c + (size_t) k * triangle, c + (size_t) k * square);
-}
-
 /* dsyevd's own formulas for jobz = V. */
 static int work_doubles(int d) {
   return 1 + 6 * d + 2 * d * d;
@@ -60,11 +26,6 @@ static int work_integers(int d) {
 size_t es_symmetric_work(int d) {
   const size_t square = (size_t) d * (size_t) d;
   return 2 * square + (size_t) work_doubles(d) + (size_t) work_integers(d);
-}
-
-/* Copy a matrix of rank 0 to all ranks. */
-static void share(const es_comm *comm, int d, double *c) {
-  es_comm_bcast(comm, c, (size_t) d * (size_t) d * sizeof *c, 0);
 }
 
 static es_status decompose(int d, const double *c, double *value, double *work) {
@@ -80,10 +41,11 @@ static es_status decompose(int d, const double *c, double *value, double *work) 
   return ES_OK;
 }
 
-es_status es_symmetric_eigen(const es_comm *comm, int d, const double *c, double *value,
-                             double *work) {
+es_status es_symmetric_eigen(const es_gram *g, const double *c, double *value) {
+  const es_comm *const comm = es_gram_decide(g);
+  const int d = es_gram_dim(g);
   int st = ES_OK;
-  if (comm->rank == 0) st = decompose(d, c, value, work);
+  if (comm->rank == 0) st = decompose(d, c, value, es_gram_work(g));
   es_comm_bcast(comm, &st, sizeof st, 0);
   if (st == ES_OK) es_comm_bcast(comm, value, (size_t) d * sizeof *value, 0);
   return (es_status) st;
@@ -102,17 +64,27 @@ static void rebuild(int d, const double *value, es_symmetric_map f, double *work
               result, d);
 }
 
-void es_symmetric_rebuild(const es_comm *comm, int d, const double *value,
-                          es_symmetric_map f, double *work, double *result) {
-  if (comm->rank == 0) rebuild(d, value, f, work, result);
-  share(comm, d, result);
+void es_symmetric_rebuild(const es_gram *g, const double *value, es_symmetric_map f,
+                          double *result) {
+  if (es_gram_decide(g)->rank == 0)
+    rebuild(es_gram_dim(g), value, f, es_gram_work(g), result);
+  es_gram_spread(g, result);
 }
 
-int es_symmetric_cholesky(const es_comm *comm, int d, double *c) {
+/* L of C + shift I. @return as es_symmetric_cholesky */
+static int factorise(int d, double shift, double *c) {
+  int info;
+  for (int j = 0; j < d; j++) c[(size_t) j * (size_t) (d + 1)] += shift;
+  dpotrf_("U", &d, c, &d, &info);
+  return info;
+}
+
+int es_symmetric_cholesky(const es_gram *g, double shift, double *c) {
+  const es_comm *const comm = es_gram_decide(g);
   int info = 0;
-  if (comm->rank == 0) dpotrf_("U", &d, c, &d, &info);
+  if (comm->rank == 0) info = factorise(es_gram_dim(g), shift, c);
   es_comm_bcast(comm, &info, sizeof info, 0);
-  if (info == 0) share(comm, d, c);
+  if (info == 0) es_gram_spread(g, c);
   return info;
 }
 
@@ -132,9 +104,11 @@ static double log_det_of(int d, const double *l) {
   return sum;
 }
 
-int es_symmetric_invert(const es_comm *comm, int d, double *c, double *log_det) {
+int es_symmetric_invert(const es_gram *g, double shift, double *c, double *log_det) {
+  const es_comm *const comm = es_gram_decide(g);
+  const int d = es_gram_dim(g);
   int info = 0;
-  if (comm->rank == 0) dpotrf_("U", &d, c, &d, &info);
+  if (comm->rank == 0) info = factorise(d, shift, c);
   if (comm->rank == 0 && info == 0) {
     *log_det = log_det_of(d, c);
     info = invert(d, c);
@@ -142,7 +116,7 @@ int es_symmetric_invert(const es_comm *comm, int d, double *c, double *log_det) 
   es_comm_bcast(comm, &info, sizeof info, 0);
   if (info != 0) return info;
   es_comm_bcast(comm, log_det, sizeof *log_det, 0);
-  share(comm, d, c);
+  es_gram_spread(g, c);
   return 0;
 }
 
@@ -153,8 +127,9 @@ static bool all_finite(int d, const double *c) {
   return true;
 }
 
-bool es_symmetric_finite(const es_comm *comm, int d, const double *c) {
-  bool yes = comm->rank == 0 && all_finite(d, c);
+bool es_symmetric_finite(const es_gram *g, const double *c) {
+  const es_comm *const comm = es_gram_decide(g);
+  bool yes = comm->rank == 0 && all_finite(es_gram_dim(g), c);
   es_comm_bcast(comm, &yes, sizeof yes, 0);
   return yes;
 }

@@ -82,12 +82,13 @@ ended() { # ended SECONDS: wait until the queue is empty
 done_runs() { grep -l '^state = DONE' "$1"/*.state 2> /dev/null | wc -l; }
 claims() { find "$1/queue" -name '*.[0-9]*' ! -name 'clock*' | wc -l; }
 
-# ---- a training that runs out of time
+# ---- a training that runs out of time; it stops in a moment, but Slurm needs some
+# seconds to end a step, more on a busy machine
 part="$tiny parallel.deterministic=true parallel.shards=2 run.steps=${STEPS:-4000}
       spectrum.every=1000 run.log_every=100"
 one="--nodes=1 --ntasks-per-node=2 --output=train.out"
 start=$(date +%s)
-submit $one --time=1 --signal=USR1@30 "$srcdir/jobs/train.sbatch" - cut $part > id
+submit $one --time=2 --signal=USR1@75 "$srcdir/jobs/train.sbatch" - cut $part > id
 ended 6000
 [ "$(cat cut/STATUS)" = DONE ] || fail "the requeued training says $(cat cut/STATUS)"
 stops=$(grep -c '^STOPPED' train.out)
