@@ -202,6 +202,10 @@ static inline size_t es_orthogonal_work(int64_t rows, int64_t cols) {
   const int64_t side = rows < cols ? rows : cols;
   return (size_t) (rows * cols + 2 * side * side);
 }
+/** Sizes of c [m, n] = a b', a [m, k], b [n, k], all row-major. */
+typedef struct es_product_args {
+  int64_t m, n, k;
+} es_product_args;
 
 /* --- for authors of a backend: all pointers required but those marked optional ------ */
 typedef struct es_backend_ops {
@@ -251,6 +255,14 @@ typedef struct es_backend_ops {
   /** x [rows, cols] in place; work [es_orthogonal_work(rows, cols)] */
   es_status (*orthogonalize)(es_backend *b, const es_orthogonal_args *a, es_buf x,
                              es_buf work);
+  /** Optional, both or none (NULL), and only with `host` and `bf16`: products whose
+   *  factors are rounded to bf16. to [n], two bytes each = from, rounded. */
+  void (*narrow)(es_backend *b, size_t n, const es_buf from, void *to);
+  /** c = x y', f32, of factors from `narrow`; sums are in f32. Allocates for sizes that it
+   *  has not had lately. @return ES_OK, ES_ENOTSUP (the library has none for these
+   *  sizes), ES_ENOMEM, ES_EINTERNAL */
+  es_status (*multiply)(es_backend *b, const es_product_args *a, const void *x,
+                        const void *y, es_buf c);
   /** Sum over ranks in place. */
   es_status (*allreduce)(es_backend *b, const es_comm *c, es_buf p, size_t n);
   /** The same in the order of a binary tree over the ranks, a power of two (tree.h). */
@@ -313,6 +325,10 @@ es_status es_backend_complete(const es_backend_ops *ops);
 es_status es_backend_precision(const es_backend *b, es_precision wanted,
                                es_precision *got);
 const char *es_precision_name(es_precision p);
+/** Can all ranks multiply factors in bf16 (`narrow`, `multiply`)? The same on all ranks.
+ *  @param key  parameter that asked for it, for the message
+ *  @return ES_OK; ES_ECONFIG: this backend has no such products, or ranks lack bf16 */
+es_status es_backend_multiplies_bf16(const es_backend *b, const char *key);
 /** Where image n of an activation begins. */
 es_act es_act_at(es_backend *b, es_act_type t, es_act a, int n);
 /** The names in this build. */

@@ -11,7 +11,8 @@
 typedef struct es_ntk_params {
   int64_t pairs, further;
   es_string outputs, at;
-  int bn; /**< 0 = probe, 1 = running */
+  int bn;        /**< 0 = probe, 1 = running */
+  int precision; /**< es_precision of the factors of products */
   bool keep;
   int64_t memory; /**< MiB */
   double save;    /**< seconds */

@@ -49,6 +49,7 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"record", o->record != NULL},
       {"wait", o->wait != NULL},
       {"has_bf16", o->bf16 == NULL || o->has_bf16 != NULL},
+      {"narrow, or multiply without it", (o->narrow == NULL) == (o->multiply == NULL)},
       {"act_bytes", o->act_bytes != NULL},
       {"act_write", o->act_write != NULL},
       {"act_read", o->act_read != NULL},
@@ -157,6 +158,18 @@ es_status es_backend_precision(const es_backend *b, es_precision wanted,
             o->bf16, b->lacks_bf16, b->comm != NULL ? b->comm->size : 1);
   *got = bf16 && b->lacks_bf16 == 0 ? ES_BF16 : ES_F32;
   es_phase("backend %s: activations in %s", o->name, es_precision_name(*got));
+  return ES_OK;
+}
+
+es_status es_backend_multiplies_bf16(const es_backend *b, const char *key) {
+  const es_backend_ops *const o = b->ops;
+  ES_CHECK(o->multiply != NULL, ES_ECONFIG,
+           "%s: got bf16 with backend '%s', which has no products of matrices in bf16; "
+           "expected f32, or backend.name=onednn",
+           key, o->name);
+  ES_CHECK(b->lacks_bf16 == 0, ES_ECONFIG,
+           "%s: bf16 needs %s, which the processors of %d of %d ranks lack; expected f32",
+           key, o->bf16, b->lacks_bf16, b->comm != NULL ? b->comm->size : 1);
   return ES_OK;
 }
 

@@ -12,6 +12,7 @@
 #ifndef ES_NTK_LAYER_H
 #define ES_NTK_LAYER_H
 
+#include "eigenstep/backend.h"
 #include "eigenstep/net_layers.h"
 
 typedef enum es_ntk_form {
@@ -30,6 +31,8 @@ typedef struct es_ntk_layer {
   int64_t g_size;                    /**< ... and of the gradient */
   double pair;                       /**< multiply-adds of a pair of samples */
   double sample;                     /**< and of a sample */
+  es_backend *bf16; /**< multiplies factors that are rounded to bf16, sums in f32; NULL:
+                         single precision. Borrowed */
 } es_ntk_layer;
 
 /** The layer's numbers, in the cheaper form for that many samples in all; index and group

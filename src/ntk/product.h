@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file product.h  Inner products of the gradients of two blocks of samples in one
- *  layer. Single precision, summed in double over layers and runs of weights. */
+ *  layer. Single precision, or factors rounded to bf16 with sums in single precision;
+ *  summed in double over layers and runs of weights. */
 #ifndef ES_NTK_PRODUCT_H
 #define ES_NTK_PRODUCT_H
 
@@ -21,7 +22,7 @@ typedef struct es_ntk_part {
 
 /** Not collective. theta [a->n, b->n] += <G_i, G_j> for the entries of `part`, and maybe
  *  for some with j < i of a triangle.
- *  @return ES_OK, ES_ENOMEM */
+ *  @return ES_OK, ES_ENOMEM, with bf16 the backend's error */
 es_status es_ntk_product(const es_ntk_layer *l, const es_ntk_block *a,
                          const es_ntk_block *b, const es_ntk_part *part, double *theta);
 

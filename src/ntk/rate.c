@@ -63,17 +63,22 @@ static double time_patches(const es_ntk_layer *l, const sample_room *m) {
   return seconds;
 }
 
-/* Seconds of a multiply-add in products of two long matrices' rows. */
-static es_status time_multiply_add(double *seconds) {
+/* Seconds of a multiply-add in products of two long matrices' rows, in bf16 if there is
+ * one who multiplies it. */
+static es_status time_multiply_add(es_backend *bf16, double *seconds) {
   enum { ROWS = 128, COLUMNS = 512, LENGTH = 1 << 13 };
+  const es_product_args size = {ROWS, COLUMNS, LENGTH};
   float *a = NULL, *c = NULL;
   es_status st = ES_NEW(COLUMNS * LENGTH, &a);
   if (st == ES_OK) st = ES_NEW(ROWS * COLUMNS, &c);
   *seconds = INFINITY;
   for (int i = 0; i < REPEATS + 1 && st == ES_OK; i++) {
     const double began = es_cpu_now();
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, ROWS, COLUMNS, LENGTH, 1, a,
-                LENGTH, a, LENGTH, 0, c, COLUMNS);
+    if (bf16 != NULL) /* zeros in either precision */
+      st = bf16->ops->multiply(bf16, &size, a, a, c);
+    else
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, ROWS, COLUMNS, LENGTH, 1, a,
+                  LENGTH, a, LENGTH, 0, c, COLUMNS);
     *seconds = fmin(*seconds, es_cpu_now() - began);
   }
   *seconds /= (double) ROWS * COLUMNS * LENGTH;
@@ -131,10 +136,15 @@ static es_status measure_contracted(const es_ntk_layer *l, const share *of,
 
 es_status es_ntk_rate_measure(const es_ntk_ring *r, int n, const es_ntk_layer *layer,
                               double *seconds) {
-  double multiply_add;
-  ES_TRY(time_multiply_add(&multiply_add));
+  es_backend *bf16 = NULL;
+  double single, narrow = 0;
+  for (int i = 0; i < n; i++)
+    if (layer[i].bf16 != NULL) bf16 = layer[i].bf16;
+  ES_TRY(time_multiply_add(NULL, &single));
+  if (bf16 != NULL) ES_TRY(time_multiply_add(bf16, &narrow));
   for (int i = 0; i < n; i++) {
     const es_ntk_layer *const l = &layer[i];
+    const double multiply_add = l->bf16 != NULL ? narrow : single;
     const share of = share_of(r, l);
     if (l->form == ES_NTK_STRUCTURED)
       ES_TRY(measure_structured(l, &of, &seconds[i]));

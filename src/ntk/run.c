@@ -179,6 +179,7 @@ static es_status do_step(ntk_run *s, const es_held_out *state) {
   const es_ntk_job job = {.comm = s->job->comm,
                           .passes = {state->net, state->mode, &state->points},
                           .last_alone = s->outputs.last_alone,
+                          .bf16 = s->par.precision == ES_BF16,
                           .memory = s->par.memory << 20,
                           .layer_done = es_ntk_saved_layer,
                           .ctx = &s->saved};

@@ -53,6 +53,8 @@ static es_status plan(es_ntk_sum *s) {
   const es_net *const net = s->job.passes.net;
   const int all = es_net_layers(net), first = s->job.last_alone ? all - 1 : 0;
   const double samples = 2 * (double) s->ring.pairs;
+  es_backend *const bf16 = s->job.bf16 ? es_net_params(s->job.passes.net)->backend : NULL;
+  if (bf16 != NULL) ES_TRY(es_backend_multiplies_bf16(bf16, "ntk.precision"));
   s->end = s->n_layers = all - first;
   ES_TRY(ES_NEW(s->n_layers, &s->layer));
   ES_TRY(ES_NEW(s->n_layers, &s->trace));
@@ -61,6 +63,7 @@ static es_status plan(es_ntk_sum *s) {
     const es_net_layer l = es_net_layer_of(net, first + i);
     s->layer[i] = es_ntk_layer_plan(&l, samples);
     s->layer[i].index = first + i;
+    if (s->layer[i].form != ES_NTK_ROWS) s->layer[i].bf16 = bf16;
     s->layer[i].group = group_of(s, l.name);
     s->work[i] = es_ntk_layer_cost(&s->layer[i], samples) / s->ring.comm->size;
   }

@@ -28,6 +28,7 @@ typedef struct es_ntk_job {
   const es_comm *comm; /**< borrowed, as the rest */
   es_ntk_passes passes;
   bool last_alone; /**< the last layer with parameters alone: a kernel of its inputs */
+  bool bf16;       /**< factors of products are rounded to bf16 */
   int64_t memory;  /**< bytes that a run of layers may keep, about */
   es_ntk_layer_done *layer_done; /**< NULL: nobody */
   void *ctx;                     /**< its first argument */
@@ -50,7 +51,9 @@ typedef struct es_ntk_cost {
                        called */
 } es_ntk_cost;
 
-/** Collective. @return ES_OK, ES_ENOMEM: the same on all ranks */
+/** Collective.
+ *  @return ES_OK, ES_ENOMEM, ES_ECONFIG (the backend has no products in bf16): the same on
+ *          all ranks */
 es_status es_ntk_sum_create(const es_ntk_job *job, es_ntk_sum **s);
 void es_ntk_sum_destroy(es_ntk_sum **s);
 /** Not collective. Of es_ntk_sum_add. */

@@ -36,6 +36,7 @@ static void close_onednn(es_backend *b) {
   es_choices_destroy(&s->checked);
   es_blas_release(b, &s->scratch);
   es_blas_release(b, &s->packed);
+  es_onednn_products_free(s);
   es_prim_engine_destroy(&s->engine);
   es_free(&b->impl);
 }
@@ -76,6 +77,8 @@ const es_backend_ops es_backend_onednn = {
     .adamw = es_blas_adamw,
     .add = es_blas_add,
     .orthogonalize = es_blas_orthogonalize,
+    .narrow = es_onednn_narrow_all,
+    .multiply = es_onednn_multiply,
     .allreduce = es_blas_allreduce,
     .treesum = es_blas_treesum,
     .tune = es_onednn_tune,

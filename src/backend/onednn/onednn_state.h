@@ -10,8 +10,16 @@
 #include "backend/blas/blas.h"
 #include "backend/choices.h"
 
-/** An engine with its stream (prim.h). */
+/** An engine with its stream, and what it runs (prim.h). */
 typedef struct es_prim_engine es_prim_engine;
+typedef struct es_prim es_prim;
+
+/** A product of matrices in bf16 (onednn_product.c). */
+typedef struct es_onednn_product {
+  es_product_args size;
+  es_prim *prim; /**< owned; NULL: none yet */
+} es_onednn_product;
+enum { ES_ONEDNN_PRODUCTS = 16 };
 
 /** State of one backend. */
 typedef struct es_onednn {
@@ -23,6 +31,8 @@ typedef struct es_onednn {
   void *packed;           /* owned; weights of the current data pass */
   size_t packed_size;
   const void *packed_by; /**< the algorithm whose weights these are; NULL: none */
+  es_onednn_product product[ES_ONEDNN_PRODUCTS]; /**< of the latest sizes */
+  int oldest;                                    /**< of these */
 } es_onednn;
 
 static inline bool es_onednn_bf16(const es_op_desc *d) {
@@ -51,6 +61,12 @@ void es_onednn_narrow(int threads, bool bf16, int64_t n, const float *from, void
 void es_onednn_widen(int threads, bool bf16, int64_t n, const void *from, float *to);
 /** to[n] += from[n], both bf16 or f32. */
 void es_onednn_add(int threads, bool bf16, int64_t n, const void *from, void *to);
+
+/* Products of matrices in bf16 (onednn_product.c) */
+void es_onednn_narrow_all(es_backend *b, size_t n, const es_buf from, void *to);
+es_status es_onednn_multiply(es_backend *b, const es_product_args *a, const void *x,
+                             const void *y, es_buf c);
+void es_onednn_products_free(es_onednn *s);
 
 /* Moments of a convolution's output while it is in the cache (onednn_bn_loops.c) */
 
