@@ -258,8 +258,8 @@ typedef struct es_backend_ops {
   /** Optional, both or none (NULL), and only with `host` and `bf16`: products whose
    *  factors are rounded to bf16. to [n], two bytes each = from, rounded. */
   void (*narrow)(es_backend *b, size_t n, const es_buf from, void *to);
-  /** c = x y', f32, of factors from `narrow`; sums are in f32. Allocates for sizes that it
-   *  has not had lately. @return ES_OK, ES_ENOTSUP (the library has none for these
+  /** c = x y', f32, of factors from `narrow`; sums are in f32. Allocates for sizes that
+   *  it has not had lately. @return ES_OK, ES_ENOTSUP (the library has none for these
    *  sizes), ES_ENOMEM, ES_EINTERNAL */
   es_status (*multiply)(es_backend *b, const es_product_args *a, const void *x,
                         const void *y, es_buf c);

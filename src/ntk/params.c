@@ -16,9 +16,10 @@ const es_param es_ntk_table[] = {
               "checkpoint), or numbers of checkpoints; at most 64"),
     ES_CHOICE(par, bn, "probe", "probe|running",
               "constant statistics of batch norm: of the probe set, or running averages"),
-    ES_CHOICE(par, precision, "f32", "f32|bf16",
-              "factors of the kernel's products (sums of products are in f32, of layers "
-              "in f64): bf16 takes about half the time of f32 where the processor has it"),
+    ES_CHOICE(
+        par, precision, "f32", "f32|bf16",
+        "factors of the kernel's products (sums of products are in f32, of layers "
+        "in f64): bf16 takes about half the time of f32 where the processor has it"),
     ES_BOOL(par, keep, "false", "write the kernel itself, /ntk/kernel"),
     ES_INT(par, memory, "2048", 1, 1e9, "MiB",
            "that inputs and gradients of layers may take on a rank; with less, samples "

@@ -23,7 +23,7 @@ static int max_int(int a, int b) {
   return a > b ? a : b;
 }
 
-/* --- factors: rows of f32, or of bf16 ------------------------------------------------ */
+/* --- factors: rows of f32, or of bf16 ----------------------------------------------- */
 
 static int64_t factor_bytes(const es_ntk_layer *l) {
   return l->bf16 != NULL ? 2 : (int64_t) sizeof(float);

@@ -52,8 +52,8 @@ typedef struct es_ntk_cost {
 } es_ntk_cost;
 
 /** Collective.
- *  @return ES_OK, ES_ENOMEM, ES_ECONFIG (the backend has no products in bf16): the same on
- *          all ranks */
+ *  @return ES_OK, ES_ENOMEM, ES_ECONFIG (the backend has no products in bf16): the same
+ *          on all ranks */
 es_status es_ntk_sum_create(const es_ntk_job *job, es_ntk_sum **s);
 void es_ntk_sum_destroy(es_ntk_sum **s);
 /** Not collective. Of es_ntk_sum_add. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file onednn_product.c  c = x y' of matrices in bf16, for callers who bring their own:
  *  a primitive for each of the latest sizes. The library packs y on the way; at hundreds
- *  of rows that is a few percent (384 x 384 x 1152 on a core of a Zen 4: 213 GFLOP/s, with
- *  y packed before 218; f32 by OpenBLAS 98). */
+ *  of rows that is a few percent (384 x 384 x 1152 on a core of a Zen 4: 213 GFLOP/s, if
+ *  y was packed before 218; f32 by OpenBLAS 98). */
 #include "onednn_state.h"
 #include "prim.h"
 
