@@ -101,7 +101,7 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   es_comm_bcast(c, ((cifar10 *) ds->impl)->label, (size_t) ds->size, 0);
   ds->c = 3;
   ds->h = ds->w = SIDE;
-  ds->largest = (es_largest){SIDE, SIDE, PLANE};
+  ds->largest = (es_largest){.h = SIDE, .w = SIDE, .pixels = PLANE};
   ds->labels = CLASSES;
   ds->scratch = 6 * PLANE;
   return ES_OK;

@@ -199,7 +199,7 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   ds->endless = true;
   ds->c = 3;
   ds->h = ds->w = side;
-  ds->largest = (es_largest){side, side, (int64_t) side * side};
+  ds->largest = (es_largest){.h = side, .w = side, .pixels = (int64_t) side * side};
   ds->scratch = 3 * pixels + 3 + 4 * pixels * sizeof(float) + (size_t) side * sizeof(int);
   return ES_OK;
 }

@@ -45,7 +45,7 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   ds->endless = true;
   ds->c = g->dim;
   ds->h = ds->w = 1;
-  ds->largest = (es_largest){1, 1, 1};
+  ds->largest = (es_largest){.h = 1, .w = 1, .pixels = 1};
   ds->scratch = (size_t) g->dim * sizeof(float);
   return ES_OK;
 }

@@ -95,7 +95,7 @@ static void describe(es_dataset *ds, const es_hdf5_layout *l) {
   ds->c = l->c;
   ds->h = l->h;
   ds->w = l->w;
-  ds->largest = (es_largest){l->h, l->w, (int64_t) l->h * l->w};
+  ds->largest = (es_largest){.h = l->h, .w = l->w, .pixels = (int64_t) l->h * l->w};
   if (l->paired || !images) ds->ops = &pairs_ops;
   const size_t shown = (size_t) ds->c * (size_t) ds->h * (size_t) ds->w;
   ds->scratch = images && !l->paired     ? shown

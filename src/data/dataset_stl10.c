@@ -132,7 +132,7 @@ static es_status open_set(const es_comm *c, es_dataset *ds, const es_data_params
   if (s->label != NULL) es_comm_bcast(c, s->label, (size_t) ds->size, 0);
   ds->c = 3;
   ds->h = ds->w = SIDE;
-  ds->largest = (es_largest){SIDE, SIDE, PLANE};
+  ds->largest = (es_largest){.h = SIDE, .w = SIDE, .pixels = PLANE};
   ds->scratch = 2 * IMAGE;
   return ES_OK;
 }

@@ -11,6 +11,7 @@
  *
  *  Start: the modes of an eighth of the pairs, found in the same way, continued to all
  *  points (Nystroem), and random vectors. */
+#include <cblas.h>
 #include <math.h>
 #include <string.h>
 #include "eigenstep/basis.h"
@@ -67,15 +68,23 @@ static void replicate(const leading *l, const double *rows, int b, double *full)
   es_comm_sum_f64(l->comm, full, b * t->points);
 }
 
+/* What the next product takes of all of them, in those of a matrix that is there: the
+   first one forms it. */
+static es_tiles_progress progress_of(const leading *l) {
+  const double first = l->plan.entry > 0 ? 1 + l->plan.form / l->plan.product : 1;
+  return (es_tiles_progress){.done = l->products > 0 ? first + l->products - 1 : 0,
+                             .part = l->products > 0 ? 1 : first,
+                             .total = first + l->expected - 1};
+}
+
 /* Collective. K V, G and H = (K V)'S K V / 2n of the last block. */
 static es_status multiply(leading *l) {
   const es_tile_table *t = &l->t->table;
   const int s = l->q.s, b = l->b, rows = (int) l->q.rows;
   const size_t most = (size_t) l->r.most;
-  const double progress[] = {l->products, l->expected};
   double *kv = column(l, l->kv, l->last);
   replicate(l, column(l, l->q.v, l->last), b, l->full);
-  ES_TRY(es_tiles_apply(l->t, b, l->full, l->image, progress));
+  ES_TRY(es_tiles_apply(l->t, b, l->full, l->image, progress_of(l)));
   l->products++;
   for (int j = 0; j < b; j++)
     memcpy(column(l, kv, j), l->image + (size_t) j * (size_t) t->points + t->start,
@@ -149,11 +158,8 @@ static void weigh(leading *l) {
         (es_product){'T', s, k, rows, 1, l->q.v, ld(l), l->rest, ld(l), 0, a, s});
   es_comm_sum_f64(l->comm, a, (int64_t) s * k);
   es_basis_product((es_product){'N', s, k, s, 1, l->r.g, l->r.most, a, s, 0, ga, s});
-  for (int j = 0; j < k; j++) {
-    double sum = 0;
-    for (int i = j * s; i < (j + 1) * s; i++) sum += a[i] * ga[i];
-    most = fmax(most, sum);
-  }
+  for (int j = 0; j < k; j++)
+    most = fmax(most, cblas_ddot(s, a + j * s, 1, ga + j * s, 1));
   const double before = l->residual;
   l->residual = sqrt(most) / fmax(fabs(l->r.gamma[0]), 1e-300);
   es_comm_bcast(l->comm, &l->residual, sizeof l->residual, 0);
@@ -274,7 +280,9 @@ static es_status start(leading *l, const es_kernel_sample *s, int share, double 
   es_basis_randomise(&l->q, 0, l->plan.block, y);
   if (few < WORTH * (int64_t) l->plan.block) return ES_OK;
   plan.entry = plan.entry > 0 ? plan.entry : (int) sizeof(float);
+  es_progress_begin("leading modes of a sample of %lld points", (long long) few);
   es_status st = find(l->comm, s, SKETCH * share, &plan, &sketch);
+  if (st == ES_OK) es_progress_end();
   const int k = st == ES_OK ? wanted(&sketch) : 0, n = sketch.q.s;
   if (k > 0) {
     es_basis_product((es_product){'N', (int) sketch.q.rows, k, n, 1, sketch.q.v,
@@ -323,17 +331,14 @@ static void gather(leading *l, const double *of, double *rows, double *full) {
 /* Collective. ||X'K X - I||_F / sqrt(k) of the rows of X in y, of K X in next. */
 static double orthogonality(leading *l) {
   const int k = wanted(l), rows = (int) l->q.rows;
-  double *g = l->sums, sum = 0;
+  double *g = l->sums;
   memset(g, 0, sizeof *g * (size_t) k * (size_t) k);
   if (rows > 0)
     es_basis_product(
         (es_product){'T', k, k, rows, 1, l->y, ld(l), l->next, ld(l), 0, g, k});
   es_comm_sum_f64(l->comm, g, (int64_t) k * k);
-  for (int i = 0; i < k * k; i++) {
-    const double off = g[i] - (i / k == i % k);
-    sum += off * off;
-  }
-  return sqrt(sum / k);
+  for (int i = 0; i < k; i++) g[i * (k + 1)] -= 1;
+  return cblas_dnrm2(k * k, g, 1) / sqrt(k);
 }
 
 /* Collective. X, K X and the values at fresh points. work: [k][the larger number of

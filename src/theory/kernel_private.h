@@ -56,12 +56,16 @@ es_status es_tiles_create(const es_comm *c, const es_kernel_sample *s, int share
                           int entry, es_tiles **out);
 void es_tiles_destroy(es_tiles **t);
 
-/** Collective. y [b][points] <- K x, both replicated. The share of the work done goes
- *  from `done` of `total` to done + 1.
+/** Of what takes `total`, a product is the next `part` after what is done. */
+typedef struct es_tiles_progress {
+  double done, part, total;
+} es_tiles_progress;
+
+/** Collective. y [b][points] <- K x, both replicated; tells its progress.
  *  @return ES_OK, ES_STOPPED (a signal asked to), ES_EMATH, ES_ENOMEM: the same on all
  *          ranks, as below */
 es_status es_tiles_apply(es_tiles *t, int b, const double *x, double *y,
-                         const double progress[2]);
+                         es_tiles_progress progress);
 /** Collective. y [b][t points] <- K(points of t, points of u) x [b][u points]. */
 es_status es_tiles_extend(es_tiles *t, const es_tile_table *u, int b, const double *x,
                           double *y);

@@ -119,7 +119,7 @@ static es_status column(es_tiles *t, int j, const product *q) {
 }
 
 es_status es_tiles_apply(es_tiles *t, int b, const double *x, double *y,
-                         const double progress[2]) {
+                         es_tiles_progress progress) {
   const es_tile_table *m = &t->table;
   const product q = {b, x, m->points, y, m->points};
   es_status st = ES_OK;
@@ -129,7 +129,7 @@ es_status es_tiles_apply(es_tiles *t, int b, const double *x, double *y,
     if (asked != ES_OK) return es_comm_agree(t->comm, st != ES_OK ? st : asked);
     if (!t->formed || t->entry == 0) receive(t, &m->block[j]);
     if (st == ES_OK) st = column(t, j, &q);
-    es_progress_at(progress[0] + (j + 1.0) / m->blocks, progress[1]);
+    es_progress_at(progress.done + progress.part * (j + 1.0) / m->blocks, progress.total);
   }
   ES_TRY(es_comm_agree(t->comm, st));
   t->formed = true;
