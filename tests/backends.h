@@ -26,13 +26,14 @@ static inline size_t backends_here(const es_backend_ops *const **list) {
   return n;
 }
 
-/** One whose memory the host cannot follow: `guard`, or `cuda` on the host double. */
+/** One whose memory the host cannot follow: `cuda` where it opens, or on the host
+ *  double; else `guard`. */
 static inline const char *backend_far_from_host(void) {
   const es_backend_ops *const *list;
-  const size_t n = es_backend_list(&list);
+  const size_t n = backends_here(&list);
   for (size_t i = 0; i < n; i++)
-    if (strcmp(list[i]->name, "guard") == 0) return "guard";
-  return "cuda";
+    if (strcmp(list[i]->name, "cuda") == 0) return "cuda";
+  return "guard";
 }
 
 /** The largest relative difference to `blas` in f32, where statistics are not those of a

@@ -55,6 +55,12 @@ if [ -x "$double" ]; then
   on_gpu 80
   grep -q 'memory of the device, a rank' out && grep -q 'GPU  *fits: about' out ||
     fail "80 GB: $(cat out)"
+  # beside what the run allocates: context, workspaces, and as scratch one activation, of
+  # which the largest is of 64 x 32 x 32 floats in each of 8,192 views
+  awk '/together, at least/ && !own { own = $(NF - 1) / 1e3 }
+       /^GPU .*fits: about/ { beside = $4 - own }
+       END { exit !(beside > 0.7 + 2.147 && beside < 1 + 2.148) }' out ||
+    fail "memory beside what is allocated: $(grep -E 'together|GPU' out)"
   on_gpu 2
   pairs=$(sed -n 's/.*does not fit: .*batch.pairs = \([0-9]*\) would.*/\1/p' out)
   on_gpu 2 batch.pairs="$pairs" spectrum.probe="$pairs"

@@ -43,6 +43,12 @@ print(f"bf16: losses {off:.1e} (limit 2e-2)")
 assert len(a) == len(b) == 10 and 0 < off < 2e-2
 PY
 
+# tests on several ranks take a machine with one device
+par_bn=$(dirname "$double")/par_bn # there, where cmocka is
+[ ! -x "$par_bn" ] ||
+  CUDA_HOST_DEVICES=1 timeout $late $MPIRUN $MPIRUN_FLAGS -n 2 "$par_bn" > log 2>&1 ||
+  { cat log; fail "par_bn on two ranks with one device"; }
+
 # --- the same bits
 exact="$tiny backend.name=cuda parallel.deterministic=true"
 run "whole" 2 train - $exact output.dir=whole

@@ -94,6 +94,24 @@ static void shares_cover_everything_once(void **state) {
   assert_true(par_all(c, ok));
 }
 
+/** Two parts of the job: ranks keep the place that tells them their device; parts of a
+ *  node have a node rank of their own. */
+static void parts_keep_their_place(void **state) {
+  const es_comm *c = *state;
+  es_comm *part = NULL, *self = NULL;
+  MPI_Comm half;
+  MPI_Comm_split(c->mpi, c->rank % 2, c->rank, &half);
+  assert_true(par_all(c, es_comm_create_part(c, half, &part) == ES_OK));
+  MPI_Comm_free(&half);
+  assert_true(par_all(c, es_comm_create_part(part, MPI_COMM_SELF, &self) == ES_OK));
+  const bool ok = c->place == c->node_rank && part->place == c->place &&
+                  self->place == c->place && part->node_rank == c->rank / 2 &&
+                  self->node_rank == 0;
+  es_comm_destroy(&self);
+  es_comm_destroy(&part);
+  assert_true(par_all(c, ok));
+}
+
 static void sums_over_ranks(void **state) {
   const es_comm *c = *state;
   const int p = c->size;
@@ -266,6 +284,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(place_on_the_node),
       cmocka_unit_test(lanes_divide_the_work_of_nodes),
       cmocka_unit_test(shares_cover_everything_once),
+      cmocka_unit_test(parts_keep_their_place),
       cmocka_unit_test(sums_over_ranks),
       cmocka_unit_test(scan_and_broadcast),
       cmocka_unit_test(gather_of_uneven_parts),

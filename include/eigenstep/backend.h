@@ -312,7 +312,8 @@ struct es_backend {
  *  @param comm  NULL: this process alone; must outlive */
 es_status es_backend_open_with(const es_backend_options *o, const es_comm *comm,
                                es_backend **b);
-/** Collective. The same with fixed rules in place of timing, and no file of plans. */
+/** Collective. The same with fixed rules in place of timing, and no file of plans; ranks
+ *  may share a device. */
 es_status es_backend_open(const char *name, const es_comm *comm, int threads,
                           es_backend **b);
 void es_backend_close(es_backend **b);

@@ -15,6 +15,8 @@ typedef struct es_comm {
   MPI_Comm mpi; /**< owned duplicate */
   int rank, size;
   int node_rank, node_size; /**< among the ranks that share this node's memory */
+  int place; /**< of this rank among those of the whole job on its node, from 0: which of
+                  the node's devices is its own; node_rank, but in a part of the job */
   int nodes, node_index;    /**< number of nodes; this rank's, from 0 */
   int lanes;                /**< groups of one rank a node, between which work on what all
                                  nodes hold is divided; on each node lane l is that of
@@ -22,8 +24,7 @@ typedef struct es_comm {
   MPI_Comm node;  /**< owned: the ranks of this node, in the order of node_rank */
   MPI_Comm *lane; /**< owned [es_comm_lanes]: lanes of this rank, node_rank + k node_size;
                        in the order of nodes */
-  MPI_Comm abort_comm; /**< owned duplicate for the barrier of failed ranks */
-  int64_t *work;       /**< owned [3 size]: of es_comm_allgather */
+  struct es_comm_own *own; /* private to comm.c */
 } es_comm;
 
 /** Collective. Duplicate `parent`. A node is a set of ranks that share memory.
@@ -32,6 +33,8 @@ es_status es_comm_create(MPI_Comm parent, es_comm **c);
 /** Collective. The same, with nodes of at most `per_node` ranks: divides a shared-memory
  *  node further, by NUMA domains or to test several nodes on one machine. */
 es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c);
+/** Collective over `part`, some ranks of `whole`, which keep their place. */
+es_status es_comm_create_part(const es_comm *whole, MPI_Comm part, es_comm **c);
 /** Collective. Free the communicators and set *c to NULL. */
 void es_comm_destroy(es_comm **c);
 

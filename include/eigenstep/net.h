@@ -36,6 +36,7 @@ typedef struct es_net_cost {
   int64_t parameters;             /**< trainable */
   int64_t activation_bytes;       /**< of max_n images, kept from forward to backward */
   int64_t passing_bytes;          /**< the arena of other activations and of gradients */
+  int64_t largest_bytes;          /**< the largest one of max_n images */
   int64_t parameter_bytes;        /**< values, gradients (of shards, too) and state */
   int64_t plan_bytes;             /**< owned by the planned ops; 0 in a dry run */
   int64_t bn_layers, bn_channels; /**< batch norms; their channels together */

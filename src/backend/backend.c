@@ -179,7 +179,7 @@ es_act es_act_at(es_backend *b, es_act_type t, es_act a, int n) {
 
 es_status es_backend_open(const char *name, const es_comm *comm, int threads,
                           es_backend **b) {
-  const es_backend_options o = {.name = name, .threads = threads};
+  const es_backend_options o = {.name = name, .threads = threads, .share = true};
   return es_backend_open_with(&o, comm, b);
 }
 

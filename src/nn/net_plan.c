@@ -243,6 +243,10 @@ void es_net_cost_of(const es_net *net, es_net_cost *cost) {
                         .passing_bytes = (int64_t) net->memory.passing_bytes,
                         .parameter_bytes = (int64_t) sizeof(float) *
                                            (2 * p->n + p->n_state + tree_size(net))};
+  for (int v = 0; v < net->n_value; v++) {
+    const int64_t bytes = (int64_t) net->value[v].bytes;
+    if (bytes > cost->largest_bytes) cost->largest_bytes = bytes;
+  }
   for (int i = 0; i < net->n_node; i++) {
     const es_op_desc *const d = &net->node[i].desc;
     cost->flops += flops(d);

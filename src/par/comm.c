@@ -16,6 +16,17 @@
 /* Items of an all-gather in one call, unless a single rank gives more. */
 #define GATHERED ((int64_t) 1 << 24)
 
+struct es_comm_own {
+  MPI_Comm abort_comm; /* owned duplicate, for the barrier of failed ranks */
+  int64_t *work;       /* owned [3 size], of es_comm_allgather */
+};
+
+/* One allocation for both. */
+typedef struct comm_pair {
+  es_comm comm;
+  struct es_comm_own own;
+} comm_pair;
+
 /* Time of the busiest rank of a node of `size` ranks with `lanes` lanes, in passes of one
  * rank through the array: it adds `size` arrays in its lanes, reduces the sum between
  * nodes and updates what it belongs to, about eight passes more. */
@@ -48,8 +59,8 @@ int es_comm_lanes(const es_comm *c) {
 static void find_nodes(es_comm *c, int per_node, int *least) {
   MPI_Comm whole;
   MPI_Comm_split_type(c->mpi, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &whole);
-  MPI_Comm_rank(whole, &c->node_rank);
-  MPI_Comm_split(whole, c->node_rank / per_node, c->rank, &c->node);
+  MPI_Comm_rank(whole, &c->place);
+  MPI_Comm_split(whole, c->place / per_node, c->rank, &c->node);
   MPI_Comm_free(&whole);
   MPI_Comm_rank(c->node, &c->node_rank);
   MPI_Comm_size(c->node, &c->node_size);
@@ -88,22 +99,24 @@ static es_status place(es_comm *c, int per_node) {
   MPI_Comm_size(c->mpi, &c->size);
   find_nodes(c, per_node, &least);
   int mine = ES_NEW(es_comm_lanes(c), &c->lane);
-  if (mine == ES_OK) mine = ES_NEW(3 * (size_t) c->size, &c->work);
+  if (mine == ES_OK) mine = ES_NEW(3 * (size_t) c->size, &c->own->work);
   MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, c->mpi);
   if (worst == ES_OK) make_lanes(c, least);
   return (es_status) worst;
 }
 
 es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c) {
-  es_comm *n = NULL;
-  int worst, mine = es_alloc(sizeof *n, "communicator", (void **) &n);
+  comm_pair *both = NULL;
+  int worst, mine = es_alloc(sizeof *both, "communicator", (void **) &both);
   MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MIN, parent);
   if (worst != ES_OK) {
-    es_free(&n);
+    es_free(&both);
     return (es_status) worst;
   }
+  es_comm *n = &both->comm;
+  n->own = &both->own;
   MPI_Comm_dup(parent, &n->mpi);
-  MPI_Comm_dup(parent, &n->abort_comm);
+  MPI_Comm_dup(parent, &n->own->abort_comm);
   const es_status st = place(n, per_node);
   if (st != ES_OK) {
     es_free(&n->lane);
@@ -114,14 +127,20 @@ es_status es_comm_create_nodes(MPI_Comm parent, int per_node, es_comm **c) {
   return ES_OK;
 }
 
+es_status es_comm_create_part(const es_comm *whole, MPI_Comm part, es_comm **c) {
+  ES_TRY(es_comm_create(part, c));
+  (*c)->place = whole->place;
+  return ES_OK;
+}
+
 void es_comm_destroy(es_comm **c) {
   if (!*c) return;
   for (int k = 0; (*c)->lane != NULL && k < es_comm_lanes(*c); k++)
     MPI_Comm_free(&(*c)->lane[k]);
   es_free(&(*c)->lane);
-  es_free(&(*c)->work);
+  es_free(&(*c)->own->work);
   MPI_Comm_free(&(*c)->node);
-  MPI_Comm_free(&(*c)->abort_comm);
+  MPI_Comm_free(&(*c)->own->abort_comm);
   MPI_Comm_free(&(*c)->mpi);
   es_free(c);
 }
@@ -164,7 +183,7 @@ static bool all_have_failed(const es_comm *c) {
   const double end = MPI_Wtime() + ES_ABORT_SECONDS;
   MPI_Request all;
   int done = 0;
-  MPI_Ibarrier(c->abort_comm, &all);
+  MPI_Ibarrier(c->own->abort_comm, &all);
   while (!done && MPI_Wtime() < end) {
     MPI_Test(&all, &done, MPI_STATUS_IGNORE);
     if (!done) sched_yield();
@@ -335,12 +354,12 @@ es_status es_comm_allgather(const es_comm *c, const void *mine, int64_t count,
              (long long) count, size, INT_MAX);
   ES_TRY(es_comm_agree(c, fits ? ES_OK : ES_EARG));
   const part given = {count, (int64_t) ((uintptr_t) mine - (uintptr_t) all)};
-  part *const of = (part *) c->work;
+  part *const of = (part *) c->own->work;
   MPI_Allgather(&given, 2, MPI_INT64_T, of, 2, MPI_INT64_T, c->mpi);
   gathering g = {.comm = c,
                  .mine = is_in_place(of, c->size, size) ? MPI_IN_PLACE : mine,
                  .of = of,
-                 .sent = (int *) (c->work + 2 * (size_t) c->size)};
+                 .sent = (int *) (c->own->work + 2 * (size_t) c->size)};
   gather_all(&g, size, all);
   return ES_OK;
 }

@@ -209,16 +209,19 @@ static void print_memory(const es_assembly *p, const es_run_cost *c) {
               es_run_cost_memory(c) - (host ? 0 : es_run_cost_device(c)));
 }
 
-enum { LIBRARIES = 500000000 }; /* bytes on a GPU: context, workspaces, packed weights */
+/* Bytes on a GPU: context and packed weights; workspaces of cuBLAS and cuDNN. */
+enum { CONTEXT = 500000000, WORKSPACES = (32 + 256) << 20 };
 
 void es_run_cost_print_fit(const es_settings *s, int ranks, double room,
                            const es_run_cost *c) {
   const double own = ceil((double) s->batch.pairs / ranks); /* pairs of a rank */
   const bool micro = s->batch.micro > 0 && (double) s->batch.micro < own;
   const double at_once = micro ? (double) s->batch.micro : own;
+  /* the backend's scratch: a gradient beside the one that it is added to */
+  const double scratch = (double) c->net.largest_bytes;
   const double grows =
-      (double) (c->net.activation_bytes + c->net.passing_bytes) + c->eval_net;
-  const double needs = es_run_cost_device(c) + LIBRARIES;
+      (double) (c->net.activation_bytes + c->net.passing_bytes) + c->eval_net + scratch;
+  const double needs = es_run_cost_device(c) + CONTEXT + WORKSPACES + scratch;
   const double most =
       floor((room - needs + grows) / grows * at_once) * (micro ? 1 : ranks);
   if (needs <= room)

@@ -62,8 +62,8 @@ static es_settings small_run(const es_settings *s, int64_t pairs) {
   return few;
 }
 
-static es_status measure(const es_settings *s, double flops, double *rate,
-                         int64_t *pairs) {
+static es_status measure(const es_comm *c, const es_settings *s, double flops,
+                         double *rate, int64_t *pairs) {
   const double pair = 6 * flops; /* both views; backward counts twice */
   const double most = fmin(fmin(enough / pair, MOST), (double) s->batch.pairs);
   *pairs = most > LEAST ? (int64_t) most : LEAST;
@@ -71,7 +71,7 @@ static es_status measure(const es_settings *s, double flops, double *rate,
   es_assembly *p = NULL;
   es_comm *self = NULL;
   double seconds = 0;
-  ES_TRY(es_comm_create(MPI_COMM_SELF, &self));
+  ES_TRY(es_comm_create_part(c, MPI_COMM_SELF, &self));
   es_status st = es_assembly_create(self, &few, &p);
   if (st == ES_OK) st = time_steps(p, &seconds);
   if (st == ES_OK) *rate = pair * (double) *pairs / seconds;
@@ -86,7 +86,7 @@ es_status es_step_rate(const es_comm *c, const es_settings *s, double flops, dou
   if (c->rank == 0) {
     const es_log_scope before = es_log_enter(0);
     const int busy = es_progress_depth();
-    st = measure(s, flops, rate, pairs);
+    st = measure(c, s, flops, rate, pairs);
     es_progress_unwind(busy);
     es_log_leave(before);
     if (st == ES_ECONFIG) {

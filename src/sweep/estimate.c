@@ -115,7 +115,7 @@ es_status es_estimate_runs(const es_job *job, const es_sweep_spec *s, es_sweep_p
                            es_estimate *e) {
   es_comm *self = NULL;
   opened o = {.key = 0};
-  ES_TRY(es_comm_create(MPI_COMM_SELF, &self));
+  ES_TRY(es_comm_create_part(job->comm, MPI_COMM_SELF, &self));
   for (int i = 0; i < p->n; i++) {
     const es_log_scope before = es_log_enter(0);
     const int busy = es_progress_depth();
@@ -159,7 +159,7 @@ double es_estimate_rate(const es_job *job, const es_sweep_spec *s,
   double rate = 0;
   if (s->par.command != ES_SWEEP_TRAIN) {
     rate = es_product_rate();
-  } else if (es_comm_create(MPI_COMM_SELF, &self) == ES_OK) {
+  } else if (es_comm_create_part(job->comm, MPI_COMM_SELF, &self) == ES_OK) {
     const es_log_scope before = es_log_enter(0);
     const int busy = es_progress_depth();
     for (int i = 0; i < p->n && rate == 0; i++)

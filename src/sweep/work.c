@@ -121,7 +121,7 @@ static es_status split(const es_comm *c, int size, es_comm **out) {
   es_status st = ES_OK;
   *out = NULL;
   MPI_Comm_split(c->mpi, in_group ? number : MPI_UNDEFINED, c->rank, &part);
-  if (in_group) st = es_comm_create(part, out);
+  if (in_group) st = es_comm_create_part(c, part, out);
   if (in_group) MPI_Comm_free(&part);
   return es_comm_agree(c, st);
 }
