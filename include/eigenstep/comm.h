@@ -17,11 +17,11 @@ typedef struct es_comm {
   int node_rank, node_size; /**< among the ranks that share this node's memory */
   int place; /**< of this rank among those of the whole job on its node, from 0: which of
                   the node's devices is its own; node_rank, but in a part of the job */
-  int nodes, node_index;    /**< number of nodes; this rank's, from 0 */
-  int lanes;                /**< groups of one rank a node, between which work on what all
+  int nodes, node_index; /**< number of nodes; this rank's, from 0 */
+  int lanes;             /**< groups of one rank a node, between which work on what all
                                  nodes hold is divided; on each node lane l is that of
                                  node rank l mod node_size */
-  MPI_Comm node;  /**< owned: the ranks of this node, in the order of node_rank */
+  MPI_Comm node;         /**< owned: the ranks of this node, in the order of node_rank */
   MPI_Comm *lane; /**< owned [es_comm_lanes]: lanes of this rank, node_rank + k node_size;
                        in the order of nodes */
   struct es_comm_own *own; /* private to comm.c */
