@@ -230,6 +230,12 @@ class Run:
                 f"learned and predicted; the first that it missed, mode {k + 1}, came "
                 f"{np.exp(abs(ratio[k])):.2g} times {how}.")
 
+    def limits(self):
+        """What the prediction from the start leaves open or is known to miss, in
+        sentences; "" where nothing is."""
+        said = self.texts("/theory/limits") or []
+        return "".join(f" {s[:1].upper()}{s[1:]}." for s in said)
+
     def classes(self):
         """(label of each probe sample, names of the classes), or None without labels."""
         label = self.get("/embedding/label")

@@ -356,7 +356,7 @@ def page(all_runs, title):
     for run, label in zip(all_runs, script.labels_of(all_runs)):
         if len(all_runs) > 1:
             parts.append(f"<h3>{esc(label)}: {esc(run.title)}</h3>")
-        parts.append(step_table(run) + f"<p>{esc(run.verdict())}</p>")
+        parts.append(step_table(run) + f"<p>{esc(run.verdict() + run.limits())}</p>")
     forecast, count = forecast_figure(all_runs)
     if forecast:
         parts.append(picture(forecast, "The next step as forecast while training (dots; "

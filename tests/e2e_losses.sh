@@ -23,6 +23,18 @@ for loss in vicreg simclr spectral wmse corinfomax barlow_logdet lejepa directpr
     fail "$loss: results differ between rank counts"
 done
 
+# where no step is predicted, the table and the report say so, and why
+launch 1 train - $tiny encoder.name=linear projector.widths=8 projector.bias=false \
+  loss.name=lejepa init.scale_last=1e-3 output.dir="$work/lejepa" > "$work/log" 2>&1 ||
+  fail "lejepa from a small start"
+"$python" "$srcdir/postprocess/report.py" "$work/lejepa" -o "$work/page.html" \
+  > "$work/report.log" 2>&1 || { cat "$work/report.log"; fail "report of lejepa"; }
+for words in 'o step is predicted: the theory of this loss gives growth rates' \
+  'forecasts in the run came 9 to 33 % late'; do
+  grep -q "$words" "$work/log" && grep -q "$words" "$work/page.html" ||
+    { tail -5 "$work/log"; fail "table and report do not say '$words'"; }
+done
+
 # a preconditioned gradient is another one
 launch 2 train - $tiny $smooth output.dir="$work/plain" > "$work/log" 2>&1 &&
   launch 2 train - $tiny $smooth precondition.eps=0.1 output.dir="$work/divided" \

@@ -86,6 +86,11 @@ es_status es_prediction_write(const es_comm *c, const es_settings *s,
 void es_prediction_print(const es_settings *s, const es_assembly *p,
                          const es_prediction *f);
 
+/** Not collective. Below the table of modes: what the prediction leaves open or is known
+ *  to miss. Nothing where there is no prediction. */
+void es_prediction_print_limits(const es_settings *s, const es_assembly *p,
+                                const es_prediction *f);
+
 /** Not collective. ln(step measured / step predicted from the start) of a mode; NaN where
  *  either is not known. */
 double es_prediction_log_ratio(const es_prediction *f, const es_transition *row);

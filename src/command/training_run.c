@@ -187,6 +187,7 @@ static es_status run_into(const es_job *job, const training *r, es_run_folder *o
     const es_status printed = print_steps(o->traj, m.snapshot, prediction, p->train,
                                           es_surgery_done(p->surgery));
     if (printed != ES_OK) st = printed;
+    es_prediction_print_limits(s, p, prediction);
     print_accuracies(accuracy);
   }
 done:

@@ -13,4 +13,10 @@ double es_prediction_stable_lr(const es_prediction *f, const es_assembly *p,
                                const es_loss_setup *s);
 double es_prediction_safe_lr(double stable, double momentum);
 
+/** Sentences, in text[ES_PREDICTION_LIMITS], on what the prediction leaves open or is
+ *  known to miss; returns how many. */
+enum { ES_PREDICTION_LIMITS = ES_LOSS_CAUTIONS + 1 };
+int es_prediction_limits(const es_assembly *p, const es_loss_setup *s,
+                         const es_prediction *f, const char **text);
+
 #endif

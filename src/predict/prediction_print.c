@@ -42,6 +42,24 @@ void es_prediction_print_loss(const es_settings *s, const es_assembly *p) {
             theory->batch_bias(l->par, &setup, d), d);
 }
 
+int es_prediction_limits(const es_assembly *p, const es_loss_setup *s,
+                         const es_prediction *f, const char **text) {
+  int n = 0;
+  if (f->modes == 0) return 0;
+  if (!es_loss_has_flow(p->loss->ops) && !es_loss_has_velocity(p->loss->ops))
+    text[n++] = "no step is predicted: the theory of this loss gives growth rates "
+                "(gamma), not the values at which modes settle";
+  return n + es_loss_cautions(p->loss, s, f->gamma[0], text + n);
+}
+
+void es_prediction_print_limits(const es_settings *s, const es_assembly *p,
+                                const es_prediction *f) {
+  const es_loss_setup setup = es_settings_loss_setup(s);
+  const char *text[ES_PREDICTION_LIMITS];
+  const int n = es_prediction_limits(p, &setup, f, text);
+  for (int i = 0; i < n; i++) es_print("limits of the prediction: %s", text[i]);
+}
+
 static void print_gamma(const es_assembly *p, const es_loss_setup *s,
                         const es_prediction *f) {
   const char *caution[ES_LOSS_CAUTIONS];

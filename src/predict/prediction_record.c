@@ -205,6 +205,17 @@ static es_status write_modes(es_traj *t, const es_prediction *f) {
                                "or beyond a schedule's end");
 }
 
+/* Collective. /theory/limits, where there are any. */
+static es_status write_limits(const es_assembly *p, const es_loss_setup *s, es_traj *t,
+                              const es_prediction *f) {
+  const char *text[ES_PREDICTION_LIMITS];
+  const int n = es_prediction_limits(p, s, f, text);
+  return n == 0 ? ES_OK
+                : es_h5_write_strings(
+                      es_traj_h5(t), "/theory/limits", n, text,
+                      "what the prediction leaves open or is known to miss, in sentences");
+}
+
 es_status es_prediction_write(const es_comm *c, const es_settings *s,
                               const es_assembly *p, es_traj *t, es_prediction *f) {
   f->series = -1;
@@ -221,7 +232,9 @@ es_status es_prediction_write(const es_comm *c, const es_settings *s,
     ES_TRY(follow_flow(c, s, p, t, f));
   for (int j = 0; j < f->modes && !es_loss_modes_need_each(p->loss, &setup); j++)
     f->step[j] = step_of(s, p, f->tau[j]);
-  return es_traj_resumed(t) ? ES_OK : write_modes(t, f);
+  if (es_traj_resumed(t)) return ES_OK;
+  ES_TRY(write_modes(t, f));
+  return write_limits(p, &setup, t, f);
 }
 
 /* Collective. *n numbers, on all ranks; 0 where the file has none. */
