@@ -210,10 +210,11 @@ static es_status write_limits(const es_assembly *p, const es_loss_setup *s, es_t
                               const es_prediction *f) {
   const char *text[ES_PREDICTION_LIMITS];
   const int n = es_prediction_limits(p, s, f, text);
-  return n == 0 ? ES_OK
-                : es_h5_write_strings(
-                      es_traj_h5(t), "/theory/limits", n, text,
-                      "what the prediction leaves open or is known to miss, in sentences");
+  return n == 0
+             ? ES_OK
+             : es_h5_write_strings(
+                   es_traj_h5(t), "/theory/limits", n, text,
+                   "what the prediction leaves open or is known to miss, in sentences");
 }
 
 es_status es_prediction_write(const es_comm *c, const es_settings *s,
