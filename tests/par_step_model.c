@@ -14,7 +14,7 @@
 enum { SMALL = 64 /* bytes of a call that agrees, or counts */ };
 
 /** Bytes in calls of this rank; those of less than SMALL are apart. */
-static struct { double summed, gradient, gathered, broadcast, small; } counted;
+static struct { double summed, gradient, gathered, broadcast, tree, small; } counted;
 
 static double bytes_of(double count, MPI_Datatype type) {
   int size;
@@ -22,19 +22,23 @@ static double bytes_of(double count, MPI_Datatype type) {
   return count * size;
 }
 
-static void count_in(double *of, double bytes) {
+/** Nothing goes to other ranks on a communicator of one. */
+static void count_in(double *of, double bytes, MPI_Comm comm) {
+  int ranks;
+  PMPI_Comm_size(comm, &ranks);
+  if (ranks == 1) return;
   *(bytes < SMALL ? &counted.small : of) += bytes;
 }
 
 int MPI_Allreduce(const void *from, void *to, int n, MPI_Datatype type, MPI_Op op,
                   MPI_Comm comm) {
-  count_in(&counted.summed, bytes_of(n, type));
+  count_in(&counted.summed, bytes_of(n, type), comm);
   return PMPI_Allreduce(from, to, n, type, op, comm);
 }
 
 int MPI_Iallreduce(const void *from, void *to, int n, MPI_Datatype type, MPI_Op op,
                    MPI_Comm comm, MPI_Request *request) {
-  count_in(&counted.gradient, bytes_of(n, type));
+  count_in(&counted.gradient, bytes_of(n, type), comm);
   return PMPI_Iallreduce(from, to, n, type, op, comm, request);
 }
 
@@ -44,13 +48,21 @@ int MPI_Allgatherv(const void *from, int n, MPI_Datatype one, void *to, const in
   double all = 0;
   PMPI_Comm_size(comm, &ranks);
   for (int r = 0; r < ranks; r++) all += of[r];
-  count_in(&counted.gathered, bytes_of(all, type));
+  count_in(&counted.gathered, bytes_of(all, type), comm);
   return PMPI_Allgatherv(from, n, one, to, of, at, type, comm);
 }
 
 int MPI_Bcast(void *data, int n, MPI_Datatype type, int root, MPI_Comm comm) {
-  count_in(&counted.broadcast, bytes_of(n, type));
+  count_in(&counted.broadcast, bytes_of(n, type), comm);
   return PMPI_Bcast(data, n, type, root, comm);
+}
+
+/** Sums in the order of a tree. */
+int MPI_Sendrecv(const void *from, int n, MPI_Datatype type, int to, int tag, void *into,
+                 int m, MPI_Datatype of, int source, int mark, MPI_Comm comm,
+                 MPI_Status *status) {
+  counted.tree += bytes_of(n, type);
+  return PMPI_Sendrecv(from, n, type, to, tag, into, m, of, source, mark, comm, status);
 }
 
 static void forget(void) {
@@ -142,27 +154,28 @@ static void step_is_modelled(const es_comm *c, const char *const *set) {
   forget();
   ok = es_train_step(t.p->train, batch, 0, &r) == ES_OK;
   double sent = traffic_sent.bytes - before.bytes;
-  const double gradient = counted.gradient,
-               rest = counted.summed + counted.gathered + counted.broadcast;
+  const double got = counted.gradient + counted.tree + counted.summed + counted.gathered +
+                     counted.broadcast;
   es_comm_max_f64(c, &sent, 1);
   es_net_cost_of(t.p->model.net, &w.net);
+  if (t.p->optim->ops->finish != NULL)
+    w.update = t.p->optim->ops->finishes(t.p->optim->own, es_net_params(t.p->model.net));
   const es_step_place at = {c->size, 1, 24.0 / c->size};
   const es_step_estimate e = es_step_model(&w, &net, &at);
-  const double expected = e.payload[ES_STEP_BN] + e.payload[ES_STEP_LOSS];
+  double expected = 0;
+  for (int i = 0; i < ES_STEP_PARTS; i++) expected += e.payload[i];
   const bool reported = traffic_counted(c->mpi);
   if (c->rank == 0)
-    print_message("%s: gradients %.0f, model %.0f; rest %.0f, model %.0f; sent %.0f, "
-                  "model %.0f bytes\n",
-                  set[0], gradient, e.payload[ES_STEP_GRADIENT], rest, expected, sent,
-                  es_step_sent(&e));
+    print_message("%s: given %.0f, model %.0f; sent %.0f, model %.0f bytes\n", set[0],
+                  got, expected, sent, es_step_sent(&e));
   rig_close(&t);
   assert_true(par_all(c, ok));
   if (c->size == 1) return;
-  assert_true(par_all(c, fabs(gradient - e.payload[ES_STEP_GRADIENT]) < SMALL));
-  assert_true(par_all(c, fabs(rest - expected) < 2 * SMALL));
+  assert_true(par_all(c, fabs(got - expected) < 3 * SMALL));
   if (!reported) return;
-  assert_true(sent < 1.02 * es_step_sent(&e) + 1024);
-  assert_true(sent > (c->size == 3 ? 0.6 : 0.97) * es_step_sent(&e));
+  const bool trees = w.update.numbers > 0; /* broadcasts, of which some ranks send more */
+  assert_true(sent < (trees ? 1.2 : 1.02) * es_step_sent(&e) + 1024);
+  assert_true(sent > (c->size == 3 ? 0.6 : trees ? 0.9 : 0.97) * es_step_sent(&e));
 }
 
 static void steps(void **state) {
@@ -172,9 +185,15 @@ static void steps(void **state) {
       {"loss.name=simclr", "encoder.name=resnet50", "optim.momentum=0", NULL},
       {"batch.micro=3", "loss.name=spectral", "encoder.name=resnet18", NULL},
       {"precondition.eps=0.1", "encoder.name=resnet18", NULL},
-      {"batch.sync_bn=false", "encoder.name=resnet18", NULL}};
+      {"batch.sync_bn=false", "encoder.name=resnet18", NULL},
+      {"optim.name=muon", "encoder.name=resnet18", NULL},
+      {"parallel.deterministic=true", "parallel.shards=4", "encoder.name=resnet18", NULL},
+      {"parallel.deterministic=true", "parallel.shards=4", "optim.name=muon",
+       "loss.name=wmse", "encoder.name=resnet18", NULL}};
+  const es_comm *const c = *state;
   for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++)
-    step_is_modelled(*state, runs[i]);
+    if (c->size != 3 || strcmp(runs[i][0], "parallel.deterministic=true") != 0)
+      step_is_modelled(c, runs[i]); /* deterministic on a power of two */
 }
 
 int main(int argc, char **argv) {

@@ -17,6 +17,7 @@ typedef struct es_run_output {
 /** Bytes of a rank. */
 typedef struct es_run_cost {
   es_net_cost net;
+  es_optim_work update;  /**< 0: it is elementwise */
   double moments;        /**< of the optimiser */
   double eval_net;       /**< activations of the f32 network beside one in bf16 */
   double loss;           /**< workspace, embeddings and their gradients */

@@ -31,6 +31,11 @@ extern const es_param es_sched_table[];
  *  ranks. An optimiser does not depend on where its ranges begin and end. Sums of one
  *  update are collected in the backend's memory and read once. */
 typedef struct es_optim es_optim;
+/** What `finish` of an update computes and sends; for the cost model (step_model.h). */
+typedef struct es_optim_work {
+  double operations, most; /**< of all tensors; of that which takes most */
+  double numbers;          /**< of all these tensors */
+} es_optim_work;
 typedef struct es_optim_ops {
   const char *name, *doc;
   const es_param *params; /**< table of section [optim.NAME], NULL for none */
@@ -48,6 +53,8 @@ typedef struct es_optim_ops {
    *  computed of a tensor is computed by one rank, for all. Optional (NULL: elements were
    *  enough). */
   es_status (*finish)(es_optim *o, double lr);
+  /** What it takes, by the values of section [optim.NAME]; with `finish`. */
+  es_optim_work (*finishes)(const void *own, const es_params *p);
   /** Numbers of o->work. Optional (NULL: none). */
   size_t (*workspace)(const es_params *p);
 } es_optim_ops;

@@ -20,6 +20,7 @@ size_t es_network_list(const es_network **list);
 /** What a step computes and exchanges, whatever the number of ranks. */
 typedef struct es_step_work {
   es_net_cost net;
+  es_optim_work update;
   const es_settings *run; /**< borrowed */
   double rate;            /**< operations a second of forward and backward on a rank */
 } es_step_work;
@@ -34,7 +35,8 @@ typedef struct es_step_place {
 typedef enum es_step_part {
   ES_STEP_COMPUTE,  /**< forward, backward, loss and update */
   ES_STEP_BN,       /**< sums of batch norm */
-  ES_STEP_GRADIENT, /**< what backward does not hide of the sum of gradients */
+  ES_STEP_GRADIENT, /**< what backward does not hide of the sum of gradients; and what
+                         Muon sends of its matrices */
   ES_STEP_LOSS,     /**< sums, gathering and broadcasts of loss and preconditioner */
   ES_STEP_WAITING,  /**< for the slowest rank */
   ES_STEP_PARTS
@@ -49,8 +51,7 @@ typedef struct es_step_estimate {
 /** Nodes that so many ranks take. */
 int es_step_nodes(const es_step_place *at);
 
-/** Not collective. Of trainings without parallel.deterministic; what it assumes heads
- *  src/run/step_model.c. */
+/** Not collective. What it assumes heads src/run/step_model.c. */
 es_step_estimate es_step_model(const es_step_work *w, const es_network *net,
                                const es_step_place *at);
 

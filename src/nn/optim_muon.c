@@ -110,6 +110,20 @@ static double work_of(const es_tensor_info *v) {
   return m * m * (3.0 * (double) v->count / m + m);
 }
 
+static es_optim_work finishes(const void *own, const es_params *p) {
+  const double iterations = (double) ((const muon_params *) own)->iterations;
+  es_optim_work w = {0};
+  for (int i = 0; i < p->n_tensors; i++) {
+    const es_tensor_info *const v = &p->tensor[i];
+    if (v->state || v->excluded) continue;
+    const double operations = 2 * iterations * work_of(v);
+    w.operations += operations;
+    if (operations > w.most) w.most = operations;
+    w.numbers += (double) v->count;
+  }
+  return w;
+}
+
 /** How the ranks divide the matrices: `shares` by work, in the order of tensors. Share s
  *  is of the rank s mod `ranks`. Where a node shares the parameters a share is that of a
  *  lane; each node has all of them, and `node` computes. */
@@ -202,4 +216,5 @@ const es_optim_ops es_optim_muon = {.name = "muon",
                                     .momentum = true,
                                     .update = update,
                                     .finish = finish,
+                                    .finishes = finishes,
                                     .workspace = workspace};

@@ -30,6 +30,7 @@ static void add_loss(const es_settings *s, const es_assembly *p, int ranks,
 typedef struct plan {
   es_net_cost cost;
   size_t work;  /* numbers of workspace of its optimiser */
+  es_optim_work update;
   int features; /* how many the encoder has */
 } plan;
 
@@ -49,6 +50,8 @@ static es_status network_cost(const es_settings *s, const es_assembly *p, int ra
   ES_TRY(es_model_build(p->model.backend, &o, &m, &net, &features));
   es_net_cost_of(net, &out->cost);
   out->work = optim->workspace != NULL ? optim->workspace(es_net_params(net)) : 0;
+  if (optim->finish != NULL)
+    out->update = optim->finishes(s->selected.optim, es_net_params(net));
   out->features = es_net_shape(net, features).c;
   es_net_destroy(&net);
   return ES_OK;
@@ -109,6 +112,7 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, 
   if (p->model.eval_precision != p->model.precision)
     ES_TRY(network_cost(s, p, ranks, true, &eval_net));
   c->net = net.cost;
+  c->update = net.update;
   const int moments = es_optim_moments(&s->optim, optim);
   const double parameters = (double) c->net.parameters;
   c->moments = 4.0 * (moments * parameters + (double) net.work);

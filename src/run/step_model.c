@@ -11,7 +11,14 @@
  *            through a node's link and 2 log2 N latencies a bucket. Backward hides a
  *            share, of the last bucket none
  *  loss      its sums, what it gathers, and broadcasts from rank 0, matrices once a node
+ *  update    at the speed of a node's memory; Muon's matrices divided among all ranks, at
+ *            the rate of compute, the largest by one, and each sent once a node
  *  waiting   at each sum for the slowest of P ranks: SPREAD sqrt(2 ln P) of the compute
+ *
+ *  parallel.deterministic: forward and backward take SHARDS times as long; every rank has
+ *  the rows of all, evaluates the whole loss and updates everything; sums are those of
+ *  tree.h, 2 (P - 1) / P of the bytes in 2 log2 P stages, that of the gradient after
+ *  backward in pieces of PIECE bytes.
  *
  *  A sum of SHORT bytes or more sends 2 (P - 1) / P of them, a shorter one log2 P times
  *  all; where P is no power of two the busiest rank sends them once more (Open MPI 4.1;
@@ -31,6 +38,8 @@
 #define SHORT 8192.0     /* bytes of a sum */
 #define MATRIX_PASSES 8.0 /* through each D x D matrix of a loss */
 #define UPDATE_PASSES 4.0 /* through the parameters */
+#define SHARDS 1.2        /* measured: jobs/README.md */
+#define PIECE 65536.0     /* bytes (src/par/tree.c) */
 #define DECOMPOSE 25.0    /* operations over D^3: eigenvectors, and a matrix of them */
 
 #define ES_ENTRY(name, latency, bandwidth) {#name, latency, bandwidth},
@@ -82,6 +91,15 @@ static double passes(const es_step_work *w, const scene *s) {
   return micro > 0 && micro < s->pairs ? ceil(s->pairs / micro) : 1;
 }
 
+static bool ordered(const es_step_work *w) {
+  return w->run->parallel.deterministic;
+}
+
+/* Bytes that each of n ranks sends in a sum in the order of a tree. */
+static double sent_by_tree(double n, double bytes) {
+  return 2 * (n - 1) / n * bytes;
+}
+
 static void batch_norm(const es_step_work *w, const scene *s, es_step_estimate *e) {
   const double layers = w->net.bn_layers, sums = 3 * passes(w, s) - 1;
   if (!w->run->batch.sync_bn || layers == 0) return;
@@ -90,6 +108,36 @@ static void batch_norm(const es_step_work *w, const scene *s, es_step_estimate *
   e->payload[ES_STEP_BN] = sums * bytes;
   e->sent[ES_STEP_BN] = sums * layers * sent_by_sum(s->ranks, bytes / layers);
   e->seconds[ES_STEP_BN] = sums * (layers * s->hops + 2 * through(s, bytes));
+  if (!ordered(w)) return;
+  e->payload[ES_STEP_BN] = e->sent[ES_STEP_BN] = sums * sent_by_tree(s->ranks, bytes);
+  e->seconds[ES_STEP_BN] += sums * layers * s->hops;
+}
+
+/* The sum of gradients in the order of a tree; its norm is of each rank. */
+static void gradient_tree(const es_step_work *w, const scene *s, es_step_estimate *e) {
+  const double bytes = 4 * (double) w->net.parameters, of_rank = bytes / s->a_node;
+  const double inside = s->a_node > 1 ? 4 * s->a_node * bytes / NODE_MEMORY : 0;
+  const double stages =
+      2 * log2(s->nodes) + 2 * (s->nodes - 1) / s->nodes * of_rank / PIECE;
+  e->payload[ES_STEP_GRADIENT] = sent_by_tree(s->ranks, bytes);
+  e->sent[ES_STEP_GRADIENT] = e->payload[ES_STEP_GRADIENT];
+  e->seconds[ES_STEP_GRADIENT] =
+      inside + 2 * through(s, bytes) + stages * s->net->latency;
+}
+
+/* Seconds of Muon's matrices on the busiest rank. */
+static double matrices(const es_step_work *w, const scene *s) {
+  return fmax(w->update.operations / s->ranks, w->update.most) / w->rate;
+}
+
+/* They go to the other nodes, or, where each rank has its own, as sums to the others. */
+static void send_matrices(const es_step_work *w, const scene *s, es_step_estimate *e) {
+  const double bytes = 4 * w->update.numbers;
+  if (bytes == 0 || (s->nodes == 1 && !ordered(w))) return;
+  e->payload[ES_STEP_GRADIENT] += ordered(w) ? bytes : bytes / s->a_node;
+  e->sent[ES_STEP_GRADIENT] += ordered(w) ? sent_by_sum(s->ranks, bytes)
+                                          : (s->nodes - 1) / s->nodes * bytes / s->a_node;
+  e->seconds[ES_STEP_GRADIENT] += (ordered(w) ? 2 : 1) * through(s, bytes);
 }
 
 static void gradient(const es_step_work *w, const scene *s, double backward,
@@ -107,13 +155,23 @@ static void gradient(const es_step_work *w, const scene *s, double backward,
       s->hops; /* its norm */
 }
 
+static es_loss_exchange of_loss(const es_step_work *w, const scene *s) {
+  const es_loss_size size = {.pairs = (int64_t) (s->pairs * s->ranks),
+                             .dim = es_settings_dim(w->run)};
+  return es_loss_exchange_of(&w->run->selected.loss, &size);
+}
+
+/* Of loss and preconditioner. Where each rank has all rows, it gets those of the others,
+ * and the loss sums nothing; what rank 0 computes goes to every rank. */
 static es_loss_exchange exchange_of(const es_step_work *w, const scene *s) {
-  const int dim = es_settings_dim(w->run);
-  const es_loss_size size = {.pairs = (int64_t) (s->pairs * s->ranks), .dim = dim};
-  es_loss_exchange x = es_loss_exchange_of(&w->run->selected.loss, &size);
+  const double d = es_settings_dim(w->run);
+  es_loss_exchange x = of_loss(w, s);
+  if (ordered(w))
+    x = (es_loss_exchange){.gathered = 2 * s->pairs * s->ranks * d,
+                           .broadcast = x.broadcast + x.spread};
   if (w->run->precondition.eps > 0) {
-    x.broadcast += dim;
-    x.spread += (double) dim * dim;
+    x.broadcast += d;
+    x.spread += d * d;
   }
   return x;
 }
@@ -138,29 +196,41 @@ static void loss(const es_step_work *w, const scene *s, es_step_estimate *e) {
 
 /* Products with the rows, passes through matrices, and what rank 0 does alone. */
 static double loss_compute(const es_step_work *w, const scene *s) {
-  const double d = es_settings_dim(w->run);
-  const es_loss_exchange x = exchange_of(w, s);
-  const double rows = x.gathered > 0 ? 2 * s->pairs * s->ranks : d;
-  const double products = 12 * s->pairs * d * rows; /* in double: half the rate */
-  const double passes_of_all =
-      MATRIX_PASSES * 8 * (x.summed * s->a_node + x.by_node) / NODE_MEMORY;
-  const double alone = x.spread > 0 ? DECOMPOSE * d * d * d / w->rate : 0;
-  return 2 * products / w->rate + passes_of_all + alone;
+  const double d = es_settings_dim(w->run), all = s->pairs * s->ranks;
+  const es_loss_exchange x = of_loss(w, s);
+  const double rows = x.gathered > 0 ? 2 * all : d;
+  const double products = 12 * (ordered(w) ? all : s->pairs) * d * rows; /* in double */
+  const double numbers =
+      ordered(w) ? (x.summed + x.by_node) * s->a_node : x.summed * s->a_node + x.by_node;
+  const bool decomposes = x.spread > 0 || w->run->precondition.eps > 0;
+  const double alone = decomposes ? DECOMPOSE * d * d * d / w->rate : 0;
+  return 2 * products / w->rate + MATRIX_PASSES * 8 * numbers / NODE_MEMORY + alone;
+}
+
+/* Elementwise at the speed of a node's memory, which its ranks share; and Muon's. */
+static double update(const es_step_work *w, const scene *s) {
+  const double copies = ordered(w) ? s->a_node : 1;
+  const double bytes = UPDATE_PASSES * 4 * (double) w->net.parameters * copies;
+  return bytes / NODE_MEMORY + matrices(w, s);
 }
 
 es_step_estimate es_step_model(const es_step_work *w, const es_network *net,
                                const es_step_place *at) {
   const scene s = scene_of(net, at);
   es_step_estimate e = {.seconds = {0}};
-  const double forward = 2 * s.pairs * w->net.flops / w->rate;
+  const double slower = ordered(w) ? SHARDS : 1;
+  const double forward = slower * 2 * s.pairs * w->net.flops / w->rate;
   const double again = (passes(w, &s) - 1) / passes(w, &s) * forward;
   const double backward = 2 * forward;
-  const double update = UPDATE_PASSES * 4 * (double) w->net.parameters / NODE_MEMORY;
-  const double compute = forward + again + backward + loss_compute(w, &s) + update;
+  const double compute = forward + again + backward + loss_compute(w, &s) + update(w, &s);
   e.seconds[ES_STEP_COMPUTE] = compute;
   if (at->ranks == 1) return e;
   batch_norm(w, &s, &e);
-  gradient(w, &s, backward, &e);
+  if (ordered(w))
+    gradient_tree(w, &s, &e);
+  else
+    gradient(w, &s, backward, &e);
+  send_matrices(w, &s, &e);
   loss(w, &s, &e);
   e.seconds[ES_STEP_WAITING] = SPREAD * sqrt(2 * log(s.ranks)) * compute;
   return e;

@@ -152,10 +152,6 @@ es_status es_step_table_print(const es_comm *c, const par *o, const es_settings 
                               const es_run_cost *cost, int node, int ranks) {
   int64_t measured = 0;
   double rate = 1e9 * o->rate;
-  if (s->parallel.deterministic) {
-    es_print("step        its time is not modelled with parallel.deterministic");
-    return ES_OK;
-  }
   ES_CHECK(o->network > 0 || (o->latency > 0) == (o->bandwidth > 0), ES_ECONFIG,
            "check.latency, check.bandwidth: got one of them, expected both, or a "
            "check.network");
@@ -171,10 +167,11 @@ es_status es_step_table_print(const es_comm *c, const par *o, const es_settings 
         "step        its time is not modelled: give the speed of a rank as check.rate");
     return ES_OK;
   }
-  const view v = {.work = {.net = cost->net, .run = s, .rate = rate},
-                  .ranks = ranks,
-                  .node = node,
-                  .pairs = (double) s->batch.pairs};
+  const view v = {
+      .work = {.net = cost->net, .update = cost->update, .run = s, .rate = rate},
+      .ranks = ranks,
+      .node = node,
+      .pairs = (double) s->batch.pairs};
   es_print(
       "step        modelled for %d ranks, %d a node, at %.4g GFLOP/s a rank (%s%.0lld"
       "%s)",
