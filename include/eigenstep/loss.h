@@ -46,6 +46,7 @@ typedef struct es_loss_exchange {
   double gathered;  /**< numbers that each rank has of all ranks */
   double broadcast; /**< numbers that rank 0 computes and sends to all */
   double spread;    /**< those that it sends once to each node */
+  double alone;     /**< operations of rank 0, for which all wait */
 } es_loss_exchange;
 
 /** The theory of a loss: loss_theory.h. */

@@ -29,6 +29,9 @@ es_status es_precondition_check(const es_precondition_params *par,
 double es_precondition_bytes(int dim, int node);
 double es_precondition_shared(int dim, int node);
 
+/** Not collective. Operations of rank 0 in a step. */
+double es_precondition_operations(const es_precondition_params *par, double dim);
+
 /** Collective. *p is NULL if eps is 0. Memory: es_precondition_bytes.
  *  @param loss  borrowed, must outlive
  *  @param comm  borrowed, must outlive: the ranks that apply it together. The loss's own

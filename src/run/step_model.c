@@ -40,7 +40,6 @@
 #define UPDATE_PASSES 4.0 /* through the parameters */
 #define SHARDS 1.2        /* measured: jobs/README.md */
 #define PIECE 65536.0     /* bytes (src/par/tree.c) */
-#define DECOMPOSE 25.0    /* operations over D^3: eigenvectors, and a matrix of them */
 
 #define ES_ENTRY(name, latency, bandwidth) {#name, latency, bandwidth},
 static const es_network networks[] = {ES_NETWORKS(ES_ENTRY)};
@@ -202,9 +201,8 @@ static double loss_compute(const es_step_work *w, const scene *s) {
   const double products = 12 * (ordered(w) ? all : s->pairs) * d * rows; /* in double */
   const double numbers =
       ordered(w) ? (x.summed + x.by_node) * s->a_node : x.summed * s->a_node + x.by_node;
-  const bool decomposes = x.spread > 0 || w->run->precondition.eps > 0;
-  const double alone = decomposes ? DECOMPOSE * d * d * d / w->rate : 0;
-  return 2 * products / w->rate + MATRIX_PASSES * 8 * numbers / NODE_MEMORY + alone;
+  const double alone = x.alone + es_precondition_operations(&w->run->precondition, d);
+  return (2 * products + alone) / w->rate + MATRIX_PASSES * 8 * numbers / NODE_MEMORY;
 }
 
 /* Elementwise at the speed of a node's memory, which its ranks share; and Muon's. */

@@ -90,7 +90,8 @@ static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
                             .summed = 1 + 2 * d,
                             .by_node = d * (d + 1) / 2,
                             .broadcast = d,
-                            .spread = d * d};
+                            .spread = d * d,
+                            .alone = ES_SYMMETRIC_DECOMPOSE * d * d * d};
 }
 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {

@@ -88,8 +88,10 @@ static void gradient(const es_loss *l, int n, double pairs, const double *const 
 
 /** That of the covariances, and to each node their inverses. */
 static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
+  const double d = dim;
   es_loss_exchange e = es_covariances_exchange(p, pairs, dim);
-  e.spread = 2 * (double) dim * dim;
+  e.spread = 2 * d * d;
+  e.alone = 2 * ES_SYMMETRIC_INVERT * d * d * d;
   return e;
 }
 

@@ -210,7 +210,8 @@ static es_loss_exchange exchange(const void *p, int64_t pairs, int dim) {
   return (es_loss_exchange){.sums = 3,
                             .summed = 1 + 2 * d + 1 + 2 * d,
                             .by_node = d * (d + 1) + 2 * d * d,
-                            .spread = 2 * d * d};
+                            .spread = 2 * d * d,
+                            .alone = 2 * ES_SYMMETRIC_FACTORISE * d * d * d};
 }
 
 static es_status eval(es_loss *l, const es_loss_batch *b, double *value) {

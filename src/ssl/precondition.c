@@ -179,6 +179,10 @@ double es_precondition_shared(int dim, int node) {
   return es_gram_shared(&size, node);
 }
 
+double es_precondition_operations(const par *p, double dim) {
+  return p->eps > 0 ? ES_SYMMETRIC_DECOMPOSE * dim * dim * dim : 0;
+}
+
 es_status es_precondition_visit(es_precondition *p, es_visitor *v) {
   if (p == NULL) return ES_OK;
   const int64_t d = p->loss->dim;

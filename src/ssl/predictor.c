@@ -143,7 +143,8 @@ es_loss_exchange es_predictor_exchange(const void *par, int64_t pairs, int dim) 
                             .summed = 1 + 2 * d + 1,
                             .by_node = d * (d + 1) / 2,
                             .broadcast = d,
-                            .spread = d * d};
+                            .spread = d * d,
+                            .alone = ES_SYMMETRIC_DECOMPOSE * d * d * d};
 }
 
 es_status es_predictor_eval(es_loss *l, const es_loss_batch *b, bool through_predictor,

@@ -19,6 +19,13 @@ typedef struct es_symmetric_map {
   const void *ctx;
 } es_symmetric_map;
 
+/** Operations of a decomposition and a matrix from it, of a Cholesky factor, and of an
+ *  inverse with it, over D^3, as they take time: what eigenvectors take is not all
+ *  products. */
+#define ES_SYMMETRIC_DECOMPOSE 25.0
+#define ES_SYMMETRIC_FACTORISE (2.0 / 3)
+#define ES_SYMMETRIC_INVERT 2.0
+
 /** es_gram_size.work that the next two need, about 4 D^2 numbers. */
 size_t es_symmetric_work(int d);
 

@@ -71,9 +71,10 @@ done
 [ "$(sinfo -h -t idle -o %D)" = 2 ] || { fail "no two idle nodes: $(sinfo)"; finish; }
 
 submit() { sbatch --parsable --chdir="$work" "$@"; }
-ended() { # ended SECONDS: wait until the queue is empty
+ended() { # ended SECONDS: wait until the queue is empty, and not only out of reach
+  local left
   for _ in $(seq $(($1 * 2))); do
-    [ -z "$(squeue -h)" ] && return
+    left=$(squeue -h 2> /dev/null) && [ -z "$left" ] && return
     sleep 0.5
   done
   fail "jobs did not end: $(squeue)"
