@@ -29,7 +29,7 @@ static void add_loss(const es_settings *s, const es_assembly *p, int ranks,
 /* A planned network. */
 typedef struct plan {
   es_net_cost cost;
-  size_t work;  /* numbers of workspace of its optimiser */
+  size_t work; /* numbers of workspace of its optimiser */
   es_optim_work update;
   int features; /* how many the encoder has */
 } plan;
