@@ -57,6 +57,23 @@ static void sequences_replay_and_differ(void **state) {
   }
 }
 
+/** Many normal numbers at once are those of as many calls, from any block on. */
+static void normals_at_once_are_the_same(void **state) {
+  (void) state;
+  enum { N = 1000, FIRST = 37 };
+  double x[N];
+  es_rng one = es_rng_at(5, ES_STREAM_TEST, 9, 1), many = one, later = one;
+  es_rng_normals(&many, N, x);
+  for (int i = 0; i < N; i++) {
+    const double expected = es_rng_normal(&one);
+    assert_memory_equal(&x[i], &expected, sizeof expected);
+  }
+  assert_int_equal(es_rng_u32(&many), es_rng_u32(&one));
+  es_rng_skip(&later, FIRST);
+  const double expected = es_rng_normal(&later);
+  assert_memory_equal(&x[FIRST], &expected, sizeof expected);
+}
+
 /** Chi-square of counts against equal ones, in standard deviations of its distribution.
  */
 static double chi2_sigma(const int *count, int bins, double total) {
@@ -206,6 +223,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(philox_known_answers),
       cmocka_unit_test(sequences_replay_and_differ),
+      cmocka_unit_test(normals_at_once_are_the_same),
       cmocka_unit_test(uniform_is_uniform),
       cmocka_unit_test(range_stays_inside),
       cmocka_unit_test(below_is_unbiased),

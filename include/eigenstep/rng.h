@@ -45,6 +45,13 @@ double es_rng_range(es_rng *r, double lo, double hi);
 uint64_t es_rng_below(es_rng *r, uint64_t n);
 /** Standard normal (Box-Muller; consumes two uniforms a call and stores none). */
 double es_rng_normal(es_rng *r);
+/** The numbers of n calls of es_rng_normal, equal to the bit, several times as fast. Each
+ *  is made of a block of its own: before any other call, or after a multiple of four
+ *  32-bit integers. */
+void es_rng_normals(es_rng *r, int64_t n, double *x);
+/** Leave out `blocks` blocks of four 32-bit integers: as many normal numbers, twice as
+ *  many uniform ones. Where es_rng_normals is allowed. */
+void es_rng_skip(es_rng *r, uint32_t blocks);
 
 /** Position of `i` in a pseudo-random permutation of [0,n) keyed by (seed, epoch):
  *  a Feistel network with cycle walking; O(1), no table. */

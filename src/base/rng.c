@@ -12,20 +12,31 @@
 
 #include "eigenstep/status.h"
 
-enum { ROUNDS = 10, FEISTEL_ROUNDS = 8 };
+enum {
+  ROUNDS = 10,
+  FEISTEL_ROUNDS = 8,
+  TOGETHER = 64 /* blocks of numbers computed in vectors */
+};
+
+#define MULTIPLIER_0 UINT64_C(0xD2511F53)
+#define MULTIPLIER_1 UINT64_C(0xCD9E8D57)
+#define WEYL_0 UINT32_C(0x9E3779B9) /* golden ratio */
+#define WEYL_1 UINT32_C(0xBB67AE85) /* sqrt(3) - 1 */
+
+static const double two_pi = 6.283185307179586476925;
 
 void es_philox(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4]) {
   uint32_t c0 = ctr[0], c1 = ctr[1], c2 = ctr[2], c3 = ctr[3];
   uint32_t k0 = key[0], k1 = key[1];
   for (int round = 0; round < ROUNDS; round++) {
-    const uint64_t a = UINT64_C(0xD2511F53) * c0;
-    const uint64_t b = UINT64_C(0xCD9E8D57) * c2;
+    const uint64_t a = MULTIPLIER_0 * c0;
+    const uint64_t b = MULTIPLIER_1 * c2;
     c0 = (uint32_t) (b >> 32) ^ c1 ^ k0;
     c1 = (uint32_t) b;
     c2 = (uint32_t) (a >> 32) ^ c3 ^ k1;
     c3 = (uint32_t) a;
-    k0 += UINT32_C(0x9E3779B9); /* Weyl sequences: golden ratio, sqrt(3) - 1 */
-    k1 += UINT32_C(0xBB67AE85);
+    k0 += WEYL_0;
+    k1 += WEYL_1;
   }
   out[0] = c0;
   out[1] = c1;
@@ -55,8 +66,13 @@ static uint64_t next_u64(es_rng *r) {
   return high << 32 | es_rng_u32(r);
 }
 
+/** The upper 53 bits, in [0,1). */
+static inline double fraction(uint64_t bits) {
+  return (double) (bits >> 11) * 0x1p-53;
+}
+
 double es_rng_uniform(es_rng *r) {
-  return (double) (next_u64(r) >> 11) * 0x1p-53;
+  return fraction(next_u64(r));
 }
 
 double es_rng_range(es_rng *r, double lo, double hi) {
@@ -73,10 +89,54 @@ uint64_t es_rng_below(es_rng *r, uint64_t n) {
 }
 
 double es_rng_normal(es_rng *r) {
-  const double two_pi = 6.283185307179586476925;
   const double u = 1.0 - es_rng_uniform(r); /* in (0,1]: its logarithm is finite */
   const double angle = two_pi * es_rng_uniform(r);
   return sqrt(-2.0 * log(u)) * cos(angle);
+}
+
+/** es_philox of TOGETHER consecutive blocks: numbers side by side, round by round. */
+static void philox_blocks(const es_rng *r, uint32_t c[4][TOGETHER]) {
+  uint32_t k0 = r->key[0], k1 = r->key[1];
+  for (uint32_t i = 0; i < TOGETHER; i++) {
+    c[0][i] = r->ctr[0] + i;
+    for (int j = 1; j < 4; j++) c[j][i] = r->ctr[j];
+  }
+  for (int round = 0; round < ROUNDS; round++, k0 += WEYL_0, k1 += WEYL_1)
+#pragma omp simd
+    for (int i = 0; i < TOGETHER; i++) {
+      const uint64_t a = MULTIPLIER_0 * c[0][i], b = MULTIPLIER_1 * c[2][i];
+      c[0][i] = (uint32_t) (b >> 32) ^ c[1][i] ^ k0;
+      c[1][i] = (uint32_t) b;
+      c[2][i] = (uint32_t) (a >> 32) ^ c[3][i] ^ k1;
+      c[3][i] = (uint32_t) a;
+    }
+}
+
+/** x[i] = the number that es_rng_normal makes of block i from r's position on. */
+static void normals_of_blocks(const es_rng *r, int n, double *x) {
+  uint32_t c[4][TOGETHER];
+  double u[TOGETHER], angle[TOGETHER];
+  philox_blocks(r, c);
+#pragma omp simd
+  for (int i = 0; i < TOGETHER; i++) {
+    u[i] = 1.0 - fraction((uint64_t) c[0][i] << 32 | c[1][i]);
+    angle[i] = two_pi * fraction((uint64_t) c[2][i] << 32 | c[3][i]);
+  }
+  for (int i = 0; i < n; i++) x[i] = sqrt(-2.0 * log(u[i])) * cos(angle[i]);
+}
+
+void es_rng_normals(es_rng *r, int64_t n, double *x) {
+  ES_ASSERT(r->used == 4);
+  for (int64_t i = 0; i < n; i += TOGETHER) {
+    const int count = n - i < TOGETHER ? (int) (n - i) : TOGETHER;
+    normals_of_blocks(r, count, x + i);
+    r->ctr[0] += (uint32_t) count;
+  }
+}
+
+void es_rng_skip(es_rng *r, uint32_t blocks) {
+  ES_ASSERT(r->used == 4);
+  r->ctr[0] += blocks;
 }
 
 /** A keyed permutation of [0, 4^half): a balanced Feistel network of two halves. */

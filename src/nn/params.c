@@ -14,6 +14,8 @@
 #include "eigenstep/rng.h"
 #include "array.h"
 
+enum { PART = 4096 }; /* elements drawn at a time; even */
+
 es_status es_params_create(es_backend *b, es_params **p) {
   es_params *q;
   ES_TRY(ES_NEW(1, &q));
@@ -127,27 +129,38 @@ static es_status staging(const es_params *p, float **buf) {
   return ES_NEW(most, buf);
 }
 
-static void draw(const es_tensor_info *v, es_rng r, float *out) {
+/** Elements [first, first + n) of a tensor, n <= PART. Of the blocks of the sequence r a
+ *  normal number takes one and a uniform one half. */
+static void draw_part(const es_tensor_info *v, es_rng r, int64_t first, int64_t n,
+                      float *out) {
   const double in = sqrt((double) v->fan_in), gain = sqrt(2.0 / (double) v->fan_out);
-  for (int64_t e = 0; e < v->count; e++) {
-    double x = 0.0;
-    switch (v->init) {
-    case ES_INIT_ZERO:
-      break;
-    case ES_INIT_ONE:
-      x = 1.0;
-      break;
-    case ES_INIT_KAIMING_FAN_OUT:
-      x = gain * es_rng_normal(&r);
-      break;
-    case ES_INIT_UNIFORM_FAN_IN:
-      x = es_rng_range(&r, -1.0, 1.0) / in;
-      break;
-    case ES_INIT_NORMAL_FAN_IN:
-      x = es_rng_normal(&r) / in;
-      break;
-    }
-    out[e] = (float) (v->scale * x);
+  double x[PART];
+  for (int64_t e = 0; e < n; e++) x[e] = v->init == ES_INIT_ONE ? 1.0 : 0.0;
+  switch (v->init) {
+  case ES_INIT_ZERO:
+  case ES_INIT_ONE:
+    break;
+  case ES_INIT_UNIFORM_FAN_IN:
+    es_rng_skip(&r, (uint32_t) (first / 2));
+    for (int64_t e = 0; e < n; e++) x[e] = es_rng_range(&r, -1.0, 1.0) / in;
+    break;
+  case ES_INIT_KAIMING_FAN_OUT:
+  case ES_INIT_NORMAL_FAN_IN:
+    es_rng_skip(&r, (uint32_t) first);
+    es_rng_normals(&r, n, x);
+    for (int64_t e = 0; e < n; e++)
+      x[e] = v->init == ES_INIT_KAIMING_FAN_OUT ? gain * x[e] : x[e] / in;
+    break;
+  }
+  for (int64_t e = 0; e < n; e++) out[e] = (float) (v->scale * x[e]);
+}
+
+static void draw(const es_tensor_info *v, es_rng r, int threads, float *out) {
+  (void) threads; /* without OpenMP */
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t first = 0; first < v->count; first += PART) {
+    const int64_t left = v->count - first;
+    draw_part(v, r, first, left < PART ? left : PART, out + first);
   }
 }
 
@@ -156,7 +169,8 @@ es_status es_params_init(es_params *p, uint64_t seed) {
   float *host;
   ES_TRY(staging(p, &host));
   for (int i = 0; i < p->n_tensors && st == ES_OK; i++) {
-    draw(&p->tensor[i], es_rng_at(seed, ES_STREAM_INIT, (uint64_t) i, 0), host);
+    draw(&p->tensor[i], es_rng_at(seed, ES_STREAM_INIT, (uint64_t) i, 0),
+         p->backend->threads, host);
     st = es_params_set(p, i, host);
   }
   es_free(&host);

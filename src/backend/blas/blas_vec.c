@@ -10,6 +10,7 @@
 enum {
   RUN = 64,     /* rows summed in f32 before they join a double */
   BLOCK = 4096, /* elements of a partial sum of a dot product */
+  BLOCKS = 512, /* partial sums on the stack */
   TILE = 16,    /* of a transpose: 16 floats are a cache line */
   WIDTH = 256   /* columns summed at a time, on the stack */
 };
@@ -62,40 +63,61 @@ es_status es_blas_wait(es_backend *b, es_mark m) {
   return ES_OK;
 }
 
+/** x'x, x'y, y'y of n <= BLOCK elements. */
+static void gram_of(size_t n, const float *x, const float *y, double sum[3]) {
+  double xx = 0.0, xy = 0.0, yy = 0.0;
+#pragma omp simd reduction(+ : xx, xy, yy)
+  for (size_t i = 0; i < n; i++) {
+    const double u = x[i], v = y[i];
+    xx += u * u;
+    xy += u * v;
+    yy += v * v;
+  }
+  sum[0] = xx;
+  sum[1] = xy;
+  sum[2] = yy;
+}
+
+static double dot_of(size_t n, const float *x, const float *y) {
+  double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+  for (size_t i = 0; i < n; i++) sum += (double) x[i] * (double) y[i];
+  return sum;
+}
+
+/** r[sums] += x'y (1) or the Gram matrix (3), from BLOCKS partial sums at a time: these
+ *  by threads, their sum in order. */
+static void add_products(int threads, size_t n, const float *x, const float *y, int sums,
+                         double *r) {
+  (void) threads; /* without OpenMP */
+  double part[3 * BLOCKS], total[3] = {0};
+  for (size_t begin = 0; begin < n; begin += (size_t) BLOCK * BLOCKS) {
+    const size_t left = (n - begin + BLOCK - 1) / BLOCK;
+    const int blocks = left < BLOCKS ? (int) left : BLOCKS;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int k = 0; k < blocks; k++) {
+      const size_t at = begin + (size_t) k * BLOCK;
+      const size_t count = n - at < BLOCK ? n - at : BLOCK;
+      if (sums == 1)
+        part[k] = dot_of(count, x + at, y + at);
+      else
+        gram_of(count, x + at, y + at, part + 3 * k);
+    }
+    for (int k = 0; k < blocks; k++)
+      for (int i = 0; i < sums; i++) total[i] += part[sums * k + i];
+  }
+  for (int i = 0; i < sums; i++) r[i] += total[i];
+}
+
 es_status es_blas_dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
                       es_buf64 r) {
-  (void) b;
-  double total = 0.0;
-  for (size_t first = 0; first < n; first += BLOCK) {
-    const size_t last = first + BLOCK < n ? first + BLOCK : n;
-    double sum = 0.0;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = first; i < last; i++) sum += (double) x[i] * (double) y[i];
-    total += sum;
-  }
-  *r += total;
+  add_products(b->threads, n, x, y, 1, r);
   return ES_OK;
 }
 
 es_status es_blas_gram(es_backend *b, size_t n, const es_buf x, const es_buf y,
                        es_buf64 r) {
-  (void) b;
-  double total[3] = {0};
-  for (size_t first = 0; first < n; first += BLOCK) {
-    const size_t last = first + BLOCK < n ? first + BLOCK : n;
-    double xx = 0.0, xy = 0.0, yy = 0.0;
-#pragma omp simd reduction(+ : xx, xy, yy)
-    for (size_t i = first; i < last; i++) {
-      const double u = x[i], v = y[i];
-      xx += u * u;
-      xy += u * v;
-      yy += v * v;
-    }
-    total[0] += xx;
-    total[1] += xy;
-    total[2] += yy;
-  }
-  for (int i = 0; i < 3; i++) r[i] += total[i];
+  add_products(b->threads, n, x, y, 3, r);
   return ES_OK;
 }
 
