@@ -177,17 +177,22 @@ struct es_op {
  *  g = scale (grad + weight_decay p);  m = momentum m + g;
  *  p -= lr (nesterov ? g + momentum m : m).
  *  `scale` is 1 for SGD, the adaptation of a tensor for LARS. m may be NULL if momentum
- *  is 0. */
+ *  is 0.
+ *  `version`: of all parameters once they are updated (es_param_args), if nothing else
+ *  writes p before: a backend may pack weights while they are in the cache; 0: it may
+ *  not. */
 typedef struct es_sgd_args {
   double lr, scale, momentum, weight_decay;
   bool nesterov;
+  int64_t version;
 } es_sgd_args;
 /** m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
  *  p = (1 - lr weight_decay) p - lr mhat / (sqrt(vhat) + eps),
  *  mhat = m / (1 - beta1^step), vhat = v / (1 - beta2^step). */
 typedef struct es_adamw_args {
   double lr, beta1, beta2, eps, weight_decay;
-  int64_t step; /**< of this update, from 1 */
+  int64_t step;    /**< of this update, from 1 */
+  int64_t version; /**< as in es_sgd_args */
 } es_adamw_args;
 
 /** A matrix [rows, cols] that becomes orthogonal: x / (|x|_F + 1e-7), then `iterations`

@@ -204,6 +204,18 @@ void es_optim_share(es_optim *o, es_shared *const *moment) {
   }
 }
 
+/** Range *i and those that continue it downwards; *i is the next. A tensor is whole then,
+ *  unless another rank has a part of it. */
+static es_range joined(const es_partition *d, int *i) {
+  es_range all = d->range[(*i)++];
+  for (; *i < d->n; (*i)++) {
+    const es_range next = d->range[*i];
+    if (next.first + next.count != all.first) break;
+    all = (es_range){next.first, next.count + all.count};
+  }
+  return all;
+}
+
 es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {
   const int sums = o->params->n_tensors * o->ops->sums;
   if (sums > 0) {
@@ -214,7 +226,7 @@ es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {
     es_partition_sum(d, o->sum, sums);
   }
   o->params->version++;
-  for (int i = 0; i < d->n; i++) ES_TRY(o->ops->update(o, lr, d->range[i]));
+  for (int i = 0; i < d->n;) ES_TRY(o->ops->update(o, lr, joined(d, &i)));
   if (o->ops->finish != NULL) {
     const es_comm *const c = o->params->shared.comm;
     if (c != NULL) es_comm_barrier(c);

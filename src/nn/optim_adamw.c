@@ -35,7 +35,8 @@ static es_status update(es_optim *o, double lr, es_range in) {
                              .beta2 = w->beta2,
                              .eps = w->eps,
                              .weight_decay = decays ? o->par.weight_decay : 0.0,
-                             .step = o->steps + 1};
+                             .step = o->steps + 1,
+                             .version = p->version};
     const es_buf moments[2] = {es_optim_moment(o, 0, &r), es_optim_moment(o, 1, &r)};
     ES_TRY(b->ops->adamw(b, r.count, &a, p->value + r.first, p->grad + r.first, moments));
   }

@@ -74,7 +74,8 @@ static es_status update(es_optim *o, double lr, es_range in) {
                            .scale = l->buffer == 1 ? rate * q : q,
                            .momentum = o->par.momentum,
                            .weight_decay = decay,
-                           .nesterov = o->par.nesterov};
+                           .nesterov = o->par.nesterov,
+                           .version = p->version};
     ES_TRY(b->ops->sgd(b, r.count, &a, p->value + r.first, p->grad + r.first,
                        es_optim_moment(o, 0, &r)));
   }

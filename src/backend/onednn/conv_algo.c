@@ -51,14 +51,14 @@ es_status es_conv_algo_room(es_conv_algo *w, const es_prim_tensor *from) {
   if (!in_packed_form(w, from))
     ES_TRY(es_prim_reorder(es_conv_algo_engine(w->backend), from, &to, false, &w->pack));
   const size_t bytes = es_prim_bytes(w->prim[0], 1);
-  if (w->pass != ES_DATA)
+  if (w->pass != ES_DATA || es_onednn_updates_whole(w->backend))
     return es_blas_alloc(w->backend, bytes, "packed weights", &w->packed);
   return es_onednn_reserve_packed(w->backend, bytes);
 }
 
 void *es_conv_algo_packed(const es_conv_algo *w) {
   const es_onednn *s = w->backend->impl;
-  return w->pass == ES_DATA ? s->packed : w->packed;
+  return w->packed != NULL ? w->packed : s->packed;
 }
 
 es_status es_conv_algo_pack(es_conv_algo *w, const float *from) {
@@ -94,13 +94,26 @@ es_status es_conv_algo_products(es_conv_algo *w, int64_t rows, int64_t in, int64
 es_status es_conv_algo_ready(es_conv_algo *w, const float *weights, int64_t version) {
   es_onednn *s = w->backend->impl;
   if (w->pass == ES_WEIGHTS) return ES_OK;
-  const bool loaded = w->pass != ES_DATA || s->packed_by == w;
+  const bool loaded = w->packed != NULL || s->packed_by == w;
   if (loaded && version != 0 && w->version == version) return ES_OK;
-  if (w->pass == ES_DATA) s->packed_by = NULL; /* until it is done */
+  if (w->packed == NULL) s->packed_by = NULL; /* until it is done */
   ES_TRY(w->ops->load != NULL ? w->ops->load(w, weights) : es_conv_algo_pack(w, weights));
-  if (w->pass == ES_DATA) s->packed_by = w;
+  if (w->packed == NULL) s->packed_by = w;
   w->version = version;
   return ES_OK;
+}
+
+int es_conv_algo_strip(const es_conv_algo *w) {
+  const bool by_rows = w->ops->load == NULL && w->packed_weights.width > 0;
+  return by_rows ? es_packed_strip(&w->packed_weights) : 0;
+}
+
+void es_conv_algo_pack_rows(es_conv_algo *w, const float *weights, int64_t first,
+                            int64_t n) {
+  const es_packed *const p = &w->packed_weights;
+  const int64_t length = p->transposed ? p->rows : p->cols;
+  for (int64_t r = first; r < first + n; r += es_packed_strip(p))
+    es_packed_put(p, r, weights + r * length, es_conv_algo_packed(w));
 }
 
 void es_conv_algo_destroy(es_conv_algo **w) {

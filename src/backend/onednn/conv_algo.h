@@ -39,7 +39,8 @@ struct es_conv_algo {
   es_prim *prim[2];         /* owned; [0] sets, [1] adds to it */
   es_packed packed_weights; /**< how weights are packed; width 0: by `pack` */
   es_prim *pack;    /* owned: weights to the layout of prim[0]; weights pass: back */
-  void *packed;     /* owned: what prim[0] takes as weights; NULL in the data pass */
+  void *packed;     /* owned: what prim[0] takes as weights; NULL: in the memory that all
+                       data passes share */
   es_prim *move[3]; /* owned: other changes of layout */
 };
 
@@ -55,8 +56,8 @@ es_status es_conv_algo_pack(es_conv_algo *w, const float *from);
 es_status es_conv_algo_products(es_conv_algo *w, int64_t rows, int64_t in, int64_t out,
                                 bool add);
 
-/** The weights as prim[0] takes them. In the data pass, which runs once a step, all
- *  algorithms of the backend share this memory: load before running
+/** The weights as prim[0] takes them. The data passes, each of which runs once a step,
+ *  share this memory unless weights are packed on update: load before running
  *  (es_conv_algo_ready). */
 void *es_conv_algo_packed(const es_conv_algo *w);
 /** Activations as the library takes them: dimensions [N, C, H, W], C innermost. */
@@ -85,6 +86,11 @@ es_status es_conv_algo_create(const es_conv_algo_ops *ops, es_backend *b,
                               const es_op_desc *d, es_pass pass, int n, es_conv_algo **w);
 /** Load weights [O, I, k, k] of this version (0 = unknown) unless they are loaded. */
 es_status es_conv_algo_ready(es_conv_algo *w, const float *weights, int64_t version);
+/** Rows of the weights [O, I k k] that can be packed by themselves; 0: all at once. */
+int es_conv_algo_strip(const es_conv_algo *w);
+/** Pack rows [first, first + n): whole strips, up to the last row. */
+void es_conv_algo_pack_rows(es_conv_algo *w, const float *weights, int64_t first,
+                            int64_t n);
 void es_conv_algo_destroy(es_conv_algo **w);
 
 #endif

@@ -34,6 +34,7 @@ static void close_onednn(es_backend *b) {
   es_onednn *s = b->impl;
   es_choices_destroy(&s->tuned);
   es_choices_destroy(&s->checked);
+  es_free(&s->trained.weights);
   es_blas_release(b, &s->scratch);
   es_blas_release(b, &s->packed);
   es_onednn_products_free(s);
@@ -73,8 +74,8 @@ const es_backend_ops es_backend_onednn = {
     .dot = es_blas_dot,
     .gram = es_blas_gram,
     .scale = es_blas_scale,
-    .sgd = es_blas_sgd,
-    .adamw = es_blas_adamw,
+    .sgd = es_onednn_sgd,
+    .adamw = es_onednn_adamw,
     .add = es_blas_add,
     .orthogonalize = es_blas_orthogonalize,
     .narrow = es_onednn_narrow_all,

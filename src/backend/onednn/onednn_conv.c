@@ -9,7 +9,10 @@
 #include "eigenstep/mem.h"
 #include "tune.h"
 
-enum { SIZES = 4 };
+enum {
+  SIZES = 4,
+  ROWS = 64 /* of weights updated and packed together: those of a strip (packed.h) */
+};
 
 /** The algorithms for one number of images. */
 typedef struct size_plan {
@@ -26,8 +29,10 @@ typedef struct size_pass {
 typedef struct conv {
   es_op op;
   size_plan size[SIZES];
-  int oldest;   /**< to be replaced next */
-  double *sums; /* owned: of the bias gradient [2 O]; NULL without bias */
+  int oldest;           /**< to be replaced next */
+  int trained;          /**< images of the last backward; 0: none yet */
+  const float *weights; /**< that are packed on update; NULL: not yet */
+  double *sums;         /* owned: of the bias gradient [2 O]; NULL without bias */
 } conv;
 
 static void drop(size_plan *s) {
@@ -39,6 +44,7 @@ static void destroy(es_op *op) {
   conv *c = (conv *) op;
   es_backend *b = op->backend;
   for (int i = 0; i < SIZES; i++) drop(&c->size[i]);
+  es_onednn_weights_remove(b, op);
   void *sums = c->sums, *self = c;
   es_blas_release(b, &sums);
   es_blas_release(b, &self);
@@ -174,15 +180,71 @@ static void gradient_of_bias(const conv *c, const es_op_args *a) {
     a->param.db[o] = (a->param.set_dw ? 0.0f : a->param.db[o]) + (float) c->sums[o];
 }
 
+static int64_t weights_of(const es_op_desc *d) {
+  return (int64_t) d->out.c * d->in.c * d->window.k * d->window.k;
+}
+
 /** Gradients of no images. */
 static es_status no_images(const es_op *op, const es_op_args *a) {
   const es_op_desc *d = &op->desc;
   if (!a->param.set_dw) return ES_OK;
-  memset(a->param.dw, 0,
-         (size_t) d->out.c * (size_t) (d->in.c * d->window.k * d->window.k) *
-             sizeof *a->param.dw);
+  memset(a->param.dw, 0, (size_t) weights_of(d) * sizeof *a->param.dw);
   if (d->bias) memset(a->param.db, 0, (size_t) d->out.c * sizeof *a->param.db);
   return ES_OK;
+}
+
+/** An algorithm of the last backward that packs weights; NULL for the other passes. */
+static es_conv_algo *packs(const conv *c, int pass) {
+  es_conv_algo *found = NULL;
+  for (int i = 0; i < SIZES && pass != ES_WEIGHTS; i++)
+    if (c->size[i].n == c->trained) found = c->size[i].algo[pass];
+  return found;
+}
+
+/** Whole strips of both passes. */
+static int64_t unit(const es_op *op) {
+  const conv *c = (const conv *) op;
+  const int64_t row = weights_of(&op->desc) / op->desc.out.c;
+  int64_t rows = ROWS;
+  for (int p = 0; p < ES_PASSES; p++) {
+    const es_conv_algo *const w = packs(c, p);
+    const int strip = w != NULL ? es_conv_algo_strip(w) : 1;
+    if (strip == 0) return weights_of(&op->desc);
+    while (rows % strip != 0) rows += ROWS;
+  }
+  return rows * row;
+}
+
+static es_status pack(es_op *op, const float *value, int64_t first, int64_t n) {
+  const conv *c = (const conv *) op;
+  const int64_t all = weights_of(&op->desc), row = all / op->desc.out.c;
+  for (int p = 0; p < ES_PASSES; p++) {
+    es_conv_algo *const w = packs(c, p);
+    if (w != NULL && n == all) ES_TRY(es_conv_algo_ready(w, value, 0));
+    if (w != NULL && n < all) es_conv_algo_pack_rows(w, value, first / row, n / row);
+  }
+  return ES_OK;
+}
+
+static void set_version(es_op *op, int64_t version) {
+  for (int p = 0; p < ES_PASSES; p++) {
+    es_conv_algo *const w = packs((const conv *) op, p);
+    if (w != NULL) w->version = version;
+  }
+}
+
+/** What is trained will be updated: pack it then. */
+static es_status expect_update(conv *c, const es_op_args *a) {
+  c->trained = a->n;
+  if (c->weights == a->param.w || !es_onednn_updates_whole(c->op.backend)) return ES_OK;
+  c->weights = a->param.w;
+  return es_onednn_weights_add(c->op.backend,
+                               &(es_onednn_weights){.value = a->param.w,
+                                                    .count = weights_of(&c->op.desc),
+                                                    .unit = unit,
+                                                    .pack = pack,
+                                                    .set_version = set_version,
+                                                    .op = &c->op});
 }
 
 static es_status backward(es_op *op, const es_op_args *a) {
@@ -190,6 +252,7 @@ static es_status backward(es_op *op, const es_op_args *a) {
   es_conv_algo *w = NULL;
   ES_TRY(es_blas_check(op, a));
   if (a->n == 0) return no_images(op, a);
+  ES_TRY(expect_update(c, a));
   ES_TRY(algo_of(c, a, ES_WEIGHTS, &w));
   ES_TRY(w->ops->run(w, a));
   if (op->desc.bias) gradient_of_bias(c, a);

@@ -21,6 +21,25 @@ typedef struct es_onednn_product {
 } es_onednn_product;
 enum { ES_ONEDNN_PRODUCTS = 16 };
 
+/** Weights that are packed as soon as an update has written them. */
+typedef struct es_onednn_weights {
+  const float *value;
+  int64_t count;
+  /** Elements that can be packed by themselves; `count`: all at once. */
+  int64_t (*unit)(const es_op *op);
+  /** Pack elements [first, first + n): a unit (by several threads at once), or all. */
+  es_status (*pack)(es_op *op, const float *value, int64_t first, int64_t n);
+  /** What is packed is now of this version; 0: of none. */
+  void (*set_version)(es_op *op, int64_t version);
+  es_op *op; /* borrowed */
+} es_onednn_weights;
+
+/** All of them, by address. */
+typedef struct es_onednn_trained {
+  es_onednn_weights *weights; /**< owned [n] */
+  int n, cap;
+} es_onednn_trained;
+
 /** State of one backend. */
 typedef struct es_onednn {
   es_prim_engine *engine; /* owned */
@@ -33,6 +52,7 @@ typedef struct es_onednn {
   const void *packed_by; /**< the algorithm whose weights these are; NULL: none */
   es_onednn_product product[ES_ONEDNN_PRODUCTS]; /**< of the latest sizes */
   int oldest;                                    /**< of these */
+  es_onednn_trained trained;
 } es_onednn;
 
 static inline bool es_onednn_bf16(const es_op_desc *d) {
@@ -73,6 +93,21 @@ void es_onednn_products_free(es_onednn *s);
 /** moments[2][width] += column sums of x and of x^2; x [rows, width]. */
 void es_onednn_moments(int threads, bool bf16, int64_t rows, int width, const void *x,
                        double *moments);
+
+/* Updates (onednn_update.c) */
+
+/** Does a process of this backend update whole tensors? On a node of several ranks each
+ *  updates a part, and the others wait for it before they pack. */
+bool es_onednn_updates_whole(const es_backend *b);
+/** From now on, pack these weights when they are updated; in place of others of this op.
+ *  @return ES_ENOMEM */
+es_status es_onednn_weights_add(es_backend *b, const es_onednn_weights *w);
+/** The op will be destroyed. */
+void es_onednn_weights_remove(es_backend *b, const es_op *op);
+es_status es_onednn_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
+                        const es_buf g, es_buf m);
+es_status es_onednn_adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
+                          const es_buf g, es_buf const moments[2]);
 
 /* Planners */
 es_status es_onednn_plan_conv(es_backend *b, const es_op_desc *d, es_op **op);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file unit_update.c  After an update forward and backward use the new weights, also
+ *  those that a backend has packed while it updated them: equal to the bit to those that
+ *  are packed when they are needed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include "eigenstep/optim.h"
+#include "models.h"
+
+enum { N = 8, FEWER = 6, SIDE = 12, D = 6, SEED = 3 };
+
+static es_comm *comm; /* cmocka passes nothing else into a test */
+
+/* 1x1, 3x3 and linear layers; filters of more rows than are packed together, and of
+   fewer */
+static const model_spec filters = {.encoder = "resnet50",
+                                   .stem = 1,
+                                   .base_width = 8,
+                                   .widths = {D},
+                                   .input = {3, SIDE, SIDE}};
+
+static const model_spec layers = {
+    .encoder = "mlp", .hidden = {150, 70}, .widths = {D}, .input = {3, SIDE, SIDE}};
+
+typedef struct result {
+  float z[N * D];
+  float *grad; /* owned */
+} result;
+
+/** Forward and backward of n images. */
+static void pass(es_net *net, int n, result *r) {
+  static float x[N * 3 * SIDE * SIDE];
+  es_params *const p = es_net_params(net);
+  float dz[N * D];
+  model_normal(SEED, 1, N * 3 * SIDE * SIDE, x);
+  model_normal(SEED, 2, N * D, dz);
+  memset(r->z, 0, sizeof r->z);
+  assert_int_equal(es_net_forward(net, n, 2, ES_BN_BATCH, x, r->z), ES_OK);
+  es_net_zero_grad(net);
+  assert_int_equal(es_net_backward(net, dz), ES_OK);
+  memcpy(r->grad, p->grad, (size_t) p->n * sizeof *r->grad);
+}
+
+static void expect_equal(const es_net *net, const result *a, const result *b) {
+  const size_t bytes = (size_t) es_net_params((es_net *) net)->n * sizeof *a->grad;
+  assert_memory_equal(a->z, b->z, sizeof a->z);
+  assert_memory_equal(a->grad, b->grad, bytes);
+}
+
+/** Update the parts of a partition as one that several ranks share would be. */
+static void update(es_optim *o, int parts) {
+  es_params *const p = o->params;
+  es_range range[4];
+  for (int i = 0; i < parts; i++) {
+    const int64_t first = p->n * (parts - 1 - i) / parts;
+    range[i] = (es_range){first, p->n * (parts - i) / parts - first};
+  }
+  if (parts == 4) range[1] = range[3]; /* another rank has the second and the fourth */
+  const es_partition part = {.n = parts == 4 ? 2 : parts, .range = range};
+  assert_int_equal(es_optim_update_part(o, 0.1, &part), ES_OK);
+}
+
+/** Of `most` partitions, one after the other. */
+static void one_optimiser(es_backend *b, const model_spec *model, const char *name,
+                          es_precision precision, int most) {
+  const es_net_options options = {.max_n = N, .precision = precision};
+  es_optim_params par = {.lr = 0.1, .lr_1d = 1, .weight_decay = 0.01};
+  snprintf(par.name, sizeof par.name, "%s", name);
+  es_net *net = NULL;
+  es_optim *o = NULL;
+  assert_int_equal(model_build(b, &options, model, &net, NULL), ES_OK);
+  es_params *const p = es_net_params(net);
+  assert_int_equal(es_params_init(p, SEED), ES_OK);
+  assert_int_equal(es_optim_create(&par, NULL, p, &o), ES_OK);
+  result before = {.grad = calloc((size_t) p->n, sizeof(float))};
+  result packed = {.grad = calloc((size_t) p->n, sizeof(float))};
+  result again = {.grad = calloc((size_t) p->n, sizeof(float))};
+  for (int parts = 1; parts <= most; parts++) {
+    const int n = parts == 2 ? FEWER : N; /* then the plan is not that of max_n */
+    pass(net, n, &before);
+    update(o, parts);
+    pass(net, n, &packed);
+    p->version++; /* nothing that is packed is used again */
+    pass(net, n, &again);
+    expect_equal(net, &packed, &again);
+    assert_memory_not_equal(before.z, packed.z, sizeof before.z);
+  }
+  pass(net, N, &packed); /* backward of another number of images was the last */
+  p->version++;
+  pass(net, N, &again);
+  expect_equal(net, &packed, &again);
+  free(before.grad);
+  free(packed.grad);
+  free(again.grad);
+  es_optim_destroy(&o);
+  es_net_destroy(&net);
+}
+
+static void new_weights_are_used(void **state) {
+  static const char *const name[] = {"sgd", "lars", "adamw"};
+  (void) state;
+  es_backend *b = NULL;
+  es_precision precision = ES_F32;
+  assert_int_equal(es_backend_open("auto", comm, 1, &b), ES_OK);
+  for (int i = 0; i < 3; i++) one_optimiser(b, &layers, name[i], ES_F32, 4);
+  one_optimiser(b, &filters, "sgd", ES_F32, 2);
+  if (strcmp(b->ops->name, "onednn") == 0)
+    assert_int_equal(es_backend_precision(b, ES_BF16, &precision), ES_OK);
+  if (precision == ES_BF16) one_optimiser(b, &filters, "sgd", ES_BF16, 4);
+  es_backend_close(&b);
+}
+
+static void by_threads(void **state) {
+  (void) state;
+  es_backend *b = NULL;
+  assert_int_equal(es_backend_open("auto", comm, 2, &b), ES_OK);
+  one_optimiser(b, &layers, "sgd", ES_F32, 4);
+  es_backend_close(&b);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(new_weights_are_used),
+                                     cmocka_unit_test(by_threads)};
+  MPI_Init(&argc, &argv);
+  if (es_comm_create(MPI_COMM_WORLD, &comm) != ES_OK) return 1;
+  const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  es_comm_destroy(&comm);
+  MPI_Finalize();
+  return failed;
+}
