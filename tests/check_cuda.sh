@@ -20,8 +20,9 @@ nvcc=${NVCC:-$(command -v nvcc)} || { echo "SKIP: no nvcc on the PATH"; exit $((
 here=$(mktemp -d)
 trap 'rm -rf "$here"' EXIT
 for kernels in $cuda/kernels_*.cu; do
-  "$nvcc" -std=c++17 -arch=sm_90 -O3 ${NVCCFLAGS-} -I$cuda/device -Werror all-warnings \
-    -Xptxas -v -c "$kernels" -o "$here/$(basename "$kernels").o" > "$here/log" 2>&1 ||
+  "$nvcc" -std=c++17 -arch=sm_90 -O3 ${NVCCFLAGS-} -Iinclude -I$cuda/device \
+    -Werror all-warnings -Xptxas -v -c "$kernels" \
+    -o "$here/$(basename "$kernels").o" > "$here/log" 2>&1 ||
     { cat "$here/log"; complain "$kernels: nvcc failed"; }
   grep -q 'bytes stack frame' "$here/log" || complain "$kernels: no kernel in it"
   ! grep 'bytes stack frame' "$here/log" |

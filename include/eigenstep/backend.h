@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include "eigenstep/comm.h"
 #include "eigenstep/shape.h"
+#include "eigenstep/view_recipe.h"
 
 typedef struct es_backend es_backend;
 typedef struct es_op es_op;
@@ -245,6 +246,10 @@ typedef struct es_backend_ops {
                          es_act dst);
   es_status (*act_read)(es_backend *b, es_act_type t, int n, const es_act src,
                         float *nchw);
+  /** Optional (NULL: views are made by the host). dst = the images [3, side, side] of all
+   *  views, within one grey level of those that src/data makes. */
+  es_status (*views)(es_backend *b, es_precision precision, const es_views *v,
+                     es_act dst);
   /* plain f32 vectors; sums are in double and stay in the backend's memory, so that many
      of them are read at once */
   /** *r += x'y */

@@ -8,6 +8,7 @@
 #include "eigenstep/param.h"
 #include "eigenstep/rng.h"
 #include "eigenstep/shape.h"
+#include "eigenstep/view_recipe.h"
 
 /** Section [data]. */
 typedef struct es_data_params {
@@ -143,6 +144,10 @@ typedef struct es_augment_ops {
    *  0 <= strength <= 1; 0 leaves images as they are. NULL: nothing is random, or it has
    *  no measure. */
   void (*weaken)(void *par, double strength);
+  bool takes_window; /**< in a recipe it is the first: it cuts the record */
+  /** Optional (NULL: no device makes its views): add to a recipe what apply would do to
+   *  the image of v->h x v->w, with the same random numbers. */
+  void (*plan)(const void *par, es_rng *r, es_view_recipe *v);
   /** Optional: write to *d what apply draws for an image of h x w. */
   void (*draw)(const void *par, es_rng *r, int h, int w, es_drawn *d);
   /** Optional, NULL = nothing to prepare: check values against each other and complete
@@ -159,7 +164,14 @@ size_t es_augment_list(const es_augment_ops *const **list);
 /** Section [augment]. */
 typedef struct es_augment_params {
   es_string list;
+  int device; /**< es_augment_device */
 } es_augment_params;
+/** Who makes the views of training. */
+typedef enum es_augment_device {
+  ES_AUGMENT_AUTO, /**< the backend's device if it can */
+  ES_AUGMENT_CPU,
+  ES_AUGMENT_DEVICE
+} es_augment_device;
 extern const es_param es_augment_table[];
 
 enum { ES_VIEWS = 2, ES_AUGMENT_STEPS = 32 };
@@ -211,6 +223,13 @@ typedef struct es_view_key {
 es_status es_augment_apply(const es_augment *a, const es_view_key *which,
                            const es_sample *s, void *scratch, float *out);
 size_t es_augment_scratch(const es_augment *a);
+/** Why views cannot be told as recipes, as the end of a sentence; NULL: they can. */
+const char *es_augment_no_recipe(const es_augment *a);
+/** Thread-safe: what es_augment_apply would do, as a recipe. v->record is left to the
+ *  caller. Only where es_augment_no_recipe is NULL.
+ *  @return as es_augment_apply */
+es_status es_augment_plan(const es_augment *a, const es_view_key *which,
+                          const es_sample *s, es_view_recipe *v);
 /** What a view of an image of h x w was drawn with. Thread-safe. */
 es_drawn es_augment_draw(const es_augment *a, const es_view_key *which, int h, int w);
 
@@ -232,10 +251,13 @@ es_status es_augment_measure(const es_augment *a, const es_view_key *which,
 /** One batch on this rank: `n` pairs; rows 0..n-1 are view 1, rows n..2n-1 view 2. */
 typedef struct es_batch {
   int n;
-  float *x;        /**< [2n, C, H, W] */
-  int64_t *id;     /**< [n] record numbers */
-  int *label;      /**< [n] */
-  uint64_t *epoch; /**< [n] */
+  float *x;               /**< [2n, C, H, W]; NULL with recipes */
+  int64_t *id;            /**< [n] record numbers */
+  int *label;             /**< [n] */
+  uint64_t *epoch;        /**< [n] */
+  es_view_recipe *recipe; /**< [2n]: how to make the views of */
+  uint8_t *records;       /**< these, one after the other; or both NULL */
+  size_t room;            /**< bytes of records */
 } es_batch;
 
 typedef struct es_loader es_loader;
@@ -245,6 +267,7 @@ typedef struct es_loader_options {
   int64_t first, count;  /**< records first .. first + count - 1 of the set are used */
   const int64_t *record; /**< [count] instead of these; borrowed. NULL: none */
   bool shuffle;
+  bool recipes;  /**< batches hold records and recipes in place of views */
   bool prefetch; /**< prepare the next batch on a thread while the current one computes */
   uint64_t fixed_epoch; /**< of the first pass over the records: that of a probe set lies
                              beyond all of training's */

@@ -99,6 +99,10 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
  *  forward had it (es_bn_mode). Asynchronous.
  *  @return ES_EARG without a forward, or for a network that is forward_only */
 es_status es_net_backward(es_net *net, const float *dz);
+/** es_net_forward of views that the backend makes of records: all of the first view, then
+ *  those of the second. @return as es_net_forward; ES_ENOTSUP: it makes none */
+es_status es_net_forward_views(es_net *net, const es_views *v, int groups,
+                               es_bn_mode mode, float *z);
 /** The next backward overwrites the gradients of all parameters instead of adding. */
 void es_net_zero_grad(es_net *net);
 /** Progress of backward: `ready` is called after each op that has parameters. Gradients

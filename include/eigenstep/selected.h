@@ -13,6 +13,7 @@ typedef struct es_selected {
   es_loss_choice loss;
   void *optim;              /**< section [optim.NAME]; NULL: it has none */
   es_augment_steps augment; /**< none where the data set makes both views itself */
+  es_augment_device device; /**< who makes them */
   es_accuracy_choice accuracy;
 } es_selected;
 
@@ -33,6 +34,8 @@ es_status es_select_optim(es_config *cfg, const es_optim_params *par, void **own
 es_status es_select_accuracy(es_config *cfg, const char *list, es_accuracy_choice *out);
 /** Steps of augment.list in cfg; none for a data set of pairs. */
 es_status es_select_augment(es_config *cfg, const char *data_name, es_augment_steps *out);
+/** Who makes views: augment.device in cfg. */
+es_status es_select_device(es_config *cfg, es_augment_device *out);
 
 void es_selected_free(es_selected *s);
 

@@ -16,7 +16,7 @@
 #include "eigenstep/clock.h"
 #include "eigenstep/mem.h"
 
-enum { NAME_SIZE = 96 };
+enum { NAME_SIZE = 96, MOST_SIDE = 4096 /* of views made by a device */ };
 
 struct es_augment {
   bool pairs;
@@ -177,15 +177,44 @@ es_drawn es_augment_draw(const es_augment *a, const es_view_key *which, int h, i
   return d;
 }
 
-es_status es_augment_measure(const es_augment *a, const es_view_key *which,
-                             const es_sample *s, void *scratch, float *out,
-                             es_augment_profile *p) {
-  if (a->pairs) return copy(a, which->sample, s, out);
+const char *es_augment_no_recipe(const es_augment *a) {
+  if (a->pairs) return "the data set makes its views itself";
+  for (int i = 0; i < a->steps.n; i++) {
+    const es_augment_ops *const ops = a->steps.step[i].ops;
+    if (ops->plan == NULL) return "an augmentation of augment.list is the CPU's alone";
+    if (ops->takes_window && i > 0) return "augment.list does not begin with crop";
+  }
+  return a->out.h <= MOST_SIDE ? NULL : "they are too large";
+}
+
+/** Is the record as the data set announced it? */
+static es_status check_record(const es_augment *a, int64_t id, const es_sample *s) {
   const bool fits =
       s->h >= 1 && s->w >= 1 && s->h <= a->largest.h && s->w <= a->largest.w;
   ES_CHECK(!s->is_float && s->c == 3 && fits, ES_EINTERNAL,
            "record %lld: got %d x %d x %d, expected an image of at most 3 x %d x %d",
-           (long long) which->sample, s->c, s->h, s->w, a->largest.h, a->largest.w);
+           (long long) id, s->c, s->h, s->w, a->largest.h, a->largest.w);
+  return ES_OK;
+}
+
+es_status es_augment_plan(const es_augment *a, const es_view_key *which,
+                          const es_sample *s, es_view_recipe *v) {
+  const uint64_t key = epoch_key(which->seed, which->epoch);
+  ES_TRY(check_record(a, which->sample, s));
+  *v = (es_view_recipe){.h = s->h, .w = s->w, .window = {.h = s->h, .w = s->w}};
+  for (int i = 0; i < a->steps.n; i++) {
+    const es_augment_step *const t = &a->steps.step[i];
+    es_rng r = sequence(a, which, key, i);
+    t->ops->plan(t->par[which->view], &r, v);
+  }
+  return ES_OK;
+}
+
+es_status es_augment_measure(const es_augment *a, const es_view_key *which,
+                             const es_sample *s, void *scratch, float *out,
+                             es_augment_profile *p) {
+  if (a->pairs) return copy(a, which->sample, s, out);
+  ES_TRY(check_record(a, which->sample, s));
   double mark = p != NULL ? es_cpu_now() : 0;
   es_image img = make_image(a, s, scratch);
   lap(p, 0, &mark);

@@ -86,10 +86,20 @@ static void across(es_image *img, const float *kernel, int reach, float *weight)
   }
 }
 
+/** Standard deviation; 0: no blur. */
+static double draw_sigma(const blur *b, es_rng *r) {
+  if (es_rng_uniform(r) >= b->p) return 0;
+  return es_rng_range(r, b->sigma_min, b->sigma_max);
+}
+
+static void plan(const void *par, es_rng *r, es_view_recipe *v) {
+  const double sigma = draw_sigma(par, r);
+  if (sigma > 0) es_view_change_add(v, ES_VIEW_BLUR)->value[0] = (float) sigma;
+}
+
 static void apply(const void *par, es_rng *r, es_image *img) {
-  const blur *b = par;
-  if (es_rng_uniform(r) >= b->p) return;
-  const double sigma = es_rng_range(r, b->sigma_min, b->sigma_max);
+  const double sigma = draw_sigma(par, r);
+  if (sigma == 0) return;
   float *kernel = img->work; /* less than 2 w, then 2 h; a padded row, weights after it */
   int reach = fill_kernel(sigma, img->w, kernel);
   along(img, kernel, reach, kernel + 2 * reach + 1);
@@ -108,4 +118,5 @@ const es_augment_ops es_augment_blur = {.name = "blur",
                                         .size = sizeof(blur),
                                         .weaken = weaken,
                                         .prepare = prepare,
+                                        .plan = plan,
                                         .apply = apply};

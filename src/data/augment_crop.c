@@ -161,6 +161,13 @@ static void apply(const void *par, es_rng *r, es_image *img) {
     es_crop_resize(img, win, c->interpolation == 1 ? ES_BICUBIC : ES_BILINEAR, size);
 }
 
+static void plan(const void *par, es_rng *r, es_view_recipe *v) {
+  const crop *c = par;
+  const es_window win = draw_window(c, r, v->h, v->w);
+  v->window = (es_view_window){.y = win.y, .x = win.x, .h = win.h, .w = win.w};
+  v->bicubic = c->interpolation == 1;
+}
+
 static void draw(const void *par, es_rng *r, int h, int w, es_drawn *d) {
   const es_window win = draw_window(par, r, h, w);
   d->x = (win.x + 0.5 * win.w) / w;
@@ -173,8 +180,10 @@ const es_augment_ops es_augment_crop = {
     .doc = "random part of the image, resized (or of fixed size)",
     .params = table,
     .size = sizeof(crop),
+    .takes_window = true,
     .prepare = prepare,
     .whole = whole,
     .weaken = weaken,
+    .plan = plan,
     .draw = draw,
     .apply = apply};

@@ -22,6 +22,11 @@ static void apply(const void *par, es_rng *r, es_image *img) {
     }
 }
 
+static void plan(const void *par, es_rng *r, es_view_recipe *v) {
+  const flip *f = par;
+  if (es_rng_uniform(r) < f->p) (void) es_view_change_add(v, ES_VIEW_FLIP);
+}
+
 static void weaken(void *par, double strength) {
   flip *f = par;
   f->p *= strength;
@@ -39,5 +44,6 @@ const es_augment_ops es_augment_flip = {.name = "flip",
                                         .params = table,
                                         .size = sizeof(flip),
                                         .weaken = weaken,
+                                        .plan = plan,
                                         .draw = draw,
                                         .apply = apply};

@@ -19,6 +19,11 @@ static void apply(const void *par, es_rng *r, es_image *img) {
     red[i] = green[i] = blue[i] = es_luma(red[i], green[i], blue[i]);
 }
 
+static void plan(const void *par, es_rng *r, es_view_recipe *v) {
+  const gray *g = par;
+  if (es_rng_uniform(r) < g->p) (void) es_view_change_add(v, ES_VIEW_GRAY);
+}
+
 static void weaken(void *par, double strength) {
   gray *g = par;
   g->p *= strength;
@@ -29,4 +34,5 @@ const es_augment_ops es_augment_gray = {.name = "gray",
                                         .params = table,
                                         .size = sizeof(gray),
                                         .weaken = weaken,
+                                        .plan = plan,
                                         .apply = apply};

@@ -40,22 +40,38 @@ static float draw_value(es_rng *r, es_color_kind kind, double width) {
   return (float) es_rng_range(r, fmax(0, 1 - width), 1 + width);
 }
 
-static void apply(const void *par, es_rng *r, es_image *img) {
-  const jitter *j = par;
+/** The changes of a view. @return their number */
+static int draw_changes(const jitter *j, es_rng *r, es_color change[4]) {
   const double width[4] = {[ES_BRIGHTNESS] = j->brightness,
                            [ES_CONTRAST] = j->contrast,
                            [ES_SATURATION] = j->saturation,
                            [ES_HUE] = j->hue};
   es_color_kind order[4];
-  es_color change[4];
   float value[4];
   int n = 0;
-  if (es_rng_uniform(r) >= j->p) return;
+  if (es_rng_uniform(r) >= j->p) return 0;
   draw_order(r, order);
   for (int k = 0; k < 4; k++) value[k] = draw_value(r, (es_color_kind) k, width[k]);
   for (int i = 0; i < 4; i++)
     if (width[order[i]] > 0) change[n++] = (es_color){order[i], value[order[i]]};
-  es_color_change(img, change, n);
+  return n;
+}
+
+static void apply(const void *par, es_rng *r, es_image *img) {
+  es_color change[4];
+  const int n = draw_changes(par, r, change);
+  if (n > 0) es_color_change(img, change, n);
+}
+
+static void plan(const void *par, es_rng *r, es_view_recipe *v) {
+  static const es_view_kind kind[4] = {[ES_BRIGHTNESS] = ES_VIEW_BRIGHTNESS,
+                                       [ES_CONTRAST] = ES_VIEW_CONTRAST,
+                                       [ES_SATURATION] = ES_VIEW_SATURATION,
+                                       [ES_HUE] = ES_VIEW_HUE};
+  es_color change[4];
+  const int n = draw_changes(par, r, change);
+  for (int i = 0; i < n; i++)
+    es_view_change_add(v, kind[change[i].kind])->value[0] = change[i].value;
 }
 
 static void weaken(void *par, double strength) {
@@ -72,4 +88,5 @@ const es_augment_ops es_augment_jitter = {
     .params = table,
     .size = sizeof(jitter),
     .weaken = weaken,
+    .plan = plan,
     .apply = apply};

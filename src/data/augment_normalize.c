@@ -50,10 +50,21 @@ static void apply(const void *par, es_rng *r, es_image *img) {
   }
 }
 
+static void plan(const void *par, es_rng *r, es_view_recipe *v) {
+  const normalize *n = par;
+  es_view_change *const c = es_view_change_add(v, ES_VIEW_NORMALIZE);
+  (void) r;
+  for (int k = 0; k < 3; k++) {
+    c->value[k] = (float) (255 * n->mean.v[k]);
+    c->value[3 + k] = (float) (1 / n->std.v[k]);
+  }
+}
+
 const es_augment_ops es_augment_normalize = {.name = "normalize",
                                              .doc = "fixed mean and scale by channel",
                                              .params = table,
                                              .size = sizeof(normalize),
                                              .last = true,
                                              .prepare = prepare,
+                                             .plan = plan,
                                              .apply = apply};

@@ -22,6 +22,12 @@ static void apply(const void *par, es_rng *r, es_image *img) {
   for (int i = 0; i < n; i++) px[i] = px[i] >= threshold ? 255 - px[i] : px[i];
 }
 
+static void plan(const void *par, es_rng *r, es_view_recipe *v) {
+  const solarize *s = par;
+  if (es_rng_uniform(r) >= s->p) return;
+  es_view_change_add(v, ES_VIEW_SOLARIZE)->value[0] = (float) s->threshold;
+}
+
 static void weaken(void *par, double strength) {
   solarize *s = par;
   s->p *= strength;
@@ -32,4 +38,5 @@ const es_augment_ops es_augment_solarize = {.name = "solarize",
                                             .params = table,
                                             .size = sizeof(solarize),
                                             .weaken = weaken,
+                                            .plan = plan,
                                             .apply = apply};

@@ -11,6 +11,9 @@ const es_param es_augment_table[] = {
     ES_STRING(es_augment_params, list, "crop,flip,jitter,gray,blur,solarize,normalize",
               "augmentations that make a view, in this order (normalize is always last); "
               "none = values scaled to [0, 1]"),
+    ES_CHOICE(es_augment_params, device, "auto", "auto|cpu|device",
+              "where views of training are made: on the device that computes the network "
+              "if it can, always there if it can, or on the CPU"),
     ES_PARAM_END};
 
 #define ES_AUGMENT(n) extern const es_augment_ops es_augment_##n;

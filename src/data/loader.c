@@ -53,14 +53,40 @@ static bool is_finite(const float *x, size_t n) {
 }
 
 static es_status fill_view(es_loader *l, es_batch *b, int i, int view, es_sample *s) {
-  float *x = b->x + (size_t) (view * b->n + i) * l->values;
   const es_view_key which = {
       .seed = l->o.seed, .epoch = b->epoch[i], .sample = b->id[i], .view = view};
+  if (l->o.recipes) return es_augment_plan(l->a, &which, s, &b->recipe[view * b->n + i]);
+  float *x = b->x + (size_t) (view * b->n + i) * l->values;
   ES_TRY(es_augment_apply(l->a, &which, s, l->view, x));
   ES_CHECK(is_finite(x, l->values), ES_EMATH,
            "record %lld of data.name = %s: got a value that is not finite, expected "
            "numbers",
            (long long) b->id[i], l->ds->ops->name);
+  return ES_OK;
+}
+
+/** Append a record to those of the batch, whose first `at` bytes are used. */
+static es_status keep_record(es_batch *b, int64_t at, const es_sample *s) {
+  const size_t bytes = 3 * (size_t) s->h * (size_t) s->w, needed = (size_t) at + bytes;
+  if (needed > b->room) {
+    uint8_t *grown = NULL;
+    const size_t room = needed > 2 * b->room ? needed : 2 * b->room;
+    ES_TRY(ES_NEW(room, &grown));
+    if (at > 0) memcpy(grown, b->records, (size_t) at);
+    es_free(&b->records);
+    b->records = grown;
+    b->room = room;
+  }
+  memcpy(b->records + at, s->u8, bytes);
+  return ES_OK;
+}
+
+/** The record of pair i, and where it is. */
+static es_status fill_record(es_batch *b, int i, const es_sample *s) {
+  const es_view_recipe *const before = i > 0 ? &b->recipe[i - 1] : NULL;
+  const int64_t at = i > 0 ? before->record + es_view_record_bytes(before) : 0;
+  ES_TRY(keep_record(b, at, s));
+  b->recipe[i].record = b->recipe[b->n + i].record = at;
   return ES_OK;
 }
 
@@ -71,7 +97,8 @@ static es_status fill_pair(es_loader *l, es_batch *b, int i) {
   b->label[i] = s.label;
   ES_TRY(fill_view(l, b, i, 0, &s));
   if (ds->ops->pairs) ES_TRY(ds->ops->get(ds, b->id[i], 1, l->record, &s));
-  return fill_view(l, b, i, 1, &s);
+  ES_TRY(fill_view(l, b, i, 1, &s));
+  return l->o.recipes ? fill_record(b, i, &s) : ES_OK;
 }
 
 static es_status fill(es_loader *l, int64_t step, es_batch *b) {
@@ -130,7 +157,10 @@ static es_status start_thread(es_loader *l) {
 static es_status make_batch(const es_loader *l, es_batch *b) {
   const size_t n = (size_t) l->n;
   b->n = (int) l->n;
-  ES_TRY(ES_NEW(2 * n * l->values, &b->x));
+  if (l->o.recipes)
+    ES_TRY(ES_NEW(2 * n, &b->recipe));
+  else
+    ES_TRY(ES_NEW(2 * n * l->values, &b->x));
   ES_TRY(ES_NEW(n, &b->id));
   ES_TRY(ES_NEW(n, &b->label));
   return ES_NEW(n, &b->epoch);
@@ -202,6 +232,8 @@ void es_loader_destroy(es_loader **l) {
     es_free(&old->batch[k].id);
     es_free(&old->batch[k].label);
     es_free(&old->batch[k].epoch);
+    es_free(&old->batch[k].recipe);
+    es_free(&old->batch[k].records);
   }
   es_dataset_room_free(old->ds, &old->record);
   es_free(&old->view);

@@ -63,8 +63,8 @@ static es_status check_statistics(const es_net *net, es_bn_mode mode) {
   return ES_OK;
 }
 
-es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const float *x,
-                         float *z) {
+/** Check what a forward was asked for, and note it. */
+static es_status begin(es_net *net, int n, int groups, es_bn_mode mode) {
   ES_CHECK(net->memory.kept != NULL, ES_EARG, "network: got one that is not allocated");
   ES_CHECK(n >= 0 && n <= net->options.max_n, ES_EARG,
            "network: got %d images, expected at most %d", n, net->options.max_n);
@@ -74,21 +74,48 @@ es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const 
   ES_CHECK(net->options.shards == 0 || n % (2 * net->options.shards) == 0, ES_EARG,
            "network: got %d images, expected two views of %d equal shards", n,
            net->options.shards);
-  es_backend *const b = net->backend;
-  const int last = net->n_value - 1;
   ES_TRY(check_statistics(net, mode));
   net->state.n = n;
   net->state.groups = groups;
   net->state.mode = mode;
   net->state.forwarded = false;
-  ES_TRY(b->ops->act_write(b, es_net_type(net, 0), n, x, es_net_act(net, 0, 0)));
+  return ES_OK;
+}
+
+/** All nodes, from the input that is there. */
+static es_status run(es_net *net, float *z) {
+  es_backend *const b = net->backend;
+  const int last = net->n_value - 1;
   for (int i = 0; i < net->n_node; i++) {
     ES_TRY(forward(net, i));
     ES_TRY(es_net_tell_forward(net, &net->node[i]));
   }
-  ES_TRY(b->ops->act_read(b, es_net_type(net, last), n, es_net_act(net, last, 0), z));
+  ES_TRY(b->ops->act_read(b, es_net_type(net, last), net->state.n,
+                          es_net_act(net, last, 0), z));
   net->state.forwarded = true;
   return ES_OK;
+}
+
+es_status es_net_forward(es_net *net, int n, int groups, es_bn_mode mode, const float *x,
+                         float *z) {
+  ES_TRY(begin(net, n, groups, mode));
+  ES_TRY(net->backend->ops->act_write(net->backend, es_net_type(net, 0), n, x,
+                                      es_net_act(net, 0, 0)));
+  return run(net, z);
+}
+
+es_status es_net_forward_views(es_net *net, const es_views *v, int groups,
+                               es_bn_mode mode, float *z) {
+  const es_shape in = net->value[0].shape;
+  ES_CHECK(net->backend->ops->views != NULL, ES_ENOTSUP,
+           "network: backend %s makes no views", net->backend->ops->name);
+  ES_CHECK(in.c == 3 && in.h == v->side && in.w == v->side, ES_EARG,
+           "network: got views of 3 x %d x %d, expected %d x %d x %d", v->side, v->side,
+           in.c, in.h, in.w);
+  ES_TRY(begin(net, v->views * v->n, groups, mode));
+  ES_TRY(net->backend->ops->views(net->backend, net->options.precision, v,
+                                  es_net_act(net, 0, 0)));
+  return run(net, z);
 }
 
 /** The first element from which on no op before node i has a gradient. */

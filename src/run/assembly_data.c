@@ -149,6 +149,22 @@ es_status es_assembly_open_pairs(const es_comm *c, const es_settings *s,
                        es_loader_create(c, ds, p->input.augment, p->input.view, &o, l));
 }
 
+/* Are views of training made by the backend? */
+static bool made_by_device(const es_settings *s, const es_assembly *p) {
+  const es_backend_ops *const ops = p->model.backend->ops;
+  const bool asked = s->selected.device == ES_AUGMENT_DEVICE;
+  const char *why = es_augment_no_recipe(p->input.augment);
+  if (s->selected.device == ES_AUGMENT_CPU) return false;
+  if (ops->views == NULL) why = "its memory is the host's";
+  if (why != NULL && asked)
+    es_warn("augment.device = device: views are made on the CPU by backend %s: %s",
+            ops->name, why);
+  else if (ops->views != NULL)
+    es_phase("views of training are made on %s%s%s", why == NULL ? "the GPU" : "the CPU",
+             why == NULL ? "" : ": ", why == NULL ? "" : why);
+  return why == NULL;
+}
+
 es_status es_assembly_open_loader(const es_comm *c, const es_settings *s,
                                   es_assembly *p) {
   const es_loader_options o = {.seed = (uint64_t) s->run.seed,
@@ -156,6 +172,7 @@ es_status es_assembly_open_loader(const es_comm *c, const es_settings *s,
                                .record = p->input.record,
                                .count = es_assembly_training_records(p),
                                .shuffle = s->data.shuffle,
+                               .recipes = made_by_device(s, p),
                                .prefetch = s->data.prefetch};
   return es_comm_agree(c, es_loader_create(c, p->input.data, p->input.augment,
                                            p->input.view, &o, &p->input.loader));

@@ -81,6 +81,13 @@ es_status es_select_augment(es_config *cfg, const char *data_name,
   return st;
 }
 
+es_status es_select_device(es_config *cfg, es_augment_device *out) {
+  es_augment_params a;
+  ES_TRY(es_config_get(cfg, "augment", es_augment_table, NULL, sizeof a, &a));
+  *out = (es_augment_device) a.device;
+  return ES_OK;
+}
+
 void es_selected_free(es_selected *s) {
   es_free(&s->loss.par);
   es_free(&s->optim);

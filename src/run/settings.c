@@ -230,6 +230,7 @@ static es_status select_variants(es_config *cfg, es_settings *s) {
   ES_TRY(es_select_loss(cfg, s->loss.name, &s->selected.loss));
   ES_TRY(es_select_optim(cfg, &s->optim, &s->selected.optim));
   ES_TRY(es_select_accuracy(cfg, s->accuracy.list, &s->selected.accuracy));
+  ES_TRY(es_select_device(cfg, &s->selected.device));
   return es_select_augment(cfg, s->data.name, &s->selected.augment);
 }
 

@@ -68,12 +68,26 @@ static const float *images_of(const es_passes *p, const es_batch *b, part of) {
   return p->images;
 }
 
+/** The same as records and recipes. */
+static es_status forward_views(es_passes *p, const es_batch *b, part of,
+                               es_bn_mode mode) {
+  const es_views v = {.n = of.n,
+                      .views = p->o.views,
+                      .side = es_net_shape(p->o.net, 0).h,
+                      .records = b->records,
+                      .recipe = {b->recipe + of.first, b->recipe + b->n + of.first}};
+  return es_net_forward_views(p->o.net, &v, p->o.groups, mode, p->z);
+}
+
+static es_status forward_here(es_passes *p, const es_batch *b, part of, es_bn_mode mode) {
+  if (b->recipe != NULL) return forward_views(p, b, of, mode);
+  return es_net_forward(p->o.net, p->o.views * of.n, p->o.groups, mode,
+                        images_of(p, b, of), p->z);
+}
+
 /** Collective; where a rank fails alone, the others wait in batch norm's sums. */
 static es_status forward(es_passes *p, const es_batch *b, part of, es_bn_mode mode) {
-  const float *const x = images_of(p, b, of);
-  return es_comm_abort_if_alone(
-      p->o.layout.comm,
-      es_net_forward(p->o.net, p->o.views * of.n, p->o.groups, mode, x, p->z));
+  return es_comm_abort_if_alone(p->o.layout.comm, forward_here(p, b, of, mode));
 }
 
 static size_t width_of(const es_passes *p, int value) {

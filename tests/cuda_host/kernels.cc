@@ -4,4 +4,5 @@
 #include "backend/cuda/kernels_act.cu"
 #include "backend/cuda/kernels_bn.cu"
 #include "backend/cuda/kernels_vec.cu"
+#include "backend/cuda/kernels_view.cu"
 #include "backend/cuda/kernels_window.cu"

@@ -91,6 +91,7 @@ const es_backend_ops es_backend_cuda = {
     .act_bytes = es_cuda_act_bytes,
     .act_write = es_cuda_act_write,
     .act_read = es_cuda_act_read,
+    .views = es_cuda_views_of,
     .dot = es_cuda_dot,
     .gram = es_cuda_gram_of,
     .scale = es_cuda_scale_by,

@@ -175,6 +175,10 @@ es_status es_cuda_act_write(es_backend *b, es_act_type t, int n, const float *nc
 es_status es_cuda_act_read(es_backend *b, es_act_type t, int n, const es_act src,
                            float *nchw);
 
+/** Views made on the device (cuda_view.c): es_backend_ops.views. */
+es_status es_cuda_views_of(es_backend *b, es_precision precision, const es_views *v,
+                           es_act dst);
+
 /* Planners. A plan begins with an es_op; es_cuda_op_new makes one of `size` bytes with
  * `work` zeroed bytes on the device, which es_cuda_op_free releases. */
 typedef struct es_cuda_op {

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "eigenstep/view_recipe.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -136,6 +137,23 @@ cudaError_t es_cuda_gather(cudaStream_t s, const es_cuda_window *g, const void *
 /** x [n, h, w, c] [+]= sums of the f32 rows col [n oh ow, k, k, c] that a pixel is in. */
 cudaError_t es_cuda_scatter(cudaStream_t s, const es_cuda_window *g, const float *col,
                             bool add, void *x);
+
+/* --- views (kernels_view.cu) ------------------------------------------------------- */
+
+/** y [views, n, side, side, 3] = views of records as the recipes say; those of a view
+ *  begin `apart` images after those of the view before. */
+typedef struct es_cuda_views {
+  int n, views, side, apart;
+  bool bf16;
+  int64_t first;                /**< what recipes call the first byte of `records` */
+  int64_t stride;               /**< floats of `room` for an image */
+  const es_view_recipe *recipe; /**< [views, n] */
+  const unsigned char *records;
+  float *room; /**< workspace [views n, stride]: 3 side (side + the largest of side and
+                    the heights of windows) */
+  void *y;
+} es_cuda_views;
+cudaError_t es_cuda_make_views(cudaStream_t s, const es_cuda_views *a);
 
 /* --- weights (kernels_window.cu) --------------------------------------------------- */
 

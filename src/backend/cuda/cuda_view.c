@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file cuda_view.c  Views made on the device from records of the host: some pairs at a
+ *  time, as many as fit in the scratch. */
+#include "cuda_state.h"
+
+enum {
+  ROOM = 64 << 20, /* bytes of scratch for images in the making, unless one takes more */
+  RECORDS = 64 << 20, /* and for the records of one launch */
+  ALIGN = 256
+};
+
+static size_t aligned(size_t bytes) {
+  return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/** Pairs [first, first + n), and what they take. */
+typedef struct part {
+  int first, n;
+  int64_t from, bytes; /**< of their records */
+  int64_t stride;      /**< floats of an image in the making */
+} part;
+
+/** Floats of an image in the making: [3, side, side] twice, or beside [3, window.h,
+ *  side]. */
+static int64_t floats_of(const es_views *v, const es_view_recipe *r) {
+  const int most = r->window.h > v->side ? r->window.h : v->side;
+  return 3 * (int64_t) v->side * (v->side + most);
+}
+
+/** The next part, at least one pair. */
+static part part_from(const es_views *v, int first) {
+  part p = {.first = first, .from = v->recipe[0][first].record};
+  for (int i = first; i < v->n; i++) {
+    const es_view_recipe *r = &v->recipe[0][i];
+    const int64_t bytes = r->record + es_view_record_bytes(r) - p.from;
+    int64_t stride = p.stride;
+    for (int k = 0; k < v->views; k++) {
+      const int64_t floats = floats_of(v, &v->recipe[k][i]);
+      stride = floats > stride ? floats : stride;
+    }
+    const int64_t room = stride * v->views * (p.n + 1) * (int64_t) sizeof(float);
+    if (p.n > 0 && (bytes > RECORDS || room > ROOM)) break;
+    p.n++;
+    p.bytes = bytes;
+    p.stride = stride;
+  }
+  return p;
+}
+
+/** In the scratch: recipes of all views, records, images in the making. */
+static es_status make_part(es_backend *b, const es_views *v, const part *p, bool bf16,
+                           es_act dst) {
+  const size_t recipes = (size_t) p->n * sizeof(es_view_recipe);
+  const size_t before = aligned((size_t) v->views * recipes);
+  const size_t records = aligned((size_t) p->bytes);
+  const int64_t image = 3 * (int64_t) v->side * v->side;
+  ES_TRY(es_cuda_reserve(b, before + records +
+                                (size_t) (p->n * v->views * p->stride) * sizeof(float)));
+  es_cuda *s = es_cuda_of(b);
+  char *const at = s->scratch;
+  for (int k = 0; k < v->views; k++)
+    ES_TRY(es_cuda_send(b, at + (size_t) k * recipes, v->recipe[k] + p->first, recipes));
+  ES_TRY(es_cuda_send(b, at + before, v->records + p->from, (size_t) p->bytes));
+  const es_cuda_views a = {.n = p->n,
+                           .views = v->views,
+                           .side = v->side,
+                           .apart = v->n,
+                           .bf16 = bf16,
+                           .first = p->from,
+                           .stride = p->stride,
+                           .recipe = s->scratch,
+                           .records = (unsigned char *) at + before,
+                           .room = (float *) (at + before + records),
+                           .y = es_cuda_at(dst, bf16, p->first * image)};
+  return es_cuda_ok(es_cuda_make_views(s->stream, &a), "views");
+}
+
+es_status es_cuda_views_of(es_backend *b, es_precision precision, const es_views *v,
+                           es_act dst) {
+  for (int first = 0; first < v->n;) {
+    const part p = part_from(v, first);
+    ES_TRY(make_part(b, v, &p, precision == ES_BF16, dst));
+    first += p.n;
+  }
+  return ES_OK;
+}
