@@ -11,8 +11,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "eigenstep/clock.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/path.h"
+#include "eigenstep/progress.h"
+
+/** Operations of a pass below which nothing is worth timing. */
+static const double least_flops = 1e6;
 
 es_status es_choices_create(bool (*is_known)(const char *algo), const char *machine,
                             const char *library, es_choices **c) {
@@ -212,4 +217,38 @@ es_status es_choices_share(const es_comm *comm, const char *path, es_choices *c)
     if (comm->rank != 0 && st == ES_OK) st = es_choices_add(c, row.key, row.n, row.algo);
   }
   return es_comm_agree(comm, st);
+}
+
+/* --- timing ------------------------------------------------------------------------ */
+
+es_op_desc es_choices_as_conv(const es_op_desc *d) {
+  es_op_desc c = *d;
+  if (d->kind == ES_OP_LINEAR) c.window = (es_window){.k = 1, .stride = 1};
+  return c;
+}
+
+static bool worth_timing(const es_op_desc *d) {
+  const bool product = d->kind == ES_OP_CONV || d->kind == ES_OP_LINEAR;
+  const double positions = (double) d->out.h * d->out.w * d->max_n;
+  const double weights = (double) d->out.c * d->in.c * d->window.k * d->window.k;
+  return product && 2.0 * positions * weights > least_flops;
+}
+
+es_status es_choices_tune(es_backend *b, const es_op_desc *const *desc, int n,
+                          es_choices_timer time, es_choices *c) {
+  const bool first = b->comm == NULL || b->comm->rank == 0;
+  const double start = es_now();
+  const int before = c->n;
+  for (int i = 0; i < n; i++) {
+    es_op_desc d = es_choices_as_conv(desc[i]);
+    int64_t most = d.max_n; /* ranks may have one image more or less */
+    if (b->comm != NULL) es_comm_max_i64(b->comm, &most, 1);
+    d.max_n = (int) most;
+    if (worth_timing(&d)) ES_TRY(time(b, &d, c));
+    es_progress_at(i + 1, n); /* of the caller's activity */
+  }
+  if (c->n == before) return ES_OK;
+  es_info("timed %d passes of convolutions in %.1f s", c->n - before, es_now() - start);
+  if (first && b->plans[0] != '\0') (void) es_choices_write(b->plans, c);
+  return ES_OK;
 }

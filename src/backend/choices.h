@@ -10,9 +10,13 @@
 #define ES_CHOICES_H
 
 #include <stdbool.h>
-#include "eigenstep/comm.h"
+#include "eigenstep/backend.h"
 
 enum { ES_CHOICE_KEY = 80, ES_CHOICE_ALGO = 16, ES_CHOICE_PLACE = 256 };
+
+/** The passes of a layer with weights: y from x and w; dx from dy and w; dw from x and
+ *  dy. */
+typedef enum es_pass { ES_FORWARD, ES_DATA, ES_WEIGHTS, ES_PASSES } es_pass;
 
 typedef struct es_choice {
   char key[ES_CHOICE_KEY];   /**< type, shape and pass */
@@ -50,5 +54,16 @@ es_status es_choices_write(const char *path, const es_choices *c);
 /** Collective over comm (NULL: this process alone). Every rank has the rows that rank 0
  *  reads from the file, "" for none. @return the same on all ranks */
 es_status es_choices_share(const es_comm *comm, const char *path, es_choices *c);
+
+/** A linear layer as a 1x1 convolution on a map of one pixel; convolutions unchanged. */
+es_op_desc es_choices_as_conv(const es_op_desc *d);
+/** Collective over b->comm. Time the algorithms of one convolution for those of its
+ *  passes that have no row, and add one each, the same on all ranks. */
+typedef es_status (*es_choices_timer)(es_backend *b, const es_op_desc *d, es_choices *c);
+/** Collective over b->comm. All convolutions and linear layers of desc[n] that are large
+ *  enough to be worth it, with the most images of any rank; rank 0 writes what is new to
+ *  b->plans. @return the same on all ranks */
+es_status es_choices_tune(es_backend *b, const es_op_desc *const *desc, int n,
+                          es_choices_timer time, es_choices *c);
 
 #endif

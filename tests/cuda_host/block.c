@@ -131,6 +131,10 @@ void cuda_host_launch(cudaStream_t stream, const cuda_host_grid *g,
     cuda_host_note(cudaErrorInvalidConfiguration);
     return;
   }
+  if (!cuda_host_has_kernels()) {
+    cuda_host_note(cudaErrorNoKernelImageForDevice);
+    return;
+  }
   if (cuda_host_fails(CUDA_HOST_LAUNCH)) {
     cuda_host_note(cudaErrorLaunchOutOfResources);
     return;

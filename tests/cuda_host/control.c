@@ -5,6 +5,7 @@
  *  CUDA_HOST_SEED=N                   the random order of streams, blocks and threads
  *  CUDA_HOST_FAULT=NAME:RANK:CALL     that call on that rank fails (names: host.h)
  *  CUDA_HOST_FAULT=list               the numbers of calls are printed at the end
+ *  CUDA_HOST_KERNELS=none             there are no kernels for the devices
  *  CUDA_HOST_FORGET=N                 the stream created as number N waits for no event
  *  CUDA_HOST_DEVICES=N                devices of this node; 8 without it */
 #define _GNU_SOURCE
@@ -26,7 +27,7 @@ static const char *const kind_name[CUDA_HOST_KINDS] = {
 };
 
 static struct {
-  bool ready, list;
+  bool ready, list, no_kernels;
   int devices, device; /**< how many there are; the one in use */
   int fault;           /**< call that fails; CUDA_HOST_CALLS: none */
   long number;         /**< the how many-th */
@@ -73,11 +74,13 @@ static void setup(void) {
   const char *const seed = getenv("CUDA_HOST_SEED");
   const char *const devices = getenv("CUDA_HOST_DEVICES");
   const char *const forget = getenv("CUDA_HOST_FORGET");
+  const char *const kernels = getenv("CUDA_HOST_KERNELS");
   state.ready = true;
   state.fault = CUDA_HOST_CALLS;
   state.random = (seed != NULL ? strtoull(seed, NULL, 10) : 1) + 1000 * (uint64_t) rank();
   state.devices = devices != NULL ? atoi(devices) : DEVICES;
   read_fault(getenv("CUDA_HOST_FAULT"));
+  state.no_kernels = kernels != NULL && strcmp(kernels, "none") == 0;
   state.forgotten = forget != NULL ? atoi(forget) : 0;
   on_exit(report, NULL);
 }
@@ -90,6 +93,11 @@ bool cuda_host_fails(cuda_host_call which) {
   fprintf(stderr, "fault: call %ld of kind %s\n", state.number, call_name[which]);
   state.broken = which == CUDA_HOST_SYNC;
   return true;
+}
+
+bool cuda_host_has_kernels(void) {
+  setup();
+  return !state.no_kernels;
 }
 
 bool cuda_host_forgets(int stream) {
@@ -199,6 +207,8 @@ const char *cudaGetErrorString(cudaError_t error) {
     return "CUDA driver version is insufficient for CUDA runtime version";
   case cudaErrorNoDevice:
     return "no CUDA-capable device is detected";
+  case cudaErrorNoKernelImageForDevice:
+    return "no kernel image is available for execution on the device";
   case cudaErrorInvalidDevice:
     return "invalid device ordinal";
   case cudaErrorInvalidResourceHandle:

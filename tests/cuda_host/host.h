@@ -33,6 +33,8 @@ typedef enum cuda_host_call {
 
 /** Count a call; is it the one that is to fail? */
 bool cuda_host_fails(cuda_host_call which);
+/** Are there kernels for the devices? */
+bool cuda_host_has_kernels(void);
 /** Does the stream of this number, from 1, wait for no event? */
 bool cuda_host_forgets(int stream);
 /** The next of a sequence of random numbers below n, from CUDA_HOST_SEED; n >= 1. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file product.c  cuBLAS: matrix products by CBLAS. Elements of bf16 are multiplied and
- *  added in f32 and the result is rounded once. */
+ *  added in f32 and the result is rounded once. As with the library, sums have another
+ *  order where an operand is not aligned to 16 bytes. */
 #include <cblas.h>
 #include <stdlib.h>
 #include "cublas_v2.h"
@@ -36,6 +37,23 @@ static float *load(const matrix *x, int rows, int columns, bool tf32) {
   return v;
 }
 
+static bool is_aligned(const product *p) {
+  enum { VECTOR = 16 };
+  return (uintptr_t) p->a.p % VECTOR == 0 && (uintptr_t) p->b.p % VECTOR == 0 &&
+         (uintptr_t) p->c.p % VECTOR == 0;
+}
+
+/** C = alpha op(A) op(B) + beta C over k from `from` to `past`; columns are whole. */
+static void multiply(const product *p, const float *a, const float *b, float *c,
+                     const int part[2], float beta) {
+  const int a_rows = p->ta ? p->k : p->m, b_rows = p->tb ? p->n : p->k;
+  const float *const left = a + (p->ta ? part[0] : (int64_t) part[0] * a_rows);
+  const float *const right = b + (p->tb ? (int64_t) part[0] * b_rows : part[0]);
+  cblas_sgemm(CblasColMajor, p->ta ? CblasTrans : CblasNoTrans,
+              p->tb ? CblasTrans : CblasNoTrans, p->m, p->n, part[1] - part[0], p->alpha,
+              left, a_rows, right, b_rows, beta, c, p->m);
+}
+
 static void run_product(void *payload) {
   const product *const p = payload;
   const int a_rows = p->ta ? p->k : p->m, b_rows = p->tb ? p->n : p->k;
@@ -44,9 +62,9 @@ static void run_product(void *payload) {
   float *const c = p->beta != 0
                        ? load(&p->c, p->m, p->n, false)
                        : cuda_host_alloc((size_t) p->m * (size_t) p->n * sizeof *c);
-  cblas_sgemm(CblasColMajor, p->ta ? CblasTrans : CblasNoTrans,
-              p->tb ? CblasTrans : CblasNoTrans, p->m, p->n, p->k, p->alpha, a, a_rows, b,
-              b_rows, p->beta, c, p->m);
+  const int half = is_aligned(p) ? p->k : (p->k + 1) / 2;
+  if (half < p->k) multiply(p, a, b, c, (const int[2]){half, p->k}, p->beta);
+  multiply(p, a, b, c, (const int[2]){0, half}, half < p->k ? 1.0f : p->beta);
   for (int64_t j = 0; j < p->n; j++)
     for (int64_t i = 0; i < p->m; i++)
       cuda_host_store(p->c.type, p->c.p, j * p->c.ld + i, c[j * p->m + i]);

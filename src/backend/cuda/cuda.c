@@ -27,6 +27,23 @@ static es_status describe(es_backend *b) {
   return ES_OK;
 }
 
+/** Does this build have kernels for the device? */
+static es_status check_kernels(es_backend *b) {
+  es_cuda *s = es_cuda_of(b);
+  struct cudaDeviceProp p;
+  int device = 0;
+  const cudaError_t e = es_cuda_scale(s->stream, 1, 1.0f, (float *) s->parts);
+  if (e != cudaErrorNoKernelImageForDevice && e != cudaErrorInvalidDeviceFunction)
+    return es_cuda_ok(e, "starting a kernel");
+  (void) cudaGetLastError();
+  ES_TRY(es_cuda_ok(cudaGetDevice(&device), "describing the GPU"));
+  ES_TRY(es_cuda_ok(cudaGetDeviceProperties(&p, device), "describing the GPU"));
+  es_error("backend cuda: this build has no kernels for %s of compute capability %d.%d; "
+           "build it by configure --with-gpu-arch=%d%d",
+           p.name, p.major, p.minor, p.major, p.minor);
+  return ES_EDEVICE;
+}
+
 /** The part in which ranks may differ. */
 static es_status open_here(es_backend *b) {
   es_cuda *s = es_cuda_of(b);
@@ -35,14 +52,17 @@ static es_status open_here(es_backend *b) {
   ES_TRY(es_cuda_ok(cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking),
                     "creating a stream"));
   ES_TRY(es_cuda_memory_open(b));
+  ES_TRY(check_kernels(b));
   ES_TRY(es_cuda_blas_open(b));
   return es_cuda_dnn_open(b);
 }
 
 static void close_cuda(es_backend *b) {
   es_cuda *s = es_cuda_of(b);
+  const bool broken =
+      s->stream != NULL && cudaStreamSynchronize(s->stream) != cudaSuccess;
   es_choices_destroy(&s->tuned);
-  es_cuda_comm_close(b);
+  es_cuda_comm_close(b, broken);
   es_cuda_dnn_close(b);
   es_cuda_blas_close(b);
   es_cuda_memory_close(b);

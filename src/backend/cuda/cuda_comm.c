@@ -74,12 +74,11 @@ es_status es_cuda_comm_open(es_backend *b, bool shared) {
   return ES_OK;
 }
 
-void es_cuda_comm_close(es_backend *b) {
+void es_cuda_comm_close(es_backend *b, bool broken) {
   es_cuda *s = es_cuda_of(b);
   if (s->comm == NULL) return;
-  bool broken = cudaStreamSynchronize(s->stream) != cudaSuccess;
-  if (s->comm->stream != NULL)
-    broken = cudaStreamSynchronize(s->comm->stream) != cudaSuccess || broken;
+  if (!broken && s->comm->stream != NULL)
+    broken = cudaStreamSynchronize(s->comm->stream) != cudaSuccess;
   es_cuda_nccl_close(&s->comm->nccl, broken);
   close_beside(s->comm);
   es_free(&s->comm);

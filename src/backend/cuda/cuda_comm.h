@@ -20,7 +20,8 @@ es_status es_cuda_device_choose(es_backend *b, bool *shared);
 /** Collective. How sums will be made. @param shared  do ranks share a device?
  *  @return the same on all ranks */
 es_status es_cuda_comm_open(es_backend *b, bool shared);
-void es_cuda_comm_close(es_backend *b);
+/** @param broken  work of the device has failed: no sum is waited for */
+void es_cuda_comm_close(es_backend *b, bool broken);
 /** Collective over c (NULL: this process alone). Sum over ranks, in place. */
 es_status es_cuda_sum(es_backend *b, const es_comm *c, const es_cuda_numbers *x);
 es_status es_cuda_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n);

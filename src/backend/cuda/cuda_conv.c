@@ -5,26 +5,19 @@
 
 #include "eigenstep/mem.h"
 
-bool es_cuda_conv_has(const es_op_desc *d, es_cuda_pass pass) {
-  return pass == ES_CUDA_FORWARD ||
-         (!d->forward_only && (pass != ES_CUDA_DATA || d->need_dx));
-}
-
-static void drop(es_cuda_conv_size *s) {
-  for (int p = 0; p < ES_CUDA_PASSES; p++) es_cuda_dnn_plan_destroy(&s->dnn[p]);
-  *s = (es_cuda_conv_size){.n = 0};
+bool es_cuda_conv_has(const es_op_desc *d, es_pass pass) {
+  return pass == ES_FORWARD || (!d->forward_only && (pass != ES_DATA || d->need_dx));
 }
 
 /** A plan of cuDNN, or ES_ENOTSUP. */
-static es_status plan_dnn(const es_cuda_conv *c, es_cuda_pass pass,
-                          es_cuda_conv_size *s) {
+static es_status plan_dnn(const es_cuda_conv *c, es_pass pass, es_cuda_conv_size *s) {
   es_cuda_dnn_job job = {pass, s->n, c->engines.of[pass]};
   if (job.engine == ES_CUDA_OWN) return ES_ENOTSUP;
   const es_op_desc *d = &c->op.desc;
-  const es_status st = es_cuda_dnn_plan_new(c->op.backend, d, &job, &s->dnn[pass]);
+  const es_status st = es_cuda_dnn_plan_find(c->op.backend, d, &job, &s->dnn[pass]);
   if (st != ES_ENOTSUP || job.engine == 0) return st;
   job.engine = 0; /* chosen for another number of images */
-  return es_cuda_dnn_plan_new(c->op.backend, d, &job, &s->dnn[pass]);
+  return es_cuda_dnn_plan_find(c->op.backend, d, &job, &s->dnn[pass]);
 }
 
 static es_cuda_conv_size *size_of(es_cuda_conv *c, int n) {
@@ -32,13 +25,11 @@ static es_cuda_conv_size *size_of(es_cuda_conv *c, int n) {
     if (c->size[i].n == n) return &c->size[i];
   es_cuda_conv_size *s = &c->size[c->oldest];
   c->oldest = (c->oldest + 1) % ES_CUDA_SIZES;
-  if (s->n != 0) (void) es_cuda_sync(c->op.backend); /* its kernels may be queued */
-  drop(s);
-  s->n = n;
+  *s = (es_cuda_conv_size){.n = n};
   return s;
 }
 
-es_status es_cuda_conv_plan(es_cuda_conv *c, es_cuda_pass pass, int n,
+es_status es_cuda_conv_plan(es_cuda_conv *c, es_pass pass, int n,
                             const es_cuda_conv_size **size) {
   const es_op_desc *d = &c->op.desc;
   es_cuda_conv_size *s = size_of(c, n);
@@ -74,7 +65,7 @@ static es_status ready(es_cuda_conv *c, const es_op_args *a) {
       es_cuda_name(d));
 }
 
-es_status es_cuda_conv_run(es_cuda_conv *c, es_cuda_pass pass, const es_op_args *a) {
+es_status es_cuda_conv_run(es_cuda_conv *c, es_pass pass, const es_op_args *a) {
   const es_cuda_conv_size *s = NULL;
   ES_TRY(es_cuda_conv_plan(c, pass, a->n, &s));
   ES_TRY(ready(c, a));
@@ -87,7 +78,7 @@ static es_status forward(es_op *op, const es_op_args *a) {
   es_cuda_conv *c = (es_cuda_conv *) op;
   ES_TRY(es_cuda_check(op, a));
   if (a->n == 0) return ES_OK;
-  ES_TRY(es_cuda_conv_run(c, ES_CUDA_FORWARD, a));
+  ES_TRY(es_cuda_conv_run(c, ES_FORWARD, a));
   if (!op->desc.bias) return ES_OK;
   const es_cuda_rows g = {a->n, op->desc.out.c, es_cuda_bf16(&op->desc)};
   return es_cuda_ok(
@@ -130,15 +121,14 @@ static es_status backward(es_op *op, const es_op_args *a) {
   es_cuda_conv *c = (es_cuda_conv *) op;
   ES_TRY(es_cuda_check(op, a));
   if (a->n == 0) return no_images(op, a);
-  ES_TRY(es_cuda_conv_run(c, ES_CUDA_WEIGHTS, a));
+  ES_TRY(es_cuda_conv_run(c, ES_WEIGHTS, a));
   if (op->desc.bias) ES_TRY(gradient_of_bias(c, a));
-  return op->desc.need_dx ? es_cuda_conv_run(c, ES_CUDA_DATA, a) : ES_OK;
+  return op->desc.need_dx ? es_cuda_conv_run(c, ES_DATA, a) : ES_OK;
 }
 
 static void destroy(es_op *op) {
   es_cuda_conv *c = (es_cuda_conv *) op;
   void *sums = c->sums;
-  for (int i = 0; i < ES_CUDA_SIZES; i++) drop(&c->size[i]);
   es_cuda_release(op->backend, &c->packed);
   es_cuda_release(op->backend, &sums);
   es_free(&c);
@@ -151,8 +141,7 @@ static es_status make(es_cuda_conv *c) {
   const size_t weights =
       (size_t) d->out.c * (size_t) d->in.c * (size_t) (d->window.k * d->window.k);
   bool packs = es_cuda_bf16(d) || !es_cuda_conv_is_product(d);
-  for (int p = 0; p < ES_CUDA_PASSES; p++)
-    packs = packs || c->engines.of[p] != ES_CUDA_OWN;
+  for (int p = 0; p < ES_PASSES; p++) packs = packs || c->engines.of[p] != ES_CUDA_OWN;
   if (packs)
     ES_TRY(es_cuda_alloc(b, weights * es_cuda_size(es_cuda_bf16(d)), es_cuda_name(d),
                          &c->packed));
@@ -186,7 +175,7 @@ es_status es_cuda_conv_new(es_backend *b, const es_op_desc *d,
 }
 
 static const char *way_of(const es_cuda_conv *c, const es_cuda_conv_size *s,
-                          es_cuda_pass pass) {
+                          es_pass pass) {
   if (!es_cuda_conv_has(&c->op.desc, pass)) return "not needed";
   if (s->dnn[pass] != NULL) return "cuDNN";
   return es_cuda_conv_is_product(&c->op.desc) ? "product" : "unrolled";
@@ -198,22 +187,21 @@ es_status es_cuda_plan_conv(es_backend *b, const es_op_desc *d, es_op **op) {
   const size_t before = b->allocated;
   const es_cuda_engines engines = es_cuda_conv_choice(b, d);
   es_status st = es_cuda_conv_new(b, d, &engines, &c);
-  for (int p = 0; p < ES_CUDA_PASSES && st == ES_OK; p++)
-    if (es_cuda_conv_has(d, (es_cuda_pass) p))
-      st = es_cuda_conv_plan(c, (es_cuda_pass) p, d->max_n, &s);
+  for (int p = 0; p < ES_PASSES && st == ES_OK; p++)
+    if (es_cuda_conv_has(d, (es_pass) p))
+      st = es_cuda_conv_plan(c, (es_pass) p, d->max_n, &s);
   if (st != ES_OK) {
     if (c != NULL) destroy(&c->op);
     return st;
   }
   c->op.bytes = b->allocated - before;
   es_layer("%s: forward %s, weights %s, data %s", es_cuda_name(d),
-           way_of(c, s, ES_CUDA_FORWARD), way_of(c, s, ES_CUDA_WEIGHTS),
-           way_of(c, s, ES_CUDA_DATA));
+           way_of(c, s, ES_FORWARD), way_of(c, s, ES_WEIGHTS), way_of(c, s, ES_DATA));
   *op = &c->op;
   return ES_OK;
 }
 
 es_status es_cuda_plan_linear(es_backend *b, const es_op_desc *d, es_op **op) {
-  const es_op_desc as_conv = es_cuda_as_conv(d);
+  const es_op_desc as_conv = es_choices_as_conv(d);
   return es_cuda_plan_conv(b, &as_conv, op);
 }

@@ -17,13 +17,13 @@ enum { ES_CUDA_SIZES = 4 }; /* numbers of images whose plans are kept */
 /** Plans for n images. */
 typedef struct es_cuda_conv_size {
   int n; /**< 0: unused */
-  bool planned[ES_CUDA_PASSES];
-  es_cuda_dnn_plan *dnn[ES_CUDA_PASSES]; /* owned; NULL: product or unrolled */
+  bool planned[ES_PASSES];
+  const es_cuda_dnn_plan *dnn[ES_PASSES]; /* borrowed; NULL: product or unrolled */
 } es_cuda_conv_size;
 
 /** Engines of cuDNN by which passes are computed; ES_CUDA_OWN: by none. */
 typedef struct es_cuda_engines {
-  int of[ES_CUDA_PASSES];
+  int of[ES_PASSES];
 } es_cuda_engines;
 enum { ES_CUDA_OWN = -1 };
 
@@ -44,21 +44,15 @@ typedef struct es_cuda_conv {
 es_status es_cuda_conv_new(es_backend *b, const es_op_desc *d,
                            const es_cuda_engines *engines, es_cuda_conv **c);
 /** Does backward or forward of this layer have the pass? */
-bool es_cuda_conv_has(const es_op_desc *d, es_cuda_pass pass);
+bool es_cuda_conv_has(const es_op_desc *d, es_pass pass);
 /** Plan a pass for n images, unless it is planned; scratch for it. An engine that cuDNN
  *  does not have is replaced by its best, or by none.
  *  @return ES_OK, ES_ENOMEM, ES_EDEVICE */
-es_status es_cuda_conv_plan(es_cuda_conv *c, es_cuda_pass pass, int n,
+es_status es_cuda_conv_plan(es_cuda_conv *c, es_pass pass, int n,
                             const es_cuda_conv_size **size);
 /** Compute a pass for a->n > 0 images. */
-es_status es_cuda_conv_run(es_cuda_conv *c, es_cuda_pass pass, const es_op_args *a);
+es_status es_cuda_conv_run(es_cuda_conv *c, es_pass pass, const es_op_args *a);
 
-/** A linear layer as a 1x1 convolution on a map of one pixel; convolutions unchanged. */
-static inline es_op_desc es_cuda_as_conv(const es_op_desc *d) {
-  es_op_desc c = *d;
-  if (d->kind == ES_OP_LINEAR) c.window = (es_window){.k = 1, .stride = 1};
-  return c;
-}
 /** The engines that were timed as the best (cuda_tune.c), or fixed rules. */
 es_cuda_engines es_cuda_conv_choice(const es_backend *b, const es_op_desc *d);
 /** Collective over the backend's communicator: es_backend_ops.tune. */
@@ -67,17 +61,15 @@ es_status es_cuda_tune(es_backend *b, const es_op_desc *const *desc, int n);
 /** Is the pass a matrix product of what is in memory? */
 bool es_cuda_conv_is_product(const es_op_desc *d);
 /** Bytes of scratch that a pass for n images takes, unrolled or by a plan of cuDNN. */
-size_t es_cuda_conv_unrolled_bytes(const es_op_desc *d, es_cuda_pass pass, int n);
-size_t es_cuda_conv_dnn_bytes(const es_op_desc *d, es_cuda_pass pass, int n,
+size_t es_cuda_conv_unrolled_bytes(const es_op_desc *d, es_pass pass, int n);
+size_t es_cuda_conv_dnn_bytes(const es_op_desc *d, es_pass pass, int n,
                               const es_cuda_dnn_plan *p);
 
 /** Compute a pass for a->n > 0 images; weights are packed already. Backward passes obey
  *  set_dw and add_dx. */
-es_status es_cuda_conv_product(const es_cuda_conv *c, es_cuda_pass pass,
-                               const es_op_args *a);
-es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_cuda_pass pass,
-                                const es_op_args *a);
-es_status es_cuda_conv_dnn(const es_cuda_conv *c, const es_cuda_dnn_plan *p,
-                           es_cuda_pass pass, const es_op_args *a);
+es_status es_cuda_conv_product(const es_cuda_conv *c, es_pass pass, const es_op_args *a);
+es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_pass pass, const es_op_args *a);
+es_status es_cuda_conv_dnn(const es_cuda_conv *c, const es_cuda_dnn_plan *p, es_pass pass,
+                           const es_op_args *a);
 
 #endif

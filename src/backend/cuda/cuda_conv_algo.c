@@ -40,9 +40,9 @@ typedef struct rows {
   const void *x, *w, *y;
 } rows;
 
-static es_cuda_product product_of(const es_op_desc *d, es_cuda_pass pass, const rows *r) {
+static es_cuda_product product_of(const es_op_desc *d, es_pass pass, const rows *r) {
   const bool bf16 = es_cuda_bf16(d);
-  if (pass == ES_CUDA_FORWARD)
+  if (pass == ES_FORWARD)
     return (es_cuda_product){.m = r->rows,
                              .n = d->out.c,
                              .k = r->wide,
@@ -51,7 +51,7 @@ static es_cuda_product product_of(const es_op_desc *d, es_cuda_pass pass, const 
                              .b_transposed = true,
                              .bf16 = bf16,
                              .c_bf16 = bf16};
-  if (pass == ES_CUDA_DATA)
+  if (pass == ES_DATA)
     return (es_cuda_product){.m = r->rows,
                              .n = r->wide,
                              .k = d->out.c,
@@ -68,8 +68,7 @@ static es_cuda_product product_of(const es_op_desc *d, es_cuda_pass pass, const 
                            .bf16 = bf16};
 }
 
-es_status es_cuda_conv_product(const es_cuda_conv *c, es_cuda_pass pass,
-                               const es_op_args *a) {
+es_status es_cuda_conv_product(const es_cuda_conv *c, es_pass pass, const es_op_args *a) {
   const es_op_desc *d = &c->op.desc;
   const rows r = {.rows = a->n * es_cuda_pixels(d->out),
                   .wide = d->in.c,
@@ -77,39 +76,39 @@ es_status es_cuda_conv_product(const es_cuda_conv *c, es_cuda_pass pass,
                   .w = weights_in(c, a),
                   .y = a->dy};
   es_cuda_product p = product_of(d, pass, &r);
-  p.c = pass == ES_CUDA_FORWARD ? a->y : pass == ES_CUDA_DATA ? a->dx : a->param.dw;
-  if (pass == ES_CUDA_DATA) p.beta = a->add_dx ? 1.0f : 0.0f;
-  if (pass == ES_CUDA_WEIGHTS) p.beta = a->param.set_dw ? 0.0f : 1.0f;
+  p.c = pass == ES_FORWARD ? a->y : pass == ES_DATA ? a->dx : a->param.dw;
+  if (pass == ES_DATA) p.beta = a->add_dx ? 1.0f : 0.0f;
+  if (pass == ES_WEIGHTS) p.beta = a->param.set_dw ? 0.0f : 1.0f;
   return es_cuda_multiply(c->op.backend, &p);
 }
 
 /* --- unrolled ---------------------------------------------------------------------- */
 
 /** Bytes of the gathered windows of one image; sums of the data pass are f32. */
-static size_t gathered_bytes(const es_op_desc *d, es_cuda_pass pass) {
-  const bool bf16 = es_cuda_bf16(d) && pass != ES_CUDA_DATA;
+static size_t gathered_bytes(const es_op_desc *d, es_pass pass) {
+  const bool bf16 = es_cuda_bf16(d) && pass != ES_DATA;
   return (size_t) (es_cuda_pixels(d->out) * taps_of(d) * d->in.c) * es_cuda_size(bf16);
 }
 
-static int images_at_once(const es_op_desc *d, es_cuda_pass pass, int n) {
+static int images_at_once(const es_op_desc *d, es_pass pass, int n) {
   const size_t most = GATHERED / gathered_bytes(d, pass);
   return most < 1 ? 1 : most < (size_t) n ? (int) most : n;
 }
 
 /** The gradient of the weights in packed order comes first. */
-static size_t gradient_bytes(const es_op_desc *d, es_cuda_pass pass, bool bf16) {
-  if (pass != ES_CUDA_WEIGHTS) return 0;
+static size_t gradient_bytes(const es_op_desc *d, es_pass pass, bool bf16) {
+  if (pass != ES_WEIGHTS) return 0;
   return aligned((size_t) weights_of(d) * es_cuda_size(bf16));
 }
 
-size_t es_cuda_conv_unrolled_bytes(const es_op_desc *d, es_cuda_pass pass, int n) {
+size_t es_cuda_conv_unrolled_bytes(const es_op_desc *d, es_pass pass, int n) {
   return gradient_bytes(d, pass, false) +
          (size_t) images_at_once(d, pass, n) * gathered_bytes(d, pass);
 }
 
 /** Images [first, first + g->n) of a pass. */
-static es_status unrolled_part(const es_cuda_conv *c, es_cuda_pass pass,
-                               const es_op_args *a, const es_cuda_window *g, int first) {
+static es_status unrolled_part(const es_cuda_conv *c, es_pass pass, const es_op_args *a,
+                               const es_cuda_window *g, int first) {
   const es_op_desc *d = &c->op.desc;
   es_backend *b = c->op.backend;
   const es_cuda *s = es_cuda_of(b);
@@ -121,9 +120,9 @@ static es_status unrolled_part(const es_cuda_conv *c, es_cuda_pass pass,
                   .wide = taps_of(d) * d->in.c,
                   .x = col,
                   .w = weights_in(c, a),
-                  .y = pass == ES_CUDA_FORWARD ? NULL : es_cuda_at(a->dy, g->bf16, out)};
+                  .y = pass == ES_FORWARD ? NULL : es_cuda_at(a->dy, g->bf16, out)};
   es_cuda_product p = product_of(d, pass, &r);
-  if (pass == ES_CUDA_DATA) {
+  if (pass == ES_DATA) {
     p.c = col;
     p.c_bf16 = false;
     ES_TRY(es_cuda_multiply(b, &p));
@@ -133,8 +132,8 @@ static es_status unrolled_part(const es_cuda_conv *c, es_cuda_pass pass,
   }
   ES_TRY(es_cuda_ok(es_cuda_gather(s->stream, g, es_cuda_at(a->x, g->bf16, in), col),
                     es_cuda_name(d)));
-  p.c = pass == ES_CUDA_FORWARD ? es_cuda_at(a->y, g->bf16, out) : dw;
-  if (pass == ES_CUDA_WEIGHTS) p.beta = first > 0 ? 1.0f : 0.0f;
+  p.c = pass == ES_FORWARD ? es_cuda_at(a->y, g->bf16, out) : dw;
+  if (pass == ES_WEIGHTS) p.beta = first > 0 ? 1.0f : 0.0f;
   return es_cuda_multiply(b, &p);
 }
 
@@ -147,7 +146,7 @@ static es_status unpack(const es_cuda_conv *c, const es_op_args *a, bool bf16) {
       es_cuda_name(&c->op.desc));
 }
 
-es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_cuda_pass pass,
+es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_pass pass,
                                 const es_op_args *a) {
   const es_op_desc *d = &c->op.desc;
   const int most = images_at_once(d, pass, a->n);
@@ -156,39 +155,39 @@ es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_cuda_pass pass,
     const es_cuda_window g = es_cuda_window_of(d, n);
     ES_TRY(unrolled_part(c, pass, a, &g, first));
   }
-  return pass == ES_CUDA_WEIGHTS ? unpack(c, a, false) : ES_OK;
+  return pass == ES_WEIGHTS ? unpack(c, a, false) : ES_OK;
 }
 
 /* --- cuDNN ------------------------------------------------------------------------- */
 
 /** Bytes of what is written elsewhere first: dw, in packed order; dx, which may be
  *  added. */
-static size_t aside_bytes(const es_op_desc *d, es_cuda_pass pass, int n) {
-  if (pass == ES_CUDA_DATA)
+static size_t aside_bytes(const es_op_desc *d, es_pass pass, int n) {
+  if (pass == ES_DATA)
     return aligned((size_t) (n * es_cuda_pixels(d->in) * d->in.c) *
                    es_cuda_size(es_cuda_bf16(d)));
   return gradient_bytes(d, pass, es_cuda_bf16(d));
 }
 
-size_t es_cuda_conv_dnn_bytes(const es_op_desc *d, es_cuda_pass pass, int n,
+size_t es_cuda_conv_dnn_bytes(const es_op_desc *d, es_pass pass, int n,
                               const es_cuda_dnn_plan *p) {
   return aside_bytes(d, pass, n) + es_cuda_dnn_workspace(p);
 }
 
-es_status es_cuda_conv_dnn(const es_cuda_conv *c, const es_cuda_dnn_plan *p,
-                           es_cuda_pass pass, const es_op_args *a) {
+es_status es_cuda_conv_dnn(const es_cuda_conv *c, const es_cuda_dnn_plan *p, es_pass pass,
+                           const es_op_args *a) {
   const es_op_desc *d = &c->op.desc;
   es_backend *b = c->op.backend;
   const es_cuda *s = es_cuda_of(b);
-  const bool add = pass == ES_CUDA_DATA && a->add_dx;
+  const bool add = pass == ES_DATA && a->add_dx;
   es_cuda_dnn_data data = {.x = a->x,
                            .w = c->packed,
-                           .y = pass == ES_CUDA_FORWARD ? a->y : a->dy,
+                           .y = pass == ES_FORWARD ? a->y : a->dy,
                            .workspace = (char *) s->scratch + aside_bytes(d, pass, a->n)};
-  if (pass == ES_CUDA_DATA) data.x = add ? s->scratch : a->dx;
-  if (pass == ES_CUDA_WEIGHTS) data.w = s->scratch;
+  if (pass == ES_DATA) data.x = add ? s->scratch : a->dx;
+  if (pass == ES_WEIGHTS) data.w = s->scratch;
   ES_TRY(es_cuda_dnn_run(b, p, &data));
-  if (pass == ES_CUDA_WEIGHTS) return unpack(c, a, es_cuda_bf16(d));
+  if (pass == ES_WEIGHTS) return unpack(c, a, es_cuda_bf16(d));
   if (!add) return ES_OK;
   return es_cuda_ok(es_cuda_add_acts(s->stream, es_cuda_bf16(d),
                                      a->n * es_cuda_pixels(d->in) * d->in.c, s->scratch,

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file cuda_dnn.c  Convolutions by cuDNN's graph API: a graph of one operation, the
  *  engines that the library's heuristics name for it, best first, and a plan of the
- *  first that fits. */
+ *  first that fits. Plans are kept until the backend is closed: layers of one shape share
+ *  them, and what was timed is not planned again. */
 #include "cuda_dnn.h"
 
 #include <cudnn.h>
+#include <string.h>
 #include "eigenstep/mem.h"
 
 enum {
-  ENGINES = 16,          /* looked at */
+  MODES = 2,             /* of the heuristics */
+  ENGINES = 16,          /* looked at, of a mode */
   PARTS = 10,            /* descriptors of a plan besides engines */
   WORKSPACE = 256 << 20, /* bytes, at most */
   MOST_NOTES = CUDNN_NUMERICAL_NOTE_TYPE_COUNT,
@@ -18,8 +21,27 @@ enum {
   Y = 3
 };
 
+/** What plans are for. */
+typedef struct question {
+  es_shape in, out;
+  es_window window;
+  es_precision precision;
+  es_pass pass;
+  int n;
+} question;
+
+/** The plans of a pass, best first, as far as they were asked for. */
+typedef struct family {
+  question of;
+  int n;
+  es_cuda_dnn_plan *plan[ES_CUDA_ENGINES]; /* owned [n] */
+  int mode, next; /**< list of the heuristics and its configuration to look at next */
+} family;
+
 struct es_cuda_dnn {
   cudnnHandle_t handle; /* owned */
+  family *family;       /* owned [n] */
+  int n, cap;
 };
 
 struct es_cuda_dnn_plan {
@@ -30,11 +52,9 @@ struct es_cuda_dnn_plan {
 };
 
 static es_status dnn_ok(cudnnStatus_t e, const char *what) {
-  ES_CHECK(e != CUDNN_STATUS_ALLOC_FAILED, ES_ENOMEM,
-           "backend cuda: %s: cuDNN has no memory left", what);
-  ES_CHECK(e == CUDNN_STATUS_SUCCESS, ES_EDEVICE, "backend cuda: %s: %s", what,
-           cudnnGetErrorString(e));
-  return ES_OK;
+  if (e == CUDNN_STATUS_SUCCESS) return ES_OK;
+  return es_cuda_failed("cuDNN", e == CUDNN_STATUS_ALLOC_FAILED, what,
+                        cudnnGetErrorString(e));
 }
 
 es_status es_cuda_dnn_open(es_backend *b) {
@@ -44,10 +64,20 @@ es_status es_cuda_dnn_open(es_backend *b) {
   return dnn_ok(cudnnSetStream(s->dnn->handle, s->stream), "opening cuDNN");
 }
 
+static void plan_destroy(es_cuda_dnn_plan **p) {
+  if (*p == NULL) return;
+  while ((*p)->n > 0) (void) cudnnBackendDestroyDescriptor((*p)->part[--(*p)->n]);
+  es_free(p);
+}
+
 void es_cuda_dnn_close(es_backend *b) {
-  es_cuda *s = es_cuda_of(b);
-  if (s->dnn != NULL && s->dnn->handle != NULL) (void) cudnnDestroy(s->dnn->handle);
-  es_free(&s->dnn);
+  es_cuda_dnn *k = es_cuda_of(b)->dnn;
+  if (k == NULL) return;
+  for (int i = 0; i < k->n; i++)
+    for (int e = 0; e < k->family[i].n; e++) plan_destroy(&k->family[i].plan[e]);
+  es_free(&k->family);
+  if (k->handle != NULL) (void) cudnnDestroy(k->handle);
+  es_free(&es_cuda_of(b)->dnn);
 }
 
 /* --- descriptors: after the first failure nothing is done -------------------------- */
@@ -123,28 +153,28 @@ static cudnnBackendDescriptor_t make_window(maker *m, const es_window *w) {
 static const struct {
   cudnnBackendDescriptorType_t type;
   cudnnBackendAttributeName_t x, w, y, window, alpha, beta;
-} operations[ES_CUDA_PASSES] = {
-    [ES_CUDA_FORWARD] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA},
-    [ES_CUDA_DATA] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
-                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
-                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
-                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
-                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
-                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
-                      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA},
-    [ES_CUDA_WEIGHTS] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA}};
+} operations[ES_PASSES] = {
+    [ES_FORWARD] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA},
+    [ES_DATA] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
+                 CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
+                 CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+                 CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
+                 CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+                 CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
+                 CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA},
+    [ES_WEIGHTS] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
+                    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA}};
 
 /** The graph of one convolution. */
 static cudnnBackendDescriptor_t make_graph(maker *m, cudnnHandle_t handle,
@@ -234,22 +264,18 @@ static bool plan_config(maker *m, cudnnHandle_t handle, cudnnBackendDescriptor_t
   return false;
 }
 
-/** A list of the heuristics, and which of its accepted engines is wanted, from 0. */
-typedef struct engine_list {
-  cudnnBackendHeurMode_t mode;
-  int engine;
-} engine_list;
-
-/** Is there a plan by that engine? Then m has it. */
+/** A plan by the next configuration of a list of the heuristics that is accepted; counts
+ *  on *next. Is there one? Then m has it. */
 static bool plan_mode(maker *m, es_backend *b, const es_op_desc *d,
-                      cudnnBackendDescriptor_t graph, const engine_list *of) {
-  int before = of->engine;
+                      cudnnBackendDescriptor_t graph, family *f) {
+  static const cudnnBackendHeurMode_t modes[MODES] = {CUDNN_HEUR_MODE_A,
+                                                      CUDNN_HEUR_MODE_FALLBACK};
   const cudnnHandle_t handle = es_cuda_of(b)->dnn->handle;
   cudnnBackendDescriptor_t config[ENGINES];
   int64_t n = 0;
   cudnnBackendDescriptor_t heuristic = make(m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   set_part(m, heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
-  set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &of->mode);
+  set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &modes[f->mode]);
   finish(m, heuristic);
   for (int i = 0; i < ENGINES; i++)
     config[i] = make(m, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
@@ -257,17 +283,11 @@ static bool plan_mode(maker *m, es_backend *b, const es_op_desc *d,
     m->status =
         cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                  CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &n, config);
-  for (int64_t i = 0; i < n && i < ENGINES && m->status == CUDNN_STATUS_SUCCESS; i++)
-    if (accepted(m, b, d, config[i]) && plan_config(m, handle, config[i]) &&
-        before-- == 0)
-      return true;
+  while (f->next < n && f->next < ENGINES && m->status == CUDNN_STATUS_SUCCESS) {
+    const cudnnBackendDescriptor_t c = config[f->next++];
+    if (accepted(m, b, d, c) && plan_config(m, handle, c)) return true;
+  }
   return false;
-}
-
-void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p) {
-  if (*p == NULL) return;
-  while ((*p)->n > 0) (void) cudnnBackendDestroyDescriptor((*p)->part[--(*p)->n]);
-  es_free(p);
 }
 
 /** Does it say that no engine computes this, rather than that something is wrong? */
@@ -275,23 +295,63 @@ static bool is_unsupported(cudnnStatus_t e) {
   return e / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000;
 }
 
-es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d,
-                               const es_cuda_dnn_job *job, es_cuda_dnn_plan **p) {
-  static const cudnnBackendHeurMode_t modes[2] = {CUDNN_HEUR_MODE_A,
-                                                  CUDNN_HEUR_MODE_FALLBACK};
-  for (int i = 0; i < 2; i++) {
-    ES_TRY(ES_NEW(1, p));
-    maker m = {*p, CUDNN_STATUS_SUCCESS};
+/** One more plan of a family. @return ES_ENOTSUP: the library has no further engine */
+static es_status plan_next(es_backend *b, const es_op_desc *d, const es_cuda_dnn_job *job,
+                           family *f) {
+  for (; f->mode < MODES; f->mode++, f->next = 0) {
+    es_cuda_dnn_plan *p = NULL;
+    ES_TRY(ES_NEW(1, &p));
+    maker m = {p, CUDNN_STATUS_SUCCESS};
     cudnnBackendDescriptor_t graph = make_graph(&m, es_cuda_of(b)->dnn->handle, d, job);
     const cudnnStatus_t made = m.status;
-    if (plan_mode(&m, b, d, graph, &(engine_list){modes[i], job->engine})) return ES_OK;
-    es_cuda_dnn_plan_destroy(p);
+    if (plan_mode(&m, b, d, graph, f)) {
+      f->plan[f->n++] = p;
+      return ES_OK;
+    }
+    plan_destroy(&p);
     if (made != CUDNN_STATUS_SUCCESS && !is_unsupported(made))
       es_warn("backend cuda: %s: cuDNN: %s; it is computed without cuDNN",
               es_cuda_name(d), cudnnGetErrorString(made));
     if (m.status == CUDNN_STATUS_ALLOC_FAILED) return dnn_ok(m.status, es_cuda_name(d));
   }
   return ES_ENOTSUP;
+}
+
+/** The family of a pass, empty if it is new. */
+static es_status family_of(es_cuda_dnn *k, const question *q, family **f) {
+  for (int i = 0; i < k->n; i++) {
+    *f = &k->family[i];
+    if (memcmp(&(*f)->of, q, sizeof *q) == 0) return ES_OK;
+  }
+  if (k->n == k->cap) {
+    family *grown = NULL;
+    ES_TRY(ES_NEW(2 * k->cap + 32, &grown));
+    if (k->n > 0) memcpy(grown, k->family, (size_t) k->n * sizeof *grown);
+    es_free(&k->family);
+    k->family = grown;
+    k->cap = 2 * k->cap + 32;
+  }
+  *f = &k->family[k->n++];
+  **f = (family){.of = *q};
+  return ES_OK;
+}
+
+es_status es_cuda_dnn_plan_find(es_backend *b, const es_op_desc *d,
+                                const es_cuda_dnn_job *job, const es_cuda_dnn_plan **p) {
+  family *f = NULL;
+  question q;
+  memset(&q, 0, sizeof q); /* compared as bytes */
+  q.in = d->in;
+  q.out = d->out;
+  q.window = d->window;
+  q.precision = d->precision;
+  q.pass = job->pass;
+  q.n = job->n;
+  if (job->engine >= ES_CUDA_ENGINES) return ES_ENOTSUP;
+  ES_TRY(family_of(es_cuda_of(b)->dnn, &q, &f));
+  while (f->n <= job->engine) ES_TRY(plan_next(b, d, job, f));
+  *p = f->plan[job->engine];
+  return ES_OK;
 }
 
 size_t es_cuda_dnn_version(void) {

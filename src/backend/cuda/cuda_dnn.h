@@ -6,13 +6,7 @@
 
 #include "cuda_state.h"
 
-/** The passes of a convolution: y from x and w; dx from dy and w; dw from x and dy. */
-typedef enum es_cuda_pass {
-  ES_CUDA_FORWARD,
-  ES_CUDA_DATA,
-  ES_CUDA_WEIGHTS,
-  ES_CUDA_PASSES
-} es_cuda_pass;
+enum { ES_CUDA_ENGINES = 4 }; /* of a pass, at most, that are planned */
 
 /** One pass for a number of images. */
 typedef struct es_cuda_dnn_plan es_cuda_dnn_plan;
@@ -23,19 +17,18 @@ void es_cuda_dnn_close(es_backend *b);
 
 /** A pass for n images. */
 typedef struct es_cuda_dnn_job {
-  es_cuda_pass pass;
+  es_pass pass;
   int n;
   int engine; /**< the library's best is 0, the next 1, of those that are accepted */
 } es_cuda_dnn_job;
 
-/** Plan a pass by an engine that computes the same bits on every run and rounds no more
- *  than backend.tf32 allows. The caller destroys *p.
+/** A plan of a pass, which the backend keeps, by an engine that computes the same bits on
+ *  every run and rounds no more than backend.tf32 allows.
  *  @return ES_OK; ES_ENOTSUP without a message: the library has none */
-es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d,
-                               const es_cuda_dnn_job *job, es_cuda_dnn_plan **p);
+es_status es_cuda_dnn_plan_find(es_backend *b, const es_op_desc *d,
+                                const es_cuda_dnn_job *job, const es_cuda_dnn_plan **p);
 /** Version of the library, 0 in a build without it. */
 size_t es_cuda_dnn_version(void);
-void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p);
 /** Bytes of workspace of a run. */
 size_t es_cuda_dnn_workspace(const es_cuda_dnn_plan *p);
 

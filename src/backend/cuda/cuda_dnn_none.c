@@ -11,18 +11,14 @@ void es_cuda_dnn_close(es_backend *b) {
   (void) b;
 }
 
-es_status es_cuda_dnn_plan_new(es_backend *b, const es_op_desc *d,
-                               const es_cuda_dnn_job *job, es_cuda_dnn_plan **p) {
+es_status es_cuda_dnn_plan_find(es_backend *b, const es_op_desc *d,
+                                const es_cuda_dnn_job *job, const es_cuda_dnn_plan **p) {
   (void) b, (void) d, (void) job, (void) p;
   return ES_ENOTSUP;
 }
 
 size_t es_cuda_dnn_version(void) {
   return 0;
-}
-
-void es_cuda_dnn_plan_destroy(es_cuda_dnn_plan **p) {
-  (void) p;
 }
 
 size_t es_cuda_dnn_workspace(const es_cuda_dnn_plan *p) {

@@ -11,6 +11,14 @@ es_status es_cuda_ok(cudaError_t e, const char *what) {
   return e == cudaErrorMemoryAllocation ? ES_ENOMEM : ES_EDEVICE;
 }
 
+es_status es_cuda_failed(const char *library, bool no_memory, const char *what,
+                         const char *why) {
+  ES_CHECK(!no_memory, ES_ENOMEM, "backend cuda: %s: %s has no memory left", what,
+           library);
+  es_error("backend cuda: %s: %s", what, why);
+  return ES_EDEVICE;
+}
+
 /* --- memory ------------------------------------------------------------------------ */
 
 static es_status keep_block(es_cuda *s, void *p, size_t bytes) {

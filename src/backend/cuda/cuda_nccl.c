@@ -11,9 +11,8 @@ struct es_cuda_nccl {
 };
 
 static es_status nccl_ok(ncclResult_t e, const char *what) {
-  ES_CHECK(e == ncclSuccess, ES_EDEVICE, "backend cuda: %s: %s", what,
-           ncclGetErrorString(e));
-  return ES_OK;
+  if (e == ncclSuccess) return ES_OK;
+  return es_cuda_failed("NCCL", false, what, ncclGetErrorString(e));
 }
 
 es_status es_cuda_nccl_open(const es_comm *c, es_cuda_nccl **k) {

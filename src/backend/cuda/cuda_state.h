@@ -49,19 +49,26 @@ typedef struct es_cuda_marks {
   es_mark given;                    /**< so far */
 } es_cuda_marks;
 
+/** cuBLAS, and memory for what it is given. */
+typedef struct es_cuda_blas {
+  cublasHandle_t handle; /* owned */
+  void *workspace;       /* owned */
+  void *aside; /* owned; operands that do not begin where others do (cuda_product.c) */
+  size_t aside_size; /**< in bytes */
+} es_cuda_blas;
+
 /** State of one backend. */
 typedef struct es_cuda {
   cudaStream_t stream; /* owned */
-  cublasHandle_t blas; /* owned */
-  es_cuda_dnn *dnn;    /* owned; NULL: not in this build */
-  es_cuda_comm *comm;  /* owned */
+  es_cuda_blas blas;
+  es_cuda_dnn *dnn;   /* owned; NULL: not in this build */
+  es_cuda_comm *comm; /* owned */
   es_cuda_stage stage;
   es_cuda_blocks blocks;
   es_cuda_marks marks;
   void *scratch;       /* owned; shared by all ops, which run one after another */
   size_t scratch_size; /**< in bytes */
   double *parts;     /* owned [3 ES_CUDA_PARTS + 3]: sums of vectors, and their totals */
-  void *workspace;   /* owned; of the matrix products */
   es_choices *tuned; /* owned; NULL until tuned: fixed rules */
 } es_cuda;
 
@@ -108,6 +115,10 @@ static inline void *es_cuda_at(const void *p, bool bf16, int64_t i) {
 /** What a call of the runtime returned, as a status; `what` was being done. Clears the
  *  error where it can be cleared. @return ES_OK, ES_ENOMEM, ES_EDEVICE (logged) */
 es_status es_cuda_ok(cudaError_t e, const char *what);
+/** That a call of a library failed, with its word for the error, as a status (logged).
+ *  @return ES_ENOMEM, ES_EDEVICE */
+es_status es_cuda_failed(const char *library, bool no_memory, const char *what,
+                         const char *why);
 /** For messages. */
 const char *es_cuda_name(const es_op_desc *d);
 /** Is a->n within what was planned? */

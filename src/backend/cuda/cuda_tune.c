@@ -8,19 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cuda_conv.h"
-#include "eigenstep/clock.h"
 
 enum {
-  REPEATS = 5, /* the first warms up */
-  ENGINES = 4, /* of cuDNN, beside our own way */
-  CANDIDATES = 1 + ENGINES,
-  BUFFERS = 6,    /* x, y, dx, dy, w, dw */
+  REPEATS = 3,
+  CALLS = 20,                       /* of a repeat, at most */
+  CANDIDATES = 1 + ES_CUDA_ENGINES, /* cuDNN's, beside our own way */
+  BUFFERS = 6,                      /* x, y, dx, dy, w, dw */
   PATTERN = 0x3c, /* bytes of small numbers: products of zeros are faster */
   TIMES = 2       /* events: before and after */
 };
 
-/** A shape of images x channels x map below which nothing is worth timing. */
-static const double least_flops = 1e6;
+/** Seconds of a repeat, or a short pass measures how fast it is queued. */
+static const double enough = 1e-3;
 
 /* --- names: "own", "cudnn0", "cudnn1", ... ----------------------------------------- */
 
@@ -29,7 +28,7 @@ static bool engine_named(const char *name, int *engine) {
   *engine = ES_CUDA_OWN;
   if (strcmp(name, "own") == 0) return true;
   return sscanf(name, "cudnn%d%c", engine, &end) == 1 && *engine >= 0 &&
-         *engine < ENGINES;
+         *engine < ES_CUDA_ENGINES;
 }
 
 static bool is_engine(const char *name) {
@@ -37,9 +36,8 @@ static bool is_engine(const char *name) {
   return engine_named(name, &engine);
 }
 
-static void key_of(const es_backend *b, const es_op_desc *d, es_cuda_pass pass,
-                   char *key) {
-  static const char *const names[ES_CUDA_PASSES] = {"forward", "data", "weights"};
+static void key_of(const es_backend *b, const es_op_desc *d, es_pass pass, char *key) {
+  static const char *const names[ES_PASSES] = {"forward", "data", "weights"};
   snprintf(key, ES_CHOICE_KEY, "%s %dx%dx%d to %d k%d s%d p%d %s",
            es_cuda_bf16(d) ? "bf16"
            : b->tf32       ? "tf32"
@@ -53,9 +51,9 @@ static void key_of(const es_backend *b, const es_op_desc *d, es_cuda_pass pass,
 es_cuda_engines es_cuda_conv_choice(const es_backend *b, const es_op_desc *d) {
   const es_choices *c = es_cuda_of(b)->tuned;
   es_cuda_engines e;
-  for (int p = 0; p < ES_CUDA_PASSES; p++) {
+  for (int p = 0; p < ES_PASSES; p++) {
     char key[ES_CHOICE_KEY];
-    key_of(b, d, (es_cuda_pass) p, key);
+    key_of(b, d, (es_pass) p, key);
     const es_choice *row = c != NULL ? es_choices_find(c, key, d->max_n) : NULL;
     if (row == NULL || !engine_named(row->algo, &e.of[p]))
       e.of[p] = es_cuda_conv_is_product(d) ? ES_CUDA_OWN : 0;
@@ -108,36 +106,47 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
   return ES_OK;
 }
 
-/** Least seconds of a few runs of a planned pass. */
-static es_status time_runs(es_cuda_conv *c, es_cuda_pass pass, const trial *t,
-                           double *seconds) {
+/** Seconds of one of so many calls in a row. */
+static es_status time_calls(es_cuda_conv *c, es_pass pass, const trial *t, int calls,
+                            double *seconds) {
   const cudaStream_t s = es_cuda_of(c->op.backend)->stream;
-  for (int i = 0; i < REPEATS; i++) {
-    float ms = 0.0f;
-    ES_TRY(es_cuda_ok(cudaEventRecord(t->event[0], s), "timing"));
-    ES_TRY(es_cuda_conv_run(c, pass, &t->args));
-    ES_TRY(es_cuda_ok(cudaEventRecord(t->event[1], s), "timing"));
-    ES_TRY(es_cuda_ok(cudaEventSynchronize(t->event[1]), "timing"));
-    ES_TRY(es_cuda_ok(cudaEventElapsedTime(&ms, t->event[0], t->event[1]), "timing"));
-    if (i > 0 && 1e-3 * ms < *seconds) *seconds = 1e-3 * ms;
-  }
+  float ms = 0.0f;
+  ES_TRY(es_cuda_ok(cudaEventRecord(t->event[0], s), "timing"));
+  for (int i = 0; i < calls; i++) ES_TRY(es_cuda_conv_run(c, pass, &t->args));
+  ES_TRY(es_cuda_ok(cudaEventRecord(t->event[1], s), "timing"));
+  ES_TRY(es_cuda_ok(cudaEventSynchronize(t->event[1]), "timing"));
+  ES_TRY(es_cuda_ok(cudaEventElapsedTime(&ms, t->event[0], t->event[1]), "timing"));
+  *seconds = 1e-3 * ms / calls;
   return ES_OK;
 }
 
-/** INFINITY where cuDNN lacks the engine. */
-static es_status time_engine(es_backend *b, const es_op_desc *d, es_cuda_pass pass,
-                             int engine, const trial *t, double *seconds) {
+static int ascending(const void *a, const void *b) {
+  const double x = *(const double *) a, y = *(const double *) b;
+  return (x > y) - (x < y);
+}
+
+/** Seconds of a call of a planned pass, the median of some repeats after a call that
+ *  warms up and one that tells how many make a repeat. */
+static es_status time_runs(es_cuda_conv *c, es_pass pass, const trial *t,
+                           double *seconds) {
+  double once = 0, of[REPEATS];
+  for (int i = 0; i < 2; i++) ES_TRY(time_calls(c, pass, t, 1, &once));
+  const int calls = once * CALLS > enough ? 1 + (int) (enough / once) : CALLS;
+  for (int i = 0; i < REPEATS; i++) ES_TRY(time_calls(c, pass, t, calls, &of[i]));
+  qsort(of, REPEATS, sizeof *of, ascending);
+  *seconds = of[REPEATS / 2];
+  return ES_OK;
+}
+
+static es_status try_engine(es_backend *b, const es_op_desc *d, es_pass pass, int engine,
+                            const trial *t, double *seconds) {
   es_cuda_conv *c = NULL;
   const es_cuda_conv_size *size = NULL;
   const es_cuda_engines engines = {{engine, engine, engine}};
-  *seconds = INFINITY;
   if (engine != ES_CUDA_OWN) { /* a plan must be of this engine and no other */
     const es_cuda_dnn_job job = {pass, d->max_n, engine};
-    es_cuda_dnn_plan *plan = NULL;
-    const es_status found = es_cuda_dnn_plan_new(b, d, &job, &plan);
-    es_cuda_dnn_plan_destroy(&plan);
-    if (found == ES_ENOTSUP) return ES_OK;
-    ES_TRY(found);
+    const es_cuda_dnn_plan *plan = NULL;
+    ES_TRY(es_cuda_dnn_plan_find(b, d, &job, &plan));
   }
   ES_TRY(es_cuda_conv_new(b, d, &engines, &c));
   es_status st = es_cuda_conv_plan(c, pass, d->max_n, &size);
@@ -147,54 +156,57 @@ static es_status time_engine(es_backend *b, const es_op_desc *d, es_cuda_pass pa
   return st;
 }
 
+/** INFINITY where cuDNN lacks the engine, or it fails: there are others, and a device
+ *  that is broken tells the next who uses it. */
+static double time_engine(es_backend *b, const es_op_desc *d, es_pass pass, int engine,
+                          const trial *t) {
+  double seconds = INFINITY;
+  es_log_mute(true);
+  const es_status st = try_engine(b, d, pass, engine, t, &seconds);
+  es_log_mute(false);
+  if (st == ES_OK) return seconds;
+  if (st != ES_ENOTSUP)
+    es_warn("%s: one way to compute it is left out, as it failed when it was timed (%s)",
+            es_cuda_name(d), es_status_name(st));
+  return INFINITY;
+}
+
 static es_status agree(const es_backend *b, es_status st) {
   return b->comm != NULL ? es_comm_agree(b->comm, st) : st;
 }
 
 /** Collective. One pass of one shape. */
-static es_status tune_pass(es_backend *b, const es_op_desc *d, es_cuda_pass pass,
+static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
                            const trial *t, es_choices *c) {
   double seconds[CANDIDATES];
   char key[ES_CHOICE_KEY], name[ES_CHOICE_ALGO] = "own";
-  es_status st = ES_OK;
   int best = 0;
   key_of(b, d, pass, key);
-  for (int i = 0; i < CANDIDATES; i++) {
-    seconds[i] = INFINITY;
-    if (st == ES_OK) st = time_engine(b, d, pass, i - 1, t, &seconds[i]);
-  }
-  ES_TRY(agree(b, st));
+  for (int i = 0; i < CANDIDATES; i++) seconds[i] = time_engine(b, d, pass, i - 1, t);
   if (b->comm != NULL) es_comm_sum_f64(b->comm, seconds, CANDIDATES);
   for (int i = 1; i < CANDIDATES; i++)
     if (seconds[i] < seconds[best]) best = i;
+  if (isinf(seconds[best])) return ES_OK; /* planning or the first step reports it */
   if (best > 0) snprintf(name, sizeof name, "cudnn%d", best - 1);
   return agree(b, es_choices_add(c, key, d->max_n, name));
 }
 
 /** Collective: the table is the same on all ranks, and so is what they do here. */
 static es_status tune_shape(es_backend *b, const es_op_desc *d, es_choices *c) {
-  bool missing[ES_CUDA_PASSES], any = false;
-  for (int p = 0; p < ES_CUDA_PASSES; p++) {
+  bool missing[ES_PASSES], any = false;
+  for (int p = 0; p < ES_PASSES; p++) {
     char key[ES_CHOICE_KEY];
-    key_of(b, d, (es_cuda_pass) p, key);
-    missing[p] =
-        es_cuda_conv_has(d, (es_cuda_pass) p) && !es_choices_has(c, key, d->max_n);
+    key_of(b, d, (es_pass) p, key);
+    missing[p] = es_cuda_conv_has(d, (es_pass) p) && !es_choices_has(c, key, d->max_n);
     any = any || missing[p];
   }
   if (!any) return ES_OK;
   trial t;
   es_status st = agree(b, trial_begin(b, d, &t));
-  for (int p = 0; p < ES_CUDA_PASSES && st == ES_OK; p++)
-    if (missing[p]) st = tune_pass(b, d, (es_cuda_pass) p, &t, c);
+  for (int p = 0; p < ES_PASSES && st == ES_OK; p++)
+    if (missing[p]) st = tune_pass(b, d, (es_pass) p, &t, c);
   trial_end(b, &t);
   return st;
-}
-
-static bool worth_timing(const es_op_desc *d) {
-  const bool product = d->kind == ES_OP_CONV || d->kind == ES_OP_LINEAR;
-  return product && 2.0 * d->max_n * (double) es_cuda_pixels(d->out) * d->out.c *
-                            d->in.c * d->window.k * d->window.k >
-                        least_flops;
 }
 
 /** Collective. The table, with the rows of the file. */
@@ -213,31 +225,12 @@ static es_status begin(es_backend *b) {
   return es_choices_share(b->comm, b->plans, s->tuned);
 }
 
-/** Collective. */
-static es_status tune_all(es_backend *b, const es_op_desc *const *desc, int n,
-                          es_choices *c) {
-  const bool first = b->comm == NULL || b->comm->rank == 0;
-  const double start = es_now();
-  const int before = c->n;
-  for (int i = 0; i < n; i++) {
-    es_op_desc d = es_cuda_as_conv(desc[i]);
-    int64_t most = d.max_n; /* ranks may have one image more or less */
-    if (b->comm != NULL) es_comm_max_i64(b->comm, &most, 1);
-    d.max_n = (int) most;
-    if (worth_timing(&d)) ES_TRY(tune_shape(b, &d, c));
-  }
-  if (c->n == before) return ES_OK;
-  es_info("timed %d passes of convolutions in %.1f s", c->n - before, es_now() - start);
-  if (first && b->plans[0] != '\0') (void) es_choices_write(b->plans, c);
-  return ES_OK;
-}
-
 es_status es_cuda_tune(es_backend *b, const es_op_desc *const *desc, int n) {
   es_cuda *s = es_cuda_of(b);
   if (!b->tune) return ES_OK;
   if (s->tuned == NULL) ES_TRY(begin(b)); /* the first network of this backend */
   /* releases scratch of the candidates; planning reserves that of the chosen ones */
   const size_t scratch = s->scratch_size;
-  ES_TRY(tune_all(b, desc, n, s->tuned));
+  ES_TRY(es_choices_tune(b, desc, n, tune_shape, s->tuned));
   return agree(b, es_cuda_trim(b, scratch));
 }

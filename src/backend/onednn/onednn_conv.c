@@ -317,6 +317,6 @@ es_status es_onednn_plan_conv(es_backend *b, const es_op_desc *d, es_op **op) {
 }
 
 es_status es_onednn_plan_linear(es_backend *b, const es_op_desc *d, es_op **op) {
-  const es_op_desc as_conv = es_onednn_as_conv(d);
+  const es_op_desc as_conv = es_choices_as_conv(d);
   return plan(b, &as_conv, op);
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "backend/choices.h"
 #include "eigenstep/status.h"
 
 typedef struct es_prim_engine es_prim_engine;
@@ -26,9 +27,6 @@ typedef struct es_prim_tensor {
   const es_prim *like; /**< the layout of argument `arg` of that primitive */
   int arg;
 } es_prim_tensor;
-
-/** The three passes of a layer with weights. */
-typedef enum es_pass { ES_FORWARD, ES_DATA, ES_WEIGHTS, ES_PASSES } es_pass;
 
 es_status es_prim_engine_create(es_prim_engine **e);
 void es_prim_engine_destroy(es_prim_engine **e);

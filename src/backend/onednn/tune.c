@@ -15,7 +15,6 @@
 #include "eigenstep/clock.h"
 #include "conv_verify.h"
 #include "eigenstep/mem.h"
-#include "eigenstep/progress.h"
 
 enum {
   REPEATS = 4,
@@ -24,16 +23,6 @@ enum {
 #include "conv_algo_list.h"
 #undef ES_CONV_ALGO
 };
-
-/** A shape of images x channels x map below which nothing is worth timing. */
-static const double least_flops = 1e6;
-
-es_op_desc es_onednn_as_conv(const es_op_desc *d) {
-  es_op_desc c = *d;
-  if (d->kind != ES_OP_LINEAR) return c;
-  c.window = (es_window){.k = 1, .stride = 1};
-  return c;
-}
 
 void es_onednn_key(const es_backend *b, const es_op_desc *d, es_pass pass, char *key) {
   static const char *const names[ES_PASSES] = {"forward", "data", "weights"};
@@ -192,13 +181,6 @@ static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
   return b->comm != NULL ? es_comm_agree(b->comm, st) : st;
 }
 
-static bool worth_timing(const es_op_desc *d) {
-  const bool product = d->kind == ES_OP_CONV || d->kind == ES_OP_LINEAR;
-  return product && 2.0 * d->max_n * (double) es_blas_pixels(d->out) * d->out.c *
-                            d->in.c * d->window.k * d->window.k >
-                        least_flops;
-}
-
 /** Collective: the table is the same on all ranks, and so is what they do here. */
 static es_status tune_shape(es_backend *b, const es_op_desc *d, es_choices *c) {
   char key[ES_CHOICE_KEY];
@@ -220,25 +202,6 @@ static es_status tune_shape(es_backend *b, const es_op_desc *d, es_choices *c) {
   return st;
 }
 
-static es_status tune_all(es_backend *b, const es_op_desc *const *desc, int n,
-                          es_choices *c) {
-  const bool first = b->comm == NULL || b->comm->rank == 0;
-  const double start = es_now();
-  const int before = c->n;
-  for (int i = 0; i < n; i++) {
-    es_op_desc d = es_onednn_as_conv(desc[i]);
-    int64_t most = d.max_n; /* ranks may have one image more or less */
-    if (b->comm != NULL) es_comm_max_i64(b->comm, &most, 1);
-    d.max_n = (int) most;
-    if (worth_timing(&d)) ES_TRY(tune_shape(b, &d, c));
-    es_progress_at(i + 1, n); /* of the caller's activity */
-  }
-  if (c->n == before) return ES_OK;
-  es_info("timed %d passes of convolutions in %.1f s", c->n - before, es_now() - start);
-  if (first && b->plans[0] != '\0') (void) es_choices_write(b->plans, c);
-  return ES_OK;
-}
-
 es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n) {
   es_onednn *s = b->impl;
   if (!b->tune) return ES_OK;
@@ -251,7 +214,7 @@ es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n) {
   }
   /* releases workspace of the candidates; planning reserves that of the chosen ones */
   const size_t scratch = s->scratch_size, packed = s->packed_size;
-  ES_TRY(tune_all(b, desc, n, s->tuned));
+  ES_TRY(es_choices_tune(b, desc, n, tune_shape, s->tuned));
   st = es_onednn_trim(b, scratch, packed);
   return b->comm != NULL ? es_comm_agree(b->comm, st) : st;
 }

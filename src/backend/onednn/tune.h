@@ -15,9 +15,6 @@
  *  @return the same status on all ranks */
 es_status es_onednn_tune(es_backend *b, const es_op_desc *const *desc, int n);
 
-/** A linear layer as a 1x1 convolution on a map of one pixel; convolutions unchanged. */
-es_op_desc es_onednn_as_conv(const es_op_desc *d);
-
 /** The algorithm chosen for a pass; by fixed rules where nothing was timed.
  *  @param timed  was it? Then it has been checked (conv_verify.h) */
 const es_conv_algo_ops *es_onednn_choice(const es_backend *b, const es_op_desc *d,
