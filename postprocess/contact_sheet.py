@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import eigenstep
+import script
 
 CELL = 0.95  # inches a picture
 
@@ -101,7 +102,7 @@ def main():
         sys.exit(f"contact_sheet.py: cannot read '{o.file}' as written by eigenstep "
                  f"views: {e.args[-1]}")
     draw(*pictures, o.columns, out)
-    print(out)
+    script.say(out)
 
 
 main()

@@ -222,4 +222,4 @@ def movie(all_runs, path, frames, wanted=None):
         script.give_up(f"cannot write '{path}': ffmpeg ended with {e.returncode}"
                      + (f", {said[-1]}" if said else ""))
     plt.close(fig)
-    print(path)
+    script.say(path)

@@ -388,11 +388,11 @@ def main():
     folder = all_runs[0].folder if len(all_runs) == 1 else "."
     output = a.output or os.path.join(folder, "report.html")
     try:
-        with open(output, "w", encoding="utf-8") as f:
+        with open(output, "w", encoding="utf-8", errors="replace") as f:
             f.write(text)
     except OSError as e:
         script.give_up(f"cannot write '{output}': {e.strerror}")
-    print(output)
+    script.say(output)
 
 
 if __name__ == "__main__":

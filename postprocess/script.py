@@ -27,6 +27,11 @@ def note(sentence):
     print(f"{os.path.basename(sys.argv[0])}: {sentence}", file=sys.stderr)
 
 
+def say(path):
+    """Print a path, which need not be UTF-8."""
+    print(path.encode(errors="surrogateescape").decode(errors="replace"))
+
+
 def main(function):
     """Run a script's main function; an unreadable run is one sentence."""
     warnings.filterwarnings("ignore", message="Glyph .* missing")  # names in any script
@@ -147,4 +152,4 @@ def save(fig, base, kinds):
             fig.savefig(out, dpi=160, bbox_inches="tight")
         except (OSError, ValueError) as e:
             give_up(f"cannot write '{out}': {e}")
-        print(out)
+        say(out)

@@ -163,8 +163,10 @@ assert not check.open, check.open
 EOF
 
 # Hostile names: markup in a folder's name, in parameters and classes is text; dollars are
-# no mathematics; a STATUS in Latin-1 is read.
-bad='<td><img src=x onerror=alert(1)>$a_b$'
+# no mathematics; a STATUS and a folder's name in Latin-1 are read, and written to a stdout
+# that takes UTF-8 alone.
+bad='<td><img src=x onerror=alert(1)>$a_b$'$'\351'
+export PYTHONIOENCODING=utf-8:strict
 cp -r class1 "$bad"
 printf 'DONE caf\351\n' > "$bad/STATUS"
 "$python" - "$bad" << 'EOF' || fail "cannot change the copy"

@@ -266,6 +266,10 @@ static void refused_reads(void **state) {
   got = (toy){.width = 3, .fails = c->rank == 0};
   assert_int_equal(es_ckpt_read(c, path, walk, &got, &time, &text), ES_EMATH);
   got = (toy){.width = 3};
+  shell(c, "LC_ALL=C sed -i 's/\\[run\\]/[rum]/' step_00000003/state.h5");
+  assert_int_equal(es_ckpt_read(c, path, walk, &got, &time, &text), ES_EIO);
+  shell(c, "LC_ALL=C sed -i 's/\\[rum\\]/[run]/' step_00000003/state.h5");
+  assert_int_equal(es_ckpt_read(c, path, walk, &got, NULL, NULL), ES_OK);
   damage(c, path);
   assert_int_equal(es_ckpt_read(c, path, walk, &got, &time, &text), ES_EIO);
   assert_true(time == -1 && text == NULL);

@@ -33,5 +33,7 @@ int64_t es_item_count(const es_item *item);
 /** FNV-1a (Fowler, Noll, Vo) of the data over little-endian 64-bit words, the last one
  *  padded with zeros. */
 int64_t es_item_hash(const es_item *item);
+/** The same of any bytes. */
+int64_t es_words_hash(const void *data, int64_t bytes);
 
 #endif

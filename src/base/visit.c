@@ -14,10 +14,9 @@ int64_t es_item_count(const es_item *item) {
   return n;
 }
 
-int64_t es_item_hash(const es_item *item) {
-  const int64_t bytes = es_item_count(item) * es_item_size(item->type);
+int64_t es_words_hash(const void *data, int64_t bytes) {
   uint64_t h = 14695981039346656037u;
-  const char *p = item->data;
+  const char *p = data;
   for (int64_t i = 0; i < bytes; i += 8) {
     uint64_t word = 0;
     memcpy(&word, p + i, bytes - i < 8 ? (size_t) (bytes - i) : 8);
@@ -25,4 +24,8 @@ int64_t es_item_hash(const es_item *item) {
     h ^= h >> 32; /* words are wider than bytes: mix high bits into low ones */
   }
   return (int64_t) h;
+}
+
+int64_t es_item_hash(const es_item *item) {
+  return es_words_hash(item->data, es_item_count(item) * es_item_size(item->type));
 }

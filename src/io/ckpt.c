@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file ckpt.c  Write a checkpoint atomically, find the newest one, read one.
  *
- *  state.h5 holds /state/... (ckpt_items.c), /parameters/text and the root attributes
- *  schema, step and time. Folders and DONE markers: ckpt_sets.c. */
+ *  state.h5 holds /state/... (ckpt_items.c), /parameters/text with its hash, and the root
+ *  attributes schema, step and time, which HDF5 keeps with checksums. Folders and DONE markers: ckpt_sets.c. */
 #include "ckpt_private.h"
 
 #include <errno.h>
@@ -15,6 +15,12 @@
 enum { PATH_BYTES = 1200, SCHEMA = 2 };
 #define STEP_END INT64_C(1000000000000000)
 
+static const char text_path[] = "/parameters/text";
+
+static int64_t text_hash(const char *text) {
+  return es_words_hash(text, (int64_t) strlen(text));
+}
+
 /* Collective. Write the state into a new file, close it and flush it to disk. */
 static es_status write_file(const es_comm *c, const char *path, const es_ckpt_set *set,
                             es_state_walk walk, void *state) {
@@ -23,7 +29,9 @@ static es_status write_file(const es_comm *c, const char *path, const es_ckpt_se
   es_status st = es_h5_attr_i64(f, "/", "schema", SCHEMA);
   if (st == ES_OK) st = es_h5_attr_i64(f, "/", "step", set->step);
   if (st == ES_OK) st = es_h5_attr_f64(f, "/", "time", set->time);
-  if (st == ES_OK) st = es_h5_text(f, "/parameters/text", set->config_text, "run.ini");
+  if (st == ES_OK) st = es_h5_text(f, text_path, set->config_text, "run.ini");
+  if (st == ES_OK)
+    st = es_h5_attr_i64(f, text_path, "hash64", text_hash(set->config_text));
   if (st == ES_OK)
     st = es_h5_group(f, "/state", "state of the run: one dataset per item, by name");
   if (st == ES_OK) st = es_ckpt_save_items(f, c, walk, state);
@@ -120,6 +128,24 @@ es_status es_ckpt_find(const es_comm *c, const char *dir, int64_t step, char pat
   return ES_OK;
 }
 
+/* Collective. Parameters without a hash were written before there was one. */
+static es_status read_parameters(const es_comm *c, es_h5 *f, char **text) {
+  int64_t expected = 0;
+  es_collective_error n = {0};
+  ES_TRY(es_h5_read_text(f, text_path, text));
+  if (!es_h5_has_attr(f, text_path, "hash64")) return ES_OK;
+  es_status st = es_h5_get_i64(f, text_path, "hash64", &expected);
+  const int64_t got = text_hash(*text);
+  if (st == ES_OK && got != expected)
+    es_collective_error_set(&n, ES_EIO,
+                            "the checkpoint's parameters are corrupted: got hash "
+                            "%016llx, expected %016llx",
+                            (unsigned long long) got, (unsigned long long) expected);
+  if (st == ES_OK) st = es_collective_error_agree(c, &n);
+  if (st != ES_OK) es_free(text);
+  return st;
+}
+
 /* Collective. Check the schema of an open file; read its time and configuration. */
 static es_status read_header(const es_comm *c, es_h5 *f, double *time, char **text) {
   int64_t schema = 0;
@@ -133,7 +159,7 @@ static es_status read_header(const es_comm *c, es_h5 *f, double *time, char **te
   }
   ES_TRY(es_collective_error_agree(c, &n));
   ES_TRY(es_h5_get_f64(f, "/", "time", time));
-  return es_h5_read_text(f, "/parameters/text", text);
+  return read_parameters(c, f, text);
 }
 
 es_status es_ckpt_read(const es_comm *c, const char *path, es_state_walk walk,

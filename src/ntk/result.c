@@ -73,15 +73,16 @@ static es_status declare_ntk(es_ntk_file *f, const es_ntk_shape *s) {
                          f->keep ? 4 : 3, &f->ntk);
 }
 
-static es_status write_names(es_h5 *f, const char *path, int n,
+/* Collective. */
+static es_status write_names(es_traj *t, const char *path, int n,
                              const char *(*name)(const es_ntk_sum *s, int i),
                              const es_ntk_sum *s) {
   enum { ONE = 128 };
   char *text = NULL;
-  ES_TRY(ES_NEW(n * ONE + 1, &text));
+  ES_TRY(ES_COMM_NEW(es_traj_comm(t), n * ONE + 1, &text));
   for (int i = 0, used = 0; i < n; i++)
     used += snprintf(text + used, ONE, "%s%s", i > 0 ? " " : "", name(s, i));
-  const es_status st = es_h5_attr_string(f, path, "names", text);
+  const es_status st = es_h5_attr_string(es_traj_h5(t), path, "names", text);
   es_free(&text);
   return st;
 }
@@ -93,7 +94,6 @@ static const char *layer_name(const es_ntk_sum *s, int i) {
 es_status es_ntk_file_declare(es_ntk_file *f, const es_ntk_shape *s,
                               const es_ntk_sum *names) {
   const int layers = s->layers, groups = s->groups, k = s->modes;
-  es_h5 *const h = es_traj_h5(f->traj);
   const es_traj_field change[] = {
       ES_TRAJ_SCALAR("start", "1",
                      "alignment of the centred kernel with that of the first step here"),
@@ -116,8 +116,8 @@ es_status es_ntk_file_declare(es_ntk_file *f, const es_ntk_shape *s,
                          &f->change));
   ES_TRY(es_traj_declare(f->traj, "/layers", "which layers the kernel is made of", share,
                          2, &f->layers));
-  ES_TRY(write_names(h, "/layers/share", layers, layer_name, names));
-  return write_names(h, "/layers/group_share", groups, es_ntk_sum_group, names);
+  ES_TRY(write_names(f->traj, "/layers/share", layers, layer_name, names));
+  return write_names(f->traj, "/layers/group_share", groups, es_ntk_sum_group, names);
 }
 
 static double *put(double *to, const double *from, int64_t n) {

@@ -212,6 +212,8 @@ static int corpus_hdf5(fuzz_bytes *seed, int most) {
   return 2;
 }
 
+static const char parameters[] = "[run]\nsteps = 3\n";
+
 /** The state of a checkpoint: an array of each type. */
 typedef struct toy {
   float weight[4][4]; /* no gap behind it: the whole is compared */
@@ -236,7 +238,7 @@ static int corpus_ckpt(fuzz_bytes *seed, int most) {
   (void) most;
   path_of("ckpt", dir);
   const es_ckpt_set set = {
-      .dir = dir, .step = 3, .time = 0.5, .keep = 1, .config_text = "[run]\nsteps = 3\n"};
+      .dir = dir, .step = 3, .time = 0.5, .keep = 1, .config_text = parameters};
   assert_int_equal(es_ckpt_write(self, &set, walk, &state), ES_OK);
   assert_int_equal(es_ckpt_latest(self, dir, path, &step), ES_OK);
   snprintf(file, sizeof file, "%s/state.h5", path);
@@ -264,8 +266,10 @@ static void feed_ckpt(const uint8_t *bytes, size_t n) {
   assert_non_null(f);
   assert_int_equal(fwrite(bytes, 1, n, f), n);
   assert_int_equal(fclose(f), 0);
-  if (es_ckpt_read(self, path, walk, &state, &time, &text) == ES_OK)
+  if (es_ckpt_read(self, path, walk, &state, &time, &text) == ES_OK) {
     assert_memory_equal(&state, &good, sizeof good);
+    assert_true(time == 0.5 && strcmp(text, parameters) == 0);
+  }
   es_free(&text);
 }
 
