@@ -15,7 +15,8 @@ A breach is one line and exit code 1:
   config      below run/, es_config appears only where parameters are defined
   loss name   only a loss's own file knows its name: nobody compares with it
   agreement   memory whose allocation is agreed on is freed where another rank had none:
-              ES_COMM_NEW, not es_comm_agree(c, ES_NEW(...))
+              ES_COMM_NEW, not es_comm_agree(c, ES_NEW(...)); and no rank leaves a
+              function without memory before a call that the others make together
 """
 import os
 import re
@@ -29,6 +30,10 @@ EXEMPT = (r"es_\w+_ops",     # a table of functions, filled in once by each vari
           "es_settings")     # one member a section
 # es_config: where parameters are declared and recorded, and in the folders from run/ on
 CONFIG_MAY = r"base/param|io/provenance|eigenstep/(param|provenance)"
+# calls of all ranks; files that one rank writes by itself
+TOGETHER = (r"\b(es_h5_\w+|es_traj_(create|declare|flush|publish)|es_comm_(agree|barrier|"
+            r"bcast|scan|allgather|sum_\w+|max_\w+))\(")
+OF_ONE_RANK = "src/sweep/summary"
 ABOVE_CONFIG = ("run", "predict", "solved", "ntk", "compare", "modes", "bench", "sweep",
                 "command", "main.c")
 
@@ -90,6 +95,14 @@ def functions(s):
                          re.S | re.M):
         first = s.count("\n", 0, m.start()) + 1
         yield m.group(1), first, s.count("\n", 0, m.end()) - first + 2
+
+
+def lone_returns(s):
+    """Lines where a rank without memory leaves the others to a call of all ranks."""
+    for m in re.finditer(r"^[a-z][^;{}=]*\w+\s*\([^;{}]*\)\s*{\n.*?^}", s, re.S | re.M):
+        at = re.search(r"\bES_TRY\((ES_NEW|es_alloc|es_strdup)\(", m[0])
+        if at and re.search(TOGETHER, m[0][at.end():]):
+            yield s.count("\n", 0, m.start() + at.start()) + 1
 
 
 def objects(files):
@@ -161,6 +174,8 @@ def breaches():
             yield f"{path}: es_config below run/"
         for m in re.finditer(r"\bes_comm_agree\((?:[^;](?!\bes_comm_))*?\bES_NEW\(", s):
             yield f"{path}:{s.count(chr(10), 0, m.start()) + 1}: es_comm_agree of ES_NEW"
+        for line in () if path.startswith(OF_ONE_RANK) else lone_returns(s):
+            yield f"{path}:{line}: ES_NEW of one rank before a call of all"
         with open(path) as f:
             if re.search(r'strcmp\([^)]*"(barlow|vicreg|simclr)', f.read()):
                 yield f"{path}: compares with the name of a loss"
