@@ -290,6 +290,30 @@ static void published(void **state) {
   if (c->rank == 0) unlink(got);
 }
 
+/* One rank fails before its last two rows, all close: what all have is in the file. */
+static void unequal_rows(void **state) {
+  const es_comm *c = *state;
+  const char *path = fresh(c, "unequal");
+  const int mine = c->size > 1 && c->rank == c->size - 1 ? 4 : 6;
+  const double x = 1;
+  es_traj *t = NULL;
+  es_h5 *f = NULL;
+  es_h5_info a, b;
+  int id[2];
+  bool ok = es_traj_create(c, path, &t) == ES_OK;
+  ok = ok && es_traj_declare(t, "/a", "first", loss, 1, &id[0]) == ES_OK;
+  ok = ok && es_traj_declare(t, "/b", "second", loss, 1, &id[1]) == ES_OK;
+  for (int i = 0; i < mine && ok; i++)
+    ok = es_traj_append(t, id[i % 2], i, i, &x) == ES_OK;
+  assert_true(par_all(c, ok));
+  assert_int_equal(es_traj_close(&t), ES_OK);
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_OK);
+  ok = es_h5_stat(f, "/a/value", &a) == ES_OK && es_h5_stat(f, "/b/value", &b) == ES_OK;
+  assert_int_equal(es_h5_close(&f), ES_OK);
+  assert_true(ok && a.dim[0] == (c->size > 1 ? 2 : 3) && b.dim[0] == a.dim[0]);
+  if (c->rank == 0) unlink(path);
+}
+
 /* Until the disk is full: the same error on all ranks, no hang, a file that closes. */
 static bool fill(const es_comm *c, const char *path) {
   const es_traj_field wide[] = {ES_TRAJ_VECTOR("x", 4000, "mode", "1", "text")};
@@ -360,9 +384,10 @@ static int write_file(const es_comm *c, const char *what, const char *path) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(round_trip), cmocka_unit_test(many_rows),
-      cmocka_unit_test(published),  cmocka_unit_test(refusals),
-      cmocka_unit_test(resumed),    cmocka_unit_test(agreements),
+      cmocka_unit_test(round_trip),   cmocka_unit_test(many_rows),
+      cmocka_unit_test(published),    cmocka_unit_test(refusals),
+      cmocka_unit_test(resumed),      cmocka_unit_test(agreements),
+      cmocka_unit_test(unequal_rows),
   };
   if (argc != 3) return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
   es_comm *c = NULL;

@@ -78,7 +78,8 @@ es_status es_traj_declare(es_traj *t, const char *path, const char *description,
                           const es_traj_field *fields, int n, int *id);
 
 /** Append a row: values of all fields of the group, one after the other in declared order
- *  (each prod(dim) doubles). Buffered; not collective (same call on all ranks). */
+ *  (each prod(dim) doubles). Buffered; not collective (same call on all ranks). Where one
+ *  of them fails before it and all agree on that, the rows that all have are kept. */
 es_status es_traj_append(es_traj *t, int id, int64_t step, double time,
                          const double *values);
 

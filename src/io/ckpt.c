@@ -2,7 +2,8 @@
 /** @file ckpt.c  Write a checkpoint atomically, find the newest one, read one.
  *
  *  state.h5 holds /state/... (ckpt_items.c), /parameters/text with its hash, and the root
- *  attributes schema, step and time, which HDF5 keeps with checksums. Folders and DONE markers: ckpt_sets.c. */
+ *  attributes schema, step and time, which HDF5 keeps with checksums. Folders and DONE
+ *  markers: ckpt_sets.c. */
 #include "ckpt_private.h"
 
 #include <errno.h>

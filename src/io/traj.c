@@ -175,12 +175,24 @@ static es_status flush_group(es_traj *t, es_traj_group *g, double *column) {
   return ES_OK;
 }
 
+/* Collective. A rank that failed may have appended less than others, which the failure
+ * ends before they append more: what all have is kept. */
+static void keep_common_rows(const es_traj *t, es_traj_group *g, int n) {
+  for (int i = 0; i < n; i++) {
+    int64_t least = -g[i].waiting;
+    es_comm_max_i64(t->comm, &least, 1);
+    g[i].waiting = -least;
+  }
+}
+
 /* Collective. Is all of n groups in rank 0's memory, and room for a series of them? One
  * agreement for all. */
-static es_status prepare_flush(const es_traj *t, const es_traj_group *g, int n,
+static es_status prepare_flush(const es_traj *t, es_traj_group *g, int n,
                                double **column) {
   es_collective_error e = {0};
-  int64_t most = 0;
+  int64_t most = 0, rows[2] = {0, 0}; /* of all groups, and their negative number */
+  for (int i = 0; i < n; i++) rows[0] += g[i].waiting;
+  rows[1] = -rows[0];
   for (int i = 0; i < n && t->comm->rank == 0; i++) {
     const int64_t size = g[i].waiting * g[i].width;
     if (size > most) most = size;
@@ -190,8 +202,9 @@ static es_status prepare_flush(const es_traj *t, const es_traj_group *g, int n,
   }
   if (most > 0 && es_alloc_n((size_t) most, 8, "rows", (void **) column) != ES_OK)
     es_collective_error_set(&e, ES_ENOMEM, "out of memory for rows of the trajectory");
-  const es_status st = es_collective_error_agree(t->comm, &e);
+  const es_status st = es_collective_error_agree_max(t->comm, &e, rows, 2);
   if (st != ES_OK) es_free(column);
+  if (st == ES_OK && rows[0] != -rows[1]) keep_common_rows(t, g, n);
   return st;
 }
 

@@ -70,7 +70,10 @@ static es_status plan(es_ntk_sum *s) {
   const int64_t own = es_ntk_ring_samples(&s->ring, s->ring.comm->rank);
   for (int t = 0; t < es_ntk_ring_steps(&s->ring); t++)
     s->block_size += own * es_ntk_ring_samples(&s->ring, es_ntk_ring_rank(&s->ring, t));
-  return ES_NEW(s->n_groups * s->block_size, &s->block);
+  return es_alloc_n((size_t) (s->n_groups * s->block_size), sizeof *s->block,
+                    "a rank's block of the tangent kernel (fewer ntk.pairs or more ranks "
+                    "make it smaller)",
+                    (void **) &s->block);
 }
 
 es_status es_ntk_sum_create(const es_ntk_job *job, es_ntk_sum **out) {

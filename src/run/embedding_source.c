@@ -55,6 +55,18 @@ static es_status split_names(const char *names, es_source *s) {
   return comma != NULL ? copy_part(comma + 1, strlen(comma + 1), s->set[1]) : ES_OK;
 }
 
+/* A file that begins as none that is known: is it another one by its name? */
+static es_status check_ending(const char *file) {
+  const char *const dot = strrchr(file, '.');
+  const bool npy = dot != NULL && strcmp(dot, ".npy") == 0;
+  const bool tensors = dot != NULL && strcmp(dot, ".safetensors") == 0;
+  ES_CHECK(!npy && !tensors, ES_EFORMAT,
+           "'%s' does not begin as a %s file does: it is cut short or damaged; write or "
+           "fetch it again",
+           file, dot);
+  return ES_OK;
+}
+
 /* Rank 0. */
 static es_status parse(const char *address, es_source *s) {
   const size_t n = file_length(address);
@@ -71,6 +83,7 @@ static es_status parse(const char *address, es_source *s) {
   ES_CHECK(inside || s->kind == ES_FILE_NPY || s->kind == ES_FILE_UNKNOWN, ES_EFORMAT,
            "'%s' holds no embeddings that can be read, expected " EXPECTED "; %s",
            s->file[0], es_file_kind_cure((es_file_kind) s->kind));
+  if (s->kind == ES_FILE_UNKNOWN) ES_TRY(check_ending(s->file[0]));
   if (s->kind == ES_FILE_UNKNOWN) s->kind = ES_FILE_HDF5; /* or HDF5 says what is wrong */
   ES_CHECK(!named || s->kind != ES_FILE_NPY, ES_ECONFIG,
            "'%s' is a .npy file and holds one array, expected no name after it",
