@@ -5,14 +5,15 @@
     race.py SWEEP|OUTDIR... [-o FILE] [--modes K] [--step-seconds FILE.tsv]
             [--format png,svg,pdf]
 
-Takes output folders of `eigenstep linear` or `eigenstep train`, or folders of sweeps
-that hold them (inputs/sweep-race, inputs/sweep-race-resnet18). Runs of one method that
-differ in run.seed are one curve: the median is drawn, and a bar from the least to the
-largest; a run that has not learned k modes counts as one that learns them later. Left:
-the step at which the k-th mode is learned; circles are measured, lines predicted before
-the first step. Beside it, of `linear`: how many times fewer steps than plain descent (of
-Barlow Twins where it is there); of `train`: the same modes against time. The accuracies
-of runs that measured them ([accuracy]) follow, against time.
+Takes output folders of `eigenstep linear` or `eigenstep train`, or folders of sweeps that
+hold them (inputs/sweep-race, inputs/sweep-race-resnet18). Runs of one method that differ
+in run.seed are one curve: the median is drawn, and a bar from the least to the largest; a
+run that has not learned k modes counts as one that learns them later. Left: the step at
+which the k-th mode is learned; circles are measured (a triangle: not within the run, by
+half of the runs), lines predicted before the first step. Beside it, of `linear`: how many
+times fewer steps than plain descent (of Barlow Twins where it is there); of `train`: the
+same modes against time. The accuracies of runs that measured them ([accuracy]) follow,
+against time.
 
 Time is steps times the seconds of a step, snapshots left out: those of --step-seconds,
 a table "method<TAB>seconds" (measured apart, in turn, by `eigenstep bench step`), or else
@@ -41,6 +42,7 @@ MARKS = (("linear.momentum", "0", "momentum {}"), ("optim.momentum", "0", "momen
          ("precondition.eps", "0", "preconditioned, eps {}"))
 # What is looked at and for how long does not make a method.
 OBSERVED = ("run.", "spectrum.", "accuracy.", "text")
+DODGE = 0.5  # width that the methods share at a number of modes
 ACCURACIES = (("knn", "nearest neighbours"), ("linear", "linear classifier"))
 
 
@@ -258,10 +260,14 @@ def print_accuracies(methods):
         print(f"{m.name:44} {'':14}" + "".join(f"{c:>22}" for c in parts))
 
 
-def bars(a, x, y, color, **style):
-    """Median, and from the least to the largest where there are several."""
+def bars(a, x, y, end, color, **style):
+    """Median, and from the least to the largest where there are several; a triangle at
+    the end of the run where half have none."""
     mid = middle(y)
-    a.plot(x, mid, color=color, **style)
+    a.plot(x, mid, color=color, marker="o", ls="", ms=4.5, **style)
+    late = np.isnan(mid)
+    a.plot(x[late], np.full(late.sum(), end), color=color, marker="^", ls="", ms=5,
+           mfc="white")
     for xi, row in zip(x, y):
         ok = row[np.isfinite(row)]
         if len(ok) > 1:
@@ -270,25 +276,25 @@ def bars(a, x, y, color, **style):
 
 def draw_modes(left, right, methods, seconds):
     """Steps to k modes; beside them seconds, or how many times fewer steps."""
-    x = np.arange(1, len(methods[0].measured) + 1)
+    ticks = np.arange(1, len(methods[0].measured) + 1)
     for i, m in enumerate(methods):
         color = script.COLOURS[i % len(script.COLOURS)]
-        marks = {"marker": "o", "ls": "", "ms": 4.5}
+        x = ticks + DODGE * (i - (len(methods) - 1) / 2) / len(methods)
         left.plot(x, middle(m.predicted), color=color, lw=1.2)
-        bars(left, x, m.measured, color, label=script.plain(m.name), **marks)
+        bars(left, x, m.measured, m.end, color, label=script.plain(m.name))
         if seconds:
             right.plot(x, middle(m.predicted) * m.pace, color=color, lw=1.2)
-            bars(right, x, m.measured * m.pace, color, **marks)
+            bars(right, x, m.measured * m.pace, m.end * m.pace, color)
         else:
             ratio = middle(methods[0].measured) / middle(m.measured)
-            right.plot(x, ratio, color=color, marker="o", ms=4, lw=1)
+            right.plot(ticks, ratio, color=color, marker="o", ms=4, lw=1)
     for a in (left, right):
         a.set_yscale("log")
         a.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         a.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         a.yaxis.set_minor_formatter(NullFormatter())
         a.set_xlabel("modes learned")
-        a.set_xticks(x)
+        a.set_xticks(ticks)
     if not seconds:
         right.axhline(1, color="0.7", lw=0.8, zorder=0)
     left.set_ylabel("step")
