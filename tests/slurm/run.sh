@@ -97,7 +97,8 @@ stops=$(grep -c '^STOPPED' train.out)
 resumes=$(grep -c 'resumed at step' cut/log.txt)
 [ "$resumes" = "$stops" ] || fail "stopped $stops times, resumed $resumes times"
 echo "training: stopped and requeued $stops times in $(($(date +%s) - start)) s"
-mkdir whole && cd whole && launch 2 train - $part output.dir=cut > ../whole.out 2>&1 ||
+mkdir whole && cd whole &&
+  limit=3000 launch 2 train - $part output.dir=cut > ../whole.out 2>&1 ||
   fail "uninterrupted run: $(tail -n 3 ../whole.out)"
 cd "$work" || exit 99
 "$python" "$srcdir/tests/compare_bits.py" cut whole/cut > bits # only where it resumed
