@@ -84,7 +84,7 @@ cp README.md LICENSE NEWS CITATION.cff "$to/"
 cp -R inputs postprocess jobs "$to/"
 rm -rf "$to"/inputs/data/*/ "$to"/{postprocess,jobs}/__pycache__
 mkdir -p "$to/tests"
-cp -R tests/data "$to/tests/"
+cp -R tests/data tests/compare_runs.py "$to/tests/"
 
 # --- licences of the libraries; a package lists its files as in / or as in /usr
 lists=/var/lib/dpkg/info

@@ -12,9 +12,17 @@ for section in run loss.barlow view2.blur; do
   launch 1 params $section > "$work/one" || fail "params $section"
   [ "$(grep -c '^\[' "$work/one")" -eq 1 ] || fail "params $section: not one section"
 done
-# every input file of ours is complete and correct
+# every input file of ours is complete and correct; those for a GPU on the host double, where
+# they fit the GPU that their head names
+double=$(dirname "$EIGENSTEP")/tests/cuda_host/eigenstep
 for ini in "$srcdir"/inputs/*/run.ini; do
-  launch 1 check "$ini" data.name=deadleaves data.path= data.split= > "$work/plan" 2> "$work/err" ||
-    { fail "$ini"; cat "$work/err"; }
+  room=$(sed -n 's/^# Resources  *one GPU of \([0-9]*\) GB.*/\1/p' "$ini")
+  if [ -z "$room" ]; then set -- "$EIGENSTEP"
+  elif [ -x "$double" ]; then set -- "$double" check.gpu="$room"
+  else set -- "$EIGENSTEP" backend.name=auto backend.precision=f32; fi
+  "$1" check "$ini" data.name=deadleaves data.path= data.split= "${@:2}" > "$work/plan" \
+    2> "$work/err" || { fail "$ini"; cat "$work/err"; }
+  [ -z "$room" ] || [ ! -x "$double" ] || grep -q '^GPU  *fits' "$work/plan" ||
+    fail "$ini in $room GB: $(grep GPU "$work/plan")"
 done
 finish

@@ -45,6 +45,8 @@ may_skip() { # may_skip DIR TEST: set-up installs all else that a test asks for
       ! unshare -rm mount -t tmpfs tmpfs /mnt 2> /dev/null ;;
     tests/unit_conv_algo | tests/e2e_plans) # of the backend onednn
       ! grep -q 'define HAVE_ONEDNN 1' "$1/config.h" ;;
+    tests/check_cuda) # it says which of nvcc, cuBLAS, cuDNN and NCCL is missing
+      grep -qE '^SKIP: (no nvcc|not linked)' "$1/$2.log" ;;
     *) return 1 ;;
   esac
 }
@@ -77,6 +79,12 @@ check() { # check DIR TARGET TEST...: they are counted one by one from their .tr
   [ -z "$unrun" ] || echo "-- not run, which counts as failed, in $dir:$unrun"
 }
 
+cuda_build() { # the whole program; what a GPU that is not here would take
+  sh autotools/build.sh build-cuda CFLAGS=-O0 --disable-native --with-cuda --with-cudnn \
+    --with-nccl && ldd build-cuda/eigenstep | grep -c 'libcublas.so\|libcudnn.so\|libnccl.so' |
+    grep -qx 3 && build-cuda/eigenstep check - backend.name=cuda check.gpu=80 | grep '^GPU.*fits'
+}
+
 count() { cat build{,-asan}/tests/{,*/}*.trs 2>/dev/null |
           grep -cE "^:test-result: ($1)"; }
 
@@ -89,6 +97,12 @@ if stage "set-up" sh autotools/setup.sh --tests &&
   if stage "build with sanitizers" sh autotools/build.sh build-asan \
        --enable-debug --enable-sanitizer; then
     check build-asan check-two $(names unit) $(runs 2)
+  fi
+  if lacks=$(grep -s '^SKIP' build/tests/check_cuda.log); then
+    echo "== build with CUDA: $lacks"
+    skipped=$((skipped + 1))
+  else
+    stage "build with CUDA" cuda_build
   fi
   stage "distcheck" make -C build -j"$jobs" distcheck \
     TESTS="$(names unit | tr '\n' ' ')" DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O1"

@@ -1,0 +1,181 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# gpu-proof.sh  Does the backend cuda compute and train on this machine's GPU, and how fast?
+# At most eight minutes: bash jobs/gpu-proof.sh [REPORT] (gpu-proof.txt), from a build folder
+# with --with-cuda or from a bundle.
+#   facts      the device, the program, the memory that a run takes
+#   operations each one against a reference in double precision, f32 and bf16
+#   parity     ResNets against what PyTorch computed
+#   start      ten steps have the losses and spectra of backend onednn
+#   theory     a ResNet-50 that learns mode after mode, with its table
+#   sanitizers compute-sanitizer's memcheck and racecheck on two steps
+#   speed      `bench step` beside PyTorch's, in turns; ratio to the best of PyTorch
+# A part that fails is reported, and the next one begins. Exit status: 0 all passed or were
+# left out for lack of a program, 1 some failed, 77 no device can be used.
+# From the environment: BUILD=build; PYTHON=python3, with PyTorch, torchvision and h5py;
+# EIGENSTEP and CHECKS (folder of test programs); BACKEND=cuda, REFERENCE=onednn;
+# CASES="96:256 32:128 96:32 32:1024 96:1024" (size:pairs), COMPILED="96:256 32:128" (those
+# that PyTorch also compiles, a minute each); SECONDS_ALL=480; for a trial without a device
+# PARTS (names, between commas), THEORY (arguments), PRECISION=bf16, WARMUP=5, REPEATS=20,
+# PEER_SECONDS=3.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+report=$(realpath "${1:-gpu-proof.txt}")
+backend=${BACKEND:-cuda} reference=${REFERENCE:-onednn}
+python=${PYTHON:-python3}
+if [ -d "$top/libexec" ]; then # a bundle
+  program=${EIGENSTEP:-$top/bin/eigenstep}
+  checks=${CHECKS:-}
+else
+  program=${EIGENSTEP:-$top/${BUILD:-build}/eigenstep}
+  checks=${CHECKS:-$top/${BUILD:-build}/tests}
+fi
+threads=$(nproc) # for views, losses and spectra; OMP_NUM_THREADS, where that is set
+export srcdir=$top OMP_NUM_THREADS=$threads PYTHON="$python"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+
+if [ ! -x "$program" ]; then
+  echo "gpu-proof: no program $program; build it, or name it in EIGENSTEP" >&2
+  exit 1
+fi
+if ! "$program" train - encoder.name=linear run.steps=0 backend.name="$backend" \
+     output.dir=opens > opens.log 2>&1; then
+  sed -n 's/^eigenstep: error: /gpu-proof: /p' opens.log | grep . >&2 || cat opens.log >&2
+  exit 77
+fi
+end=$((SECONDS + ${SECONDS_ALL:-480}))
+
+say() { echo "$*" | tee -a "$report"; }
+check() { # check NAME: a test program, on all backends; fails if this one was not there
+  local found
+  if [ -n "$checks" ]; then found=$checks/$1; set -- "$checks/$1"
+  else found=$top/libexec/tests/$1; set -- "$top/bin/launcher" "tests/$1"; fi
+  [ -x "$found" ] || { echo "no test program $found"; return 1; }
+  "$@" > test 2>&1
+  local got=$?
+  cat test
+  [ $got -eq 0 ] && ! grep -q "lacks the device: $backend" test
+}
+part() { # part NAME SECONDS COMMAND...
+  local name=$1 most=$2 from=$SECONDS got
+  shift 2
+  case ,${PARTS:-$name}, in *,"${name%% *}",* | *,"$name",*) ;; *) return ;; esac
+  [ $((end - SECONDS)) -ge "$most" ] || most=$((end - SECONDS))
+  if [ "$most" -le 5 ]; then
+    say "== $name: FAILED, no time is left"
+    failed=$((failed + 1))
+    return
+  fi
+  say "== $name"
+  limited "$most" "$@" >> "$report" 2>&1
+  got=$?
+  case $got in
+    0) say "-- $name: passed, $((SECONDS - from)) s" ;;
+    77) say "-- $name: left out, $(tail -n 1 "$report")" ;;
+    *) say "-- $name: FAILED with $got, $((SECONDS - from)) s"; failed=$((failed + 1)) ;;
+  esac
+}
+limited() { # limited SECONDS FUNCTION ARGUMENT...: in a group of processes that is ended
+  setsid bash -c "$(declare -p top checks program python backend reference threads)
+    $(declare -f check facts operations parity start theory sanitized speed ours)"'
+    "$@"' bash "${@:2}" &
+  local job=$! until=$((SECONDS + $1))
+  while kill -0 $job 2> /dev/null; do
+    [ $SECONDS -lt $until ] || { kill -TERM -- -$job; sleep 2; kill -KILL -- -$job; } \
+      2> /dev/null
+    sleep 0.2
+  done
+  wait $job
+}
+
+# --- the parts
+facts() {
+  if command -v nvidia-smi > /dev/null; then
+    nvidia-smi --format=csv --query-gpu=name,memory.total,driver_version,clocks.max.sm
+  else
+    echo "no nvidia-smi"
+  fi
+  echo "$(nproc) processors,$(sed -n 's/^model name.*:/ /p' /proc/cpuinfo | sed 1q)"
+  "$python" -c 'from importlib import metadata
+print("PyTorch", metadata.version("torch"))' 2> /dev/null ||
+    echo "no PyTorch in $python"
+  "$program" --version | sed '1,/^$/d'
+  "$program" check - backend.name="$backend" backend.precision="${PRECISION:-bf16}"
+}
+operations() {
+  local name failed=0
+  for name in unit_ops unit_bn_modes unit_conv unit_replay unit_net; do
+    check $name || { echo "$name failed"; failed=1; }
+  done
+  return $failed
+}
+parity() { check ref_torch && { grep "/$backend " test || [ "$backend" != cuda ]; }; }
+start() {
+  local tiny="encoder.name=resnet18 encoder.base_width=8 encoder.stem=cifar data.size=16
+    encoder.zero_init_residual=true data.count=64 augment.crop.size=16 projector.widths=8
+    batch.pairs=24 run.steps=10 spectrum.every=5 spectrum.probe=24 optim.lr=3e-3
+    loss.barlow.center=true backend.tune=false"
+  "$program" train - $tiny backend.name="$reference" output.dir=theirs &&
+    "$program" train - $tiny backend.name="$backend" output.dir=ours &&
+    "$python" "$top/tests/compare_runs.py" theirs ours
+}
+theory() {
+  "$program" train "$top/inputs/quickstart/run.ini" backend.name="$backend" \
+    backend.threads="$threads" output.dir=theory ${THEORY-} > log 2>&1 || { cat log; return 1; }
+  grep -vE '^[^ ]*: .*( %|done in)' log
+  grep -q '^modes learned: [1-9]' log
+}
+sanitized() { # sanitized TOOL
+  command -v compute-sanitizer > /dev/null || { echo "no compute-sanitizer"; return 77; }
+  rm -rf sanitized
+  compute-sanitizer --tool "$1" --target-processes all --error-exitcode 9 "$program" \
+    train - backend.name="$backend" encoder.name=resnet18 encoder.base_width=4 data.size=16 \
+    encoder.stem=cifar data.count=64 augment.crop.size=16 projector.widths=8 batch.pairs=8 \
+    run.steps=2 spectrum.probe=8 backend.tune=false output.dir=sanitized
+}
+ours() { # ours SIZE PAIRS: views a second
+  "$program" bench step encoder.name=resnet50 encoder.stem=imagenet projector.widths=50 \
+    data.size="$1" augment.crop.size="$1" data.count="$((4 * $2))" batch.pairs="$2" \
+    spectrum.probe="$2" backend.name="$backend" backend.precision=${PRECISION:-bf16} \
+    backend.threads="$threads" bench.warmup=${WARMUP:-5} bench.repeats=${REPEATS:-20} \
+    bench.step.snapshots=0 > bench 2> err ||
+    { cat err; return 1; }
+  cat bench
+  sed -n 's/^median \(.*\) img\/s/\1/p' bench >> rates
+}
+speed() { # speed SIZE:PAIRS
+  local size=${1%:*} pairs=${1#*:} variants=plain,graph device=cuda failed=0
+  case " ${COMPILED-96:256 32:128} " in *" $1 "*) variants=$variants,compile,compile+graph ;; esac
+  [ "$backend" = cuda ] || device=cpu
+  : > rates
+  ours "$size" "$pairs" || failed=1
+  "$python" "$top/jobs/peer_step.py" --size "$size" --pairs "$pairs" --device $device \
+    --precision "${PRECISION:-bf16}" --variants $variants --seconds "${PEER_SECONDS:-3}" |
+    tee peer
+  ours "$size" "$pairs" || failed=1
+  awk -v name="$1" '/^best/ { best = $2 }
+    FILENAME == "rates" { sum += $1; n++ }
+    END { if (n) printf "size:pairs %s: eigenstep %.1f img/s", name, sum / n
+          if (n && best) printf ", PyTorch %.1f, ratio %.2f", best, sum / n / best
+          print n && best ? "" : ": nothing to compare"; exit !(n && best) }' rates peer &&
+    [ $failed = 0 ]
+}
+
+: > "$report"
+say "gpu-proof: backend $backend, $(date -u +%FT%TZ), $(uname -n)"
+part facts 60 facts
+part operations 90 operations
+part parity 60 parity
+part "start" 40 start
+part theory 90 theory
+part memcheck 40 sanitized memcheck
+part racecheck 40 sanitized racecheck
+for case in ${CASES-96:256 32:128 96:32 32:1024 96:1024}; do
+  part "speed $case" 200 speed "$case"
+done
+say "gpu-proof: $failed parts failed, $((SECONDS - end + ${SECONDS_ALL:-480})) s"
+grep '^size:pairs' "$report"
+[ $failed -eq 0 ]
