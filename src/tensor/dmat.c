@@ -130,19 +130,24 @@ void es_dmat_get_cols(const es_dmat *a, int first, int count, double *x) {
   es_comm_sum_f64(a->grid->comm, x, (int64_t) count * a->m);
 }
 
+/* Rows of a from `first` on to all of b, at most `most` elements a call. */
+static void copy_pieces(const es_dmat *a, int first, es_dmat *b, int64_t most) {
+  const int rows = b->m < most ? b->m : (int) most;
+  const int cols = b->n < most / rows ? b->n : (int) (most / rows);
+  for (int j = 0; j < b->n; j += cols)
+    for (int i = 0; i < b->m; i += rows) {
+      const int m = b->m - i < rows ? b->m - i : rows, ia = first + i + 1, ib = i + 1;
+      const int n = b->n - j < cols ? b->n - j : cols, ja = j + 1;
+      pdgemr2d_(&m, &n, a->a, &ia, &ja, a->desc, b->a, &ib, &ja, b->desc,
+                &a->grid->context);
+    }
+}
+
 es_status es_dmat_copy_pieces(const es_dmat *a, es_dmat *b, int64_t most) {
   ES_CHECK(a->m == b->m && a->n == b->n, ES_EARG,
            "matrix copy: got a target of %d x %d, expected %d x %d", b->m, b->n, a->m,
            a->n);
-  const int rows = a->m < most ? a->m : (int) most;
-  const int cols = a->n < most / rows ? a->n : (int) (most / rows);
-  for (int j = 0; j < a->n; j += cols)
-    for (int i = 0; i < a->m; i += rows) {
-      const int m = a->m - i < rows ? a->m - i : rows, ia = i + 1;
-      const int n = a->n - j < cols ? a->n - j : cols, ja = j + 1;
-      pdgemr2d_(&m, &n, a->a, &ia, &ja, a->desc, b->a, &ia, &ja, b->desc,
-                &a->grid->context);
-    }
+  copy_pieces(a, 0, b, most);
   return ES_OK;
 }
 
@@ -212,15 +217,14 @@ done:
 es_status es_dmat_to_rows(const es_dmat *a, int first, int count, int64_t *n_loc,
                           double **x) {
   const es_comm *const c = a->grid->comm;
-  const int tall = (count + c->size - 1) / c->size, one = 1, from = first + 1;
+  const int tall = (count + c->size - 1) / c->size;
   es_grid *column = NULL;
   es_dmat *rows = NULL;
   es_status st;
   ES_TRY_GOTO(es_grid_create(c, c->size, &column), done);
   ES_TRY_GOTO(create(column, count, a->n, tall, a->n, &rows), done);
   ES_TRY_GOTO(ES_COMM_NEW(c, (int64_t) rows->lm * a->n, x), done);
-  pdgemr2d_(&count, &a->n, a->a, &from, &one, a->desc, rows->a, &one, &one, rows->desc,
-            &a->grid->context);
+  copy_pieces(a, first, rows, PIECE);
   for (int i = 0; i < rows->lm; i++)
     for (int j = 0; j < a->n; j++)
       (*x)[(int64_t) i * a->n + j] = rows->a[(int64_t) j * rows->lld + i];
