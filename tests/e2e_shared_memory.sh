@@ -33,6 +33,17 @@ for optim in sgd lars; do
   "$python" "$srcdir/tests/compare_runs.py" $optim $optim-copies ||
     fail "$optim: copies give another run"
 done
+# 12.6 MB of matrices a node, of the loss and of the preconditioner, beside 1 MB of gradients
+matrices="$tiny projector.widths=512 spectrum.top=8 optim.lr=1e-5 loss.name=barlow_logdet
+          precondition.eps=0.1"
+for limit in unlimited 12200; do
+  limited $limit train - $matrices output.dir=matrices-$limit ||
+    { cat log; fail "matrices, $limit"; }
+done
+[ "$(grep -c 'need for the matrices of the loss' log)" = 3 ] ||
+  { cat log; fail "matrices: no warnings of batch, probe and preconditioner"; }
+"$python" "$srcdir/tests/compare_runs.py" matrices-unlimited matrices-12200 ||
+  fail "copies of the matrices give another run"
 # Muon: its checkpoint is larger than the shared memory; deterministic runs hold copies.
 limited unlimited train - $wide optim.name=muon output.dir=muon ||
   { cat log; fail "muon, shared"; }
