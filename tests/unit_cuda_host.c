@@ -265,6 +265,56 @@ static int no_device(void) {
   return cudaGetDeviceCount(&n) == cudaErrorNoDevice && n == 0 ? 0 : 1;
 }
 
+/** Work that fails is noticed by who waits, and nothing succeeds from then on. */
+static int broken_work(void) {
+  setenv("CUDA_HOST_FAULT", "sync:0:2", 1);
+  const cudaStream_t s = stream();
+  void *const p = device(N);
+  if (cudaMemsetAsync(p, 0, N, s) != cudaSuccess) return 1;
+  if (cudaStreamSynchronize(s) != cudaSuccess) return 2;
+  if (cudaMemsetAsync(p, 1, N, s) != cudaSuccess) return 3;
+  if (cudaStreamSynchronize(s) != cudaErrorIllegalAddress) return 4;
+  if (cudaMemsetAsync(p, 2, N, s) == cudaSuccess) return 5;
+  return cudaFree(p) == cudaSuccess && cudaStreamDestroy(s) == cudaSuccess ? 0 : 6;
+}
+
+static int no_kernels(void) {
+  setenv("CUDA_HOST_KERNELS", "none", 1);
+  const cuda_host_kernel k = {NULL, "kernel", "", 1, 256};
+  const cuda_host_grid g = {1, N, 0};
+  const cudaStream_t s = stream();
+  cuda_host_launch(s, &g, &k);
+  const cudaError_t e = cudaGetLastError();
+  return cudaStreamDestroy(s) == cudaSuccess && e == cudaErrorNoKernelImageForDevice ? 0
+                                                                                     : 1;
+}
+
+/** The second stream waits for no event: late work of the first is not seen by then. */
+static int forgotten_event(void) {
+  setenv("CUDA_HOST_FORGET", "2", 1);
+  const cudaStream_t a = stream(), b = stream();
+  cudaEvent_t e;
+  unsigned char *const p = device(1), *got;
+  int wrong = 0;
+  cudaEventCreateWithFlags(&e, cudaEventDisableTiming);
+  cudaMallocHost((void **) &got, 1);
+  for (int i = 0; i < ROUNDS; i++) {
+    cudaMemsetAsync(p, i, 1, a);
+    cudaEventRecord(e, a);
+    cudaStreamWaitEvent(b, e, 0);
+    cudaMemcpyAsync(got, p, 1, cudaMemcpyDeviceToHost, b);
+    cudaStreamSynchronize(b);
+    wrong += *got != i;
+    cudaStreamSynchronize(a);
+  }
+  cudaFree(p);
+  cudaFreeHost(got);
+  cudaEventDestroy(e);
+  cudaStreamDestroy(a);
+  cudaStreamDestroy(b);
+  return wrong > ROUNDS / 8 ? 0 : 1;
+}
+
 static void faults_and_leaks(void **state) {
   (void) state;
   char said[4096];
@@ -273,6 +323,9 @@ static void faults_and_leaks(void **state) {
   assert_int_equal(child(fail_second, said, sizeof said), 0);
   assert_non_null(strstr(said, "fault: call 2 of kind memory"));
   assert_int_equal(child(no_device, said, sizeof said), 0);
+  assert_int_equal(child(broken_work, said, sizeof said), 0);
+  assert_int_equal(child(no_kernels, said, sizeof said), 0);
+  assert_int_equal(child(forgotten_event, said, sizeof said), 0);
 }
 
 /* The children come first: none of them sees what this process has called. */
