@@ -47,6 +47,8 @@ may_skip() { # may_skip DIR TEST: set-up installs all else that a test asks for
       ! grep -q 'define HAVE_ONEDNN 1' "$1/config.h" ;;
     tests/check_cuda) # it says which of nvcc, cuBLAS, cuDNN and NCCL is missing
       grep -qE '^SKIP: (no nvcc|not linked)' "$1/$2.log" ;;
+    tests/e2e_elpa) # only with --with-elpa
+      ! grep -q 'define HAVE_ELPA 1' "$1/config.h" ;;
     *) return 1 ;;
   esac
 }

@@ -47,9 +47,10 @@ size_t es_eig_list(const es_eig_ops *const **list);
 
 /** Collective. Leading eigenpairs of symmetric A [n, n], verified. A is unchanged; the
  *  caller destroys *e.
- *  @param name  "syevd", "syevr", "subspace", "serial" or "auto" (subspace for k <= n/32
- *               of a matrix with n >= 1024; serial for n <= 1024 on several nodes; syevr
- *               for k <= n/4; else syevd)
+ *  @param name  "syevd", "syevr", "subspace", "serial", "elpa" (in builds with it) or
+ *               "auto" (subspace for k <= n/32 of a matrix with n >= 1024; serial for
+ *               n <= 1024 on several nodes; syevr for k <= n/4; elpa for n >= 256; else
+ *               syevd)
  *  @param k     1..n; 0 = all
  *  @return ES_OK; ES_ECONFIG (unknown name); ES_EARG (k > n, not square);
  *          ES_EMATH (not finite, no convergence, residual or loss of

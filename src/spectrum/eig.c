@@ -5,6 +5,9 @@
  *  and, with all pairs, sum of eigenvalues against trace (estimated for large matrices,
  *  see eig_verify.h). A result above ES_EIG_WORST, far over round-off (n eps), is an
  *  error. */
+#include "config.h"
+
+#include <float.h>
 #include <math.h>
 #include <string.h>
 #include "eigenstep/eig.h"
@@ -33,6 +36,21 @@ size_t es_eig_list(const es_eig_ops *const **list) {
   return SOLVERS;
 }
 
+/* ELPA, where this build has it, is faster than syevd from here on: n = 128, 256, 512,
+   1024, 2048, 4096 in 4.7, 10, 32, 139, 902, 7330 ms on 2 ranks, syevd in 4.0, 15, 37,
+   181, 1083, 8340 ms. */
+#ifdef HAVE_ELPA
+enum { ELPA_FROM = 256 };
+#endif
+
+static const char *direct(int n) {
+#ifdef HAVE_ELPA
+  if (n >= ELPA_FROM) return "elpa";
+#endif
+  (void) n;
+  return "syevd";
+}
+
 /* syevr computes only the wanted pairs: on 2 ranks, n = 128 to 512, as fast as syevd
    between k = n / 10 and n / 2. Iterate for very few pairs of a large matrix. Between
    nodes a parallel solver waits for messages, some two a column, so that one rank is
@@ -41,7 +59,7 @@ size_t es_eig_list(const es_eig_ops *const **list) {
 static const char *automatic(const es_comm *c, int n, int k) {
   if (n >= 1024 && k <= n / 32) return "subspace";
   if (c->nodes > 1 && n <= 1024) return "serial";
-  return k <= n / 4 ? "syevr" : "syevd";
+  return k <= n / 4 ? "syevr" : direct(n);
 }
 
 /* Without vectors a second rank gains little below n = 2048: pdsyev took 91 and 522 ms on
@@ -50,10 +68,17 @@ static const char *automatic_values(const es_comm *c, int n) {
   return c->size == 1 || n <= 1024 ? "serial" : "syevd";
 }
 
+static bool all_finite(int n, const double *x) {
+  int bad = 0;
+  for (int i = 0; i < n; i++) bad |= !(fabs(x[i]) <= DBL_MAX);
+  return bad == 0;
+}
+
 /* Collective. Check that all entries are finite. */
 static es_status check_finite(const es_dmat *a) {
   es_status st = ES_OK;
-  for (int j = 0; st == ES_OK && j < a->ln; j++)
+  for (int j = 0; st == ES_OK && j < a->ln; j++) {
+    if (all_finite(a->lm, a->a + (size_t) j * a->lld)) continue;
     for (int i = 0; st == ES_OK && i < a->lm; i++) {
       const double x = a->a[(size_t) j * a->lld + i];
       if (isfinite(x)) continue;
@@ -61,6 +86,7 @@ static es_status check_finite(const es_dmat *a) {
                es_dmat_row(a, i) + 1, es_dmat_col(a, j) + 1, x);
       st = ES_EMATH;
     }
+  }
   return es_comm_agree(a->grid->comm, st);
 }
 

@@ -5,3 +5,6 @@ ES_EIG(syevd)
 ES_EIG(syevr)
 ES_EIG(subspace)
 ES_EIG(serial)
+#ifdef HAVE_ELPA
+ES_EIG(elpa)
+#endif

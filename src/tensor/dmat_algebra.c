@@ -7,6 +7,8 @@
 #include "eigenstep/mem.h"
 #include "scalapack.h"
 
+enum { PART = 64 }; /* numbers computed in vectors */
+
 static const int one = 1;
 
 static es_status check_grids(const es_dmat *a, const es_dmat *b) {
@@ -88,21 +90,34 @@ double es_dmat_trace(const es_dmat *a) {
   return sum;
 }
 
+/* Largest magnitude of x[n]; NaNs are ignored. */
+static double largest(int n, const double *x) {
+  double most = 0;
+#pragma omp simd reduction(max : most)
+  for (int i = 0; i < n; i++) {
+    const double size = fabs(x[i]);
+    if (size > most) most = size;
+  }
+  return most;
+}
+
 double es_dmat_norm(const es_dmat *a) {
   /* Scaled by the largest entry, so that squares neither overflow nor vanish. */
   double most = 0;
   for (int j = 0; j < a->ln; j++)
-    for (int i = 0; i < a->lm; i++)
-      most = fmax(most, fabs(a->a[(size_t) j * a->lld + i]));
+    most = fmax(most, largest(a->lm, a->a + (size_t) j * a->lld));
   es_comm_max_f64(a->grid->comm, &most, 1);
   if (!isfinite(most)) return most;
-  /* fmax ignores NaN: divide by 1 so that the sum below becomes NaN. */
+  /* divide by 1 so that the sum below becomes NaN. */
   if (most == 0) most = 1;
   double sum = 0;
   for (int j = 0; j < a->ln; j++)
-    for (int i = 0; i < a->lm; i++) {
-      const double x = a->a[(size_t) j * a->lld + i] / most;
-      sum += x * x;
+    for (int first = 0; first < a->lm; first += PART) {
+      const double *const x = a->a + (size_t) j * a->lld + first;
+      const int n = a->lm - first < PART ? a->lm - first : PART;
+      double part[PART]; /* quotients in vectors, the sum in its order */
+      for (int i = 0; i < n; i++) part[i] = x[i] / most;
+      for (int i = 0; i < n; i++) sum += part[i] * part[i];
     }
   es_comm_sum_f64(a->grid->comm, &sum, 1);
   return most * sqrt(sum);
