@@ -39,15 +39,11 @@ size_t es_eig_list(const es_eig_ops *const **list) {
 /* ELPA, where this build has it, is faster than syevd from here on: n = 128, 256, 512,
    1024, 2048, 4096 in 4.7, 10, 32, 139, 902, 7330 ms on 2 ranks, syevd in 4.0, 15, 37,
    181, 1083, 8340 ms. */
-#ifdef HAVE_ELPA
 enum { ELPA_FROM = 256 };
-#endif
 
 static const char *direct(int n) {
-#ifdef HAVE_ELPA
-  if (n >= ELPA_FROM) return "elpa";
-#endif
-  (void) n;
+  for (size_t i = 0; i < SOLVERS && n >= ELPA_FROM; i++)
+    if (strcmp(solvers[i]->name, "elpa") == 0) return "elpa";
   return "syevd";
 }
 
