@@ -15,7 +15,7 @@
 #include "eigenstep/backend.h"
 #include "eigenstep/selected.h"
 
-enum { PAIRS = 5, MOST = 80, BIG = 1024 };
+enum { PAIRS = 5, MOST = 80, BIG = 840 };
 
 static es_comm *self;
 static const es_data_params leaves = {
@@ -158,7 +158,7 @@ static void check_all(es_backend *b) {
         SET("augment.list=crop", "augment.crop.size=30", "augment.crop.mode=fixed"));
   check(b, 21, PAIRS, SET("augment.list=flip,jitter,gray"));
   check(b, 17, PAIRS, SET("augment.list=none"));
-  check(b, BIG, 2, SET("augment.list=flip")); /* one pair at a time */
+  check(b, BIG, 2, SET("augment.list=none")); /* one pair at a time */
   for (size_t i = 0; i < sizeof one / sizeof *one; i++) {
     char list[64], p[64];
     snprintf(list, sizeof list, "augment.list=crop%s%s", i > 0 ? "," : "",
