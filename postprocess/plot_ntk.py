@@ -6,10 +6,10 @@
 
 Reads OUTDIR/ntk/ntk.h5 (or OUTDIR/ntk.h5, or the file); writes ntk.{png,svg,pdf} beside
 it. Top: |cosine| of each learned mode with each predicted one at the first and last
-step; the share of the first k learned modes in the first k and 3k predicted ones, with
-errors and the chance level. Bottom: growth rates at the start and at the end, which
-groups of layers the kernel is made of, when modes were learned and when two predictions
-say so.
+step (one picture, where they are the same); the share of the first k learned modes in
+the first k and 3k predicted ones, with errors and the chance level. Bottom: growth
+rates at the start and at the end, which groups of layers the kernel is made of, when
+modes were learned and when two predictions say so.
 """
 import argparse
 import os
@@ -42,6 +42,11 @@ def read(f):
             "steps": {k: v[:] for k, v in f["/steps"].items()} if "steps" in f else None}
 
 
+def ends(data):
+    """Rows of the first and the last step: one, where they are the same."""
+    return sorted({0, len(data["step"]) - 1})
+
+
 def draw_modes(ax, data, row):
     image = ax.imshow(data["alignment"]["modes"][row], vmin=0, vmax=1, cmap="viridis",
                       extent=(0.5, data["gamma"].shape[1] + 0.5,
@@ -54,7 +59,7 @@ def draw_modes(ax, data, row):
 
 def draw_subspaces(ax, data):
     k = np.arange(1, data["gamma"].shape[1] + 1)
-    for row, style in ((0, ":"), (len(data["step"]) - 1, "-")):
+    for row, style in zip(ends(data)[::-1], "-:"):
         a = data["alignment"]
         label = f"step {data['step'][row]}"
         ax.errorbar(k, a["subspace"][row], a["error"][row], color=COLOURS[0],
@@ -75,7 +80,7 @@ def draw_subspaces(ax, data):
 
 def draw_rates(ax, data):
     k = np.arange(1, data["gamma"].shape[1] + 1)
-    for i, row in enumerate((0, len(data["step"]) - 1)):
+    for i, row in enumerate(ends(data)):
         ax.plot(k, np.where(data["gamma"][row] > 0, data["gamma"][row], np.nan), "o-",
                 color=COLOURS[i], label=f"step {data['step'][row]}")
     if data["steps"] is not None:
@@ -89,14 +94,15 @@ def draw_rates(ax, data):
 
 def draw_shares(ax, data):
     x = np.arange(len(data["groups"]))
-    rows = (0, len(data["step"]) - 1)
+    rows = ends(data)
     for i, row in enumerate(rows):
-        ax.bar(x + 0.4 * (i - 0.5), 100 * data["share"][row], 0.4, color=COLOURS[i],
-               label=f"step {data['step'][row]}")
+        ax.bar(x + 0.4 * (i - (len(rows) - 1) / 2), 100 * data["share"][row], 0.4,
+               color=COLOURS[i], label=f"step {data['step'][row]}")
     ax.set_xticks(x, [plain(g) for g in data["groups"]], rotation=30)
     ax.set_yscale("log")
     ax.set_ylabel("% of the trace")
-    ax.set_title(f"layers; kernel kept its direction to {data['change'][-1]:.2f}")
+    kept = f"; kernel kept its direction to {data['change'][-1]:.2f}"
+    ax.set_title("layers" + (kept if len(rows) > 1 else ""))
     ax.legend(fontsize=7)
 
 
@@ -144,8 +150,10 @@ def main():
     if len(data["step"]) == 0:
         give_up(f"'{path}' holds no step yet")
     fig, ax = plt.subplots(2, 3, figsize=(12, 7), layout="constrained")
-    draw_modes(ax[0, 0], data, 0)
-    fig.colorbar(draw_modes(ax[0, 1], data, -1), ax=ax[0, 1])
+    for column, row in enumerate(ends(data)):
+        image = draw_modes(ax[0, column], data, row)
+    fig.colorbar(image, ax=ax[0, len(ends(data)) - 1])
+    ax[0, 1].set_visible(len(ends(data)) > 1)
     draw_subspaces(ax[0, 2], data)
     draw_rates(ax[1, 0], data)
     draw_shares(ax[1, 1], data)
