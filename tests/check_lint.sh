@@ -30,6 +30,7 @@ awk '
   /^(<<<<<<<|>>>>>>>|=======$)/ { breach(file ":" FNR ": left by a merge") }
   END { ended(); exit bad }
   ' $code $rest || bad=1
+for file in $(find $code $rest -empty); do breach "$file: empty"; done
 ! grep -nHE '\b(TODO|FIXME|XXX)\b' $(echo $code $rest | tr ' ' '\n' |
                                     grep -v '/check_lint\.sh$') || bad=1
 

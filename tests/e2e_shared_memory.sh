@@ -40,7 +40,7 @@ for limit in unlimited 12200; do
   limited $limit train - $matrices output.dir=matrices-$limit ||
     { cat log; fail "matrices, $limit"; }
 done
-[ "$(grep -c 'need for the matrices of the loss' log)" = 3 ] ||
+[ "$(grep -c 'need for the matrices of loss or preconditioner' log)" = 3 ] ||
   { cat log; fail "matrices: no warnings of batch, probe and preconditioner"; }
 "$python" "$srcdir/tests/compare_runs.py" matrices-unlimited matrices-12200 ||
   fail "copies of the matrices give another run"

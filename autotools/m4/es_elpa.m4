@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# es_elpa.m4  ELPA, an eigensolver more. Only if asked for; asked for and missing is an
-# error.
+# es_elpa.m4  ELPA, an optional eigensolver. Only if asked for; asked for and missing is
+# an error.
 
 AC_DEFUN([ES_ELPA], [
   AS_IF([test "x${with_elpa-no}" = xno], [with_elpa=no])

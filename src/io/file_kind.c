@@ -76,7 +76,9 @@ const char *es_file_kind_cure(es_file_kind k) {
       [ES_FILE_EMPTY] = "it is empty",
       [ES_FILE_HDF5] = "it is an HDF5 file",
       [ES_FILE_SAFETENSORS] = "it is a safetensors file",
-      [ES_FILE_NPY] = "it is a .npy file; write its array into the file that is expected",
+      [ES_FILE_NPY] =
+          "it is a .npy file; store its array in HDF5 (h5py: File('x.h5', 'w')['x'] = "
+          "numpy.load(FILE)) or in safetensors",
       [ES_FILE_ZIP] = "it is a zip archive; unpack it",
       [ES_FILE_NPZ] = "it is NumPy's .npz; store one array with numpy.save",
       [ES_FILE_PYTORCH] =

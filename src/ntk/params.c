@@ -19,7 +19,7 @@ const es_param es_ntk_table[] = {
     ES_CHOICE(
         par, precision, "f32", "f32|bf16",
         "factors of the kernel's products (sums of products are in f32, of layers "
-        "in f64): bf16 takes about half the time of f32 where the processor has it"),
+        "in f64): bf16 (backend onednn) took 0.6 of the time of f32 for a ResNet-50"),
     ES_BOOL(par, keep, "false", "write the kernel itself, /ntk/kernel"),
     ES_INT(par, memory, "2048", 1, 1e9, "MiB",
            "that inputs and gradients of layers may take on a rank; with less, samples "

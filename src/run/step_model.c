@@ -15,9 +15,9 @@
  *            the rate of compute, the largest by one, and each sent once a node
  *  waiting   at each sum for the slowest of P ranks: SPREAD sqrt(2 ln P) of the compute
  *
- *  parallel.deterministic: forward and backward take SHARDS times as long; every rank has
- *  the rows of all, evaluates the whole loss and updates everything; sums are those of
- *  tree.h, 2 (P - 1) / P of the bytes in 2 log2 P stages, that of the gradient after
+ *  parallel.deterministic: forward and backward take ORDERED times as long; every rank
+ *  has the rows of all, evaluates the whole loss and updates everything; sums are those
+ *  of tree.h, 2 (P - 1) / P of the bytes in 2 log2 P stages, that of the gradient after
  *  backward in pieces of PIECE bytes.
  *
  *  A sum of SHORT bytes or more sends 2 (P - 1) / P of them, a shorter one log2 P times
@@ -38,7 +38,7 @@
 #define SHORT 8192.0     /* bytes of a sum */
 #define MATRIX_PASSES 8.0 /* through each D x D matrix of a loss */
 #define UPDATE_PASSES 4.0 /* through the parameters */
-#define SHARDS 1.2        /* measured: jobs/README.md */
+#define ORDERED 1.2       /* measured: jobs/README.md */
 #define PIECE 65536.0     /* bytes (src/par/tree.c) */
 
 #define ES_ENTRY(name, latency, bandwidth) {#name, latency, bandwidth},
@@ -155,7 +155,7 @@ static void gradient(const es_step_work *w, const scene *s, double backward,
 }
 
 static es_loss_exchange of_loss(const es_step_work *w, const scene *s) {
-  const es_loss_size size = {.pairs = (int64_t) (s->pairs * s->ranks),
+  const es_loss_size size = {.pairs = llround(s->pairs * s->ranks),
                              .dim = es_settings_dim(w->run)};
   return es_loss_exchange_of(&w->run->selected.loss, &size);
 }
@@ -216,7 +216,7 @@ es_step_estimate es_step_model(const es_step_work *w, const es_network *net,
                                const es_step_place *at) {
   const scene s = scene_of(net, at);
   es_step_estimate e = {.seconds = {0}};
-  const double slower = ordered(w) ? SHARDS : 1;
+  const double slower = ordered(w) ? ORDERED : 1;
   const double forward = slower * 2 * s.pairs * w->net.flops / w->rate;
   const double again = (passes(w, &s) - 1) / passes(w, &s) * forward;
   const double backward = 2 * forward;

@@ -24,7 +24,7 @@ const es_param es_spectrum_table[] = {
     ES_STRING(
         par, solver, "auto",
         "auto, syevd, syevr (ScaLAPACK), subspace (iterates from the last snapshot's "
-        "vectors) or serial (LAPACK on every rank)"),
+        "vectors), serial (LAPACK on one rank) or, if built --with-elpa, elpa"),
     ES_CHOICE(par, precision, "f32", "f32|bf16",
               "type of activations in the probe's forward passes; bf16 only where "
               "backend.precision is, and with a floor of 4e-6 of the top eigenvalue"),

@@ -54,7 +54,7 @@ double es_gram_shared(const es_gram_size *s, int node) {
 /* Collective. Memory of the node; *got is NULL where one lacks room to share. */
 static es_status share(const es_comm *c, const es_gram_size *s, es_shared **got) {
   const es_shared_request want = request(s, c->node_size, c->lanes);
-  return es_shared_create(c, &want, 1, "the matrices of the loss", got);
+  return es_shared_create(c, &want, 1, "the matrices of loss or preconditioner", got);
 }
 
 static void place(es_gram *g, const es_gram_size *s) {

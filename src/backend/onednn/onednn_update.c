@@ -70,13 +70,13 @@ static es_status update_tensor(const update *u, const es_onednn_weights *w, size
     ES_TRY(update_run(u, first, end));
     return w->pack(w->op, w->value, 0, w->count);
   }
-#pragma omp parallel for num_threads(u->b->threads) schedule(static) reduction(max : st)
+#pragma omp parallel for num_threads(u->b->threads) schedule(static) reduction(min : st)
   for (int64_t at = 0; at < w->count; at += unit) {
     const int64_t n = at + unit < w->count ? unit : w->count - at;
     const size_t from = first + (size_t) at;
     es_status one = update_run(u, from, from + (size_t) n);
     if (one == ES_OK) one = w->pack(w->op, w->value, at, n);
-    if (one > st) st = one;
+    if (one < st) st = one; /* errors are negative */
   }
   return st;
 }
