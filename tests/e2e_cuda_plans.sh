@@ -44,6 +44,6 @@ timed wrong || fail "without a file that can be used nothing was timed"
 
 CUDA_HOST_FAULT=event:1:75 run failing backend.plans=none
 [ $got -eq 1 ] && [ "$(grep -c 'eigenstep: error: ' failing/log)" = 1 ] &&
-  grep -q 'eigenstep: error: .*timing' failing/log ||
+  grep -qE 'eigenstep: error: .*(timing|event)' failing/log ||
   { cat failing/log; fail "an event that fails: exit $got"; }
 finish

@@ -32,6 +32,7 @@ typedef struct conv {
   int oldest;           /**< to be replaced next */
   int trained;          /**< images of the last backward; 0: none yet */
   const float *weights; /**< that are packed on update; NULL: not yet */
+  bool has_room;        /**< among those */
   double *sums;         /* owned: of the bias gradient [2 O]; NULL without bias */
 } conv;
 
@@ -45,6 +46,7 @@ static void destroy(es_op *op) {
   es_backend *b = op->backend;
   for (int i = 0; i < SIZES; i++) drop(&c->size[i]);
   es_onednn_weights_remove(b, op);
+  if (c->has_room) es_onednn_weights_release(b);
   void *sums = c->sums, *self = c;
   es_blas_release(b, &sums);
   es_blas_release(b, &self);
@@ -234,17 +236,17 @@ static void set_version(es_op *op, int64_t version) {
 }
 
 /** What is trained will be updated: pack it then. */
-static es_status expect_update(conv *c, const es_op_args *a) {
+static void expect_update(conv *c, const es_op_args *a) {
   c->trained = a->n;
-  if (c->weights == a->param.w || !es_onednn_updates_whole(c->op.backend)) return ES_OK;
+  if (c->weights == a->param.w || !es_onednn_updates_whole(c->op.backend)) return;
   c->weights = a->param.w;
-  return es_onednn_weights_add(c->op.backend,
-                               &(es_onednn_weights){.value = a->param.w,
-                                                    .count = weights_of(&c->op.desc),
-                                                    .unit = unit,
-                                                    .pack = pack,
-                                                    .set_version = set_version,
-                                                    .op = &c->op});
+  es_onednn_weights_add(c->op.backend,
+                        &(es_onednn_weights){.value = a->param.w,
+                                             .count = weights_of(&c->op.desc),
+                                             .unit = unit,
+                                             .pack = pack,
+                                             .set_version = set_version,
+                                             .op = &c->op});
 }
 
 static es_status backward(es_op *op, const es_op_args *a) {
@@ -252,7 +254,7 @@ static es_status backward(es_op *op, const es_op_args *a) {
   es_conv_algo *w = NULL;
   ES_TRY(es_blas_check(op, a));
   if (a->n == 0) return no_images(op, a);
-  ES_TRY(expect_update(c, a));
+  expect_update(c, a);
   ES_TRY(algo_of(c, a, ES_WEIGHTS, &w));
   ES_TRY(w->ops->run(w, a));
   if (op->desc.bias) gradient_of_bias(c, a);
@@ -282,6 +284,10 @@ static es_status make(es_backend *b, const es_op_desc *d, conv *c) {
     ES_TRY(es_onednn_reserve(b, (size_t) d->out.c * sizeof(float)));
   }
   ES_TRY(plan_algos(c));
+  if (!d->forward_only) {
+    ES_TRY(es_onednn_weights_reserve(b));
+    c->has_room = true;
+  }
   c->op.bytes = b->allocated - before;
   const es_conv_algo *const *w = (const es_conv_algo *const *) c->size[0].algo;
   es_layer("%s: forward %s, weights %s, data %s",

@@ -36,8 +36,8 @@ typedef struct es_onednn_weights {
 
 /** All of them, by address. */
 typedef struct es_onednn_trained {
-  es_onednn_weights *weights; /**< owned [n] */
-  int n, cap;
+  es_onednn_weights *weights; /**< owned [cap], n of them used */
+  int n, cap, ops;            /**< ops: planned, each may have one */
 } es_onednn_trained;
 
 /** State of one backend. */
@@ -99,9 +99,13 @@ void es_onednn_moments(int threads, bool bf16, int64_t rows, int width, const vo
 /** Does a process of this backend update whole tensors? On a node of several ranks each
  *  updates a part, and the others wait for it before they pack. */
 bool es_onednn_updates_whole(const es_backend *b);
-/** From now on, pack these weights when they are updated; in place of others of this op.
- *  @return ES_ENOMEM */
-es_status es_onednn_weights_add(es_backend *b, const es_onednn_weights *w);
+/** At plan time: room for the weights of one op more; and when that is destroyed.
+ *  @return ES_OK, ES_ENOMEM */
+es_status es_onednn_weights_reserve(es_backend *b);
+void es_onednn_weights_release(es_backend *b);
+/** From now on, pack these weights when they are updated; in place of others of this op,
+ *  which has reserved room. */
+void es_onednn_weights_add(es_backend *b, const es_onednn_weights *w);
 /** The op will be destroyed. */
 void es_onednn_weights_remove(es_backend *b, const es_op *op);
 es_status es_onednn_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,

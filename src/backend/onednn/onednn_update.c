@@ -20,28 +20,32 @@ void es_onednn_weights_remove(es_backend *b, const es_op *op) {
   s->n = kept;
 }
 
-/** Room for one more. */
-static es_status reserve(es_onednn_trained *s) {
-  if (s->n < s->cap) return ES_OK;
-  const int cap = 2 * s->cap + 64;
-  es_onednn_weights *grown = NULL;
-  ES_TRY(ES_NEW(cap, &grown));
-  if (s->n > 0) memcpy(grown, s->weights, (size_t) s->n * sizeof *grown);
-  es_free(&s->weights);
-  s->weights = grown;
-  s->cap = cap;
+es_status es_onednn_weights_reserve(es_backend *b) {
+  es_onednn_trained *const s = &((es_onednn *) b->impl)->trained;
+  if (s->ops == s->cap) {
+    const int cap = 2 * s->cap + 64;
+    es_onednn_weights *grown = NULL;
+    ES_TRY(ES_NEW(cap, &grown));
+    if (s->n > 0) memcpy(grown, s->weights, (size_t) s->n * sizeof *grown);
+    es_free(&s->weights);
+    s->weights = grown;
+    s->cap = cap;
+  }
+  s->ops++;
   return ES_OK;
 }
 
-es_status es_onednn_weights_add(es_backend *b, const es_onednn_weights *w) {
+void es_onednn_weights_release(es_backend *b) {
+  ((es_onednn *) b->impl)->trained.ops--;
+}
+
+void es_onednn_weights_add(es_backend *b, const es_onednn_weights *w) {
   es_onednn_trained *const s = &((es_onednn *) b->impl)->trained;
   es_onednn_weights_remove(b, w->op);
-  ES_TRY(reserve(s));
   int at = s->n++;
   for (; at > 0 && s->weights[at - 1].value > w->value; at--)
     s->weights[at] = s->weights[at - 1];
   s->weights[at] = *w;
-  return ES_OK;
 }
 
 /** An update of p[n], of either kind. */
