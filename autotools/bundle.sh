@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# bundle.sh  One folder that runs from wherever it is unpacked: the program of a build
-# folder, its libraries, Open MPI's runtime, inputs and scripts, for machines that can
-# install nothing. Left out: glibc, and the libraries of CUDA, which are larger than all the
-# rest; bin/launcher finds them.
+# bundle.sh  One folder that runs, wherever it is unpacked, on Linux of the same kind of
+# processor whose glibc is as new as its BUNDLE.txt says: the program of a build folder, its
+# libraries, Open MPI's runtime, inputs and scripts, for machines that can install nothing.
+# Left out: glibc, and the libraries of CUDA, which are larger than all the rest;
+# bin/launcher finds them.
 # Usage: bundle.sh BUILD FOLDER      BUILD: configured with --disable-native; --native before
 # it takes one that is tuned for this processor
 # Needs Open MPI 4 and patchelf. On Debian the licences of the libraries come with them.
@@ -31,7 +32,8 @@ where() { "$info" --path "$1" --parsable 2> /dev/null | sed 's/^path:[a-z]*://';
 mkdir -p "$to"/bin "$to"/libexec/tests "$to"/lib/{openmpi,pmix,ucx} "$to"/share/openmpi "$to"/etc
 cp "$build/eigenstep" "$to/libexec/"
 for program in orterun orted; do cp -L "$(dirname "$mpirun")/$program" "$to/libexec/"; done
-for name in unit_ops unit_conv unit_bn_modes unit_net unit_replay ref_torch; do
+for name in unit_ops unit_conv unit_bn_modes unit_net unit_replay unit_recipe \
+    unit_orthogonal unit_precision ref_torch; do
   [ ! -x "$build/tests/$name" ] || cp "$build/tests/$name" "$to/libexec/tests/"
 done
 find "$to"/libexec/eigenstep "$to"/libexec/tests -type f -exec strip --strip-unneeded {} +
@@ -93,7 +95,9 @@ if [ -d $lists ]; then
   { awk '$2 ~ /^\// { print $2 }' "$sources"; echo "$mpirun"; } | xargs readlink -f |
     sed 'p; s|^/usr||' | sort -u | grep -lxFf - $lists/*.list | while read -r list; do
     package=$(basename "$list" .list)
-    cp -L "/usr/share/doc/${package%:*}/copyright" "$to/share/licenses/${package%:*}"
+    cp -L "/usr/share/doc/${package%:*}/copyright" "$to/share/licenses/${package%:*}" ||
+      echo "bundle: warning: the copyright file of ${package%:*} cannot be copied;" \
+        "add it to $to/share/licenses" >&2
   done
 fi
 rm "$sources"

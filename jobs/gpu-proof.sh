@@ -6,12 +6,16 @@
 #   facts      the device, the program, the memory that a run takes
 #   operations each one against a reference in double precision, f32 and bf16
 #   parity     ResNets against what PyTorch computed
-#   start      ten steps have the losses and spectra of backend onednn
+#   start      ten steps have the losses and spectra of backend onednn: with the CPU's views
+#              to 1e-5, with views that the device makes to 1e-2
 #   theory     a ResNet-50 that learns mode after mode, with its table
 #   sanitizers compute-sanitizer's memcheck and racecheck on two steps
-#   speed      `bench step` beside PyTorch's, in turns; ratio to the best of PyTorch
-# A part that fails is reported, and the next one begins. Exit status: 0 all passed or were
-# left out for lack of a program, 1 some failed, 77 no device can be used.
+#   speed      `bench step` and PyTorch's, in turns; ratio to the best of PyTorch's variants
+#              that finish. A step of ours makes its views from records, PyTorch's has
+#              them on the device
+# After a part that fails or does not finish in its time the next one begins. Exit status: 0
+# all passed or were left out for lack of a program, 1 some did not, or the backend does not
+# open, 77 there is no device.
 # From the environment: BUILD=build; PYTHON=python3, with PyTorch, torchvision and h5py;
 # EIGENSTEP and CHECKS (folder of test programs); BACKEND=cuda, REFERENCE=onednn;
 # CASES="96:256 32:128 96:32 32:1024 96:1024" (size:pairs), COMPILED="96:256 32:128" (those
@@ -32,19 +36,25 @@ else
 fi
 threads=$(nproc) # for views, losses and spectra; OMP_NUM_THREADS, where that is set
 export srcdir=$top OMP_NUM_THREADS=$threads PYTHON="$python"
+export PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin # of compute-sanitizer
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-failed=0
+failed=0 unfinished=0
 
 if [ ! -x "$program" ]; then
   echo "gpu-proof: no program $program; build it, or name it in EIGENSTEP" >&2
   exit 1
 fi
-if ! "$program" train - encoder.name=linear run.steps=0 backend.name="$backend" \
-     output.dir=opens > opens.log 2>&1; then
-  sed -n 's/^eigenstep: error: /gpu-proof: /p' opens.log | grep . >&2 || cat opens.log >&2
-  exit 77
+timeout 60 "$program" train - encoder.name=linear run.steps=0 backend.name="$backend" \
+  data.size=16 data.count=64 augment.crop.size=16 projector.widths=4 batch.pairs=8 \
+  spectrum.probe=8 output.dir=opens > opens.log 2>&1
+got=$?
+if [ $got -ne 0 ]; then
+  sed -n 's/^eigenstep: error: /gpu-proof: /p' opens.log | grep . >&2 ||
+    { tail -n 20 opens.log; echo "gpu-proof: $program ended with $got (124: after 60 s)"; } >&2
+  ! grep -qE 'no GPU can be used|got a driver for CUDA' opens.log || exit 77
+  exit 1
 fi
 end=$((SECONDS + ${SECONDS_ALL:-480}))
 
@@ -65,30 +75,37 @@ part() { # part NAME SECONDS COMMAND...
   case ,${PARTS:-$name}, in *,"${name%% *}",* | *,"$name",*) ;; *) return ;; esac
   [ $((end - SECONDS)) -ge "$most" ] || most=$((end - SECONDS))
   if [ "$most" -le 5 ]; then
-    say "== $name: FAILED, no time is left"
-    failed=$((failed + 1))
+    say "-- $name: not started, no time is left"
+    unfinished=$((unfinished + 1))
     return
   fi
   say "== $name"
+  peer_limit=$((most * 3 / 5)) # of a speed part's seconds, those of PyTorch
   limited "$most" "$@" >> "$report" 2>&1
   got=$?
   case $got in
     0) say "-- $name: passed, $((SECONDS - from)) s" ;;
     77) say "-- $name: left out, $(tail -n 1 "$report")" ;;
+    124) say "-- $name: not finished in $most s"; unfinished=$((unfinished + 1)) ;;
     *) say "-- $name: FAILED with $got, $((SECONDS - from)) s"; failed=$((failed + 1)) ;;
   esac
 }
-limited() { # limited SECONDS FUNCTION ARGUMENT...: in a group of processes that is ended
-  setsid bash -c "$(declare -p top checks program python backend reference threads)
-    $(declare -f check facts operations parity start theory sanitized speed ours)"'
+limited() { # limited SECONDS FUNCTION ARGUMENT...: in a group of processes; ended: 124
+  setsid bash -c "$(declare -p top checks program python backend reference threads peer_limit)
+    $(declare -f check facts operations parity start theory sanitized speed ours theirs)"'
     "$@"' bash "${@:2}" &
-  local job=$! until=$((SECONDS + $1))
+  local job=$! got until=$((SECONDS + $1))
   while kill -0 $job 2> /dev/null; do
-    [ $SECONDS -lt $until ] || { kill -TERM -- -$job; sleep 2; kill -KILL -- -$job; } \
-      2> /dev/null
+    if [ $SECONDS -ge $until ]; then
+      { kill -TERM -- -$job; sleep 2; kill -KILL -- -$job; wait $job; } 2> /dev/null
+      return 124
+    fi
     sleep 0.2
   done
   wait $job
+  got=$?
+  kill -KILL -- -$job 2> /dev/null # what it left
+  return $got
 }
 
 # --- the parts
@@ -107,7 +124,8 @@ print("PyTorch", metadata.version("torch"))' 2> /dev/null ||
 }
 operations() {
   local name failed=0
-  for name in unit_ops unit_bn_modes unit_conv unit_replay unit_net; do
+  for name in unit_ops unit_bn_modes unit_conv unit_replay unit_net unit_recipe \
+      unit_orthogonal unit_precision; do
     check $name || { echo "$name failed"; failed=1; }
   done
   return $failed
@@ -119,8 +137,11 @@ start() {
     batch.pairs=24 run.steps=10 spectrum.every=5 spectrum.probe=24 optim.lr=3e-3
     loss.barlow.center=true backend.tune=false"
   "$program" train - $tiny backend.name="$reference" output.dir=theirs &&
-    "$program" train - $tiny backend.name="$backend" output.dir=ours &&
-    "$python" "$top/tests/compare_runs.py" theirs ours
+    "$program" train - $tiny backend.name="$backend" augment.device=cpu output.dir=ours &&
+    "$program" train - $tiny backend.name="$backend" augment.device=device \
+      output.dir=ours-views || return 1
+  "$python" "$top/tests/compare_runs.py" --limit 1e-5 theirs ours &&
+    "$python" "$top/tests/compare_runs.py" --limit 1e-2 theirs ours-views
 }
 theory() {
   "$program" train "$top/inputs/quickstart/run.ini" backend.name="$backend" \
@@ -141,41 +162,55 @@ ours() { # ours SIZE PAIRS: views a second
     data.size="$1" augment.crop.size="$1" data.count="$((4 * $2))" batch.pairs="$2" \
     spectrum.probe="$2" backend.name="$backend" backend.precision=${PRECISION:-bf16} \
     backend.threads="$threads" bench.warmup=${WARMUP:-5} bench.repeats=${REPEATS:-20} \
-    bench.step.snapshots=0 > bench 2> err ||
+    bench.step.data=false bench.step.snapshots=0 > bench 2> err ||
     { cat err; return 1; }
   cat bench
   sed -n 's/^median \(.*\) img\/s/\1/p' bench >> rates
 }
-speed() { # speed SIZE:PAIRS
-  local size=${1%:*} pairs=${1#*:} variants=plain,graph device=cuda failed=0
-  case " ${COMPILED-96:256 32:128} " in *" $1 "*) variants=$variants,compile,compile+graph ;; esac
+theirs() { # theirs SIZE PAIRS VARIANTS: a line a variant into the file peer
+  local device=cuda
   [ "$backend" = cuda ] || device=cpu
+  timeout --foreground -k 5 "$peer_limit" "$python" -u "$top/jobs/peer_step.py" \
+    --size "$1" --pairs "$2" --device $device --precision "${PRECISION:-bf16}" --variants "$3" \
+    --seconds "${PEER_SECONDS:-3}" > peer
+  local got=$?
+  cat peer
+  case $got in 124 | 137) echo "PyTorch: not finished in $peer_limit s: $3" ;; esac
+  [ $device = cpu ] || echo "eigenstep's step makes its views from records, PyTorch has them"
+}
+speed() { # speed SIZE:PAIRS
+  local size=${1%:*} pairs=${1#*:} variants=plain,graph peer=here
+  case " ${COMPILED-96:256 32:128} " in *" $1 "*) variants=$variants,compile,compile+graph ;; esac
+  "$python" -c 'from importlib import util
+assert util.find_spec("torch") and util.find_spec("torchvision")' 2> /dev/null || peer=
   : > rates
-  ours "$size" "$pairs" || failed=1
-  "$python" "$top/jobs/peer_step.py" --size "$size" --pairs "$pairs" --device $device \
-    --precision "${PRECISION:-bf16}" --variants $variants --seconds "${PEER_SECONDS:-3}" |
-    tee peer
-  ours "$size" "$pairs" || failed=1
-  awk -v name="$1" '/^best/ { best = $2 }
+  : > peer
+  ours "$size" "$pairs" || return 1
+  [ -z "$peer" ] || { theirs "$size" "$pairs" $variants; ours "$size" "$pairs" || return 1; }
+  awk -v name="$1" '/^torch .* ms .* img\/s$/ {
+      in_it = in_it (in_it == "" ? "" : ", ") $2
+      if ($(NF - 1) > best) best = $(NF - 1) }
     FILENAME == "rates" { sum += $1; n++ }
-    END { if (n) printf "size:pairs %s: eigenstep %.1f img/s", name, sum / n
-          if (n && best) printf ", PyTorch %.1f, ratio %.2f", best, sum / n / best
-          print n && best ? "" : ": nothing to compare"; exit !(n && best) }' rates peer &&
-    [ $failed = 0 ]
+    END { printf "size:pairs %s: eigenstep %.1f img/s, ", name, sum / n
+          if (best) printf "PyTorch %.1f, ratio %.2f (best of %s)\n", best, sum / n / best, in_it
+          else print "PyTorch: nothing to compare" ; exit !best }' rates peer && return
+  [ -n "$peer" ] || { echo "no PyTorch and torchvision in $python"; return 77; }
+  return 1
 }
 
 : > "$report"
 say "gpu-proof: backend $backend, $(date -u +%FT%TZ), $(uname -n)"
 part facts 60 facts
-part operations 90 operations
+part operations 120 operations
 part parity 60 parity
-part "start" 40 start
+part "start" 60 start
 part theory 90 theory
-part memcheck 40 sanitized memcheck
-part racecheck 40 sanitized racecheck
+part memcheck 90 sanitized memcheck
+part racecheck 90 sanitized racecheck
 for case in ${CASES-96:256 32:128 96:32 32:1024 96:1024}; do
   part "speed $case" 200 speed "$case"
 done
-say "gpu-proof: $failed parts failed, $((SECONDS - end + ${SECONDS_ALL:-480})) s"
+say "gpu-proof: $failed parts failed, $unfinished not finished," \
+  "$((SECONDS - end + ${SECONDS_ALL:-480})) s"
 grep '^size:pairs' "$report"
-[ $failed -eq 0 ]
+[ $((failed + unfinished)) -eq 0 ]

@@ -21,7 +21,8 @@ HWLOC_PLUGINS_PATH=$home/lib/hwloc # none: those of the machine are for its own 
 export OPAL_PREFIX OPAL_BINDIR OPAL_LIBDIR OPAL_PKGLIBDIR OPAL_PKGDATADIR OPAL_DATADIR \
   OPAL_SYSCONFDIR PMIX_PREFIX PMIX_PKGLIBDIR HWLOC_PLUGINS_PATH
 if ! command -v ssh > /dev/null && ! command -v rsh > /dev/null; then
-  export OMPI_MCA_plm="${OMPI_MCA_plm-^rsh}" # which ends mpirun without them
+  # Open MPI's ssh launcher aborts mpirun if neither ssh nor rsh is installed
+  export OMPI_MCA_plm="${OMPI_MCA_plm-^rsh}"
 fi
 
 missing() { # what the loader does not find

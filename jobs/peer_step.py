@@ -6,12 +6,14 @@
                  [--device cuda|cpu] [--threads N] [--seconds 3]
                  [--variants plain,graph,compile,compile+graph]
 
-Both views in memory, torchvision's ResNet-50 in channels-last with a linear last layer,
-Barlow Twins without normalisation, backward, SGD with momentum; autocast to bf16, or f32
-without TF32. cuDNN times its algorithms first. Variants: plain; graph, a captured CUDA
-graph; compile, by torch.compile; compile+graph, both. Each is timed for --seconds, at
-least five steps; what this PyTorch cannot run is told. Prints a line a variant, medians,
-and last "best N img/s", views a second of the fastest.
+Both views on the device before the first step (`bench step` on a GPU uploads records and
+makes views of them in each step, by augment.device), torchvision's ResNet-50 in
+channels-last with a linear last layer, Barlow Twins without normalisation, backward, SGD
+with momentum; autocast to bf16, or f32 without TF32. cuDNN times its algorithms first.
+Variants: plain; graph, a captured CUDA graph; compile, by torch.compile; compile+graph,
+both. Each is timed for --seconds, at least five steps; what this PyTorch cannot run is
+told. Prints a line a variant, medians, and last "best N img/s", views a second of the
+fastest.
 """
 import argparse
 import os

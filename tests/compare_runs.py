@@ -3,17 +3,25 @@
 """Compare trajectories with the first one: losses 1e-5 relative, spectra 1e-6 of the top,
 norms of the gradient 1e-5.
 
+    compare_runs.py [--limit X] FOLDER FOLDER...       X: of all three, in their place
+
 The tolerances: sums over ranks change the order of f32 additions (about 1e-7 each), and
 ten steps of training amplify that by about ten.
 """
+import argparse
 import sys
 
 import h5py
 import numpy as np
 
 
-def main(dirs):
-    bad = 0
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    p.add_argument("--limit", type=float)
+    p.add_argument("dirs", nargs="+")
+    o = p.parse_args()
+    dirs, bad = o.dirs, 0
+    near, of_top = (1e-5, 1e-6) if o.limit is None else (o.limit, o.limit)
     with h5py.File(f"{dirs[0]}/trajectory.h5", "r") as a:
         for d in dirs[1:]:
             with h5py.File(f"{d}/trajectory.h5", "r") as b:
@@ -33,12 +41,12 @@ def main(dirs):
                     eb = b[f"/spectrum/{m}/eigenvalues"][:]
                     top = np.abs(ea).max(axis=1, keepdims=True)
                     worst = max(worst, np.max(np.abs(ea - eb) / top))
-                print(f"{d}: losses {loss:.1e} (limit 1e-5), spectra {worst:.1e} "
-                      f"(limit 1e-6), gradients {norm:.1e} (limit 1e-5)")
+                print(f"{d}: losses {loss:.1e} (limit {near:g}), spectra {worst:.1e} "
+                      f"(limit {of_top:g}), gradients {norm:.1e} (limit {near:g})")
                 # `not <=` so that a NaN fails
-                bad += not (loss <= 1e-5) or not (worst <= 1e-6) or not (norm <= 1e-5)
+                bad += not (loss <= near) or not (worst <= of_top) or not (norm <= near)
     return 1 if bad else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -3,7 +3,8 @@
 # e2e_bundle.sh  A bundle needs nothing but glibc: every library that it does not hold is one
 # of glibc's, wherever it is unpacked; another MPI on LD_LIBRARY_PATH is not taken; libraries
 # of CUDA are found where it says. With BUNDLE=chroot (make check-long) the tarball of a build
-# of its own runs in another release of Debian without a package ($RELEASE, from $MIRROR).
+# of its own runs in another release of Debian without a package ($RELEASE, from $MIRROR or
+# where debootstrap takes it from).
 set -u
 . "$srcdir/tests/e2e.sh"
 command -v patchelf > /dev/null || { echo "SKIP: no patchelf"; exit 77; }
@@ -19,7 +20,7 @@ in_chroot() { # in_chroot ROOT COMMAND
   unshare -mpf bash -c '
     mount -t proc proc "$1/proc" && mount -t sysfs sysfs "$1/sys" &&
       mount --bind /dev "$1/dev" && mount -t tmpfs tmpfs "$1/dev/shm" &&
-      exec chroot "$1" env -i PATH=/usr/bin:/bin HOME=/root OMP_NUM_THREADS=1 \
+      exec chroot "$1" env -i PATH=/usr/bin:/bin HOME=/ OMP_NUM_THREADS=1 \
         OMPI_MCA_mpi_yield_when_idle=1 OMPI_ALLOW_RUN_AS_ROOT=1 \
         OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 sh -c "$2"' bash "$@"
 }
@@ -34,20 +35,22 @@ if [ "${BUNDLE:-}" = chroot ]; then
   bytes=$(stat -c %s "$tarball")
   echo "$(basename "$tarball"): $bytes bytes"
   [ "$bytes" -lt 60000000 ] || fail "got $bytes bytes, expected less than 60 MB"
+  mkdir broken && printf '#!/bin/sh\nexit 2\n' > broken/tar && chmod +x broken/tar
+  PATH="$PWD/broken:$PATH" make bundle > log 2>&1 && fail "a tar that fails is not noticed"
   cd "$work" || exit 99
   root=$work/root
-  debootstrap --variant=minbase "${RELEASE:-trixie}" "$root" \
-    "${MIRROR:-http://deb.debian.org/debian}" > log 2>&1 ||
+  debootstrap --variant=minbase "${RELEASE:-trixie}" "$root" ${MIRROR:+"$MIRROR"} \
+    > log 2>&1 ||
     { tail -n 3 log; echo "SKIP: debootstrap failed"; exit 77; }
-  mkdir "$root/some place"
+  mkdir "$root/some place" "$root/out"
   tar -xzf "$tarball" -C "$root/some place" || fail "cannot unpack $tarball"
   timeout 600 bash -c "$(declare -f in_chroot); "'in_chroot "$@"' bash "$root" '
-    cat /etc/debian_version; cd /some*/eigenstep-* && PATH=$PWD/bin:$PATH && cd /tmp &&
+    cat /etc/debian_version; cd /some*/eigenstep-* && PATH=$PWD/bin:$PATH && cd /out &&
       exec mpirun --oversubscribe --bind-to none -n 2 eigenstep train \
-        /some*/eigenstep-*/inputs/quickstart/run.ini output.dir=out run.steps=4 \
+        /some*/eigenstep-*/inputs/quickstart/run.ini output.dir=run run.steps=4 \
         batch.pairs=16 spectrum.probe=32 backend.name=onednn backend.tune=false' > log 2>&1
   got=$?
-  [ $got -eq 0 ] && [ "$(cat "$root/tmp/out/STATUS")" = DONE ] &&
+  [ $got -eq 0 ] && [ "$(cat "$root/out/run/STATUS")" = DONE ] &&
     grep -q '16 pairs over 2 ranks, backend onednn' log ||
     { cat log; fail "in the chroot: exit $got"; }
   head -n 1 log
@@ -60,14 +63,24 @@ if "$EIGENSTEP" --version | grep -q '^cflags.*-march=native'; then
   grep -q 'configure with --disable-native' log || { cat log; fail "native: no reason"; }
 fi
 
-bash "$srcdir/autotools/bundle.sh" --native "$build" made > log 2>&1 ||
-  { cat log; fail "bundle.sh ended with $?"; finish; }
+# --- a package without its copyright file does not end the bundle
+mkdir lacking
+cat > lacking/cp <<'EOP'
+#!/bin/sh
+case $2 in */libpng*/copyright) exit 1 ;; esac
+PATH=${PATH#*:} exec cp "$@"
+EOP
+chmod +x lacking/cp
+PATH="$work/lacking:$PATH" bash "$srcdir/autotools/bundle.sh" --native "$build" made \
+  > log 2>&1 || { cat log; fail "bundle.sh ended with $?"; finish; }
+grep -q 'warning: the copyright file of libpng' log || ! [ -d /var/lib/dpkg/info ] ||
+  { cat log; fail "no warning of a copyright file that is missing"; }
 mv made "another place" || exit 99
 home="$work/another place"
 left=$(foreign "$home" | grep -vE '^lib(cuda|cublas|cudnn|nccl)')
 [ -z "$left" ] || fail "not in the bundle: $left"
 mv "$home/lib/libcjson.so.1" kept
-[ -n "$(foreign "$home")" ] || fail "a library that is missing is not noticed"
+foreign "$home" | grep -q '^libcjson' || fail "a library that is missing is not noticed"
 mv kept "$home/lib/libcjson.so.1"
 [ -f "$home/share/licenses/libcjson1" ] || ! [ -d /var/lib/dpkg/info ] || fail "no licences"
 grep -q '^needs  *glibc 2\.[0-9]* or later' "$home/BUNDLE.txt" || fail "no glibc named"

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file bench_step.c  How long a training step takes, and where.
  *
- *  First with both views of one batch in memory: a step is forward, loss, backward,
- *  all-reduce and update on all ranks, timed from a barrier to the slowest rank. The
- *  learning rate is 0: every repetition computes the same, and none diverges. Then with
- *  a batch of its own each, which a thread prepares during the step before, and last the
- *  snapshots of the spectrum as `eigenstep train` takes them. */
+ *  First with one batch in memory: its views, which a step uploads, or where a device
+ *  makes views (augment.device) its records and recipes, of which each step makes them.
+ *  A step is also forward, loss, backward, all-reduce and update on all ranks, timed from
+ *  a barrier to the slowest rank. The learning rate is 0: every repetition computes the
+ *  same, and none diverges. Then with a batch of its own each, which a thread prepares
+ *  during the step before, and last the snapshots of the spectrum as `eigenstep train`
+ *  takes them. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
