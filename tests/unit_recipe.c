@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "backends.h"
 #include "dataset_files.h"
 #include "eigenstep/backend.h"
 #include "eigenstep/selected.h"
@@ -148,12 +149,14 @@ static void check(es_backend *b, int side, int n, const char *const *settings) {
 static void check_all(es_backend *b) {
   static const char *const one[] = {"crop", "flip", "jitter", "gray", "blur"};
   check(b, 0, PAIRS,
-        SET("augment.list=crop,flip,jitter,gray,blur,solarize", "augment.crop.size=24",
-            "augment.jitter.p=1", "augment.blur.p=1", "augment.solarize.p=0.5"));
+        SET("augment.list=crop,flip,jitter,gray,blur,solarize,normalize",
+            "augment.crop.size=24", "augment.jitter.p=1", "augment.blur.p=1",
+            "augment.solarize.p=0.5"));
   check(b, 0, PAIRS,
-        SET("augment.list=crop,solarize,blur,jitter,flip", "augment.crop.size=40",
-            "augment.crop.interpolation=bilinear", "augment.jitter.hue=0.5",
-            "augment.blur.p=1", "augment.blur.sigma_max=4", "augment.solarize.p=1"));
+        SET("augment.list=crop,solarize,blur,jitter,flip,normalize",
+            "augment.crop.size=40", "augment.crop.interpolation=bilinear",
+            "augment.jitter.hue=0.5", "augment.blur.p=1", "augment.blur.sigma_max=4",
+            "augment.solarize.p=1"));
   check(b, 0, PAIRS,
         SET("augment.list=crop", "augment.crop.size=30", "augment.crop.mode=fixed"));
   check(b, 21, PAIRS, SET("augment.list=flip,jitter,gray"));
@@ -171,7 +174,7 @@ static void check_all(es_backend *b) {
 static void views_of_a_device(void **state) {
   (void) state;
   const es_backend_ops *const *list;
-  const size_t n = es_backend_list(&list);
+  const size_t n = backends_here(&list);
   for (size_t i = 0; i < n; i++) {
     es_backend *b = NULL;
     if (list[i]->views == NULL) continue;

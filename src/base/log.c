@@ -32,9 +32,15 @@ static struct {
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = ES_LOG_INFO};
 
 static _Thread_local bool muted; /**< see es_log_mute */
+static _Thread_local char unsaid[TEXT_SIZE];
 
 void es_log_mute(bool errors) {
+  if (errors) unsaid[0] = '\0';
   muted = errors;
+}
+
+const char *es_log_muted(void) {
+  return unsaid;
 }
 
 void es_log_setup(int rank, es_log_level level, bool all_ranks) {
@@ -132,7 +138,6 @@ static void put_file(es_log_level level, const char *where, const char *text) {
 }
 
 void es_log(es_log_level level, const char *where, const char *fmt, ...) {
-  if (muted && level == ES_LOG_ERROR) return;
   const int saved = errno; /* callers report errno after logging */
   char text[TEXT_SIZE];
   va_list args;
@@ -142,6 +147,11 @@ void es_log(es_log_level level, const char *where, const char *fmt, ...) {
   for (char *c = text; *c != '\0'; c++)
     if (*c == '\n' || *c == '\r')
       *c = ' '; /* a quoted argument may contain line breaks */
+  if (muted && level == ES_LOG_ERROR) {
+    if (unsaid[0] == '\0') memcpy(unsaid, text, strlen(text) + 1);
+    errno = saved;
+    return;
+  }
 
   pthread_mutex_lock(&state.lock);
   if (level == ES_LOG_ERROR) memcpy(state.last_error, text, strlen(text) + 1);

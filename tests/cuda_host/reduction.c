@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file reduction.c  NCCL by MPI, without waiting where the host does not: a sum begins
  *  at its call if what it waits for can run, and ends when the ranks have begun it. Sums
- *  of a process run in the order of their calls, also over several streams, as ranks
- *  would otherwise wait for each other in different ones. As with NCCL, a rank that does
- *  not call leaves the others waiting. */
+ *  of a communicator run in the order of their calls, also over several streams, as ranks
+ *  would otherwise wait for each other in different ones; those of two communicators run
+ *  beside each other. As with NCCL, a rank that does not call leaves the others
+ *  waiting. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 struct ncclComm {
   MPI_Comm mpi;
+  int64_t last; /**< its last sum that was queued */
   bool aborted; /**< its sums end as they are */
 };
 
@@ -22,10 +24,7 @@ typedef struct identity {
   int tag;  /**< of its messages */
 } identity;
 
-static struct {
-  int identities;
-  int64_t last; /**< the last sum that was queued */
-} state;
+static struct { int identities; } state;
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId *id) {
   enum { TAGS = 1 << 14 };
@@ -149,7 +148,7 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t 
                             .poll = end_sum,
                             .payload = &s,
                             .bytes = sizeof s,
-                            .chain = &state.last};
+                            .chain = &comm->last};
   cuda_host_begin(cuda_host_queue(stream, &w)); /* other ranks may wait for it */
   return ncclSuccess;
 }

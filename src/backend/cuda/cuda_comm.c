@@ -16,17 +16,20 @@ typedef struct begun {
   cudaEvent_t ready; /* owned; the numbers are there */
 } begun;
 
-/** Where the transfers of a sum are queued. */
-typedef struct lane {
+/** Where a sum is queued, and what it passes through. */
+typedef struct transfer {
   cudaStream_t stream;
   es_cuda_stage *stage;
-} lane;
+  const es_cuda_nccl *nccl; /* NULL: not used */
+} transfer;
 
 struct es_cuda_comm {
-  es_cuda_nccl *nccl;  /* owned; NULL: not used */
-  bool mpi;            /**< MPI reads and writes device memory */
-  cudaStream_t stream; /* owned; of the sums that were begun */
-  es_cuda_stage stage; /* owned; of their transfers */
+  es_cuda_nccl *nccl;        /* owned; of sums among the calls; NULL: not used */
+  es_cuda_nccl *nccl_beside; /* owned; of those beside them: NCCL runs the sums of one
+                                communicator in the order of their calls */
+  bool mpi;                  /**< MPI reads and writes device memory */
+  cudaStream_t stream;       /* owned; of the sums that were begun */
+  es_cuda_stage stage;       /* owned; of their transfers */
   begun sum[ES_SUMS];
   int n;            /**< begun */
   cudaEvent_t done; /* owned; the sums are there */
@@ -62,7 +65,10 @@ es_status es_cuda_comm_open(es_backend *b, bool shared) {
   if (c == NULL || c->size == 1) return st;
   if (st == ES_OK) st = open_beside(s->comm);
   ES_TRY(es_comm_agree(c, st));
-  if (!shared) ES_TRY(es_cuda_nccl_open(c, &s->comm->nccl));
+  if (!shared) {
+    ES_TRY(es_cuda_nccl_open(c, &s->comm->nccl));
+    ES_TRY(es_cuda_nccl_open(c, &s->comm->nccl_beside));
+  }
   int64_t lacks = !es_mpi_takes_devices();
   es_comm_max_i64(c, &lacks, 1);
   s->comm->mpi = lacks == 0;
@@ -79,6 +85,7 @@ void es_cuda_comm_close(es_backend *b, bool broken) {
   if (s->comm == NULL) return;
   if (!broken && s->comm->stream != NULL)
     broken = cudaStreamSynchronize(s->comm->stream) != cudaSuccess;
+  es_cuda_nccl_close(&s->comm->nccl_beside, broken);
   es_cuda_nccl_close(&s->comm->nccl, broken);
   close_beside(s->comm);
   es_free(&s->comm);
@@ -86,7 +93,7 @@ void es_cuda_comm_close(es_backend *b, bool broken) {
 
 /* --- sums -------------------------------------------------------------------------- */
 
-/** NCCL's communicator is of the backend's ranks: is c, too? */
+/** NCCL's communicators are of the backend's ranks: is c, too? */
 static bool by_nccl(const es_backend *b, const es_comm *c) {
   int same = MPI_UNEQUAL;
   if (es_cuda_of(b)->comm->nccl == NULL) return false;
@@ -117,44 +124,46 @@ static void sum_on_host(const es_comm *c, const es_cuda_numbers *x, void *part,
 }
 
 /** Queue the transfer of part `i` to its pinned half, or back. */
-static es_status move_part(const lane *l, const es_cuda_numbers *x, int64_t i,
+static es_status move_part(const transfer *t, const es_cuda_numbers *x, int64_t i,
                            bool down) {
   const int64_t size = x->f64 ? 8 : 4, all = x->n * size, at = i * ES_CUDA_STAGE;
   const size_t bytes = (size_t) (all - at < ES_CUDA_STAGE ? all - at : ES_CUDA_STAGE);
-  char *const there = (char *) x->p + at, *const here = l->stage->half[i % 2];
+  char *const there = (char *) x->p + at, *const here = t->stage->half[i % 2];
   ES_TRY(es_cuda_ok(
       cudaMemcpyAsync(down ? here : there, down ? there : here, bytes,
-                      down ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice, l->stream),
+                      down ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice, t->stream),
       "sum over ranks"));
-  return es_cuda_ok(cudaEventRecord(l->stage->free[i % 2], l->stream), "sum over ranks");
+  return es_cuda_ok(cudaEventRecord(t->stage->free[i % 2], t->stream), "sum over ranks");
 }
 
 /** Part by part: while one is summed over ranks, the next comes down. */
-static es_status sum_staged(const lane *l, const es_comm *c, const es_cuda_numbers *x) {
+static es_status sum_staged(const transfer *t, const es_comm *c,
+                            const es_cuda_numbers *x) {
   const int64_t most = ES_CUDA_STAGE / (x->f64 ? 8 : 4);
   const int64_t parts = (x->n + most - 1) / most;
-  ES_TRY(parts > 0 ? move_part(l, x, 0, true) : ES_OK);
+  ES_TRY(parts > 0 ? move_part(t, x, 0, true) : ES_OK);
   for (int64_t i = 0; i < parts; i++) {
     const int64_t n = x->n - i * most < most ? x->n - i * most : most;
-    ES_TRY(es_cuda_ok(cudaEventSynchronize(l->stage->free[i % 2]), "sum over ranks"));
-    if (i + 1 < parts) ES_TRY(move_part(l, x, i + 1, true));
-    sum_on_host(c, x, l->stage->half[i % 2], n);
-    ES_TRY(move_part(l, x, i, false));
+    ES_TRY(es_cuda_ok(cudaEventSynchronize(t->stage->free[i % 2]), "sum over ranks"));
+    if (i + 1 < parts) ES_TRY(move_part(t, x, i + 1, true));
+    sum_on_host(c, x, t->stage->half[i % 2], n);
+    ES_TRY(move_part(t, x, i, false));
   }
   return ES_OK;
 }
 
 static es_status sum_on(es_backend *b, const es_comm *c, const es_cuda_numbers *x,
-                        const lane *l) {
+                        const transfer *t) {
   const es_cuda_comm *k = es_cuda_of(b)->comm;
-  if (!x->tree && by_nccl(b, c)) return es_cuda_nccl_sum(k->nccl, x, l->stream);
-  return !x->tree && k->mpi ? sum_by_mpi(l->stream, c, x) : sum_staged(l, c, x);
+  if (!x->tree && by_nccl(b, c)) return es_cuda_nccl_sum(t->nccl, x, t->stream);
+  return !x->tree && k->mpi ? sum_by_mpi(t->stream, c, x) : sum_staged(t, c, x);
 }
 
 es_status es_cuda_sum(es_backend *b, const es_comm *c, const es_cuda_numbers *x) {
   es_cuda *s = es_cuda_of(b);
-  const lane calls = {s->stream, &s->stage};
-  return c == NULL || c->size == 1 ? ES_OK : sum_on(b, c, x, &calls);
+  if (c == NULL || c->size == 1) return ES_OK;
+  const transfer calls = {s->stream, &s->stage, s->comm->nccl};
+  return sum_on(b, c, x, &calls);
 }
 
 es_status es_cuda_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n) {
@@ -172,7 +181,7 @@ es_status es_cuda_treesum(es_backend *b, const es_comm *c, es_buf p, size_t n) {
 /** Queue a sum behind what it sums. */
 static es_status run_beside(es_backend *b, const begun *g) {
   es_cuda_comm *k = es_cuda_of(b)->comm;
-  const lane beside = {k->stream, &k->stage};
+  const transfer beside = {k->stream, &k->stage, k->nccl_beside};
   ES_TRY(es_cuda_ok(cudaStreamWaitEvent(k->stream, g->ready, 0), "sum over ranks"));
   return sum_on(b, g->comm, &g->x, &beside);
 }

@@ -13,7 +13,7 @@
 #include "cuda_state.h"
 
 /** Collective over b->comm (NULL: this process alone). Choose the device of this rank,
- * by its number on the node; refuse more ranks than devices unless backend.share.
+ * by its place on the node in the whole job; refuse more ranks than devices unless backend.share.
  * @return the same on all ranks: ES_OK, ES_EDEVICE (there is none; the driver is too
  * old), ES_ECONFIG (too few) */
 es_status es_cuda_device_choose(es_backend *b, bool *shared);

@@ -22,7 +22,7 @@ static es_status device_here(const es_comm *c, int *device) {
            "backend cuda: no GPU can be used on this machine (%s); backend.name = auto "
            "computes on the CPU",
            driver == 0 ? "there is no driver" : cudaGetErrorString(e));
-  *device = c != NULL ? c->node_rank % n : 0;
+  *device = c != NULL ? c->place % n : 0;
   return es_cuda_ok(cudaSetDevice(*device), "choosing a GPU");
 }
 

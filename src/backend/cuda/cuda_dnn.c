@@ -310,8 +310,8 @@ static es_status plan_next(es_backend *b, const es_op_desc *d, const es_cuda_dnn
     }
     plan_destroy(&p);
     if (made != CUDNN_STATUS_SUCCESS && !is_unsupported(made))
-      es_warn("backend cuda: %s: cuDNN: %s; it is computed without cuDNN",
-              es_cuda_name(d), cudnnGetErrorString(made));
+      es_warn_local("backend cuda: %s: cuDNN: %s; it is computed without cuDNN",
+                    es_cuda_name(d), cudnnGetErrorString(made));
     if (m.status == CUDNN_STATUS_ALLOC_FAILED) return dnn_ok(m.status, es_cuda_name(d));
   }
   return ES_ENOTSUP;

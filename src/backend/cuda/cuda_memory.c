@@ -15,7 +15,7 @@ es_status es_cuda_failed(const char *library, bool no_memory, const char *what,
                          const char *why) {
   ES_CHECK(!no_memory, ES_ENOMEM, "backend cuda: %s: %s has no memory left", what,
            library);
-  es_error("backend cuda: %s: %s", what, why);
+  es_error("backend cuda: %s: %s: %s", what, library, why);
   return ES_EDEVICE;
 }
 
@@ -92,7 +92,7 @@ es_status es_cuda_reserve(es_backend *b, size_t bytes) {
 
 es_status es_cuda_trim(es_backend *b, size_t bytes) {
   es_cuda *s = es_cuda_of(b);
-  if (s->scratch_size <= bytes) return ES_OK;
+  if (s->scratch_size == bytes) return ES_OK;
   es_cuda_release(b, &s->scratch);
   s->scratch_size = 0;
   return es_cuda_reserve(b, bytes);

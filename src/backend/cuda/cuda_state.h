@@ -129,7 +129,8 @@ es_status es_cuda_alloc(es_backend *b, size_t bytes, const char *what, void **p)
 void es_cuda_release(es_backend *b, void **p);
 /** Make sure that the scratch has at least so many bytes; what was in it is lost. */
 es_status es_cuda_reserve(es_backend *b, size_t bytes);
-/** Release what the scratch has grown beyond so many bytes. */
+/** Give the scratch exactly so many bytes: release what it has grown beyond them, or
+ *  allocate again what was lost when it could not grow. */
 es_status es_cuda_trim(es_backend *b, size_t bytes);
 /** Create a stage, zeroed before; release what is there. */
 es_status es_cuda_stage_open(es_cuda_stage *g);

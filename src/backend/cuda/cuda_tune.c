@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cuda_tune.c  Time the ways to compute each convolution, and agree on the best.
+/** @file cuda_tune.c  Time the algorithms of each convolution, and agree on the best.
  *
  *  All ranks time the same candidates and take the least mean over ranks: one choice for
  *  all, or their results would differ in rounding. */
@@ -12,7 +12,7 @@
 enum {
   REPEATS = 3,
   CALLS = 20,                       /* of a repeat, at most */
-  CANDIDATES = 1 + ES_CUDA_ENGINES, /* cuDNN's, beside our own way */
+  CANDIDATES = 1 + ES_CUDA_ENGINES, /* cuDNN's, beside our own algorithm */
   BUFFERS = 6,                      /* x, y, dx, dy, w, dw */
   PATTERN = 0x3c, /* bytes of small numbers: products of zeros are faster */
   TIMES = 2       /* events: before and after */
@@ -166,8 +166,8 @@ static double time_engine(es_backend *b, const es_op_desc *d, es_pass pass, int 
   es_log_mute(false);
   if (st == ES_OK) return seconds;
   if (st != ES_ENOTSUP)
-    es_warn("%s: one way to compute it is left out, as it failed when it was timed (%s)",
-            es_cuda_name(d), es_status_name(st));
+    es_warn_local("%s: an algorithm is left out, as it failed when it was timed: %s",
+                  es_cuda_name(d), es_log_muted());
   return INFINITY;
 }
 
@@ -229,7 +229,8 @@ es_status es_cuda_tune(es_backend *b, const es_op_desc *const *desc, int n) {
   es_cuda *s = es_cuda_of(b);
   if (!b->tune) return ES_OK;
   if (s->tuned == NULL) ES_TRY(begin(b)); /* the first network of this backend */
-  /* releases scratch of the candidates; planning reserves that of the chosen ones */
+  /* networks planned before use the scratch as it was; planning reserves more for the
+   * engines that are chosen */
   const size_t scratch = s->scratch_size;
   ES_TRY(es_choices_tune(b, desc, n, tune_shape, s->tuned));
   return agree(b, es_cuda_trim(b, scratch));
