@@ -70,6 +70,11 @@ refused 2 "backend.share"
 CUDA_HOST_KERNELS=none on 2 train - $short
 refused 1 "configure --with-gpu-arch=90"
 
+on 2 train - $short augment.list=flip,crop augment.device=device
+refused 2 "augment.device: got device, but augment.list .*; use auto"
+on 2 train - $short backend.name=blas augment.device=device
+refused 2 "augment.device: got device, but .*; use auto"
+
 # --- an algorithm that fails when it is timed, on whichever rank, loses, the run goes on
 for rank in 0 1; do
   CUDA_HOST_FAULT=convolution:$rank:3 run "timing" 2 train - $short backend.tune=true \

@@ -97,6 +97,10 @@ es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assem
 /** Refuse batches and probes larger than what the opened data hold for them. */
 es_status es_assembly_check_data(const es_settings *s, const es_assembly *p);
 
+/** Do batches of training hold records and recipes, of which the backend makes the views?
+ *  As augment.device says; after the backend and the data are opened. */
+bool es_assembly_has_recipes(const es_settings *s, const es_assembly *p);
+
 /** The part of the data that the probe is taken from: held_out, or data. */
 const es_dataset *es_assembly_probe_set(const es_assembly *p);
 /** Records to train on: all but the probe, where that comes from the same part. */

@@ -223,7 +223,10 @@ typedef struct es_view_key {
 es_status es_augment_apply(const es_augment *a, const es_view_key *which,
                            const es_sample *s, void *scratch, float *out);
 size_t es_augment_scratch(const es_augment *a);
-/** Why views cannot be told as recipes, as the end of a sentence; NULL: they can. */
+/** Bytes of the largest record, which a batch with recipes holds whole. */
+int64_t es_augment_record_bytes(const es_augment *a);
+/** Why views cannot be told as recipes, or should not, as batches would take much more
+ *  memory; as the end of a sentence; NULL: they can. */
 const char *es_augment_no_recipe(const es_augment *a);
 /** Thread-safe: what es_augment_apply would do, as a recipe. v->record is left to the
  *  caller. Only where es_augment_no_recipe is NULL.

@@ -62,8 +62,8 @@ void es_log_transient(const char *text);
  *  advance, such as prefetching, that is repeated with errors enabled when its result is
  *  needed. */
 void es_log_mute(bool errors);
-/** The first error that es_log_mute has suppressed on the calling thread since it was last
- *  called with true, "" if none: for a caller that goes on without what has failed. */
+/** The first error that es_log_mute has suppressed on the calling thread since its last
+ *  call with true, "" if none: for a caller that goes on without what has failed. */
 const char *es_log_muted(void);
 
 /** The text of the last error logged by this process ("" if none): for STATUS files. */

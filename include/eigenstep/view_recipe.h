@@ -4,6 +4,7 @@
 #ifndef ES_VIEW_RECIPE_H
 #define ES_VIEW_RECIPE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -61,6 +62,7 @@ static inline int64_t es_view_record_bytes(const es_view_recipe *r) {
 
 /** The next change of a recipe; the caller fills in its values. */
 static inline es_view_change *es_view_change_add(es_view_recipe *r, es_view_kind kind) {
+  assert(r->n < ES_VIEW_CHANGES); /* each augmentation is listed once */
   es_view_change *const c = &r->change[r->n++];
   *c = (es_view_change){.kind = kind};
   return c;

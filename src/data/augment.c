@@ -16,7 +16,11 @@
 #include "eigenstep/clock.h"
 #include "eigenstep/mem.h"
 
-enum { NAME_SIZE = 96, MOST_SIDE = 4096 /* of views made by a device */ };
+enum {
+  NAME_SIZE = 96,
+  MOST_SIDE = 4096, /* of views made by a device */
+  MOST_TIMES = 4    /* what two views take that their record may take instead */
+};
 
 struct es_augment {
   bool pairs;
@@ -177,6 +181,10 @@ es_drawn es_augment_draw(const es_augment *a, const es_view_key *which, int h, i
   return d;
 }
 
+int64_t es_augment_record_bytes(const es_augment *a) {
+  return 3 * a->largest.pixels;
+}
+
 const char *es_augment_no_recipe(const es_augment *a) {
   if (a->pairs) return "the data set makes its views itself";
   for (int i = 0; i < a->steps.n; i++) {
@@ -184,7 +192,11 @@ const char *es_augment_no_recipe(const es_augment *a) {
     if (ops->plan == NULL) return "an augmentation of augment.list is the CPU's alone";
     if (ops->takes_window && i > 0) return "augment.list does not begin with crop";
   }
-  return a->out.h <= MOST_SIDE ? NULL : "they are too large";
+  if (a->out.h > MOST_SIDE) return "they are too large";
+  const int64_t views = 2 * 3 * (int64_t) a->out.h * a->out.w * (int64_t) sizeof(float);
+  return es_augment_record_bytes(a) <= MOST_TIMES * views
+             ? NULL
+             : "records are much larger than their views (set data.size)";
 }
 
 /** Is the record as the data set announced it? */

@@ -13,7 +13,7 @@ const es_param es_augment_table[] = {
               "none = values scaled to [0, 1]"),
     ES_CHOICE(es_augment_params, device, "auto", "auto|cpu|device",
               "where views of training are made: on the device that computes the network "
-              "if it can, always there if it can, or on the CPU"),
+              "if it can (auto; device: else refuse), or on the CPU"),
     ES_PARAM_END};
 
 #define ES_AUGMENT(n) extern const es_augment_ops es_augment_##n;

@@ -168,7 +168,8 @@ static es_status make_batch(const es_loader *l, es_batch *b) {
 
 static es_status make(es_loader *l) {
   ES_TRY(es_dataset_room(l->ds, &l->record));
-  ES_TRY(es_alloc(es_augment_scratch(l->a), "a view in the making", &l->view));
+  if (!l->o.recipes)
+    ES_TRY(es_alloc(es_augment_scratch(l->a), "a view in the making", &l->view));
   for (int k = 0; k < (l->o.prefetch ? 2 : 1); k++) ES_TRY(make_batch(l, &l->batch[k]));
   return l->o.prefetch ? start_thread(l) : ES_OK;
 }

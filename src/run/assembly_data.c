@@ -149,30 +149,36 @@ es_status es_assembly_open_pairs(const es_comm *c, const es_settings *s,
                        es_loader_create(c, ds, p->input.augment, p->input.view, &o, l));
 }
 
-/* Are views of training made by the backend? */
-static bool made_by_device(const es_settings *s, const es_assembly *p) {
-  const es_backend_ops *const ops = p->model.backend->ops;
-  const bool asked = s->selected.device == ES_AUGMENT_DEVICE;
-  const char *why = es_augment_no_recipe(p->input.augment);
-  if (s->selected.device == ES_AUGMENT_CPU) return false;
-  if (ops->views == NULL) why = "its memory is the host's";
-  if (why != NULL && asked)
-    es_warn("augment.device = device: views are made on the CPU by backend %s: %s",
-            ops->name, why);
-  else if (ops->views != NULL)
+/* Why the backend cannot make the views of training; NULL: it can. */
+static const char *no_device(const es_assembly *p) {
+  return p->model.backend->ops->views != NULL
+             ? es_augment_no_recipe(p->input.augment)
+             : "the backend computes on the CPU (backend.name)";
+}
+
+bool es_assembly_has_recipes(const es_settings *s, const es_assembly *p) {
+  return s->selected.device != ES_AUGMENT_CPU && no_device(p) == NULL;
+}
+
+static es_status check_device(const es_settings *s, const es_assembly *p) {
+  const char *const why = no_device(p);
+  ES_CHECK(why == NULL || s->selected.device != ES_AUGMENT_DEVICE, ES_ECONFIG,
+           "augment.device: got device, but %s; use auto", why);
+  if (p->model.backend->ops->views != NULL && s->selected.device != ES_AUGMENT_CPU)
     es_phase("views of training are made on %s%s%s", why == NULL ? "the GPU" : "the CPU",
              why == NULL ? "" : ": ", why == NULL ? "" : why);
-  return why == NULL;
+  return ES_OK;
 }
 
 es_status es_assembly_open_loader(const es_comm *c, const es_settings *s,
                                   es_assembly *p) {
+  ES_TRY(es_comm_agree(c, check_device(s, p)));
   const es_loader_options o = {.seed = (uint64_t) s->run.seed,
                                .pairs = s->batch.pairs,
                                .record = p->input.record,
                                .count = es_assembly_training_records(p),
                                .shuffle = s->data.shuffle,
-                               .recipes = made_by_device(s, p),
+                               .recipes = es_assembly_has_recipes(s, p),
                                .prefetch = s->data.prefetch};
   return es_comm_agree(c, es_loader_create(c, p->input.data, p->input.augment,
                                            p->input.view, &o, &p->input.loader));

@@ -97,11 +97,18 @@ static void add_features(const es_settings *s, const es_assembly *p, int width, 
   c->output.kept += (double) c->output.keeps * (double) es_snapshot_kept_bytes(&par, &o);
 }
 
+/* Two batches of so many pairs: two views of each, or its record with their recipes. */
+static double batch_bytes(const es_settings *s, const es_assembly *p, int64_t pairs) {
+  const double view = 4.0 * p->input.view.c * p->input.view.h * p->input.view.w;
+  const double records = (double) es_augment_record_bytes(p->input.augment) +
+                         2.0 * (double) sizeof(es_view_recipe);
+  return 2 * (double) pairs * (es_assembly_has_recipes(s, p) ? records : 2 * view);
+}
+
 es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, int node,
                          es_run_cost *c) {
   const es_snapshot_options opt = es_settings_snapshot(s, p->probe.pairs);
   const int64_t pairs = (s->batch.pairs + ranks - 1) / ranks;
-  const double view = 4.0 * p->input.view.c * p->input.view.h * p->input.view.w;
   plan net, eval_net = {.features = 0};
   const es_optim_ops *optim;
   *c = (es_run_cost){.output.keeps = count_keeps(s, 0),
@@ -120,7 +127,7 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, 
     c->shared = shared_bytes(c->net.parameters, moments, c->node);
   c->eval_net = (double) (eval_net.cost.activation_bytes + eval_net.cost.passing_bytes);
   add_loss(s, p, ranks, c);
-  c->batches = 2 * 2 * (double) pairs * view;
+  c->batches = batch_bytes(s, p, pairs);
   c->snapshot =
       (double) es_snapshot_bytes(&s->spectrum, &opt, es_settings_loss_ranks(s, ranks));
   c->output.trajectory =

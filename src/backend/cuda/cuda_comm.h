@@ -12,10 +12,11 @@
 
 #include "cuda_state.h"
 
-/** Collective over b->comm (NULL: this process alone). Choose the device of this rank,
- * by its place on the node in the whole job; refuse more ranks than devices unless backend.share.
- * @return the same on all ranks: ES_OK, ES_EDEVICE (there is none; the driver is too
- * old), ES_ECONFIG (too few) */
+/** Collective over b->comm (NULL: this process alone). Choose the device of this rank by
+ *  its place on its node in the whole job; refuse more ranks than devices, unless
+ *  backend.share.
+ *  @return the same on all ranks: ES_OK, ES_EDEVICE (there is none; the driver is too
+ *          old), ES_ECONFIG (too few) */
 es_status es_cuda_device_choose(es_backend *b, bool *shared);
 /** Collective. How sums will be made. @param shared  do ranks share a device?
  *  @return the same on all ranks */

@@ -174,8 +174,8 @@ es_status es_cuda_conv_new(es_backend *b, const es_op_desc *d,
   return st;
 }
 
-static const char *way_of(const es_cuda_conv *c, const es_cuda_conv_size *s,
-                          es_pass pass) {
+static const char *algorithm_of(const es_cuda_conv *c, const es_cuda_conv_size *s,
+                                es_pass pass) {
   if (!es_cuda_conv_has(&c->op.desc, pass)) return "not needed";
   if (s->dnn[pass] != NULL) return "cuDNN";
   return es_cuda_conv_is_product(&c->op.desc) ? "product" : "unrolled";
@@ -196,7 +196,8 @@ es_status es_cuda_plan_conv(es_backend *b, const es_op_desc *d, es_op **op) {
   }
   c->op.bytes = b->allocated - before;
   es_layer("%s: forward %s, weights %s, data %s", es_cuda_name(d),
-           way_of(c, s, ES_FORWARD), way_of(c, s, ES_WEIGHTS), way_of(c, s, ES_DATA));
+           algorithm_of(c, s, ES_FORWARD), algorithm_of(c, s, ES_WEIGHTS),
+           algorithm_of(c, s, ES_DATA));
   *op = &c->op;
   return ES_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file cuda_conv.h  Convolutions and linear layers, which are 1x1 convolutions on a
- *  map of one pixel, and the ways to compute their passes:
+ *  map of one pixel, and the algorithms of their passes:
  *
  *  product   1x1 of stride 1: one matrix product over all pixels
  *  dnn       cuDNN

@@ -22,25 +22,25 @@ enum {
 };
 
 /** What plans are for. */
-typedef struct question {
+typedef struct plan_key {
   es_shape in, out;
   es_window window;
   es_precision precision;
   es_pass pass;
   int n;
-} question;
+} plan_key;
 
 /** The plans of a pass, best first, as far as they were asked for. */
-typedef struct family {
-  question of;
+typedef struct plan_list {
+  plan_key of;
   int n;
   es_cuda_dnn_plan *plan[ES_CUDA_ENGINES]; /* owned [n] */
   int mode, next; /**< list of the heuristics and its configuration to look at next */
-} family;
+} plan_list;
 
 struct es_cuda_dnn {
   cudnnHandle_t handle; /* owned */
-  family *family;       /* owned [n] */
+  plan_list *list;      /* owned [n] */
   int n, cap;
 };
 
@@ -74,8 +74,8 @@ void es_cuda_dnn_close(es_backend *b) {
   es_cuda_dnn *k = es_cuda_of(b)->dnn;
   if (k == NULL) return;
   for (int i = 0; i < k->n; i++)
-    for (int e = 0; e < k->family[i].n; e++) plan_destroy(&k->family[i].plan[e]);
-  es_free(&k->family);
+    for (int e = 0; e < k->list[i].n; e++) plan_destroy(&k->list[i].plan[e]);
+  es_free(&k->list);
   if (k->handle != NULL) (void) cudnnDestroy(k->handle);
   es_free(&es_cuda_of(b)->dnn);
 }
@@ -267,7 +267,7 @@ static bool plan_config(maker *m, cudnnHandle_t handle, cudnnBackendDescriptor_t
 /** A plan by the next configuration of a list of the heuristics that is accepted; counts
  *  on *next. Is there one? Then m has it. */
 static bool plan_mode(maker *m, es_backend *b, const es_op_desc *d,
-                      cudnnBackendDescriptor_t graph, family *f) {
+                      cudnnBackendDescriptor_t graph, plan_list *f) {
   static const cudnnBackendHeurMode_t modes[MODES] = {CUDNN_HEUR_MODE_A,
                                                       CUDNN_HEUR_MODE_FALLBACK};
   const cudnnHandle_t handle = es_cuda_of(b)->dnn->handle;
@@ -295,9 +295,9 @@ static bool is_unsupported(cudnnStatus_t e) {
   return e / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000;
 }
 
-/** One more plan of a family. @return ES_ENOTSUP: the library has no further engine */
+/** One more plan of a list. @return ES_ENOTSUP: the library has no further engine */
 static es_status plan_next(es_backend *b, const es_op_desc *d, const es_cuda_dnn_job *job,
-                           family *f) {
+                           plan_list *f) {
   for (; f->mode < MODES; f->mode++, f->next = 0) {
     es_cuda_dnn_plan *p = NULL;
     ES_TRY(ES_NEW(1, &p));
@@ -317,38 +317,38 @@ static es_status plan_next(es_backend *b, const es_op_desc *d, const es_cuda_dnn
   return ES_ENOTSUP;
 }
 
-/** The family of a pass, empty if it is new. */
-static es_status family_of(es_cuda_dnn *k, const question *q, family **f) {
+/** The list of a pass, empty if it is new. */
+static es_status list_of(es_cuda_dnn *k, const plan_key *key, plan_list **f) {
   for (int i = 0; i < k->n; i++) {
-    *f = &k->family[i];
-    if (memcmp(&(*f)->of, q, sizeof *q) == 0) return ES_OK;
+    *f = &k->list[i];
+    if (memcmp(&(*f)->of, key, sizeof *key) == 0) return ES_OK;
   }
   if (k->n == k->cap) {
-    family *grown = NULL;
+    plan_list *grown = NULL;
     ES_TRY(ES_NEW(2 * k->cap + 32, &grown));
-    if (k->n > 0) memcpy(grown, k->family, (size_t) k->n * sizeof *grown);
-    es_free(&k->family);
-    k->family = grown;
+    if (k->n > 0) memcpy(grown, k->list, (size_t) k->n * sizeof *grown);
+    es_free(&k->list);
+    k->list = grown;
     k->cap = 2 * k->cap + 32;
   }
-  *f = &k->family[k->n++];
-  **f = (family){.of = *q};
+  *f = &k->list[k->n++];
+  **f = (plan_list){.of = *key};
   return ES_OK;
 }
 
 es_status es_cuda_dnn_plan_find(es_backend *b, const es_op_desc *d,
                                 const es_cuda_dnn_job *job, const es_cuda_dnn_plan **p) {
-  family *f = NULL;
-  question q;
-  memset(&q, 0, sizeof q); /* compared as bytes */
-  q.in = d->in;
-  q.out = d->out;
-  q.window = d->window;
-  q.precision = d->precision;
-  q.pass = job->pass;
-  q.n = job->n;
+  plan_list *f = NULL;
+  plan_key key;
+  memset(&key, 0, sizeof key); /* compared as bytes */
+  key.in = d->in;
+  key.out = d->out;
+  key.window = d->window;
+  key.precision = d->precision;
+  key.pass = job->pass;
+  key.n = job->n;
   if (job->engine >= ES_CUDA_ENGINES) return ES_ENOTSUP;
-  ES_TRY(family_of(es_cuda_of(b)->dnn, &q, &f));
+  ES_TRY(list_of(es_cuda_of(b)->dnn, &key, &f));
   while (f->n <= job->engine) ES_TRY(plan_next(b, d, job, f));
   *p = f->plan[job->engine];
   return ES_OK;

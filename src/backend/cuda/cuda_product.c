@@ -34,7 +34,7 @@ void es_cuda_blas_close(es_backend *b) {
   es_cuda *s = es_cuda_of(b);
   if (s->blas.handle != NULL) (void) cublasDestroy(s->blas.handle);
   es_cuda_release(b, &s->blas.workspace);
-  es_cuda_release(b, &s->blas.aside);
+  es_cuda_release(b, &s->blas.copies);
 }
 
 /* The library is column-major: it sees the transposes, and computes C' = B' A'. */
@@ -61,13 +61,13 @@ static size_t rounded(size_t bytes) {
   return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static es_status reserve_aside(es_backend *b, size_t bytes) {
+static es_status reserve_copies(es_backend *b, size_t bytes) {
   es_cuda_blas *k = &es_cuda_of(b)->blas;
-  if (bytes <= k->aside_size) return ES_OK;
-  es_cuda_release(b, &k->aside);
-  k->aside_size = 0;
-  ES_TRY(es_cuda_alloc(b, bytes, "operands of matrix products", &k->aside));
-  k->aside_size = bytes;
+  if (bytes <= k->copies_size) return ES_OK;
+  es_cuda_release(b, &k->copies);
+  k->copies_size = 0;
+  ES_TRY(es_cuda_alloc(b, bytes, "operands of matrix products", &k->copies));
+  k->copies_size = bytes;
   return ES_OK;
 }
 
@@ -79,7 +79,7 @@ static es_status move(es_backend *b, void *to, const void *from, size_t bytes) {
 }
 
 /** The product with copies of the operands that are not aligned. */
-static es_status multiply_aside(es_backend *b, const es_cuda_product *p) {
+static es_status multiply_copies(es_backend *b, const es_cuda_product *p) {
   es_cuda_product q = *p;
   const size_t in = es_cuda_size(p->bf16), out = es_cuda_size(p->c_bf16);
   const size_t bytes[OPERANDS] = {(size_t) (p->m * p->k) * in,
@@ -90,8 +90,8 @@ static es_status multiply_aside(es_backend *b, const es_cuda_product *p) {
   size_t room = 0;
   for (int i = 0; i < OPERANDS; i++)
     if (!is_aligned(from[i])) room += rounded(bytes[i]);
-  ES_TRY(reserve_aside(b, room));
-  char *next = es_cuda_of(b)->blas.aside;
+  ES_TRY(reserve_copies(b, room));
+  char *next = es_cuda_of(b)->blas.copies;
   for (int i = 0; i < OPERANDS; i++) {
     at[i] = (void *) (uintptr_t) from[i];
     if (is_aligned(from[i])) continue;
@@ -109,5 +109,5 @@ static es_status multiply_aside(es_backend *b, const es_cuda_product *p) {
 es_status es_cuda_multiply(es_backend *b, const es_cuda_product *p) {
   if (p->m == 0 || p->n == 0) return ES_OK;
   const bool aligned = is_aligned(p->a) && is_aligned(p->b) && is_aligned(p->c);
-  return aligned || b->tune ? multiply(b, p) : multiply_aside(b, p);
+  return aligned || b->tune ? multiply(b, p) : multiply_copies(b, p);
 }

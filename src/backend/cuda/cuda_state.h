@@ -53,8 +53,8 @@ typedef struct es_cuda_marks {
 typedef struct es_cuda_blas {
   cublasHandle_t handle; /* owned */
   void *workspace;       /* owned */
-  void *aside; /* owned; operands that do not begin where others do (cuda_product.c) */
-  size_t aside_size; /**< in bytes */
+  void *copies; /* owned; aligned copies of operands that are not (cuda_product.c) */
+  size_t copies_size; /**< in bytes */
 } es_cuda_blas;
 
 /** State of one backend. */
