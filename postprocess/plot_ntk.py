@@ -153,8 +153,12 @@ def main():
     for column, row in enumerate(ends(data)):
         image = draw_modes(ax[0, column], data, row)
     fig.colorbar(image, ax=ax[0, len(ends(data)) - 1])
-    ax[0, 1].set_visible(len(ends(data)) > 1)
-    draw_subspaces(ax[0, 2], data)
+    shares = ax[0, 2]
+    if len(ends(data)) == 1:  # the place of the second picture, too
+        ax[0, 1].remove()
+        shares.remove()
+        shares = fig.add_subplot(ax[0, 0].get_gridspec()[0, 1:])
+    draw_subspaces(shares, data)
     draw_rates(ax[1, 0], data)
     draw_shares(ax[1, 1], data)
     draw_times(ax[1, 2], data)
