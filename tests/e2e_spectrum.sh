@@ -242,5 +242,6 @@ refuse 2 "spectrum\.top.*24" "$work/e.h5:/z" spectrum.top=25
 head -c 3000 "$work/e.h5" > "$work/cut.h5"
 refuse 1 "cut\.h5" "$work/cut.h5:/z"
 rm -rf "$work/none"
-refuse 1 "not finite" "$work/e.h5:/nan"
+refuse 1 "e.h5:/nan: row 200 is not finite: column 3 is nan" "$work/e.h5:/nan"
+[ ! -e "$work/none" ] || fail "a file that is refused leaves a folder"
 finish

@@ -22,8 +22,9 @@ typedef struct es_embedding_rows {
  *  [N, 2, D], two views where `views` is 2. Numbers of any type become f64.
  *  @param views  1, 2, or 0: as the shape says
  *  @param r      zeroed; freed also after a failure
- *  @return ES_OK; ES_ECONFIG (address), ES_EIO, ES_EFORMAT (shape), ES_ENOMEM,
- *          ES_EINTERNAL (the ranks see files of unlike shapes): the same on all ranks */
+ *  @return ES_OK; ES_ECONFIG (address), ES_EIO, ES_EFORMAT (shape), ES_EMATH (a
+ *          value is not finite), ES_ENOMEM, ES_EINTERNAL (the ranks see files of unlike
+ *          shapes): the same on all ranks */
 es_status es_embedding_read(const es_comm *c, const char *address, int views,
                             es_embedding_rows *r);
 /** Collective. Would es_embedding_read find embeddings there? Address and shapes only: no

@@ -3,9 +3,11 @@
  *  shapes, each rank reads its own rows. */
 #include "eigenstep/embedding_file.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "embedding_source.h"
+#include "eigenstep/collective_error.h"
 #include "eigenstep/mem.h"
 
 /* How a set [N, D], [2, N, D] or [N, 2, D] is laid out. */
@@ -95,6 +97,21 @@ static es_status read_rows(const es_source *s, const layout *l, es_embedding_row
   return st;
 }
 
+/* Collective. Name the first value of the lowest rank that is no number. */
+static es_status check_finite(const es_comm *c, const char *address,
+                              const es_embedding_rows *r) {
+  es_collective_error e = {.status = ES_OK};
+  for (int64_t i = 0; i < r->views * r->n * r->dim && e.status == ES_OK; i++) {
+    const int64_t row = r->number[i / r->dim % r->n];
+    if (isfinite(r->z[i])) continue;
+    es_collective_error_set(&e, ES_EMATH,
+                            "%s: row %lld is not finite: column %lld is %g (both counted "
+                            "from 0); remove or mend such rows",
+                            address, (long long) row, (long long) (i % r->dim), r->z[i]);
+  }
+  return es_collective_error_agree(c, &e);
+}
+
 es_status es_embedding_check(const es_comm *c, const char *address, int views) {
   es_source s;
   layout l;
@@ -123,6 +140,7 @@ es_status es_embedding_read(const es_comm *c, const char *address, int views,
     for (int64_t i = 0; i < r->n; i++) r->number[i] = r->first + i;
     st = read_rows(&s, &l, r);
   }
+  if (st == ES_OK) st = check_finite(c, address, r);
   const es_status closed = es_source_close(&s);
   return st != ES_OK ? st : closed;
 }
