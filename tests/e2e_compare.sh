@@ -32,6 +32,7 @@ with h5py.File(f"{work}/z.h5", "w") as f:
     f["rotated"] = 3 * z @ np.linalg.qr(rng.standard_normal((6, 6)))[0] + 1
     f["few"] = z[1:]
     f["flat"] = np.ones_like(z)
+    f["round"] = 0.3 + 1e-15 * z
     f["nan"] = np.where(np.arange(48)[:, None] == 7, np.nan, z)
 PYTHON
 compare 2 files "$work/run1" "$work/z.h5:/z" "$work/z.h5:/rotated" ||
@@ -52,6 +53,12 @@ done
 compare 2 held "$work/held1" "$work/held2" &&
   grep -q "warning: compare: .*held2 has run.seed = 2, the first run 1: it may" "$work/held.log" ||
   { fail "pairs that another run was trained on"; cat "$work/held.log"; }
+# images that have moved, and others in their place
+mv "$work/x.h5" "$work/moved.h5"
+compare 2 moved "$work/held1" "$work/held2" data.path="$work/moved.h5" ||
+  { fail "images that have moved"; cat "$work/moved.log"; }
+"$python" -c "import h5py; h5py.File('$work/y.h5', 'w')['x'] = \
+  h5py.File('$work/moved.h5')['x'][:][::-1]"
 ! grep -q "run.seed" "$work/one.log" || fail "endless images are held out of nothing"
 
 "$python" - "$work" << 'PYTHON' || fail "numbers"
@@ -100,9 +107,13 @@ refused() { # refused STATUS WORDS ARGUMENT...: on 2 ranks, with one sentence
     { cat "$work/log"; fail "compare $*: status $got, expected $status and '$words'"; }
 }
 refused 2 'got no source'
+refused 2 "expected the checkpoint's" "$work/held1" "$work/held2" data.path="$work/y.h5"
 refused 2 'got 47 rows, expected 48' "$work/run1" "$work/z.h5:/few"
-refused 1 'z.h5:/nan: got a NaN or infinite' "$work/run1" "$work/z.h5:/nan"
+refused 1 'z.h5:/nan: row 7 is not finite: column 0 is nan' "$work/run1" "$work/z.h5:/nan"
 refused 1 'z.h5:/flat: got the same embedding' "$work/run1" "$work/z.h5:/flat"
+refused 1 'z.h5:/round: got the same embedding' "$work/run1" "$work/z.h5:/round"
+refused 2 'got 1 held-out pairs, expected at least 2, one for each rank' "$work/run1" \
+  "$work/run2" compare.pairs=1
 refused 2 'expected a step, first, last, all or ntk' "$work/run1@x" "$work/run2"
 refused 1 'no complete checkpoint of step 7' "$work/run1" "$work/run1@7"
 refused 2 'for other pairs than those of the first' "$work/run2" "$work/run1@ntk"

@@ -29,6 +29,7 @@ write("pairs", l > 0, x=view(90, 30), x_prime=view(90, 30))
 write("images", l > 0, x=view(80, 40))
 grey = np.repeat(view(0, 60)[:, :1], 3, axis=1)
 write("grey", None, x=grey)
+write("black", None, x=np.zeros((256, 3, side, side), np.uint8))
 PYTHON
 linear="encoder.name=linear data.name=hdf5 spectrum.probe=128 spectrum.every=5
         projector.widths=4 projector.bias=false batch.pairs=64 init.scale_last=0.01
@@ -207,6 +208,8 @@ to=output.dir=$work/no
 refused 2 'expected the output folder of train'
 refused 1 'is not an Eigenstep run' "$work" $to
 refused 2 'expected at least 4' "$work/pairs" $to modes.pairs=3
+train 1 black run.steps=0 data.path="$work/black.h5" augment.list=flip spectrum.probe=16
+refused 1 'modes: step 0: got the same embedding for all points' "$work/black" $to
 if [ -n "$(ls -A ~)" ]; then # the home folder, not one called "~"
   refused 2 'is not empty' "$work/pairs" 'output.dir=~'
 fi

@@ -154,6 +154,15 @@ refused 2 "expected the checkpoint's" "$work/file" $to data.path="$work/other.h5
 launch 2 ntk "$work/file" ntk.pairs=16 > "$work/log" 2>&1 ||
   { cat "$work/log"; fail "all that was held out"; }
 
+# the same image everywhere: nothing was learned that could be predicted
+"$python" -c "import h5py, numpy as np
+h5py.File('$work/black.h5', 'w')['x'] = np.zeros((40, 3, 8, 8), np.uint8)"
+launch 1 train - encoder.name=linear data.name=hdf5 data.path="$work/black.h5" \
+  augment.crop.size=8 projector.widths=5 batch.pairs=8 spectrum.probe=16 run.steps=0 \
+  output.dir="$work/black" > "$work/log" 2>&1 || fail "train on one image"
+refused 1 'ntk: step 0: got the same embedding for all points' "$work/black" $to
+refused 2 'expected at least 2, one for each rank' "$work/file" $to ntk.pairs=1
+
 # one output, and no mode learned at all
 launch 1 train - $tiny run.steps=0 projector.widths=1 output.dir="$work/run1" \
   > "$work/log" 2>&1 || fail "train with one output"

@@ -165,6 +165,19 @@ static void without_modes(void **state) {
   assert_int_equal(es_embedded_modes(N, bad, K, q, value), ES_EMATH);
 }
 
+static void what_varies(void **state) {
+  (void) state;
+  static double z[K * N];
+  for (int i = 0; i < K * N; i++) z[i] = 0.3;
+  assert_int_equal(es_embedded_vary("equal", N, K, z), ES_EMATH);
+  for (int i = 0; i < K * N; i++) z[i] = 0.3 + 1e-16 * (i % 3); /* round-off */
+  assert_int_equal(es_embedded_vary("round-off", N, K, z), ES_EMATH);
+  for (int i = 0; i < N; i++) z[i * K + 1] += 1e-9 * i;
+  assert_int_equal(es_embedded_vary("one output", N, K, z), ES_OK);
+  z[K * N - 1] = INFINITY;
+  assert_int_equal(es_embedded_vary("infinite", N, K, z), ES_EMATH);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(principal_modes_of_scaled_ones),
@@ -173,6 +186,7 @@ int main(void) {
       cmocka_unit_test(errors_are_those_of_new_samples),
       cmocka_unit_test(kernels_of_clouds),
       cmocka_unit_test(without_modes),
+      cmocka_unit_test(what_varies),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,7 +109,8 @@ int64_t es_assembly_training_records(const es_assembly *p);
 /** Collective. A loader that gives n held-out pairs in one batch, the first ones with the
  *  views of the probe: no more than the probe where it is a part of the training set, or
  *  all of an endless or a test set. Needs the opened data; the caller destroys it.
- *  @return ES_OK, ES_ECONFIG (too many), ES_ENOMEM: the same on all ranks */
+ *  @return ES_OK, ES_ECONFIG (too many, fewer than ranks), ES_ENOMEM: the same on all
+ *          ranks */
 es_status es_assembly_open_pairs(const es_comm *c, const es_settings *s,
                                  const es_assembly *p, int64_t n, es_loader **l);
 

@@ -19,6 +19,13 @@ typedef struct es_embedded {
   bool ordered; /**< outputs are modes in their order; false: principal components */
 } es_embedded;
 
+/** Have n embeddings of d values any mode?
+ *  @param name  what they are: a message begins with it
+ *  @param z     [n, d] rows
+ *  @return ES_OK; ES_EMATH (a value is not finite, or all rows are equal but for
+ *          round-off: they differ by less than 1e-12 of their size) */
+es_status es_embedded_vary(const char *name, int64_t n, int d, const double *z);
+
 /** Orthonormal modes q [k, n] of the centred outputs; modes beyond their rank (1e-10 of
  *  the largest) are 0.
  *  @param value  [k] variances (divided by n); NULL: not wanted

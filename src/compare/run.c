@@ -27,7 +27,8 @@ static int count_sources(int argc, char *const *argv) {
 }
 
 /* Collective. */
-static es_status run(const es_job *job, es_config *cfg, int n, char *const *source) {
+static es_status run(const es_job *job, es_config *cfg, int argc, char *const *argv) {
+  const int n = count_sources(argc, argv);
   es_output_params output;
   par p;
   es_compare_set *set = NULL;
@@ -42,7 +43,9 @@ static es_status run(const es_job *job, es_config *cfg, int n, char *const *sour
   const es_compare_how how = {(int) p.modes, (int) p.bootstrap, (int) p.neighbours};
   ES_TRY(ES_COMM_NEW(job->comm, 1, &set));
   set->stop = &stop;
-  ES_TRY_GOTO(es_compare_set_open(job, n, source, p.pairs, set), done);
+  set->argc = argc - n;
+  set->argv = argv + n;
+  ES_TRY_GOTO(es_compare_set_open(job, n, argv, p.pairs, set), done);
   if (set->points < 3) {
     es_error("compare: got %d points, expected at least 3", set->points);
     st = ES_ECONFIG;
@@ -68,7 +71,7 @@ es_status es_compare_runs(const es_job *job, int argc, char *const *argv) {
   ES_TRY(es_config_load(job, "-", argc - n, argv + n, &cfg));
   es_status st =
       es_comm_agree(job->comm, es_config_default(cfg, "output.dir", "compare-out"));
-  if (st == ES_OK) st = run(job, cfg, n, argv);
+  if (st == ES_OK) st = run(job, cfg, argc, argv);
   es_config_destroy(&cfg);
   return st;
 }

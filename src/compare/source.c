@@ -3,7 +3,6 @@
 #include "source.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,11 +69,16 @@ static es_status add(es_compare_set *set, const char *name, int d,
   return ES_NEW((int64_t) d * set->points, &(*s)->f);
 }
 
-/* f [d, points] <- rows [points, d]. */
-static void store(const es_compare_set *set, const double *rows, es_compare_source *s) {
+/* f [d, points] <- rows [points, d], the same on all ranks. */
+static es_status store(const es_compare_set *set, const double *rows,
+                       es_compare_source *s) {
+  char name[ES_COMPARE_NAME + 16];
+  snprintf(name, sizeof name, "compare: %s", s->name);
+  ES_TRY(es_embedded_vary(name, set->points, s->d, rows));
   for (int64_t i = 0; i < set->points; i++)
     for (int j = 0; j < s->d; j++)
       s->f[(int64_t) j * set->points + i] = rows[i * s->d + j];
+  return ES_OK;
 }
 
 /* Do both networks take the same views? */
@@ -108,7 +112,8 @@ static void warn_of_seed(const es_held_out *first, const es_held_out *h, const c
 /* Collective. A run's embeddings of the points of `first`. */
 static es_status add_step(const es_job *job, const address *a, int64_t step,
                           const es_held_out *first, es_compare_set *set) {
-  const es_held_out_options o = {.dir = a->dir, .step = step};
+  const es_held_out_options o = {
+      .dir = a->dir, .step = step, .argc = set->argc, .argv = set->argv};
   es_held_out h;
   es_compare_source *s = NULL;
   double *rows = NULL;
@@ -124,7 +129,7 @@ static es_status add_step(const es_job *job, const address *a, int64_t step,
   if (st == ES_OK) st = ES_NEW((int64_t) set->points * d, &rows);
   ES_TRY_GOTO(es_comm_agree(job->comm, st), done);
   ES_TRY_GOTO(es_held_out_embed(job->comm, &h, &first->points, rows), done);
-  store(set, rows, s);
+  st = store(set, rows, s);
 done:
   es_free(&rows);
   es_held_out_close(&h);
@@ -144,9 +149,12 @@ static es_status add_all_steps(const es_job *job, const address *a,
 
 /* Collective. Are the held-out pairs of this run those of the first one, view by view? */
 static es_status same_points(const es_job *job, const address *a,
-                             const es_held_out *first) {
-  const es_held_out_options o = {
-      .dir = a->dir, .step = ES_HELD_OUT_LAST, .pairs = first->points.pairs};
+                             const es_compare_set *set, const es_held_out *first) {
+  const es_held_out_options o = {.dir = a->dir,
+                                 .step = ES_HELD_OUT_LAST,
+                                 .pairs = first->points.pairs,
+                                 .argc = set->argc,
+                                 .argv = set->argv};
   es_held_out h;
   es_status st = es_held_out_open(job, &o, &h);
   if (st == ES_OK) st = same_shape(first, &h);
@@ -174,7 +182,7 @@ static es_status add_prediction(const es_job *job, const address *a,
   es_traj_rows rows = {0};
   es_compare_source *s = NULL;
   es_h5 *f = NULL;
-  ES_TRY(same_points(job, a, first));
+  ES_TRY(same_points(job, a, set, first));
   snprintf(path, sizeof path, "%s/ntk/ntk.h5", a->dir);
   ES_TRY(es_traj_read_open(job->comm, path, &f));
   es_status st = es_traj_read_series(f, "/ntk/predicted", 1, &rows);
@@ -191,7 +199,7 @@ static es_status add_prediction(const es_job *job, const address *a,
   st = es_comm_agree(job->comm, st);
   if (st == ES_OK) {
     s->ordered = true;
-    store(set, rows.values, s);
+    st = store(set, rows.values, s);
   }
   es_traj_rows_free(&rows);
   return st;
@@ -225,7 +233,7 @@ static es_status add_file(const es_job *job, const char *text, es_compare_set *s
       memcpy(rows + (v * r.total + r.number[i]) * r.dim, r.z + (v * r.n + i) * r.dim,
              (size_t) r.dim * sizeof *rows);
   es_comm_sum_f64(job->comm, rows, points * r.dim);
-  store(set, rows, s);
+  st = store(set, rows, s);
 done:
   es_free(&rows);
   es_embedding_free(&r);
@@ -244,41 +252,28 @@ static es_status add_source(const es_job *job, const char *text, const es_held_o
   return add_step(job, &a, a.step, first, set);
 }
 
-/* Collective. The first run among the sources, whose points are taken; *found: there is
+/* Collective. The first run among the sources, whose points are taken: pairs, if there is
  * one. */
 static es_status open_first(const es_job *job, int n, char *const *text, int64_t pairs,
-                            es_held_out *first, bool *found) {
-  for (int i = 0; i < n && !*found; i++) {
+                            es_compare_set *set, es_held_out *first) {
+  for (int i = 0; i < n && !set->pairs; i++) {
     address a;
     ES_TRY(es_comm_agree(job->comm, parse_address(job->comm, text[i], &a)));
-    const es_held_out_options o = {
-        .dir = a.dir, .step = ES_HELD_OUT_LAST, .pairs = pairs};
-    *found = a.is_run;
+    const es_held_out_options o = {.dir = a.dir,
+                                   .step = ES_HELD_OUT_LAST,
+                                   .pairs = pairs,
+                                   .argc = set->argc,
+                                   .argv = set->argv};
+    set->pairs = a.is_run;
     if (a.is_run) ES_TRY(es_held_out_open(job, &o, first));
   }
-  return ES_OK;
-}
-
-/* Numbers that have modes. */
-static es_status check(const es_compare_set *set, const es_compare_source *s) {
-  const int64_t all = (int64_t) s->d * set->points;
-  bool varies = false;
-  for (int64_t i = 0; i < all; i++) {
-    ES_CHECK(isfinite(s->f[i]), ES_EMATH,
-             "compare: %s: got a NaN or infinite value, expected finite ones", s->name);
-    varies = varies || s->f[i] != s->f[i - i % set->points];
-  }
-  ES_CHECK(varies, ES_EMATH,
-           "compare: %s: got the same embedding for all points, expected some that "
-           "differ: it has no mode to compare, leave it out",
-           s->name);
   return ES_OK;
 }
 
 es_status es_compare_set_open(const es_job *job, int n, char *const *text, int64_t pairs,
                               es_compare_set *set) {
   es_held_out first = {.run = NULL};
-  es_status st = open_first(job, n, text, pairs, &first, &set->pairs);
+  es_status st = open_first(job, n, text, pairs, set, &first);
   if (st == ES_OK && set->pairs) set->points = (int) (2 * first.points.pairs);
   for (int i = 0; i < n && st == ES_OK; i++) st = add_source(job, text[i], &first, set);
   if (st == ES_OK && set->n < 2) {
@@ -287,7 +282,6 @@ es_status es_compare_set_open(const es_job *job, int n, char *const *text, int64
         "or DIR@all for all checkpoints of one (the newest 64)");
     st = ES_ECONFIG;
   }
-  for (int i = 0; i < set->n && st == ES_OK; i++) st = check(set, &set->source[i]);
   es_held_out_close(&first);
   return st;
 }

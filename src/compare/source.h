@@ -20,6 +20,8 @@ typedef struct es_compare_source {
 /** All sources. */
 typedef struct es_compare_set {
   es_stop *stop; /**< requests to stop; borrowed */
+  int argc;      /**< "section.key=value": overrides of run.ini of each run; borrowed */
+  char *const *argv;
   int n, points;
   bool pairs; /**< points are views of pairs */
   es_compare_source source[ES_COMPARE_SOURCES];
@@ -27,6 +29,7 @@ typedef struct es_compare_set {
 
 /** Collective. Read and compute them all.
  *  @param pairs  of runs; 0 = those of the first run's probe, at most 128
+ *  @param set    zeroed, but for the requests to stop and the overrides
  *  @return as es_compare_runs; the caller frees the set, also after a failure */
 es_status es_compare_set_open(const es_job *job, int n, char *const *address,
                               int64_t pairs, es_compare_set *set);

@@ -9,6 +9,7 @@
 #include "eigenstep/progress.h"
 #include "eigenstep/run_files.h"
 #include "eigenstep/run_folder.h"
+#include "eigenstep/similarity.h"
 #include "eigenstep/traj_read.h"
 #include "nested.h"
 #include "modes_file.h"
@@ -235,14 +236,17 @@ static es_status do_step(study *s, int t) {
   es_study_modes m = {.k = 0};
   es_held_out h;
   double *z = NULL;
+  char name[64];
   ES_TRY(es_stop_between(&s->stop, s->job->comm, "the modes of the next step"));
   es_status st = open_step(s, s->step[t], &h);
   if (st != ES_OK) goto done;
+  snprintf(name, sizeof name, "modes: step %lld", (long long) h.step);
   const int value = s->par.of == 1 ? h.run->parts->model.features : ES_PROBE_EMBEDDING;
   s->d = es_probe_data_width(h.run->parts->probe.data, value);
   if (t == 0) ES_TRY_GOTO(prepare(s, &h), done);
   ES_TRY_GOTO(ES_COMM_NEW(s->job->comm, 2 * s->pairs * s->d, &z), done);
   ES_TRY_GOTO(es_held_out_read(s->job->comm, &h, &h.points, value, z), done);
+  ES_TRY_GOTO(es_embedded_vary(name, 2 * s->pairs, s->d, z), done);
   ES_TRY_GOTO(do_row(s, t, &h, z, &m), done);
   if (t == s->steps - 1) st = finish(s, &h, value, &m);
 done:

@@ -10,6 +10,7 @@
 #include "eigenstep/held_out.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
+#include "eigenstep/similarity.h"
 #include "change.h"
 #include "report.h"
 #include "saved.h"
@@ -158,20 +159,20 @@ done:
   return st;
 }
 
-/* Collective. With the first network: sizes, and the folder. */
-static es_status open_folder(ntk_run *s, const es_held_out *state,
-                             const es_ntk_sum *sum) {
-  s->shape.layers = es_ntk_sum_layers(sum);
-  s->shape.groups = es_ntk_sum_groups(sum);
-  return es_ntk_saved_open(s->job, state->run->config, s->dir, s->par.save, &s->saved);
-}
-
 /* Collective. The file, in place of one whose saved states this command goes on with. */
 static es_status open_file(ntk_run *s, const es_held_out *state, const es_ntk_sum *sum) {
   es_ntk_saved_clear(&s->saved, s->dir);
   s->file.keep = s->par.keep;
   ES_TRY(es_ntk_file_create(s->job, state->run->config, s->dir, &s->file));
   return es_ntk_file_declare(&s->file, &s->shape, sum);
+}
+
+/* Collective. What was learned, the same on all ranks. */
+static es_status embed(const ntk_run *s, const es_held_out *state, double *z) {
+  char name[64];
+  snprintf(name, sizeof name, "ntk: step %lld", (long long) state->step);
+  ES_TRY(es_held_out_embed(s->job->comm, state, &state->points, z));
+  return es_embedded_vary(name, 2 * s->shape.pairs, s->shape.d, z);
 }
 
 /* Collective. */
@@ -187,12 +188,17 @@ static es_status do_step(ntk_run *s, const es_held_out *state) {
   es_ntk_result r = {.step = 0};
   es_status st;
   ES_TRY_GOTO(es_ntk_sum_create(&job, &sum), done);
-  if (s->file.traj == NULL) ES_TRY_GOTO(open_folder(s, state, sum), done);
+  s->shape.layers = es_ntk_sum_layers(sum);
+  s->shape.groups = es_ntk_sum_groups(sum);
   st = es_ntk_result_open(&s->shape, s->par.keep, &r);
   ES_TRY_GOTO(es_comm_agree(s->job->comm, st), done);
   r.step = state->step;
   r.time = state->time;
-  ES_TRY_GOTO(es_held_out_embed(s->job->comm, state, &state->points, r.z), done);
+  ES_TRY_GOTO(embed(s, state, r.z), done);
+  if (s->file.traj == NULL)
+    ES_TRY_GOTO(
+        es_ntk_saved_open(s->job, state->run->config, s->dir, s->par.save, &s->saved),
+        done);
   ES_TRY_GOTO(es_ntk_sum_calibrate(sum), done);
   const es_ntk_cost cost = es_ntk_sum_cost(sum);
   es_ntk_print_cost(&cost, &s->outputs);

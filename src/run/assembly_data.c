@@ -145,6 +145,9 @@ es_status es_assembly_open_pairs(const es_comm *c, const es_settings *s,
       "got %lld held-out pairs, expected at most %lld, what the run held out of data "
       "set '%s'",
       (long long) n, (long long) most, s->data.name);
+  ES_CHECK(n >= c->size, ES_ECONFIG,
+           "got %lld held-out pairs, expected at least %d, one for each rank",
+           (long long) n, c->size);
   return es_comm_agree(c,
                        es_loader_create(c, ds, p->input.augment, p->input.view, &o, l));
 }

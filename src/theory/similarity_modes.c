@@ -9,6 +9,7 @@
 #include "svd.h"
 
 #define SMALLEST 1e-10
+#define EQUAL 1e-12
 
 static es_status center(int n, es_outputs o, double *to) {
   double all = 0;
@@ -54,6 +55,22 @@ static es_status principal(int n, int d, double *x, int k, double *q, double *va
   }
   es_free(&s);
   return st;
+}
+
+es_status es_embedded_vary(const char *name, int64_t n, int d, const double *z) {
+  double size = 0, apart = 0;
+  for (int64_t i = 0; i < n * d; i++) {
+    const double far = z[i] - z[i % d];
+    size += z[i] * z[i];
+    apart += far * far;
+  }
+  ES_CHECK(isfinite(size), ES_EMATH,
+           "%s: got a NaN or infinite value, expected finite ones", name);
+  ES_CHECK(apart > EQUAL * EQUAL * size, ES_EMATH,
+           "%s: got the same embedding for all points, expected some that differ: there "
+           "is no mode to look at, leave it out",
+           name);
+  return ES_OK;
 }
 
 es_status es_embedded_modes(int n, es_embedded e, int k, double *q, double *value) {
