@@ -292,6 +292,9 @@ for script in plot_run.py report.py; do
   refuse "FAILED loss is not finite" $script failed
   refuse "'bare' holds no spectrum" $script bare
 done
+"$python" -c 'import numpy; numpy.save("z.npy", numpy.random.default_rng(1).normal(size=(40, 4)))'
+launch 1 spectrum z.npy output.dir=still > log 2>&1 || { cat log; fail "spectrum of a file"; }
+refuse "still/trajectory.h5: got the spectrum of a file" plot_run.py still
 # of several runs those that cannot be drawn are left out, each with a sentence
 for script in plot_run.py report.py; do
   rm -f some*

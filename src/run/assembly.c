@@ -139,7 +139,7 @@ static es_status check_loss(const es_settings *s) {
   ES_TRY(es_precondition_check(&s->precondition, ops, es_settings_dim(s)));
   if (es_settings_dim(s) > s->batch.pairs)
     es_warn("embeddings of width %d, but batches of %lld pairs: C of a batch has at most "
-            "%lld eigenvalues above 0, so that many modes are learned at a time",
+            "%lld eigenvalues above 0, so at most that many modes are learned at a time",
             es_settings_dim(s), (long long) s->batch.pairs, (long long) s->batch.pairs);
   return ES_OK;
 }
