@@ -24,12 +24,10 @@ typedef struct transfer {
 } transfer;
 
 struct es_cuda_comm {
-  es_cuda_nccl *nccl;        /* owned; of sums among the calls; NULL: not used */
-  es_cuda_nccl *nccl_beside; /* owned; of those beside them: NCCL runs the sums of one
-                                communicator in the order of their calls */
-  bool mpi;                  /**< MPI reads and writes device memory */
-  cudaStream_t stream;       /* owned; of the sums that were begun */
-  es_cuda_stage stage;       /* owned; of their transfers */
+  es_cuda_nccl *nccl;  /* owned; NULL: not used */
+  bool mpi;            /**< MPI reads and writes device memory */
+  cudaStream_t stream; /* owned; of the sums that were begun */
+  es_cuda_stage stage; /* owned; of their transfers */
   begun sum[ES_SUMS];
   int n;            /**< begun */
   cudaEvent_t done; /* owned; the sums are there */
@@ -65,10 +63,7 @@ es_status es_cuda_comm_open(es_backend *b, bool shared) {
   if (c == NULL || c->size == 1) return st;
   if (st == ES_OK) st = open_beside(s->comm);
   ES_TRY(es_comm_agree(c, st));
-  if (!shared) {
-    ES_TRY(es_cuda_nccl_open(c, &s->comm->nccl));
-    ES_TRY(es_cuda_nccl_open(c, &s->comm->nccl_beside));
-  }
+  if (!shared) ES_TRY(es_cuda_nccl_open(c, &s->comm->nccl));
   int64_t lacks = !es_mpi_takes_devices();
   es_comm_max_i64(c, &lacks, 1);
   s->comm->mpi = lacks == 0;
@@ -85,7 +80,6 @@ void es_cuda_comm_close(es_backend *b, bool broken) {
   if (s->comm == NULL) return;
   if (!broken && s->comm->stream != NULL)
     broken = cudaStreamSynchronize(s->comm->stream) != cudaSuccess;
-  es_cuda_nccl_close(&s->comm->nccl_beside, broken);
   es_cuda_nccl_close(&s->comm->nccl, broken);
   close_beside(s->comm);
   es_free(&s->comm);
@@ -181,7 +175,7 @@ es_status es_cuda_treesum(es_backend *b, const es_comm *c, es_buf p, size_t n) {
 /** Queue a sum behind what it sums. */
 static es_status run_beside(es_backend *b, const begun *g) {
   es_cuda_comm *k = es_cuda_of(b)->comm;
-  const transfer beside = {k->stream, &k->stage, k->nccl_beside};
+  const transfer beside = {k->stream, &k->stage, k->nccl};
   ES_TRY(es_cuda_ok(cudaStreamWaitEvent(k->stream, g->ready, 0), "sum over ranks"));
   return sum_on(b, g->comm, &g->x, &beside);
 }
