@@ -135,10 +135,11 @@ start() {
   local tiny="encoder.name=resnet18 encoder.base_width=8 encoder.stem=cifar data.size=16
     encoder.zero_init_residual=true data.count=64 augment.crop.size=16 projector.widths=8
     batch.pairs=24 run.steps=10 spectrum.every=5 spectrum.probe=24 optim.lr=3e-3
-    loss.barlow.center=true backend.tune=false"
+    loss.barlow.center=true backend.tune=false" views=auto
+  [ "$backend" != cuda ] || views=device
   "$program" train - $tiny backend.name="$reference" output.dir=theirs &&
     "$program" train - $tiny backend.name="$backend" augment.device=cpu output.dir=ours &&
-    "$program" train - $tiny backend.name="$backend" augment.device=device \
+    "$program" train - $tiny backend.name="$backend" augment.device=$views \
       output.dir=ours-views || return 1
   "$python" "$top/tests/compare_runs.py" --limit 1e-5 theirs ours &&
     "$python" "$top/tests/compare_runs.py" --limit 1e-2 theirs ours-views

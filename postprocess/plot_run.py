@@ -287,10 +287,9 @@ def main():
     if min(a.modes, a.moments, a.frames) < 1:
         script.give_up("got --modes, --moments or --frames below 1")
     runs = script.open_all(a.outdir, a.partial)
-    for run in runs:
-        if run.get("/loss/value") is None:
-            script.give_up(f"{run.path}: got the spectrum of a file, expected a run: "
-                           "nothing is over time there; eigenvalues are in /spectrum")
+    if all(run.get("/loss/value") is None for run in runs):
+        script.give_up(f"{runs[0].path}: got the spectrum of a file, expected a run: "
+                       "nothing is over time there; eigenvalues are in /spectrum")
     if a.movie:
         plot_pca.movie(runs, a.movie, a.frames, a.colour)
         return
