@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file unit_ntk_bf16.c  Products of the tangent kernel with factors in bf16, on one
- *  rank: what is rounded, and what they are
- *  refused for. */
+ *  rank: what is rounded, and what they are refused for. */
 #include "net_rig.h"
 #include "ntk/tangent.h"
 

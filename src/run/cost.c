@@ -164,8 +164,7 @@ es_status es_run_cost_check_room(const es_comm *c, const es_settings *s,
       room < 0 || need <= room, ES_ECONFIG,
       "spectrum.keep: got %.1f GB to store, up to %d times that on disk, expected at "
       "most the %.1f GB that are free for output.dir; take a larger interval in "
-      "spectrum.keep_every, fewer pairs in "
-      "spectrum.probe, or spectrum.keep=none",
+      "spectrum.keep_every, fewer pairs in spectrum.probe, or spectrum.keep=none",
       1e-9 * need / COPIES, COPIES, 1e-9 * room);
   return ES_OK;
 }
