@@ -3,7 +3,8 @@
  *  what was not given back.
  *
  *  CUDA_HOST_SEED=N                   the random order of streams, blocks and threads
- *  CUDA_HOST_FAULT=NAME:RANK:CALL     that call on that rank fails (names: host.h)
+ *  CUDA_HOST_FAULT=NAME:RANK:CALL     that call on that rank fails (names: host.h), on
+ *                                     every rank if it is -1
  *  CUDA_HOST_FAULT=list               the numbers of calls are printed at the end
  *  CUDA_HOST_KERNELS=none             there are no kernels for the devices
  *  CUDA_HOST_FORGET=N                 the stream created as number N waits for no event
@@ -19,8 +20,8 @@
 enum { DEVICES = 8, LEAKED = 97 };
 
 static const char *const call_name[CUDA_HOST_CALLS] = {
-    "device", "memory",  "pinned",      "launch",    "copy", "stream", "event",
-    "handle", "product", "convolution", "reduction", "join", "sync",
+    "device", "memory",  "pinned",      "launch",    "copy",  "stream", "event",
+    "handle", "product", "convolution", "reduction", "async", "join",   "sync",
 };
 static const char *const kind_name[CUDA_HOST_KINDS] = {
     "device buffers", "pinned buffers", "streams", "events", "handles", "descriptors",
@@ -65,7 +66,7 @@ static void read_fault(const char *fault) {
   if (fault == NULL) return;
   state.list = strcmp(fault, "list") == 0;
   if (sscanf(fault, "%15[^:]:%d:%ld", name, &which, &state.number) != 3) return;
-  for (int i = 0; i < CUDA_HOST_CALLS && which == rank(); i++)
+  for (int i = 0; i < CUDA_HOST_CALLS && (which == rank() || which == -1); i++)
     if (strcmp(name, call_name[i]) == 0) state.fault = i;
 }
 

@@ -12,7 +12,8 @@
 
 /* --- control.c: what the environment asks for, mistakes, what is still held -----------
     */
-/** Calls that can be made to fail: CUDA_HOST_FAULT=NAME:RANK:CALL. */
+/** Calls that can be made to fail: CUDA_HOST_FAULT=NAME:RANK:CALL; of
+ *  rank -1: on every rank. */
 typedef enum cuda_host_call {
   CUDA_HOST_DEVICE,      /**< "device": the count of devices */
   CUDA_HOST_MEMORY,      /**< "memory": cudaMalloc */
@@ -25,6 +26,8 @@ typedef enum cuda_host_call {
   CUDA_HOST_PRODUCT,     /**< "product": of cuBLAS */
   CUDA_HOST_CONVOLUTION, /**< "convolution": of cuDNN */
   CUDA_HOST_REDUCTION,   /**< "reduction": of NCCL */
+  CUDA_HOST_ASYNC,       /**< "async": a sum of NCCL is queued and never ends, as the
+                              network fails */
   CUDA_HOST_JOIN,        /**< "join": ncclCommInitRank */
   CUDA_HOST_SYNC,        /**< "sync": the host learns that work failed, when it waits; no
                               call succeeds from then on */

@@ -234,6 +234,29 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e) {
   return cudaSuccess;
 }
 
+/** Is work of this number done? While it is not, some runs. */
+static cudaError_t query(int64_t number) {
+  enum { STEPS = 64 };
+  if (!is_done(number)) {
+    for (unsigned i = cuda_host_random(STEPS); i > 0; i--)
+      if (!step()) sched_yield();
+    cuda_host_leave();
+    return cuda_host_note(cudaErrorNotReady);
+  }
+  state.policy = (policy) cuda_host_random(POLICIES);
+  if (cuda_host_fails(CUDA_HOST_SYNC)) return cuda_host_note(cudaErrorIllegalAddress);
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t s) {
+  if (s == NULL) cuda_host_mistake("the host asks for the default stream");
+  return query(s->last);
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t e) {
+  return query(e->recorded);
+}
+
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end) {
   if (!start->timed || !end->timed || start->recorded == 0 || end->recorded == 0)
     return cuda_host_note(cudaErrorInvalidResourceHandle);

@@ -16,6 +16,7 @@ struct ncclComm {
   MPI_Comm mpi;
   int64_t last; /**< its last sum that was queued */
   bool aborted; /**< its sums end as they are */
+  bool failed;  /**< one of its sums has begun that never ends */
 };
 
 /** What an ncclUniqueId of the double holds. */
@@ -102,7 +103,7 @@ typedef struct sum {
   const void *from;
   void *to;
   int n;
-  bool f64;
+  bool f64, fails;  /**< fails: it never ends */
   void *mine, *all; /**< owned, from begin_sum to end_sum: MPI may read memory by other
                          ways than loads, which would not open a buffer */
   MPI_Request request;
@@ -114,6 +115,8 @@ static size_t bytes_of(const sum *s) {
 
 static void begin_sum(void *payload) {
   sum *const s = payload;
+  s->of->failed = s->of->failed || s->fails;
+  if (s->fails) return;
   s->mine = cuda_host_alloc(bytes_of(s));
   s->all = cuda_host_alloc(bytes_of(s));
   memcpy(s->mine, s->from, bytes_of(s));
@@ -126,6 +129,7 @@ static bool end_sum(void *payload) {
   sum *const s = payload;
   int done;
   if (s->of->aborted) return true;
+  if (s->fails) return false;
   MPI_Test(&s->request, &done, MPI_STATUS_IGNORE);
   if (!done) return false;
   memcpy(s->to, s->all, bytes_of(s));
@@ -136,10 +140,10 @@ static bool end_sum(void *payload) {
 
 ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t type,
                            ncclRedOp_t op, ncclComm_t comm, cudaStream_t stream) {
-  const sum s = {
-      .of = comm, .from = from, .to = to, .n = (int) n, .f64 = type == ncclDouble};
+  sum s = {.of = comm, .from = from, .to = to, .n = (int) n, .f64 = type == ncclDouble};
   const size_t bytes = bytes_of(&s);
   if (cuda_host_fails(CUDA_HOST_REDUCTION)) return ncclUnhandledCudaError;
+  s.fails = cuda_host_fails(CUDA_HOST_ASYNC);
   if (op != ncclSum || n > INT32_MAX || !cuda_host_is_device(from, bytes) ||
       !cuda_host_is_device(to, bytes))
     return ncclInvalidArgument;
@@ -153,6 +157,12 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t 
   return ncclSuccess;
 }
 
+/* It tells the rank whose sum failed; the others wait for it. */
+ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *error) {
+  *error = comm->failed ? ncclRemoteError : ncclSuccess;
+  return ncclSuccess;
+}
+
 const char *ncclGetErrorString(ncclResult_t result) {
   switch (result) {
   case ncclSuccess:
@@ -163,6 +173,8 @@ const char *ncclGetErrorString(ncclResult_t result) {
     return "unhandled system error";
   case ncclInvalidArgument:
     return "invalid argument";
+  case ncclRemoteError:
+    return "remote process exited or there was a network error";
   default:
     return "internal error";
   }

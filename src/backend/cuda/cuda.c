@@ -60,7 +60,7 @@ static es_status open_here(es_backend *b) {
 static void close_cuda(es_backend *b) {
   es_cuda *s = es_cuda_of(b);
   const bool broken =
-      s->stream != NULL && cudaStreamSynchronize(s->stream) != cudaSuccess;
+      s->stream != NULL && es_cuda_await(b, s->stream, "waiting for the GPU") != ES_OK;
   es_choices_destroy(&s->tuned);
   es_cuda_comm_close(b, broken);
   es_cuda_dnn_close(b);

@@ -4,6 +4,7 @@
 
 #include "cuda_comm.h"
 
+#include <sched.h>
 #include "cuda_nccl.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/tree.h"
@@ -79,10 +80,35 @@ void es_cuda_comm_close(es_backend *b, bool broken) {
   es_cuda *s = es_cuda_of(b);
   if (s->comm == NULL) return;
   if (!broken && s->comm->stream != NULL)
-    broken = cudaStreamSynchronize(s->comm->stream) != cudaSuccess;
+    broken = es_cuda_await(b, s->comm->stream, "waiting for sums over ranks") != ES_OK;
   es_cuda_nccl_close(&s->comm->nccl, broken);
   close_beside(s->comm);
   es_free(&s->comm);
+}
+
+/* --- waiting ----------------------------------------------------------------------- */
+
+static es_status await(const es_backend *b, cudaStream_t s, cudaEvent_t e,
+                       const char *what) {
+  const es_cuda_comm *k = es_cuda_of(b)->comm;
+  if (k == NULL || k->nccl == NULL)
+    return es_cuda_ok(e != NULL ? cudaEventSynchronize(e) : cudaStreamSynchronize(s),
+                      what);
+  for (;;) {
+    const cudaError_t now = e != NULL ? cudaEventQuery(e) : cudaStreamQuery(s);
+    ES_TRY(es_cuda_nccl_check(k->nccl));
+    if (now != cudaErrorNotReady) return es_cuda_ok(now, what);
+    (void) cudaGetLastError(); /* that is no error, but would be taken for one */
+    sched_yield();
+  }
+}
+
+es_status es_cuda_await(const es_backend *b, cudaStream_t s, const char *what) {
+  return await(b, s, NULL, what);
+}
+
+es_status es_cuda_await_event(const es_backend *b, cudaEvent_t e, const char *what) {
+  return await(b, NULL, e, what);
 }
 
 /* --- sums -------------------------------------------------------------------------- */
@@ -95,9 +121,9 @@ static bool by_nccl(const es_backend *b, const es_comm *c) {
   return same == MPI_IDENT || same == MPI_CONGRUENT;
 }
 
-static es_status sum_by_mpi(cudaStream_t stream, const es_comm *c,
+static es_status sum_by_mpi(const es_backend *b, cudaStream_t stream, const es_comm *c,
                             const es_cuda_numbers *x) {
-  ES_TRY(es_cuda_ok(cudaStreamSynchronize(stream), "waiting for the GPU"));
+  ES_TRY(es_cuda_await(b, stream, "waiting for the GPU"));
   if (x->f64)
     es_comm_sum_f64(c, x->p, x->n);
   else
@@ -131,14 +157,14 @@ static es_status move_part(const transfer *t, const es_cuda_numbers *x, int64_t 
 }
 
 /** Part by part: while one is summed over ranks, the next comes down. */
-static es_status sum_staged(const transfer *t, const es_comm *c,
+static es_status sum_staged(const es_backend *b, const transfer *t, const es_comm *c,
                             const es_cuda_numbers *x) {
   const int64_t most = ES_CUDA_STAGE / (x->f64 ? 8 : 4);
   const int64_t parts = (x->n + most - 1) / most;
   ES_TRY(parts > 0 ? move_part(t, x, 0, true) : ES_OK);
   for (int64_t i = 0; i < parts; i++) {
     const int64_t n = x->n - i * most < most ? x->n - i * most : most;
-    ES_TRY(es_cuda_ok(cudaEventSynchronize(t->stage->free[i % 2]), "sum over ranks"));
+    ES_TRY(es_cuda_await_event(b, t->stage->free[i % 2], "sum over ranks"));
     if (i + 1 < parts) ES_TRY(move_part(t, x, i + 1, true));
     sum_on_host(c, x, t->stage->half[i % 2], n);
     ES_TRY(move_part(t, x, i, false));
@@ -150,7 +176,7 @@ static es_status sum_on(es_backend *b, const es_comm *c, const es_cuda_numbers *
                         const transfer *t) {
   const es_cuda_comm *k = es_cuda_of(b)->comm;
   if (!x->tree && by_nccl(b, c)) return es_cuda_nccl_sum(t->nccl, x, t->stream);
-  return !x->tree && k->mpi ? sum_by_mpi(t->stream, c, x) : sum_staged(t, c, x);
+  return !x->tree && k->mpi ? sum_by_mpi(b, t->stream, c, x) : sum_staged(b, t, c, x);
 }
 
 es_status es_cuda_sum(es_backend *b, const es_comm *c, const es_cuda_numbers *x) {
@@ -170,7 +196,7 @@ es_status es_cuda_treesum(es_backend *b, const es_comm *c, es_buf p, size_t n) {
   return es_cuda_sum(b, c, &x);
 }
 
-/* --- beside the calls -------------------------------------------------------------- */
+/* --- while backward runs ----------------------------------------------------------- */
 
 /** Queue a sum behind what it sums. */
 static es_status run_beside(es_backend *b, const begun *g) {

@@ -5,8 +5,8 @@
  *  device to device, if the library says that it can; else through pinned memory of the
  *  host. All ranks take the same way.
  *
- *  Sums of gradients run beside backward, on a stream of their own; those of batch norm
- *  stay among the calls, as the next kernel reads them. */
+ *  Sums of gradients run while backward does, on a stream of their own; those of batch
+ *  norm stay among the calls, as the next kernel reads them. */
 #ifndef ES_CUDA_COMM_H
 #define ES_CUDA_COMM_H
 

@@ -83,6 +83,7 @@ void es_cuda_release(es_backend *b, void **p) {
 es_status es_cuda_reserve(es_backend *b, size_t bytes) {
   es_cuda *s = es_cuda_of(b);
   if (bytes <= s->scratch_size) return ES_OK;
+  ES_TRY(es_cuda_await(b, s->stream, "waiting for the GPU")); /* as cudaFree will */
   es_cuda_release(b, &s->scratch);
   s->scratch_size = 0;
   ES_TRY(es_cuda_alloc(b, bytes, "scratch of the backend", &s->scratch));
@@ -152,7 +153,7 @@ es_status es_cuda_send(es_backend *b, void *dst, const void *src, size_t bytes) 
   for (size_t at = 0; at < bytes; at += ES_CUDA_STAGE) {
     const int k = s->stage.next;
     const size_t part = least(ES_CUDA_STAGE, bytes - at);
-    ES_TRY(es_cuda_ok(cudaEventSynchronize(s->stage.free[k]), "waiting for an upload"));
+    ES_TRY(es_cuda_await_event(b, s->stage.free[k], "waiting for an upload"));
     memcpy(s->stage.half[k], (const char *) src + at, part);
     ES_TRY(es_cuda_ok(cudaMemcpyAsync((char *) dst + at, s->stage.half[k], part,
                                       cudaMemcpyHostToDevice, s->stream),
@@ -203,7 +204,7 @@ es_status es_cuda_zero(es_backend *b, void *p, size_t bytes) {
 /* --- order ------------------------------------------------------------------------- */
 
 es_status es_cuda_sync(es_backend *b) {
-  return es_cuda_ok(cudaStreamSynchronize(es_cuda_of(b)->stream), "waiting for the GPU");
+  return es_cuda_await(b, es_cuda_of(b)->stream, "waiting for the GPU");
 }
 
 es_status es_cuda_record(es_backend *b, es_mark *m) {
@@ -220,6 +221,5 @@ es_status es_cuda_wait(es_backend *b, es_mark m) {
   ES_CHECK(m >= 1 && m <= s->marks.given, ES_EARG,
            "backend cuda: got mark %lld, expected one of 1 to %lld", (long long) m,
            (long long) s->marks.given);
-  return es_cuda_ok(cudaEventSynchronize(s->marks.event[m % ES_CUDA_MARKS]),
-                    "waiting for a mark");
+  return es_cuda_await_event(b, s->marks.event[m % ES_CUDA_MARKS], "waiting for a mark");
 }

@@ -41,7 +41,24 @@ void es_cuda_nccl_close(es_cuda_nccl **k, bool broken) {
 
 es_status es_cuda_nccl_sum(const es_cuda_nccl *k, const es_cuda_numbers *x,
                            cudaStream_t stream) {
+  ES_CHECK(k->comm != NULL, ES_EDEVICE,
+           "backend cuda: sum over ranks: NCCL has failed before");
   return nccl_ok(ncclAllReduce(x->p, x->p, (size_t) x->n, x->f64 ? ncclDouble : ncclFloat,
                                ncclSum, k->comm, stream),
                  "sum over ranks");
+}
+
+es_status es_cuda_nccl_check(es_cuda_nccl *k) {
+  ncclResult_t late = ncclSuccess;
+  if (k->comm == NULL) return ES_EDEVICE;
+  const ncclResult_t asked = ncclCommGetAsyncError(k->comm, &late);
+  const ncclResult_t e = asked != ncclSuccess ? asked : late;
+  if (e == ncclSuccess || e == ncclInProgress) return ES_OK;
+  (void) ncclCommAbort(k->comm); /* or the device waits for the other ranks without end */
+  k->comm = NULL;
+  es_error(
+      "backend cuda: a sum over ranks failed while it ran: NCCL: %s; look for a rank "
+      "that ended and at the network, with NCCL_DEBUG=WARN",
+      ncclGetErrorString(e));
+  return ES_EDEVICE;
 }

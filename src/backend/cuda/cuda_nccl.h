@@ -18,5 +18,10 @@ void es_cuda_nccl_close(es_cuda_nccl **k, bool broken);
 /** Collective over the communicator's ranks: queue the sum, in place. */
 es_status es_cuda_nccl_sum(const es_cuda_nccl *k, const es_cuda_numbers *x,
                            cudaStream_t stream);
+/** Not collective, does not wait. Has a sum that was queued failed, as the network or
+ *  another rank has? Then the communicator is aborted: its sums end as they are, and no
+ *  other can be queued.
+ *  @return ES_OK; ES_EDEVICE, from then on (logged the first time) */
+es_status es_cuda_nccl_check(es_cuda_nccl *k);
 
 #endif

@@ -150,6 +150,12 @@ es_status es_cuda_sync(es_backend *b);
 es_status es_cuda_record(es_backend *b, es_mark *m);
 es_status es_cuda_wait(es_backend *b, es_mark m);
 
+/* Waiting (cuda_comm.c): the host goes on when a stream is done, or an event. An error of
+ * NCCL ends the wait, as what is queued would then never be done. `what` is for
+ * messages. */
+es_status es_cuda_await(const es_backend *b, cudaStream_t s, const char *what);
+es_status es_cuda_await_event(const es_backend *b, cudaEvent_t e, const char *what);
+
 /* Vectors (cuda_vec.c) */
 es_status es_cuda_dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
                       es_buf64 r);
