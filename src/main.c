@@ -18,28 +18,6 @@ extern char **environ;
 
 enum { EXIT_DONE = 0, EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_STOPPED = 75 };
 
-static void print_help(void) {
-  const es_command_ops *const *list;
-  const size_t n = es_command_list(&list);
-  printf("Usage: eigenstep [OPTION]... COMMAND [ARGUMENT]...\n"
-         "Records, predicts and speeds up self-supervised learning, which learns one\n"
-         "eigen-direction of the embedding after another.\n\nCommands:\n");
-  for (size_t i = 0; i < n; i++) {
-    printf("  %s %s\n      %s\n", list[i]->name, list[i]->usage, list[i]->doc);
-  }
-  printf("\nOptions:\n"
-         "  -v           also print phases and their times\n"
-         "  -vv          also print choices per layer\n"
-         "  --all-ranks  print the lines of every rank, not only of rank 0\n"
-         "  --help       print this help and exit\n"
-         "  --version    print version, build and libraries and exit\n\n"
-         "RUN.ini may be '-' for the defaults; 'eigenstep params' prints them all.\n"
-         "Start it with mpirun or srun on any number of ranks.\n\n"
-         "Exit status: 0 done, 1 error, 2 wrong usage or parameters, 75 stopped early\n"
-         "by request: a training with a checkpoint, ntk with its state.\n\n"
-         "Report bugs to the issue tracker of the project you got it from.\n");
-}
-
 static void print_version(void) {
   printf(
       "eigenstep %s\n"
@@ -115,16 +93,6 @@ static bool owns_terminal(void) {
   return isatty(STDOUT_FILENO) != 0;
 }
 
-/* The parameter sections that a command adds to those of a run. */
-static void print_sections(const es_command_ops *c) {
-  enum { MOST = 64 };
-  es_section s[MOST] = {{0}};
-  const size_t n = c->sections != NULL ? c->sections(s, MOST) : 0;
-  if (n > 0) printf("Its parameters, listed by 'eigenstep params SECTION':\n");
-  for (size_t i = 0; i < n && i < MOST; i++)
-    printf("  [%s] %s\n", s[i].name, s[i].doc != NULL ? s[i].doc : "");
-}
-
 /* A command without options takes a file and "section.key=value": what looks like an
  * option is neither. */
 static es_status check_options(const es_command_ops *c, int argc, char *const *argv) {
@@ -141,20 +109,13 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   es_log_setup(comm->rank, ES_LOG_INFO, false);
   ES_TRY(parse_options(argc, argv, &o));
   es_log_setup(comm->rank, o.level, o.all_ranks);
-  if (o.help && comm->rank == 0) print_help();
+  if (o.help && comm->rank == 0) es_command_help_all();
   if (o.version && comm->rank == 0) print_version();
   if (o.help || o.version) return ES_OK;
   ES_CHECK(o.used < argc, ES_ECONFIG, "no command is given; see eigenstep --help");
   ES_TRY(find_command(argv[o.used], &command));
-  if (o.used + 1 < argc && strcmp(argv[o.used + 1], "--help") == 0) {
-    if (comm->rank == 0) {
-      printf("Usage: eigenstep %s %s\n%s\n", command->name, command->usage, command->doc);
-      print_sections(command);
-      fflush(stdout);
-      if (command->help != NULL) command->help();
-    }
-    return ES_OK;
-  }
+  if (o.used + 1 < argc && strcmp(argv[o.used + 1], "--help") == 0)
+    return es_comm_agree(comm, comm->rank == 0 ? es_command_help(command) : ES_OK);
   ES_TRY(check_options(command, argc - o.used - 1, argv + o.used + 1));
   /* any number of programs may work on one sweep */
   if (strcmp(command->name, "sweep") != 0) ES_TRY(check_launch(comm));

@@ -36,6 +36,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
 
 const es_command_ops es_command_bench = {
     .name = "bench",
+    .of_a_run = true,
     .doc = "time a part of the program and print where the time goes",
     .sections = es_bench_sections,
     .usage = "[NAME [RUN.ini] [section.key=value ...]]",

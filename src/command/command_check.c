@@ -112,6 +112,7 @@ static void help(void) {
 
 const es_command_ops es_command_check = {
     .name = "check",
+    .of_a_run = true,
     .options = true,
     .doc = "dry run: parameters, memory a rank, time of a step on N ranks, output size",
     .usage = "RUN.ini [--ranks N] [section.key=value ...]",

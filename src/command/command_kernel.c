@@ -18,6 +18,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
 
 const es_command_ops es_command_kernel = {
     .name = "kernel",
+    .of_a_run = true,
     .doc = "simulate a kernel machine and compare it with its exact solution",
     .usage = "RUN.ini [section.key=value ...]",
     .sections = sections,

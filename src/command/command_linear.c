@@ -17,6 +17,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
 
 const es_command_ops es_command_linear = {
     .name = "linear",
+    .of_a_run = true,
     .doc = "simulate a linear model and compare it with its exact solution",
     .usage = "RUN.ini [section.key=value ...]",
     .sections = sections,

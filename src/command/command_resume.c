@@ -80,6 +80,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
 
 const es_command_ops es_command_resume = {
     .name = "resume",
+    .of_a_run = true,
     .doc = "continue a training run from its last checkpoint, on any number of ranks",
     .usage = "OUTDIR [section.key=value ...]",
     .run = run};

@@ -22,6 +22,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
 
 const es_command_ops es_command_train = {
     .name = "train",
+    .of_a_run = true,
     .doc = "train an encoder and record its embedding spectrum over time",
     .usage = "RUN.ini [section.key=value ...]",
     .run = run};

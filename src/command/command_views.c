@@ -37,6 +37,7 @@ static size_t sections(es_section *s, size_t max) {
 
 const es_command_ops es_command_views = {
     .name = "views",
+    .of_a_run = true,
     .doc = "write pairs of views, and their images, to look at",
     .usage = "RUN.ini [section.key=value ...]",
     .sections = sections,
