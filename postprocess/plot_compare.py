@@ -94,14 +94,15 @@ def matrix(ax, values, names, blocks, title):
 def draw_matrices(data, k):
     names, most = short(data["names"]), len(data["chance"])
     blocks = runs_of(names)
-    fig, ax = plt.subplots(2, 2, figsize=(10, 9), layout="constrained")
+    side = min(4.5, 2.8 + 0.2 * len(names))
+    fig, ax = plt.subplots(2, 2, figsize=(2 * side + 1, 2 * side), layout="constrained")
     matrix(ax[0, 0], data["subspace"][:, :, k - 1], names, blocks,
            f"share of {k} modes of the row in {k} of the column (chance "
            f"{data['chance'][k - 1]:.3f})")
     matrix(ax[0, 1], data["cka_unbiased"], names, blocks, "linear CKA, unbiased")
     image = matrix(ax[1, 0], data["mutual_knn"], names, blocks,
                    "mutual nearest neighbours")
-    fig.colorbar(image, ax=ax[1, 0])
+    fig.colorbar(image, ax=ax[:, 0], location="left")
     x = np.arange(1, most + 1)
     shown = [at[-1] for _, at, _ in blocks][:-1]  # of a run its last step
     if len(blocks) == 1:

@@ -62,6 +62,9 @@ def read_arrays(path):
         if "probe_accuracy" in f:
             data["accuracy"] = {k: v[:] for k, v in f["probe_accuracy"].items()}
             data["chance"] = f["probe_accuracy"].attrs["chance"]
+    defined = ~np.isnan(data["r2"]).all(axis=0)  # vectors have no hue
+    data["attribute"] = [a for a, d in zip(data["attribute"], defined) if d]
+    data["r2"], data["null"] = data["r2"][:, defined], data["null"][defined]
     return data
 
 
@@ -90,9 +93,8 @@ def draw_pictures(fig, place, data, rows):
             else "not learned"
         ax.set_ylabel(f"{k + 1}\n{learned}\nhalves {data['halves'][k]:.2f}", rotation=0,
                       ha="right", va="center", fontsize=8, labelpad=6)
-        if k == 0:
-            ax.set_title("lowest          highest" if data["top"] is not None
-                         else "(no images)", fontsize=9)
+        if k == 0 and data["top"] is not None:
+            ax.set_title("lowest          highest", fontsize=9)
 
 
 def draw_table(ax, value, names, title, frame=None, cmap="Blues", low=0):
@@ -135,11 +137,13 @@ def draw(path, most=10):
     rows = min(most or rows, rows)
     useful = "accuracy" in data
     height = 0.62 * rows + 0.8
-    fig = plt.figure(figsize=(13, height + (2.4 if useful else 0.4)))
+    width = 13 if data["top"] is not None else 8
+    fig = plt.figure(figsize=(width, height + (2.4 if useful else 0.4)))
     outer = fig.add_gridspec(2 if useful else 1, 1, hspace=2.4 / (height + 2),
                              height_ratios=[height, 1.8] if useful else [1])
-    top = outer[0].subgridspec(1, 3, width_ratios=[5, 6.5, 0.55 * across + 0.3],
-                               wspace=0.06)
+    pictures = 5 if data["top"] is not None else 0.01  # of vectors the names alone
+    top = outer[0].subgridspec(1, 3, wspace=0.06, width_ratios=[
+        pictures, 0.55 * len(data["attribute"]), 0.55 * across + 0.3])
     draw_pictures(fig, top[0], data, rows)
     draw_table(fig.add_subplot(top[1]), data["r2"][:rows], data["attribute"],
                r"$R^2$ of attributes; framed: above chance",

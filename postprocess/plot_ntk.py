@@ -47,6 +47,18 @@ def ends(data):
     return sorted({0, len(data["step"]) - 1})
 
 
+def log_scale(ax, which):
+    """Logarithmic, with ticks between the powers of ten where the range is short."""
+    ax.set(**{f"{which}scale": "log"})
+    low, high = getattr(ax, f"get_{which}lim")()
+    if high > 100 * low:
+        return
+    axis = getattr(ax, f"{which}axis")
+    axis.set_major_locator(LogLocator(subs=range(1, 10) if high < 4 * low else (1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
+
+
 def draw_modes(ax, data, row):
     image = ax.imshow(data["alignment"]["modes"][row], vmin=0, vmax=1, cmap="viridis",
                       extent=(0.5, data["gamma"].shape[1] + 0.5,
@@ -86,7 +98,7 @@ def draw_rates(ax, data):
     if data["steps"] is not None:
         ax.plot(data["steps"]["mode"], data["steps"]["gamma_measured"], "kx",
                 label="measured")
-    ax.set_yscale("log")
+    log_scale(ax, "y")
     ax.set_xlabel("mode")
     ax.set_title(r"growth rates $\gamma_j$")
     ax.legend(fontsize=7)
@@ -116,18 +128,15 @@ def draw_times(ax, data):
                 "computed,\nno mode learned, or its time not predicted)", ha="center",
                 va="center")
         return
-    for i, (name, label) in enumerate((("time_features", "features of the start"),
-                                       ("time_kernel", "kernel of the start"))):
-        ax.plot(s["time_measured"], s[name], "os"[i], color=COLOURS[i], label=label)
+    ax.plot(s["time_measured"], s["time_kernel"], "s", color=COLOURS[1],
+            label="kernel of the start")
+    ax.plot(s["time_measured"], s["time_features"], "o", ms=9, mfc="none", mew=1.5,
+            color=COLOURS[0], label="features of the start")
     both = s["time_measured"][known]
     ends = [np.min(both) / 1.5, np.max(both) * 1.5]
     ax.plot(ends, ends, color="grey", linewidth=0.8)
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("")
+    log_scale(ax, "x")
+    log_scale(ax, "y")
     ax.set_xlabel("measured time of a mode (learning rate x steps)")
     ax.set_ylabel("predicted")
     ax.set_title("when modes are learned")

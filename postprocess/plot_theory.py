@@ -86,7 +86,8 @@ def draw(f, wanted):
         top.set_yticks(range(0, int(np.ceil(run["loss"].max())) + 1, 1 if d <= 6 else 2))
     for k in range(d):
         low.plot(run["t"], run["values"][:, k], color=colors[k], lw=2.2, alpha=0.55)
-        low.plot(run["theory_t"], run["theory"][:, k], color="k", lw=0.9, ls=(0, (3, 2)))
+        low.plot(run["theory_t"], run["theory"][:, k], color="C3", lw=1,
+                 ls=(0, (3, 2)))
     low.set_ylabel(r"eigenvalues $\lambda_k" + ("(C)$" if solved else "$"))
     low.set_xlabel(r"effective time  $t$ = learning rate $\times$ step")
     top.set_title(plain(title(f)), fontsize=10, loc="left")

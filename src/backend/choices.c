@@ -248,7 +248,8 @@ es_status es_choices_tune(es_backend *b, const es_op_desc *const *desc, int n,
     es_progress_at(i + 1, n); /* of the caller's activity */
   }
   if (c->n == before) return ES_OK;
-  es_info("timed %d passes of convolutions in %.1f s", c->n - before, es_now() - start);
+  es_info("timed %d passes of convolutions and linear layers in %.3g s", c->n - before,
+          es_now() - start);
   if (first && b->plans[0] != '\0') (void) es_choices_write(b->plans, c);
   return ES_OK;
 }

@@ -151,9 +151,10 @@ static es_status open_and_time(const es_comm *c, const es_settings *s,
   ES_TRY(ES_COMM_NEW(c, 1, &p));
   es_status st = es_assembly_open_data(c, s, p);
   if (st == ES_OK) {
-    es_print("%s, %lld records of at most %d x %d, views %d x %d; %d ranks", s->data.name,
-             (long long) p->input.data->size, p->input.data->largest.h,
-             p->input.data->largest.w, p->input.view.h, p->input.view.w, c->size);
+    es_print("%s, %lld records of at most %d x %d, views %d x %d; %d rank%s",
+             s->data.name, (long long) p->input.data->size, p->input.data->largest.h,
+             p->input.data->largest.w, p->input.view.h, p->input.view.w, c->size,
+             c->size == 1 ? "" : "s");
     st = views(c, s, p, b);
   }
   es_assembly_destroy(&p);

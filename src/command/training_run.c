@@ -31,9 +31,9 @@ static void print_start(const es_comm *c, const es_settings *s, const es_assembl
           s->encoder.name, s->data.name, (long long) p->input.data->size, p->input.view.c,
           p->input.view.h, p->input.view.w, (long long) cost.parameters,
           es_net_dim(p->model.net));
-  es_info("%s loss, %lld pairs over %d ranks, backend %s; probe of %lld held-out pairs",
-          s->loss.name, (long long) s->batch.pairs, c->size, p->model.backend->ops->name,
-          (long long) p->probe.pairs);
+  es_info("%s loss, %lld pairs over %d rank%s, backend %s; probe of %lld held-out pairs",
+          s->loss.name, (long long) s->batch.pairs, c->size, c->size == 1 ? "" : "s",
+          p->model.backend->ops->name, (long long) p->probe.pairs);
   print_downgrades(c, s, p);
 }
 
@@ -96,7 +96,7 @@ static es_status print_steps(es_traj *t, const es_snapshot *s, const es_predicti
   const int most = learned + 2 < 32 ? learned + 2 : 32, shown = most < k ? most : k;
   es_print("\n%5s %35s  %32s  %19s  %18s", "", "---------------- step -------------",
            "------ time (lr x steps) -------", "------ gamma ------",
-           "ln(measured/told)");
+           "ln(measured / ...)");
   es_print("%5s %8s %16s %9s  %10s %10s %10s  %9s %9s  %8s %9s %10s", "mode", "measured",
            "forecast", "predicted", "measured", "forecast", "predicted", "fitted",
            "predicted", "forecast", "predicted", "eigenvalue");

@@ -121,6 +121,13 @@ static void check_probe(const es_settings *s, const es_prediction *f) {
   const double more = exp2(ceil(2 * log2(n->noise / n->value)));
   char take[32] = "a larger one";
   if (n->resolved >= LEAST_RESOLVED || n->resolved >= f->modes || isnan(n->noise)) return;
+  if (!(n->noise > 0)) {
+    es_warn(
+        "the features of all %lld pairs of the probe are equal: nothing can be learned "
+        "of them; look at the views (eigenstep views)",
+        (long long) s->spectrum.probe);
+    return;
+  }
   if (n->value > 0)
     snprintf(take, sizeof take, "%.0f", (double) s->spectrum.probe * more);
   es_warn("spectrum.probe = %lld is too small for the start: eigenvalue %d of C is %.2g, "

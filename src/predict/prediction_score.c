@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file prediction_score.c  How well the steps of a run were told beforehand:
- *  |ln(measured / told)| over its learned modes, of the prediction from the start and of
+ *  |ln(measured / predicted)| over its learned modes, of the prediction from the start and of
  *  the forecasts made in the run. 0.1 is a tenth too early or too late. */
 #include "eigenstep/initial_prediction.h"
 
@@ -35,11 +35,11 @@ static score score_of(int n, double *error) {
   return s;
 }
 
-static void print(const char *what, const score *s) {
+static void print(const char *what, const char *step, const score *s) {
   if (s->told == 0) return;
-  es_print("%s of %d learned modes: median |ln(measured / told)| = %.2g, largest %.2g; "
+  es_print("%s of %d learned modes: median |ln(measured / %s)| = %.2g, largest %.2g; "
            "within a factor of %.2f for %s%.0d%s",
-           what, s->told, s->median, s->largest, HOLDS,
+           what, s->told, step, s->median, s->largest, HOLDS,
            s->held == 0 ? "not even the first mode" : "the first ", s->held,
            s->held == 0   ? ""
            : s->held == 1 ? " mode"
@@ -80,11 +80,12 @@ es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction 
   const es_traj_field column[COLUMNS] = {
       ES_TRAJ_SCALAR("source", "1",
                      "0: predicted from the start; 1: forecast in the run"),
-      ES_TRAJ_SCALAR("modes", "1", "learned modes that were told of"),
+      ES_TRAJ_SCALAR("modes", "1", "learned modes whose step was predicted or forecast"),
       ES_TRAJ_SCALAR(
           "held", "1",
           "leading modes within a factor of 1.25, up to the first that is not"),
-      ES_TRAJ_SCALAR("median", "1", "median of |ln(step measured / step told)|"),
+      ES_TRAJ_SCALAR("median", "1",
+                     "median of |ln(step measured / step predicted or forecast)|"),
       ES_TRAJ_SCALAR("largest", "1", "its largest value")};
   double *error[2] = {NULL, NULL}, *ratios = NULL, values[2 * COLUMNS];
   es_status st = ES_NEW(n, &error[0]);
@@ -102,10 +103,12 @@ es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction 
     const score s = score_of(n, error[k]);
     const double v[COLUMNS] = {k, s.told, s.held, s.median, s.largest};
     for (int i = 0; i < COLUMNS; i++) values[k * COLUMNS + i] = v[i];
-    print(k == 0 ? "prediction from the start" : "forecast in the run", &s);
+    print(k == 0 ? "prediction from the start" : "forecast in the run",
+          k == 0 ? "predicted" : "forecast", &s);
   }
   const es_traj_table table = {.path = "/score",
-                               .doc = "how well the steps of learned modes were told",
+                               .doc =
+                                   "how well the steps of learned modes were predicted",
                                .column = column,
                                .columns = COLUMNS,
                                .rows = 2,

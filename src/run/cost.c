@@ -266,10 +266,11 @@ static void print_model(const es_settings *s, const es_assembly *p,
 }
 
 static void print_batch(const es_settings *s, int ranks) {
-  es_print("run         %lld steps of %lld pairs on %d ranks (%lld to %lld pairs a rank)",
-           (long long) s->run.steps, (long long) s->batch.pairs, ranks,
-           (long long) (s->batch.pairs / ranks),
-           (long long) ((s->batch.pairs + ranks - 1) / ranks));
+  es_print(
+      "run         %lld steps of %lld pairs on %d rank%s (%lld to %lld pairs a rank)",
+      (long long) s->run.steps, (long long) s->batch.pairs, ranks, ranks == 1 ? "" : "s",
+      (long long) (s->batch.pairs / ranks),
+      (long long) ((s->batch.pairs + ranks - 1) / ranks));
   if (s->batch.micro > 0)
     es_print("            at most %lld of them at a time, forward twice",
              (long long) s->batch.micro);

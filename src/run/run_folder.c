@@ -172,8 +172,8 @@ es_status es_run_folder_resume(const es_job *job, es_config *cfg, int64_t step,
   if (st != ES_OK) return es_run_folder_close(job, o, st, step);
   snprintf(path, sizeof path, "%s/stop", o->dir);
   if (job->comm->rank == 0 && unlink(path) == 0) es_info("removed the file '%s'", path);
-  es_info("eigenstep %s, resumed at step %lld on %d ranks", es_version(),
-          (long long) step, job->comm->size);
+  es_info("eigenstep %s, resumed at step %lld on %d rank%s", es_version(),
+          (long long) step, job->comm->size, job->comm->size == 1 ? "" : "s");
   return ES_OK;
 }
 

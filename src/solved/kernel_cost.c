@@ -65,7 +65,7 @@ void es_kernel_print_cost(const es_kernel_params *p, es_shape view, int ranks) {
              "columns; the matrix is %s",
              plan.k, PRODUCTS, plan.block, es_kernel_matrix_is(&plan));
   if (rate > 0)
-    es_print("            about %.3g s on %d ranks at the %.3g GFLOP/s of a product in "
+    es_print("            about %.3g s on %d rank%s at the %.3g GFLOP/s of a product in "
              "this process",
-             cost.operations / (rate * ranks), ranks, 1e-9 * rate);
+             cost.operations / (rate * ranks), ranks, ranks == 1 ? "" : "s", 1e-9 * rate);
 }

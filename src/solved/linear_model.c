@@ -81,9 +81,9 @@ static es_status decompose(linear *l) {
   const es_modes *m = l->modes;
   ES_TRY(ES_COMM_NEW(l->comm, m->k, &l->gamma));
   es_theory_gamma(m->k, m->gamma, l->gamma);
-  es_info("%lld pairs of views of %d values (%d x %d x %d)%s, %d ranks",
+  es_info("%lld pairs of views of %d values (%d x %d x %d)%s, %d rank%s",
           (long long) l->pairs.total, l->pairs.m, l->view.c, l->view.h, l->view.w,
-          l->par.center ? ", centred" : "", l->comm->size);
+          l->par.center ? ", centred" : "", l->comm->size, l->comm->size == 1 ? "" : "s");
   es_info("Gamma: %d eigenpairs %s in %.2f s, residual %.1e; gamma_1 = %.6g", m->k,
           m->products  ? "from products with the samples"
           : m->samples ? "from the samples"

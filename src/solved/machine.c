@@ -64,9 +64,9 @@ es_status es_machine_decompose(es_machine *m) {
   const es_modes *b = &m->modes->basis;
   ES_TRY(ES_COMM_NEW(m->comm, b->k, &m->gamma));
   es_theory_gamma(b->k, b->gamma, m->gamma);
-  es_info("%lld training and %lld held-out pairs of views of %d values%s, %d ranks",
+  es_info("%lld training and %lld held-out pairs of views of %d values%s, %d rank%s",
           (long long) m->par.sample, (long long) m->par.held_out, m->pairs.m,
-          m->par.center ? ", centred" : "", m->comm->size);
+          m->par.center ? ", centred" : "", m->comm->size, m->comm->size == 1 ? "" : "s");
   es_info("kernel %s: %d modes in %.2f s, residual %.1e; gamma_1 = %.6g",
           m->kernel->ops->name, b->k, es_now() - began, b->residual, m->gamma[0]);
   if (m->modes->dropped > 0)

@@ -20,7 +20,7 @@ typedef struct told {
   double until;
 } told;
 
-/* The median of |ln(measured / told)| into a column; none where no mode has both. */
+/* The median of |ln(measured / expected)| into a column; none where no mode has both. */
 static void put_score(es_summary *s, int row, const char *name, told by) {
   double error[ES_SUMMARY_MODES];
   int known = 0;
