@@ -39,9 +39,10 @@ static void warn_of_memory(const es_comm *c, const es_spectrum_params *par,
 /* A file of other make may hold a sample a column. */
 static void say_few_rows(const es_embedding_rows *r) {
   if (r->total < r->dim)
-    es_info("%lld samples of %d values: at most %lld eigenvalues are above 0; a row is one "
-            "sample: transpose a file of one sample a column",
-            (long long) r->total, r->dim, (long long) r->total - 1);
+    es_info(
+        "%lld samples of %d values: at most %lld eigenvalues are above 0; a row is one "
+        "sample: transpose a file of one sample a column",
+        (long long) r->total, r->dim, (long long) r->total - 1);
 }
 
 static es_status analyse(const es_job *job, const es_spectrum_params *par,
