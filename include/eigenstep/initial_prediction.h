@@ -95,10 +95,10 @@ void es_prediction_print_limits(const es_settings *s, const es_assembly *p,
  *  either is not known. */
 double es_prediction_log_ratio(const es_prediction *f, const es_transition *row);
 
-/** Collective. How well the steps of the learned modes among row[n] were predicted: median
- *  and largest |ln(measured / predicted)| of the prediction from the start, and the same
- *  of the forecasts in the run, printed and written to /score; ln of each mode's ratio to
- *  columns of /steps.
+/** Collective. How well the steps of the learned modes among row[n] were predicted:
+ *  median and largest |ln(measured / predicted)| of the prediction from the start, and
+ *  of the forecasts in the run, printed and written to /score; ln of each mode's ratio
+ *  to columns of /steps.
  *  @return ES_OK, ES_ENOMEM, ES_EIO: the same on all ranks */
 es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction *f,
                               const es_transition *row, int n);

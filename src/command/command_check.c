@@ -82,12 +82,10 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
   int ranks = 0, n = 0; /* 0: not given */
   char **rest = NULL;
   es_config *cfg = NULL;
-  es_status st;
   ES_TRY(ES_COMM_NEW(job->comm, argc, &rest));
-  ES_TRY_GOTO(take_ranks(argc - 1, argv + 1, &ranks, rest, &n), done);
-  ES_TRY_GOTO(es_config_load(job, argv[0], n, rest, &cfg), done);
-  st = plan(job, cfg, ranks);
-done:
+  es_status st = take_ranks(argc - 1, argv + 1, &ranks, rest, &n);
+  if (st == ES_OK) st = es_config_load(job, argv[0], n, rest, &cfg);
+  if (st == ES_OK) st = plan(job, cfg, ranks);
   es_config_destroy(&cfg);
   es_free(&rest);
   return st;

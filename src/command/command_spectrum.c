@@ -36,15 +36,6 @@ static void warn_of_memory(const es_comm *c, const es_spectrum_params *par,
         (long long) r->total, r->dim, 1e-9 * need, c->node_size, 1e-9 * have);
 }
 
-/* A file of other make may hold a sample a column. */
-static void say_few_rows(const es_embedding_rows *r) {
-  if (r->total < r->dim)
-    es_info(
-        "%lld samples of %d values: at most %lld eigenvalues are above 0; a row is one "
-        "sample: transpose a file of one sample a column",
-        (long long) r->total, r->dim, (long long) r->total - 1);
-}
-
 static es_status analyse(const es_job *job, const es_spectrum_params *par,
                          es_run_folder *o, const es_embedding_rows *r) {
   const es_snapshot_options opt = options(r);
@@ -99,7 +90,6 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
   const es_snapshot_options opt = options(&r);
   if (st == ES_OK) st = choose_matrices(cfg, &r, &par);
   if (st == ES_OK) st = es_snapshot_check(&par, &opt);
-  if (st == ES_OK) say_few_rows(&r);
   if (st == ES_OK) warn_of_memory(job->comm, &par, &r);
   if (st == ES_OK) st = es_run_folder_open(job, cfg, output.dir, &o);
   if (st == ES_OK) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file prediction_score.c  How well the steps of a run were told beforehand:
- *  |ln(measured / predicted)| over its learned modes, of the prediction from the start and of
- *  the forecasts made in the run. 0.1 is a tenth too early or too late. */
+/** @file prediction_score.c  How well the steps of a run were predicted:
+ *  |ln(measured / predicted)| over its learned modes, of the prediction from the start
+ *  and of the forecasts made in the run. 0.1 is a tenth too early or too late. */
 #include "eigenstep/initial_prediction.h"
 
 #include <math.h>

@@ -55,7 +55,7 @@ es_status es_summary_write(const es_queue *q);
 /** The column of this name, made if it is new; NULL: there is no room or memory. */
 es_summary_series *es_summary_column(es_summary *s, const char *name);
 /** Columns score_start, score_forecast, score_kernel of a run whose modes are read: the
- *  median over its learned modes of |ln(time measured / time expected)|, as expected by the
+ *  median over its learned modes of |ln(time measured / time expected)|, expected by the
  *  prediction from the start, by the forecast in the run, and by the tangent kernel of
  *  the start where `eigenstep ntk` wrote the file `ntk`. None of these knows of a
  *  surgery: modes learned after the step `until` do not count; INFINITY: all do. */
