@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file unit_ops.c  Every op of every backend of this build against ops_reference.h:
- *  values, and gradients against finite differences. Tolerances: ops_bench.h. */
+ *  values, and gradients against finite differences. Tolerances: ops_bench.h. A planned
+ *  op has room for its images on their way from and to the host, however many. */
 #include "ops_bench.h"
 
 static const test_case cases[] = {
@@ -80,7 +81,46 @@ static void ops_of_every_backend(void **state) {
   on_every_backend(run_cases);
 }
 
+/** More images than pass at a time. */
+static void check_room(es_backend *b) {
+  enum { MANY = 900, SIDE = 41, NUMBERS = 3 * SIDE * SIDE };
+  const es_shape image = {3, SIDE, SIDE};
+  const es_act_type t = {image, ES_F32};
+  const es_op_desc d = {
+      .kind = ES_OP_RELU, .in = image, .out = image, .max_n = MANY, .need_dx = true};
+  float *const x = calloc((size_t) MANY * NUMBERS, sizeof *x);
+  float *const back = calloc((size_t) MANY * NUMBERS, sizeof *back);
+  es_op *op = NULL;
+  void *p = NULL;
+  assert_true(x != NULL && back != NULL);
+  for (int i = 0; i < MANY * NUMBERS; i++) x[i] = (float) i;
+  assert_int_equal(es_op_plan(b, &d, &op), ES_OK);
+  assert_int_equal(b->ops->alloc(b, b->ops->act_bytes(b, t, MANY), "test", &p), ES_OK);
+  const size_t held = b->allocated;
+  assert_int_equal(b->ops->act_write(b, t, MANY, x, p), ES_OK);
+  assert_int_equal(b->ops->act_read(b, t, MANY, p, back), ES_OK);
+  assert_memory_equal(x, back, (size_t) MANY * NUMBERS * sizeof *x);
+  assert_true(b->allocated == held);
+  b->ops->release(b, &p);
+  es_op_destroy(&op);
+  free(x);
+  free(back);
+}
+
+static void room_for_images(void **state) {
+  (void) state;
+  const es_backend_ops *const *list;
+  const size_t n = backends_here(&list);
+  for (size_t i = 0; i < n; i++) {
+    es_backend *b = NULL;
+    assert_int_equal(es_backend_open(list[i]->name, NULL, 1, &b), ES_OK);
+    check_room(b);
+    es_backend_close(&b);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(ops_of_every_backend)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(ops_of_every_backend),
+                                     cmocka_unit_test(room_for_images)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

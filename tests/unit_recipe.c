@@ -116,7 +116,11 @@ static double off_of(es_backend *b, const rig *t, es_precision precision, int n)
   assert_int_equal(ES_NEW(image, &want), ES_OK);
   assert_int_equal(b->ops->alloc(b, b->ops->act_bytes(b, type, 2 * n), "views", &y),
                    ES_OK);
+  const es_views_most most = es_augment_most(t->a, n);
+  assert_int_equal(b->ops->views_reserve(b, &most), ES_OK);
+  const size_t held = b->allocated;
   assert_int_equal(b->ops->views(b, precision, &v, y), ES_OK);
+  assert_true(b->allocated == held);
   assert_int_equal(b->ops->act_read(b, type, 2 * n, y, got), ES_OK);
   for (int i = 0; i < 2 * n; i++) {
     const es_view_key key = key_of(i % n, i / n);

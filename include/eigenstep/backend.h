@@ -250,6 +250,8 @@ typedef struct es_backend_ops {
    *  views, within one grey level of those that src/data makes. */
   es_status (*views)(es_backend *b, es_precision precision, const es_views *v,
                      es_act dst);
+  /** With `views`: memory for all that are not larger, which then allocate none. */
+  es_status (*views_reserve)(es_backend *b, const es_views_most *most);
   /* plain f32 vectors; sums are in double and stay in the backend's memory, so that many
      of them are read at once */
   /** *r += x'y */

@@ -225,6 +225,8 @@ es_status es_augment_apply(const es_augment *a, const es_view_key *which,
 size_t es_augment_scratch(const es_augment *a);
 /** Bytes of the largest record, which a batch with recipes holds whole. */
 int64_t es_augment_record_bytes(const es_augment *a);
+/** The largest views of so many pairs, both of each. */
+es_views_most es_augment_most(const es_augment *a, int pairs);
 /** Why views cannot be told as recipes, or should not, as batches would take much more
  *  memory; as the end of a sentence; NULL: they can. */
 const char *es_augment_no_recipe(const es_augment *a);

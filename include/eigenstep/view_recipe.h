@@ -55,6 +55,13 @@ typedef struct es_views {
   const es_view_recipe *recipe[2];
 } es_views;
 
+/** The largest that a run asks for. */
+typedef struct es_views_most {
+  int n, views, side; /**< as in es_views */
+  int h;              /**< rows of the highest record */
+  int64_t record;     /**< bytes of the largest */
+} es_views_most;
+
 /** Bytes of the record of a recipe. */
 static inline int64_t es_view_record_bytes(const es_view_recipe *r) {
   return 3 * (int64_t) r->h * r->w;

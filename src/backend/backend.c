@@ -53,6 +53,7 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"act_bytes", o->act_bytes != NULL},
       {"act_write", o->act_write != NULL},
       {"act_read", o->act_read != NULL},
+      {"views_reserve", (o->views == NULL) == (o->views_reserve == NULL)},
       {"dot", o->dot != NULL},
       {"gram", o->gram != NULL},
       {"scale", o->scale != NULL},

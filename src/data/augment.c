@@ -185,6 +185,14 @@ int64_t es_augment_record_bytes(const es_augment *a) {
   return 3 * a->largest.pixels;
 }
 
+es_views_most es_augment_most(const es_augment *a, int pairs) {
+  return (es_views_most){.n = pairs,
+                         .views = 2,
+                         .side = a->out.h,
+                         .h = a->largest.h,
+                         .record = es_augment_record_bytes(a)};
+}
+
 const char *es_augment_no_recipe(const es_augment *a) {
   if (a->pairs) return "the data set makes its views itself";
   for (int i = 0; i < a->steps.n; i++) {

@@ -182,6 +182,15 @@ static es_status check_device(const es_settings *s, const es_assembly *p) {
   return ES_OK;
 }
 
+/* Memory of the device for the views of a pass through the network. */
+static es_status reserve_views(const es_settings *s, es_assembly *p) {
+  es_backend *const b = p->model.backend;
+  const int batch = es_loader_max(p->input.loader), micro = (int) s->batch.micro;
+  const es_views_most most =
+      es_augment_most(p->input.augment, micro > 0 && micro < batch ? micro : batch);
+  return b->ops->views_reserve(b, &most);
+}
+
 es_status es_assembly_open_loader(const es_comm *c, const es_settings *s,
                                   es_assembly *p) {
   ES_TRY(es_comm_agree(c, check_device(s, p)));
@@ -192,8 +201,10 @@ es_status es_assembly_open_loader(const es_comm *c, const es_settings *s,
                                .shuffle = s->data.shuffle,
                                .recipes = es_assembly_has_recipes(s, p),
                                .prefetch = s->data.prefetch};
-  return es_comm_agree(c, es_loader_create(c, p->input.data, p->input.augment,
-                                           p->input.view, &o, &p->input.loader));
+  es_status st = es_loader_create(c, p->input.data, p->input.augment, p->input.view, &o,
+                                  &p->input.loader);
+  if (st == ES_OK && o.recipes) st = reserve_views(s, p);
+  return es_comm_agree(c, st);
 }
 
 int64_t es_assembly_checksum(const es_assembly *p) {

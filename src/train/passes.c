@@ -28,7 +28,6 @@ es_status es_passes_create(const es_passes_options *o, es_passes *p) {
   const size_t dim = (size_t) es_net_dim(o->net);
   es_status st;
   *p = (es_passes){.o = *o, .per_pass = o->micro > 0 ? room : 0};
-  if (cut && views == 2) ES_TRY_GOTO(ES_NEW(most * image_size(p), &p->images), fail);
   ES_TRY_GOTO(ES_NEW(most * dim, &p->z), fail);
   if (o->backward) ES_TRY_GOTO(ES_NEW(most * dim, &p->dz), fail);
   return ES_OK;
@@ -58,14 +57,16 @@ static part part_of(int pairs, int pass, int passes) {
 }
 
 /** Images of a part, one view after the other. */
-static const float *images_of(const es_passes *p, const es_batch *b, part of) {
+static es_status images_of(es_passes *p, const es_batch *b, part of, const float **x) {
   const size_t image = image_size(p), size = (size_t) of.n * image;
-  if (p->o.views == 1) return b->x + (size_t) of.first * image;
-  if (of.n == b->n) return b->x;
+  *x = p->o.views == 1 ? b->x + (size_t) of.first * image : b->x;
+  if (p->o.views == 1 || of.n == b->n) return ES_OK;
+  if (p->images == NULL) ES_TRY(ES_NEW(2 * (size_t) p->per_pass * image, &p->images));
   for (int view = 0; view < 2; view++)
     memcpy(p->images + (size_t) view * size,
            b->x + (size_t) (view * b->n + of.first) * image, size * sizeof(float));
-  return p->images;
+  *x = p->images;
+  return ES_OK;
 }
 
 /** The same as records and recipes. */
@@ -81,8 +82,9 @@ static es_status forward_views(es_passes *p, const es_batch *b, part of,
 
 static es_status forward_here(es_passes *p, const es_batch *b, part of, es_bn_mode mode) {
   if (b->recipe != NULL) return forward_views(p, b, of, mode);
-  return es_net_forward(p->o.net, p->o.views * of.n, p->o.groups, mode,
-                        images_of(p, b, of), p->z);
+  const float *x = NULL;
+  ES_TRY(images_of(p, b, of, &x));
+  return es_net_forward(p->o.net, p->o.views * of.n, p->o.groups, mode, x, p->z);
 }
 
 /** Collective; where a rank fails alone, the others wait in batch norm's sums. */

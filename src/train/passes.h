@@ -23,7 +23,8 @@ typedef struct es_passes_options {
 typedef struct es_passes {
   es_passes_options o;
   int per_pass;  /**< pairs of a pass at most, where there are several; else 0 */
-  float *images; /**< both views of a pass, where there are several; owned */
+  float *images; /**< both views of a pass; owned; NULL until a batch with images takes
+                      several */
   float *z, *dz; /**< [views pairs, D] of a pass, as the network returns and takes them;
                       owned */
 } es_passes;

@@ -112,6 +112,7 @@ const es_backend_ops es_backend_cuda = {
     .act_write = es_cuda_act_write,
     .act_read = es_cuda_act_read,
     .views = es_cuda_views_of,
+    .views_reserve = es_cuda_views_reserve,
     .dot = es_cuda_dot,
     .gram = es_cuda_gram_of,
     .scale = es_cuda_scale_by,

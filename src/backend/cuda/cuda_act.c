@@ -4,6 +4,8 @@
 #include "cuda_state.h"
 #include "eigenstep/mem.h"
 
+enum { PASSING = 16 << 20 }; /* bytes of scratch for images, unless one takes more */
+
 const char *es_cuda_name(const es_op_desc *d) {
   return d->name != NULL ? d->name : es_op_kind_name(d->kind);
 }
@@ -27,8 +29,9 @@ es_status es_cuda_op_new(es_backend *b, const es_op_desc *d, size_t size, size_t
   ES_TRY(es_alloc(size, "the plan of an op", &made));
   es_cuda_op *o = made;
   o->op = (es_op){.backend = b, .desc = *d, .destroy = es_cuda_op_free, .bytes = work};
-  const es_status st =
-      work > 0 ? es_cuda_alloc(b, work, es_cuda_name(d), &o->work) : ES_OK;
+  es_status st = es_cuda_act_reserve(b, d->in, d->max_n);
+  if (st == ES_OK) st = es_cuda_act_reserve(b, d->out, d->max_n);
+  if (st == ES_OK && work > 0) st = es_cuda_alloc(b, work, es_cuda_name(d), &o->work);
   if (st == ES_OK)
     *op = &o->op;
   else
@@ -47,6 +50,17 @@ size_t es_cuda_act_bytes(es_backend *b, es_act_type t, int n) {
   return (size_t) elements(t.shape, n) * es_cuda_size(t.precision == ES_BF16);
 }
 
+/** Images that pass through the scratch at a time. */
+static int images_at_once(es_shape s, int n) {
+  const int64_t most = PASSING / (elements(s, 1) * (int64_t) sizeof(float));
+  return most < 1 ? 1 : most < n ? (int) most : n;
+}
+
+es_status es_cuda_act_reserve(es_backend *b, es_shape s, int n) {
+  const int64_t numbers = elements(s, images_at_once(s, n));
+  return es_cuda_reserve(b, (size_t) numbers * sizeof(float));
+}
+
 static es_status transpose(es_backend *b, const es_cuda_transpose *t) {
   return es_cuda_ok(es_cuda_transpose_all(es_cuda_of(b)->stream, t),
                     "order of an activation");
@@ -54,30 +68,42 @@ static es_status transpose(es_backend *b, const es_cuda_transpose *t) {
 
 es_status es_cuda_act_write(es_backend *b, es_act_type t, int n, const float *nchw,
                             es_act dst) {
-  const size_t bytes = (size_t) elements(t.shape, n) * sizeof *nchw;
-  ES_TRY(es_cuda_reserve(b, bytes));
-  void *const scratch = es_cuda_of(b)->scratch;
-  ES_TRY(es_cuda_send(b, scratch, nchw, bytes));
-  return transpose(b, &(es_cuda_transpose){.n = n,
-                                           .rows = t.shape.c,
-                                           .cols = es_cuda_pixels(t.shape),
-                                           .src = scratch,
-                                           .dst = dst,
-                                           .to_bf16 = t.precision == ES_BF16});
+  const bool bf16 = t.precision == ES_BF16;
+  const int most = images_at_once(t.shape, n);
+  ES_TRY(es_cuda_act_reserve(b, t.shape, n));
+  for (int first = 0; first < n; first += most) {
+    const int part = n - first < most ? n - first : most;
+    const int64_t at = elements(t.shape, first), numbers = elements(t.shape, part);
+    void *const scratch = es_cuda_of(b)->scratch;
+    ES_TRY(es_cuda_send(b, scratch, nchw + at, (size_t) numbers * sizeof *nchw));
+    ES_TRY(transpose(b, &(es_cuda_transpose){.n = part,
+                                             .rows = t.shape.c,
+                                             .cols = es_cuda_pixels(t.shape),
+                                             .src = scratch,
+                                             .dst = es_cuda_at(dst, bf16, at),
+                                             .to_bf16 = bf16}));
+  }
+  return ES_OK;
 }
 
 es_status es_cuda_act_read(es_backend *b, es_act_type t, int n, const es_act src,
                            float *nchw) {
-  const size_t bytes = (size_t) elements(t.shape, n) * sizeof *nchw;
-  ES_TRY(es_cuda_reserve(b, bytes));
-  void *const scratch = es_cuda_of(b)->scratch;
-  ES_TRY(transpose(b, &(es_cuda_transpose){.n = n,
-                                           .rows = es_cuda_pixels(t.shape),
-                                           .cols = t.shape.c,
-                                           .src = src,
-                                           .dst = scratch,
-                                           .from_bf16 = t.precision == ES_BF16}));
-  return es_cuda_receive(b, nchw, scratch, bytes);
+  const bool bf16 = t.precision == ES_BF16;
+  const int most = images_at_once(t.shape, n);
+  ES_TRY(es_cuda_act_reserve(b, t.shape, n));
+  for (int first = 0; first < n; first += most) {
+    const int part = n - first < most ? n - first : most;
+    const int64_t at = elements(t.shape, first), numbers = elements(t.shape, part);
+    void *const scratch = es_cuda_of(b)->scratch;
+    ES_TRY(transpose(b, &(es_cuda_transpose){.n = part,
+                                             .rows = es_cuda_pixels(t.shape),
+                                             .cols = t.shape.c,
+                                             .src = es_cuda_at(src, bf16, at),
+                                             .dst = scratch,
+                                             .from_bf16 = bf16}));
+    ES_TRY(es_cuda_receive(b, nchw + at, scratch, (size_t) numbers * sizeof *nchw));
+  }
+  return ES_OK;
 }
 
 /* --- flatten ----------------------------------------------------------------------- */

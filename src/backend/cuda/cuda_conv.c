@@ -157,6 +157,8 @@ static es_status make(es_cuda_conv *c) {
 
 es_status es_cuda_conv_new(es_backend *b, const es_op_desc *d,
                            const es_cuda_engines *engines, es_cuda_conv **c) {
+  ES_TRY(es_cuda_act_reserve(b, d->in, d->max_n));
+  ES_TRY(es_cuda_act_reserve(b, d->out, d->max_n));
   ES_TRY(ES_NEW(1, c));
   (*c)->engines = *engines;
   (*c)->op = (es_op){.backend = b,

@@ -193,7 +193,11 @@ es_status es_cuda_act_write(es_backend *b, es_act_type t, int n, const float *nc
 es_status es_cuda_act_read(es_backend *b, es_act_type t, int n, const es_act src,
                            float *nchw);
 
-/** Views made on the device (cuda_view.c): es_backend_ops.views. */
+/** Scratch for act_write and act_read of up to n images, so that they allocate none. */
+es_status es_cuda_act_reserve(es_backend *b, es_shape s, int n);
+
+/** Views made on the device (cuda_view.c): es_backend_ops.views, views_reserve. */
+es_status es_cuda_views_reserve(es_backend *b, const es_views_most *most);
 es_status es_cuda_views_of(es_backend *b, es_precision precision, const es_views *v,
                            es_act dst);
 
