@@ -169,7 +169,7 @@ struct es_op {
   es_status (*replay)(es_op *op, const es_op_args *a);
   void (*destroy)(es_op *op);
   bool gives_moments;  /**< conv: obeys args.moments */
-  bool sets_gradients; /**< conv, linear: obeys set_dw */
+  bool sets_gradients; /**< obeys set_dw */
   size_t bytes;        /**< memory the plan owns */
   double flops; /**< of one forward per image (multiply and add counted separately) */
 };

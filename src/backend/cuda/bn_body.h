@@ -51,15 +51,17 @@ struct es_given_one {
 };
 
 struct es_bn_parameters_one {
-  es_cuda_total a;
-  const float *istd;
-  float *dgain, *dbias;
+  es_cuda_bn_params p;
   __device__ void operator()(int64_t j) const {
+    const es_cuda_total &a = p.of;
+    float bias = p.set ? 0.0f : p.dbias[j], gain = p.set ? 0.0f : p.dgain[j];
     for (int64_t g = 0; g < a.groups; g++) {
       const double *sum = a.sums + g * 2 * a.c;
-      dbias[j] += (float) sum[j];
-      dgain[j] += (float) (istd[g * a.c + j] * sum[a.c + j]);
+      bias += (float) sum[j];
+      gain += (float) (p.istd[g * a.c + j] * sum[a.c + j]);
     }
+    p.dbias[j] = bias;
+    p.dgain[j] = gain;
   }
 };
 

@@ -65,6 +65,7 @@ static void close_cuda(es_backend *b) {
   es_cuda_comm_close(b, broken);
   es_cuda_dnn_close(b);
   es_cuda_blas_close(b);
+  es_cuda_trained_close(b);
   es_cuda_memory_close(b);
   if (s->stream != NULL) (void) cudaStreamDestroy(s->stream);
   es_free(&b->impl);

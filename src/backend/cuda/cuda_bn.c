@@ -143,6 +143,22 @@ static es_cuda_bn_grad gradient_of(const es_op *op, const es_op_args *a,
                            .dy = a->dy};
 }
 
+/** Those of gain and bias from the sums; `none`: another rank has them. */
+static es_status keep_gradients(const es_op *op, const es_op_args *a, bool none) {
+  const es_cuda_bn_params to = {.of = total_of(op, a),
+                                .istd = ((const bn *) op)->istd,
+                                .dgain = a->param.dw,
+                                .dbias = a->param.db,
+                                .set = a->param.set_dw};
+  const size_t bytes = (size_t) op->desc.in.c * sizeof *to.dgain;
+  if (!none)
+    return es_cuda_ok(es_cuda_bn_parameters(es_cuda_of(op->backend)->stream, &to),
+                      es_cuda_name(&op->desc));
+  if (!to.set) return ES_OK;
+  ES_TRY(es_cuda_zero(op->backend, to.dgain, bytes));
+  return es_cuda_zero(op->backend, to.dbias, bytes);
+}
+
 /** Gradients of gain and bias, and the sums over all ranks. In shards, rounding to f32
  *  before the last sum would depend on the ranks. */
 static es_status parameter_gradients(const es_op *op, const es_op_args *a) {
@@ -157,9 +173,7 @@ static es_status parameter_gradients(const es_op *op, const es_op_args *a) {
   ES_TRY(es_cuda_ok(es_cuda_bn_sums(s, &g, es_cuda_of(op->backend)->scratch), name));
   ES_TRY(es_cuda_ok(es_cuda_bn_total(s, &total), name));
   if (ordered) ES_TRY(over_ranks(op, a));
-  if (!ordered || first)
-    ES_TRY(es_cuda_ok(es_cuda_bn_parameters(s, &total, p->istd, a->param.dw, a->param.db),
-                      name));
+  ES_TRY(keep_gradients(op, a, ordered && !first));
   return ordered || p->constant ? ES_OK : over_ranks(op, a);
 }
 
@@ -215,6 +229,7 @@ es_status es_cuda_plan_bn(es_backend *b, const es_op_desc *d, es_op **op) {
   (*op)->forward = forward;
   (*op)->backward = backward;
   (*op)->replay = d->bn.residual ? NULL : replay;
+  (*op)->sets_gradients = true;
   (*op)->flops = 8.0 * (double) es_cuda_pixels(d->in) * d->in.c;
   return ES_OK;
 }

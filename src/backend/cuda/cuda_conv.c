@@ -54,10 +54,7 @@ static es_status ready(es_cuda_conv *c, const es_op_args *a) {
   if (c->packed == NULL ||
       (version != 0 && version == c->packed_version && a->param.w == c->packed_of))
     return ES_OK;
-  const es_cuda_filter f = {.o = d->out.c,
-                            .i = d->in.c,
-                            .taps = (int64_t) d->window.k * d->window.k,
-                            .bf16 = es_cuda_bf16(d)};
+  const es_cuda_filter f = es_cuda_conv_filter(d);
   c->packed_version = version;
   c->packed_of = a->param.w;
   return es_cuda_ok(
@@ -121,6 +118,7 @@ static es_status backward(es_op *op, const es_op_args *a) {
   es_cuda_conv *c = (es_cuda_conv *) op;
   ES_TRY(es_cuda_check(op, a));
   if (a->n == 0) return no_images(op, a);
+  es_cuda_trained_add(c, a->param.w);
   ES_TRY(es_cuda_conv_run(c, ES_WEIGHTS, a));
   if (op->desc.bias) ES_TRY(gradient_of_bias(c, a));
   return op->desc.need_dx ? es_cuda_conv_run(c, ES_DATA, a) : ES_OK;
@@ -129,6 +127,7 @@ static es_status backward(es_op *op, const es_op_args *a) {
 static void destroy(es_op *op) {
   es_cuda_conv *c = (es_cuda_conv *) op;
   void *sums = c->sums;
+  es_cuda_trained_forget(c);
   es_cuda_release(op->backend, &c->packed);
   es_cuda_release(op->backend, &sums);
   es_free(&c);
@@ -160,6 +159,11 @@ es_status es_cuda_conv_new(es_backend *b, const es_op_desc *d,
   ES_TRY(es_cuda_act_reserve(b, d->in, d->max_n));
   ES_TRY(es_cuda_act_reserve(b, d->out, d->max_n));
   ES_TRY(ES_NEW(1, c));
+  es_status st = es_cuda_trained_reserve(b);
+  if (st != ES_OK) {
+    es_free(c);
+    return st;
+  }
   (*c)->engines = *engines;
   (*c)->op = (es_op){.backend = b,
                      .desc = *d,
@@ -169,7 +173,7 @@ es_status es_cuda_conv_new(es_backend *b, const es_op_desc *d,
                      .sets_gradients = true,
                      .flops = 2.0 * (double) es_cuda_pixels(d->out) * d->out.c * d->in.c *
                               d->window.k * d->window.k};
-  const es_status st = make(*c);
+  st = make(*c);
   if (st == ES_OK) return ES_OK;
   destroy(&(*c)->op);
   *c = NULL;

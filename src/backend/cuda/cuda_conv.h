@@ -34,6 +34,7 @@ typedef struct es_cuda_conv {
                              NULL where those of the caller will do */
   const float *packed_of; /**< whose those are */
   int64_t packed_version;
+  const float *trained; /**< weights that an update packs, NULL: none yet */
   double *sums; /* owned [2 o]; of the bias's gradient */
   es_cuda_conv_size size[ES_CUDA_SIZES];
   int oldest; /**< the size to be replaced next */
@@ -60,6 +61,8 @@ es_status es_cuda_tune(es_backend *b, const es_op_desc *const *desc, int n);
 
 /** Is the pass a matrix product of what is in memory? */
 bool es_cuda_conv_is_product(const es_op_desc *d);
+/** Its weights as a kernel packs them. */
+es_cuda_filter es_cuda_conv_filter(const es_op_desc *d);
 /** Bytes of scratch that a pass for n images takes, unrolled or by a plan of cuDNN. */
 size_t es_cuda_conv_unrolled_bytes(const es_op_desc *d, es_pass pass, int n);
 size_t es_cuda_conv_dnn_bytes(const es_op_desc *d, es_pass pass, int n,
@@ -71,5 +74,12 @@ es_status es_cuda_conv_product(const es_cuda_conv *c, es_pass pass, const es_op_
 es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_pass pass, const es_op_args *a);
 es_status es_cuda_conv_dnn(const es_cuda_conv *c, const es_cuda_dnn_plan *p, es_pass pass,
                            const es_op_args *a);
+
+/* Weights that an update packs (cuda_update.c) */
+
+/** The weights w of c are trained: updates pack them from now on. */
+void es_cuda_trained_add(es_cuda_conv *c, const es_buf w);
+/** No more. */
+void es_cuda_trained_forget(es_cuda_conv *c);
 
 #endif

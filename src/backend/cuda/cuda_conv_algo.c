@@ -19,8 +19,9 @@ static size_t aligned(size_t bytes) {
   return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static es_cuda_filter filter_of(const es_op_desc *d, bool bf16) {
-  return (es_cuda_filter){.o = d->out.c, .i = d->in.c, .taps = taps_of(d), .bf16 = bf16};
+es_cuda_filter es_cuda_conv_filter(const es_op_desc *d) {
+  return (es_cuda_filter){
+      .o = d->out.c, .i = d->in.c, .taps = taps_of(d), .bf16 = es_cuda_bf16(d)};
 }
 
 static const void *weights_in(const es_cuda_conv *c, const es_op_args *a) {
@@ -140,7 +141,8 @@ static es_status unrolled_part(const es_cuda_conv *c, es_pass pass, const es_op_
 /** dw [+]= the gradient in packed order. */
 static es_status unpack(const es_cuda_conv *c, const es_op_args *a, bool bf16) {
   const es_cuda *s = es_cuda_of(c->op.backend);
-  const es_cuda_filter f = filter_of(&c->op.desc, bf16);
+  es_cuda_filter f = es_cuda_conv_filter(&c->op.desc);
+  f.bf16 = bf16;
   return es_cuda_ok(
       es_cuda_unpack(s->stream, &f, s->scratch, !a->param.set_dw, a->param.dw),
       es_cuda_name(&c->op.desc));

@@ -57,6 +57,16 @@ typedef struct es_cuda_blas {
   size_t copies_size; /**< in bytes */
 } es_cuda_blas;
 
+/** Weights that updates of parameters pack (cuda_update.c). */
+typedef struct es_cuda_trained {
+  es_cuda_packed *weights;    /* owned [n of cap], in the order of what they are packed of */
+  struct es_cuda_conv **layer; /* owned [n of cap]; whose those are; borrowed */
+  void *device;               /* owned [cap]; a copy of weights on the device, if sent */
+  int n, cap;
+  int layers; /**< that are planned */
+  bool sent;
+} es_cuda_trained;
+
 /** State of one backend. */
 typedef struct es_cuda {
   cudaStream_t stream; /* owned */
@@ -68,6 +78,7 @@ typedef struct es_cuda {
   es_cuda_marks marks;
   void *scratch;       /* owned; shared by all ops, which run one after another */
   size_t scratch_size; /**< in bytes */
+  es_cuda_trained trained;
   double *parts;     /* owned [3 ES_CUDA_PARTS + 3]: sums of vectors, and their totals */
   es_choices *tuned; /* owned; NULL until tuned: fixed rules */
 } es_cuda;
@@ -162,13 +173,18 @@ es_status es_cuda_dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
 es_status es_cuda_gram_of(es_backend *b, size_t n, const es_buf x, const es_buf y,
                           es_buf64 r);
 es_status es_cuda_scale_by(es_backend *b, size_t n, double alpha, es_buf x);
+es_status es_cuda_add_to(es_backend *b, size_t n, const es_buf x, es_buf y);
+es_status es_cuda_orthogonalize(es_backend *b, const es_orthogonal_args *a, es_buf x,
+                                es_buf work);
+
+/* Updates (cuda_update.c) */
 es_status es_cuda_sgd_step(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
                            const es_buf g, es_buf m);
 es_status es_cuda_adamw_step(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
                              const es_buf g, es_buf const moments[2]);
-es_status es_cuda_add_to(es_backend *b, size_t n, const es_buf x, es_buf y);
-es_status es_cuda_orthogonalize(es_backend *b, const es_orthogonal_args *a, es_buf x,
-                                es_buf work);
+/** Room for the weights of one more layer, on the host and the device. */
+es_status es_cuda_trained_reserve(es_backend *b);
+void es_cuda_trained_close(es_backend *b);
 
 /* Matrix products (cuda_product.c) */
 

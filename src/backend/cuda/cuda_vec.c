@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file cuda_vec.c  Plain f32 vectors, optimisers, the orthogonal factor of a matrix. */
-#include <math.h>
+/** @file cuda_vec.c  Plain f32 vectors, the orthogonal factor of a matrix. */
 #include "cuda_state.h"
 
 static es_status products(es_backend *b, es_cuda_gram a) {
@@ -25,39 +24,6 @@ es_status es_cuda_scale_by(es_backend *b, size_t n, double alpha, es_buf x) {
 
 es_status es_cuda_add_to(es_backend *b, size_t n, const es_buf x, es_buf y) {
   return es_cuda_ok(es_cuda_add(es_cuda_of(b)->stream, n, x, y), "sum of vectors");
-}
-
-es_status es_cuda_sgd_step(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
-                           const es_buf g, es_buf m) {
-  const es_cuda_sgd u = {.n = n,
-                         .lr = (float) a->lr,
-                         .scale = (float) a->scale,
-                         .momentum = (float) a->momentum,
-                         .decay = (float) a->weight_decay,
-                         .nesterov = a->nesterov,
-                         .p = p,
-                         .m = m,
-                         .g = g};
-  return es_cuda_ok(es_cuda_update_sgd(es_cuda_of(b)->stream, &u), "update by SGD");
-}
-
-es_status es_cuda_adamw_step(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
-                             const es_buf g, es_buf const moments[2]) {
-  const double t = (double) a->step;
-  const es_cuda_adamw u = {.n = n,
-                           .by = {.b1 = (float) a->beta1,
-                                  .new1 = (float) (1.0 - a->beta1),
-                                  .b2 = (float) a->beta2,
-                                  .new2 = (float) (1.0 - a->beta2),
-                                  .decay = (float) (a->lr * a->weight_decay),
-                                  .eps = (float) a->eps,
-                                  .rate = (float) (a->lr / (1.0 - pow(a->beta1, t))),
-                                  .root = (float) (1.0 / sqrt(1.0 - pow(a->beta2, t)))},
-                           .p = p,
-                           .m = moments[0],
-                           .v = moments[1],
-                           .g = g};
-  return es_cuda_ok(es_cuda_update_adamw(es_cuda_of(b)->stream, &u), "update by AdamW");
 }
 
 /* --- orthogonal factor: es_orthogonal_args ----------------------------------------- */

@@ -48,13 +48,32 @@ typedef struct es_cuda_axpby {
 } es_cuda_axpby;
 cudaError_t es_cuda_combine(cudaStream_t s, const es_cuda_axpby *a);
 
-/** The update of es_sgd_args; m is NULL without momentum. */
+/** Weights of a convolution: o filters of i channels and `taps` = k k pixels. */
+typedef struct es_cuda_filter {
+  int64_t o, i, taps;
+  bool bf16; /**< of what is packed */
+} es_cuda_filter;
+
+/** Weights and where they are packed: to [o, taps, i] = from [o, i, taps]. */
+typedef struct es_cuda_packed {
+  const float *from;
+  es_cuda_filter of;
+  void *to;
+} es_cuda_packed;
+/** Tensors within what is updated, in the order of `from`, no two of the same. */
+typedef struct es_cuda_packing {
+  const es_cuda_packed *list; /**< [n], on the device */
+  int n;
+} es_cuda_packing;
+
+/** The update of es_sgd_args; its new weights are packed at once. m is NULL without momentum. */
 typedef struct es_cuda_sgd {
   size_t n;
   float lr, scale, momentum, decay;
   bool nesterov;
   float *p, *m;
   const float *g;
+  es_cuda_packing packing;
 } es_cuda_sgd;
 cudaError_t es_cuda_update_sgd(cudaStream_t s, const es_cuda_sgd *a);
 
@@ -68,6 +87,7 @@ typedef struct es_cuda_adamw {
   es_cuda_adamw_rates by;
   float *p, *m, *v;
   const float *g;
+  es_cuda_packing packing;
 } es_cuda_adamw;
 cudaError_t es_cuda_update_adamw(cudaStream_t s, const es_cuda_adamw *a);
 
@@ -157,11 +177,6 @@ cudaError_t es_cuda_make_views(cudaStream_t s, const es_cuda_views *a);
 
 /* --- weights (kernels_window.cu) --------------------------------------------------- */
 
-/** Weights of a convolution: o filters of i channels and `taps` = k k pixels. */
-typedef struct es_cuda_filter {
-  int64_t o, i, taps;
-  bool bf16; /**< of what is packed */
-} es_cuda_filter;
 /** packed [o, taps, i] = w [o, i, taps] */
 cudaError_t es_cuda_pack(cudaStream_t s, const es_cuda_filter *g, const float *w,
                          void *packed);
@@ -263,9 +278,14 @@ typedef struct es_cuda_bn_apply {
 } es_cuda_bn_apply;
 cudaError_t es_cuda_bn_forward(cudaStream_t s, const es_cuda_bn_apply *a);
 
-/** dbias += sums; dgain += istd sums: group after group */
-cudaError_t es_cuda_bn_parameters(cudaStream_t s, const es_cuda_total *a,
-                                  const float *istd, float *dgain, float *dbias);
+/** dbias += sums; dgain += istd sums: group after group, from 0 on with `set` */
+typedef struct es_cuda_bn_params {
+  es_cuda_total of;
+  const float *istd;
+  float *dgain, *dbias;
+  bool set;
+} es_cuda_bn_params;
+cudaError_t es_cuda_bn_parameters(cudaStream_t s, const es_cuda_bn_params *a);
 /** offset = scale mean(g), slope = scale istd^2 mean(g (x - m)) [groups, c] from sums,
  * or 0 with `constant` statistics. */
 typedef struct es_cuda_bn_slopes {

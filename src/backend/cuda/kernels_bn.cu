@@ -94,9 +94,8 @@ cudaError_t es_cuda_bn_given(cudaStream_t s, const es_cuda_bn_statistics *a) {
   return es_cuda_each(s, (int64_t) a->groups * a->c, es_given_one{*a});
 }
 
-cudaError_t es_cuda_bn_parameters(cudaStream_t s, const es_cuda_total *a,
-                                  const float *istd, float *dgain, float *dbias) {
-  return es_cuda_each(s, a->c, es_bn_parameters_one{*a, istd, dgain, dbias});
+cudaError_t es_cuda_bn_parameters(cudaStream_t s, const es_cuda_bn_params *a) {
+  return es_cuda_each(s, a->of.c, es_bn_parameters_one{*a});
 }
 
 cudaError_t es_cuda_bn_coefficients(cudaStream_t s, const es_cuda_bn_slopes *a) {

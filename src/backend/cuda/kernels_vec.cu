@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file kernels_vec.cu  Launches of the kernels on plain f32 vectors. */
+/** @file kernels_vec.cu  Launches of the kernels on plain f32 vectors, and of updates. */
 #include "kernels.h"
 
 #include "dispatch.h"
+#include "update_body.h"
 #include "vec_body.h"
 
 cudaError_t es_cuda_sum_products(cudaStream_t s, const es_cuda_gram *a) {

@@ -30,32 +30,6 @@ struct es_axpby_one {
   }
 };
 
-struct es_sgd_one {
-  es_cuda_sgd a;
-  __device__ void operator()(int64_t i) const {
-    const float g = a.scale * (a.g[i] + a.decay * a.p[i]);
-    float by = g;
-    if (a.m != nullptr) {
-      const float m = a.momentum * a.m[i] + g;
-      a.m[i] = m;
-      by = a.nesterov ? g + a.momentum * m : m;
-    }
-    a.p[i] -= a.lr * by;
-  }
-};
-
-struct es_adamw_one {
-  es_cuda_adamw a;
-  __device__ void operator()(int64_t i) const {
-    const es_cuda_adamw_rates &by = a.by;
-    const float m = by.b1 * a.m[i] + by.new1 * a.g[i];
-    const float v = by.b2 * a.v[i] + by.new2 * a.g[i] * a.g[i];
-    a.m[i] = m;
-    a.v[i] = v;
-    a.p[i] -= by.decay * a.p[i] + by.rate * m / (by.root * sqrtf(v) + by.eps);
-  }
-};
-
 /** room[k threads] = sums over the block of value[k], for thread 0 to read. All
  * threads of the block call it; their number is a power of two. */
 template <int K>
