@@ -275,7 +275,7 @@ static inline void check_backward(bench *e) {
   a->bn.dresidual = d->bn.residual ? activation(e, d->in, before) : NULL;
   p->dw = e->weights > 0 ? buffer(e->b, before, e->weights) : NULL;
   p->db = e->biases > 0 ? buffer(e->b, before, e->biases) : NULL;
-  /* pixels that are equal in bf16 give gradients of 0, but for rounding: they are added */
+  /* pixels equal in bf16 give gradients of 0, but for rounding: these are added */
   p->set_dw = e->op->sets_gradients && !e->t->add && e->t->offset == 0;
   const es_op_args needed = needed_by_backward(e);
   must(e->op->backward(e->op, &needed));

@@ -45,8 +45,8 @@ static void pass(es_net *net, int n, result *r) {
   assert_int_equal(es_net_forward(net, n, 2, ES_BN_BATCH, x, r->z), ES_OK);
   es_net_zero_grad(net);
   assert_int_equal(es_net_backward(net, dz), ES_OK);
-  assert_int_equal(
-      p->backend->ops->download(p->backend, r->grad, p->grad, (size_t) p->n), ES_OK);
+  assert_int_equal(p->backend->ops->download(p->backend, r->grad, p->grad, (size_t) p->n),
+                   ES_OK);
 }
 
 static void expect_equal(const es_net *net, const result *a, const result *b) {
@@ -130,7 +130,8 @@ static void zero_weights(const es_params *p) {
     const es_tensor_info *const v = &p->tensor[k];
     if (v->ndim > 1)
       assert_int_equal(
-          b->ops->zero(b, p->value + v->offset, (size_t) v->count * sizeof(float)), ES_OK);
+          b->ops->zero(b, p->value + v->offset, (size_t) v->count * sizeof(float)),
+          ES_OK);
   }
 }
 

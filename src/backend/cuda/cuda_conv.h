@@ -35,7 +35,7 @@ typedef struct es_cuda_conv {
   const float *packed_of; /**< whose those are */
   int64_t packed_version;
   const float *trained; /**< weights that an update packs, NULL: none yet */
-  double *sums; /* owned [2 o]; of the bias's gradient */
+  double *sums;         /* owned [2 o]; of the bias's gradient */
   es_cuda_conv_size size[ES_CUDA_SIZES];
   int oldest; /**< the size to be replaced next */
 } es_cuda_conv;

@@ -59,9 +59,9 @@ typedef struct es_cuda_blas {
 
 /** Weights that updates of parameters pack (cuda_update.c). */
 typedef struct es_cuda_trained {
-  es_cuda_packed *weights;    /* owned [n of cap], in the order of what they are packed of */
+  es_cuda_packed *weights; /* owned [n of cap], in the order of what they are packed of */
   struct es_cuda_conv **layer; /* owned [n of cap]; whose those are; borrowed */
-  void *device;               /* owned [cap]; a copy of weights on the device, if sent */
+  void *device;                /* owned [cap]; a copy of weights on the device, if sent */
   int n, cap;
   int layers; /**< that are planned */
   bool sent;

@@ -70,8 +70,8 @@ void es_cuda_trained_add(es_cuda_conv *c, const es_buf w) {
     t->weights[at] = t->weights[at - 1];
     t->layer[at] = t->layer[at - 1];
   }
-  t->weights[at] =
-      (es_cuda_packed){.from = w, .of = es_cuda_conv_filter(&c->op.desc), .to = c->packed};
+  t->weights[at] = (es_cuda_packed){
+      .from = w, .of = es_cuda_conv_filter(&c->op.desc), .to = c->packed};
   t->layer[at] = c;
   t->sent = false;
   c->trained = w;

@@ -66,7 +66,8 @@ typedef struct es_cuda_packing {
   int n;
 } es_cuda_packing;
 
-/** The update of es_sgd_args; its new weights are packed at once. m is NULL without momentum. */
+/** The update of es_sgd_args, whose new weights are packed at once; m is NULL without
+ *  momentum. */
 typedef struct es_cuda_sgd {
   size_t n;
   float lr, scale, momentum, decay;

@@ -25,8 +25,8 @@ __device__ inline void es_pack_value(const es_cuda_packing &w, const float *at) 
   if (place >= t.of.o * t.of.i * t.of.taps) return;
   const uint32_t taps = (uint32_t) t.of.taps, inner = (uint32_t) t.of.i;
   const uint32_t row = (uint32_t) place / taps, o = row / inner;
-  const int64_t to = ((int64_t) o * taps + ((uint32_t) place - row * taps)) * inner +
-                     (row - o * inner);
+  const int64_t to =
+      ((int64_t) o * taps + ((uint32_t) place - row * taps)) * inner + (row - o * inner);
   if (t.of.bf16)
     es_put((es_bf16 *) t.to + to, *at);
   else
