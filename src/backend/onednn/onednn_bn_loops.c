@@ -10,8 +10,8 @@
  *  Sums: f32 over runs of at most RUN rows, then double. Moments are taken relative to
  *  the first row of the run, so a mean far from zero costs no digits; what is left is the
  *  f32 rounding of a run, below 64 x 2^-24 = 4e-6 of a standard deviation at worst.
- *  Columns are independent and rows are taken in order: no result depends on the number
- *  of threads. */
+ *  Threads take pieces of rows and columns; each adds the runs of its piece to the sums
+ *  when those before it are added: no result depends on the number of threads. */
 #include "onednn_bn.h"
 #include "onednn_type.h"
 
@@ -20,13 +20,46 @@ enum {
   CACHE = 4 << 20,     /* bytes of x and dy that a cache surely holds */
   RUN = 64,            /* rows summed in f32, and rows of a thread */
   LINE = 64,           /* bytes of memory that are cached together, at least */
-  WIDE = 2048,         /* columns at a time, on the stack */
-  NARROW = 64,         /* the same where threads share the columns */
+  WIDE = 2048,         /* columns at a time; sums of a thread, on the stack */
+  PIECE = 1024,        /* the same of several runs together */
+  SHARE = 4,           /* pieces of a thread, at least, where columns can be divided */
   BLOCK = 8 * ES_LANES /* columns whose gates are one vector of bytes */
 };
 
 static int64_t least(int64_t a, int64_t b) {
   return a < b ? a : b;
+}
+
+/** Rows [first, end) and n columns from c on, which one thread sums. */
+typedef struct piece {
+  int64_t first, end;
+  int c, n;
+} piece;
+
+/** Pieces of a matrix: `height` rows of `width` columns each, whole runs. */
+typedef struct pieces {
+  int64_t rows, height, down, count; /**< down: of the same columns */
+  int columns, width;
+} pieces;
+
+/** Whole rows are in the order of memory: columns are divided where runs are few. */
+static pieces divided(int threads, int64_t rows, int columns) {
+  const int widest = (int) least(columns, WIDE);
+  pieces p = {.rows = rows, .columns = columns, .width = WIDE};
+  p.height = RUN * (widest < PIECE ? PIECE / widest : 1);
+  p.down = (rows + p.height - 1) / p.height;
+  const int64_t wanted = threads > 1 ? SHARE * threads : 1;
+  while (p.width > BLOCK && p.down * ((columns + p.width - 1) / p.width) < wanted)
+    p.width /= 2;
+  p.count = p.down * ((columns + p.width - 1) / p.width);
+  return p;
+}
+
+static piece piece_of(const pieces *p, int64_t i) {
+  const int64_t first = i % p->down * p->height;
+  const int c = (int) (i / p->down) * p->width;
+  return (piece){first, least(first + p->height, p->rows), c,
+                 (int) least(p->width, p->columns - c)};
 }
 
 /** Call for all of n columns: V vectors from column c on, of N columns each; V is STRIP,
@@ -75,36 +108,54 @@ ES_BODY void moments_of_strip(int64_t rows, int64_t width, const void *x,
   }
 }
 
-/** One run of n <= WIDE columns; more: the rows after it. */
-ES_BODY void moments_of_run(int64_t rows, int64_t more, int width, int n, const void *x,
-                            double *sum, double *square, const bool bf16) {
+/** Sums of runs of a piece, one run after the other. */
+typedef struct run_sums {
   _Alignas(64) float s1[WIDE], s2[WIDE], origin[WIDE];
+} run_sums;
+
+/** Rows [r, end) of a piece; its sums begin at `to`. */
+ES_BODY void moments_of_run(const pieces *p, const piece *q, int64_t r, int64_t end,
+                            const void *all, run_sums *sums, int to, const bool bf16) {
+  const int64_t rows = end - r, width = p->columns;
+  const void *const x = es_from(bf16, all, r * width + q->c);
+  float *const origin = sums->origin + to, *const s1 = sums->s1 + to,
+               *const s2 = sums->s2 + to;
   /* one or two strips, and those of f32, are nearly in the order of memory anyhow */
-  const bool ahead = bf16 && more >= rows && n == width && n > 2 * STRIP * ES_LANES;
-  BY_STRIPS(
-      n, moments_of_strip(rows, width, es_from(bf16, x, c),
-                          ahead ? es_from(bf16, x, rows * (width + (int64_t) c)) : NULL,
-                          origin + c, s1 + c, s2 + c, V, N, bf16));
+  const bool ahead =
+      bf16 && p->rows - end >= rows && q->n == width && q->n > 2 * STRIP * ES_LANES;
+  BY_STRIPS(q->n, moments_of_strip(rows, width, es_from(bf16, x, c),
+                                   ahead ? es_from(bf16, x, rows * (width + (int64_t) c))
+                                         : NULL,
+                                   origin + c, s1 + c, s2 + c, V, N, bf16));
+}
+
+/** What a run of so many rows adds to sums of n columns. */
+static void add_moments(int64_t rows, int n, const run_sums *sums, int from, double *sum,
+                        double *square) {
   for (int c = 0; c < n; c++) {
-    const double shift = origin[c], first = s1[c];
+    const double shift = sums->origin[from + c], first = sums->s1[from + c];
     sum[c] += first + (double) rows * shift;
-    square[c] += s2[c] + shift * (2.0 * first + (double) rows * shift);
+    square[c] += sums->s2[from + c] + shift * (2.0 * first + (double) rows * shift);
   }
 }
 
 void es_onednn_moments(int threads, bool bf16, int64_t rows, int width, const void *x,
                        double *moments) {
-  double *sum = moments, *square = moments + width;
-  const int block = threads > 1 ? NARROW : WIDE;
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int c = 0; c < width; c += block)
-    for (int64_t first = 0; first < rows; first += RUN) {
-      const int n = (int) least(block, width - c);
-      const int64_t count = least(RUN, rows - first), more = rows - first - count;
-      const void *from = es_from(bf16, x, first * width + c);
+  const pieces p = divided(threads, rows, width);
+#pragma omp parallel for ordered num_threads(threads) schedule(static, 1)
+  for (int64_t i = 0; i < p.count; i++) {
+    const piece q = piece_of(&p, i);
+    double *const sum = moments + q.c;
+    run_sums sums;
+    int at = 0;
+    for (int64_t r = q.first; r < q.end; r += RUN, at += q.n)
       ES_EITHER_TYPE(bf16,
-                     moments_of_run(count, more, width, n, from, sum + c, square + c, T));
-    }
+                     moments_of_run(&p, &q, r, least(r + RUN, q.end), x, &sums, at, T));
+    at = 0;
+#pragma omp ordered
+    for (int64_t r = q.first; r < q.end; r += RUN, at += q.n)
+      add_moments(least(RUN, q.end - r), q.n, &sums, at, sum, sum + width);
+  }
 }
 
 /* --- gates -------------------------------------------------------------------------- */
@@ -233,8 +284,7 @@ ES_BODY void sums_through(const es_bn_pass *p, int64_t first, int64_t end, int c
 }
 
 ES_BODY void sums_of_run(const es_bn_pass *p, int64_t first, int64_t end, int c0, int n,
-                         const bool bf16) {
-  _Alignas(64) float s1[WIDE], s2[WIDE];
+                         float *s1, float *s2, const bool bf16) {
   memset(s1, 0, (size_t) n * sizeof *s1);
   memset(s2, 0, (size_t) n * sizeof *s2);
   if (p->gate == ES_GATE_X)
@@ -243,22 +293,32 @@ ES_BODY void sums_of_run(const es_bn_pass *p, int64_t first, int64_t end, int c0
     sums_through(p, first, end, c0, n, s1, s2, bf16, ES_GATE_MASK);
   else
     sums_through(p, first, end, c0, n, s1, s2, bf16, ES_GATE_OPEN);
-  double *const product = p->sum + p->width;
+}
+
+static void add_sums(int n, const float *s1, const float *s2, double *sum,
+                     double *product) {
   for (int c = 0; c < n; c++) {
-    p->sum[c0 + c] += s1[c];
-    product[c0 + c] += s2[c];
+    sum[c] += s1[c];
+    product[c] += s2[c];
   }
 }
 
 void es_onednn_bn_sums(const es_bn_pass *p) {
-  const int block = p->threads > 1 ? BLOCK : WIDE;
-#pragma omp parallel for num_threads(p->threads) schedule(static)
-  for (int c = 0; c < p->width; c += block)
-    for (int64_t r = 0; r < p->rows; r += RUN) {
-      const int n = (int) least(block, p->width - c);
-      const int64_t end = least(r + RUN, p->rows);
-      ES_EITHER_TYPE(p->bf16, sums_of_run(p, r, end, c, n, T));
-    }
+  const pieces all = divided(p->threads, p->rows, p->width);
+#pragma omp parallel for ordered num_threads(p->threads) schedule(static, 1)
+  for (int64_t i = 0; i < all.count; i++) {
+    const piece q = piece_of(&all, i);
+    double *const sum = p->sum + q.c;
+    run_sums sums;
+    int at = 0;
+    for (int64_t r = q.first; r < q.end; r += RUN, at += q.n)
+      ES_EITHER_TYPE(p->bf16, sums_of_run(p, r, least(r + RUN, q.end), q.c, q.n,
+                                          sums.s1 + at, sums.s2 + at, T));
+    at = 0;
+#pragma omp ordered
+    for (int64_t r = q.first; r < q.end; r += RUN, at += q.n)
+      add_sums(q.n, sums.s1 + at, sums.s2 + at, sum, sum + p->width);
+  }
 }
 
 /** `to` [+]= v */
