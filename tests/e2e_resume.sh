@@ -48,19 +48,34 @@ run reference 2 train - $exact output.dir="$work/whole"
 run half 1 train - $exact run.steps=4 output.dir="$work/half"
 run "half, resumed" 4 resume "$work/half" run.steps=10
 same half whole
-# The newest checkpoint is damaged: the one before it is taken, with a warning.
+# The newest checkpoint is damaged, in its values, in what HDF5 keeps about them, or empty:
+# the one before it is taken, with a warning.
 run hurt 2 train - $exact run.steps=8 ckpt.every=3 ckpt.keep=2 output.dir="$work/hurt"
-"$python" - "$work/hurt" <<'EOF' || fail "cannot damage the checkpoint"
+for what in value header empty; do
+  cp -r "$work/hurt" "$work/hurt-$what"
+  "$python" - "$work/hurt-$what/ckpt/step_00000008/state.h5" $what <<'EOF' ||
 import sys
 import h5py
-with h5py.File(sys.argv[1] + "/ckpt/step_00000008/state.h5", "a") as f:
-    f["/state/model/conv1.weight"][0] += 1
+path, what = sys.argv[1:]
+with h5py.File(path, "a") as f:
+    weight = f["/state/model/conv1.weight"]
+    header = h5py.h5o.get_info(weight.id).addr
+    if what == "value":
+        weight[0] += 1
+with open(path, "r+b") as f:
+    f.seek(header + 12)
+    if what == "header":
+        f.write(b"damage")
+    if what == "empty":
+        f.truncate(0)
 EOF
-run "hurt, resumed" 2 resume "$work/hurt" run.steps=10
-grep -q "step_00000008' is damaged; continuing from .*step_00000006" "$work/log" ||
-  { cat "$work/log"; fail "the damaged checkpoint is not named"; }
-grep -q "resumed at step 6" "$work/hurt/log.txt" || fail "the checkpoint before it"
-same hurt whole
+    fail "cannot damage the checkpoint"
+  run "hurt-$what, resumed" 2 resume "$work/hurt-$what" run.steps=10
+  grep -q "step_00000008' is damaged; continuing from .*step_00000006" "$work/log" ||
+    { cat "$work/log"; fail "$what: the damaged checkpoint is not named"; }
+  grep -q "resumed at step 6" "$work/hurt-$what/log.txt" || fail "the checkpoint before it"
+  same "hurt-$what" whole
+done
 [ "$(grep -c '^ ' "$work/half/timesteps.txt")" -eq 2 ] || fail "rows of timesteps.txt"
 grep -q "resumed at step 4 on 4 ranks" "$work/half/log.txt" || fail "log of a resume"
 "$python" - "$work/half" <<'EOF' || fail "provenance of a resume"

@@ -217,6 +217,51 @@ static void refusals(void **state) {
 }
 
 /* Disk space that is reserved for writing is given back by a flush and at the end. */
+/* Rank 0: change a byte of the header of every object but the root. */
+static void damage_headers(const es_comm *c, const char *path) {
+  static char bytes[1 << 16];
+  int headers = 0;
+  if (c->rank == 0) {
+    FILE *const f = fopen(path, "r+b");
+    assert_non_null(f);
+    const size_t n = fread(bytes, 1, sizeof bytes, f);
+    for (size_t i = 0; i + 16 < n; i++)
+      if (memcmp(bytes + i, "OHDR", 4) == 0 && headers++ > 0) bytes[i + 12] ^= 1;
+    rewind(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+  }
+  assert_true(par_all(c, c->rank != 0 || headers == 3));
+}
+
+/* What is not there is absent; what is damaged is an error, and no absence. */
+static void damage_is_no_absence(void **state) {
+  const es_comm *const c = *state;
+  const char *const path = fresh(c, "damage");
+  const es_h5_dataset d = {"/g/x", ES_H5_I64, 1, {3}, 0, "1", "numbers"};
+  es_h5_info info;
+  es_h5 *f = NULL;
+  int64_t version;
+  assert_int_equal(es_h5_create(c, path, &f), ES_OK);
+  assert_int_equal(es_h5_declare(f, &d), ES_OK);
+  assert_int_equal(es_h5_attr_i64(f, "/g/x", "version", 1), ES_OK);
+  assert_false(es_h5_exists(f, "/g/x/below")); /* a dataset holds nothing */
+  assert_false(es_h5_has_attr(f, "/g/x/below", "version"));
+  assert_int_equal(es_h5_stat(f, "/g", &info), ES_EFORMAT);
+  assert_int_equal(es_h5_get_i64(f, "/g", "version", &version), ES_EFORMAT);
+  assert_int_equal(es_h5_close(&f), ES_OK);
+
+  damage_headers(c, path);
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_OK);
+  assert_int_equal(es_h5_stat(f, "/g/x", &info), ES_EIO);
+  assert_int_equal(es_h5_get_i64(f, "/g/x", "version", &version), ES_EIO);
+  assert_int_equal(es_h5_close(&f), ES_OK); /* both were said */
+  assert_int_equal(es_h5_open(c, path, false, &f), ES_OK);
+  assert_false(es_h5_has_attr(f, "/g", "optional"));
+  assert_int_equal(es_h5_close(&f), ES_EIO);
+  drop(c, path);
+}
+
 static void space_is_given_back(void **state) {
   const es_comm *c = *state;
   const char *path = fresh(c, "space");
@@ -320,6 +365,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(slabs),
       cmocka_unit_test(types_and_labels),
       cmocka_unit_test(refusals),
+      cmocka_unit_test(damage_is_no_absence),
       cmocka_unit_test(caches_stay_equal),
       cmocka_unit_test(space_is_given_back),
   };

@@ -57,9 +57,9 @@ es_status es_ckpt_find(const es_comm *c, const char *dir, int64_t step, char pat
  *  with its type and shape. A failure may leave the state partly loaded.
  *  @param time         out, may be NULL: effective time
  *  @param config_text  out, may be NULL: run.ini of the run; the caller frees it
- *  @return ES_OK, ES_EIO (cannot be read, or an item does not match its hash),
- *          ES_EFORMAT (missing item, other type or shape), ES_ENOMEM: the same on all
- *          ranks */
+ *  @return ES_OK, ES_EIO (damaged: cannot be read, is no HDF5 file, or an item does not
+ *          match its hash), ES_EFORMAT (missing item, other type or shape), ES_ENOMEM:
+ *          the same on all ranks */
 es_status es_ckpt_read(const es_comm *c, const char *path, es_state_walk walk,
                        void *state, double *time, char **config_text);
 

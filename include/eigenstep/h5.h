@@ -53,9 +53,10 @@ es_status es_h5_group(es_h5 *f, const char *path, const char *description);
 
 /** Type and shape of a dataset.
  *  @return ES_OK; ES_EFORMAT naming file and path if it does not exist, or holds neither
- *          integers nor floats */
+ *          integers nor floats; ES_EIO if the file is damaged there */
 es_status es_h5_stat(es_h5 *f, const char *path, es_h5_info *info);
-/** Does an object exist? */
+/** Does an object exist? Where the file is damaged: no, and the next flush or the close
+ *  returns ES_EIO, so that nothing damaged passes for absent. */
 bool es_h5_exists(es_h5 *f, const char *path);
 
 /** Paths of all datasets, in alphabetical order. */

@@ -170,8 +170,9 @@ es_status es_ckpt_read(const es_comm *c, const char *path, es_state_walk walk,
   double t = 0;
   char *text = NULL;
   snprintf(file, sizeof file, "%s/state.h5", path);
-  ES_TRY(es_h5_open(c, file, false, &f));
-  es_status st = read_header(c, f, &t, &text);
+  es_status st = es_h5_open(c, file, false, &f);
+  if (st != ES_OK) return st == ES_EFORMAT ? ES_EIO : st; /* it was HDF5 when complete */
+  st = read_header(c, f, &t, &text);
   if (st == ES_OK) st = es_ckpt_load_items(f, c, walk, state);
   const es_status closed = es_h5_close(&f);
   if (st == ES_OK) st = closed;

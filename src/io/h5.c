@@ -51,10 +51,34 @@ es_status es_h5_report(const es_h5 *f, const es_collective_error *n) {
   return n->status == ES_OK ? ES_OK : es_collective_error_agree(f->comm, n);
 }
 
-bool es_h5_answer(const es_h5 *f, const char *path, htri_t answer) {
+/* Is `path`, or what it is in, a link to nothing, or its parent no group? */
+static bool leads_nowhere(const es_h5 *f, const char *path) {
+  char at[512];
+  snprintf(at, sizeof at, "%s", path);
+  for (bool parent = false; *at != '\0'; parent = true) {
+    H5L_info_t link;
+    const hid_t o = H5Oopen(f->id, at, H5P_DEFAULT);
+    const bool group = o >= 0 && H5Iget_type(o) == H5I_GROUP;
+    if (o >= 0) H5Oclose(o);
+    if (o >= 0) return parent && !group;
+    if (H5Lget_info(f->id, at, &link, H5P_DEFAULT) >= 0)
+      return link.type != H5L_TYPE_HARD;
+    *strrchr(at, '/') = '\0';
+  }
+  return false;
+}
+
+bool es_h5_answer(es_h5 *f, const char *path, htri_t answer) {
   es_collective_error n = {0};
-  if (answer < 0) es_h5_blame(&n, f, "look for", path);
-  return answer > 0;
+  if (answer >= 0) return answer > 0;
+  es_h5_blame(&n, f, "look for", path);
+  if (f->unanswered.status == ES_OK && !leads_nowhere(f, path)) f->unanswered = n;
+  return false;
+}
+
+void es_h5_take_unanswered(es_h5 *f, es_collective_error *n) {
+  if (n->status == ES_OK) *n = f->unanswered;
+  f->unanswered.status = ES_OK;
 }
 
 /* Reserve [end, end + bytes) beyond the end of the file without changing its size. */
@@ -285,6 +309,7 @@ es_status es_h5_flush(es_h5 *f) {
   ES_TRY(es_h5_reserve(f, 0));
   es_collective_error n = {0};
   if (H5Fflush(f->id, H5F_SCOPE_GLOBAL) < 0) es_h5_blame(&n, f, "write", "");
+  es_h5_take_unanswered(f, &n);
   if (f->fd >= 0 && fsync(f->fd) != 0) {
     es_collective_error_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path,
                             strerror(errno));
@@ -329,6 +354,7 @@ es_status es_h5_close(es_h5 **pf) {
   }
   if (f->failed) divert(f);
   if (H5Fclose(f->id) < 0) es_h5_blame(&n, f, "close", "");
+  es_h5_take_unanswered(f, &n);
   es_comm_barrier(f->comm);
   give_back(f);
   if (f->fd >= 0 && (fsync(f->fd) != 0 || close(f->fd) != 0)) {

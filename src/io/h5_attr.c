@@ -22,8 +22,8 @@ static hid_t string_type(size_t bytes) {
 static void put(const es_h5 *f, const char *path, hid_t object, const char *key,
                 hid_t disk, hid_t memory, hsize_t count, const void *value,
                 es_collective_error *n) {
-  const bool there = es_h5_answer(f, path, H5Aexists(object, key));
-  if (there && H5Adelete(object, key) < 0) {
+  const htri_t there = H5Aexists(object, key);
+  if (there < 0 || (there > 0 && H5Adelete(object, key) < 0)) {
     es_h5_blame(n, f, "replace an attribute of", path);
   }
   const hid_t space = count ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR);
@@ -83,10 +83,16 @@ bool es_h5_has_attr(es_h5 *f, const char *path, const char *key) {
   return es_h5_answer(f, path, H5Aexists_by_name(f->id, path, key, H5P_DEFAULT));
 }
 
-/* Open attribute `key` of `path`; < 0: there is none. */
-static hid_t open_attr(es_h5 *f, const char *path, const char *key) {
-  if (!es_h5_has_attr(f, path, key)) return -1;
-  return H5Aopen_by_name(f->id, path, key, H5P_DEFAULT, H5P_DEFAULT);
+/* Open attribute `key` of `path`; < 0: there is none, or *n is set. */
+static hid_t open_attr(es_h5 *f, const char *path, const char *key,
+                       es_collective_error *n) {
+  hid_t a = -1;
+  if (es_h5_has_attr(f, path, key)) {
+    a = H5Aopen_by_name(f->id, path, key, H5P_DEFAULT, H5P_DEFAULT);
+    if (a < 0) es_h5_blame(n, f, "open an attribute of", path);
+  }
+  es_h5_take_unanswered(f, n);
+  return a;
 }
 
 /* Is it `count` numbers? */
@@ -104,8 +110,11 @@ static bool is_numbers(hid_t a, int count) {
 static es_status get_numbers(es_h5 *f, const char *path, const char *key, int count,
                              hid_t memory, void *value) {
   es_collective_error n = {0};
-  const hid_t a = open_attr(f, path, key);
-  if (a < 0 || !is_numbers(a, count) || H5Aread(a, memory, value) < 0) {
+  const hid_t a = open_attr(f, path, key, &n);
+  const bool fits = a >= 0 && is_numbers(a, count);
+  if (fits && H5Aread(a, memory, value) < 0)
+    es_h5_blame(&n, f, "read an attribute of", path);
+  if (!fits) {
     es_collective_error_set(&n, ES_EFORMAT, "%s:%s: attribute '%s' is not %d number%s",
                             f->path, path, key, count, count == 1 ? "" : "s");
   }
@@ -133,7 +142,8 @@ es_status es_h5_get_i64s(es_h5 *f, const char *path, const char *key, int n,
 }
 
 /* A string of variable or of fixed length -> es_strdup; NULL: it is not a string. */
-static es_status copy_string(hid_t a, char **value) {
+static es_status copy_string(const es_h5 *f, const char *path, hid_t a, char **value,
+                             es_collective_error *n) {
   const hid_t type = H5Aget_type(a), space = H5Aget_space(a);
   const bool text =
       H5Tget_class(type) == H5T_STRING && H5Sget_simple_extent_npoints(space) == 1;
@@ -141,11 +151,13 @@ static es_status copy_string(hid_t a, char **value) {
   es_status st = ES_OK;
   if (text && H5Tis_variable_str(type) > 0) {
     char *got = NULL;
-    if (H5Aread(a, type, &got) >= 0 && got) st = es_strdup(got, value);
+    if (H5Aread(a, type, &got) < 0) es_h5_blame(n, f, "read an attribute of", path);
+    if (got) st = es_strdup(got, value);
     H5free_memory(got);
   } else if (text && bytes > 0) {
     st = es_alloc(bytes + 1, "attribute", (void **) value);
-    if (st == ES_OK && H5Aread(a, type, *value) < 0) es_free(value);
+    if (st == ES_OK && H5Aread(a, type, *value) < 0)
+      es_h5_blame(n, f, "read an attribute of", path);
   }
   H5Sclose(space);
   H5Tclose(type);
@@ -155,8 +167,8 @@ static es_status copy_string(hid_t a, char **value) {
 es_status es_h5_get_string(es_h5 *f, const char *path, const char *key, char **value) {
   es_collective_error n = {0};
   char *got = NULL;
-  const hid_t a = open_attr(f, path, key);
-  if (a >= 0 && copy_string(a, &got) != ES_OK) {
+  const hid_t a = open_attr(f, path, key, &n);
+  if (a >= 0 && copy_string(f, path, a, &got, &n) != ES_OK) {
     es_collective_error_set(&n, ES_ENOMEM, "out of memory for %s:%s", f->path, path);
   } else if (!got) {
     es_collective_error_set(&n, ES_EFORMAT, "%s:%s: attribute '%s' is not a string",
@@ -219,7 +231,7 @@ es_status es_h5_text(es_h5 *f, const char *path, const char *text,
 es_status es_h5_read_text(es_h5 *f, const char *path, char **text) {
   es_collective_error n = {0};
   char *got = NULL;
-  const hid_t ds = es_h5_exists(f, path) ? H5Dopen2(f->id, path, H5P_DEFAULT) : -1;
+  const hid_t ds = es_h5_open_dataset(f, path, &n);
   const hid_t type = ds >= 0 ? H5Dget_type(ds) : -1;
   const hid_t space = ds >= 0 ? H5Dget_space(ds) : -1;
   const size_t bytes = type >= 0 ? H5Tget_size(type) : 0; /* 0: HDF5 cannot say */

@@ -58,6 +58,20 @@ bool es_h5_exists(es_h5 *f, const char *path) {
   return true;
 }
 
+hid_t es_h5_open_dataset(es_h5 *f, const char *path, es_collective_error *n) {
+  hid_t o = -1;
+  if (es_h5_exists(f, path)) {
+    o = H5Oopen(f->id, path, H5P_DEFAULT);
+    (void) es_h5_answer(f, path, o < 0 ? -1 : 1);
+  }
+  if (o >= 0 && H5Iget_type(o) != H5I_DATASET) {
+    H5Oclose(o);
+    o = -1;
+  }
+  if (o < 0) es_h5_take_unanswered(f, n);
+  return o;
+}
+
 /* Nearest of our types to a stored one; false if it is not a number. */
 static bool nearest_type(hid_t type, es_h5_type *t) {
   const H5T_class_t class = H5Tget_class(type);
@@ -76,7 +90,7 @@ es_status es_h5_stat(es_h5 *f, const char *path, es_h5_info *info) {
   es_collective_error n = {0};
   es_h5_info got = {.ndim = -1};
   hsize_t dim[H5S_MAX_RANK];
-  const hid_t ds = es_h5_exists(f, path) ? H5Dopen2(f->id, path, H5P_DEFAULT) : -1;
+  const hid_t ds = es_h5_open_dataset(f, path, &n);
   if (ds < 0) {
     es_collective_error_set(&n, ES_EFORMAT, "%s has no dataset %s", f->path, path);
     return es_collective_error_agree(f->comm, &n);

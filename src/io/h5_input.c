@@ -79,11 +79,10 @@ static void check_storage(const es_h5 *f, const char *path, hid_t ds,
 
 es_status es_h5_input_stat(es_h5 *f, const char *path, es_h5_info *info) {
   es_collective_error n = {0};
-  const hid_t o = es_h5_exists(f, path) ? H5Oopen(f->id, path, H5P_DEFAULT) : -1;
-  const bool is_set = o >= 0 && H5Iget_type(o) == H5I_DATASET;
-  if (is_set) check_storage(f, path, o, &n);
-  if (o >= 0) H5Oclose(o);
-  if (!is_set) return refuse_name(f, path);
+  const hid_t ds = es_h5_open_dataset(f, path, &n);
+  if (ds < 0 && n.status == ES_OK) return refuse_name(f, path);
+  if (ds >= 0) check_storage(f, path, ds, &n);
+  if (ds >= 0) H5Oclose(ds);
   ES_TRY(es_collective_error_agree(f->comm, &n));
   return es_h5_stat(f, path, info);
 }

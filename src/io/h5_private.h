@@ -18,7 +18,8 @@ struct es_h5 {
   int64_t end;   /**< rank 0: no less than the file's length after its next flush */
   int64_t ahead; /**< bytes reserved for later operations; the same on all ranks */
   bool writable;
-  bool failed;         /**< HDF5 could not write; the same on all ranks */
+  es_collective_error unanswered; /**< a question that HDF5 could not answer; all ranks */
+  bool failed;                    /**< HDF5 could not write; the same on all ranks */
   bool short_of_room;  /**< no room was left, which has been said; the same on all */
   int64_t round_bytes; /**< most bytes a rank transfers in one collective HDF5 call */
   char *path;          /**< owned; for messages */
@@ -37,8 +38,17 @@ void es_h5_blame_(es_collective_error *n, const char *where, const es_h5 *f,
 es_status es_h5_report(const es_h5 *f, const es_collective_error *n);
 
 /** HDF5's answer to a question about `path`, < 0: it fails. No is no on all ranks: a
- *  failure of this rank alone aborts all. */
-bool es_h5_answer(const es_h5 *f, const char *path, htri_t answer);
+ *  failure of this rank alone aborts all. One of all ranks means a damaged file, unless
+ *  `path` leads through what is no group or a link to nothing: it is kept, and the file
+ *  cannot be used as if that had been absent, as its flush or close reports it. */
+bool es_h5_answer(es_h5 *f, const char *path, htri_t answer);
+
+/** Not collective. What has not been answered becomes this failure. */
+void es_h5_take_unanswered(es_h5 *f, es_collective_error *n);
+
+/** Collective. Open the dataset `path`; < 0: there is none, or *n is set as the file is
+ *  damaged. */
+hid_t es_h5_open_dataset(es_h5 *f, const char *path, es_collective_error *n);
 
 /** Collective. Make sure the disk can take `bytes` more (and some metadata) before HDF5
  *  writes them: after a full disk MPI-IO may report success, or fail on one rank while

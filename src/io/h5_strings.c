@@ -108,7 +108,7 @@ es_status es_h5_read_strings(es_h5 *f, const char *path, int64_t *n, char ***tex
   char *bytes = NULL;
   hsize_t count = 0;
   int64_t width = 0;
-  const hid_t ds = es_h5_exists(f, path) ? H5Dopen2(f->id, path, H5P_DEFAULT) : -1;
+  const hid_t ds = es_h5_open_dataset(f, path, &e);
   const hid_t type = ds >= 0 ? H5Dget_type(ds) : -1;
   const hid_t space = ds >= 0 ? H5Dget_space(ds) : -1;
   if (ds < 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0 ||
