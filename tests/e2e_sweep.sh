@@ -171,6 +171,23 @@ grep -q 'resumed at step' cut/*/log.txt || fail "no run was resumed after the ki
 tail -n 1 cut/lr=0.003/timesteps.txt | grep -q '^ *400 ' ||
   fail "the resumed run has not made its 400 steps"
 
+# A file `stop` ends the training in hand, and as long as it is there none is started.
+long="train.ini $small batch.pairs=24 $rest run.steps=9000000 output.dir=cut"
+limit=60 launch 2 sweep $long > out 2> err &
+job=$!
+for _ in $(seq 400); do
+  grep -q '^state = RUNNING' cut/*.state && break
+  sleep 0.05
+done
+touch cut/stop
+wait "$job"; got=$?
+[ $got = 75 ] && grep -q '^STOPPED [0-9]* stop file' cut/*/STATUS ||
+  fail "a sweep with a file stop ended with $got: $(cat cut/*/STATUS err)"
+limit=60 launch 2 sweep $long > out 2> err
+[ $? = 75 ] && grep -q "stopped by the file 'cut/stop': remove it" out ||
+  fail "a sweep that is stopped: $(cat out err)"
+rm cut/stop
+
 launch 2 sweep train.ini $small > out 2> err
 [ $? = 1 ] || fail "a sweep with a failed run ended with $?"
 [ "$(count DONE nets)" = 2 ] && [ "$(count FAILED nets)" = 1 ] ||

@@ -19,6 +19,10 @@ typedef enum es_stop_cause {
  *  ends the program at once. */
 void es_stop_install(void);
 
+/** Not collective, from any thread. From now on every es_stop of this process has this
+ *  cause, as after a signal. */
+void es_stop_request(es_stop_cause cause);
+
 typedef struct es_stop {
   double deadline; /**< es_now() by which to stop; 0 = none */
   char file[1100]; /**< path checked by rank 0 every `every` calls; "" = none */

@@ -4,7 +4,8 @@
  *  Signal handlers only set a flag. SIGUSR1 (Slurm's warning), SIGTERM (scancel, time
  *  limit), SIGINT, SIGHUP (terminal closed) and SIGXCPU (limit of processor time) end the
  *  run after the current step, a second SIGINT ends it at once; SIGUSR2 requests a
- *  checkpoint. A signal to a single rank is enough: all ranks act on the maximum. */
+ *  checkpoint. What one rank gets, a signal or a thread's es_stop_request, is enough: all
+ *  ranks act on the maximum. */
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 
 /* Two flags, so that a checkpoint request cannot overwrite a pending stop. */
 static volatile sig_atomic_t stop_pending, checkpoint_pending, interrupted;
+static volatile sig_atomic_t requested; /* an es_stop_cause */
 
 static void on_stop(int sig) {
   (void) sig;
@@ -53,6 +55,10 @@ void es_stop_install(void) {
   sigaction(SIGUSR2, &sa, NULL);
 }
 
+void es_stop_request(es_stop_cause cause) {
+  requested = (sig_atomic_t) cause;
+}
+
 /* Is the folder of the stop file gone? */
 static bool folder_is_gone(const char *file) {
   char folder[sizeof((es_stop *) NULL)->file];
@@ -81,6 +87,7 @@ es_stop_cause es_stop_poll(es_stop *s, const es_comm *comm) {
   }
   const es_stop_cause seen = look(s, comm);
   if (seen > cause) cause = seen;
+  if ((es_stop_cause) requested > cause) cause = (es_stop_cause) requested;
   if (s->deadline > 0 && es_now() >= s->deadline) cause = ES_STOP_WALLTIME;
   if (stop_pending) cause = ES_STOP_SIGNAL;
   if (seen == ES_STOP_GONE) cause = seen;

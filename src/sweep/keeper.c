@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file keeper.c  Signs of life and reports, from a thread. */
+/** @file keeper.c  Signs of life, reports and requests to stop, from a thread. */
 #define _POSIX_C_SOURCE 200809L
 #include "keeper.h"
 
@@ -7,9 +7,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 #include "eigenstep/clock.h"
 #include "eigenstep/log.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/stop.h"
+
+#define LOOK 2.0 /* seconds between two looks for the file `stop` */
 
 struct es_keeper {
   es_kept kept;
@@ -53,7 +57,9 @@ static void *keep(void *ctx) {
       kept->report(kept->ctx);
       next_report = es_now() + kept->every;
     }
-    const double next = kept->report != NULL ? fmin(next_beat, next_report) : next_beat;
+    if (access(kept->stop_file, F_OK) == 0) es_stop_request(ES_STOP_FILE);
+    double next = fmin(next_beat, es_now() + LOOK);
+    if (kept->report != NULL) next = fmin(next, next_report);
     pthread_mutex_lock(&k->lock);
     if (!k->stop) wait_for(k, fmax(next - es_now(), 0.01));
   }

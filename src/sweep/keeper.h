@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file keeper.h  A thread that gives signs of life for a run in progress, however long
- *  the program computes, and reports on the sweep. One a group of ranks, on its first. */
+ *  the program computes, reports on the sweep, and asks the run to stop when the file
+ *  `stop` of the sweep is there. One a group of ranks, on its first. */
 #ifndef ES_SWEEP_KEEPER_H
 #define ES_SWEEP_KEEPER_H
 
@@ -11,7 +12,7 @@ typedef struct es_keeper es_keeper;
 /** What it keeps. Borrowed until es_keeper_stop. */
 typedef struct es_kept {
   const es_claim *claim;
-  const char *queue, *id;
+  const char *queue, *id, *stop_file;
   double beat;               /**< seconds between two signs of life */
   void (*report)(void *ctx); /**< NULL: none */
   double every;              /**< seconds between two reports */

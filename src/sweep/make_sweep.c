@@ -220,6 +220,7 @@ static es_status check_ranks(const sweep *w) {
 /* Rank 0. How the sweep stands when this job has ended. */
 static es_status conclude(const sweep *w, es_status worked) {
   int count[ES_RUN_PHASES];
+  char stop[1100];
   const int only = w->queue.only;
   es_run_view v;
   ES_TRY(es_report_count(&w->queue, count));
@@ -229,6 +230,9 @@ static es_status conclude(const sweep *w, es_status worked) {
           count[ES_RUN_DONE], w->plan.n, count[ES_RUN_RUNNING], count[ES_RUN_STOPPED],
           count[ES_RUN_FAILED], count[ES_RUN_PENDING] + count[ES_RUN_ORPHANED],
           w->plan.dir);
+  snprintf(stop, sizeof stop, "%s/stop", w->plan.dir);
+  if (worked == ES_STOPPED && access(stop, F_OK) == 0)
+    es_info("stopped by the file '%s': remove it, and call the sweep again", stop);
   if (worked != ES_OK) return worked;
   if (only >= 0) {
     ES_TRY(es_queue_look(&w->queue, only, &v));

@@ -49,6 +49,7 @@ static es_status make_run(group *g, int run, es_claim *claim, es_run_state *stat
   const es_kept kept = {.claim = claim,
                         .queue = q->dir,
                         .id = r->id,
+                        .stop_file = g->stop.file,
                         .beat = fmin(q->stale / 12, 10),
                         .report = g->report != NULL ? es_report_progress : NULL,
                         .every = g->every,
