@@ -153,14 +153,15 @@ static void without_shuffle_records_follow_each_other(void **state) {
   close_chain(&x);
 }
 
-static void the_thread_changes_nothing(void **state) {
+static void threads_change_nothing(void **state) {
   const es_comm *c = *state;
   const int64_t steps[] = {0, 1, 1, 5, 6, 2, 0};
   es_loader_options o = options(7, 9);
   chain with, without;
   es_batch *a, *b;
+  o.threads = 3;
   assert_int_equal(open_chain(c, "deadleaves", &o, &with), ES_OK);
-  o.prefetch = false;
+  o.threads = o.prefetch = 0;
   assert_int_equal(open_chain(c, "deadleaves", &o, &without), ES_OK);
   bool same = true;
   for (size_t k = 0; k < sizeof steps / sizeof steps[0] && same; k++)
@@ -272,6 +273,7 @@ static void nan_is_named(void **state) {
   es_batch *b;
   int64_t first, n;
   o.shuffle = false;
+  o.threads = 4;
   bool good = es_augment_create(&none, &ds, &a, &view) == ES_OK;
   assert_true(par_all(c, good));
   assert_int_equal(es_loader_create(c, &ds, a, view, &o, &l), ES_OK);
@@ -362,6 +364,7 @@ static void early_errors_wait_for_their_turn(void **state) {
   es_batch *b;
   int64_t first, n;
   o.shuffle = false;
+  o.threads = 2;
   bool good = es_augment_create(&none, &ds, &a, &view) == ES_OK;
   assert_true(par_all(c, good));
   assert_int_equal(es_loader_create(c, &ds, a, view, &o, &l), ES_OK);
@@ -385,7 +388,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(shards_make_up_the_batch_of_one_rank),
       cmocka_unit_test(each_epoch_is_another_permutation),
       cmocka_unit_test(without_shuffle_records_follow_each_other),
-      cmocka_unit_test(the_thread_changes_nothing),
+      cmocka_unit_test(threads_change_nothing),
       cmocka_unit_test(waiting_for_a_batch_ends_in_time),
       cmocka_unit_test(passes_are_epochs_from_the_fixed_one_on),
       cmocka_unit_test(refusals_are_the_same_on_all_ranks),

@@ -276,6 +276,7 @@ typedef struct es_loader_options {
   bool prefetch; /**< prepare the next batch on a thread while the current one computes */
   uint64_t fixed_epoch; /**< of the first pass over the records: that of a probe set lies
                              beyond all of training's */
+  int threads;          /**< that make views, 0: one */
 } es_loader_options;
 
 /** Collective. @return ES_ECONFIG if pairs < ranks (got/expected) or there are no

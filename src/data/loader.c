@@ -13,22 +13,17 @@
 #include <string.h>
 #include <time.h>
 
-#include "eigenstep/data.h"
+#include "batch_maker.h"
 #include "eigenstep/mem.h"
 
 /** What the thread is to do, and what it has. */
 typedef enum task { IDLE, PREPARE, READY, QUIT } task;
 
 struct es_loader {
-  es_loader_options o;
-  const es_dataset *ds; /* borrowed */
-  const es_augment *a;  /* borrowed */
-  int64_t first, n;     /**< this rank's pairs of each batch */
-  int max;              /**< largest n of any rank */
-  size_t values;        /**< of a view */
+  es_batch_maker make;
+  int max; /**< most pairs of any rank */
   es_batch batch[2];
-  int mine;            /**< the caller's batch; the other is the thread's */
-  void *record, *view; /**< scratch of the thread that makes a batch */
+  int mine; /**< the caller's batch; the other is the thread's */
   bool threaded;
   pthread_t thread;
   pthread_mutex_t lock;
@@ -37,78 +32,6 @@ struct es_loader {
   int64_t step;     /**< of the thread's batch */
   es_status status; /**< of the thread's batch */
 };
-
-/** Epoch and record of position p of the endless stream. */
-static void locate(const es_loader_options *o, uint64_t p, uint64_t *epoch, int64_t *id) {
-  const uint64_t count = (uint64_t) o->count, place = p % count;
-  *epoch = o->fixed_epoch + p / count;
-  const uint64_t at = o->shuffle ? es_permute(o->seed, *epoch, count, place) : place;
-  *id = o->record != NULL ? o->record[at] : o->first + (int64_t) at;
-}
-
-static bool is_finite(const float *x, size_t n) {
-  int bad = 0;
-  for (size_t i = 0; i < n; i++) bad |= !(fabsf(x[i]) <= 3.402823466e38f);
-  return bad == 0;
-}
-
-static es_status fill_view(es_loader *l, es_batch *b, int i, int view, es_sample *s) {
-  const es_view_key which = {
-      .seed = l->o.seed, .epoch = b->epoch[i], .sample = b->id[i], .view = view};
-  if (l->o.recipes) return es_augment_plan(l->a, &which, s, &b->recipe[view * b->n + i]);
-  float *x = b->x + (size_t) (view * b->n + i) * l->values;
-  ES_TRY(es_augment_apply(l->a, &which, s, l->view, x));
-  ES_CHECK(is_finite(x, l->values), ES_EMATH,
-           "record %lld of data.name = %s: got a value that is not finite, expected "
-           "numbers",
-           (long long) b->id[i], l->ds->ops->name);
-  return ES_OK;
-}
-
-/** Append a record to those of the batch, whose first `at` bytes are used. */
-static es_status keep_record(es_batch *b, int64_t at, const es_sample *s) {
-  const size_t bytes = 3 * (size_t) s->h * (size_t) s->w, needed = (size_t) at + bytes;
-  if (needed > b->room) {
-    uint8_t *grown = NULL;
-    const size_t room = needed > 2 * b->room ? needed : 2 * b->room;
-    ES_TRY(ES_NEW(room, &grown));
-    if (at > 0) memcpy(grown, b->records, (size_t) at);
-    es_free(&b->records);
-    b->records = grown;
-    b->room = room;
-  }
-  memcpy(b->records + at, s->u8, bytes);
-  return ES_OK;
-}
-
-/** The record of pair i, and where it is. */
-static es_status fill_record(es_batch *b, int i, const es_sample *s) {
-  const es_view_recipe *const before = i > 0 ? &b->recipe[i - 1] : NULL;
-  const int64_t at = i > 0 ? before->record + es_view_record_bytes(before) : 0;
-  ES_TRY(keep_record(b, at, s));
-  b->recipe[i].record = b->recipe[b->n + i].record = at;
-  return ES_OK;
-}
-
-static es_status fill_pair(es_loader *l, es_batch *b, int i) {
-  const es_dataset *ds = l->ds;
-  es_sample s;
-  ES_TRY(ds->ops->get(ds, b->id[i], 0, l->record, &s));
-  b->label[i] = s.label;
-  ES_TRY(fill_view(l, b, i, 0, &s));
-  if (ds->ops->pairs) ES_TRY(ds->ops->get(ds, b->id[i], 1, l->record, &s));
-  ES_TRY(fill_view(l, b, i, 1, &s));
-  return l->o.recipes ? fill_record(b, i, &s) : ES_OK;
-}
-
-static es_status fill(es_loader *l, int64_t step, es_batch *b) {
-  for (int i = 0; i < b->n; i++) {
-    const uint64_t p = (uint64_t) (step * l->o.pairs + l->first + i);
-    locate(&l->o, p, &b->epoch[i], &b->id[i]);
-    ES_TRY(fill_pair(l, b, i));
-  }
-  return ES_OK;
-}
 
 static void set_task(es_loader *l, task t) {
   pthread_mutex_lock(&l->lock);
@@ -130,7 +53,7 @@ static void *prepare_batches(void *loader) {
   es_loader *l = loader;
   es_log_mute(true);
   while (wait_while(l, IDLE, READY) != QUIT) {
-    l->status = fill(l, l->step, &l->batch[1 - l->mine]);
+    l->status = es_batch_fill(&l->make, l->step, &l->batch[1 - l->mine]);
     set_task(l, READY);
   }
   return NULL;
@@ -154,24 +77,12 @@ static es_status start_thread(es_loader *l) {
   return ES_OK;
 }
 
-static es_status make_batch(const es_loader *l, es_batch *b) {
-  const size_t n = (size_t) l->n;
-  b->n = (int) l->n;
-  if (l->o.recipes)
-    ES_TRY(ES_NEW(2 * n, &b->recipe));
-  else
-    ES_TRY(ES_NEW(2 * n * l->values, &b->x));
-  ES_TRY(ES_NEW(n, &b->id));
-  ES_TRY(ES_NEW(n, &b->label));
-  return ES_NEW(n, &b->epoch);
-}
-
 static es_status make(es_loader *l) {
-  ES_TRY(es_dataset_room(l->ds, &l->record));
-  if (!l->o.recipes)
-    ES_TRY(es_alloc(es_augment_scratch(l->a), "a view in the making", &l->view));
-  for (int k = 0; k < (l->o.prefetch ? 2 : 1); k++) ES_TRY(make_batch(l, &l->batch[k]));
-  return l->o.prefetch ? start_thread(l) : ES_OK;
+  const bool prefetch = l->make.o.prefetch;
+  ES_TRY(es_batch_maker_open(&l->make));
+  for (int k = 0; k < (prefetch ? 2 : 1); k++)
+    ES_TRY(es_batch_room(&l->make, &l->batch[k]));
+  return prefetch ? start_thread(l) : ES_OK;
 }
 
 /** The options are the same on all ranks, so one of them logs. */
@@ -203,10 +114,10 @@ es_status es_loader_create(const es_comm *c, const es_dataset *ds, const es_augm
   ES_TRY(check(c, ds, o));
   es_status st = ES_NEW(1, &made);
   if (st == ES_OK) {
-    *made = (es_loader){.o = *o, .ds = ds, .a = a};
-    made->values = (size_t) view.c * (size_t) view.h * (size_t) view.w;
+    made->make = (es_batch_maker){.o = *o, .ds = ds, .a = a};
+    made->make.values = (size_t) view.c * (size_t) view.h * (size_t) view.w;
     made->max = (int) ((o->pairs + c->size - 1) / c->size);
-    es_comm_local_range(c, o->pairs, &made->first, &made->n);
+    es_comm_local_range(c, o->pairs, &made->make.first, &made->make.n);
     st = make(made);
   }
   st = es_comm_agree(c, st);
@@ -228,16 +139,8 @@ void es_loader_destroy(es_loader **l) {
     pthread_cond_destroy(&old->changed);
     pthread_mutex_destroy(&old->lock);
   }
-  for (int k = 0; k < 2; k++) {
-    es_free(&old->batch[k].x);
-    es_free(&old->batch[k].id);
-    es_free(&old->batch[k].label);
-    es_free(&old->batch[k].epoch);
-    es_free(&old->batch[k].recipe);
-    es_free(&old->batch[k].records);
-  }
-  es_dataset_room_free(old->ds, &old->record);
-  es_free(&old->view);
+  for (int k = 0; k < 2; k++) es_batch_free(&old->batch[k]);
+  es_batch_maker_close(&old->make);
   es_free(l);
 }
 
@@ -262,7 +165,7 @@ bool es_loader_wait(es_loader *l, double seconds) {
 static es_status take(es_loader *l, int64_t step) {
   const task found = wait_while(l, PREPARE, PREPARE);
   if (found != READY || l->step != step || l->status != ES_OK)
-    return fill(l, step, &l->batch[l->mine]);
+    return es_batch_fill(&l->make, step, &l->batch[l->mine]);
   l->mine = 1 - l->mine;
   return ES_OK;
 }
@@ -271,7 +174,7 @@ es_status es_loader_get(es_loader *l, int64_t step, es_batch **batch) {
   ES_CHECK(step >= 0, ES_EARG, "loader: got step %lld, expected 0 or more",
            (long long) step);
   if (!l->threaded) {
-    ES_TRY(fill(l, step, &l->batch[0]));
+    ES_TRY(es_batch_fill(&l->make, step, &l->batch[0]));
   } else {
     const es_status st = take(l, step);
     l->step = step + 1;
@@ -289,6 +192,6 @@ int es_loader_max(const es_loader *l) {
 int64_t es_loader_record(const es_loader *l, int64_t position) {
   uint64_t epoch;
   int64_t id;
-  locate(&l->o, (uint64_t) position, &epoch, &id);
+  es_batch_locate(&l->make.o, (uint64_t) position, &epoch, &id);
   return id;
 }

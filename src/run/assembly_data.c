@@ -133,7 +133,8 @@ es_status es_assembly_open_probe_loader(const es_comm *c, const es_settings *s,
                                .record = p->probe.record,
                                .pairs = p->probe.chunk,
                                .count = p->probe.pairs,
-                               .fixed_epoch = PROBE_EPOCH};
+                               .fixed_epoch = PROBE_EPOCH,
+                               .threads = (int) s->backend.threads};
   return es_comm_agree(c, es_loader_create(c, es_assembly_probe_set(p), p->input.augment,
                                            p->input.view, &o, &p->probe.loader));
 }
@@ -148,7 +149,8 @@ es_status es_assembly_open_pairs(const es_comm *c, const es_settings *s,
                                .record = p->probe.record,
                                .pairs = n,
                                .count = n,
-                               .fixed_epoch = PROBE_EPOCH};
+                               .fixed_epoch = PROBE_EPOCH,
+                               .threads = (int) s->backend.threads};
   ES_CHECK(
       ds->endless || n <= most, ES_ECONFIG,
       "got %lld held-out pairs, expected at most %lld, what the run held out of data "
@@ -200,7 +202,8 @@ es_status es_assembly_open_loader(const es_comm *c, const es_settings *s,
                                .count = es_assembly_training_records(p),
                                .shuffle = s->data.shuffle,
                                .recipes = es_assembly_has_recipes(s, p),
-                               .prefetch = s->data.prefetch};
+                               .prefetch = s->data.prefetch,
+                               .threads = (int) s->backend.threads};
   es_status st = es_loader_create(c, p->input.data, p->input.augment, p->input.view, &o,
                                   &p->input.loader);
   if (st == ES_OK && o.recipes) st = reserve_views(s, p);

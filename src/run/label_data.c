@@ -56,6 +56,7 @@ static es_status open_loaders(const es_comm *c, const es_augment_steps *plain,
     o[i].seed = (uint64_t) s->run.seed;
     o[i].pairs = s->batch.pairs;
     o[i].shuffle = true; /* records may be sorted by class */
+    o[i].threads = (int) s->backend.threads;
     taken[i] = want[i] < o[i].count ? want[i] : o[i].count;
     ES_TRY(es_comm_agree(c, es_augment_create(plain, ds, &set->plain[i], &view)));
     ES_CHECK(view.c == p->input.view.c && view.h == p->input.view.h &&
