@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # e2e_cuda.sh  The program on the backend cuda, which computes on the host double
 # (tests/cuda_host): ten steps as `blas` has them, on several ranks and in several orders
-# of the streams; in bf16; ranks that share a device; the same bits on other ranks and
-# resumed. Calls of the CUDA libraries fail one at a time: the program ends with a
+# of the streams; in bf16; ranks that share a device; MPI that takes device memory; the same
+# bits on other ranks and resumed; runs of a sweep on different devices. Calls of the CUDA libraries fail one at a time: the program ends with a
 # sentence and holds nothing. Streams that do not wait for events are noticed.
 set -u
 . "$srcdir/tests/e2e.sh"
@@ -30,7 +30,10 @@ for n in 1 2 3; do
 done
 CUDA_HOST_DEVICES=1 run "a shared device" 2 train - $tiny backend.name=cuda \
   backend.share=true augment.device=cpu output.dir=shared
-"$python" "$srcdir/tests/compare_runs.py" blas cuda1 cuda2 cuda3 shared ||
+CUDA_HOST_DEVICES=1 CUDA_HOST_MPI=devices run "MPI on device memory" 2 -v train - $tiny \
+  backend.name=cuda backend.share=true augment.device=cpu output.dir=aware
+grep -q "sums over ranks by MPI from GPU to GPU" log || { cat log; fail "sums not by MPI"; }
+"$python" "$srcdir/tests/compare_runs.py" blas cuda1 cuda2 cuda3 shared aware ||
   fail "cuda computes other numbers than blas"
 
 run "bf16" 2 train - $tiny backend.name=cuda backend.precision=bf16 output.dir=bf16
@@ -56,6 +59,14 @@ CUDA_HOST_SEED=7 run "half" 1 train - $exact run.steps=4 output.dir=half
 run "half, resumed" 4 resume half run.steps=10
 "$python" "$srcdir/tests/compare_bits.py" whole half parameters resumes ||
   fail "resumed on 4 ranks: other bits"
+
+# --- runs of a sweep take different devices of a node
+printf '[sweep]\nbase = cuda1/run.ini\ncommand = train\nseeds = 1:4\nranks = 1\n' > gpus.ini
+CUDA_HOST_FAULT=list CUDA_HOST_DEVICES=2 run "a sweep" 2 sweep gpus.ini run.steps=2 \
+  output.dir=gpus
+for gpu in 0 1; do
+  grep -q "cuda_host: GPU $gpu of rank $gpu" log || { cat log; fail "not on GPU $gpu"; }
+done
 
 # --- what is refused
 refused() { # refused CODE WORDS: the last run
@@ -120,5 +131,6 @@ if [ -x "$(dirname "$double")/par_train" ]; then
   missing 2 par_train # of the calls
   missing 3 par_train # of the sums
   missing 3 plain_par_train
+  CUDA_HOST_MPI=devices missing 3 plain_par_train
 fi
 finish

@@ -100,6 +100,31 @@ static void a_missing_event_is_seen(void **state) {
 }
 
 /** The host writes to pinned memory that a copy has still to read. */
+/** A stream that has nothing but an event to wait for is done once that is. */
+static void a_stream_waits_for_events_alone(void **state) {
+  (void) state;
+  const cudaStream_t a = stream(), b = stream();
+  unsigned char *const p = device(N);
+  cudaEvent_t e;
+  assert_int_equal(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), cudaSuccess);
+  for (int i = 0; i < ROUNDS; i++) {
+    cudaMemsetAsync(p, 1, N, a);
+    cudaEventRecord(e, a);
+    cudaStreamWaitEvent(b, e, 0);
+    if (i % 2 == 0)
+      cudaStreamSynchronize(b);
+    else
+      while (cudaStreamQuery(b) == cudaErrorNotReady) continue;
+    assert_int_equal(cudaEventQuery(e), cudaSuccess);
+    cudaMemcpyAsync(p, p + 1, 1, cudaMemcpyDeviceToDevice, b);
+  }
+  (void) cudaGetLastError(); /* of the queries */
+  cudaFree(p);
+  cudaEventDestroy(e);
+  cudaStreamDestroy(a);
+  cudaStreamDestroy(b);
+}
+
 static void a_missing_wait_is_seen(void **state) {
   (void) state;
   const cudaStream_t s = stream();
@@ -335,6 +360,7 @@ int main(void) {
       cmocka_unit_test(wrong_addresses_end_the_program),
       cmocka_unit_test(a_missing_event_is_seen),
       cmocka_unit_test(a_missing_wait_is_seen),
+      cmocka_unit_test(a_stream_waits_for_events_alone),
       cmocka_unit_test(a_missing_barrier_is_seen),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

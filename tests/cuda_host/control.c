@@ -5,7 +5,8 @@
  *  CUDA_HOST_SEED=N                   the random order of streams, blocks and threads
  *  CUDA_HOST_FAULT=NAME:RANK:CALL     that call on that rank fails (names: host.h), on
  *                                     every rank if it is -1
- *  CUDA_HOST_FAULT=list               the numbers of calls are printed at the end
+ *  CUDA_HOST_FAULT=list               the numbers of calls are printed at the end, and
+ *                                     the device of each rank
  *  CUDA_HOST_KERNELS=none             there are no kernels for the devices
  *  CUDA_HOST_FORGET=N                 the stream created as number N waits for no event
  *  CUDA_HOST_DEVICES=N                devices of this node; 8 without it */
@@ -51,6 +52,7 @@ static void report(int code, void *unused) {
   int left = 0;
   for (int i = 0; i < CUDA_HOST_CALLS && state.list; i++)
     fprintf(stderr, "cuda_host: rank %d: %s %ld\n", rank(), call_name[i], state.count[i]);
+  if (state.list) fprintf(stderr, "cuda_host: GPU %d of rank %d\n", state.device, rank());
   for (int i = 0; i < CUDA_HOST_KINDS; i++) {
     if (state.held[i] == 0) continue;
     fprintf(stderr, "cuda_host: %d %s were not freed\n", state.held[i], kind_name[i]);

@@ -64,6 +64,10 @@ void cuda_host_hold(cuda_host_kind kind, int change);
 /** Zeroed memory of the double's own, or abort. Free with free(). */
 void *cuda_host_alloc(size_t bytes);
 
+/* --- aware.c: MPI ----------------------------------------------------------------- */
+/** Does the MPI library read and write device memory? */
+bool cuda_host_mpi_takes_devices(void);
+
 /* --- memory.c: device memory ----------------------------------------------------------
     */
 /** Device code runs until cuda_host_leave: an address that it touches becomes accessible,

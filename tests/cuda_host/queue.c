@@ -154,6 +154,7 @@ int64_t cuda_host_queue(cudaStream_t s, const cuda_host_work *w) {
 void cuda_host_finish(cudaStream_t s) {
   if (s == NULL) cuda_host_mistake("the host waits for the default stream");
   run_until(s->last);
+  for (int i = 0; i < s->n_waits; i++) run_until(s->waits[i]);
 }
 
 void cuda_host_finish_all(void) {
@@ -250,6 +251,8 @@ static cudaError_t query(int64_t number) {
 
 cudaError_t cudaStreamQuery(cudaStream_t s) {
   if (s == NULL) cuda_host_mistake("the host asks for the default stream");
+  for (int i = 0; i < s->n_waits; i++)
+    if (!is_done(s->waits[i])) return query(s->waits[i]);
   return query(s->last);
 }
 

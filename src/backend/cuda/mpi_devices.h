@@ -9,10 +9,15 @@
 #include <mpi-ext.h>
 #endif
 
-/** Not collective. False, too, where the library cannot be asked, and on the double of
- *  the tests, whose device memory is not MPI's. */
+#ifdef ES_CUDA_HOST /* the double of the tests has device memory of its own */
+bool cuda_host_mpi_takes_devices(void);
+#endif
+
+/** Not collective. False, too, where the library cannot be asked. */
 static inline bool es_mpi_takes_devices(void) {
-#if defined(MPIX_CUDA_AWARE_SUPPORT) && MPIX_CUDA_AWARE_SUPPORT && !defined(ES_CUDA_HOST)
+#ifdef ES_CUDA_HOST
+  return cuda_host_mpi_takes_devices();
+#elif defined(MPIX_CUDA_AWARE_SUPPORT) && MPIX_CUDA_AWARE_SUPPORT
   return MPIX_Query_cuda_support() == 1;
 #else
   return false;
