@@ -3,8 +3,9 @@
 # e2e_cuda.sh  The program on the backend cuda, which computes on the host double
 # (tests/cuda_host): ten steps as `blas` has them, on several ranks and in several orders
 # of the streams; in bf16; ranks that share a device; MPI that takes device memory; the same
-# bits on other ranks and resumed; runs of a sweep on different devices. Calls of the CUDA libraries fail one at a time: the program ends with a
-# sentence and holds nothing. Streams that do not wait for events are noticed.
+# bits on other ranks and resumed; runs of a sweep on different devices. Calls of the CUDA
+# libraries fail one at a time: the program ends with a sentence and holds nothing. Streams
+# that do not wait for events are noticed.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy

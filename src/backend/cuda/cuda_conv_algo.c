@@ -162,8 +162,8 @@ es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_pass pass,
 
 /* --- cuDNN ------------------------------------------------------------------------- */
 
-/** Bytes of an output that is written to the scratch first: dw, in packed order; dx, which
- *  may be added. */
+/** Bytes of an output that is written to the scratch first: dw, in packed order; dx,
+ *  which may be added. */
 static size_t output_bytes(const es_op_desc *d, es_pass pass, int n) {
   if (pass == ES_DATA)
     return aligned((size_t) (n * es_cuda_pixels(d->in) * d->in.c) *
@@ -185,7 +185,8 @@ es_status es_cuda_conv_dnn(const es_cuda_conv *c, const es_cuda_dnn_plan *p, es_
   es_cuda_dnn_data data = {.x = a->x,
                            .w = c->packed,
                            .y = pass == ES_FORWARD ? a->y : a->dy,
-                           .workspace = (char *) s->scratch + output_bytes(d, pass, a->n)};
+                           .workspace =
+                               (char *) s->scratch + output_bytes(d, pass, a->n)};
   if (pass == ES_DATA) data.x = add ? s->scratch : a->dx;
   if (pass == ES_WEIGHTS) data.w = s->scratch;
   ES_TRY(es_cuda_dnn_run(b, p, &data));
