@@ -11,8 +11,8 @@ packages="autoconf automake make gcc libc6-dev pkg-config git help2man
   libhdf5-openmpi-dev libinih-dev libcjson-dev libjpeg-dev libpng-dev
   python3 python3-numpy python3-h5py python3-matplotlib"
 [ $# = 0 ] || packages="$packages
-  g++ libcmocka-dev hdf5-tools clang-format cppcheck python3-xarray python3-h5netcdf
-  python3-netcdf4 python3-torch python3-torchvision patchelf"
+  g++ libcmocka-dev libelpa-dev hdf5-tools clang-format cppcheck python3-xarray
+  python3-h5netcdf python3-netcdf4 python3-torch python3-torchvision patchelf"
 if [ "${1-}" = --list ]; then echo $packages; exit 0; fi
 
 if ! command -v apt-get > /dev/null || ! command -v dpkg-query > /dev/null; then

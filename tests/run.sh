@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh  Everything that must hold, from a bare Debian machine on; unattended.
-# Installs what is missing, builds, then: all tests (build/); unit and two-rank tests
-# under the sanitizers (build-asan/); a tarball that builds, tests itself and installs.
+# Installs what is missing, builds, then: all tests (build/, with ELPA); unit and two-rank
+# tests under the sanitizers (build-asan/, without it); a tarball that builds, tests itself
+# and installs.
 # Last line: "N passed, N failed, N skipped". Exit code 0 if and only if none failed; a test
 # that did not run, or that skipped and is not allowed to, has failed.
 set -u
@@ -47,8 +48,6 @@ may_skip() { # may_skip DIR TEST: set-up installs all else that a test asks for
       ! grep -q 'define HAVE_ONEDNN 1' "$1/config.h" ;;
     tests/check_cuda) # it says which of nvcc, cuBLAS, cuDNN and NCCL is missing
       grep -qE '^SKIP: (no nvcc|not linked)' "$1/$2.log" ;;
-    tests/e2e_elpa) # only with --with-elpa
-      ! grep -q 'define HAVE_ELPA 1' "$1/config.h" ;;
     *) return 1 ;;
   esac
 }
@@ -93,7 +92,7 @@ count() { cat build{,-asan}/tests/{,*/}*.trs 2>/dev/null |
 runs() { names par | sed "s|\$|.n$1|"; }
 
 if stage "set-up" sh autotools/setup.sh --tests &&
-   stage "build" sh autotools/build.sh build; then
+   stage "build" sh autotools/build.sh build --with-elpa; then
   check build check $(names unit) $(names sh) $(for n in 1 2 3 4; do runs $n; done) \
     $(cuda_runs)
   if stage "build with sanitizers" sh autotools/build.sh build-asan \

@@ -44,6 +44,10 @@ typedef struct es_eigen {
 
 /** Not collective. All registered solvers; returns their number. */
 size_t es_eig_list(const es_eig_ops *const **list);
+/** Not collective. The solver of that name ("auto" is none); `what` is named in the error.
+ *  @return ES_OK; ES_ECONFIG (unknown); ES_ENOTSUP (known, but not in this build: the
+ *          error says how it is built) */
+es_status es_eig_find(const char *what, const char *name, const es_eig_ops **ops);
 
 /** Collective. Leading eigenpairs of symmetric A [n, n], verified. A is unchanged; the
  *  caller destroys *e.
@@ -52,7 +56,8 @@ size_t es_eig_list(const es_eig_ops *const **list);
  *               n <= 1024 on several nodes; syevr for k <= n/4; elpa for n >= 256; else
  *               syevd)
  *  @param k     1..n; 0 = all
- *  @return ES_OK; ES_ECONFIG (unknown name); ES_EARG (k > n, not square);
+ *  @return ES_OK; ES_ECONFIG (unknown name); ES_ENOTSUP (not in this build);
+ *          not square);
  *          ES_EMATH (not finite, no convergence, residual or loss of
  *          orthogonality above 1e-10: got/expected) */
 es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e);

@@ -3,7 +3,9 @@
  *  simulated. Pairs -> eigenpairs of Gamma -> prediction -> simulation -> comparison. */
 #include "eigenstep/linear_model.h"
 
+#include <string.h>
 #include "eigenstep/clock.h"
+#include "eigenstep/eig.h"
 #include "eigenstep/linear.h"
 #include "eigenstep/loss_theory.h"
 #include "eigenstep/mem.h"
@@ -55,8 +57,18 @@ static double start_entry(void *ctx, int i, int j) {
   return l->par.alpha * es_rng_normal(&r);
 }
 
+/* A solver of eig.h is looked up before Gamma is made. */
+static es_status check_solver(const char *name) {
+  const char *const own[] = {"auto", "samples", "products"};
+  const es_eig_ops *ops;
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+    if (strcmp(name, own[i]) == 0) return ES_OK;
+  return es_eig_find("linear.solver", name, &ops);
+}
+
 static es_status check(const es_linear_params *p) {
   ES_TRY(es_theory_check_times("linear", &p->times));
+  ES_TRY(check_solver(p->solver));
   ES_CHECK(p->batch <= p->sample, ES_ECONFIG,
            "linear.batch: got %lld pairs, expected at most linear.sample = %lld",
            (long long) p->batch, (long long) p->sample);

@@ -27,6 +27,11 @@ static const es_eig_ops *const solvers[] = {
 
 #define SOLVERS (sizeof solvers / sizeof *solvers)
 
+/* Names that may not be in this build: no misspellings. */
+static const struct {
+  const char *name, *how;
+} known[] = {{"elpa", "configure --with-elpa"}};
+
 /* Components within this of the largest one are ties, so that round-off in the
    symmetric or antisymmetric vectors of a Toeplitz matrix cannot flip a sign. */
 #define TIE 1e-6
@@ -41,10 +46,25 @@ size_t es_eig_list(const es_eig_ops *const **list) {
    181, 1083, 8340 ms. */
 enum { ELPA_FROM = 256 };
 
+static bool listed(const char *name) {
+  for (size_t i = 0; i < SOLVERS; i++)
+    if (strcmp(solvers[i]->name, name) == 0) return true;
+  return false;
+}
+
+es_status es_eig_find(const char *what, const char *name, const es_eig_ops **ops) {
+  const void *found = NULL;
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    ES_CHECK(strcmp(name, known[i].name) != 0 || listed(name), ES_ENOTSUP,
+             "%s '%s' is not in this build (%s); 'auto' takes one that is", what, name,
+             known[i].how);
+  ES_TRY(es_registry_find(what, name, (const void *const *) solvers, SOLVERS, &found));
+  *ops = found;
+  return ES_OK;
+}
+
 static const char *direct(int n) {
-  for (size_t i = 0; i < SOLVERS && n >= ELPA_FROM; i++)
-    if (strcmp(solvers[i]->name, "elpa") == 0) return "elpa";
-  return "syevd";
+  return n >= ELPA_FROM && listed("elpa") ? "elpa" : "syevd";
 }
 
 /* syevr computes only the wanted pairs: on 2 ranks, n = 128 to 512, as fast as syevd
@@ -261,15 +281,12 @@ static es_status create(const es_dmat *a, int k, int columns, es_eigen **e) {
 }
 
 static es_status find(const char *name, const es_dmat *a, const es_eig_ops **ops) {
-  const void *found = NULL;
   ES_CHECK(
       a->m == a->n && a->mb == a->nb, ES_EARG,
       "eigensolver: got a %d x %d matrix in %d x %d blocks, expected a square matrix "
       "in square blocks",
       a->m, a->n, a->mb, a->nb);
-  ES_TRY(es_registry_find("eigensolver", name, (const void *const *) solvers, SOLVERS,
-                          &found));
-  *ops = found;
+  ES_TRY(es_eig_find("eigensolver", name, ops));
   return check_finite(a);
 }
 

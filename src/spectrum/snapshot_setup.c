@@ -8,7 +8,6 @@
 #include <string.h>
 #include "eigenstep/cadence.h"
 #include "eigenstep/mem.h"
-#include "eigenstep/registry.h"
 
 typedef es_spectrum_params par;
 const es_param es_spectrum_table[] = {
@@ -54,9 +53,7 @@ const es_param es_spectrum_table[] = {
     ES_PARAM_END};
 
 es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_options *o) {
-  const es_eig_ops *const *list;
-  const size_t n = es_eig_list(&list);
-  const void *found;
+  const es_eig_ops *solver;
   es_cadence every;
   es_spectrum_kept kept;
   bool features;
@@ -67,8 +64,7 @@ es_status es_snapshot_check(const es_spectrum_params *p, const es_snapshot_optio
            "spectrum.top: got %lld modes, expected at most the embedding's %d dimensions",
            (long long) p->top, o->dim);
   if (strcmp(p->solver, "auto") != 0)
-    ES_TRY(es_registry_find("spectrum.solver", p->solver, (const void *const *) list, n,
-                            &found));
+    ES_TRY(es_eig_find("spectrum.solver", p->solver, &solver));
   ES_TRY(es_cadence_parse(p->every, "spectrum.every", &every));
   ES_CHECK(p->lidar % 2 == 0, ES_ECONFIG,
            "spectrum.lidar: got %lld views, expected an even number: they come in pairs",
