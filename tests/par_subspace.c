@@ -33,6 +33,10 @@ static double chosen(int which, int i) {
     return i < N - 3 ? 1.0 / (i + 1) : -7; /* the largest in size are negative */
   case 4:
     return 1; /* the identity */
+  case 5:
+    return i < 45 ? 5 : 1.0 / (i + 1); /* more copies than the widest block has */
+  case 6:
+    return i < 20 ? 5 : i < 48 ? 4 : 1.0 / (i + 1); /* two clusters */
   default:
     return 2 - (double) i / N; /* no gap: must fall back and still be right */
   }
@@ -73,7 +77,7 @@ static void leading_pairs(void **state) {
   const int pairs[] = {7, 50};
   es_grid *g = NULL;
   bool ok = es_grid_create(c, 0, &g) == ES_OK;
-  for (int which = 0; which < 6; which++)
+  for (int which = 0; which < 8; which++)
     for (int i = 0; i < 2; i++) ok = par_all(c, solved(g, which, pairs[i])) && ok;
   es_grid_destroy(&g);
   assert_true(ok);

@@ -45,8 +45,9 @@ static void compare(int m, int n, int k, double alpha, double beta) {
 
 static void products(void **state) {
   (void) state;
-  static const int sizes[][3] = {{1, 1, 1},      {7, 3, 15},      {1024, 16, 16},
-                                 {1030, 17, 33}, {2055, 32, 700}, {64, 5, 0}};
+  static const int sizes[][3] = {{1, 1, 1},     {7, 3, 15},     {2048, 16, 16},
+                                 {2048, 8, 48}, {1030, 17, 33}, {2055, 32, 700},
+                                 {64, 5, 0}};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
     for (int kind = 0; kind < 3; kind++)
       compare(sizes[i][0], sizes[i][1], sizes[i][2], kind == 0 ? 1 : -0.5,

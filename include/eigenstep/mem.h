@@ -20,6 +20,11 @@ es_status es_alloc_n(size_t n, size_t size, const char *what, void **p);
 #define es_free(pp) es_free_((void **) (pp))
 void es_free_(void **p);
 
+/** Ask for large pages (2 MiB, where the system gives them on request) for an array from
+ *  es_alloc that nothing has touched and that will be read as a whole, over and over. A
+ *  hint: nothing but speed depends on it. */
+void es_mem_large_pages(void *p, size_t bytes);
+
 /** Count memory from elsewhere (shared by processes) as this process's; `bytes` < 0 when
  *  it is given back. */
 void es_mem_charge(ptrdiff_t bytes);

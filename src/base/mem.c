@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, LARGE = 1 << 24 };
 
 typedef struct header {
   void *raw;    /**< pointer returned by calloc */
@@ -80,6 +80,12 @@ void es_free_(void **p) {
   free(h.raw);
   block = NULL;
   memcpy(p, &block, sizeof block);
+}
+
+void es_mem_large_pages(void *p, size_t bytes) {
+  const size_t page = (size_t) sysconf(_SC_PAGESIZE);
+  const size_t past = (page - (uintptr_t) p % page) % page;
+  if (bytes >= LARGE) (void) madvise((char *) p + past, bytes - past, MADV_HUGEPAGE);
 }
 
 size_t es_mem_now(void) {

@@ -7,7 +7,6 @@
  *  error. */
 #include "config.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 #include "eigenstep/eig.h"
@@ -84,17 +83,13 @@ static const char *automatic_values(const es_comm *c, int n) {
   return c->size == 1 || n <= 1024 ? "serial" : "syevd";
 }
 
-static bool all_finite(int n, const double *x) {
-  int bad = 0;
-  for (int i = 0; i < n; i++) bad |= !(fabs(x[i]) <= DBL_MAX);
-  return bad == 0;
-}
-
-/* Collective. Check that all entries are finite. */
-static es_status check_finite(const es_dmat *a) {
+/* Collective. The norm of A. Only where it is not finite is there an entry that is not, or
+   a norm beyond the numbers. */
+static es_status norm_of_finite(const es_dmat *a, double *norm) {
   es_status st = ES_OK;
-  for (int j = 0; st == ES_OK && j < a->ln; j++) {
-    if (all_finite(a->lm, a->a + (size_t) j * a->lld)) continue;
+  *norm = es_dmat_norm(a);
+  if (isfinite(*norm)) return ES_OK;
+  for (int j = 0; st == ES_OK && j < a->ln; j++)
     for (int i = 0; st == ES_OK && i < a->lm; i++) {
       const double x = a->a[(size_t) j * a->lld + i];
       if (isfinite(x)) continue;
@@ -102,7 +97,6 @@ static es_status check_finite(const es_dmat *a) {
                es_dmat_row(a, i) + 1, es_dmat_col(a, j) + 1, x);
       st = ES_EMATH;
     }
-  }
   return es_comm_agree(a->grid->comm, st);
 }
 
@@ -286,8 +280,7 @@ static es_status find(const char *name, const es_dmat *a, const es_eig_ops **ops
       "eigensolver: got a %d x %d matrix in %d x %d blocks, expected a square matrix "
       "in square blocks",
       a->m, a->n, a->mb, a->nb);
-  ES_TRY(es_eig_find("eigensolver", name, ops));
-  return check_finite(a);
+  return es_eig_find("eigensolver", name, ops);
 }
 
 es_status es_eig_solve_warm(const char *name, const es_dmat *a, int k,
@@ -299,8 +292,8 @@ es_status es_eig_solve_warm(const char *name, const es_dmat *a, int k,
   task t = {.a = a, .last = last};
   es_eigen *n = NULL;
   ES_TRY(find(name, a, &t.ops));
+  ES_TRY(norm_of_finite(a, &t.norm));
   ES_TRY(create(a, k, t.ops->iterate ? k : a->n, &n));
-  t.norm = es_dmat_norm(a);
   es_status st = solve(&t, n);
   if (st == ES_OK) st = verify(t.ops->name, a, t.norm, n);
   if (st == ES_OK)
@@ -319,9 +312,9 @@ es_status es_eig_values(const char *name, const es_dmat *a, es_eigen **e) {
   es_eigen *n = NULL;
   if (strcmp(name, "auto") == 0) name = automatic_values(a->grid->comm, a->n);
   ES_TRY(find(name, a, &t.ops));
+  ES_TRY(norm_of_finite(a, &t.norm));
   if (t.ops->values == NULL) return es_eig_solve(name, a, 0, e);
   ES_TRY(create(a, a->n, 0, &n));
-  t.norm = es_dmat_norm(a);
   es_status st = solve(&t, n);
   if (st == ES_OK) st = verify_values(t.ops->name, a, t.norm, n);
   if (st == ES_OK)

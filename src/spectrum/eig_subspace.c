@@ -18,7 +18,9 @@
 
 extern const es_eig_ops es_eig_syevd;
 
-enum { SMALL = 256, BLOCK = ES_KRYLOV_BLOCK };
+/* With BLOCK vectors thin_product.c takes as long to read a large matrix as to compute;
+   64 pairs of 1/i from 8,192 need 376 vectors in blocks of 8, 512 in blocks of 16. */
+enum { SMALL = 256, BLOCK = 8 };
 
 /* Random part added to a warm start: far above round-off, so that no Ritz vector
    converges before missing directions appear; far below the change between matrices, so
@@ -28,7 +30,7 @@ enum { SMALL = 256, BLOCK = ES_KRYLOV_BLOCK };
 /* A matrix whose blocks multiply a replicated one. */
 typedef struct factor {
   const es_dmat *m;
-  double *part, *in; /* [BLOCK][rows here], [BLOCK][columns here] */
+  double *part, *in; /* [WIDE][rows here], [WIDE][columns here] */
 } factor;
 
 /* full [b][m] <- M times full [b][n], replicated. */
@@ -55,10 +57,9 @@ static void times(void *ctx, int b, double *full) {
 }
 
 static es_status open_factor(const es_dmat *m, factor *f) {
-  /* a block that found new directions while others were added is twice as wide */
   f->m = m;
-  es_status st = ES_NEW(2 * BLOCK * (size_t) m->lm, &f->part);
-  if (st == ES_OK) st = ES_NEW(2 * BLOCK * (size_t) m->ln, &f->in);
+  es_status st = ES_NEW(ES_KRYLOV_WIDE * (size_t) m->lm, &f->part);
+  if (st == ES_OK) st = ES_NEW(ES_KRYLOV_WIDE * (size_t) m->ln, &f->in);
   return es_comm_agree(m->grid->comm, st);
 }
 
@@ -122,7 +123,7 @@ static es_status krylov(const es_dmat *a, int k, const es_dmat *start, double *w
                         es_dmat *v) {
   factor f = {0};
   es_eig_operator op = {.comm = a->grid->comm, .n = a->n, .apply = times, .ctx = &f};
-  es_krylov o = {.a = &op, .k = k, .most = es_krylov_most(a->n, k)};
+  es_krylov o = {.a = &op, .k = k, .block = BLOCK, .most = es_krylov_most(a->n, k)};
   double *first = NULL;
   bool converged = false;
   es_status st = open_factor(a, &f);

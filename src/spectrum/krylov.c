@@ -6,8 +6,8 @@
  *  numbers. T = V'AV is small and replicated; rank 0 decomposes it, as its values decide
  *  on the next step. The pair (theta, V y) has the residual |R y_last|, where Q R is the
  *  part of A times the last block outside the span of V. A block of b vectors finds at
- *  most b copies of an eigenvalue; therefore, after convergence, a random block is added
- *  and the values must not change. */
+ *  most b copies of an eigenvalue; therefore, once the values are known, random vectors
+ *  are added to the block and the values must not change. */
 #include <math.h>
 #include <string.h>
 #include "eigenstep/basis.h"
@@ -15,22 +15,26 @@
 #include "eigenstep/progress.h"
 #include "krylov.h"
 
-enum { BLOCK = ES_KRYLOV_BLOCK, AFTER = 2 };
+enum { WIDE = ES_KRYLOV_WIDE, AFTER = 3 };
 
-/* Tolerances relative to the largest Ritz value: of the residual, and of the change after
-   the random block. */
-#define CONVERGED 2e-14
+/* Tolerances relative to the largest Ritz value: of the residual; of the change after
+   random vectors came in; and the residual from which values, whose errors are of its
+   square, are known to that. */
+#define CONVERGED 1e-13
 #define STEADY 1e-13
+#define KNOWN 1e-9
 
 typedef struct krylov {
   const es_eig_operator *a;
-  int k;
+  int k, block, fresh; /* pairs; columns of the first block, of random ones later */
   es_basis q;
-  int b, last;  /* columns of the last block; its first column */
-  double *y;    /* [2 BLOCK][rows] A times the last block, then its new part */
-  double *full; /* [2 BLOCK][n] replicated */
+  int b, last;              /* columns of the last block; its first column */
+  double *y;                /* [WIDE][rows] A times the last block, then its new part */
+  double *full;             /* [WIDE][n] replicated */
   double *t, *ritz, *theta; /* [most][most] V'AV; its vectors; values */
-  double *r;                /* [2 BLOCK][2 BLOCK] Q R */
+  double *r;                /* [WIDE][WIDE] Q R */
+  double far;               /* the residual when it was last looked at, with */
+  int at;                   /* so many columns */
 } krylov;
 
 static int lead(const krylov *q) {
@@ -71,16 +75,16 @@ static void store_coefficients(krylov *q) {
 
 /* Append the new directions of the b columns of y. */
 static void append(krylov *q, int b, double scale) {
-  memset(q->r, 0, sizeof(double) * 4 * BLOCK * BLOCK);
+  memset(q->r, 0, sizeof(double) * WIDE * WIDE);
   q->last = q->q.s;
   q->b = es_basis_append(&q->q, b, q->y, scale, q->r);
 }
 
 /* Append a block of random vectors. */
 static void append_random(krylov *q) {
-  es_basis_randomise(&q->q, q->q.s, BLOCK, q->y);
-  es_basis_project(&q->q, BLOCK, q->y);
-  append(q, BLOCK, 1);
+  es_basis_randomise(&q->q, q->q.s, q->block, q->y);
+  es_basis_project(&q->q, q->block, q->y);
+  append(q, q->block, 1);
 }
 
 /* Extend the basis by A times the last block; `fresh`: and by random vectors. */
@@ -93,9 +97,9 @@ static void extend(krylov *q, bool fresh) {
   for (int i = 0; i < q->q.s; i++)
     scale = fmax(scale, fabs(q->t[(size_t) i * (size_t) q->q.most + (size_t) i]));
   es_basis_project(&q->q, b, q->y);
-  if (fresh && b <= BLOCK) {
-    es_basis_randomise(&q->q, q->q.s, BLOCK, q->y + (size_t) b * (size_t) q->q.rows);
-    b += BLOCK;
+  if (fresh) {
+    es_basis_randomise(&q->q, q->q.s, q->fresh, q->y + (size_t) b * (size_t) q->q.rows);
+    b += q->fresh;
     es_basis_project(&q->q, b, q->y);
   }
   append(q, b, scale);
@@ -131,7 +135,7 @@ static double residual(const krylov *q, int before, int width) {
     double sum = 0;
     for (int i = 0; i < q->b; i++) {
       double x = 0;
-      for (int j = 0; j < width; j++) x += q->r[j * 2 * BLOCK + i] * y[j];
+      for (int j = 0; j < width; j++) x += q->r[j * WIDE + i] * y[j];
       sum += x * x;
     }
     worst = fmax(worst, sqrt(sum));
@@ -146,42 +150,60 @@ static void tell(double residual) {
     es_progress_at(fmin(log(residual) / log(CONVERGED), 1), 1);
 }
 
-/* Iterate until the k leading pairs have converged and do not change when random vectors
-   are added. *size: number of basis columns used; 0 if the basis is full before
-   that. */
+/* Collective. Columns until the residual, now `far` with s of them, is at `goal`: as it
+   fell since the last look, at most a fifth more. A look costs as much as a step. */
+static int columns_until(krylov *q, int s, double far, double goal) {
+  const double fall = s > q->at ? log(q->far / far) / (s - q->at) : 0;
+  int more = s / 5;
+  if (fall > 0 && log(far / goal) < fall * more) more = (int) (log(far / goal) / fall);
+  es_comm_bcast(q->a->comm, &more, sizeof more, 0);
+  q->far = far;
+  q->at = s;
+  return more;
+}
+
+/* Did the k leading values change since they were `values`? */
+static bool changed(const krylov *q, const double *values) {
+  double change = 0;
+  for (int p = 0; p < q->k; p++) change = fmax(change, fabs(values[p] - q->theta[p]));
+  return change > STEADY * fabs(q->theta[0]);
+}
+
+/* Iterate until the k leading pairs have converged and their values did not change when
+   random vectors came in. *size: number of basis columns used; 0 if the basis is full
+   before that, or the block while values still change. */
 static es_status converge(krylov *q, double *values, int *size) {
   int due = 2 * q->k, wait = 0;
-  bool before = false, fresh = false;
+  bool known = false, fresh = false;
   *size = 0;
-  while (q->q.s + 2 * BLOCK <= q->q.most) {
+  while (q->q.s + WIDE <= q->q.most) {
     if (q->b == 0) append_random(q);
     const int s = q->q.s, width = q->b;
     extend(q, fresh);
     fresh = false;
     if (wait-- > 0 || s < q->k || (s < due && q->b > 0)) continue;
     ES_TRY(decompose(q, s));
-    due = s + s / 5;
     const double far = residual(q, s, width);
     tell(far);
-    if (far > CONVERGED) continue;
-    double change = 0;
-    for (int p = 0; p < q->k; p++) change = fmax(change, fabs(values[p] - q->theta[p]));
-    if (before && change <= STEADY * fabs(q->theta[0])) {
+    if (far <= CONVERGED && known && !changed(q, values)) {
       *size = s;
       return ES_OK;
     }
-    memcpy(values, q->theta, (size_t) q->k * sizeof *values);
-    before = fresh = true;
-    wait = AFTER;
-    due = 0;
+    if (far <= (known ? CONVERGED : KNOWN)) {
+      if (q->b + q->fresh > WIDE) return ES_OK;
+      memcpy(values, q->theta, (size_t) q->k * sizeof *values);
+      known = fresh = true;
+      wait = AFTER;
+    }
+    due = s + columns_until(q, s, far, known ? CONVERGED : KNOWN);
   }
   return ES_OK;
 }
 
 /* First k columns of v <- V y, converted from distributed rows to blocks. */
 static void compute_vectors(krylov *q, int size, es_dmat *v) {
-  for (int from = 0; from < q->k; from += 2 * BLOCK) {
-    const int b = q->k - from < 2 * BLOCK ? q->k - from : 2 * BLOCK;
+  for (int from = 0; from < q->k; from += WIDE) {
+    const int b = q->k - from < WIDE ? q->k - from : WIDE;
     es_basis_product((es_product){'N', (int) q->q.rows, b, size, 1, q->q.v, lead(q),
                                   q->ritz + (size_t) from * (size_t) size, size, 0, q->y,
                                   lead(q)});
@@ -191,7 +213,7 @@ static void compute_vectors(krylov *q, int size, es_dmat *v) {
 }
 
 static es_status allocate(krylov *q) {
-  const size_t most = (size_t) q->q.most, wide = 2 * BLOCK;
+  const size_t most = (size_t) q->q.most, wide = WIDE;
   es_status st = ES_NEW(wide * (size_t) q->q.rows, &q->y);
   if (st == ES_OK) st = ES_NEW(wide * (size_t) q->a->n, &q->full);
   if (st == ES_OK) st = ES_NEW(most * most, &q->t);
@@ -202,20 +224,20 @@ static es_status allocate(krylov *q) {
 }
 
 int es_krylov_most(int n, int k) {
-  const int most = 8 * k + 32 * BLOCK < n / 2 ? 8 * k + 32 * BLOCK : n / 2;
+  const int most = 8 * k + 512 < n / 2 ? 8 * k + 512 : n / 2;
   return most < ES_KRYLOV_WIDEST ? most : ES_KRYLOV_WIDEST;
 }
 
 es_status es_krylov_solve(const es_krylov *o, double *w, es_dmat *v, bool *converged) {
-  krylov q = {.a = o->a, .k = o->k};
+  krylov q = {.a = o->a, .k = o->k, .block = o->block, .fresh = (o->block + 1) / 2, .far = 1};
   int64_t first, rows;
   int size = 0;
   es_comm_local_range(o->a->comm, o->a->n, &first, &rows);
-  ES_TRY(es_basis_create(o->a->comm, rows, o->most, 2 * BLOCK, &q.q));
+  ES_TRY(es_basis_create(o->a->comm, rows, o->most, WIDE, &q.q));
   es_status st = allocate(&q);
   if (st == ES_OK && o->start != NULL) {
-    memcpy(q.y, o->start, sizeof(double) * BLOCK * (size_t) rows);
-    append(&q, BLOCK, 1);
+    memcpy(q.y, o->start, sizeof(double) * (size_t) o->block * (size_t) rows);
+    append(&q, o->block, 1);
   }
   if (st == ES_OK) st = converge(&q, w, &size);
   if (st == ES_OK && size > 0) {

@@ -6,15 +6,16 @@
 #include "eigenstep/eig.h"
 
 enum {
-  ES_KRYLOV_BLOCK = 16,    /**< columns of a block */
+  ES_KRYLOV_WIDE = 32,     /**< most columns of a block, as random ones come in */
   ES_KRYLOV_WIDEST = 32766 /**< columns of a basis, for dsyevd */
 };
 
 typedef struct es_krylov {
   const es_eig_operator *a;
   int k;               /**< pairs */
+  int block;           /**< columns of the first block, at most half of the widest */
   int most;            /**< largest number of basis columns */
-  const double *start; /**< [BLOCK][rows] first block, or NULL: random */
+  const double *start; /**< [block][rows] first block, or NULL: random */
 } es_krylov;
 
 /** Columns of the basis beyond which iterating for k pairs of order n does not pay. */

@@ -12,7 +12,7 @@ enum {
   LANES = 8,           /* numbers of a vector register, of which there are 32 */
   TOGETHER = 16,       /* columns of A */
   RESULTS = 16,        /* columns of C */
-  ROWS = 1024,         /* of C at a time */
+  ROWS = 2048,         /* of C at a time */
   LEAD = ROWS + LANES, /* no power of two, whose columns would share cache lines */
   MOST = 2 * RESULTS,  /* vectors */
   LARGE = 1 << 22      /* elements of A: beyond the caches */
@@ -26,13 +26,15 @@ bool es_thin_pays(const es_product *p) {
          openblas_get_num_threads() == 1;
 }
 
-/** y += A b for `lanes` rows, `count` columns of A and n columns of y and b. */
+/** y += A b for `lanes` rows, `count` columns of A and n columns of y and b; A + ahead is
+ *  what comes next. */
 static inline __attribute__((always_inline)) void
-add_vector(const es_product *p, const double *a, int n, const double *b, double *y,
-           const int count, const int lanes) {
+add_vector(const es_product *p, const double *a, size_t ahead, int n, const double *b,
+           double *y, const int count, const int lanes) {
   vec x[TOGETHER];
   for (int j = 0; j < count; j++) {
     x[j] = (vec){0};
+    __builtin_prefetch(a + (size_t) j * (size_t) p->lda + ahead, 0, 2);
     memcpy(&x[j], a + (size_t) j * (size_t) p->lda, (size_t) lanes * sizeof *a);
   }
   for (int c = 0; c < n; c++) {
@@ -43,13 +45,13 @@ add_vector(const es_product *p, const double *a, int n, const double *b, double 
   }
 }
 
-static inline __attribute__((always_inline)) void add_rows(const es_product *p,
-                                                           const double *a, int rows,
-                                                           int n, const double *b,
-                                                           double *y, const int count) {
+static inline __attribute__((always_inline)) void
+add_rows(const es_product *p, const double *a, size_t ahead, int rows, int n,
+         const double *b, double *y, const int count) {
   int i = 0;
-  for (; i + LANES <= rows; i += LANES) add_vector(p, a + i, n, b, y + i, count, LANES);
-  if (i < rows) add_vector(p, a + i, n, b, y + i, count, rows - i);
+  for (; i + LANES <= rows; i += LANES)
+    add_vector(p, a + i, ahead, n, b, y + i, count, LANES);
+  if (i < rows) add_vector(p, a + i, ahead, n, b, y + i, count, rows - i);
 }
 
 /** y [n][LEAD] = rows [first, first + rows) of A B, columns [column, column + n). */
@@ -63,11 +65,12 @@ static void multiply(const es_product *p, int first, int rows, int column, int n
     for (int c = 0; c < n; c++)
       memcpy(b + c * TOGETHER, p->b + (size_t) (column + c) * (size_t) p->ldb + j,
              (size_t) count * sizeof *b);
+    const size_t next = TOGETHER * (size_t) p->lda;
     if (count == TOGETHER)
-      add_rows(p, a, rows, n, b, y, TOGETHER);
+      add_rows(p, a, j + 2 * TOGETHER <= p->k ? next : 0, rows, n, b, y, TOGETHER);
     else
       for (int t = 0; t < count; t++)
-        add_rows(p, a + (size_t) t * (size_t) p->lda, rows, n, b + t, y, 1);
+        add_rows(p, a + (size_t) t * (size_t) p->lda, 0, rows, n, b + t, y, 1);
   }
 }
 

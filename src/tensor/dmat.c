@@ -64,6 +64,8 @@ static es_status create(const es_grid *g, int m, int n, int mb, int nb, es_dmat 
     st = es_alloc(sizeof(double) * (size_t) d->lld * (size_t) d->ln, "distributed matrix",
                   (void **) &d->a);
   }
+  if (st == ES_OK)
+    es_mem_large_pages(d->a, sizeof(double) * (size_t) d->lld * (size_t) d->ln);
   st = es_comm_agree(g->comm, st);
   if (st == ES_OK)
     *a = d;

@@ -81,10 +81,10 @@ es_status es_dmat_gemm(const char *op, double alpha, const es_dmat *a, const es_
 
 double es_dmat_trace(const es_dmat *a) {
   double sum = 0;
-  for (int j = 0; j < a->ln; j++) {
+  for (int j = 0, i = 0; j < a->ln; j++) {
     const int gj = es_dmat_col(a, j);
-    for (int i = 0; i < a->lm; i++)
-      if (es_dmat_row(a, i) == gj) sum += a->a[(size_t) j * a->lld + i];
+    while (i < a->lm && es_dmat_row(a, i) < gj) i++; /* both rise */
+    if (i < a->lm && es_dmat_row(a, i) == gj) sum += a->a[(size_t) j * a->lld + i];
   }
   es_comm_sum_f64(a->grid->comm, &sum, 1);
   return sum;
