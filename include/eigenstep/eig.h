@@ -44,9 +44,9 @@ typedef struct es_eigen {
 
 /** Not collective. All registered solvers; returns their number. */
 size_t es_eig_list(const es_eig_ops *const **list);
-/** Not collective. The solver of that name ("auto" is none); `what` is named in the error.
- *  @return ES_OK; ES_ECONFIG (unknown); ES_ENOTSUP (known, but not in this build: the
- *          error says how it is built) */
+/** Not collective. The solver of that name ("auto" is none); `what` is named in the
+ *  error. @return ES_OK; ES_ECONFIG (unknown); ES_ENOTSUP (known, but not in this build:
+ *  the error says how to add it) */
 es_status es_eig_find(const char *what, const char *name, const es_eig_ops **ops);
 
 /** Collective. Leading eigenpairs of symmetric A [n, n], verified. A is unchanged; the

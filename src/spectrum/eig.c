@@ -83,8 +83,8 @@ static const char *automatic_values(const es_comm *c, int n) {
   return c->size == 1 || n <= 1024 ? "serial" : "syevd";
 }
 
-/* Collective. The norm of A. Only where it is not finite is there an entry that is not, or
-   a norm beyond the numbers. */
+/* Collective. The norm of A. Only where it is not finite is there an entry that is not,
+   or a norm beyond the numbers. */
 static es_status norm_of_finite(const es_dmat *a, double *norm) {
   es_status st = ES_OK;
   *norm = es_dmat_norm(a);

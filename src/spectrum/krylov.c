@@ -229,7 +229,8 @@ int es_krylov_most(int n, int k) {
 }
 
 es_status es_krylov_solve(const es_krylov *o, double *w, es_dmat *v, bool *converged) {
-  krylov q = {.a = o->a, .k = o->k, .block = o->block, .fresh = (o->block + 1) / 2, .far = 1};
+  krylov q = {
+      .a = o->a, .k = o->k, .block = o->block, .fresh = (o->block + 1) / 2, .far = 1};
   int64_t first, rows;
   int size = 0;
   es_comm_local_range(o->a->comm, o->a->n, &first, &rows);
