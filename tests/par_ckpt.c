@@ -210,6 +210,29 @@ static void listed(void **state) {
   drop(c);
 }
 
+/* What the file system cannot tell (a link to itself stands for an error of the disk) is
+ * not taken for absent: a set is neither left out nor removed, a folder is not empty. */
+static void untold(void **state) {
+  const es_comm *c = *state;
+  char path[1200];
+  int64_t step[2] = {0};
+  toy s;
+  drop(c);
+  fill(&s, 4);
+  assert_int_equal(write_set(c, folder(c), &s, 1), ES_OK);
+  shell(c, "ln -sf DONE step_00000004/DONE && ln -s loop loop");
+  fill(&s, 3); /* after a resume from before */
+  assert_int_equal(write_set(c, folder(c), &s, 1), ES_OK);
+  assert_true(there(c, "step_00000004/state.h5") && there(c, "step_00000003/DONE"));
+  assert_int_equal(es_ckpt_list(folder(c), 2, step), 2);
+  assert_true(step[0] == 3 && step[1] == 4);
+  snprintf(path, sizeof path, "%s/loop", folder(c));
+  assert_int_equal(es_ckpt_list(path, 2, step), -1);
+  assert_int_equal(es_ckpt_count(path), -1);
+  es_comm_barrier(c);
+  drop(c);
+}
+
 /* A failing write leaves the older set and no .tmp; also if one rank alone fails. */
 static void failing_write(void **state) {
   const es_comm *c = *state;
@@ -281,9 +304,10 @@ static void refused_reads(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(round_trip),  cmocka_unit_test(sets),
-      cmocka_unit_test(interrupted), cmocka_unit_test(failing_write),
-      cmocka_unit_test(listed),      cmocka_unit_test(refused_reads),
+      cmocka_unit_test(round_trip),    cmocka_unit_test(sets),
+      cmocka_unit_test(interrupted),   cmocka_unit_test(failing_write),
+      cmocka_unit_test(listed),        cmocka_unit_test(untold),
+      cmocka_unit_test(refused_reads),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

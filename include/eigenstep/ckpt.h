@@ -34,10 +34,11 @@ es_status es_ckpt_write(const es_comm *c, const es_ckpt_set *set, es_state_walk 
                         void *state);
 
 /** Not collective. The steps of the newest complete checkpoints under `dir`, ascending,
- *  at most `most` of them in step[]; returns how many. */
+ *  at most `most` of them in step[]; returns how many, or -1 with errno set where the
+ *  folder is there and cannot be read. */
 int es_ckpt_list(const char *dir, int most, int64_t *step);
 
-/** Not collective. How many complete checkpoints there are under `dir`. */
+/** Not collective. How many complete checkpoints are under `dir`, or -1 as above. */
 int es_ckpt_count(const char *dir);
 
 /** Collective. Path and step of the newest complete checkpoint under `dir`.

@@ -86,7 +86,12 @@ es_status es_ckpt_before(const es_comm *c, const char *dir, int64_t bound,
   } newest = {.step = -1};
   es_collective_error n = {0};
   if (c->rank == 0) newest.step = es_ckpt_newest(dir, bound);
+  const int err = newest.step < 0 ? errno : 0;
   if (newest.step >= 0) es_ckpt_complete_path(newest.path, dir, newest.step);
+  if (c->rank == 0 && err != 0)
+    es_collective_error_set(&n, ES_EIO, "cannot read the folder %s: %s", dir,
+                            strerror(err));
+  ES_TRY(es_collective_error_agree(c, &n));
   es_comm_bcast(c, &newest, sizeof newest, 0);
   if (newest.step < 0)
     es_collective_error_set(
@@ -116,6 +121,10 @@ es_status es_ckpt_find(const es_comm *c, const char *dir, int64_t step, char pat
     es_ckpt_complete_path(found.path, dir, step);
   else if (c->rank == 0)
     found.step = es_ckpt_newest(dir, INT64_MAX);
+  if (c->rank == 0 && found.step < 0 && errno != 0)
+    es_collective_error_set(&n, ES_EIO, "cannot read the folder %s: %s", dir,
+                            strerror(errno));
+  ES_TRY(es_collective_error_agree(c, &n));
   es_comm_bcast(c, &found, sizeof found, 0);
   if (found.step < 0)
     es_collective_error_set(&n, ES_EIO, "no complete checkpoint in %s", dir);

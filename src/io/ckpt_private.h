@@ -15,7 +15,8 @@ es_status es_ckpt_load_items(es_h5 *f, const es_comm *c, es_state_walk walk, voi
 /** The functions below are called on rank 0 only; they return errno values, 0 on
  *  success. */
 
-/** Step of the newest complete checkpoint under `dir` that is below `bound`, or -1. */
+/** Step of the newest complete checkpoint under `dir` that is below `bound`; -1: none,
+ *  with errno 0, or errno says why the folder cannot be read. */
 int64_t es_ckpt_newest(const char *dir, int64_t bound);
 
 /** Path of the complete checkpoint of this step: step_N, or step_N.old where a kill left

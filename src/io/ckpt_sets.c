@@ -29,13 +29,14 @@ void es_ckpt_path(char path[1200], const char *dir, int64_t step, const char *su
   snprintf(path, PATH_BYTES, "%s/step_%08" PRId64 "%s", dir, step, suffix);
 }
 
-/* suffix: "" or ".old" */
+/* suffix: "" or ".old". Where the file system cannot tell, the set is taken for complete:
+ * it is not removed, and reading it shows what it is. */
 static bool is_complete(const char *dir, int64_t step, const char *suffix) {
   char path[PATH_BYTES + 8];
   struct stat s;
   es_ckpt_path(path, dir, step, suffix);
   strcat(path, "/DONE");
-  return stat(path, &s) == 0;
+  return stat(path, &s) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 /* Parse "step_N...": returns N and sets *rest to the text after it, or returns -1. */
@@ -50,23 +51,37 @@ static int64_t step_of(const char *name, const char **rest) {
   return step;
 }
 
+/* The next entry; NULL: with errno 0 at the end. */
+static struct dirent *next_entry(DIR *d) {
+  errno = 0;
+  return readdir(d);
+}
+
 int64_t es_ckpt_newest(const char *dir, int64_t bound) {
   int64_t best = -1;
+  errno = 0;
   DIR *d = opendir(dir);
-  for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+  if (d == NULL) {
+    if (errno == ENOENT) errno = 0;
+    return -1;
+  }
+  for (struct dirent *e = next_entry(d); e; e = next_entry(d)) {
     const char *rest;
     const int64_t step = step_of(e->d_name, &rest);
     const bool named = *rest == '\0' || strcmp(rest, ".old") == 0;
     if (named && step > best && step < bound && is_complete(dir, step, rest)) best = step;
   }
-  if (d) closedir(d);
-  return best;
+  const int err = errno;
+  closedir(d);
+  errno = err;
+  return err == 0 ? best : -1;
 }
 
 int es_ckpt_list(const char *dir, int most, int64_t *step) {
   int n = 0;
   for (int64_t at = INT64_MAX; n < most && (at = es_ckpt_newest(dir, at)) >= 0; n++)
     step[n] = at;
+  if (n < most && errno != 0) return -1;
   for (int i = 0; i < n / 2; i++) {
     const int64_t swap = step[i];
     step[i] = step[n - 1 - i];
@@ -78,7 +93,7 @@ int es_ckpt_list(const char *dir, int most, int64_t *step) {
 int es_ckpt_count(const char *dir) {
   int n = 0;
   for (int64_t at = INT64_MAX; (at = es_ckpt_newest(dir, at)) >= 0; n++) continue;
-  return n;
+  return errno == 0 ? n : -1;
 }
 
 void es_ckpt_complete_path(char path[1200], const char *dir, int64_t step) {
@@ -145,6 +160,7 @@ int es_ckpt_commit(const char *dir, int64_t step) {
 int es_ckpt_prune(const char *dir, int64_t step, int keep) {
   int64_t oldest = step + 1;
   for (int i = 0; i < keep && oldest >= 0; i++) oldest = es_ckpt_newest(dir, oldest);
+  if (oldest < 0 && errno != 0) return errno;
   int err = 0;
   DIR *d = opendir(dir);
   if (!d) return errno;

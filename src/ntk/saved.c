@@ -2,6 +2,7 @@
 /** @file saved.c  The state of kernels that are not finished, on disk. */
 #include "saved.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,16 +93,19 @@ static void rank_dir(const es_ntk_saved *s, char dir[PATH_BYTES]) {
 
 /* Collective. The newest state that every rank has; -1: none. A kill may have hit between
  * two ranks, which then differ by one of KEPT states. */
-static int64_t common_state(const es_ntk_saved *s, const char *dir) {
+static es_status common_state(const es_ntk_saved *s, const char *dir, int64_t *common) {
   int64_t state[KEPT], oldest;
   const int n = es_ckpt_list(dir, KEPT, state);
+  if (n < 0) es_error("cannot read the folder '%s': %s", dir, strerror(errno));
+  ES_TRY(es_comm_agree(s->comm, n < 0 ? ES_EIO : ES_OK));
   oldest = n > 0 ? -state[n - 1] : 1;
   es_comm_max_i64(s->comm, &oldest, 1);
   int64_t missing = 1;
   for (int i = 0; i < n; i++)
     if (state[i] == -oldest) missing = 0;
   es_comm_max_i64(s->comm, &missing, 1);
-  return missing != 0 ? -1 : -oldest;
+  *common = missing != 0 ? -1 : -oldest;
+  return ES_OK;
 }
 
 /* Who may go on with a state. */
@@ -141,7 +145,8 @@ es_status es_ntk_saved_resume(es_ntk_saved *s, int64_t step, es_ntk_sum *sum) {
   s->step = step;
   rank_dir(s, dir);
   if (!s->found) return ES_OK;
-  const int64_t state = common_state(s, dir);
+  int64_t state;
+  ES_TRY(common_state(s, dir, &state));
   if (state < 0) return ES_OK;
   es_status st = es_ntk_sum_identify(sum, of.now);
   if (st == ES_OK) st = es_ckpt_find(s->alone.loss_comm, dir, state, path);

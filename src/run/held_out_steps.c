@@ -44,7 +44,8 @@ es_status es_held_out_all_steps(const char *key, const es_comm *c, const char *d
   snprintf(path, sizeof path, "%s/ckpt", dir);
   if (c->rank == 0) {
     const int all = es_ckpt_count(path);
-    found = es_ckpt_list(path, ES_HELD_OUT_STEPS, step);
+    found = all < 0 ? -1 : es_ckpt_list(path, ES_HELD_OUT_STEPS, step);
+    if (found < 0) es_error("cannot read the folder %s: %s", path, strerror(errno));
     if (all > found)
       es_warn("%s: got %d checkpoints in %s, of which the newest %lld are taken; name "
               "steps to have others",
@@ -52,6 +53,7 @@ es_status es_held_out_all_steps(const char *key, const es_comm *c, const char *d
   }
   es_comm_bcast(c, &found, sizeof found, 0);
   es_comm_bcast(c, step, ES_HELD_OUT_STEPS * sizeof *step, 0);
+  if (found < 0) return ES_EIO;
   ES_CHECK(found > 0, ES_EIO, "got no complete checkpoint in %s", path);
   *n = (int) found;
   return ES_OK;

@@ -100,7 +100,7 @@ void es_run_facts_correct_status(const char *dir, bool locked) {
   es_warn("the run in '%s' was killed: its STATUS said RUNNING", dir);
   if (access(dir, W_OK) != 0) return;
   snprintf(path, sizeof path, "%s/ckpt", dir);
-  es_run_files_status(dir, es_ckpt_list(path, 1, &newest) > 0
+  es_run_files_status(dir, es_ckpt_list(path, 1, &newest) != 0
                                ? "FAILED killed while it was running; 'eigenstep resume' "
                                  "continues from the last checkpoint"
                                : "FAILED killed before its first checkpoint; start it "

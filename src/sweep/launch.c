@@ -34,11 +34,14 @@ static es_status set_aside(const char *sweep, const char *dir, const char *name,
 }
 
 /* Does the folder hold a complete checkpoint? */
-static bool has_checkpoint(const char *dir) {
+static es_status has_checkpoint(const char *dir, bool *has) {
   char path[2 * PATH];
   int64_t step;
   snprintf(path, sizeof path, "%s/ckpt", dir);
-  return es_ckpt_list(path, 1, &step) == 1;
+  const int n = es_ckpt_list(path, 1, &step);
+  ES_CHECK(n >= 0, ES_EIO, "cannot read the folder '%s': %s", path, strerror(errno));
+  *has = n == 1;
+  return ES_OK;
 }
 
 /* First rank of the group. */
@@ -52,8 +55,10 @@ static es_status choose(const es_launch *l, const char *dir, const es_sweep_run 
   if (es_run_facts_in_use(dir)) return ES_OK;
   es_run_facts_line(dir, "STATUS", "", status, sizeof status);
   const bool done = strcmp(status, "DONE") == 0;
+  bool saved = false;
+  if (train) ES_TRY(has_checkpoint(dir, &saved));
   *next = done && (!train || es_run_facts_steps(dir) >= (double) r->steps) ? NOTHING
-          : train && has_checkpoint(dir)                                   ? CONTINUE
+          : saved                                                          ? CONTINUE
                                                                            : START;
   if (*next != START) return ES_OK;
   return set_aside(l->plan->dir, dir, r->name, generation);
