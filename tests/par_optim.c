@@ -84,6 +84,8 @@ static es_status step(const es_comm *c, es_optim *o, int t, float *p) {
   ES_TRY(ops->upload(q->backend, q->grad, x, COUNT));
   const es_partition d = {.comm = c, .n = 2, .range = own, .contributes = true};
   const double lr = 0.1 / (1 + 0.2 * t);
+  double norm;
+  ES_TRY(es_optim_norm(o, &d, &norm));
   /* an optimiser of whole tensors shares them only in shared memory */
   ES_TRY(o->ops->finish == NULL ? es_optim_update_part(o, lr, &d)
                                 : es_optim_update(o, lr));

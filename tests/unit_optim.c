@@ -80,10 +80,12 @@ static void ranges_make_up_the_whole(void **state) {
   float whole[COUNT], parts[COUNT];
   es_params *p = make_params(), *q = make_params();
   es_optim *a, *b;
+  double norm;
   assert_int_equal(es_optim_create(&par, NULL, p, &a), ES_OK);
   assert_int_equal(es_optim_create(&par, NULL, q, &b), ES_OK);
   for (int step = 0; step < 3; step++) {
     assert_int_equal(es_optim_update(a, 0.1), ES_OK);
+    assert_int_equal(es_optim_norm(b, &d, &norm), ES_OK);
     assert_int_equal(es_optim_update_part(b, 0.1, &d), ES_OK);
   }
   assert_int_equal(es_params_get(p, 0, whole), ES_OK);
@@ -94,6 +96,37 @@ static void ranges_make_up_the_whole(void **state) {
   es_optim_destroy(&b);
   es_params_destroy(&p);
   es_params_destroy(&q);
+}
+
+static es_status no_dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
+                        es_buf64 r) {
+  (void) b, (void) n, (void) x, (void) y, (void) r;
+  return ES_EINTERNAL;
+}
+
+/** LARS has the gradient's norm from the sums of tensors: no pass for it alone. */
+static void lars_reads_gradients_once(void **state) {
+  (void) state;
+  const es_optim_params par = {.name = "lars", .lr_1d = 1, .weight_decay = 0.01};
+  const es_range all = {0, COUNT};
+  const es_partition whole = {.n = 1, .range = &all};
+  const es_backend_ops *const ops = backend->ops;
+  es_backend_ops without = *ops;
+  es_params *p = make_params();
+  es_optim *o;
+  float g[COUNT];
+  double norm = 0, want = 0;
+  without.dot = no_dot;
+  assert_int_equal(ops->download(backend, g, p->grad, COUNT), ES_OK);
+  for (int i = 0; i < COUNT; i++) want += (double) g[i] * g[i];
+  assert_int_equal(es_optim_create(&par, NULL, p, &o), ES_OK);
+  backend->ops = &without;
+  const es_status st = es_optim_norm(o, &whole, &norm);
+  backend->ops = ops;
+  assert_int_equal(st, ES_OK);
+  assert_true(want > 0 && fabs(norm - sqrt(want)) <= 1e-14 * norm);
+  es_optim_destroy(&o);
+  es_params_destroy(&p);
 }
 
 static void bad_parameters_are_refused(void **state) {
@@ -212,6 +245,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(sgd_follows_its_formula),
       cmocka_unit_test(ranges_make_up_the_whole),
+      cmocka_unit_test(lars_reads_gradients_once),
       cmocka_unit_test(bad_parameters_are_refused),
       cmocka_unit_test(schedules),
       cmocka_unit_test(stored_state_continues_exactly),

@@ -65,6 +65,8 @@ static void update(es_optim *o, int parts) {
   }
   if (parts == 4) range[1] = range[3]; /* another rank has the second and the fourth */
   const es_partition part = {.n = parts == 4 ? 2 : parts, .range = range};
+  double norm;
+  assert_int_equal(es_optim_norm(o, &part, &norm), ES_OK);
   assert_int_equal(es_optim_update_part(o, 0.1, &part), ES_OK);
 }
 

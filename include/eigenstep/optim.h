@@ -43,7 +43,8 @@ typedef struct es_optim_ops {
   int moments;   /**< flat buffers of n elements it needs besides value and grad */
   bool momentum; /**< optim.momentum and optim.nesterov have a meaning; with a momentum of
                       0 it needs no moments, and `update` passes on those it has not */
-  int sums;      /**< sums over each tensor that update reads (norms); 0: elementwise */
+  int sums;      /**< sums over each tensor that update reads (norms), the last one g'g of
+                      its gradient; 0: elementwise */
   /** Add what the elements of `r` contribute to the sums of their tensors,
    *  o->partial [n_tensors, sums]. NULL where sums is 0. */
   es_status (*gather)(es_optim *o, es_range r);
@@ -94,13 +95,15 @@ void es_optim_destroy(es_optim **o);
 void es_optim_share(es_optim *o, es_shared *const *moment);
 /** Not collective. params.value <- update(value, grad, lr), all elements on this rank. */
 es_status es_optim_update(es_optim *o, double lr);
-/** Collective where ops->sums > 0 or the parameters are shared. The update of this rank's
- *  ranges only; the other ranks update theirs. With ops->finish ranges are parts of the
- *  whole only where parameters and moments are shared. */
+/** Collective where the parameters are shared, after es_optim_norm of the same gradients
+ *  and ranges. The update of this rank's ranges only; the other ranks update theirs. With
+ *  ops->finish ranges are parts of the whole only where parameters and moments are
+ *  shared. */
 es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d);
-/** Collective. Norm of the whole gradient, of which this rank holds the ranges of d. Not
- *  finite, on any rank, if an element is not. */
-es_status es_optim_norm(const es_optim *o, const es_partition *d, double *norm);
+/** Collective. Norm of the whole gradient, of which this rank holds the ranges of d, and
+ *  in the same pass the sums that the update reads. Not finite, on any rank, if an
+ *  element is not. */
+es_status es_optim_norm(es_optim *o, const es_partition *d, double *norm);
 /** Not collective. State visitor: "optim/moment0", ..., "optim/steps". */
 es_status es_optim_visit(es_optim *o, es_visitor *v);
 

@@ -175,18 +175,37 @@ double es_optim_rate(const es_optim *o, const es_optim_run *r, double lr) {
   return r->excluded ? lr * o->par.lr_1d : lr;
 }
 
-es_status es_optim_norm(const es_optim *o, const es_partition *d, double *norm) {
+/** Sums of whole tensors, into o->sum; gg: the sum of those of the gradient's squares. */
+static es_status gather(es_optim *o, const es_partition *d, double *gg) {
+  es_backend *const b = o->params->backend;
+  const int width = o->ops->sums, n = o->params->n_tensors * width;
+  ES_TRY(b->ops->zero(b, o->partial, (size_t) n * sizeof(double)));
+  for (int i = 0; i < d->n; i++) ES_TRY(o->ops->gather(o, d->range[i]));
+  ES_TRY(b->ops->download64(b, o->sum, o->partial, (size_t) n));
+  es_partition_sum(d, o->sum, n);
+  *gg = 0;
+  for (int i = width - 1; i < n; i += width) *gg += o->sum[i];
+  return ES_OK;
+}
+
+/** Of an optimiser that needs no sums. */
+static es_status square(const es_optim *o, const es_partition *d, double *gg) {
   const es_params *const p = o->params;
   es_backend *const b = p->backend;
-  double sum = 0.0;
-  ES_TRY(b->ops->zero(b, o->partial, sizeof sum));
+  ES_TRY(b->ops->zero(b, o->partial, sizeof *gg));
   for (int i = 0; i < d->n; i++) {
     const es_buf g = p->grad + d->range[i].first;
     ES_TRY(b->ops->dot(b, (size_t) d->range[i].count, g, g, o->partial));
   }
-  ES_TRY(b->ops->download64(b, &sum, o->partial, 1));
-  es_partition_sum(d, &sum, 1);
-  *norm = sqrt(sum);
+  ES_TRY(b->ops->download64(b, gg, o->partial, 1));
+  es_partition_sum(d, gg, 1);
+  return ES_OK;
+}
+
+es_status es_optim_norm(es_optim *o, const es_partition *d, double *norm) {
+  double gg = 0;
+  ES_TRY(o->ops->sums > 0 ? gather(o, d, &gg) : square(o, d, &gg));
+  *norm = sqrt(gg);
   return ES_OK;
 }
 
@@ -217,14 +236,6 @@ static es_range joined(const es_partition *d, int *i) {
 }
 
 es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {
-  const int sums = o->params->n_tensors * o->ops->sums;
-  if (sums > 0) {
-    es_backend *const b = o->params->backend;
-    ES_TRY(b->ops->zero(b, o->partial, (size_t) sums * sizeof(double)));
-    for (int i = 0; i < d->n; i++) ES_TRY(o->ops->gather(o, d->range[i]));
-    ES_TRY(b->ops->download64(b, o->sum, o->partial, (size_t) sums));
-    es_partition_sum(d, o->sum, sums);
-  }
   o->params->version++;
   for (int i = 0; i < d->n;) ES_TRY(o->ops->update(o, lr, joined(d, &i)));
   if (o->ops->finish != NULL) {
@@ -239,6 +250,8 @@ es_status es_optim_update_part(es_optim *o, double lr, const es_partition *d) {
 es_status es_optim_update(es_optim *o, double lr) {
   const es_range all = {0, o->params->n};
   const es_partition whole = {.n = 1, .range = &all};
+  double norm;
+  if (o->ops->sums > 0) ES_TRY(es_optim_norm(o, &whole, &norm));
   return es_optim_update_part(o, lr, &whole);
 }
 
