@@ -50,14 +50,19 @@ static void set_sizes(unrolled *u) {
   u->col_bytes = ((size_t) (u->rows * u->k) * size + 63) / 64 * 64;
 }
 
-/** The gathered rows in the scratch, what follows them, and what loading needs. */
+/** The scratch: in `run` gathered rows and what follows them, in `load` the weights with
+ *  taps outermost, and once more rotated. */
 static size_t scratch_bytes(const unrolled *u) {
   const es_op_desc *d = &u->algo.desc;
-  const size_t weights =
-      (size_t) d->out.c * (size_t) (u->x.kh * u->x.kw) * (size_t) d->in.c * sizeof(float);
-  const size_t image =
+  const size_t taps = (size_t) (u->x.kh * u->x.kw);
+  const size_t weights = (size_t) d->out.c * taps * (size_t) d->in.c * sizeof(float);
+  const size_t images =
       (size_t) u->images * (size_t) (es_blas_pixels(d->in) * d->in.c) * sizeof(float);
-  return u->col_bytes + 2 * weights + (u->scattered ? image : 0);
+  const bool rotated = u->algo.pass == ES_DATA && !u->scattered;
+  const size_t load = rotated ? 2 * weights : weights;
+  if (u->algo.pass == ES_WEIGHTS) return u->col_bytes + weights;
+  const size_t run = u->col_bytes + (u->scattered ? images : 0);
+  return run > load ? run : load;
 }
 
 static es_status make_data(unrolled *u, es_prim_engine *e, bool bf16) {
