@@ -4,9 +4,12 @@
  *  Calls that can fail are wrapped by the linker (--wrap): memory, files, shared memory,
  *  HDF5 (all functions that the library uses, a list made by nm) and the agreements of
  *  ranks. The environment says what fails:
- *    ES_FAULT=KIND:RANK:CALL   that call of the kind (mem, file, h5, agree) on that rank
+ *    ES_FAULT=KIND:RANK:CALL:CALLER   on that rank that call of the kind (mem, file, h5,
+ *                              agree) among those of a caller, which is an address: the
+ *                              number of all calls depends on how long others take
  *    ES_FAULT=list:FILE        nothing; FILE.RANK lists one call for each distinct chain
- *                              of callers: "KIND CALL NAME"
+ *                              of callers: "KIND CALL NAME CALLER CALLER..."
+ *  What fails is printed, with its callers.
  *  HDF5 functions fail after they did their work, as a rank that left out a collective
  *  call would test MPI instead. */
 #define _GNU_SOURCE
@@ -27,9 +30,19 @@ static struct {
   FILE *list;
   int kind;
   long call;
-  atomic_long count[KINDS];
+  unsigned long caller;
   uint64_t seen[CHAINS];
+  struct {
+    atomic_ulong caller; /* 0: free */
+    atomic_long calls;
+  } site[CHAINS];
 } state = {.kind = -1};
+
+/* An address as addr2line understands it: of the call, not of what follows it. */
+static unsigned long offset(const void *address) {
+  extern const char __executable_start;
+  return (unsigned long) ((const char *) address - 1 - &__executable_start);
+}
 
 __attribute__((constructor)) static void setup(void) {
   const char *const what = getenv("ES_FAULT");
@@ -43,7 +56,8 @@ __attribute__((constructor)) static void setup(void) {
   if (strncmp(what, "list:", 5) == 0) {
     snprintf(path, sizeof path, "%s.%d", what + 5, mine);
     state.list = fopen(path, "w");
-  } else if (sscanf(what, "%7[^:]:%d:%ld", name, &which, &state.call) == 3) {
+  } else if (sscanf(what, "%7[^:]:%d:%ld:%lx", name, &which, &state.call,
+                    &state.caller) == 4) {
     for (int k = 0; k < KINDS && which == mine; k++)
       if (strcmp(name, kind_name[k]) == 0) state.kind = k;
   }
@@ -64,20 +78,48 @@ static bool is_new(void *const *frame, int n) {
   return false;
 }
 
-/* A line for a call with new callers: addresses as addr2line understands them. */
-static __attribute__((noinline)) void list_call(int kind, long call, const char *name,
-                                                const void *caller) {
-  extern const char __executable_start;
+/* The callers of a call, from ours and a sanitizer's frames on: how many. */
+static __attribute__((noinline)) int callers(void *frame[OWN + FRAMES],
+                                             const void *caller, int *own) {
+  int n = backtrace(frame, OWN + FRAMES);
+  *own = 0;
+  while (*own < n && frame[*own] != caller) (*own)++;
+  return n > *own + FRAMES ? *own + FRAMES : n;
+}
+
+/* A line for a call with new callers. */
+static void list_call(int kind, long call, const char *name, const void *caller) {
   void *frame[OWN + FRAMES];
-  int n = backtrace(frame, OWN + FRAMES), own = 0; /* our frames, and a sanitizer's */
-  while (own < n && frame[own] != caller) own++;
-  if (n > own + FRAMES) n = own + FRAMES;
+  int own;
+  const int n = callers(frame, caller, &own);
   if (own == n || !is_new(frame + own, n - own)) return;
   fprintf(state.list, "%s %ld %s", kind_name[kind], call, name);
-  for (int i = own; i < n; i++)
-    fprintf(state.list, " %#tx", (const char *) frame[i] - 1 - &__executable_start);
+  for (int i = own; i < n; i++) fprintf(state.list, " %#lx", offset(frame[i]));
   fputc('\n', state.list);
   fflush(state.list);
+}
+
+/* "fault: NAME CALLER CALLER..." */
+static void tell(const char *name, const void *caller) {
+  void *frame[OWN + FRAMES];
+  char text[256];
+  int own, at = snprintf(text, sizeof text, "fault: %s", name);
+  const int n = callers(frame, caller, &own);
+  for (int i = own; i < n && at < (int) sizeof text - 24; i++)
+    at += snprintf(text + at, sizeof text - (size_t) at, " %#lx", offset(frame[i]));
+  dprintf(2, "%s\n", text);
+}
+
+/* The number of this call among those of its caller. */
+static long count_call(const void *caller) {
+  const unsigned long key = offset(caller);
+  for (unsigned long i = 0; i < CHAINS; i++) {
+    const unsigned long k = (key + i) % CHAINS;
+    unsigned long was = 0;
+    if (atomic_compare_exchange_strong(&state.site[k].caller, &was, key) || was == key)
+      return atomic_fetch_add(&state.site[k].calls, 1) + 1;
+  }
+  return 0;
 }
 
 /* In a wrapper: who called it. */
@@ -86,10 +128,11 @@ static __attribute__((noinline)) void list_call(int kind, long call, const char 
 /* Counts a call; is it the one that is to fail? */
 static __attribute__((noinline)) bool fails(int kind, const char *name,
                                             const void *caller) {
-  const long call = atomic_fetch_add(&state.count[kind], 1) + 1;
+  const long call = count_call(caller);
   if (state.list != NULL) list_call(kind, call, name, caller);
-  if (state.kind != kind || state.call != call) return false;
-  dprintf(2, "fault: %s, call %ld of kind %s\n", name, call, kind_name[kind]);
+  if (state.kind != kind || state.call != call || state.caller != offset(caller))
+    return false;
+  tell(name, caller);
   return true;
 }
 
