@@ -3,6 +3,7 @@
  * read by any other; corrupted or non-matching files are rejected on all ranks. */
 #include "par.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "eigenstep/ckpt.h"
 #include "eigenstep/h5.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/path.h"
 
 enum { N = 37 };
 
@@ -229,6 +231,11 @@ static void untold(void **state) {
   snprintf(path, sizeof path, "%s/loop", folder(c));
   assert_int_equal(es_ckpt_list(path, 2, step), -1);
   assert_int_equal(es_ckpt_count(path), -1);
+  bool empty = true;
+  assert_int_equal(es_path_is_empty(path, &empty), ELOOP);
+  assert_false(empty);
+  assert_int_equal(es_path_is_empty("nowhere", &empty), 0);
+  assert_true(empty);
   es_comm_barrier(c);
   drop(c);
 }

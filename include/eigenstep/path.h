@@ -4,6 +4,7 @@
 #ifndef ES_PATH_H
 #define ES_PATH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /** Create a folder and its parents (mkdir -p) and sync the new entries to disk; 0 if it
@@ -34,6 +35,10 @@ int es_path_exchange(const char *a, const char *b);
 /** Bytes free for this user in the file system of `path`, which need not exist: that of
  *  the nearest folder above that does. -1: the system does not say. */
 double es_path_room(const char *path);
+
+/** Is there nothing in the folder, or no such folder?
+ *  @param empty  out; false on error */
+int es_path_is_empty(const char *dir, bool *empty);
 
 /** Remove a folder and the files in it; 0 if it does not exist. */
 int es_path_remove_dir(const char *dir);

@@ -128,6 +128,20 @@ double es_path_room(const char *path) {
   return (double) v.f_bavail * (double) v.f_frsize;
 }
 
+int es_path_is_empty(const char *dir, bool *empty) {
+  DIR *d = opendir(dir);
+  int entries = 0;
+  *empty = d == NULL && errno == ENOENT;
+  if (d == NULL) return *empty ? 0 : errno;
+  errno = 0;
+  for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d))
+    entries += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+  const int err = errno;
+  closedir(d);
+  *empty = err == 0 && entries == 0;
+  return err;
+}
+
 int es_path_remove_dir(const char *dir) {
   DIR *d = opendir(dir);
   if (!d) return errno == ENOENT ? 0 : errno;

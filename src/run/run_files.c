@@ -3,7 +3,6 @@
  *  text files atomically. */
 #include "eigenstep/run_files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,17 +14,6 @@
 
 enum { PATH_BYTES = 4096 };
 
-/* Is there anything in the folder? */
-static bool is_empty(const char *dir) {
-  DIR *d = opendir(dir);
-  bool empty = true;
-  for (struct dirent *e = d ? readdir(d) : NULL; e && empty; e = readdir(d)) {
-    empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
-  }
-  if (d) closedir(d);
-  return empty;
-}
-
 /* Rank 0's part. */
 static void make(const char *dir, es_collective_error *n) {
   if (!*dir) {
@@ -33,14 +21,18 @@ static void make(const char *dir, es_collective_error *n) {
                             "output.dir is empty, expected the name of a folder");
     return;
   }
-  const int err = es_path_make_dirs(dir);
+  bool empty = false;
+  int err = es_path_make_dirs(dir);
   if (err) {
     es_collective_error_set(n, ES_EIO, "cannot make the output folder %s: %s", dir,
                             strerror(err));
   } else if (access(dir, R_OK | W_OK | X_OK) != 0) {
     es_collective_error_set(n, ES_EIO, "cannot write in the output folder %s: %s", dir,
                             strerror(errno));
-  } else if (!is_empty(dir)) {
+  } else if ((err = es_path_is_empty(dir, &empty)) != 0) {
+    es_collective_error_set(n, ES_EIO, "cannot read the output folder %s: %s", dir,
+                            strerror(err));
+  } else if (!empty) {
     es_collective_error_set(
         n, ES_ECONFIG, "the output folder %s is not empty: choose another output.dir",
         dir);

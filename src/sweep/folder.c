@@ -2,7 +2,6 @@
 /** @file folder.c  The folder of a sweep: checked, made. */
 #include "folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,16 +45,6 @@ void es_sweep_folder_base(const char *dir, const es_sweep_spec *s, char *path,
   snprintf(path, size, "%s/base.%016llx.ini", dir, (unsigned long long) hash);
 }
 
-static bool is_empty(const char *dir) {
-  DIR *d = opendir(dir);
-  bool empty = true;
-  for (const struct dirent *e = d != NULL ? readdir(d) : NULL; e != NULL && empty;
-       e = readdir(d))
-    empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
-  if (d != NULL) closedir(d);
-  return empty;
-}
-
 static es_status origin_text(const es_sweep_spec *s, char **text) {
   const char *const command = es_sweep_commands[s->par.command];
   const size_t size = strlen(s->path) + strlen(command) + 128;
@@ -74,7 +63,11 @@ static es_status check_origin(const es_sweep_spec *s, const char *dir, bool acce
   snprintf(queue, sizeof queue, "%s/queue", dir);
   ES_TRY_GOTO(read_text(dir, "origin.ini", &then), done);
   const bool begun = access(queue, F_OK) == 0; /* by another job, just now */
-  ES_CHECK_GOTO(then != NULL || begun || is_empty(dir), ES_ECONFIG, done,
+  bool empty = false;
+  const int err = es_path_is_empty(dir, &empty);
+  ES_CHECK_GOTO(err == 0, ES_EIO, done, "output.dir: cannot read the folder '%s': %s",
+                dir, strerror(err));
+  ES_CHECK_GOTO(then != NULL || begun || empty, ES_ECONFIG, done,
                 "output.dir: got '%s', which is not empty and not the folder of a sweep; "
                 "expected a new folder",
                 dir);
