@@ -47,8 +47,8 @@ for file in $cuda/*.c src/backend/backend.c src/main.c; do
 done
 link() { # link PROGRAM OBJECT...
   ${CC:-mpicc} -fopenmp -o "$here/$1" "${@:2}" "$build/libeigenstep.a" -L"$lib" \
-    -Wl,-rpath,"$lib" $(sed -n 's/^LIBS = //p' "$build/Makefile") -lnccl -lcudnn -lcublas \
-    -lcudart -lstdc++ || complain "$1 does not link"
+    -Wl,-rpath,"$lib" $(sed -n 's/^LIBS = //p' "$build/Makefile") -lnccl -lcudnn \
+    -lcublasLt -lcublas -lcudart -lstdc++ || complain "$1 does not link"
 }
 link program "$here"/*.o
 "$here/program" check - backend.name=cuda > "$here/log" 2>&1

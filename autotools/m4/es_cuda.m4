@@ -68,7 +68,8 @@ AC_DEFUN([ES_CUDA], [
      AS_IF([test ! -d "$es_cuda_lib"], [es_cuda_lib=$es_cuda_dir/lib])
      ES_NVCC
      es_cuda_cppflags="-isystem $es_cuda_dir/include"
-     es_cuda_libs="-L$es_cuda_lib -Wl,-rpath,$es_cuda_lib -lcublas -lcudart -lstdc++"
+     es_cuda_libs="-L$es_cuda_lib -Wl,-rpath,$es_cuda_lib -lcublasLt -lcublas -lcudart"
+     es_cuda_libs="$es_cuda_libs -lstdc++"
      AC_MSG_CHECKING([for CUDA and cuBLAS in $es_cuda_dir])
      ES_TRY_LINK([#include <cublas_v2.h>], [cublasGemmEx], [$es_cuda_cppflags],
        [$es_cuda_libs], [es_have_cuda=yes])

@@ -22,8 +22,8 @@ typedef enum cuda_host_call {
   CUDA_HOST_COPY,        /**< "copy": cudaMemcpyAsync, cudaMemsetAsync */
   CUDA_HOST_STREAM,      /**< "stream": creation */
   CUDA_HOST_EVENT,       /**< "event": creation and record */
-  CUDA_HOST_HANDLE,      /**< "handle": of cuBLAS, cuDNN and NCCL */
-  CUDA_HOST_PRODUCT,     /**< "product": of cuBLAS */
+  CUDA_HOST_HANDLE,      /**< "handle": of cuBLAS, cuBLASLt, cuDNN and NCCL */
+  CUDA_HOST_PRODUCT,     /**< "product": of cuBLAS and cuBLASLt */
   CUDA_HOST_CONVOLUTION, /**< "convolution": of cuDNN */
   CUDA_HOST_REDUCTION,   /**< "reduction": of NCCL */
   CUDA_HOST_ASYNC,       /**< "async": a sum of NCCL is queued and never ends, as the

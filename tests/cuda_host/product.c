@@ -4,30 +4,15 @@
  *  order where an operand is not aligned to 16 bytes. */
 #include <cblas.h>
 #include <stdlib.h>
-#include "cublas_v2.h"
-#include "host.h"
+#include "product.h"
 
 struct cublasContext {
   cudaStream_t stream;
   cublasMath_t math;
 };
 
-/** A matrix with columns of ld elements. */
-typedef struct matrix {
-  void *p;
-  cudaDataType type;
-  int ld;
-} matrix;
-
-typedef struct product {
-  bool ta, tb, tf32;
-  int m, n, k;
-  float alpha, beta;
-  matrix a, b, c;
-} product;
-
 /** A copy in f32, columns of `rows` elements. The caller frees it. */
-static float *load(const matrix *x, int rows, int columns, bool tf32) {
+static float *load(const cuda_host_matrix *x, int rows, int columns, bool tf32) {
   float *const v = cuda_host_alloc((size_t) rows * (size_t) columns * sizeof *v);
   for (int64_t j = 0; j < columns; j++)
     for (int64_t i = 0; i < rows; i++) {
@@ -37,14 +22,14 @@ static float *load(const matrix *x, int rows, int columns, bool tf32) {
   return v;
 }
 
-static bool is_aligned(const product *p) {
+static bool is_aligned(const cuda_host_product *p) {
   enum { VECTOR = 16 };
   return (uintptr_t) p->a.p % VECTOR == 0 && (uintptr_t) p->b.p % VECTOR == 0 &&
          (uintptr_t) p->c.p % VECTOR == 0;
 }
 
 /** C = alpha op(A) op(B) + beta C over k from `from` to `past`; columns are whole. */
-static void multiply(const product *p, const float *a, const float *b, float *c,
+static void multiply(const cuda_host_product *p, const float *a, const float *b, float *c,
                      const int part[2], float beta) {
   const int a_rows = p->ta ? p->k : p->m, b_rows = p->tb ? p->n : p->k;
   const float *const left = a + (p->ta ? part[0] : (int64_t) part[0] * a_rows);
@@ -55,19 +40,20 @@ static void multiply(const product *p, const float *a, const float *b, float *c,
 }
 
 static void run_product(void *payload) {
-  const product *const p = payload;
+  const cuda_host_product *const p = payload;
   const int a_rows = p->ta ? p->k : p->m, b_rows = p->tb ? p->n : p->k;
   float *const a = load(&p->a, a_rows, p->ta ? p->m : p->k, p->tf32);
   float *const b = load(&p->b, b_rows, p->tb ? p->k : p->n, p->tf32);
   float *const c = p->beta != 0
                        ? load(&p->c, p->m, p->n, false)
                        : cuda_host_alloc((size_t) p->m * (size_t) p->n * sizeof *c);
-  const int half = is_aligned(p) ? p->k : (p->k + 1) / 2;
+  const int half = is_aligned(p) && !p->halves ? p->k : (p->k + 1) / 2;
   if (half < p->k) multiply(p, a, b, c, (const int[2]){half, p->k}, p->beta);
   multiply(p, a, b, c, (const int[2]){0, half}, half < p->k ? 1.0f : p->beta);
   for (int64_t j = 0; j < p->n; j++)
     for (int64_t i = 0; i < p->m; i++)
-      cuda_host_store(p->c.type, p->c.p, j * p->c.ld + i, c[j * p->m + i]);
+      cuda_host_store(p->c.type, p->c.p, j * p->c.ld + i,
+                      c[j * p->m + i] + (p->bias != NULL ? p->bias[i] : 0));
   free(a);
   free(b);
   free(c);
@@ -104,14 +90,20 @@ cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-/** The sizes that cuBLAS takes, the types that cublasGemmEx does. */
-static bool fits(const product *p) {
-  const matrix *const x[] = {&p->a, &p->b, &p->c};
+bool cuda_host_product_fits(const cuda_host_product *p) {
+  const cuda_host_matrix *const x[] = {&p->a, &p->b, &p->c};
   const int rows[] = {p->ta ? p->k : p->m, p->tb ? p->n : p->k, p->m};
   for (int i = 0; i < 3; i++)
     if (x[i]->ld < rows[i] || x[i]->ld < 1) return false;
   return p->m >= 0 && p->n >= 0 && p->k >= 0 && p->a.type == p->b.type &&
          (p->c.type == CUDA_R_32F || p->c.type == p->a.type);
+}
+
+void cuda_host_product_queue(cudaStream_t s, const char *name,
+                             const cuda_host_product *p) {
+  const cuda_host_work w = {
+      .name = name, .run = run_product, .payload = p, .bytes = sizeof *p};
+  if (p->m > 0 && p->n > 0) cuda_host_queue(s, &w);
 }
 
 cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t ta,
@@ -120,24 +112,23 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t ta,
                             cudaDataType b_type, int ldb, const void *beta, void *c,
                             cudaDataType c_type, int ldc, cublasComputeType_t compute,
                             cublasGemmAlgo_t algo) {
-  const product p = {ta == CUBLAS_OP_T,
-                     tb == CUBLAS_OP_T,
-                     (handle->math & CUBLAS_TF32_TENSOR_OP_MATH) != 0 &&
-                         a_type == CUDA_R_32F,
-                     m,
-                     n,
-                     k,
-                     *(const float *) alpha,
-                     *(const float *) beta,
-                     {(void *) a, a_type, lda},
-                     {(void *) b, b_type, ldb},
-                     {c, c_type, ldc}};
+  const bool tf32 = (handle->math & CUBLAS_TF32_TENSOR_OP_MATH) != 0;
+  const cuda_host_product p = {.ta = ta == CUBLAS_OP_T,
+                               .tb = tb == CUBLAS_OP_T,
+                               .tf32 = tf32 && a_type == CUDA_R_32F,
+                               .m = m,
+                               .n = n,
+                               .k = k,
+                               .alpha = *(const float *) alpha,
+                               .beta = *(const float *) beta,
+                               .a = {(void *) a, a_type, lda},
+                               .b = {(void *) b, b_type, ldb},
+                               .c = {c, c_type, ldc}};
   if (cuda_host_fails(CUDA_HOST_PRODUCT)) return CUBLAS_STATUS_EXECUTION_FAILED;
-  if (!fits(&p) || compute != CUBLAS_COMPUTE_32F || algo != CUBLAS_GEMM_DEFAULT)
+  if (!cuda_host_product_fits(&p) || compute != CUBLAS_COMPUTE_32F ||
+      algo != CUBLAS_GEMM_DEFAULT)
     return CUBLAS_STATUS_INVALID_VALUE;
-  const cuda_host_work w = {
-      .name = "cublasGemmEx", .run = run_product, .payload = &p, .bytes = sizeof p};
-  if (m > 0 && n > 0) cuda_host_queue(handle->stream, &w);
+  cuda_host_product_queue(handle->stream, "cublasGemmEx", &p);
   return CUBLAS_STATUS_SUCCESS;
 }
 

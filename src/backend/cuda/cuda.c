@@ -5,6 +5,7 @@
 #include "backend/blas/blas.h"
 #include "cuda_comm.h"
 #include "cuda_conv.h"
+#include "cuda_lt.h"
 #include "eigenstep/mem.h"
 
 enum { BF16_FROM = 8 }; /* major number of the first devices that compute in bf16 */
@@ -54,6 +55,7 @@ static es_status open_here(es_backend *b) {
   ES_TRY(es_cuda_memory_open(b));
   ES_TRY(check_kernels(b));
   ES_TRY(es_cuda_blas_open(b));
+  ES_TRY(es_cuda_lt_open(b));
   return es_cuda_dnn_open(b);
 }
 
@@ -64,6 +66,7 @@ static void close_cuda(es_backend *b) {
   es_choices_destroy(&s->tuned);
   es_cuda_comm_close(b, broken);
   es_cuda_dnn_close(b);
+  es_cuda_lt_close(b);
   es_cuda_blas_close(b);
   es_cuda_trained_close(b);
   es_cuda_memory_close(b);

@@ -12,12 +12,29 @@ bool es_cuda_conv_has(const es_op_desc *d, es_pass pass) {
 /** A plan of cuDNN, or ES_ENOTSUP. */
 static es_status plan_dnn(const es_cuda_conv *c, es_pass pass, es_cuda_conv_size *s) {
   es_cuda_dnn_job job = {pass, s->n, c->engines.of[pass]};
-  if (job.engine == ES_CUDA_OWN) return ES_ENOTSUP;
+  if (job.engine == ES_CUDA_OWN || job.engine >= ES_CUDA_LT) return ES_ENOTSUP;
   const es_op_desc *d = &c->op.desc;
   const es_status st = es_cuda_dnn_plan_find(c->op.backend, d, &job, &s->dnn[pass]);
   if (st != ES_ENOTSUP || job.engine == 0) return st;
   job.engine = 0; /* chosen for another number of images */
   return es_cuda_dnn_plan_find(c->op.backend, d, &job, &s->dnn[pass]);
+}
+
+/* Activations and packed weights begin at 16 bytes, gradients of weights anywhere. */
+/** A plan of cuBLASLt, or ES_ENOTSUP. */
+static es_status plan_lt(const es_cuda_conv *c, es_pass pass, es_cuda_conv_size *s) {
+  const es_op_desc *d = &c->op.desc;
+  const es_op_args args = {.n = s->n};
+  const es_cuda_lt_kind kind = {.bias = es_cuda_conv_lt_bias(d, pass),
+                                .c_aligned = pass != ES_WEIGHTS};
+  const es_cuda_lt_plan *plan = NULL;
+  const int algo = c->engines.of[pass] - ES_CUDA_LT;
+  if (algo < 0 || !es_cuda_conv_is_product(d)) return ES_ENOTSUP;
+  const es_cuda_product p = es_cuda_conv_as_product(c, pass, &args);
+  ES_TRY(es_cuda_lt_plan_find(c->op.backend, &p, kind, &plan));
+  if (algo >= es_cuda_lt_count(plan)) return ES_ENOTSUP;
+  s->lt[pass] = plan;
+  return ES_OK;
 }
 
 static es_cuda_conv_size *size_of(es_cuda_conv *c, int n) {
@@ -35,10 +52,11 @@ es_status es_cuda_conv_plan(es_cuda_conv *c, es_pass pass, int n,
   es_cuda_conv_size *s = size_of(c, n);
   *size = s;
   if (s->planned[pass]) return ES_OK;
-  const es_status st = plan_dnn(c, pass, s);
+  es_status st = plan_lt(c, pass, s);
+  if (st == ES_ENOTSUP) st = plan_dnn(c, pass, s);
   size_t bytes = 0;
   if (st != ES_OK && st != ES_ENOTSUP) return st;
-  if (st == ES_OK)
+  if (s->dnn[pass] != NULL)
     bytes = es_cuda_conv_dnn_bytes(d, pass, n, s->dnn[pass]);
   else if (!es_cuda_conv_is_product(d))
     bytes = es_cuda_conv_unrolled_bytes(d, pass, n);
@@ -62,25 +80,38 @@ static es_status ready(es_cuda_conv *c, const es_op_args *a) {
       es_cuda_name(d));
 }
 
+/** Unless it has been added. */
+static es_status add_bias(const es_cuda_conv *c, const es_cuda_conv_size *s,
+                          const es_op_args *a) {
+  const es_op_desc *d = &c->op.desc;
+  const bool added = s->lt[ES_FORWARD] != NULL && es_cuda_conv_lt_bias(d, ES_FORWARD);
+  const es_cuda_rows g = {a->n, d->out.c, es_cuda_bf16(d)};
+  if (!d->bias || added) return ES_OK;
+  return es_cuda_ok(
+      es_cuda_add_bias(es_cuda_of(c->op.backend)->stream, &g, a->param.b, a->y),
+      es_cuda_name(d));
+}
+
 es_status es_cuda_conv_run(es_cuda_conv *c, es_pass pass, const es_op_args *a) {
   const es_cuda_conv_size *s = NULL;
   ES_TRY(es_cuda_conv_plan(c, pass, a->n, &s));
   ES_TRY(ready(c, a));
-  if (s->dnn[pass] != NULL) return es_cuda_conv_dnn(c, s->dnn[pass], pass, a);
-  return es_cuda_conv_is_product(&c->op.desc) ? es_cuda_conv_product(c, pass, a)
-                                              : es_cuda_conv_unrolled(c, pass, a);
+  if (s->lt[pass] != NULL)
+    ES_TRY(es_cuda_conv_lt(c, s->lt[pass], pass, a));
+  else if (s->dnn[pass] != NULL)
+    ES_TRY(es_cuda_conv_dnn(c, s->dnn[pass], pass, a));
+  else if (es_cuda_conv_is_product(&c->op.desc))
+    ES_TRY(es_cuda_conv_product(c, pass, a));
+  else
+    ES_TRY(es_cuda_conv_unrolled(c, pass, a));
+  return pass == ES_FORWARD ? add_bias(c, s, a) : ES_OK;
 }
 
 static es_status forward(es_op *op, const es_op_args *a) {
   es_cuda_conv *c = (es_cuda_conv *) op;
   ES_TRY(es_cuda_check(op, a));
   if (a->n == 0) return ES_OK;
-  ES_TRY(es_cuda_conv_run(c, ES_FORWARD, a));
-  if (!op->desc.bias) return ES_OK;
-  const es_cuda_rows g = {a->n, op->desc.out.c, es_cuda_bf16(&op->desc)};
-  return es_cuda_ok(
-      es_cuda_add_bias(es_cuda_of(op->backend)->stream, &g, a->param.b, a->y),
-      es_cuda_name(&op->desc));
+  return es_cuda_conv_run(c, ES_FORWARD, a);
 }
 
 /** db from the column sums of dy, in f64. */
@@ -184,6 +215,7 @@ static const char *algorithm_of(const es_cuda_conv *c, const es_cuda_conv_size *
                                 es_pass pass) {
   if (!es_cuda_conv_has(&c->op.desc, pass)) return "not needed";
   if (s->dnn[pass] != NULL) return "cuDNN";
+  if (s->lt[pass] != NULL) return "cuBLASLt";
   return es_cuda_conv_is_product(&c->op.desc) ? "product" : "unrolled";
 }
 

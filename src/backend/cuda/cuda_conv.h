@@ -2,7 +2,8 @@
 /** @file cuda_conv.h  Convolutions and linear layers, which are 1x1 convolutions on a
  *  map of one pixel, and the algorithms of their passes:
  *
- *  product   1x1 of stride 1: one matrix product over all pixels
+ *  product   1x1 of stride 1: one matrix product over all pixels, by cuBLAS
+ *  lt        the same by cuBLASLt, which in f32 adds the bias
  *  dnn       cuDNN
  *  unrolled  windows gathered, then a product; the other way round for the data pass
  *
@@ -11,6 +12,7 @@
 #define ES_CUDA_CONV_H
 
 #include "cuda_dnn.h"
+#include "cuda_lt.h"
 
 enum { ES_CUDA_SIZES = 4 }; /* numbers of images whose plans are kept */
 
@@ -18,14 +20,16 @@ enum { ES_CUDA_SIZES = 4 }; /* numbers of images whose plans are kept */
 typedef struct es_cuda_conv_size {
   int n; /**< 0: unused */
   bool planned[ES_PASSES];
-  const es_cuda_dnn_plan *dnn[ES_PASSES]; /* borrowed; NULL: product or unrolled */
+  const es_cuda_dnn_plan *dnn[ES_PASSES]; /* borrowed; NULL: not by cuDNN */
+  const es_cuda_lt_plan *lt[ES_PASSES];   /* borrowed; NULL: not by cuBLASLt */
 } es_cuda_conv_size;
 
-/** Engines of cuDNN by which passes are computed; ES_CUDA_OWN: by none. */
+/** By what passes are computed: an engine of cuDNN, from 0; an algorithm of cuBLASLt,
+ *  from ES_CUDA_LT; or neither, ES_CUDA_OWN. */
 typedef struct es_cuda_engines {
   int of[ES_PASSES];
 } es_cuda_engines;
-enum { ES_CUDA_OWN = -1 };
+enum { ES_CUDA_OWN = -1, ES_CUDA_LT = ES_CUDA_ENGINES };
 
 typedef struct es_cuda_conv {
   es_op op;
@@ -47,11 +51,11 @@ es_status es_cuda_conv_new(es_backend *b, const es_op_desc *d,
 /** Does backward or forward of this layer have the pass? */
 bool es_cuda_conv_has(const es_op_desc *d, es_pass pass);
 /** Plan a pass for n images, unless it is planned; scratch for it. An engine that cuDNN
- *  does not have is replaced by its best, or by none.
+ *  does not have is replaced by its best, or by none; an algorithm of cuBLASLt by none.
  *  @return ES_OK, ES_ENOMEM, ES_EDEVICE */
 es_status es_cuda_conv_plan(es_cuda_conv *c, es_pass pass, int n,
                             const es_cuda_conv_size **size);
-/** Compute a pass for a->n > 0 images. */
+/** Compute a pass for a->n > 0 images, forward with the bias. */
 es_status es_cuda_conv_run(es_cuda_conv *c, es_pass pass, const es_op_args *a);
 
 /** The engines that were timed as the best (cuda_tune.c), or fixed rules. */
@@ -61,6 +65,11 @@ es_status es_cuda_tune(es_backend *b, const es_op_desc *const *desc, int n);
 
 /** Is the pass a matrix product of what is in memory? */
 bool es_cuda_conv_is_product(const es_op_desc *d);
+/** Then this one; a->n images, the other arguments may be missing. */
+es_cuda_product es_cuda_conv_as_product(const es_cuda_conv *c, es_pass pass,
+                                        const es_op_args *a);
+/** And does cuBLASLt add the bias to it? */
+bool es_cuda_conv_lt_bias(const es_op_desc *d, es_pass pass);
 /** Its weights as a kernel packs them. */
 es_cuda_filter es_cuda_conv_filter(const es_op_desc *d);
 /** Bytes of scratch that a pass for n images takes, unrolled or by a plan of cuDNN. */
@@ -72,6 +81,8 @@ size_t es_cuda_conv_dnn_bytes(const es_op_desc *d, es_pass pass, int n,
  *  set_dw and add_dx. */
 es_status es_cuda_conv_product(const es_cuda_conv *c, es_pass pass, const es_op_args *a);
 es_status es_cuda_conv_unrolled(const es_cuda_conv *c, es_pass pass, const es_op_args *a);
+es_status es_cuda_conv_lt(const es_cuda_conv *c, const es_cuda_lt_plan *p, es_pass pass,
+                          const es_op_args *a);
 es_status es_cuda_conv_dnn(const es_cuda_conv *c, const es_cuda_dnn_plan *p, es_pass pass,
                            const es_op_args *a);
 

@@ -69,7 +69,8 @@ static es_cuda_product product_of(const es_op_desc *d, es_pass pass, const rows 
                            .bf16 = bf16};
 }
 
-es_status es_cuda_conv_product(const es_cuda_conv *c, es_pass pass, const es_op_args *a) {
+es_cuda_product es_cuda_conv_as_product(const es_cuda_conv *c, es_pass pass,
+                                        const es_op_args *a) {
   const es_op_desc *d = &c->op.desc;
   const rows r = {.rows = a->n * es_cuda_pixels(d->out),
                   .wide = d->in.c,
@@ -80,7 +81,23 @@ es_status es_cuda_conv_product(const es_cuda_conv *c, es_pass pass, const es_op_
   p.c = pass == ES_FORWARD ? a->y : pass == ES_DATA ? a->dx : a->param.dw;
   if (pass == ES_DATA) p.beta = a->add_dx ? 1.0f : 0.0f;
   if (pass == ES_WEIGHTS) p.beta = a->param.set_dw ? 0.0f : 1.0f;
+  return p;
+}
+
+es_status es_cuda_conv_product(const es_cuda_conv *c, es_pass pass, const es_op_args *a) {
+  const es_cuda_product p = es_cuda_conv_as_product(c, pass, a);
   return es_cuda_multiply(c->op.backend, &p);
+}
+
+bool es_cuda_conv_lt_bias(const es_op_desc *d, es_pass pass) {
+  return d->bias && pass == ES_FORWARD && !es_cuda_bf16(d); /* or it is in bf16, too */
+}
+
+es_status es_cuda_conv_lt(const es_cuda_conv *c, const es_cuda_lt_plan *p, es_pass pass,
+                          const es_op_args *a) {
+  const es_cuda_product product = es_cuda_conv_as_product(c, pass, a);
+  return es_cuda_lt_run(c->op.backend, p, c->engines.of[pass] - ES_CUDA_LT, &product,
+                        es_cuda_conv_lt_bias(&c->op.desc, pass) ? a->param.b : NULL);
 }
 
 /* --- unrolled ---------------------------------------------------------------------- */

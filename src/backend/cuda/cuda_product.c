@@ -8,8 +8,7 @@
  *  bf16 are refused; TF32 is used only if backend.tf32 asks. */
 #include "cuda_state.h"
 
-/* What the vendor recommends for Hopper. */
-enum { WORKSPACE = 32 << 20, ALIGN = 256, VECTOR = 16, OPERANDS = 3 };
+enum { ALIGN = 256, VECTOR = 16, OPERANDS = 3 };
 
 static es_status blas_ok(cublasStatus_t e, const char *what) {
   if (e == CUBLAS_STATUS_SUCCESS) return ES_OK;
@@ -23,8 +22,8 @@ es_status es_cuda_blas_open(es_backend *b) {
                    CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
   ES_TRY(blas_ok(cublasCreate(&s->blas.handle), "opening cuBLAS"));
   ES_TRY(blas_ok(cublasSetStream(s->blas.handle, s->stream), "opening cuBLAS"));
-  ES_TRY(es_cuda_alloc(b, WORKSPACE, "workspace of cuBLAS", &s->blas.workspace));
-  ES_TRY(blas_ok(cublasSetWorkspace(s->blas.handle, s->blas.workspace, WORKSPACE),
+  ES_TRY(es_cuda_alloc(b, ES_CUDA_WORKSPACE, "workspace of cuBLAS", &s->blas.workspace));
+  ES_TRY(blas_ok(cublasSetWorkspace(s->blas.handle, s->blas.workspace, ES_CUDA_WORKSPACE),
                  "opening cuBLAS"));
   return blas_ok(cublasSetMathMode(s->blas.handle, (cublasMath_t) math),
                  "opening cuBLAS");

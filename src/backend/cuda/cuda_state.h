@@ -14,6 +14,8 @@
 #include "eigenstep/backend.h"
 #include "kernels.h"
 
+/** cuBLASLt of a backend (cuda_lt.h). */
+typedef struct es_cuda_lt es_cuda_lt;
 /** cuDNN of a backend (cuda_dnn.h). */
 typedef struct es_cuda_dnn es_cuda_dnn;
 /** How sums over ranks are made (cuda_comm.h). */
@@ -26,6 +28,8 @@ typedef struct es_cuda_block {
 } es_cuda_block;
 
 enum {
+  ES_CUDA_WORKSPACE =
+      32 << 20,            /* bytes for cuBLAS: what the vendor recommends for Hopper */
   ES_CUDA_STAGE = 4 << 20, /* bytes of a pinned buffer, of which there are two */
   ES_CUDA_MARKS = 64       /* events of marks; older marks wait for later ones */
 };
@@ -52,7 +56,8 @@ typedef struct es_cuda_marks {
 /** cuBLAS, and memory for what it is given. */
 typedef struct es_cuda_blas {
   cublasHandle_t handle; /* owned */
-  void *workspace;       /* owned */
+  es_cuda_lt *lt;        /* owned; cuBLASLt */
+  void *workspace;       /* owned [ES_CUDA_WORKSPACE] */
   void *copies; /* owned; aligned copies of operands that are not (cuda_product.c) */
   size_t copies_size; /**< in bytes */
 } es_cuda_blas;

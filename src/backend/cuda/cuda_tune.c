@@ -11,24 +11,29 @@
 
 enum {
   REPEATS = 3,
-  CALLS = 20,                       /* of a repeat, at most */
-  CANDIDATES = 1 + ES_CUDA_ENGINES, /* cuDNN's, beside our own algorithm */
-  BUFFERS = 6,                      /* x, y, dx, dy, w, dw */
-  PATTERN = 0x3c, /* bytes of small numbers: products of zeros are faster */
-  TIMES = 2       /* events: before and after */
+  CALLS = 20, /* of a repeat, at most */
+  ENGINES = ES_CUDA_LT + ES_CUDA_LT_ALGOS,
+  CANDIDATES = 1 + ENGINES, /* the libraries', beside our own algorithm */
+  BUFFERS = 7,              /* x, y, dx, dy, w, dw, b */
+  PATTERN = 0x3c,           /* bytes of small numbers: products of zeros are faster */
+  TIMES = 2                 /* events: before and after */
 };
 
 /** Seconds of a repeat, or a short pass measures how fast it is queued. */
 static const double enough = 1e-3;
 
-/* --- names: "own", "cudnn0", "cudnn1", ... ----------------------------------------- */
+/* --- names: "own", "cudnn0", "cudnn1", ..., "lt0", ... ------------------------------ */
+
+static const char *name_of(int engine) {
+  static const char *const names[CANDIDATES] = {
+      "own", "cudnn0", "cudnn1", "cudnn2", "cudnn3", "lt0", "lt1", "lt2", "lt3"};
+  return names[engine - ES_CUDA_OWN];
+}
 
 static bool engine_named(const char *name, int *engine) {
-  char end = 0;
-  *engine = ES_CUDA_OWN;
-  if (strcmp(name, "own") == 0) return true;
-  return sscanf(name, "cudnn%d%c", engine, &end) == 1 && *engine >= 0 &&
-         *engine < ES_CUDA_ENGINES;
+  for (*engine = ES_CUDA_OWN; *engine < ENGINES; (*engine)++)
+    if (strcmp(name, name_of(*engine)) == 0) return true;
+  return false;
 }
 
 static bool is_engine(const char *name) {
@@ -38,12 +43,12 @@ static bool is_engine(const char *name) {
 
 static void key_of(const es_backend *b, const es_op_desc *d, es_pass pass, char *key) {
   static const char *const names[ES_PASSES] = {"forward", "data", "weights"};
-  snprintf(key, ES_CHOICE_KEY, "%s %dx%dx%d to %d k%d s%d p%d %s",
+  snprintf(key, ES_CHOICE_KEY, "%s %dx%dx%d to %d k%d s%d p%d %s%s",
            es_cuda_bf16(d) ? "bf16"
            : b->tf32       ? "tf32"
                            : "f32",
            d->in.c, d->in.h, d->in.w, d->out.c, d->window.k, d->window.stride,
-           d->window.pad, names[pass]);
+           d->window.pad, names[pass], pass == ES_FORWARD && d->bias ? " bias" : "");
 }
 
 /** Without timings: a product where one will do, else the engine that cuDNN takes for the
@@ -82,7 +87,8 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
   const es_act_type types[2] = {{d->in, d->precision}, {d->out, d->precision}};
   const size_t in = es_cuda_act_bytes(b, types[0], d->max_n);
   const size_t out = es_cuda_act_bytes(b, types[1], d->max_n);
-  const size_t bytes[BUFFERS] = {in, out, in, out, weights, weights};
+  const size_t bias = (size_t) d->out.c * sizeof(float);
+  const size_t bytes[BUFFERS] = {in, out, in, out, weights, weights, bias};
   const cudaStream_t s = es_cuda_of(b)->stream;
   memset(t, 0, sizeof *t);
   for (int i = 0; i < TIMES; i++)
@@ -101,6 +107,7 @@ static es_status trial_begin(es_backend *b, const es_op_desc *d, trial *t) {
                          .dy = t->buffer[3],
                          .param.w = t->buffer[4],
                          .param.dw = t->buffer[5],
+                         .param.b = t->buffer[6],
                          .param.version = 1,    /* packed once, as by many passes */
                          .param.set_dw = true}; /* as when a step is one pass */
   return ES_OK;
@@ -143,21 +150,23 @@ static es_status try_engine(es_backend *b, const es_op_desc *d, es_pass pass, in
   es_cuda_conv *c = NULL;
   const es_cuda_conv_size *size = NULL;
   const es_cuda_engines engines = {{engine, engine, engine}};
-  if (engine != ES_CUDA_OWN) { /* a plan must be of this engine and no other */
+  /* a plan must be of this engine and no other */
+  if (engine != ES_CUDA_OWN && engine < ES_CUDA_LT) {
     const es_cuda_dnn_job job = {pass, d->max_n, engine};
     const es_cuda_dnn_plan *plan = NULL;
     ES_TRY(es_cuda_dnn_plan_find(b, d, &job, &plan));
   }
   ES_TRY(es_cuda_conv_new(b, d, &engines, &c));
   es_status st = es_cuda_conv_plan(c, pass, d->max_n, &size);
+  if (st == ES_OK && engine >= ES_CUDA_LT && size->lt[pass] == NULL) st = ES_ENOTSUP;
   if (st == ES_OK) st = time_runs(c, pass, t, seconds);
   es_op *op = &c->op;
   es_op_destroy(&op);
   return st;
 }
 
-/** INFINITY where cuDNN lacks the engine, or it fails: there are others, and a device
- *  that is broken tells the next who uses it. */
+/** INFINITY where the library lacks the engine, or it fails: there are others, and a
+ *  device that is broken tells the next who uses it. */
 static double time_engine(es_backend *b, const es_op_desc *d, es_pass pass, int engine,
                           const trial *t) {
   double seconds = INFINITY;
@@ -179,7 +188,7 @@ static es_status agree(const es_backend *b, es_status st) {
 static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
                            const trial *t, es_choices *c) {
   double seconds[CANDIDATES];
-  char key[ES_CHOICE_KEY], name[ES_CHOICE_ALGO] = "own";
+  char key[ES_CHOICE_KEY];
   int best = 0;
   key_of(b, d, pass, key);
   for (int i = 0; i < CANDIDATES; i++) seconds[i] = time_engine(b, d, pass, i - 1, t);
@@ -187,8 +196,7 @@ static es_status tune_pass(es_backend *b, const es_op_desc *d, es_pass pass,
   for (int i = 1; i < CANDIDATES; i++)
     if (seconds[i] < seconds[best]) best = i;
   if (isinf(seconds[best])) return ES_OK; /* planning or the first step reports it */
-  if (best > 0) snprintf(name, sizeof name, "cudnn%d", best - 1);
-  return agree(b, es_choices_add(c, key, d->max_n, name));
+  return agree(b, es_choices_add(c, key, d->max_n, name_of(best + ES_CUDA_OWN)));
 }
 
 /** Collective: the table is the same on all ranks, and so is what they do here. */
