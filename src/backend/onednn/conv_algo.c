@@ -6,6 +6,11 @@
 /* More than a primitive takes: the library does not look whether it got its memory. */
 #define GENERATED ((size_t) 16 << 20)
 
+/* Positions of all images up to which data passes keep weights that the update packs.
+ * Packing them later, from memory, takes as long as the product of some 40 rows: here 7 %
+ * of a product, beyond less than the memory is worth. */
+enum { FEW = 512 };
+
 es_prim_engine *es_conv_algo_engine(const es_backend *b) {
   return ((const es_onednn *) b->impl)->engine;
 }
@@ -51,7 +56,8 @@ es_status es_conv_algo_room(es_conv_algo *w, const es_prim_tensor *from) {
   if (!in_packed_form(w, from))
     ES_TRY(es_prim_reorder(es_conv_algo_engine(w->backend), from, &to, false, &w->pack));
   const size_t bytes = es_prim_bytes(w->prim[0], 1);
-  if (w->pass != ES_DATA || es_onednn_updates_whole(w->backend))
+  const bool few = w->n * es_blas_pixels(w->desc.out) <= FEW;
+  if (w->pass != ES_DATA || (few && es_onednn_updates_whole(w->backend)))
     return es_blas_alloc(w->backend, bytes, "packed weights", &w->packed);
   return es_onednn_reserve_packed(w->backend, bytes);
 }

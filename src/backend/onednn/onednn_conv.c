@@ -195,12 +195,12 @@ static es_status no_images(const es_op *op, const es_op_args *a) {
   return ES_OK;
 }
 
-/** An algorithm of the last backward that packs weights; NULL for the other passes. */
+/** An algorithm of the last backward that keeps packed weights; NULL for other passes. */
 static es_conv_algo *packs(const conv *c, int pass) {
   es_conv_algo *found = NULL;
   for (int i = 0; i < SIZES && pass != ES_WEIGHTS; i++)
     if (c->size[i].n == c->trained) found = c->size[i].algo[pass];
-  return found;
+  return found != NULL && found->packed != NULL ? found : NULL;
 }
 
 /** Whole strips of both passes. */
