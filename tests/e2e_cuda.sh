@@ -3,9 +3,9 @@
 # e2e_cuda.sh  The program on the backend cuda, which computes on the host double
 # (tests/cuda_host): ten steps as `blas` has them, on several ranks and in several orders
 # of the streams; in bf16; ranks that share a device; MPI that takes device memory; the same
-# bits on other ranks and resumed; runs of a sweep on different devices. Calls of the CUDA
-# libraries fail one at a time: the program ends with a sentence and holds nothing. Streams
-# that do not wait for events are noticed.
+# bits by graphs and by calls, on other ranks and resumed; runs of a sweep on different
+# devices. Calls of the CUDA libraries fail one at a time: the program ends with a sentence
+# and holds nothing. Streams that do not wait for events are noticed.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py numpy
@@ -47,6 +47,25 @@ print(f"bf16: losses {off:.1e} (limit 2e-2)")
 assert len(a) == len(b) == 10 and 0 < off < 2e-2
 PY
 
+# --- graphs: the bits of calls that are made one by one
+same() { # same RANKS RUN GRAPHS-TOO: with the same parameters, and without graphs
+  on "$1" train - $tiny backend.name=cuda backend.graph=false output.dir="$2-calls" ${3-}
+  [ $got -eq 0 ] && # sums by MPI over three ranks have no order: theory, eigenvalues
+    "$python" "$srcdir/tests/compare_bits.py" "$2" "$2-calls" parameters \
+      $([ "$1" = 3 ] && echo theory spectrum) ||
+    { cat log; fail "$2: graphs give other bits than calls"; }
+}
+same 1 cuda1
+same 2 cuda2
+same 3 cuda3
+micro="batch.micro=5 backend.precision=bf16 encoder.base_width=4 run.steps=4"
+CUDA_HOST_FAULT=list run "graphs of parts" 2 train - $tiny backend.name=cuda \
+  backend.graph=true output.dir=micro $micro
+awk '/ rank 0: (instance|replay) / { n[$4] = $5 }
+  END { exit !(n["instance"] > 3 && n["replay"] > 2 * n["instance"]) }' log ||
+  { grep "rank 0" log; fail "graphs are not launched, or made too often"; }
+same 2 micro "$micro"
+
 # tests on several ranks take a machine with one device
 par_bn=$(dirname "$double")/par_bn # there, where cmocka is
 [ ! -x "$par_bn" ] ||
@@ -82,6 +101,13 @@ refused 2 "backend.share"
 CUDA_HOST_KERNELS=none on 2 train - $short
 refused 1 "configure --with-gpu-arch=90"
 
+CUDA_HOST_DEVICES=1 on 2 train - $short backend.share=true backend.graph=true
+refused 2 "backend.graph: got true, but the host takes part in sums over ranks"
+on 2 train - $short backend.graph=true parallel.deterministic=true
+refused 2 "backend.graph: got true with parallel.deterministic, expected auto"
+on 2 train - $short backend.graph=true backend.name=blas
+refused 2 "backend.graph: got true with backend.name = blas, .*; expected auto"
+
 on 2 train - $short augment.list=flip,crop augment.device=device
 refused 2 "augment.device: got device, but augment.list .*; use auto"
 on 2 train - $short backend.name=blas augment.device=device
@@ -100,7 +126,7 @@ done
 # --- calls that fail
 CUDA_HOST_FAULT=list run "short" 2 train - $short
 grep "^cuda_host: rank " log | sed 's/^cuda_host: rank //' > calls
-[ "$(awk '$3 > 0' calls | wc -l)" = 28 ] || { cat calls; fail "some calls are not made"; }
+[ "$(awk '$3 > 0' calls | wc -l)" = 34 ] || { cat calls; fail "some calls are not made"; }
 try() { # try NAME RANK CALL
   rm -rf out
   CUDA_HOST_FAULT=$1:$2:$3 on 2 train - $short

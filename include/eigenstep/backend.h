@@ -208,6 +208,18 @@ static inline size_t es_orthogonal_work(int64_t rows, int64_t cols) {
   const int64_t side = rows < cols ? rows : cols;
   return (size_t) (rows * cols + 2 * side * side);
 }
+/** What calls are repeated in every step. Equal keys stand for the same calls with the
+ *  same arguments, in which only what is in the buffers, and the version of the
+ *  parameters, may differ. */
+typedef struct es_graph_key {
+  const void *owner;   /**< who makes the calls: a network */
+  const es_comm *sums; /**< the ranks over which they sum; NULL: none */
+  int n, groups;
+  es_bn_mode mode;
+  bool backward, set_gradients;
+  bool begins_sums; /**< sum_begin is among the calls */
+} es_graph_key;
+
 /** Sizes of c [m, n] = a b', a [m, k], b [n, k], all row-major. */
 typedef struct es_product_args {
   int64_t m, n, k;
@@ -285,6 +297,14 @@ typedef struct es_backend_ops {
   es_status (*sum_begin)(es_backend *b, const es_comm *c, es_buf p, size_t n);
   /** Collective. The calls that follow find all sums that were begun. */
   es_status (*sums_end)(es_backend *b);
+  /** Optional, with graph_end (NULL: all calls are made). Collective over k->sums. The
+   *  calls of ops, record and sum_begin up to graph_end may be kept as a graph, and be
+   *  repeated by it. In between nothing else is called, and nothing waits.
+   *  @param done  the graph was launched: ops are not called, record and sum_begin are */
+  es_status (*graph_begin)(es_backend *b, const es_graph_key *k, bool *done);
+  /** Always after graph_begin returned ES_OK.
+   *  @param st  of the calls in between, which is returned if it is an error */
+  es_status (*graph_end)(es_backend *b, es_status st);
   /** Optional (NULL: nothing to choose). Collective over es_backend.comm. Before n ops
    *  are planned: choose how to compute them, the same on all ranks. */
   es_status (*tune)(es_backend *b, const es_op_desc *const *d, int n);
@@ -295,15 +315,19 @@ typedef struct es_backend_ops {
 } es_backend_ops;
 
 /* --- for users ---------------------------------------------------------------------- */
+/** Are calls that every step repeats kept as a graph (graph_begin)? */
+typedef enum es_graph_use { ES_GRAPH_AUTO, ES_GRAPH_ALWAYS, ES_GRAPH_NEVER } es_graph_use;
+
 /** How to open one. */
 typedef struct es_backend_options {
-  const char *name;  /**< of the list, or "auto": the best in this build */
-  int threads;       /**< per rank, >= 1 */
-  bool tune;         /**< time alternatives before planning; else fixed rules, which give
+  const char *name;   /**< of the list, or "auto": the best in this build */
+  int threads;        /**< per rank, >= 1 */
+  bool tune;          /**< time alternatives before planning; else fixed rules, which give
                           the same numbers on every run and number of ranks */
-  const char *plans; /**< file that keeps what was timed; "" or NULL: none. Borrowed */
-  bool share;        /**< of a device: several ranks may use one */
-  bool tf32;         /**< of a device: products of f32 may round their factors to TF32 */
+  const char *plans;  /**< file that keeps what was timed; "" or NULL: none. Borrowed */
+  bool share;         /**< of a device: several ranks may use one */
+  es_graph_use graph; /**< auto: where the backend can; always: else refused */
+  bool tf32;          /**< of a device: products of f32 may round their factors to TF32 */
   bool sizes_only; /**< only act_bytes and needs will be called: no device is required */
 } es_backend_options;
 
@@ -315,6 +339,7 @@ struct es_backend {
   bool tune;                    /**< as in the options */
   const char *plans;            /**< "" = none; borrowed */
   bool share, tf32, sizes_only; /**< as in the options */
+  es_graph_use graph;           /**< as in the options */
   void *impl;                   /* owned by the backend */
   size_t allocated;             /**< bytes now, in alloc'ed buffers and plans */
 };

@@ -112,6 +112,8 @@ void es_net_zero_grad(es_net *net);
 typedef struct es_net_listener {
   es_status (*ready)(void *ctx, int64_t from, es_mark mark);
   void *ctx;
+  const es_comm *ranks; /**< over which `ready` begins sums, those of the network's batch
+                             norm among them; NULL: none. Borrowed */
 } es_net_listener;
 /** es_net_backward that reports its progress to a listener. */
 es_status es_net_backward_notify(es_net *net, const float *dz, const es_net_listener *to);

@@ -23,6 +23,7 @@ typedef struct es_backend_params {
   bool tune;
   es_string plans; /**< "auto", "none" or a path */
   bool share, tf32;
+  int graph; /**< es_graph_use */
 } es_backend_params;
 extern const es_param es_backend_table[];
 

@@ -64,6 +64,7 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"allreduce", o->allreduce != NULL},
       {"treesum", o->treesum != NULL},
       {"sums_end", (o->sum_begin == NULL) == (o->sums_end == NULL)},
+      {"graph_end", (o->graph_begin == NULL) == (o->graph_end == NULL)},
   };
   for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
     ES_CHECK(members[i].present, ES_EINTERNAL, "backend '%s' lacks %s", o->name,
@@ -108,6 +109,11 @@ static es_status open_here(const es_backend_options *o, const es_comm *comm,
   ES_CHECK(ops->most_threads == 0 || o->threads <= ops->most_threads, ES_ECONFIG,
            "backend.threads: got %d, expected at most %d with backend.name = %s",
            o->threads, ops->most_threads, ops->name);
+  ES_CHECK(
+      o->graph != ES_GRAPH_ALWAYS || ops->graph_begin != NULL, ES_ECONFIG,
+      "backend.graph: got true with backend.name = %s, which has no graphs; expected "
+      "auto",
+      ops->name);
   es_backend *made = NULL;
   ES_TRY(ES_NEW(1, &made));
   *made = (es_backend){.ops = ops,
@@ -118,6 +124,7 @@ static es_status open_here(const es_backend_options *o, const es_comm *comm,
                        .plans = o->plans != NULL ? o->plans : "",
                        .share = o->share,
                        .tf32 = o->tf32,
+                       .graph = o->graph,
                        .sizes_only = o->sizes_only};
   const es_status st = ops->open(made, comm);
   if (st == ES_OK)

@@ -82,14 +82,58 @@ static es_status begin(es_net *net, int n, int groups, es_bn_mode mode) {
   return ES_OK;
 }
 
-/** All nodes, from the input that is there. */
-static es_status run(es_net *net, float *z) {
-  es_backend *const b = net->backend;
-  const int last = net->n_value - 1;
+/* --- calls that every step repeats ------------------------------------------------- */
+
+/** May the backend keep the calls? Not if somebody looks on, and not the sums of shards,
+ *  which pass through the host. */
+static bool repeats(const es_net *net) {
+  return net->backend->ops->graph_begin != NULL && net->observer == NULL &&
+         net->options.shards == 0;
+}
+
+/** The ranks over which batch norm sums. */
+static const es_comm *bn_ranks(const es_net *net) {
+  const bool sums = es_net_bn_pixels(net) > 0 && !es_bn_is_constant(net->state.mode);
+  return sums ? net->options.sync : NULL;
+}
+
+/** Before the calls of a forward (to = NULL), or of a backward with its listener. *done:
+ *  the backend has repeated them, and they need not be made. */
+static es_status begin_calls(const es_net *net, bool backward, const es_net_listener *to,
+                             bool *done) {
+  const es_graph_key key = {.owner = net,
+                            .sums = to != NULL ? to->ranks : bn_ranks(net),
+                            .n = net->state.n,
+                            .groups = net->state.groups,
+                            .mode = net->state.mode,
+                            .backward = backward,
+                            .set_gradients = backward && net->state.set_gradients,
+                            .begins_sums = to != NULL};
+  *done = false;
+  return repeats(net) ? net->backend->ops->graph_begin(net->backend, &key, done) : ES_OK;
+}
+
+static es_status end_calls(const es_net *net, es_status st) {
+  return repeats(net) ? net->backend->ops->graph_end(net->backend, st) : st;
+}
+
+/* --- forward ----------------------------------------------------------------------- */
+
+static es_status forward_all(es_net *net) {
   for (int i = 0; i < net->n_node; i++) {
     ES_TRY(forward(net, i));
     ES_TRY(es_net_tell_forward(net, &net->node[i]));
   }
+  return ES_OK;
+}
+
+/** All nodes, from the input that is there. */
+static es_status run(es_net *net, float *z) {
+  es_backend *const b = net->backend;
+  const int last = net->n_value - 1;
+  bool done;
+  ES_TRY(begin_calls(net, false, NULL, &done));
+  ES_TRY(end_calls(net, done ? ES_OK : forward_all(net)));
   ES_TRY(b->ops->act_read(b, es_net_type(net, last), net->state.n,
                           es_net_act(net, last, 0), z));
   net->state.forwarded = true;
@@ -118,6 +162,8 @@ es_status es_net_forward_views(es_net *net, const es_views *v, int groups,
   return run(net, z);
 }
 
+/* --- backward ---------------------------------------------------------------------- */
+
 /** The first element from which on no op before node i has a gradient. */
 static int64_t ready_from(const es_net *net, int i) {
   int64_t end = 0;
@@ -131,6 +177,31 @@ static int64_t ready_from(const es_net *net, int i) {
   return end;
 }
 
+/** *ends: an observer ends backward here. */
+static es_status backward_node(es_net *net, const es_net_node *node, bool *ends) {
+  ES_TRY(replay(net, node));
+  ES_TRY(es_net_tell_backward(net, node, ends));
+  return *ends ? ES_OK : backward(net, node);
+}
+
+/** The calls of all nodes, unless they are done, and their progress. */
+static es_status backward_all(es_net *net, const es_net_listener *to, bool done) {
+  es_backend *const b = net->backend;
+  for (int i = net->n_node - 1; i >= 0; i--) {
+    const es_net_node *const node = &net->node[i];
+    bool ends = false;
+    if (!net->value[node->y].needs_grad) continue;
+    if (!done) ES_TRY(backward_node(net, node, &ends));
+    if (ends) break;
+    if (to != NULL && node->tensor.w >= 0) {
+      es_mark mark = 0;
+      ES_TRY(b->ops->record(b, &mark));
+      ES_TRY(to->ready(to->ctx, ready_from(net, i), mark));
+    }
+  }
+  return ES_OK;
+}
+
 es_status es_net_backward_notify(es_net *net, const float *dz,
                                  const es_net_listener *to) {
   ES_CHECK(net->state.forwarded && !net->options.forward_only, ES_EARG,
@@ -141,20 +212,9 @@ es_status es_net_backward_notify(es_net *net, const float *dz,
   const int last = net->n_value - 1;
   ES_TRY(b->ops->act_write(b, es_net_type(net, last), net->state.n, dz,
                            es_net_grad(net, last, 0)));
-  for (int i = net->n_node - 1; i >= 0; i--) {
-    const es_net_node *const node = &net->node[i];
-    if (!net->value[node->y].needs_grad) continue;
-    bool ends;
-    ES_TRY(replay(net, node));
-    ES_TRY(es_net_tell_backward(net, node, &ends));
-    if (ends) break;
-    ES_TRY(backward(net, node));
-    if (to != NULL && node->tensor.w >= 0) {
-      es_mark mark = 0;
-      ES_TRY(b->ops->record(b, &mark));
-      ES_TRY(to->ready(to->ctx, ready_from(net, i), mark));
-    }
-  }
+  bool done;
+  ES_TRY(begin_calls(net, true, to, &done));
+  ES_TRY(end_calls(net, backward_all(net, to, done)));
   net->state.set_gradients = false;
   return ES_OK;
 }

@@ -10,7 +10,7 @@
 static const char *const free_keys[] = {
     "run.steps",     "run.walltime",    "run.log_every", "run.skip_max",  "data.path",
     "data.prefetch", "backend.threads", "backend.tune",  "backend.plans", "backend.share",
-    "ckpt.every",    "ckpt.keep",       "ckpt.minutes"};
+    "backend.graph", "ckpt.every",      "ckpt.keep",     "ckpt.minutes"};
 enum { FREE = sizeof free_keys / sizeof free_keys[0] };
 
 bool es_config_may_change(const char *key) {

@@ -36,6 +36,9 @@ const es_param es_backend_table[] = {
               "user, whatever $HOME says"),
     ES_BOOL(back_par, share, "false",
             "cuda: several ranks may use one GPU; false: each rank needs one of its own"),
+    ES_CHOICE(back_par, graph, "auto", "auto|true|false",
+              "cuda: forward and backward are recorded once as CUDA graphs and repeated "
+              "by one call; auto: where no sum over ranks passes through the host"),
     ES_BOOL(back_par, tf32, "false",
             "cuda: products in f32 round their factors to TF32 (10 bits of mantissa), "
             "which is several times as fast"),
@@ -113,6 +116,9 @@ es_backend_options es_settings_backend(const es_settings *s) {
                               .tune = s->backend.tune && !s->parallel.deterministic,
                               .plans = s->backend.plans,
                               .share = s->backend.share,
+                              .graph = s->parallel.deterministic
+                                           ? ES_GRAPH_NEVER
+                                           : (es_graph_use) s->backend.graph,
                               .tf32 = s->backend.tf32};
 }
 
@@ -187,6 +193,9 @@ static es_status check_deterministic(const es_settings *s, int ranks) {
            "spectrum.probe: got %lld with parallel.deterministic, expected a multiple of "
            "parallel.shards = %lld",
            (long long) s->spectrum.probe, (long long) shards);
+  ES_CHECK(s->backend.graph != ES_GRAPH_ALWAYS, ES_ECONFIG,
+           "backend.graph: got true with parallel.deterministic, expected auto: sums in "
+           "the order of a tree pass through the host");
   ES_CHECK(s->batch.sync_bn, ES_ECONFIG,
            "batch.sync_bn: got false with parallel.deterministic, expected true: "
            "statistics of each rank alone depend on the number of ranks");

@@ -99,10 +99,10 @@ static void run_block(void) {
   }
 }
 
-/** What a launch keeps: its kernel with a copy of the body behind it. */
+/** What a launch keeps; a copy of the kernel's body follows. */
 typedef struct launch {
-  cuda_host_grid grid;
-  cuda_host_kernel kernel; /**< body owned */
+  _Alignas(ALIGN) cuda_host_grid grid;
+  cuda_host_kernel kernel;
 } launch;
 
 static void run_launch(void *payload) {
@@ -111,6 +111,7 @@ static void run_launch(void *payload) {
   const unsigned first = cuda_host_random(l->grid.blocks);
   if (state.shared == NULL)
     state.shared = cuda_host_map_guarded(SHARED, "leaves its shared array");
+  l->kernel.body = l + 1;
   state.kernel = &l->kernel;
   state.threads = l->grid.threads;
   state.place = (cuda_host_place){.threads = l->grid.threads,
@@ -121,7 +122,6 @@ static void run_launch(void *payload) {
     memset(state.place.shared, POISON, shared);
     run_block();
   }
-  free((void *) l->kernel.body);
 }
 
 void cuda_host_launch(cudaStream_t stream, const cuda_host_grid *g,
@@ -139,10 +139,11 @@ void cuda_host_launch(cudaStream_t stream, const cuda_host_grid *g,
     cuda_host_note(cudaErrorLaunchOutOfResources);
     return;
   }
-  launch l = {*g, *k};
-  void *const body = cuda_host_alloc(k->bytes);
-  l.kernel.body = memcpy(body, k->body, k->bytes);
+  launch *const l = cuda_host_alloc(sizeof *l + k->bytes);
+  *l = (launch){*g, *k};
+  memcpy(l + 1, k->body, k->bytes);
   const cuda_host_work w = {
-      .name = k->name, .run = run_launch, .payload = &l, .bytes = sizeof l};
+      .name = k->name, .run = run_launch, .payload = l, .bytes = sizeof *l + k->bytes};
   cuda_host_queue(stream, &w);
+  free(l);
 }

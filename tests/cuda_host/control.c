@@ -21,11 +21,13 @@
 enum { DEVICES = 8, LEAKED = 97 };
 
 static const char *const call_name[CUDA_HOST_CALLS] = {
-    "device", "memory",  "pinned",      "launch",    "copy",  "stream", "event",
-    "handle", "product", "convolution", "reduction", "async", "join",   "sync",
+    "device", "memory",  "pinned",   "launch",      "copy",      "stream",
+    "event",  "handle",  "product",  "convolution", "reduction", "async",
+    "join",   "capture", "instance", "replay",      "sync",
 };
 static const char *const kind_name[CUDA_HOST_KINDS] = {
-    "device buffers", "pinned buffers", "streams", "events", "handles", "descriptors",
+    "device buffers", "pinned buffers", "streams", "events",
+    "handles",        "descriptors",    "graphs",
 };
 
 static struct {
@@ -220,6 +222,16 @@ const char *cudaGetErrorString(cudaError_t error) {
     return "device not ready";
   case cudaErrorIllegalAddress:
     return "an illegal memory access was encountered";
+  case cudaErrorStreamCaptureUnsupported:
+    return "operation not permitted when stream is capturing";
+  case cudaErrorStreamCaptureInvalidated:
+    return "operation failed due to a previous error during capture";
+  case cudaErrorStreamCaptureUnjoined:
+    return "capturing stream has unjoined work";
+  case cudaErrorStreamCaptureIsolation:
+    return "dependency created on uncaptured work in another stream";
+  case cudaErrorCapturedEvent:
+    return "operation not permitted on an event last recorded in a capturing stream";
   case cudaErrorLaunchOutOfResources:
     return "too many resources requested for launch";
   default:

@@ -31,16 +31,20 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes,
       !fits(from, bytes, kind != cudaMemcpyHostToDevice))
     cuda_host_mistake("cudaMemcpyAsync: %zu bytes are not where kind %d says", bytes,
                       (int) kind);
+  const void *const host = kind == cudaMemcpyDeviceToHost ? to : from;
+  const bool pageable =
+      kind != cudaMemcpyDeviceToDevice && !cuda_host_is_pinned(host, bytes);
   transfer t = {to, NULL, from, bytes};
-  if (kind == cudaMemcpyHostToDevice && !cuda_host_is_pinned(from, bytes)) {
+  if (pageable && cuda_host_unsafe())
+    return cuda_host_note(cudaErrorStreamCaptureUnsupported);
+  if (pageable && kind == cudaMemcpyHostToDevice) {
     t.from = t.owned = cuda_host_alloc(bytes);
     memcpy(t.owned, from, bytes);
   }
   const cuda_host_work w = {
       .name = "cudaMemcpyAsync", .run = run_copy, .payload = &t, .bytes = sizeof t};
   cuda_host_queue(s, &w);
-  if (kind == cudaMemcpyDeviceToHost && !cuda_host_is_pinned(to, bytes))
-    cuda_host_finish(s);
+  if (pageable && kind == cudaMemcpyDeviceToHost) cuda_host_finish(s);
   return cudaSuccess;
 }
 

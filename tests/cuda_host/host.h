@@ -29,6 +29,9 @@ typedef enum cuda_host_call {
   CUDA_HOST_ASYNC,       /**< "async": a sum of NCCL is queued and never ends, as the
                               network fails */
   CUDA_HOST_JOIN,        /**< "join": ncclCommInitRank */
+  CUDA_HOST_CAPTURE,     /**< "capture": begin or end of one */
+  CUDA_HOST_INSTANCE,    /**< "instance": cudaGraphInstantiate */
+  CUDA_HOST_REPLAY,      /**< "replay": cudaGraphLaunch */
   CUDA_HOST_SYNC,        /**< "sync": the host learns that work failed, when it waits; no
                               call succeeds from then on */
   CUDA_HOST_CALLS
@@ -56,6 +59,7 @@ typedef enum cuda_host_kind {
   CUDA_HOST_EVENTS,
   CUDA_HOST_HANDLES,
   CUDA_HOST_DESCRIPTORS,
+  CUDA_HOST_GRAPHS,
   CUDA_HOST_KINDS
 } cuda_host_kind;
 /** Count what is held. Objects of a count above 0 at the end are reported, and the exit
@@ -96,13 +100,21 @@ typedef struct cuda_host_work {
                        one belongs to; updated */
 } cuda_host_work;
 
-/** Queue work on a stream. Aborts for the default stream. @return its number */
+/** Queue work on a stream. Aborts for the default stream. @return its number; 0: the
+ *  stream is captured, and keeps it as a node of a graph */
 int64_t cuda_host_queue(cudaStream_t s, const cuda_host_work *w);
-/** Begin work now, and all that it waits for, as far as that is possible at once. */
+/** Begin work now, and all that it waits for, as far as that is possible at once; 0: no
+ *  work. */
 void cuda_host_begin(int64_t number);
 /** Run what is left of a stream, of all streams. */
 void cuda_host_finish(cudaStream_t s);
 void cuda_host_finish_all(void);
+
+/* --- graph.c: captured streams --------------------------------------------------------
+    */
+/** For a call that is refused while a stream is captured: is one? Then the capture
+ *  fails, too. */
+bool cuda_host_unsafe(void);
 
 /* --- number.c: bf16 and f32 matrices --------------------------------------------------
     */

@@ -131,6 +131,7 @@ cudaError_t cudaMalloc(void **p, size_t bytes) {
   const size_t left = (size_t) (state.arena + RESERVED - state.next);
   *p = NULL;
   if (bytes == 0) return cudaSuccess;
+  if (cuda_host_unsafe()) return cuda_host_note(cudaErrorStreamCaptureUnsupported);
   if (cuda_host_fails(CUDA_HOST_MEMORY) || bytes > CAPACITY - state.used ||
       state.n == MOST || mapped + state.page > left)
     return cuda_host_note(cudaErrorMemoryAllocation);
@@ -155,6 +156,7 @@ static bool untouched(const char *from, const char *to) {
 
 cudaError_t cudaFree(void *p) {
   if (p == NULL) return cudaSuccess;
+  if (cuda_host_unsafe()) return cuda_host_note(cudaErrorStreamCaptureUnsupported);
   cuda_host_finish_all(); /* it waits for the device */
   buffer *const b = at(p);
   if (b == NULL || b->start != p) return cuda_host_note(cudaErrorInvalidValue);
@@ -174,6 +176,7 @@ cudaError_t cudaFree(void *p) {
 
 cudaError_t cudaMallocHost(void **p, size_t bytes) {
   *p = NULL;
+  if (cuda_host_unsafe()) return cuda_host_note(cudaErrorStreamCaptureUnsupported);
   if (cuda_host_fails(CUDA_HOST_PINNED) || state.n_pinned == PINNED)
     return cuda_host_note(cudaErrorMemoryAllocation);
   buffer *const b = &state.pinned[state.n_pinned++];
@@ -186,6 +189,7 @@ cudaError_t cudaMallocHost(void **p, size_t bytes) {
 
 cudaError_t cudaFreeHost(void *p) {
   if (p == NULL) return cudaSuccess;
+  if (cuda_host_unsafe()) return cuda_host_note(cudaErrorStreamCaptureUnsupported);
   cuda_host_finish_all();
   int i = 0;
   while (i < state.n_pinned && state.pinned[i].start != p) i++;

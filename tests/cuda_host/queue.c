@@ -7,27 +7,12 @@
  *  one before it on its stream, and those of the events that the stream waited for since.
  *  A consumer on another stream without its event therefore reads, for some seed, what is
  *  not yet there. */
-#include "host.h"
+#include "queue.h"
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { WINDOW = 512, WAITS = 8 };
-
-struct CUstream_st {
-  int created;  /**< as the how many-th, from 1 */
-  int64_t last; /**< its last work; 0: none */
-  int n_waits;
-  int64_t waits[WAITS]; /**< for events; of its next work */
-};
-
-struct CUevent_st {
-  int64_t recorded; /**< the work that records it last; 0: never */
-  int pending;      /**< records that have not run */
-  bool timed;
-  struct timespec at; /**< when the last of them ran */
-};
+enum { WINDOW = 512 };
 
 /** One piece of work. */
 typedef struct entry {
@@ -36,7 +21,7 @@ typedef struct entry {
   void *payload; /**< owned */
   bool begun;    /**< it has run; it may still be polled */
   int n_after;
-  int64_t after[WAITS + 2]; /**< numbers of what it waits for */
+  int64_t after[CUDA_HOST_AFTER]; /**< numbers of what it waits for */
 } entry;
 
 /** How the next is chosen among those that may run. */
@@ -128,8 +113,14 @@ void cuda_host_begin(int64_t number) {
   cuda_host_leave();
 }
 
-int64_t cuda_host_queue(cudaStream_t s, const cuda_host_work *w) {
-  if (s == NULL) cuda_host_mistake("%s: on the default stream", w->name);
+int cuda_host_after(const cuda_host_order *o, int64_t after[CUDA_HOST_AFTER]) {
+  int n = 0;
+  if (o->last > 0) after[n++] = o->last;
+  for (int i = 0; i < o->n_waits; i++) after[n++] = o->waits[i];
+  return n;
+}
+
+int64_t cuda_host_enqueue(const cuda_host_work *w, const int64_t *after, int n) {
   if (state.n > 0 && state.pending[0]->number <= state.numbers + 1 - WINDOW)
     run_until(state.pending[0]->number);
   entry *const e = cuda_host_alloc(sizeof *e);
@@ -137,24 +128,34 @@ int64_t cuda_host_queue(cudaStream_t s, const cuda_host_work *w) {
   e->work = *w;
   e->payload = cuda_host_alloc(w->bytes);
   if (w->bytes > 0) memcpy(e->payload, w->payload, w->bytes);
-  e->after[e->n_after++] = s->last;
-  for (int i = 0; i < s->n_waits; i++) e->after[e->n_after++] = s->waits[i];
+  for (int i = 0; i < n; i++) e->after[e->n_after++] = after[i];
   if (w->chain != NULL) {
     e->after[e->n_after++] = *w->chain;
     *w->chain = e->number;
   }
-  s->n_waits = 0;
-  s->last = e->number;
   state.done[e->number % WINDOW] = false;
   state.pending[state.n++] = e;
-  run_some();
-  return s->last;
+  const int64_t number = e->number;
+  run_some(); /* and e may be gone */
+  return number;
+}
+
+int64_t cuda_host_queue(cudaStream_t s, const cuda_host_work *w) {
+  int64_t after[CUDA_HOST_AFTER];
+  if (s == NULL) cuda_host_mistake("%s: on the default stream", w->name);
+  if (s->captured) {
+    cuda_host_keep(s, w);
+    return 0;
+  }
+  const int n = cuda_host_after(&s->order, after);
+  s->order = (cuda_host_order){.last = cuda_host_enqueue(w, after, n)};
+  return s->order.last;
 }
 
 void cuda_host_finish(cudaStream_t s) {
   if (s == NULL) cuda_host_mistake("the host waits for the default stream");
-  run_until(s->last);
-  for (int i = 0; i < s->n_waits; i++) run_until(s->waits[i]);
+  run_until(s->order.last);
+  for (int i = 0; i < s->order.n_waits; i++) run_until(s->order.waits[i]);
 }
 
 void cuda_host_finish_all(void) {
@@ -173,7 +174,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t s) {
-  if (s == NULL) return cuda_host_note(cudaErrorInvalidResourceHandle);
+  if (s == NULL || s->captured) return cuda_host_note(cudaErrorInvalidResourceHandle);
   cuda_host_finish(s);
   free(s);
   cuda_host_hold(CUDA_HOST_STREAMS, -1);
@@ -181,6 +182,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t s) {
+  if (cuda_host_unsafe()) return cuda_host_note(cudaErrorStreamCaptureUnsupported);
   if (cuda_host_fails(CUDA_HOST_SYNC)) return cuda_host_note(cudaErrorIllegalAddress);
   cuda_host_finish(s);
   return cudaSuccess;
@@ -213,23 +215,34 @@ static void record(void *payload) {
 
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
   if (cuda_host_fails(CUDA_HOST_EVENT)) return cuda_host_note(cudaErrorUnknown);
+  if (s != NULL && s->captured) {
+    cuda_host_keep_event(e, s);
+    return cudaSuccess;
+  }
   const cuda_host_work w = {
       .name = "cudaEventRecord", .run = record, .payload = &e, .bytes = sizeof e};
   e->pending++;
+  e->capture = 0;
   e->recorded = cuda_host_queue(s, &w);
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
   if (s == NULL || flags != 0) return cuda_host_note(cudaErrorInvalidValue);
-  if (e->recorded == 0) cuda_host_mistake("a stream waits for an event never recorded");
+  if (e->recorded == 0 && e->capture == 0)
+    cuda_host_mistake("a stream waits for an event never recorded");
+  if (s->captured || cuda_host_is_kept(e)) return cuda_host_keep_wait(s, e);
+  if (e->capture != 0) return cuda_host_note(cudaErrorCapturedEvent);
   if (cuda_host_forgets(s->created)) return cudaSuccess;
-  if (s->n_waits == WAITS) cuda_host_mistake("a stream waits for %d events", WAITS + 1);
-  s->waits[s->n_waits++] = e->recorded;
+  if (s->order.n_waits == CUDA_HOST_WAITS)
+    cuda_host_mistake("a stream waits for %d events", CUDA_HOST_WAITS + 1);
+  s->order.waits[s->order.n_waits++] = e->recorded;
   return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+  if (cuda_host_unsafe()) return cuda_host_note(cudaErrorStreamCaptureUnsupported);
+  if (e->capture != 0) return cuda_host_note(cudaErrorCapturedEvent);
   if (cuda_host_fails(CUDA_HOST_SYNC)) return cuda_host_note(cudaErrorIllegalAddress);
   run_until(e->recorded);
   return cudaSuccess;
@@ -251,12 +264,15 @@ static cudaError_t query(int64_t number) {
 
 cudaError_t cudaStreamQuery(cudaStream_t s) {
   if (s == NULL) cuda_host_mistake("the host asks for the default stream");
-  for (int i = 0; i < s->n_waits; i++)
-    if (!is_done(s->waits[i])) return query(s->waits[i]);
-  return query(s->last);
+  if (cuda_host_unsafe()) return cuda_host_note(cudaErrorStreamCaptureUnsupported);
+  for (int i = 0; i < s->order.n_waits; i++)
+    if (!is_done(s->order.waits[i])) return query(s->order.waits[i]);
+  return query(s->order.last);
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t e) {
+  if (cuda_host_unsafe()) return cuda_host_note(cudaErrorStreamCaptureUnsupported);
+  if (e->capture != 0) return cuda_host_note(cudaErrorCapturedEvent);
   return query(e->recorded);
 }
 

@@ -5,6 +5,7 @@
 #include "backend/blas/blas.h"
 #include "cuda_comm.h"
 #include "cuda_conv.h"
+#include "cuda_graph.h"
 #include "cuda_lt.h"
 #include "eigenstep/mem.h"
 
@@ -64,6 +65,7 @@ static void close_cuda(es_backend *b) {
   const bool broken =
       s->stream != NULL && es_cuda_await(b, s->stream, "waiting for the GPU") != ES_OK;
   es_choices_destroy(&s->tuned);
+  es_cuda_graphs_close(b); /* before the sums that are in them */
   es_cuda_comm_close(b, broken);
   es_cuda_dnn_close(b);
   es_cuda_lt_close(b);
@@ -84,6 +86,7 @@ static es_status open_cuda(es_backend *b, const es_comm *comm) {
   if (st == ES_OK) st = open_here(b);
   if (comm != NULL) st = es_comm_agree(comm, st);
   if (st == ES_OK) st = es_cuda_comm_open(b, shared);
+  if (st == ES_OK) st = es_cuda_graphs_open(b, es_cuda_sums_queue(b, comm));
   if (st != ES_OK && s != NULL) close_cuda(b);
   return st;
 }
@@ -126,8 +129,10 @@ const es_backend_ops es_backend_cuda = {
     .orthogonalize = es_cuda_orthogonalize,
     .allreduce = es_cuda_allreduce,
     .treesum = es_cuda_treesum,
-    .sum_begin = es_cuda_sum_begin,
+    .sum_begin = es_cuda_graph_sum_begin,
     .sums_end = es_cuda_sums_end,
+    .graph_begin = es_cuda_graph_begin,
+    .graph_end = es_cuda_graph_end,
     .tune = es_cuda_tune,
     .needs = needs,
     .plan = {[ES_OP_CONV] = es_cuda_plan_conv,

@@ -11,7 +11,6 @@ typedef struct bn {
   float *mean, *istd, *scale; /**< [groups, c]: from forward to backward */
   float *offset, *slope;      /**< [groups, c] */
   bool forwarded;             /**< there was a forward */
-  bool constant;              /**< and it took given statistics */
 } bn;
 
 /** How rows are summed: groups, or views cut into shards. */
@@ -115,9 +114,9 @@ static es_status forward(es_op *op, const es_op_args *a) {
   bn *p = (bn *) op;
   ES_TRY(es_bn_check(op, a));
   p->forwarded = true;
-  p->constant = es_bn_is_constant(a->bn.mode);
-  if (!p->constant) ES_TRY(take_batch(op, a));
-  if (p->constant) {
+  if (!es_bn_is_constant(a->bn.mode)) {
+    ES_TRY(take_batch(op, a));
+  } else {
     const es_cuda_bn_statistics given = statistics_of(op, a);
     ES_TRY(es_cuda_ok(es_cuda_bn_given(es_cuda_of(op->backend)->stream, &given),
                       es_cuda_name(&op->desc)));
@@ -162,7 +161,6 @@ static es_status keep_gradients(const es_op *op, const es_op_args *a, bool none)
 /** Gradients of gain and bias, and the sums over all ranks. In shards, rounding to f32
  *  before the last sum would depend on the ranks. */
 static es_status parameter_gradients(const es_op *op, const es_op_args *a) {
-  const bn *p = (const bn *) op;
   const es_op_desc *d = &op->desc;
   const cudaStream_t s = es_cuda_of(op->backend)->stream;
   const es_cuda_total total = total_of(op, a);
@@ -174,7 +172,7 @@ static es_status parameter_gradients(const es_op *op, const es_op_args *a) {
   ES_TRY(es_cuda_ok(es_cuda_bn_total(s, &total), name));
   if (ordered) ES_TRY(over_ranks(op, a));
   ES_TRY(keep_gradients(op, a, ordered && !first));
-  return ordered || p->constant ? ES_OK : over_ranks(op, a);
+  return ordered || es_bn_is_constant(a->bn.mode) ? ES_OK : over_ranks(op, a);
 }
 
 static es_status backward(es_op *op, const es_op_args *a) {
@@ -186,7 +184,7 @@ static es_status backward(es_op *op, const es_op_args *a) {
   ES_TRY(parameter_gradients(op, a));
   const es_cuda_bn_slopes slopes = {.groups = a->groups,
                                     .c = op->desc.in.c,
-                                    .constant = p->constant,
+                                    .constant = es_bn_is_constant(a->bn.mode),
                                     .sums = p->sums,
                                     .scale = p->scale,
                                     .istd = p->istd,

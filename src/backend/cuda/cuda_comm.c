@@ -121,6 +121,10 @@ static bool by_nccl(const es_backend *b, const es_comm *c) {
   return same == MPI_IDENT || same == MPI_CONGRUENT;
 }
 
+bool es_cuda_sums_queue(const es_backend *b, const es_comm *c) {
+  return c == NULL || c->size == 1 || by_nccl(b, c);
+}
+
 static es_status sum_by_mpi(const es_backend *b, cudaStream_t stream, const es_comm *c,
                             const es_cuda_numbers *x) {
   ES_TRY(es_cuda_await(b, stream, "waiting for the GPU"));
@@ -222,13 +226,17 @@ es_status es_cuda_sum_begin(es_backend *b, const es_comm *c, es_buf p, size_t n)
 }
 
 es_status es_cuda_sums_end(es_backend *b) {
+  const es_cuda_comm *k = es_cuda_of(b)->comm;
+  for (int i = 0; i < k->n; i++)
+    if (!by_nccl(b, k->sum[i].comm)) ES_TRY(run_beside(b, &k->sum[i]));
+  return es_cuda_sums_join(b);
+}
+
+es_status es_cuda_sums_join(es_backend *b) {
   const es_cuda *s = es_cuda_of(b);
   es_cuda_comm *k = s->comm;
-  const int n = k->n;
+  if (k->n == 0) return ES_OK;
   k->n = 0;
-  if (n == 0) return ES_OK;
-  for (int i = 0; i < n; i++)
-    if (!by_nccl(b, k->sum[i].comm)) ES_TRY(run_beside(b, &k->sum[i]));
   ES_TRY(es_cuda_ok(cudaEventRecord(k->done, k->stream), "sum over ranks"));
   return es_cuda_ok(cudaStreamWaitEvent(s->stream, k->done, 0), "sum over ranks");
 }

@@ -29,5 +29,10 @@ es_status es_cuda_allreduce(es_backend *b, const es_comm *c, es_buf p, size_t n)
 es_status es_cuda_treesum(es_backend *b, const es_comm *c, es_buf p, size_t n);
 es_status es_cuda_sum_begin(es_backend *b, const es_comm *c, es_buf p, size_t n);
 es_status es_cuda_sums_end(es_backend *b);
+/** Not collective, the same on all ranks. Are sums over c (NULL: this process alone)
+ *  queued like any call, so that they can be captured? */
+bool es_cuda_sums_queue(const es_backend *b, const es_comm *c);
+/** All sums that were begun are queued: what follows finds them. */
+es_status es_cuda_sums_join(es_backend *b);
 
 #endif

@@ -3,6 +3,7 @@
  *  weights, bias; cuda_conv.h. */
 #include "cuda_conv.h"
 
+#include "cuda_graph.h"
 #include "eigenstep/mem.h"
 
 bool es_cuda_conv_has(const es_op_desc *d, es_pass pass) {
@@ -68,7 +69,7 @@ es_status es_cuda_conv_plan(es_cuda_conv *c, es_pass pass, int n,
 /** Pack the weights, unless these are packed already. */
 static es_status ready(es_cuda_conv *c, const es_op_args *a) {
   const es_op_desc *d = &c->op.desc;
-  const int64_t version = a->param.version;
+  const int64_t version = es_cuda_graph_version(c->op.backend, a->param.version);
   if (c->packed == NULL ||
       (version != 0 && version == c->packed_version && a->param.w == c->packed_of))
     return ES_OK;

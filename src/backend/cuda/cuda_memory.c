@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file cuda_memory.c  Memory of the device, transfers through pinned buffers, marks. */
 #include <string.h>
-#include "cuda_state.h"
+#include "cuda_graph.h"
 #include "eigenstep/mem.h"
 
 es_status es_cuda_ok(cudaError_t e, const char *what) {
@@ -69,6 +69,7 @@ es_status es_cuda_alloc(es_backend *b, size_t bytes, const char *what, void **p)
 void es_cuda_release(es_backend *b, void **p) {
   es_cuda *s = es_cuda_of(b);
   if (*p == NULL) return;
+  es_cuda_graphs_drop(b);
   for (size_t i = 0; i < s->blocks.n; i++) {
     es_cuda_block *k = &s->blocks.at[i];
     if (k->p != *p) continue;

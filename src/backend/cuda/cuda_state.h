@@ -20,6 +20,8 @@ typedef struct es_cuda_lt es_cuda_lt;
 typedef struct es_cuda_dnn es_cuda_dnn;
 /** How sums over ranks are made (cuda_comm.h). */
 typedef struct es_cuda_comm es_cuda_comm;
+/** Calls that are repeated (cuda_graph.h). */
+typedef struct es_cuda_graphs es_cuda_graphs;
 
 /** An allocation on the device. */
 typedef struct es_cuda_block {
@@ -41,10 +43,11 @@ typedef struct es_cuda_stage {
   int next;
 } es_cuda_stage;
 
-/** What is allocated now. */
+/** What is allocated now, and what holds its addresses. */
 typedef struct es_cuda_blocks {
   es_cuda_block *at; /* owned [n] */
   size_t n, cap;
+  es_cuda_graphs *graphs; /* owned; NULL: calls are not captured */
 } es_cuda_blocks;
 
 /** The events of marks: mark m is event m mod ES_CUDA_MARKS. */
