@@ -218,6 +218,7 @@ typedef struct es_graph_key {
   es_bn_mode mode;
   bool backward, set_gradients;
   bool begins_sums; /**< sum_begin is among the calls */
+  int64_t version;  /**< of all parameters now; keys are equal whatever it is */
 } es_graph_key;
 
 /** Sizes of c [m, n] = a b', a [m, k], b [n, k], all row-major. */

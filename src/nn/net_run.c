@@ -108,7 +108,8 @@ static es_status begin_calls(const es_net *net, bool backward, const es_net_list
                             .mode = net->state.mode,
                             .backward = backward,
                             .set_gradients = backward && net->state.set_gradients,
-                            .begins_sums = to != NULL};
+                            .begins_sums = to != NULL,
+                            .version = net->params->version};
   *done = false;
   return repeats(net) ? net->backend->ops->graph_begin(net->backend, &key, done) : ES_OK;
 }

@@ -66,13 +66,18 @@ es_status es_cuda_conv_plan(es_cuda_conv *c, es_pass pass, int n,
   return ES_OK;
 }
 
+static bool is_packed(const es_cuda_conv *c, const es_op_args *a, int64_t version) {
+  return version != 0 && version == c->packed_version && a->param.w == c->packed_of;
+}
+
 /** Pack the weights, unless these are packed already. */
 static es_status ready(es_cuda_conv *c, const es_op_args *a) {
   const es_op_desc *d = &c->op.desc;
+  if (c->packed == NULL) return ES_OK;
+  if (c->trained == a->param.w && is_packed(c, a, a->param.version))
+    return es_cuda_graph_relies(c->op.backend, &c->packed_version);
   const int64_t version = es_cuda_graph_version(c->op.backend, a->param.version);
-  if (c->packed == NULL ||
-      (version != 0 && version == c->packed_version && a->param.w == c->packed_of))
-    return ES_OK;
+  if (is_packed(c, a, version)) return ES_OK;
   const es_cuda_filter f = es_cuda_conv_filter(d);
   c->packed_version = version;
   c->packed_of = a->param.w;

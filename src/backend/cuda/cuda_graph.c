@@ -19,6 +19,8 @@ typedef enum stage { REPLAY, CAPTURE, CALL } stage;
 typedef struct known {
   es_graph_key key;     /**< owner NULL: none */
   cudaGraphExec_t exec; /* owned; NULL: not captured yet */
+  const int64_t **on;   /* owned [n of cap]; versions that it relies on */
+  int n, cap;
 } known;
 
 struct es_cuda_graphs {
@@ -55,6 +57,7 @@ es_status es_cuda_graphs_open(es_backend *b, bool sums) {
 static void forget(known *q) {
   if (q->exec != NULL && cudaGraphExecDestroy(q->exec) != cudaSuccess)
     (void) cudaGetLastError();
+  es_free(&q->on);
   *q = (known){0};
 }
 
@@ -80,9 +83,17 @@ static known *find(es_cuda_graphs *g, const es_graph_key *k) {
   return NULL;
 }
 
+static bool holds(const known *q, int64_t version) {
+  for (int i = 0; i < q->n; i++)
+    if (*q->on[i] != version) return false;
+  return true;
+}
+
 /** Collective over k->sums. */
 static stage agree(const known *q, const es_graph_key *k) {
-  int64_t least = q == NULL ? CALL : q->exec == NULL ? CAPTURE : REPLAY;
+  int64_t least = q == NULL || !holds(q, k->version) ? CALL
+                  : q->exec == NULL                  ? CAPTURE
+                                                     : REPLAY;
   if (k->sums != NULL) es_comm_max_i64(k->sums, &least, 1);
   return (stage) least;
 }
@@ -109,6 +120,7 @@ es_status es_cuda_graph_begin(es_backend *b, const es_graph_key *k, bool *done) 
         cudaStreamBeginCapture(es_cuda_of(b)->stream, cudaStreamCaptureModeThreadLocal),
         "capturing calls"));
     g->captures++;
+    q->n = 0;
   } else {
     ES_TRY(launch(b, q));
     *done = true;
@@ -154,4 +166,21 @@ es_status es_cuda_graph_sum_begin(es_backend *b, const es_comm *c, es_buf p, siz
 int64_t es_cuda_graph_version(const es_backend *b, int64_t version) {
   const es_cuda_graphs *g = graphs_of(b);
   return g != NULL && g->stage == CAPTURE ? -g->captures : version;
+}
+
+es_status es_cuda_graph_relies(const es_backend *b, const int64_t *version) {
+  es_cuda_graphs *g = graphs_of(b);
+  if (g == NULL || g->stage != CAPTURE) return ES_OK;
+  known *q = g->now;
+  if (q->n == q->cap) {
+    const int cap = 2 * q->cap + 64;
+    const int64_t **grown = NULL;
+    ES_TRY(ES_NEW(cap, &grown));
+    for (int i = 0; i < q->n; i++) grown[i] = q->on[i];
+    es_free(&q->on);
+    q->on = grown;
+    q->cap = cap;
+  }
+  q->on[q->n++] = version;
+  return ES_OK;
 }

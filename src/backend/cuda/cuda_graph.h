@@ -24,5 +24,9 @@ es_status es_cuda_graph_sum_begin(es_backend *b, const es_comm *c, es_buf p, siz
 /** The version of packed weights: while calls are captured it is none that was packed
  *  before, as every launch has other weights. */
 int64_t es_cuda_graph_version(const es_backend *b, int64_t version);
+/** What is captured relies on weights that an update packs: the graph is launched only
+ *  while *version, theirs, is that of the parameters. Borrowed until memory is
+ *  released. */
+es_status es_cuda_graph_relies(const es_backend *b, const int64_t *version);
 
 #endif
