@@ -48,7 +48,7 @@ CUDA_HOST_FAULT=event:1:75 run failing backend.plans=none
   grep -qE 'eigenstep: error: .*(timing|event)' failing/log ||
   { cat failing/log; fail "an event that fails: exit $got"; }
 # --- products with a bias, by each algorithm of cuBLASLt that the double has
-tiny="encoder.name=mlp encoder.hidden=100,260 projector.widths=260,100
+tiny="encoder.name=mlp encoder.hidden=101,259 projector.widths=259,101
       projector.batchnorm=false projector.bias=true data.size=16 data.count=64
       augment.crop.size=16 batch.pairs=24 run.log_every=5 spectrum.every=5 spectrum.probe=24
       optim.lr=3e-3 loss.barlow.center=true"

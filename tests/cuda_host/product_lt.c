@@ -8,7 +8,15 @@
 #include "cublasLt.h"
 #include "product.h"
 
-enum { ALGOS = 3, UNSUPPORTED = 1, HALVES = 2, SIDES = 4, ID = 0, ALIGNMENT = 1 };
+enum {
+  ALGOS = 3,
+  UNSUPPORTED = 1,
+  HALVES = 2,
+  SIDES = 4,
+  ID = 0,
+  ALIGNMENT = 1,
+  BIAS = 5
+};
 
 struct cublasLtContext {
   int unused;
@@ -151,6 +159,12 @@ static bool fits(cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a,
          (!bias || c->type == CUDA_R_32F); /* else the bias, too, would be in bf16 */
 }
 
+/** Of an address, to 16 bytes; none: the most. */
+static uint64_t alignment_of(const void *p) {
+  const uint64_t vector = 16, at = (uintptr_t) p;
+  return at % vector == 0 ? vector : at & (~at + 1);
+}
+
 cublasStatus_t
 cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t product,
                                cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
@@ -171,15 +185,20 @@ cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t pro
     r->algo.data[ID] = (uint64_t) *n;
     for (int i = 0; i < SIDES; i++)
       r->algo.data[ALIGNMENT + i] = preference->alignment[i];
+    r->algo.data[BIAS] = alignment_of(product->bias);
   }
   return CUBLAS_STATUS_SUCCESS;
 }
 
-static void check_alignment(const cublasLtMatmulAlgo_t *algo, const void *const *side) {
+static void check_alignment(const cublasLtMatmulAlgo_t *algo, const void *const *side,
+                            const float *bias) {
   for (int i = 0; i < SIDES; i++)
     if ((uintptr_t) side[i] % algo->data[ALIGNMENT + i] != 0)
       cuda_host_mistake("cublasLtMatmul: operand %d is not aligned to %d bytes", i,
                         (int) algo->data[ALIGNMENT + i]);
+  if ((uintptr_t) bias % algo->data[BIAS] != 0)
+    cuda_host_mistake(
+        "cublasLtMatmul: the bias is less aligned than when it was planned");
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t product,
@@ -193,7 +212,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t prod
   if (handle == NULL || c != d || lc != ld || !fits(product, la, lb, lc) ||
       algo->data[ID] == UNSUPPORTED || !cuda_host_is_device(workspace, bytes))
     return CUBLAS_STATUS_INVALID_VALUE;
-  check_alignment(algo, side);
+  check_alignment(algo, side, product->bias);
   cuda_host_product p = product_of(product, la, lb, lc);
   p.alpha = *(const float *) alpha;
   p.beta = *(const float *) beta;

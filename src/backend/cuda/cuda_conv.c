@@ -21,8 +21,8 @@ static es_status plan_dnn(const es_cuda_conv *c, es_pass pass, es_cuda_conv_size
   return es_cuda_dnn_plan_find(c->op.backend, d, &job, &s->dnn[pass]);
 }
 
-/* Activations and packed weights begin at 16 bytes, gradients of weights anywhere. */
-/** A plan of cuBLASLt, or ES_ENOTSUP. */
+/** A plan of cuBLASLt, or ES_ENOTSUP. Activations and packed weights begin at 16 bytes,
+ *  gradients of weights anywhere. */
 static es_status plan_lt(const es_cuda_conv *c, es_pass pass, es_cuda_conv_size *s) {
   const es_op_desc *d = &c->op.desc;
   const es_op_args args = {.n = s->n};

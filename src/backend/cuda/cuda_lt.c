@@ -76,7 +76,13 @@ static void prefer(cublasStatus_t *st, cublasLtMatmulPreference_t q,
     *st = cublasLtMatmulPreferenceSetAttribute(q, name, &value, sizeof value);
 }
 
-/** The product and its sides. */
+static cublasStatus_t set_bias(cublasLtMatmulDesc_t d, const float *bias) {
+  return cublasLtMatmulDescSetAttribute(d, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias,
+                                        sizeof bias);
+}
+
+/** The product and its sides. The heuristics take the alignment of the bias from its
+ *  address, which is not known yet. */
 static cublasStatus_t describe(const es_backend *b, const es_cuda_product *p, bool bias,
                                es_cuda_lt_plan *to) {
   const cudaDataType_t in = p->bf16 ? CUDA_R_16BF : CUDA_R_32F;
@@ -86,6 +92,7 @@ static cublasStatus_t describe(const es_backend *b, const es_cuda_product *p, bo
   } side[SIDES] = {{in, p->b_transposed ? p->k : p->n, p->b_transposed ? p->n : p->k},
                    {in, p->a_transposed ? p->m : p->k, p->a_transposed ? p->k : p->m},
                    {p->c_bf16 ? CUDA_R_16BF : CUDA_R_32F, p->n, p->m}};
+  const float *const anywhere = (const float *) sizeof(float);
   const bool tf32 = b->tf32 && !p->bf16;
   cublasStatus_t st = cublasLtMatmulDescCreate(
       &to->product, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F);
@@ -94,6 +101,7 @@ static cublasStatus_t describe(const es_backend *b, const es_cuda_product *p, bo
   set(&st, to->product, CUBLASLT_MATMUL_DESC_TRANSB,
       p->a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   if (bias) set(&st, to->product, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+  if (bias && st == CUBLAS_STATUS_SUCCESS) st = set_bias(to->product, anywhere);
   for (int i = 0; i < SIDES && st == CUBLAS_STATUS_SUCCESS; i++)
     st = cublasLtMatrixLayoutCreate(&to->side[i], side[i].type, (uint64_t) side[i].rows,
                                     (uint64_t) side[i].columns, side[i].rows);
@@ -190,9 +198,7 @@ es_status es_cuda_lt_run(es_backend *b, const es_cuda_lt_plan *plan, int algo,
   const es_cuda *s = es_cuda_of(b);
   const float one = 1.0f;
   cublasStatus_t st = CUBLAS_STATUS_SUCCESS;
-  if (bias != NULL)
-    st = cublasLtMatmulDescSetAttribute(plan->product, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
-                                        &bias, sizeof bias);
+  if (bias != NULL) st = set_bias(plan->product, bias);
   if (st == CUBLAS_STATUS_SUCCESS)
     st = cublasLtMatmul(s->blas.lt->handle, plan->product, &one, p->b, plan->side[0],
                         p->a, plan->side[1], &p->beta, p->c, plan->side[2], p->c,
