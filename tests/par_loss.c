@@ -167,12 +167,53 @@ static void replicas_decide_as_one(void **state) {
   assert_true(par_all(c, ok));
 }
 
+/* Bytes that making what can decompose matrices of order WIDE takes on this rank, and
+ * what es_loss_bytes and es_loss_shared say of it. */
+enum { WIDE = 64 };
+static size_t taken(const es_comm *c, int per_node, double *bytes, double *shared) {
+  es_config *cfg = NULL;
+  es_loss_choice which = {0};
+  es_loss *l = NULL;
+  const es_loss_size size = {.n_max = 1, .pairs = c->size, .dim = WIDE};
+  es_status st = es_config_create(&cfg);
+  if (st == ES_OK) st = es_select_loss(cfg, "barlow_logdet", &which);
+  const size_t before = es_mem_now();
+  if (st == ES_OK) st = es_loss_create(&which, &size, c, &l);
+  const size_t all = es_mem_now() - before;
+  *bytes = st == ES_OK ? es_loss_bytes(&which, &size, c->size, per_node) : NAN;
+  *shared = st == ES_OK ? es_loss_shared(&which, &size, per_node) : NAN;
+  es_loss_destroy(&l);
+  es_free(&which.par);
+  es_config_destroy(&cfg);
+  return all;
+}
+
+/* What rank 0 alone decomposes with, 4 D^2 numbers and more, is its own: no other rank,
+ * and no node, holds or reserves it. */
+static void only_the_rank_that_decomposes_has_room_for_it(void **state) {
+  const es_comm *c = *state;
+  const double work = 8.0 * 4 * WIDE * WIDE, spare = 3 * 4096; /* pages, parameters */
+  bool ok = true;
+  for (int per_node = 1; per_node <= c->size; per_node++) {
+    es_comm *nodes;
+    double bytes, shared;
+    ok = par_all(c, es_comm_create_nodes(c->mpi, per_node, &nodes) == ES_OK) && ok;
+    const double mine = (double) taken(nodes, nodes->node_size, &bytes, &shared);
+    if (c->rank == 0) ok = ok && mine > work && fabs(mine - bytes) < spare;
+    if (c->rank > 0) ok = ok && mine < work && fabs(bytes - mine - work) < 2 * spare;
+    ok = ok && shared < work;
+    es_comm_destroy(&nodes);
+  }
+  assert_true(par_all(c, ok));
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ranks_give_the_loss_of_one),
       cmocka_unit_test(all_ranks_hold_the_same_value),
       cmocka_unit_test(one_rank_with_too_many_pairs_stops_all),
       cmocka_unit_test(replicas_decide_as_one),
+      cmocka_unit_test(only_the_rank_that_decomposes_has_room_for_it),
   };
   return par_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

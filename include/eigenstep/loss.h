@@ -132,13 +132,14 @@ es_status es_loss_create(const es_loss_choice *which, const es_loss_size *size,
                          const es_comm *comm, es_loss **l);
 /** Collective, as what the ranks of a node share may be freed. */
 void es_loss_destroy(es_loss **l);
-/** Bytes of a rank that es_loss_create would take where all ranks have `all` pairs
- *  together (size->n_max of them here) and a node has `node` ranks; for dry runs.
- *  which->par must be given. */
+/** Bytes that es_loss_create would take on rank 0, which has the most, where all ranks
+ *  have `all` pairs together (size->n_max of them here) and a node has `node` ranks; for
+ *  dry runs. which->par must be given. */
 double es_loss_bytes(const es_loss_choice *which, const es_loss_size *size, int64_t all,
                      int node);
 
-/** Of these, what the ranks of a node hold together: bytes of its /dev/shm. */
+/** What the ranks of a node hold together, of which these are a part: bytes of its
+ *  /dev/shm. */
 double es_loss_shared(const es_loss_choice *which, const es_loss_size *size, int node);
 
 /** What an evaluation of size->pairs pairs exchanges; which->par must be given. */

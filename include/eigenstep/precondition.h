@@ -24,8 +24,8 @@ typedef struct es_precondition es_precondition;
 es_status es_precondition_check(const es_precondition_params *par,
                                 const es_loss_ops *loss, int dim);
 
-/** Not collective. Bytes of a rank where `node` ranks share about 48 D^2, and what a node
- *  takes of /dev/shm for that. */
+/** Not collective. Bytes of rank 0, which has about 32 D^2 of its own beside its part of
+ *  the 16 D^2 that `node` ranks share; and what a node takes of /dev/shm for that. */
 double es_precondition_bytes(int dim, int node);
 double es_precondition_shared(int dim, int node);
 

@@ -24,21 +24,22 @@ struct es_gram {
   double *row[2];    /* [n, D] of the node, one after the other */
   double *matrix;    /* [matrices, D, D] */
   double *sums;      /* [lanes, SUMS] */
-  double *work;
+  double *work;      /* of decide's rank 0; owned */
 };
 
 static size_t square(int d) {
   return (size_t) d * (size_t) d;
 }
 
-/* Numbers that a node holds. */
+/* Numbers that a node holds together. */
 static size_t numbers(const es_gram_size *s, int64_t rows, int lanes) {
   return 2 * (size_t) rows * (size_t) s->dim + (size_t) s->matrices * square(s->dim) +
-         (size_t) lanes * SUMS + s->work;
+         (size_t) lanes * SUMS;
 }
 
 double es_gram_bytes(const es_gram_size *s, int node) {
-  return 8.0 * (double) numbers(s, (int64_t) s->n_max * node, node) / node;
+  const double shared = (double) numbers(s, (int64_t) s->n_max * node, node);
+  return 8.0 * (shared / node + (double) s->work);
 }
 
 static es_shared_request request(const es_gram_size *s, int node, int lanes) {
@@ -66,7 +67,6 @@ static void place(es_gram *g, const es_gram_size *s) {
   g->row[1] = g->row[0] + rows;
   g->matrix = g->row[1] + rows;
   g->sums = g->matrix + (size_t) s->matrices * square(s->dim);
-  g->work = g->sums + (size_t) g->comm->lanes * SUMS;
 }
 
 /* Collective. As of es_gram_create, without a decision beyond c. */
@@ -96,7 +96,9 @@ static es_status create(const es_comm *c, const es_gram_size *size, es_gram **ou
 es_status es_gram_create(const es_comm *c, const es_comm *decide,
                          const es_gram_size *size, es_gram **out) {
   es_gram *g = NULL;
-  const es_status st = es_comm_agree(decide, create(c, size, &g));
+  es_status st = create(c, size, &g);
+  if (st == ES_OK && decide->rank == 0) st = ES_NEW(size->work, &g->work);
+  st = es_comm_agree(decide, st);
   if (st != ES_OK) {
     es_gram_destroy(&g);
     return st;
@@ -109,6 +111,7 @@ es_status es_gram_create(const es_comm *c, const es_comm *decide,
 
 void es_gram_destroy(es_gram **g) {
   if (*g == NULL) return;
+  es_free(&(*g)->work);
   es_shared_destroy(&(*g)->shared);
   es_comm_destroy(&(*g)->own);
   es_free(g);

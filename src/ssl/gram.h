@@ -19,7 +19,7 @@ typedef struct es_gram es_gram;
 typedef struct es_gram_size {
   int n_max, dim; /**< rows of a view on this rank, at most; D */
   int matrices;
-  size_t work; /**< numbers of further memory of a node */
+  size_t work; /**< numbers of further memory, of the rank that computes for all */
 } es_gram_size;
 
 /** Collective over decide. The ranks of c share the rows.
@@ -30,13 +30,13 @@ es_status es_gram_create(const es_comm *c, const es_comm *decide,
                          const es_gram_size *size, es_gram **g);
 /** Collective. */
 void es_gram_destroy(es_gram **g);
-/** Not collective. Bytes of a rank where `node` ranks share, and each has rows of n_max
- *  pairs; and what a node takes of /dev/shm for that. */
+/** Not collective. Bytes of rank 0, which alone has `work`, where `node` ranks share and
+ *  each has rows of n_max pairs; and what a node takes of /dev/shm for that. */
 double es_gram_bytes(const es_gram_size *size, int node);
 double es_gram_shared(const es_gram_size *size, int node);
 
-/** This rank's rows [n_max, D] of view 0 or 1, matrix k [D, D] and the further memory: in
- *  memory of the node. */
+/** This rank's rows [n_max, D] of view 0 or 1 and matrix k [D, D]: in memory of the node.
+ *  The further memory: of the rank that computes for all, NULL on others. */
 double *es_gram_rows(const es_gram *g, int view);
 double *es_gram_matrix(const es_gram *g, int k);
 double *es_gram_work(const es_gram *g);
