@@ -87,7 +87,8 @@ static void append_random(krylov *q) {
   append(q, q->block, 1);
 }
 
-/* Extend the basis by A times the last block; `fresh`: and by random vectors. */
+/* Extend the basis by A times the last block; `fresh`: and by random vectors. Appending
+   projects a second time. */
 static void extend(krylov *q, bool fresh) {
   double scale = 0;
   int b = q->b;
@@ -96,7 +97,6 @@ static void extend(krylov *q, bool fresh) {
   store_coefficients(q);
   for (int i = 0; i < q->q.s; i++)
     scale = fmax(scale, fabs(q->t[(size_t) i * (size_t) q->q.most + (size_t) i]));
-  es_basis_project(&q->q, b, q->y);
   if (fresh) {
     es_basis_randomise(&q->q, q->q.s, q->fresh, q->y + (size_t) b * (size_t) q->q.rows);
     b += q->fresh;
