@@ -4,10 +4,10 @@
  *  u . f; symmetric, positive semi-definite. */
 #include "backends.h"
 #include "net_rig.h"
+#include "ntk_layers.h"
 #include "eigenstep/clock.h"
 #include "eigenstep/eig.h"
 #include "ntk/rate.h"
-#include "ntk/tangent.h"
 
 enum { PAIRS = N / 2 };
 
@@ -29,19 +29,8 @@ static const float u[D] = {0.5f, -0.5f, 0.1f, 0.3f, -0.2f, 0.4f};
 
 /* --- forms of one layer ------------------------------------------------------------- */
 
-typedef struct shape_case {
-  es_net_layer layer;
-  int n;
-} shape_case;
-
 static const shape_case cases[] = {
-    /* more than one run of output channels */
-    {{.name = "3x3",
-      .kind = ES_OP_CONV,
-      .in = {256, 4, 4},
-      .out = {256, 2, 2},
-      .window = {3, 2, 1}},
-     64},
+    NTK_CONV_3X3,
     /* more than one band of samples and more than one tile of positions */
     {{.name = "1x1",
       .kind = ES_OP_CONV,
@@ -55,12 +44,7 @@ static const shape_case cases[] = {
       .out = {4, 20, 20},
       .window = {7, 1, 3}},
      3},
-    {{.name = "linear",
-      .kind = ES_OP_LINEAR,
-      .in = {40, 1, 1},
-      .out = {30, 1, 1},
-      .bias = true},
-     300}};
+    NTK_LINEAR};
 
 /** Contracted and structured products of random samples, whole and as a triangle. */
 static void forms_agree(void **state) {

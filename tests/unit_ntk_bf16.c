@@ -2,21 +2,10 @@
 /** @file unit_ntk_bf16.c  Products of the tangent kernel with factors in bf16, on one
  *  rank: what is rounded, and what they are refused for. */
 #include "net_rig.h"
-#include "ntk/tangent.h"
-
-typedef struct shape_case {
-  es_net_layer layer;
-  int n;
-} shape_case;
+#include "ntk_layers.h"
 
 static const shape_case cases[] = {
-    /* more than one run of output channels */
-    {{.name = "3x3",
-      .kind = ES_OP_CONV,
-      .in = {256, 4, 4},
-      .out = {256, 2, 2},
-      .window = {3, 2, 1}},
-     64},
+    NTK_CONV_3X3,
     /* more than one band of samples, and sizes that no block of the library divides */
     {{.name = "1x1",
       .kind = ES_OP_CONV,
@@ -24,12 +13,7 @@ static const shape_case cases[] = {
       .out = {19, 5, 5},
       .window = {1, 1, 0}},
      140},
-    {{.name = "linear",
-      .kind = ES_OP_LINEAR,
-      .in = {40, 1, 1},
-      .out = {30, 1, 1},
-      .bias = true},
-     300}};
+    NTK_LINEAR};
 
 /** The caller closes it. Skips the test where no backend has such products here. */
 static es_backend *backend_that_multiplies(void) {
