@@ -48,9 +48,10 @@ awk '/^median/ { if ($5 > 0 && $6 > 0 && $8 > 0) seen = 1 } END { exit !seen }' 
 run race_train.py $recipe --ranks 1 --python false && fail "a peer that fails passed"
 grep -q 'peer_train.py .* ended with 1' err || fail "no reason: $(cat err)"
 
-run peer_eig.py -n 96 -k 5 --ranks 1 --peers eigh,eigvalsh ||
+run peer_eig.py -n 96 -k 5 --shapes 1x1,2x1 --peers eigh,eigvalsh ||
   fail "peer_eig.py ended with $?: $(cat err)"
 awk '/^(ours |eigh )/ && $NF != "-" { rows++; if (!($NF < 1e-9)) bad = 1 }
-     END { exit rows != 4 || bad }' out || fail "residuals: $(cat out)"
+     END { exit rows != 7 || bad }' out || fail "residuals: $(cat out)"
 run peer_eig.py -n 96 --peers qr && fail "an unknown solver passed"
+run peer_eig.py -n 96 --shapes 2 && fail "a shape without threads passed"
 finish
