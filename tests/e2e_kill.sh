@@ -64,8 +64,11 @@ for k in $(seq "$kills"); do
   if [ $((RANDOM % 2)) = 0 ]; then
     kill -9 -- -$started 2> kill.log
     pkill -9 -f "^$EIGENSTEP .*$out"
-  else # one rank; the launcher ends the others
-    pgrep -n -f "^$EIGENSTEP .*$out" | xargs -r kill -9 2> kill.log
+  else # one rank, as soon as there is one; the launcher ends the others
+    until victim=$(pgrep -n -f "^$EIGENSTEP .*$out") || ! kill -0 $started 2> kill.log; do
+      sleep 0.05
+    done
+    kill -9 $victim 2> kill.log
   fi
   wait $started 2> kill.log
   while pgrep -f "^$EIGENSTEP .*$out" > kill.log; do sleep 0.1; done
