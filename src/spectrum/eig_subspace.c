@@ -19,7 +19,7 @@
 extern const es_eig_ops es_eig_syevd;
 
 /* With BLOCK vectors thin_product.c takes as long to read a large matrix as to compute;
-   64 pairs of 1/i from 8,192 need 376 vectors in blocks of 8, 512 in blocks of 16. */
+   64 pairs of 1/i from 4,096 need 264 vectors in blocks of 8, 368 in blocks of 16. */
 enum { SMALL = 256, BLOCK = 8 };
 
 /* Random part added to a warm start: far above round-off, so that no Ritz vector

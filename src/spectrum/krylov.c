@@ -153,9 +153,10 @@ static void tell(double residual) {
 /* Collective. Columns until the residual, now `far` with s of them, is at `goal`: as it
    fell since the last look, at most a fifth more. A look costs as much as a step. */
 static int columns_until(krylov *q, int s, double far, double goal) {
-  const double fall = s > q->at ? log(q->far / far) / (s - q->at) : 0;
-  int more = s / 5;
-  if (fall > 0 && log(far / goal) < fall * more) more = (int) (log(far / goal) / fall);
+  const double fall = s > q->at && far > 0 ? log(q->far / far) / (s - q->at) : 0;
+  int more = far > goal ? s / 5 : 0;
+  if (more > 0 && fall > 0 && log(far / goal) < fall * more)
+    more = (int) (log(far / goal) / fall);
   es_comm_bcast(q->a->comm, &more, sizeof more, 0);
   q->far = far;
   q->at = s;
