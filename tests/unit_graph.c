@@ -42,6 +42,7 @@ typedef struct rig {
   es_backend_ops counted;
   es_backend *b;
   es_net *net;
+  es_net *eval; /**< of its parameters, forward only: no update packs its weights */
   es_params *p;
 } rig;
 
@@ -63,9 +64,13 @@ static void rig_open(rig *t, const char *name, es_graph_use use, es_precision wa
   assert_int_equal(model_build(t->b, &net, &model, &t->net, NULL), ES_OK);
   t->p = es_net_params(t->net);
   assert_int_equal(es_params_init(t->p, SEED), ES_OK);
+  net.params = t->p;
+  net.forward_only = true;
+  assert_int_equal(model_build(t->b, &net, &model, &t->eval, NULL), ES_OK);
 }
 
 static void rig_close(rig *t) {
+  es_net_destroy(&t->eval);
   es_net_destroy(&t->net);
   es_backend_close(&t->b);
 }
@@ -77,18 +82,24 @@ static void read_weights(rig *t) {
   t->p->version++;
 }
 
-/** Forward, backward, an update: z [n, D], then the gradient [p->n]. */
+/** Forward, backward, an update: z [n, D], that of `eval`, which is asked twice, and the
+ *  gradient [p->n]. */
 static void step(rig *t, int n, int groups, es_bn_mode mode, int number, float *out) {
   static float x[N * 3 * SIDE * SIDE], dz[N * D];
   const es_backend_ops *const ops = t->b->ops;
   const es_sgd_args by = {
-      .lr = 0.01 * (1 + number % 3), .scale = 1, .version = t->p->version + 1};
+      .lr = 1e-5 * (1 + number % 3), .scale = 1, .version = t->p->version + 1};
   model_normal(SEED, (uint64_t) number, N * 3 * SIDE * SIDE, x);
   model_normal(SEED + 1, (uint64_t) number, N * D, dz);
   if (number % 4 != 3) es_net_zero_grad(t->net); /* else it is added */
   assert_int_equal(es_net_forward(t->net, n, groups, mode, x, out), ES_OK);
   assert_int_equal(es_net_backward(t->net, dz), ES_OK);
-  assert_int_equal(ops->download(t->b, out + N * D, t->p->grad, (size_t) t->p->n), ES_OK);
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(es_net_forward(t->eval, n, groups, ES_BN_BATCH, x, out + N * D),
+                     ES_OK);
+  assert_int_equal(ops->download(t->b, out + 2 * N * D, t->p->grad, (size_t) t->p->n),
+                   ES_OK);
+  for (int i = 0; i < 2 * N * D + t->p->n; i++) assert_true(isfinite(out[i]));
   assert_int_equal(ops->sgd(t->b, (size_t) t->p->n, &by, t->p->value, t->p->grad, NULL),
                    ES_OK);
   t->p->version++;
@@ -107,7 +118,7 @@ static float *run(const char *name, es_graph_use use, es_precision wanted, size_
   rig t;
   float *out = NULL;
   rig_open(&t, name, use, wanted);
-  *room = N * D + (size_t) t.p->n;
+  *room = 2 * N * D + (size_t) t.p->n;
   assert_int_equal(ES_NEW(PASSES * REPEATS * *room, &out), ES_OK);
   for (int i = 0; i < PASSES; i++) {
     if (passes[i].moves) plan_another(&t);
