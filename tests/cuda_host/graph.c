@@ -53,10 +53,14 @@ static void copy_node(nodes *to, const node *from) {
   *made = *from;
   if (from->work.bytes > 0) memcpy(payload, from->work.payload, from->work.bytes);
   made->work.payload = payload;
+  if (made->work.kept != NULL) ++*made->work.kept;
 }
 
 static void drop(nodes *k) {
-  for (int64_t i = 0; i < k->n; i++) free((void *) k->at[i].work.payload);
+  for (int64_t i = 0; i < k->n; i++) {
+    if (k->at[i].work.kept != NULL) --*k->at[i].work.kept;
+    free((void *) k->at[i].work.payload);
+  }
   free(k->at);
 }
 

@@ -96,6 +96,7 @@ typedef struct cuda_host_work {
                                     work done, that waits for other processes? */
   const void *payload;         /**< copied by cuda_host_queue */
   size_t bytes;
+  int *kept;      /**< NULL, or in how many graphs it is; updated */
   int64_t *chain; /**< NULL, or the last work of a sequence over several streams that this
                        one belongs to; updated */
 } cuda_host_work;

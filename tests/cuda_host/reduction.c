@@ -15,6 +15,7 @@
 struct ncclComm {
   MPI_Comm mpi;
   int64_t last; /**< its last sum that was queued */
+  int kept;     /**< its sums in graphs */
   bool aborted; /**< its sums end as they are */
   bool failed;  /**< one of its sums has begun that never ends */
 };
@@ -79,8 +80,15 @@ ncclResult_t ncclCommInitRank(ncclComm_t *comm, int ranks, ncclUniqueId id, int 
   return ncclSuccess;
 }
 
+/** NCCL would wait without end for the graphs to be destroyed. */
+static void check_kept(ncclComm_t comm, const char *call) {
+  if (comm->kept > 0)
+    cuda_host_mistake("%s: a graph holds a sum of the communicator", call);
+}
+
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
   if (comm == NULL) return ncclInvalidArgument;
+  check_kept(comm, "ncclCommDestroy");
   cuda_host_finish_all();
   MPI_Comm_free(&comm->mpi);
   free(comm);
@@ -91,6 +99,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
 /* As the other ranks may never begin what is pending, its memory is left to MPI. */
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
   if (comm == NULL) return ncclInvalidArgument;
+  check_kept(comm, "ncclCommAbort");
   comm->aborted = true;
   cuda_host_finish_all();
   free(comm);
@@ -152,6 +161,7 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t 
                             .poll = end_sum,
                             .payload = &s,
                             .bytes = sizeof s,
+                            .kept = &comm->kept,
                             .chain = &comm->last};
   cuda_host_begin(cuda_host_queue(stream, &w)); /* other ranks may wait for it */
   return ncclSuccess;

@@ -5,6 +5,7 @@
 #include "cuda_comm.h"
 
 #include <sched.h>
+#include "cuda_graph.h"
 #include "cuda_nccl.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/tree.h"
@@ -88,6 +89,22 @@ void es_cuda_comm_close(es_backend *b, bool broken) {
 
 /* --- waiting ----------------------------------------------------------------------- */
 
+/** Has a sum of NCCL failed? First the sentence, and the end of all ranks unless all have
+ *  met an error: they may wait in MPI for this one. Only then is the communicator
+ *  aborted, or the device would wait for sums that never end, as soon as memory is
+ *  released: within a node an abort may wait until all ranks abort, and
+ *  always until no graph holds a sum. A graph that runs may be destroyed. */
+static es_status check_sums(const es_backend *b) {
+  es_cuda_nccl *const nccl = es_cuda_of(b)->comm->nccl;
+  if (es_cuda_nccl_is_aborted(nccl)) return ES_EDEVICE; /* logged */
+  const es_status st = es_cuda_nccl_check(nccl);
+  if (st == ES_OK) return ES_OK;
+  (void) es_comm_abort_if_alone(b->comm, st);
+  es_cuda_graphs_drop(b);
+  es_cuda_nccl_abort(nccl);
+  return st;
+}
+
 static es_status await(const es_backend *b, cudaStream_t s, cudaEvent_t e,
                        const char *what) {
   const es_cuda_comm *k = es_cuda_of(b)->comm;
@@ -96,7 +113,7 @@ static es_status await(const es_backend *b, cudaStream_t s, cudaEvent_t e,
                       what);
   for (;;) {
     const cudaError_t now = e != NULL ? cudaEventQuery(e) : cudaStreamQuery(s);
-    ES_TRY(es_cuda_nccl_check(k->nccl));
+    ES_TRY(check_sums(b));
     if (now != cudaErrorNotReady) return es_cuda_ok(now, what);
     (void) cudaGetLastError(); /* that is no error, but would be taken for one */
     sched_yield();

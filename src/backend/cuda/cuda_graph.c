@@ -61,7 +61,7 @@ static void forget(known *q) {
   *q = (known){0};
 }
 
-void es_cuda_graphs_drop(es_backend *b) {
+void es_cuda_graphs_drop(const es_backend *b) {
   es_cuda_graphs *g = graphs_of(b);
   for (int i = 0; g != NULL && i < GRAPHS; i++) forget(&g->at[i]);
 }

@@ -48,17 +48,22 @@ es_status es_cuda_nccl_sum(const es_cuda_nccl *k, const es_cuda_numbers *x,
                  "sum over ranks");
 }
 
-es_status es_cuda_nccl_check(es_cuda_nccl *k) {
+es_status es_cuda_nccl_check(const es_cuda_nccl *k) {
   ncclResult_t late = ncclSuccess;
-  if (k->comm == NULL) return ES_EDEVICE;
   const ncclResult_t asked = ncclCommGetAsyncError(k->comm, &late);
   const ncclResult_t e = asked != ncclSuccess ? asked : late;
   if (e == ncclSuccess || e == ncclInProgress) return ES_OK;
-  (void) ncclCommAbort(k->comm); /* or the device waits for the other ranks without end */
-  k->comm = NULL;
-  es_error(
-      "backend cuda: a sum over ranks failed while it ran: NCCL: %s; look for a rank "
-      "that ended and at the network, with NCCL_DEBUG=WARN",
-      ncclGetErrorString(e));
+  es_error("backend cuda: a sum over ranks failed while it ran: NCCL: %s; look at the "
+           "network, and for a rank that ended on another node, with NCCL_DEBUG=WARN",
+           ncclGetErrorString(e));
   return ES_EDEVICE;
+}
+
+void es_cuda_nccl_abort(es_cuda_nccl *k) {
+  (void) ncclCommAbort(k->comm);
+  k->comm = NULL;
+}
+
+bool es_cuda_nccl_is_aborted(const es_cuda_nccl *k) {
+  return k->comm == NULL;
 }

@@ -18,10 +18,12 @@ void es_cuda_nccl_close(es_cuda_nccl **k, bool broken);
 /** Collective over the communicator's ranks: queue the sum, in place. */
 es_status es_cuda_nccl_sum(const es_cuda_nccl *k, const es_cuda_numbers *x,
                            cudaStream_t stream);
-/** Not collective, does not wait. Has a sum that was queued failed, as the network or
- *  another rank has? Then the communicator is aborted: its sums end as they are, and no
- *  other can be queued.
- *  @return ES_OK; ES_EDEVICE, from then on (logged the first time) */
-es_status es_cuda_nccl_check(es_cuda_nccl *k);
+/** Not collective, does not wait. Has a sum that was queued failed, as the network has?
+ *  @return ES_OK; ES_EDEVICE (logged), after which the caller aborts */
+es_status es_cuda_nccl_check(const es_cuda_nccl *k);
+/** The sums end as they are, and no other can be queued. Waits without end for graphs
+ *  that hold a sum, and, within a node, for the other ranks to abort, too. */
+void es_cuda_nccl_abort(es_cuda_nccl *k);
+bool es_cuda_nccl_is_aborted(const es_cuda_nccl *k);
 
 #endif

@@ -18,7 +18,16 @@ es_status es_cuda_nccl_sum(const es_cuda_nccl *k, const es_cuda_numbers *x,
   return ES_ENOTSUP;
 }
 
-es_status es_cuda_nccl_check(es_cuda_nccl *k) {
+es_status es_cuda_nccl_check(const es_cuda_nccl *k) {
   (void) k;
   return ES_OK;
+}
+
+void es_cuda_nccl_abort(es_cuda_nccl *k) {
+  (void) k;
+}
+
+bool es_cuda_nccl_is_aborted(const es_cuda_nccl *k) {
+  (void) k;
+  return false;
 }
