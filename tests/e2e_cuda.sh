@@ -142,6 +142,11 @@ while read -r rank name count; do # one in the middle of rank 0, the last one of
   rank=${rank%:}
   try "$name" "$rank" $((rank == 0 ? count / 2 + 1 : count))
 done < calls
+for kind in capture instance replay; do
+  try $kind -1 2
+  grep -q "backend.graph=false makes the calls one by one" log ||
+    { cat log; fail "$kind: the sentence does not say what to do"; }
+done
 for call in 5 $(awk '$1 == "0:" && $2 == "async" { print $3 }' calls); do # the last: in a graph
   try async -1 $call # NCCL fails on all ranks: none is ended by another
   ! grep -q "aborting all ranks" log ||

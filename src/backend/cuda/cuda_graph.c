@@ -6,6 +6,7 @@
  *  what a graph cannot hold. */
 #include "cuda_graph.h"
 
+#include <stdio.h>
 #include "cuda_comm.h"
 #include "eigenstep/mem.h"
 
@@ -98,8 +99,15 @@ static stage agree(const known *q, const es_graph_key *k) {
   return (stage) least;
 }
 
+/** es_cuda_ok of a call for a graph, with what to do without. */
+static es_status graph_ok(cudaError_t e, const char *what) {
+  char text[128];
+  snprintf(text, sizeof text, "%s (backend.graph=false makes the calls one by one)", what);
+  return es_cuda_ok(e, text);
+}
+
 static es_status launch(const es_backend *b, const known *q) {
-  return es_cuda_ok(cudaGraphLaunch(q->exec, es_cuda_of(b)->stream), "launching a graph");
+  return graph_ok(cudaGraphLaunch(q->exec, es_cuda_of(b)->stream), "launching a graph");
 }
 
 es_status es_cuda_graph_begin(es_backend *b, const es_graph_key *k, bool *done) {
@@ -116,7 +124,7 @@ es_status es_cuda_graph_begin(es_backend *b, const es_graph_key *k, bool *done) 
   }
   g->now = q;
   if (now == CAPTURE) {
-    ES_TRY(es_cuda_ok(
+    ES_TRY(graph_ok(
         cudaStreamBeginCapture(es_cuda_of(b)->stream, cudaStreamCaptureModeThreadLocal),
         "capturing calls"));
     g->captures++;
@@ -134,12 +142,13 @@ static es_status keep(es_backend *b, es_status st, cudaGraphExec_t *exec) {
   cudaGraph_t graph = NULL;
   if (st == ES_OK) st = es_cuda_sums_join(b);
   const cudaError_t ended = cudaStreamEndCapture(es_cuda_of(b)->stream, &graph);
-  if (st == ES_OK) st = es_cuda_ok(ended, "capturing calls");
+  if (st == ES_OK) st = graph_ok(ended, "capturing calls");
   cudaGraphExec_t made = NULL;
   if (st == ES_OK)
-    st = es_cuda_ok(cudaGraphInstantiate(&made, graph, 0), "making a graph");
+    st = graph_ok(cudaGraphInstantiate(&made, graph, 0), "making a graph");
   if (graph != NULL) (void) cudaGraphDestroy(graph);
   if (st != ES_OK) {
+    es_cuda_sums_forget(b);
     (void) cudaGetLastError();
     return st;
   }
