@@ -28,7 +28,7 @@ plans=$work/new/plans.tsv
 runs first backend.plans="$plans"
 timed first || { cat first/log; fail "nothing was timed"; }
 awk -F '\t' 'NF != 5 || $5 !~ /^(own|(cudnn|lt)[0-3])$/ { bad = 1 } END { exit bad || NR < 10 }' \
-  "$plans" || { cat "$plans"; fail "expected machine, library, key, images, own or cudnnN"; }
+  "$plans" || { cat "$plans"; fail "expected machine, library, key, images, own, cudnnN or ltN"; }
 cp "$plans" kept
 for again in second third; do
   runs $again backend.plans="$plans"
@@ -37,6 +37,10 @@ done
 cmp kept "$plans" || fail "a run that timed nothing changed the file"
 "$python" "$srcdir/tests/compare_bits.py" second/out third/out ||
   fail "the same choices give other bits"
+
+cp kept older.tsv
+CUDA_HOST_CUBLASLT=130001 runs newer backend.plans="$work/older.tsv"
+timed newer || fail "what another version of cuBLASLt was timed for was taken"
 
 sed 's/[a-z0-9]*$/cudnn9/' kept > spoilt
 runs wrong backend.plans="$work/spoilt"

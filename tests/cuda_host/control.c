@@ -9,6 +9,7 @@
  *                                     the device of each rank
  *  CUDA_HOST_KERNELS=none             there are no kernels for the devices
  *  CUDA_HOST_FORGET=N                 the stream created as number N waits for no event
+ *  CUDA_HOST_CUBLASLT=N               another version of cuBLASLt
  *  CUDA_HOST_DEVICES=N                devices of this node; 8 without it */
 #define _GNU_SOURCE
 #include <stdarg.h>

@@ -46,6 +46,11 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
+size_t cublasLtGetVersion(void) {
+  const char *const other = getenv("CUDA_HOST_CUBLASLT");
+  return other != NULL ? strtoull(other, NULL, 10) : 130000;
+}
+
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
   free(handle);
   cuda_host_hold(CUDA_HOST_HANDLES, -1);

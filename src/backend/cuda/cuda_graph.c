@@ -102,7 +102,8 @@ static stage agree(const known *q, const es_graph_key *k) {
 /** es_cuda_ok of a call for a graph, with what to do without. */
 static es_status graph_ok(cudaError_t e, const char *what) {
   char text[128];
-  snprintf(text, sizeof text, "%s (backend.graph=false makes the calls one by one)", what);
+  snprintf(text, sizeof text, "%s (backend.graph=false makes the calls one by one)",
+           what);
   return es_cuda_ok(e, text);
 }
 
@@ -144,8 +145,7 @@ static es_status keep(es_backend *b, es_status st, cudaGraphExec_t *exec) {
   const cudaError_t ended = cudaStreamEndCapture(es_cuda_of(b)->stream, &graph);
   if (st == ES_OK) st = graph_ok(ended, "capturing calls");
   cudaGraphExec_t made = NULL;
-  if (st == ES_OK)
-    st = graph_ok(cudaGraphInstantiate(&made, graph, 0), "making a graph");
+  if (st == ES_OK) st = graph_ok(cudaGraphInstantiate(&made, graph, 0), "making a graph");
   if (graph != NULL) (void) cudaGraphDestroy(graph);
   if (st != ES_OK) {
     es_cuda_sums_forget(b);

@@ -45,6 +45,10 @@ es_status es_cuda_lt_open(es_backend *b) {
   return lt_ok(cublasLtCreate(&s->blas.lt->handle), "opening cuBLASLt");
 }
 
+size_t es_cuda_lt_version(void) {
+  return cublasLtGetVersion();
+}
+
 static void plan_destroy(es_cuda_lt_plan **p) {
   if (*p == NULL) return;
   if ((*p)->product != NULL) (void) cublasLtMatmulDescDestroy((*p)->product);

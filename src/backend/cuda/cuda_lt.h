@@ -13,6 +13,8 @@ typedef struct es_cuda_lt_plan es_cuda_lt_plan;
 /** Open the library for a backend, and close it. @return ES_OK, ES_ENOMEM, ES_EDEVICE */
 es_status es_cuda_lt_open(es_backend *b);
 void es_cuda_lt_close(es_backend *b);
+/** What the algorithms of a product depend on. */
+size_t es_cuda_lt_version(void);
 
 /** What a product is of besides its sizes. */
 typedef struct es_cuda_lt_kind {

@@ -84,7 +84,8 @@ void es_cuda_release(es_backend *b, void **p) {
 es_status es_cuda_reserve(es_backend *b, size_t bytes) {
   es_cuda *s = es_cuda_of(b);
   if (bytes <= s->scratch_size) return ES_OK;
-  ES_TRY(es_cuda_await(b, s->stream, "waiting for the GPU")); /* as cudaFree will */
+  /* cudaFree waits, too, but would not notice that NCCL has failed */
+  ES_TRY(es_cuda_await(b, s->stream, "waiting for the GPU"));
   es_cuda_release(b, &s->scratch);
   s->scratch_size = 0;
   ES_TRY(es_cuda_alloc(b, bytes, "scratch of the backend", &s->scratch));

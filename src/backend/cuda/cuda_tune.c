@@ -227,7 +227,8 @@ static es_status begin(es_backend *b) {
   if (st == ES_OK)
     st = es_cuda_ok(cudaGetDeviceProperties(&p, device), "describing the GPU");
   if (st == ES_OK) st = es_cuda_ok(cudaRuntimeGetVersion(&runtime), "describing the GPU");
-  snprintf(library, sizeof library, "CUDA %d, cuDNN %zu", runtime, es_cuda_dnn_version());
+  snprintf(library, sizeof library, "CUDA %d, cuDNN %zu, cuBLASLt %zu", runtime,
+           es_cuda_dnn_version(), es_cuda_lt_version());
   if (st == ES_OK) st = es_choices_create(is_engine, p.name, library, &s->tuned);
   ES_TRY(agree(b, st));
   return es_choices_share(b->comm, b->plans, s->tuned);
