@@ -65,6 +65,9 @@ awk '/ rank 0: (instance|replay) / { n[$4] = $5 }
   END { exit !(n["instance"] > 3 && n["replay"] > 2 * n["instance"]) }' log ||
   { grep "rank 0" log; fail "graphs are not launched, or made too often"; }
 same 2 micro "$micro"
+unequal="batch.pairs=9 batch.micro=2 batch.sync_bn=true encoder.base_width=4 run.steps=4"
+run "unequal passes" 2 train - $tiny backend.name=cuda output.dir=unequal $unequal
+same 2 unequal "$unequal"
 
 # tests on several ranks take a machine with one device
 par_bn=$(dirname "$double")/par_bn # there, where cmocka is

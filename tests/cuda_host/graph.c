@@ -70,6 +70,10 @@ bool cuda_host_unsafe(void) {
   return true;
 }
 
+int64_t cuda_host_capture_of(cudaStream_t s) {
+  return s != NULL && s->captured ? state.captures : 0;
+}
+
 static cudaError_t invalidate(cudaError_t e) {
   state.invalid = true;
   return cuda_host_note(e);

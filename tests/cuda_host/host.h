@@ -116,6 +116,8 @@ void cuda_host_finish_all(void);
 /** For a call that is refused while a stream is captured: is one? Then the capture
  *  fails, too. */
 bool cuda_host_unsafe(void);
+/** The capture that s is in, from 1; 0: none. */
+int64_t cuda_host_capture_of(cudaStream_t s);
 
 /* --- number.c: bf16 and f32 matrices --------------------------------------------------
     */

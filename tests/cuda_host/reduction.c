@@ -4,7 +4,7 @@
  *  of a communicator run in the order of their calls, also over several streams, as ranks
  *  would otherwise wait for each other in different ones; those of two communicators run
  *  beside each other. As with NCCL, a rank that does not call leaves the others
- *  waiting. */
+ *  waiting; and all ranks call, or launch graphs of the same capture. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +14,12 @@
 
 struct ncclComm {
   MPI_Comm mpi;
-  int64_t last; /**< its last sum that was queued */
-  int kept;     /**< its sums in graphs */
-  bool aborted; /**< its sums end as they are */
-  bool failed;  /**< one of its sums has begun that never ends */
+  int64_t last;    /**< its last sum that was queued */
+  int kept;        /**< its sums in graphs */
+  int64_t capture; /**< the last in which it had a sum */
+  int captures;    /**< that had one, so far */
+  bool aborted;    /**< its sums end as they are */
+  bool failed;     /**< one of its sums has begun that never ends */
 };
 
 /** What an ncclUniqueId of the double holds. */
@@ -115,7 +117,9 @@ typedef struct sum {
   bool f64, fails;  /**< fails: it never ends */
   void *mine, *all; /**< owned, from begin_sum to end_sum: MPI may read memory by other
                          ways than loads, which would not open a buffer */
-  MPI_Request request;
+  int capture[2];   /**< of its communicator, c: c and -c; 0: it was called */
+  int captures[2];  /**< the maxima over ranks */
+  MPI_Request request[2];
 } sum;
 
 static size_t bytes_of(const sum *s) {
@@ -131,7 +135,9 @@ static void begin_sum(void *payload) {
   memcpy(s->mine, s->from, bytes_of(s));
   if (s->of->aborted) return;
   MPI_Iallreduce(s->mine, s->all, s->n, s->f64 ? MPI_DOUBLE : MPI_FLOAT, MPI_SUM,
-                 s->of->mpi, &s->request);
+                 s->of->mpi, &s->request[0]);
+  MPI_Iallreduce(s->capture, s->captures, 2, MPI_INT, MPI_MAX, s->of->mpi,
+                 &s->request[1]);
 }
 
 static bool end_sum(void *payload) {
@@ -139,8 +145,11 @@ static bool end_sum(void *payload) {
   int done;
   if (s->of->aborted) return true;
   if (s->fails) return false;
-  MPI_Test(&s->request, &done, MPI_STATUS_IGNORE);
+  MPI_Testall(2, s->request, &done, MPI_STATUSES_IGNORE);
   if (!done) return false;
+  if (s->captures[0] != -s->captures[1])
+    cuda_host_mistake("ncclAllReduce: of capture %d, on another rank of %d, expected one",
+                      s->captures[0], -s->captures[1]);
   memcpy(s->to, s->all, bytes_of(s));
   free(s->mine);
   free(s->all);
@@ -151,6 +160,13 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t 
                            ncclRedOp_t op, ncclComm_t comm, cudaStream_t stream) {
   sum s = {.of = comm, .from = from, .to = to, .n = (int) n, .f64 = type == ncclDouble};
   const size_t bytes = bytes_of(&s);
+  const int64_t capture = cuda_host_capture_of(stream);
+  if (capture != 0 && capture != comm->capture) {
+    comm->capture = capture;
+    comm->captures++;
+  }
+  if (capture != 0) s.capture[0] = comm->captures;
+  s.capture[1] = -s.capture[0];
   if (cuda_host_fails(CUDA_HOST_REDUCTION)) return ncclUnhandledCudaError;
   s.fails = cuda_host_fails(CUDA_HOST_ASYNC);
   if (op != ncclSum || n > INT32_MAX || !cuda_host_is_device(from, bytes) ||

@@ -20,6 +20,7 @@ typedef enum stage { REPLAY, CAPTURE, CALL } stage;
 typedef struct known {
   es_graph_key key;     /**< owner NULL: none */
   cudaGraphExec_t exec; /* owned; NULL: not captured yet */
+  int64_t capture;      /**< with sums: the how many-th with sums, on all ranks */
   const int64_t **on;   /* owned [n of cap]; versions that it relies on */
   int n, cap;
 } known;
@@ -30,6 +31,7 @@ struct es_cuda_graphs {
   known *now;       /**< between begin and end: what is captured, or was launched */
   stage stage;      /**< what is done now */
   int64_t captures; /**< begun */
+  int64_t common;   /**< those of them with sums: the same on all ranks */
 };
 
 static es_cuda_graphs *graphs_of(const es_backend *b) {
@@ -90,13 +92,17 @@ static bool holds(const known *q, int64_t version) {
   return true;
 }
 
-/** Collective over k->sums. */
+/** Collective over k->sums. Where ranks have different numbers of images, they may hold
+ *  graphs of different captures, but NCCL wants the sums of one: they capture again. */
 static stage agree(const known *q, const es_graph_key *k) {
-  int64_t least = q == NULL || !holds(q, k->version) ? CALL
-                  : q->exec == NULL                  ? CAPTURE
-                                                     : REPLAY;
-  if (k->sums != NULL) es_comm_max_i64(k->sums, &least, 1);
-  return (stage) least;
+  const stage mine = q == NULL || !holds(q, k->version) ? CALL
+                     : q->exec == NULL                  ? CAPTURE
+                                                        : REPLAY;
+  const int64_t capture = mine == REPLAY ? q->capture : 0;
+  int64_t most[3] = {mine, capture, -capture};
+  if (k->sums == NULL) return mine;
+  es_comm_max_i64(k->sums, most, 3);
+  return most[0] == REPLAY && most[1] != -most[2] ? CAPTURE : (stage) most[0];
 }
 
 /** es_cuda_ok of a call for a graph, with what to do without. */
@@ -129,6 +135,7 @@ es_status es_cuda_graph_begin(es_backend *b, const es_graph_key *k, bool *done) 
         cudaStreamBeginCapture(es_cuda_of(b)->stream, cudaStreamCaptureModeThreadLocal),
         "capturing calls"));
     g->captures++;
+    if (k->sums != NULL) q->capture = ++g->common;
     q->n = 0;
   } else {
     ES_TRY(launch(b, q));
