@@ -26,8 +26,15 @@ run() { # run WHAT RANKS ARGUMENT...
 
 # --- the numbers of blas
 run "blas" 1 train - $tiny backend.name=blas output.dir=blas
+launched() { # launched RUN: in what CUDA_HOST_FAULT=list printed: more graphs than were made
+  awk '/ rank 0: (instance|replay) / { n[$4] = $5 }
+    END { exit !(n["instance"] > 3 && n["replay"] > 2 * n["instance"]) }' log ||
+    { grep "rank 0" log; fail "$1: graphs are not launched, or made too often"; }
+}
 for n in 1 2 3; do
-  CUDA_HOST_SEED=$n run "$n ranks" $n train - $tiny backend.name=cuda output.dir=cuda$n
+  CUDA_HOST_FAULT=list CUDA_HOST_SEED=$n run "$n ranks" $n train - $tiny \
+    backend.name=cuda output.dir=cuda$n
+  launched "$n ranks"
 done
 CUDA_HOST_DEVICES=1 run "a shared device" 2 train - $tiny backend.name=cuda \
   backend.share=true augment.device=cpu output.dir=shared
@@ -61,9 +68,7 @@ same 3 cuda3
 micro="batch.micro=5 backend.precision=bf16 encoder.base_width=4 run.steps=4"
 CUDA_HOST_FAULT=list run "graphs of parts" 2 train - $tiny backend.name=cuda \
   backend.graph=true output.dir=micro $micro
-awk '/ rank 0: (instance|replay) / { n[$4] = $5 }
-  END { exit !(n["instance"] > 3 && n["replay"] > 2 * n["instance"]) }' log ||
-  { grep "rank 0" log; fail "graphs are not launched, or made too often"; }
+launched "graphs of parts"
 same 2 micro "$micro"
 unequal="batch.pairs=9 batch.micro=2 batch.sync_bn=true encoder.base_width=4 run.steps=4"
 run "unequal passes" 2 train - $tiny backend.name=cuda output.dir=unequal $unequal

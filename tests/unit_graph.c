@@ -28,13 +28,14 @@ static const model_spec larger = {.encoder = "resnet50",
 static const struct {
   int n, groups;
   es_bn_mode mode;
-  bool moves; /**< another network is planned before and destroyed behind it */
+  bool moves;    /**< another network is planned before and destroyed behind it */
+  bool unpacked; /**< an update leaves weights to be packed by who reads them */
 } passes[] = {
     {N, 2, ES_BN_TRAIN, false}, {N, 2, ES_BN_RUNNING, false},
     {N, 2, ES_BN_TRAIN, false}, {N - 2, 1, ES_BN_TRAIN, true},
     {N, 1, ES_BN_TRAIN, false}, {N, 2, ES_BN_BATCH, true},
     {N, 2, ES_BN_TRAIN, false}, {1, 1, ES_BN_RUNNING, false},
-    {N, 2, ES_BN_TRAIN, false},
+    {N, 2, ES_BN_TRAIN, false}, {N - 4, 2, ES_BN_TRAIN, false, true},
 };
 enum { PASSES = sizeof passes / sizeof passes[0] };
 
@@ -84,15 +85,17 @@ static void read_weights(rig *t) {
 
 /** Forward, backward, an update: z [n, D], that of `eval`, which is asked twice, and the
  *  gradient [p->n]. */
-static void step(rig *t, int n, int groups, es_bn_mode mode, int number, float *out) {
+static void step(rig *t, int pass, int number, float *out) {
   static float x[N * 3 * SIDE * SIDE], dz[N * D];
   const es_backend_ops *const ops = t->b->ops;
-  const es_sgd_args by = {
-      .lr = 1e-5 * (1 + number % 3), .scale = 1, .version = t->p->version + 1};
+  const int n = passes[pass].n, groups = passes[pass].groups;
+  const es_sgd_args by = {.lr = 1e-5 * (1 + number % 3),
+                          .scale = 1,
+                          .version = passes[pass].unpacked ? 0 : t->p->version + 1};
   model_normal(SEED, (uint64_t) number, N * 3 * SIDE * SIDE, x);
   model_normal(SEED + 1, (uint64_t) number, N * D, dz);
   if (number % 4 != 3) es_net_zero_grad(t->net); /* else it is added */
-  assert_int_equal(es_net_forward(t->net, n, groups, mode, x, out), ES_OK);
+  assert_int_equal(es_net_forward(t->net, n, groups, passes[pass].mode, x, out), ES_OK);
   assert_int_equal(es_net_backward(t->net, dz), ES_OK);
   for (int i = 0; i < 2; i++)
     assert_int_equal(es_net_forward(t->eval, n, groups, ES_BN_BATCH, x, out + N * D),
@@ -124,8 +127,7 @@ static float *run(const char *name, es_graph_use use, es_precision wanted, size_
     if (passes[i].moves) plan_another(&t);
     for (int k = 0; k < REPEATS; k++) {
       if (i % 3 == 2 && k == REPEATS - 1) read_weights(&t);
-      step(&t, passes[i].n, passes[i].groups, passes[i].mode, i * REPEATS + k,
-           out + (size_t) (i * REPEATS + k) * *room);
+      step(&t, i, i * REPEATS + k, out + (size_t) (i * REPEATS + k) * *room);
     }
   }
   rig_close(&t);
