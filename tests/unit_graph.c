@@ -31,11 +31,11 @@ static const struct {
   bool moves;    /**< another network is planned before and destroyed behind it */
   bool unpacked; /**< an update leaves weights to be packed by who reads them */
 } passes[] = {
-    {N, 2, ES_BN_TRAIN, false}, {N, 2, ES_BN_RUNNING, false},
-    {N, 2, ES_BN_TRAIN, false}, {N - 2, 1, ES_BN_TRAIN, true},
-    {N, 1, ES_BN_TRAIN, false}, {N, 2, ES_BN_BATCH, true},
-    {N, 2, ES_BN_TRAIN, false}, {1, 1, ES_BN_RUNNING, false},
-    {N, 2, ES_BN_TRAIN, false}, {N - 4, 2, ES_BN_TRAIN, false, true},
+    {N, 2, ES_BN_TRAIN, false, false}, {N, 2, ES_BN_RUNNING, false, false},
+    {N, 2, ES_BN_TRAIN, false, false}, {N - 2, 1, ES_BN_TRAIN, true, false},
+    {N, 1, ES_BN_TRAIN, false, false}, {N, 2, ES_BN_BATCH, true, false},
+    {N, 2, ES_BN_TRAIN, false, false}, {1, 1, ES_BN_RUNNING, false, false},
+    {N, 2, ES_BN_TRAIN, false, false}, {N - 4, 2, ES_BN_TRAIN, false, true},
 };
 enum { PASSES = sizeof passes / sizeof passes[0] };
 
