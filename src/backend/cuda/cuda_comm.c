@@ -5,7 +5,6 @@
 #include "cuda_comm.h"
 
 #include <sched.h>
-#include "cuda_graph.h"
 #include "cuda_nccl.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/tree.h"
@@ -93,7 +92,7 @@ void es_cuda_comm_close(es_backend *b, bool broken) {
  *  met an error: they may wait in MPI for this one. Only then is the communicator
  *  aborted, or the device would wait for sums that never end, as soon as memory is
  *  released: within a node an abort may wait until all ranks abort, and
- *  always until no graph holds a sum. A graph that runs may be destroyed. */
+ *  always until no graph holds a sum. */
 static es_status check_sums(const es_backend *b) {
   es_cuda_nccl *const nccl = es_cuda_of(b)->comm->nccl;
   if (es_cuda_nccl_is_aborted(nccl)) return ES_EDEVICE; /* logged */

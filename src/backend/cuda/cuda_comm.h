@@ -34,7 +34,7 @@ es_status es_cuda_sums_end(es_backend *b);
 bool es_cuda_sums_queue(const es_backend *b, const es_comm *c);
 /** All sums that were begun are queued: what follows finds them. */
 es_status es_cuda_sums_join(es_backend *b);
-/** Sums that were begun are dropped: their calls were captured, and the capture failed. */
+/** Sums that were begun are dropped, as the capture of their calls failed. */
 void es_cuda_sums_forget(es_backend *b);
 
 #endif

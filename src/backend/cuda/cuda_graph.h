@@ -15,8 +15,6 @@
  *          ES_ENOMEM, on this rank */
 es_status es_cuda_graphs_open(es_backend *b, bool sums);
 void es_cuda_graphs_close(es_backend *b);
-/** No graph is launched any more. */
-void es_cuda_graphs_drop(const es_backend *b);
 es_status es_cuda_graph_begin(es_backend *b, const es_graph_key *k, bool *done);
 es_status es_cuda_graph_end(es_backend *b, es_status st);
 /** es_backend_ops.sum_begin: es_cuda_sum_begin, unless the graph has begun the sum. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file cuda_memory.c  Memory of the device, transfers through pinned buffers, marks. */
 #include <string.h>
-#include "cuda_graph.h"
+#include "cuda_state.h"
 #include "eigenstep/mem.h"
 
 es_status es_cuda_ok(cudaError_t e, const char *what) {

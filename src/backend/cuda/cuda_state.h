@@ -175,6 +175,9 @@ es_status es_cuda_wait(es_backend *b, es_mark m);
 es_status es_cuda_await(const es_backend *b, cudaStream_t s, const char *what);
 es_status es_cuda_await_event(const es_backend *b, cudaEvent_t e, const char *what);
 
+/** Graphs (cuda_graph.c): none is launched any more; one that runs may be destroyed. */
+void es_cuda_graphs_drop(const es_backend *b);
+
 /* Vectors (cuda_vec.c) */
 es_status es_cuda_dot(es_backend *b, size_t n, const es_buf x, const es_buf y,
                       es_buf64 r);
