@@ -6,9 +6,6 @@
 # ranks as SIGUSR1, on which a training run writes a checkpoint and stops (exit code 75);
 # the second one ends them at once.
 set -u
-# ranks of a stopped run end with 75, which Open MPI would explain in a paragraph
-: "${OMPI_MCA_orte_execute_quiet=1}"
-export OMPI_MCA_orte_execute_quiet
 asked=
 stop() {
   if [ -z "$asked" ]; then

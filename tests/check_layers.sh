@@ -10,7 +10,7 @@ cd "${srcdir:-.}"
 # predict, solved, ntk, compare and modes. A public header belongs to the folder of the
 # line that names it.
 layers='
-0 base       blas_memory cadence clock log mem param progress registry rng status version
+0 base       blas_memory cadence clock log mem param progress registry rng status thread version
 0 base       visit
 1 par        comm grid partition phases reduction row_layout shared stop tree
 2 io         array_file file_kind ckpt collective_error h5 h5_input path

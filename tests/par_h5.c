@@ -216,7 +216,6 @@ static void refusals(void **state) {
   drop(c, path);
 }
 
-/* Disk space that is reserved for writing is given back by a flush and at the end. */
 /* Rank 0: change a byte of the header of every object but the root. */
 static void damage_headers(const es_comm *c, const char *path) {
   static char bytes[1 << 16];
@@ -262,6 +261,7 @@ static void damage_is_no_absence(void **state) {
   drop(c, path);
 }
 
+/* Disk space that is reserved for writing is given back by a flush and at the end. */
 static void space_is_given_back(void **state) {
   const es_comm *c = *state;
   const char *path = fresh(c, "space");

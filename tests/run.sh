@@ -106,7 +106,7 @@ if stage "set-up" sh autotools/setup.sh --tests &&
     stage "build with CUDA" cuda_build
   fi
   stage "distcheck" make -C build -j"$jobs" distcheck \
-    TESTS="$(names unit | tr '\n' ' ')" DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O1"
+    TESTS="$(names unit | tr '\n' ' ') tests/e2e_elpa.sh" DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O1"
 fi
 
 passed=$((stages_passed + $(count 'PASS|XFAIL')))

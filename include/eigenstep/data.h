@@ -279,6 +279,11 @@ typedef struct es_loader_options {
   int threads;          /**< that make views, 0: one */
 } es_loader_options;
 
+/** Bytes of the records and views in the making, of a loader of so many pairs a rank:
+ *  those of each of its threads, which are fewer where these would take above 256 MB. */
+int64_t es_loader_rooms(const es_dataset *ds, const es_augment *a, int64_t pairs,
+                        int threads);
+
 /** Collective. @return ES_ECONFIG if pairs < ranks (got/expected) or there are no
  *  records */
 es_status es_loader_create(const es_comm *c, const es_dataset *ds, const es_augment *a,

@@ -57,7 +57,7 @@ es_status es_eig_find(const char *what, const char *name, const es_eig_ops **ops
  *               syevd)
  *  @param k     1..n; 0 = all
  *  @return ES_OK; ES_ECONFIG (unknown name); ES_ENOTSUP (not in this build);
- *          not square);
+ *          ES_EARG (k > n, not square);
  *          ES_EMATH (not finite, no convergence, residual or loss of
  *          orthogonality above 1e-10: got/expected) */
 es_status es_eig_solve(const char *name, const es_dmat *a, int k, es_eigen **e);

@@ -36,8 +36,9 @@ int es_path_exchange(const char *a, const char *b);
  *  the nearest folder above that does. -1: the system does not say. */
 double es_path_room(const char *path);
 
-/** Is there nothing in the folder, or no such folder?
- *  @param empty  out; false on error */
+/** Not collective. Is there nothing in the folder, or no such folder?
+ *  @param empty  out; false on error
+ *  @return 0, or the errno of what cannot be read */
 int es_path_is_empty(const char *dir, bool *empty);
 
 /** Remove a folder and the files in it; 0 if it does not exist. */

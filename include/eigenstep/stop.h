@@ -9,7 +9,7 @@
 typedef enum es_stop_cause {
   ES_STOP_NONE = 0,
   ES_STOP_CHECKPOINT = 1, /**< SIGUSR2, ckpt.minutes: write a checkpoint and continue */
-  ES_STOP_FILE = 2,       /**< a file `stop` in the output folder */
+  ES_STOP_FILE = 2,       /**< a file `stop` in the output folder, or the sweep's */
   ES_STOP_WALLTIME = 3,
   ES_STOP_SIGNAL = 4, /**< SIGUSR1, SIGTERM, SIGINT, SIGHUP, SIGXCPU */
   ES_STOP_GONE = 5    /**< the folder of the stop file does not exist any more */
@@ -20,7 +20,7 @@ typedef enum es_stop_cause {
 void es_stop_install(void);
 
 /** Not collective, from any thread. From now on every es_stop of this process has this
- *  cause, as after a signal. */
+ *  cause, as after a signal, until the process ends: it begins no other work. */
 void es_stop_request(es_stop_cause cause);
 
 typedef struct es_stop {

@@ -5,13 +5,13 @@
 
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "eigenstep/clock.h"
 #include "eigenstep/log.h"
+#include "eigenstep/thread.h"
 
 enum { DEPTH = 8, TEXT = 160, LINE = 320 };
 #define QUIET 4.0  /* seconds before an activity is mentioned, and between two lines */
@@ -80,14 +80,10 @@ static void *work(void *unused) {
   return unused;
 }
 
-/* Signals are the main thread's. Without a thread nothing is said. */
+/* Without a thread nothing is said. */
 static bool start_thread(void) {
   pthread_t thread;
-  sigset_t all, old;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  const bool started = pthread_create(&thread, NULL, work, NULL) == 0;
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  const bool started = es_thread_start(&thread, work, NULL) == 0;
   if (started) pthread_detach(thread);
   return started;
 }

@@ -37,11 +37,11 @@ void es_spectrum_print(const es_snapshot *s, const es_embedding_rows *r) {
                            "cross-correlation"
                          : "covariance eigenvalues");
   print_values(w, cross, k);
-  if (r->total < r->dim) /* a file of other make may hold a sample a column */
+  if (r->total < r->dim)
     es_print(
-        "at most %lld eigenvalues are above 0; a row is one sample: transpose a file "
-        "of one sample a column",
-        (long long) r->total - 1);
+        "fewer samples than dimensions: at most %lld eigenvalues are above 0; if the "
+        "file holds one sample a column, transpose it",
+        (long long) (r->views * r->total - 1));
   double trace = 0;
   for (int i = 0; i < k; i++) trace += w[i];
   if (k == r->dim)

@@ -58,7 +58,7 @@ static const char *with_error(char text[32], const es_forecast *f) {
   return text;
 }
 
-/* What of a transition may be compared with what was told: neither prediction nor
+/* What of a transition may be compared with what was expected: neither prediction nor
  * forecast knows of a surgery, before step `until`. */
 static es_transition compared(const es_transition *r, double until) {
   es_transition row = *r;
@@ -68,7 +68,7 @@ static es_transition compared(const es_transition *r, double until) {
 
 static void print_row(const es_transition *r, const es_prediction *f, int64_t steps,
                       double until) {
-  const es_transition told = compared(r, until);
+  const es_transition counted = compared(r, until);
   const int j = r->mode - 1;
   const bool known = j < f->modes;
   char step[3][32], time[3][32], gamma[2][32], ratio[2][32], note[64];
@@ -78,8 +78,8 @@ static void print_row(const es_transition *r, const es_prediction *f, int64_t st
            cell(step[2], known ? f->step[j] : NAN), cell(time[0], r->time),
            cell(time[1], r->forecast.time), cell(time[2], known ? f->tau[j] : NAN),
            cell(gamma[0], r->forecast.gamma), cell(gamma[1], known ? f->gamma[j] : NAN),
-           signed_cell(ratio[0], log(told.step / r->forecast.step)),
-           signed_cell(ratio[1], es_prediction_log_ratio(f, &told)), r->value,
+           signed_cell(ratio[0], log(counted.step / r->forecast.step)),
+           signed_cell(ratio[1], es_prediction_log_ratio(f, &counted)), r->value,
            note[0] != '\0' ? "  " : "", note);
 }
 
@@ -94,9 +94,9 @@ static es_status print_steps(es_traj *t, const es_snapshot *s, const es_predicti
   es_snapshot_transitions(s, row);
   const int learned = es_snapshot_learned(s);
   const int most = learned + 2 < 32 ? learned + 2 : 32, shown = most < k ? most : k;
-  es_print("\n%5s %35s  %32s  %19s  %18s", "", "---------------- step -------------",
+  es_print("\n%5s %35s  %32s  %19s %20s", "", "---------------- step -------------",
            "------ time (lr x steps) -------", "------ gamma ------",
-           "ln(measured / ...)");
+           "ln(measured/expected)");
   es_print("%5s %8s %16s %9s  %10s %10s %10s  %9s %9s  %8s %9s %10s", "mode", "measured",
            "forecast", "predicted", "measured", "forecast", "predicted", "fitted",
            "predicted", "forecast", "predicted", "eigenvalue");

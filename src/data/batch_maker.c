@@ -6,9 +6,11 @@
 
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include "eigenstep/mem.h"
+#include "eigenstep/thread.h"
+
+enum { ROOMS = 256 << 20 }; /* bytes of the threads of a loader, where one has less */
 
 /** Every threads-th pair of a batch. */
 typedef struct es_batch_share {
@@ -99,15 +101,6 @@ static void *fill_beside(void *ctx) {
   return NULL;
 }
 
-/** Signals are the main thread's. */
-static void start(share *s) {
-  sigset_t all, old;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  s->started = pthread_create(&s->thread, NULL, fill_beside, s) == 0;
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
 es_status es_batch_fill(const es_batch_maker *m, int64_t step, es_batch *b) {
   for (int i = 0; i < b->n; i++)
     es_batch_locate(&m->o, (uint64_t) (step * m->o.pairs + m->first + i), &b->epoch[i],
@@ -115,7 +108,9 @@ es_status es_batch_fill(const es_batch_maker *m, int64_t step, es_batch *b) {
   for (int k = 0; k < m->threads; k++) {
     m->share[k].b = b;
     m->share[k].next = k;
-    if (k > 0) start(&m->share[k]);
+    if (k > 0)
+      m->share[k].started =
+          es_thread_start(&m->share[k].thread, fill_beside, &m->share[k]) == 0;
   }
   es_status st = fill_share(&m->share[0]);
   for (int k = 1; k < m->threads; k++) {
@@ -125,10 +120,27 @@ es_status es_batch_fill(const es_batch_maker *m, int64_t step, es_batch *b) {
   return st;
 }
 
+/** Of one thread: a record, and what its library and a view in the making take. */
+static int64_t room_of(const es_dataset *ds, const es_augment *a) {
+  return (int64_t) (ds->scratch + ds->largest.library + es_augment_scratch(a));
+}
+
+/** As many as there are pairs to make, and as the memory for large records allows. */
+static int threads_of(const es_dataset *ds, const es_augment *a, int64_t pairs,
+                      int threads) {
+  const int64_t by_room = ROOMS / (room_of(ds, a) + 1);
+  const int64_t most = pairs < by_room ? pairs : by_room;
+  return threads < most ? (threads > 1 ? threads : 1) : most > 1 ? (int) most : 1;
+}
+
+int64_t es_loader_rooms(const es_dataset *ds, const es_augment *a, int64_t pairs,
+                        int threads) {
+  return threads_of(ds, a, pairs, threads) * room_of(ds, a);
+}
+
 es_status es_batch_maker_open(es_batch_maker *m) {
   const int64_t most = m->o.recipes ? 1 : m->n; /* records are one after the other */
-  const int wanted = m->o.threads < most ? m->o.threads : (int) most;
-  const int threads = wanted > 1 ? wanted : 1;
+  const int threads = threads_of(m->ds, m->a, most, m->o.threads);
   ES_TRY(ES_NEW(threads, &m->share));
   m->threads = threads;
   for (int k = 0; k < threads; k++) {

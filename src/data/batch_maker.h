@@ -12,7 +12,7 @@ typedef struct es_batch_maker {
   const es_augment *a;          /* borrowed */
   int64_t first, n;             /**< this rank's pairs of each batch */
   size_t values;                /**< of a view */
-  int threads;                  /**< as many as o.threads and the pairs allow */
+  int threads;                  /**< as many as o.threads, pairs and memory allow */
   struct es_batch_share *share; /* owned [threads] */
 } es_batch_maker;
 
@@ -29,7 +29,7 @@ void es_batch_locate(const es_loader_options *o, uint64_t p, uint64_t *epoch,
                      int64_t *id);
 /** The batch of `step`, by the calling thread and threads - 1 others, which end before it
  *  returns; the same bits by any number. What the others fail to make the calling thread
- *  tries, and reports the error of the first pair that fails again. */
+ *  tries again, and reports the error of the first that fails then. */
 es_status es_batch_fill(const es_batch_maker *m, int64_t step, es_batch *b);
 
 #endif

@@ -9,12 +9,12 @@
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
 #include "batch_maker.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/thread.h"
 
 /** What the thread is to do, and what it has. */
 typedef enum task { IDLE, PREPARE, READY, QUIT } task;
@@ -59,19 +59,14 @@ static void *prepare_batches(void *loader) {
   return NULL;
 }
 
-/** Signals are the main thread's: it is the one that looks at the stop flag. */
 static es_status start_thread(es_loader *l) {
-  sigset_t all, old;
-  sigfillset(&all);
   pthread_mutex_init(&l->lock, NULL);
   pthread_condattr_t steady; /* a clock that is not set back */
   pthread_condattr_init(&steady);
   pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
   pthread_cond_init(&l->changed, &steady);
   pthread_condattr_destroy(&steady);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  const int rc = pthread_create(&l->thread, NULL, prepare_batches, l);
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  const int rc = es_thread_start(&l->thread, prepare_batches, l);
   ES_CHECK(rc == 0, ES_ENOMEM, "cannot start the loader's thread: %s", strerror(rc));
   l->threaded = true;
   return ES_OK;

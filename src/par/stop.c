@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file stop.c  Stop requests: signals, wall time, stop file, a folder that is gone.
  *
- *  Signal handlers only set a flag. SIGUSR1 (Slurm's warning), SIGTERM (scancel, time
- *  limit), SIGINT, SIGHUP (terminal closed) and SIGXCPU (limit of processor time) end the
- *  run after the current step, a second SIGINT ends it at once; SIGUSR2 requests a
- *  checkpoint. What one rank gets, a signal or a thread's es_stop_request, is enough: all
- *  ranks act on the maximum. */
+ *  Signal handlers only set a flag, and es_stop_request another. SIGUSR1 (Slurm's
+ *  warning), SIGTERM (scancel, time limit), SIGINT, SIGHUP (terminal closed) and SIGXCPU
+ *  (limit of processor time) end the run after the current step, a second SIGINT ends it
+ *  at once; SIGUSR2 requests a checkpoint. What one rank gets, a signal or a thread's
+ *  es_stop_request, is enough: all ranks act on the maximum. */
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 #include "eigenstep/clock.h"
@@ -16,7 +17,7 @@
 
 /* Two flags, so that a checkpoint request cannot overwrite a pending stop. */
 static volatile sig_atomic_t stop_pending, checkpoint_pending, interrupted;
-static volatile sig_atomic_t requested; /* an es_stop_cause */
+static atomic_int requested; /* an es_stop_cause, by a thread: es_stop_request */
 
 static void on_stop(int sig) {
   (void) sig;
@@ -56,7 +57,7 @@ void es_stop_install(void) {
 }
 
 void es_stop_request(es_stop_cause cause) {
-  requested = (sig_atomic_t) cause;
+  atomic_store(&requested, (int) cause);
 }
 
 /* Is the folder of the stop file gone? */

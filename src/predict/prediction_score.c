@@ -12,7 +12,7 @@
 #define HOLDS 1.25
 
 typedef struct score {
-  int told, held; /* modes told of; the leading ones within the factor, one by one */
+  int known, held; /* with an expected step; the leading ones within the factor */
   double median, largest;
 } score;
 
@@ -21,25 +21,25 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* error: [n] |ln ratio| by mode, NaN where a mode is not learned or was not told of;
+/* error: [n] |ln ratio| by mode, NaN where a mode is not learned or has no expected step;
  * sorted here. */
 static score score_of(int n, double *error) {
   score s = {.median = NAN, .largest = NAN};
   while (s.held < n && error[s.held] <= log(HOLDS)) s.held++;
   for (int i = 0; i < n; i++)
-    if (isfinite(error[i])) error[s.told++] = error[i];
-  if (s.told == 0) return s;
-  qsort(error, (size_t) s.told, sizeof *error, ascending);
-  s.median = (error[(s.told - 1) / 2] + error[s.told / 2]) / 2;
-  s.largest = error[s.told - 1];
+    if (isfinite(error[i])) error[s.known++] = error[i];
+  if (s.known == 0) return s;
+  qsort(error, (size_t) s.known, sizeof *error, ascending);
+  s.median = (error[(s.known - 1) / 2] + error[s.known / 2]) / 2;
+  s.largest = error[s.known - 1];
   return s;
 }
 
 static void print(const char *what, const char *step, const score *s) {
-  if (s->told == 0) return;
+  if (s->known == 0) return;
   es_print("%s of %d learned modes: median |ln(measured / %s)| = %.2g, largest %.2g; "
            "within a factor of %.2f for %s%.0d%s",
-           what, s->told, step, s->median, s->largest, HOLDS,
+           what, s->known, step, s->median, s->largest, HOLDS,
            s->held == 0 ? "not even the first mode" : "the first ", s->held,
            s->held == 0   ? ""
            : s->held == 1 ? " mode"
@@ -101,7 +101,7 @@ es_status es_prediction_score(const es_comm *c, es_traj *t, const es_prediction 
     error[i / n][i % n] = fabs(error[i / n][i % n]);
   for (int k = 0; k < 2 && st == ES_OK; k++) {
     const score s = score_of(n, error[k]);
-    const double v[COLUMNS] = {k, s.told, s.held, s.median, s.largest};
+    const double v[COLUMNS] = {k, s.known, s.held, s.median, s.largest};
     for (int i = 0; i < COLUMNS; i++) values[k * COLUMNS + i] = v[i];
     print(k == 0 ? "prediction from the start" : "forecast in the run",
           k == 0 ? "predicted" : "forecast", &s);

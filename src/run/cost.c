@@ -105,6 +105,15 @@ static double batch_bytes(const es_settings *s, const es_assembly *p, int64_t pa
   return 2 * (double) pairs * (es_assembly_has_recipes(s, p) ? records : 2 * view);
 }
 
+/* Records and views in the making: of training, and of the probe. */
+static double rooms_bytes(const es_settings *s, const es_assembly *p, int64_t pairs) {
+  const int threads = (int) s->backend.threads;
+  const int64_t training = es_assembly_has_recipes(s, p) ? 1 : pairs;
+  return (double) es_loader_rooms(p->input.data, p->input.augment, training, threads) +
+         (double) es_loader_rooms(es_assembly_probe_set(p), p->input.augment, pairs,
+                                  threads);
+}
+
 es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, int node,
                          es_run_cost *c) {
   const es_snapshot_options opt = es_settings_snapshot(s, p->probe.pairs);
@@ -127,7 +136,7 @@ es_status es_run_cost_of(const es_settings *s, const es_assembly *p, int ranks, 
     c->shared = shared_bytes(c->net.parameters, moments, c->node);
   c->eval_net = (double) (eval_net.cost.activation_bytes + eval_net.cost.passing_bytes);
   add_loss(s, p, ranks, c);
-  c->batches = batch_bytes(s, p, pairs);
+  c->batches = batch_bytes(s, p, pairs) + rooms_bytes(s, p, pairs);
   c->snapshot =
       (double) es_snapshot_bytes(&s->spectrum, &opt, es_settings_loss_ranks(s, ranks));
   c->output.trajectory =
@@ -213,7 +222,7 @@ static void print_memory(const es_assembly *p, const es_run_cost *c) {
   }
   print_bytes("embeddings and loss", c->loss);
   if (c->preconditioner > 0) print_bytes("preconditioner", c->preconditioner);
-  print_bytes("batches (current and next)", c->batches);
+  print_bytes("batches (current and next), records", c->batches);
   print_bytes("snapshot (D x D block-cyclic)", c->snapshot);
   print_bytes("together, at least",
               es_run_cost_memory(c) - (host ? 0 : es_run_cost_device(c)));

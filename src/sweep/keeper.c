@@ -12,6 +12,7 @@
 #include "eigenstep/log.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/stop.h"
+#include "eigenstep/thread.h"
 
 #define LOOK 2.0 /* seconds between two looks for the file `stop` */
 
@@ -57,7 +58,8 @@ static void *keep(void *ctx) {
       kept->report(kept->ctx);
       next_report = es_now() + kept->every;
     }
-    if (access(kept->stop_file, F_OK) == 0) es_stop_request(ES_STOP_FILE);
+    if (kept->stop_file != NULL && access(kept->stop_file, F_OK) == 0)
+      es_stop_request(ES_STOP_FILE);
     double next = fmin(next_beat, es_now() + LOOK);
     if (kept->report != NULL) next = fmin(next, next_report);
     pthread_mutex_lock(&k->lock);
@@ -78,15 +80,11 @@ static void make_condition(pthread_cond_t *c) {
 
 es_status es_keeper_start(const es_kept *kept, es_keeper **out) {
   es_keeper *k = NULL;
-  sigset_t all, before;
   ES_TRY(ES_NEW(1, &k));
   k->kept = *kept;
   pthread_mutex_init(&k->lock, NULL);
   make_condition(&k->wake);
-  sigfillset(&all); /* signals are for the ranks' own threads */
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int err = pthread_create(&k->thread, NULL, keep, k);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  const int err = es_thread_start(&k->thread, keep, k);
   if (err == 0) {
     *out = k;
     return ES_OK;

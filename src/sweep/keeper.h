@@ -12,7 +12,8 @@ typedef struct es_keeper es_keeper;
 /** What it keeps. Borrowed until es_keeper_stop. */
 typedef struct es_kept {
   const es_claim *claim;
-  const char *queue, *id, *stop_file;
+  const char *queue, *id;
+  const char *stop_file;     /**< whose appearance stops the run; NULL: nothing does */
   double beat;               /**< seconds between two signs of life */
   void (*report)(void *ctx); /**< NULL: none */
   double every;              /**< seconds between two reports */

@@ -137,6 +137,7 @@ static double surgery_of(es_h5 *f) {
 static void read_run(const es_comm *self, const es_sweep_plan *p, int row,
                      es_summary *s) {
   char path[1400];
+  bool whole = true;
   es_h5 *f = NULL;
   snprintf(path, sizeof path, "%s/%s/trajectory.h5", p->dir, p->run[row].name);
   if (access(path, R_OK) != 0) return;
@@ -145,11 +146,14 @@ static void read_run(const es_comm *self, const es_sweep_plan *p, int row,
     read_steps(self, f, row, s);
     const double until = surgery_of(f);
     read_last_values(f, row, s);
-    (void) es_h5_close(&f);
+    whole = es_h5_close(&f) == ES_OK;
     snprintf(path, sizeof path, "%s/%s/ntk/ntk.h5", p->dir, p->run[row].name);
     es_summary_score(self, path, row, until, s);
   }
   es_log_leave(before);
+  if (!whole)
+    es_warn("run %s: its trajectory.h5 is damaged; what cannot be read of it is left out",
+            p->run[row].name);
 }
 
 static es_status fill(const es_queue *q, es_summary *s) {

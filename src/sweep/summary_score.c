@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file summary_score.c  How well the times of a run's modes were told, as columns of
- *  the summary. */
+/** @file summary_score.c  How well the times of a run's modes were expected, as
+ *  columns of the summary. */
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,15 +13,15 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Of a run: [n] times told of its modes, and the last step to compare. */
-typedef struct told {
+/* Of a run: [n] expected times of its modes, and the last step to compare. */
+typedef struct expected {
   const double *time;
   int n;
   double until;
-} told;
+} expected;
 
 /* The median of |ln(measured / expected)| into a column; none where no mode has both. */
-static void put_score(es_summary *s, int row, const char *name, told by) {
+static void put_score(es_summary *s, int row, const char *name, expected by) {
   double error[ES_SUMMARY_MODES];
   int known = 0;
   for (int k = 0; k < by.n && k < ES_SUMMARY_MODES; k++) {
@@ -38,7 +38,7 @@ static void put_score(es_summary *s, int row, const char *name, told by) {
 static void put_known(es_summary *s, int row, const char *name, int q, double until) {
   double time[ES_SUMMARY_MODES];
   for (int k = 0; k < ES_SUMMARY_MODES; k++) time[k] = es_summary_mode(s, row, q, k);
-  put_score(s, row, name, (told){time, ES_SUMMARY_MODES, until});
+  put_score(s, row, name, (expected){time, ES_SUMMARY_MODES, until});
 }
 
 void es_summary_score(const es_comm *self, const char *ntk, int row, double until,
@@ -51,7 +51,7 @@ void es_summary_score(const es_comm *self, const char *ntk, int row, double unti
   if (access(ntk, R_OK) != 0 || es_traj_read_open(self, ntk, &f) != ES_OK) return;
   if (es_h5_exists(f, "/steps/time_kernel") &&
       es_traj_read_numbers(f, "/steps/time_kernel", &n, &time) == ES_OK)
-    put_score(s, row, "score_kernel", (told){time, (int) n, until});
+    put_score(s, row, "score_kernel", (expected){time, (int) n, until});
   es_free(&time);
   (void) es_h5_close(&f);
 }

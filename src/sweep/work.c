@@ -46,10 +46,12 @@ static es_status make_run(group *g, int run, es_claim *claim, es_run_state *stat
   es_keeper *keeper = NULL;
   es_status st = ES_OK;
   const bool first = g->comm->rank == 0;
+  const bool resumes =
+      g->launch.spec->par.command == ES_SWEEP_TRAIN; /* from a checkpoint */
   const es_kept kept = {.claim = claim,
                         .queue = q->dir,
                         .id = r->id,
-                        .stop_file = g->stop.file,
+                        .stop_file = resumes ? g->stop.file : NULL,
                         .beat = fmin(q->stale / 12, 10),
                         .report = g->report != NULL ? es_report_progress : NULL,
                         .every = g->every,

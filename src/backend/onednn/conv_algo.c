@@ -7,8 +7,8 @@
 #define GENERATED ((size_t) 16 << 20)
 
 /* Positions of all images up to which data passes keep weights that the update packs.
- * Packing them later, from memory, takes as long as the product of some 40 rows: here 7 %
- * of a product, beyond less than the memory is worth. */
+ * Packing them later, from memory, takes as long as the product of some 40 rows: 7 % of a
+ * product of 512 rows, and less of a larger one, which saves the memory. */
 enum { FEW = 512 };
 
 es_prim_engine *es_conv_algo_engine(const es_backend *b) {

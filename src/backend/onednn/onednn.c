@@ -4,10 +4,8 @@
  *  those of `blas`. */
 #include "config.h"
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 #include "eigenstep/mem.h"
+#include "eigenstep/thread.h"
 #include "tune.h"
 
 static es_status open_onednn(es_backend *b, const es_comm *comm) {
@@ -23,9 +21,7 @@ static es_status open_onednn(es_backend *b, const es_comm *comm) {
   char name[96];
   es_prim_engine_name(name, sizeof name);
   b->impl = s;
-#ifdef _OPENMP
-  omp_set_num_threads(b->threads); /* the library takes what OpenMP has */
-#endif
+  es_thread_set_openmp(b->threads); /* the library takes what OpenMP has */
   es_phase("backend onednn: %s", name);
   return ES_OK;
 }
