@@ -13,8 +13,8 @@
  *  @return 0, or the error number of pthread_create */
 int es_thread_start(pthread_t *thread, void *(*work)(void *), void *ctx);
 
-/** Not collective. From now on OpenMP, and with it oneDNN, has so many threads; nothing in
- *  a build without OpenMP. */
+/** Not collective. From now on OpenMP, and with it oneDNN, has so many threads;
+ *  nothing in a build without OpenMP. */
 void es_thread_set_openmp(int threads);
 
 #endif
