@@ -187,7 +187,8 @@ limit=60 launch 2 sweep $long > out 2> err
 [ $? = 75 ] && grep -q "stopped by the file 'cut/stop': remove it" out ||
   fail "a sweep that is stopped: $(cat out err)"
 rm cut/stop
-# A solved model has no checkpoint: its run goes on to its end, and none is taken after it.
+# A solved model has no checkpoint: the runs of both groups go on to their ends, and none
+# is taken after them.
 limit=200 launch 2 sweep grid.ini linear.steps=10000000 \
   output.dir=solved > out 2> err &
 job=$!
@@ -197,7 +198,7 @@ for _ in $(seq 400); do
 done
 touch solved/stop
 wait "$job"; got=$?
-[ $got = 75 ] && [ "$(count DONE solved)" = 1 ] ||
+[ $got = 75 ] && [ "$(count DONE solved)" = 2 ] ||
   fail "solved models with a file stop ended with $got: $(cat solved/*/STATUS out err)"
 
 launch 2 sweep train.ini $small > out 2> err

@@ -281,12 +281,18 @@ es_status es_h5_attach(es_h5 *f, const char *path, int dim, const char *scale) {
   return es_h5_report(f, &n);
 }
 
+/* Is sc a scale of that dimension of ds? HDF5 fails where sc is none, or ds is one. */
+static htri_t scale_of(hid_t ds, int dim, hid_t sc) {
+  const htri_t has = H5DSis_scale(ds), is = H5DSis_scale(sc);
+  if (has < 0 || is < 0) return -1;
+  return has > 0 || is == 0 ? 0 : H5DSis_attached(ds, sc, (unsigned) dim);
+}
+
 bool es_h5_is_attached(es_h5 *f, const char *path, int dim, const char *scale) {
   if (!es_h5_exists(f, path) || !es_h5_exists(f, scale)) return false;
   const hid_t ds = H5Dopen2(f->id, path, H5P_DEFAULT);
   const hid_t sc = H5Dopen2(f->id, scale, H5P_DEFAULT);
-  const htri_t attached =
-      ds >= 0 && sc >= 0 ? H5DSis_attached(ds, sc, (unsigned) dim) : -1;
+  const htri_t attached = ds >= 0 && sc >= 0 ? scale_of(ds, dim, sc) : -1;
   const bool yes = es_h5_answer(f, path, attached);
   if (sc >= 0) H5Dclose(sc);
   if (ds >= 0) H5Dclose(ds);

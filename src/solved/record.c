@@ -284,6 +284,7 @@ es_status es_record_finish(es_record *r, const es_crossings *crossings,
   es_status st = ES_NEW(n * COLUMNS, &rows);
   if (st == ES_OK) st = ES_NEW(n, &errors);
   ES_TRY_GOTO(es_comm_agree(r->comm, st), done);
+  ES_TRY_GOTO(es_comm_agree(r->comm, es_table_close(&r->table)), done);
   ES_TRY_GOTO(es_traj_flush(r->traj), done);
   ES_TRY_GOTO(write_theory(r), done);
   fill_rows(r, es_crossings_at(crossings), rows, errors, s);
