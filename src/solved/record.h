@@ -34,8 +34,8 @@ void es_record_destroy(es_record **r);
 /** Collective. Record one time: for es_descent_observer.record, ctx = es_record. */
 es_status es_record_see(void *record, double at, const double *c);
 
-/** Collective. Close timesteps.txt, write /theory and /steps from the rows recorded, print
- *  the table of modes. */
+/** Collective. Close timesteps.txt, write /theory and /steps from the rows recorded, and
+ *  print the table of modes. */
 es_status es_record_finish(es_record *r, const es_crossings *crossings,
                            es_record_summary *s);
 
