@@ -166,6 +166,11 @@ static void backward_does_not_wait(void **state) {
   t.b->ops = own;
   assert_int_equal(waited, 0);
   assert_true(marks > 100); /* ops with parameters */
+  const es_net_listener unmarked = {
+      .ready = hear_nothing, .ctx = &marks, .without_marks = true};
+  const int before = marks;
+  assert_int_equal(es_net_backward_notify(t.net, t.r, &unmarked), ES_OK);
+  assert_int_equal(marks, before);
   rig_close(&t);
 }
 

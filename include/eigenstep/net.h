@@ -112,6 +112,7 @@ void es_net_zero_grad(es_net *net);
 typedef struct es_net_listener {
   es_status (*ready)(void *ctx, int64_t from, es_mark mark);
   void *ctx;
+  bool without_marks;   /**< `ready` gets none, mark = 0: nothing is recorded for it */
   const es_comm *ranks; /**< over which `ready` begins sums, those of the network's batch
                              norm among them; NULL: none. Borrowed */
 } es_net_listener;

@@ -196,7 +196,7 @@ static es_status backward_all(es_net *net, const es_net_listener *to, bool done)
     if (ends) break;
     if (to != NULL && node->tensor.w >= 0) {
       es_mark mark = 0;
-      ES_TRY(b->ops->record(b, &mark));
+      if (!to->without_marks) ES_TRY(b->ops->record(b, &mark));
       ES_TRY(to->ready(to->ctx, ready_from(net, i), mark));
     }
   }

@@ -38,8 +38,10 @@ void es_gradient_reduction_init(es_gradient_reduction *r, const es_row_layout *l
       .layout = *layout, .params = params, .clock = clock, .all = {0, params->n}};
   r->beside = params->backend->ops->sum_begin != NULL && layout->comm->size > 1 &&
               !es_row_layout_replicated(layout);
-  r->listener = (es_net_listener){
-      .ready = r->beside ? begin_ready : sum_ready, .ctx = r, .ranks = layout->comm};
+  r->listener = (es_net_listener){.ready = r->beside ? begin_ready : sum_ready,
+                                  .ctx = r,
+                                  .without_marks = r->beside,
+                                  .ranks = layout->comm};
   r->begun = params->n;
   /* each rank updates everything, by rank 0's sums: processors round differently */
   r->whole = (es_partition){.comm = layout->comm,
