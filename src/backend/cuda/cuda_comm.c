@@ -91,8 +91,8 @@ void es_cuda_comm_close(es_backend *b, bool broken) {
 /** Has a sum of NCCL failed? First the sentence, and the end of all ranks unless all have
  *  met an error: they may wait in MPI for this one. Only then is the communicator
  *  aborted, or the device would wait for sums that never end, as soon as memory is
- *  released: within a node an abort may wait until all ranks abort, and
- *  always until no graph holds a sum. */
+ *  released. An abort waits until no graph holds a sum, and, within a node, perhaps until
+ *  all ranks abort. */
 static es_status check_sums(const es_backend *b) {
   es_cuda_nccl *const nccl = es_cuda_of(b)->comm->nccl;
   if (es_cuda_nccl_is_aborted(nccl)) return ES_EDEVICE; /* logged */

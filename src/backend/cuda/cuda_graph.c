@@ -159,7 +159,7 @@ static es_status keep(es_backend *b, es_status st, cudaGraphExec_t *exec) {
     (void) cudaGetLastError();
     return st;
   }
-  if (*exec != NULL) (void) cudaGraphExecDestroy(*exec); /* another rank had none */
+  if (*exec != NULL) (void) cudaGraphExecDestroy(*exec); /* another rank lacks it */
   *exec = made;
   return ES_OK;
 }
