@@ -67,6 +67,16 @@ launch 1 train - $set optim.lr=auto loss.name=vicreg output.dir="$work/other" \
 says 'optim.lr: got auto with loss.name = vicreg, .*expected a number'
 [ ! -e "$work/deep" ] && [ ! -e "$work/other" ] || fail "a refused run left a folder"
 
+# a network for images on vectors; a probe of views that are all the same
+launch 1 check - data.name=gaussian data.dim=12 encoder.name=resnet18 \
+  encoder.base_width=8 > "$work/log" 2>&1 || fail "a ResNet on vectors"
+says 'encoder.name = resnet18: .*padding.*vectors go with encoder.name=mlp'
+"$python" -c "import h5py, numpy, sys
+h5py.File(sys.argv[1], 'w')['x'] = numpy.zeros((80, 3, 8, 8), 'u1')" "$work/black.h5"
+launch 1 train - $tiny data.name=hdf5 data.path="$work/black.h5" run.steps=1 \
+  output.dir="$work/black" > "$work/log" 2>&1 || fail "black images"
+says 'the features of all [0-9]* pairs of the probe are equal'
+
 # the solved models
 small="data.size=8 data.count=200 augment.crop.size=8"
 launch 1 linear - $small linear.sample=100 linear.steps=2 output.dir="$work/l" \

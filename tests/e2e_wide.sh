@@ -25,6 +25,8 @@ for n in 1 3; do
     { cat log; fail "some, top 4"; }
 done
 launch 1 spectrum wide.h5:/few output.dir=few > log 2>&1 || { cat log; fail "few"; }
+grep -q "at most 9 eigenvalues are above 0; if the file holds one sample a column" log ||
+  fail "nothing said of few rows"
 "$python" - <<'END' || fail "wide spectra differ from NumPy's"
 import h5py
 import numpy as np

@@ -2,9 +2,9 @@
 /** @file assembly_data.c  The data of a run: what is trained on, what is held out. */
 #include "assembly_private.h"
 
-#include <string.h>
 #include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
+#include "eigenstep/registry.h"
 #include "eigenstep/stratify.h"
 
 /* Views of the probe belong to no epoch of training. */
@@ -48,11 +48,17 @@ static es_status warn_of_limit(const es_settings *s, const es_dataset *ds) {
   return ES_OK;
 }
 
-static void warn_of_vectors(const es_settings *s, const es_shape *view) {
-  if (view->h == 1 && view->w == 1 && strncmp(s->encoder.name, "resnet", 6) == 0)
+static es_status warn_of_vectors(const es_settings *s, const es_shape *view) {
+  const es_encoder_ops *const *list;
+  const void *found;
+  const size_t n = es_encoder_list(&list);
+  ES_TRY(es_registry_find("encoder", s->encoder.name, (const void *const *) list, n,
+                          &found));
+  if (view->h == 1 && view->w == 1 && ((const es_encoder_ops *) found)->images)
     es_warn("encoder.name = %s: its convolutions see nothing but padding around views of "
             "1 x 1; vectors go with encoder.name=mlp",
             s->encoder.name);
+  return ES_OK;
 }
 
 es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assembly *p) {
@@ -65,7 +71,7 @@ es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assem
   ES_TRY(es_dataset_open_held_out(c, &s->data, in->data, seed, &in->held_out));
   ES_TRY(es_comm_agree(
       c, es_augment_create(&s->selected.augment, in->data, &in->augment, &in->view)));
-  warn_of_vectors(s, &in->view);
+  ES_TRY(es_comm_agree(c, warn_of_vectors(s, &in->view)));
   p->probe.chunk = chunk_of(s, c->size);
   p->probe.pairs = es_probe_pairs(s, c->size);
   if (p->probe.pairs != s->spectrum.probe) {
