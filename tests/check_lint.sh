@@ -56,5 +56,12 @@ for file in tests/*.sh; do # a test, or something that another one or make uses
     breach "$file: not in tests/sh.list"
 done
 
+# what is told to be started by sh runs in any shell, or starts bash itself
+for file in $(grep -hoE '(^|[ `(])sh [a-z_/]+\.sh\b' $rest README.md CONTRIBUTING.md */README.md \
+                .ci/run 2> /dev/null | sed 's/.*sh //' | sort -u); do
+  ! { [ -f "$file" ] && head -n 1 "$file" | grep -q bash; } || grep -q BASH_VERSION "$file" ||
+    breach "$file: started by sh, but written for bash"
+done
+
 echo "longest files:"; wc -l $code | sort -rn | sed -n '2,4p'
 exit $bad

@@ -6,6 +6,7 @@
 # and installs.
 # Last line: "N passed, N failed, N skipped". Exit code 0 if and only if none failed; a test
 # that did not run, or that skipped and is not allowed to, has failed.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # also as "sh tests/run.sh"
 set -u
 cd "$(dirname "$0")/.."
 log=$(mktemp)
@@ -14,6 +15,8 @@ stages_passed=0
 stages_failed=0
 idle=0    # tests that did not run, or skipped without leave
 skipped=0 # with leave
+asked=0   # tests by name
+absent=0  # of these without a result
 jobs=$(($(nproc) + 1)) # at once: tests wait for each other's ranks and for signals
 
 stage() { # stage NAME COMMAND...: a stage that is one pass or failure by itself
@@ -69,8 +72,10 @@ check() { # check DIR TARGET TEST...: they are counted one by one from their .tr
     fi
   fi
   shift 2
+  asked=$((asked + $#))
   for name in "$@"; do
-    if [ ! -f "$dir/$name.trs" ]; then unrun="$unrun $name"; idle=$((idle + 1))
+    if [ ! -f "$dir/$name.trs" ]; then
+      unrun="$unrun $name"; idle=$((idle + 1)); absent=$((absent + 1))
     elif grep -q '^:test-result: SKIP' "$dir/$name.trs"; then
       if may_skip "$dir" "$name"; then skipped=$((skipped + 1)); continue; fi
       echo "-- skipped, which counts as failed: $dir/$name: $(head -n 1 "$dir/$name.log")"
@@ -111,5 +116,10 @@ fi
 
 passed=$((stages_passed + $(count 'PASS|XFAIL')))
 failed=$((stages_failed + idle + $(count 'FAIL|XPASS|ERROR')))
+results=$(count '[A-Z]+')
+if [ "$results" -lt $((asked - absent)) ]; then
+  echo "-- got $results results of $((asked - absent)) tests, which counts as failed"
+  failed=$((failed + 1))
+fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -4,7 +4,7 @@
 # rank, made of namespaces, for links of 1 and 10 Gbit/s and packets of 0.1 and 1 ms.
 # Writes FOLDER/link-RATE-DELAY.csv and .h5, and what postprocess/scaling.py says of them;
 # one-host.csv holds the same on one host of two ranks, which shows what is not network:
-#   EIGENSTEP=build/eigenstep sh tests/hosts/links.sh FOLDER
+#   EIGENSTEP=build/eigenstep bash tests/hosts/links.sh FOLDER
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(cd "$here/../.." && pwd)
