@@ -31,6 +31,12 @@ alone() { timeout 300 "$EIGENSTEP" "$@"; }                   # on one rank, with
 small=$(tr ' \n' '\n\n' <<< "$tiny" | grep -vE '^(optim.lr|batch.pairs)=' | tr '\n' ' ')
 field() { sed -n "s/^$2 = //p" "$1"; }                      # field FILE KEY
 count() { grep -l "^state = $1" "$2"/*.state 2> /dev/null | wc -l; }
+until_running() { # until_running DIR: at most 20 s
+  for _ in $(seq 400); do
+    grep -qs '^state = RUNNING' "$1"/*.state && return
+    sleep 0.05
+  done
+}
 claims() { find "$1/queue" -name '*.[0-9]*' ! -name 'clock*' | wc -l; }
 all_done() { # all_done DIR RUNS
   [ "$(count DONE "$1")" = "$2" ] || fail "$1: $(count DONE "$1") of $2 runs done"
@@ -175,10 +181,7 @@ tail -n 1 cut/lr=0.003/timesteps.txt | grep -q '^ *400 ' ||
 long="train.ini $small batch.pairs=24 $rest run.steps=9000000 output.dir=cut"
 limit=60 launch 2 sweep $long > out 2> err &
 job=$!
-for _ in $(seq 400); do
-  grep -q '^state = RUNNING' cut/*.state && break
-  sleep 0.05
-done
+until_running cut
 touch cut/stop
 wait "$job"; got=$?
 [ $got = 75 ] && grep -q '^STOPPED [0-9]* stop file' cut/*/STATUS ||
@@ -192,10 +195,7 @@ rm cut/stop
 limit=200 launch 2 sweep grid.ini linear.steps=10000000 \
   output.dir=solved > out 2> err &
 job=$!
-for _ in $(seq 400); do
-  grep -q '^state = RUNNING' solved/*.state && break
-  sleep 0.05
-done
+until_running solved
 touch solved/stop
 wait "$job"; got=$?
 [ $got = 75 ] && [ "$(count DONE solved)" = 2 ] ||

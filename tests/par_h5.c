@@ -264,6 +264,12 @@ static void damage_is_no_absence(void **state) {
   assert_int_equal(es_h5_open(c, path, false, &f), ES_OK);
   assert_false(es_h5_has_attr(f, "/g", "optional"));
   assert_int_equal(es_h5_close(&f), ES_EIO);
+  /* what is written beside the damage stays, though the flush tells of it */
+  assert_int_equal(es_h5_open(c, path, true, &f), ES_OK);
+  assert_false(es_h5_has_attr(f, "/g", "optional"));
+  assert_int_equal(es_h5_flush(f), ES_EIO);
+  assert_true(es_h5_is_whole(f));
+  assert_int_equal(es_h5_close(&f), ES_OK);
   drop(c, path);
 }
 

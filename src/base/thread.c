@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "eigenstep/thread.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 
@@ -44,7 +45,10 @@ int es_thread_start(pthread_t *thread, void *(*work)(void *), void *ctx) {
   allow_all_places(&how);
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int error = pthread_create(thread, &how, work, ctx);
+  int error = pthread_create(thread, &how, work, ctx);
+  if (error ==
+      EINVAL) /* a place that this process may not use: stay where the maker is */
+    error = pthread_create(thread, NULL, work, ctx);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&how);
   return error;

@@ -309,7 +309,6 @@ es_status es_h5_flush(es_h5 *f) {
   ES_TRY(es_h5_reserve(f, 0));
   es_collective_error n = {0};
   if (H5Fflush(f->id, H5F_SCOPE_GLOBAL) < 0) es_h5_blame(&n, f, "write", "");
-  es_h5_take_unanswered(f, &n);
   if (f->fd >= 0 && fsync(f->fd) != 0) {
     es_collective_error_set(&n, ES_EIO, "cannot write %s to disk: %s", f->path,
                             strerror(errno));
@@ -318,7 +317,10 @@ es_status es_h5_flush(es_h5 *f) {
   f->failed = f->failed || st != ES_OK;
   give_back(
       f); /* all ranks have written; what lengthens the file begins with an agreement */
-  return st;
+  if (st != ES_OK) return st;
+  es_h5_take_unanswered(f,
+                        &n); /* damage elsewhere: an error, but all of this is written */
+  return es_collective_error_agree(f->comm, &n);
 }
 
 bool es_h5_is_whole(const es_h5 *f) {
