@@ -14,13 +14,23 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/rng.h"
 #include "krylov.h"
-#include "thin_product.h"
+#include "symmetric_product.h"
 
 extern const es_eig_ops es_eig_syevd;
 
-/* With BLOCK vectors thin_product.c takes as long to read a large matrix as to compute;
-   64 pairs of 1/i from 4,096 need 264 vectors in blocks of 8, 368 in blocks of 16. */
+/* OpenBLAS has it; other libraries need not. */
+int openblas_get_num_threads(void) __attribute__((weak));
+
+/* 64 pairs of 1/i from 4,096 need 264 vectors in blocks of 8, 368 in blocks of 16; with 8
+   symmetric_product.c takes about as long to read a large matrix as to compute. */
 enum { SMALL = 256, BLOCK = 8 };
+
+/* Elements of A on this rank from which its products take all threads. Those of OpenMP
+   spin when they are done, beside those of the BLAS: 64 pairs of 2,048 took 0.35 s with
+   two of each and 0.15 s with one for these products. */
+enum { THREADED = 1 << 25 };
+
+_Static_assert((int) ES_KRYLOV_WIDE <= (int) ES_SYMMETRIC_MOST, "vectors at once");
 
 /* Random part added to a warm start: far above round-off, so that no Ritz vector
    converges before missing directions appear; far below the change between matrices, so
@@ -44,16 +54,26 @@ static void times(void *ctx, int b, double *full) {
   memset(f->part, 0, sizeof(double) * (size_t) m->lm * (size_t) b);
   const es_product p = {'N',    m->lm, b,     m->ln, 1,       m->a,
                         m->lld, f->in, m->ln, 0,     f->part, m->lm};
-  if (m->ln > 0 && es_thin_pays(&p))
-    es_thin_product(&p);
-  else if (m->ln > 0)
-    es_basis_product(p);
+  if (m->ln > 0) es_basis_product(p);
   memset(full, 0, sizeof(double) * (size_t) m->m * (size_t) b);
   for (int j = 0; j < b; j++)
     for (int i = 0; i < m->lm; i++)
       full[(size_t) j * (size_t) m->m + (size_t) es_dmat_row(m, i)] =
           f->part[(size_t) j * (size_t) m->lm + (size_t) i];
   es_comm_sum_f64(m->grid->comm, full, (int64_t) m->m * b);
+}
+
+static int threads_for(const es_dmat *a) {
+  const bool all =
+      (int64_t) a->lm * a->ln >= THREADED && openblas_get_num_threads != NULL;
+  return all ? openblas_get_num_threads() : 1;
+}
+
+/* full [b][n] <- A times full, replicated, for a symmetric A. */
+static void times_symmetric(void *ctx, int b, double *full) {
+  const es_symmetric *s = ctx;
+  es_symmetric_product(s, b, full);
+  es_comm_sum_f64(s->a->grid->comm, full, (int64_t) s->a->n * b);
 }
 
 static es_status open_factor(const es_dmat *m, factor *f) {
@@ -122,15 +142,24 @@ static es_status solve_in_full(const es_dmat *a, int k, double *w, es_dmat *v) {
 static es_status krylov(const es_dmat *a, int k, const es_dmat *start, double *w,
                         es_dmat *v) {
   factor f = {0};
+  es_symmetric half = {0};
   es_eig_operator op = {.comm = a->grid->comm, .n = a->n, .apply = times, .ctx = &f};
   es_krylov o = {.a = &op, .k = k, .block = BLOCK, .most = es_krylov_most(a->n, k)};
   double *first = NULL;
   bool converged = false;
-  es_status st = open_factor(a, &f);
+  es_status st;
+  if (ES_SYMMETRIC_PAYS) {
+    op.apply = times_symmetric;
+    op.ctx = &half;
+    st = es_comm_agree(op.comm, es_symmetric_open(a, threads_for(a), &half));
+  } else {
+    st = open_factor(a, &f);
+  }
   if (st == ES_OK && start != NULL) st = warm_start(start, o.most, &first);
   o.start = first;
   if (st == ES_OK) st = es_krylov_solve(&o, w, v, &converged);
   es_free(&first);
+  es_symmetric_close(&half);
   close_factor(&f);
   ES_TRY(st);
   if (converged) return ES_OK;
