@@ -1,16 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # bench.sh  All benchmarks; the training step alternates with that of PyTorch in one run.
-#   jobs/bench.sh [PEERS]
-# PEERS (or $PEERS): a folder with torch_ssl_step.py, which prints "best N img/s" for
-# --size --pairs --dim --dtype --threads --steps; by default ../shared/peers beside the
-# sources. Without it the peers are skipped. Peers run under Debian's /usr/bin/python3.
+#   PYTHON=/usr/bin/python3 jobs/bench.sh
+# PYTHON: a Python with PyTorch and torchvision, for jobs/peer_step.py; without them the
+# peers are skipped. VARIANTS=plain: of its steps, as plain,compile; the fastest counts.
 # Also from the environment: EIGENSTEP, MPIRUN, MPIRUN_FLAGS (make bench sets them);
 # RANKS=2, ROUNDS=3, STEPS=5, CASES="96:16 96:32 32:128" (size:pairs),
 # OURS="auto:f32 auto:bf16" (backend:precision), EIG=2048, ROWS=100000.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
-PEERS=${1:-${PEERS:-$top/../shared/peers}}
 EIGENSTEP=${EIGENSTEP:-$top/build/eigenstep}
 MPIRUN=${MPIRUN:-mpirun} MPIRUN_FLAGS=${MPIRUN_FLAGS:---bind-to none}
 RANKS=${RANKS:-2} ROUNDS=${ROUNDS:-3} STEPS=${STEPS:-5}
@@ -22,7 +20,7 @@ if [ "$(id -u)" = 0 ]; then # Open MPI requires both variables
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
 fi
-python=/usr/bin/python3
+python=${PYTHON:-/usr/bin/python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work" eigenstep-bench-dd' EXIT
 
@@ -32,26 +30,24 @@ ranks() { # ranks N ARGUMENT...: run the program on N ranks
 }
 
 peers=no
-if [ ! -f "$PEERS/torch_ssl_step.py" ]; then
-  echo "peers SKIPPED: no $PEERS/torch_ssl_step.py"
-elif ! "$python" -c 'import torch, torchvision' 2> /dev/null; then
-  echo "peers SKIPPED: $python has no torch and torchvision"
-else
+if "$python" -c 'import torch, torchvision' 2> /dev/null; then
   peers=yes
+else
+  echo "peers SKIPPED: $python has no torch and torchvision"
 fi
 
 # One line "CASE NAME IMG/S MB" per measurement; MB: peak resident size of a process.
-peer() { # peer SIZE PAIRS DTYPE
-  unset OMP_NUM_THREADS # --threads sets the number
-  "$python" -c '
+peer() { # peer SIZE PAIRS PRECISION
+  env -u OMP_NUM_THREADS "$python" -c '
 import resource, subprocess, sys
 print(subprocess.run(sys.argv[1:], check=True, capture_output=True, text=True).stdout)
 print("peak", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3)' \
-    "$python" "$PEERS/torch_ssl_step.py" --size "$1" --pairs "$2" --dtype "$3" \
-    --threads "$RANKS" --steps "$STEPS" > "$work/out" || return
-  OMP_NUM_THREADS=1; export OMP_NUM_THREADS
-  awk -v k="$1:$2 torch-$3" '/^best/ { r = $2 } /^peak/ { m = $2 } END { print k, r, m }' \
-    "$work/out" >> "$work/steps"
+    "$python" "$top/jobs/peer_step.py" --device cpu --size "$1" --pairs "$2" \
+    --precision "$3" --threads "$RANKS" --steps "$STEPS" --seconds 0 \
+    --variants "${VARIANTS:-plain}" > "$work/out" || return
+  awk -v k="$1:$2 torch-$3" '/^best/ { r = $2 } /^peak/ { m = $2 }
+    /^torch [0-9]/ { v = $2; sub(/,$/, "", v); print v > version }
+    END { print k, r, m }' version="$work/version" "$work/out" >> "$work/steps"
 }
 ours() { # ours SIZE PAIRS BACKEND PRECISION
   ranks "$RANKS" bench step encoder.name=resnet50 encoder.stem=imagenet \
@@ -99,7 +95,8 @@ for round in $(seq "$ROUNDS"); do
     done
   done
 done
-echo "training step, img/s, $RANKS ranks x 1 thread (peers: 1 process, $RANKS threads)," \
+echo "training step, img/s, $RANKS ranks x 1 thread (peers: PyTorch" \
+  "$(cat "$work/version" 2> /dev/null || echo "none"), 1 process, $RANKS threads)," \
   "$ROUNDS rounds alternating; case = size:pairs; x peer: ratio to the best peer; MB: per" \
   "process"
 table

@@ -4,14 +4,14 @@
 
     peer_step.py [--size 96] [--pairs 32] [--dim 50] [--precision bf16|f32]
                  [--device cuda|cpu] [--threads N] [--seconds 3]
-                 [--variants plain,graph,compile,compile+graph]
+                 [--steps 5] [--variants plain,graph,compile,compile+graph]
 
 Both views on the device before the first step (`bench step` on a GPU uploads records and
 makes views of them in each step, by augment.device), torchvision's ResNet-50 in
 channels-last with a linear last layer, Barlow Twins without normalisation, backward, SGD
 with momentum; autocast to bf16, or f32 without TF32. cuDNN times its algorithms first.
 Variants: plain; graph, a captured CUDA graph; compile, by torch.compile; compile+graph,
-both. Each is timed for --seconds, at least five steps; what this PyTorch cannot run is
+both. Each is timed for --seconds, at least --steps; what this PyTorch cannot run is
 told. Prints a line a variant, medians, and last "best N img/s", views a second of the
 fastest.
 """
@@ -71,7 +71,7 @@ def timed(o, run):
         run()
     wait()
     seconds, end = [], time.perf_counter() + o.seconds
-    while len(seconds) < 5 or time.perf_counter() < end:
+    while len(seconds) < o.steps or time.perf_counter() < end:
         begun = time.perf_counter()
         run()
         wait()
@@ -88,6 +88,7 @@ def main():
     p.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("--seconds", type=float, default=3)
+    p.add_argument("--steps", type=int, default=5)
     p.add_argument("--variants", default="plain,graph")
     o = p.parse_args()
     variants = o.variants.split(",")

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # e2e_peers.sh  The races of jobs/: PyTorch's training does the recipe of a run.ini, from
-# files like ours to eigenvalues; both are measured; NumPy gets the matrix of bench eig.
+# files like ours to eigenvalues; both are measured; NumPy gets the matrix of bench eig;
+# bench.sh times PyTorch's step beside ours.
 set -u
 . "$srcdir/tests/e2e.sh"
 need_python h5py torch torchvision
@@ -54,4 +55,19 @@ awk '/^(ours |eigh )/ && $NF != "-" { rows++; if (!($NF < 1e-9)) bad = 1 }
      END { exit rows != 7 || bad }' out || fail "residuals: $(cat out)"
 run peer_eig.py -n 96 --peers qr && fail "an unknown solver passed"
 run peer_eig.py -n 96 --shapes 2 && fail "a shape without threads passed"
+
+cat > small <<EOP # the program, with the least to do
+#!/bin/sh
+exec "$EIGENSTEP" "\$@" $tiny bench.repeats=1 bench.warmup=1
+EOP
+chmod +x small
+bench() { EIGENSTEP=$PWD/small MPIRUN_FLAGS="$MPIRUN_FLAGS" RANKS=1 ROUNDS=1 STEPS=1 \
+  CASES=32:2 OURS=auto:f32 EIG=64 ROWS=500 PYTHON="$1" timeout 250 sh "$srcdir/jobs/bench.sh" \
+  > out 2> err; }
+bench "$python" || fail "bench.sh ended with $?: $(cat err)"
+grep -q '(peers: PyTorch [0-9]' out || fail "bench.sh: no version: $(cat out err)"
+awk '$1 == "32:2" && $6 > 0 { rows++; peer += $2 == "torch-f32" }
+     END { exit rows != 2 || peer != 1 }' out || fail "bench.sh: no two rows: $(cat out err)"
+bench false || fail "bench.sh without PyTorch ended with $?: $(cat err)"
+grep -q '^peers SKIPPED' out || fail "bench.sh: nothing about peers: $(cat out)"
 finish
