@@ -12,7 +12,7 @@
 #   sanitizers compute-sanitizer's memcheck and racecheck on two steps
 #   speed      `bench step` and PyTorch's, in turns; ratio to the best of PyTorch's variants
 #              that finish. A step of ours makes its views from records, PyTorch's has
-#              them on the device
+#              them on the device. Once more with backend.graph=false: what graphs gain
 # After a part that fails or does not finish in its time the next one begins. Exit status: 0
 # all passed or were left out for lack of a program, 1 some did not, or the backend does not
 # open, 77 there is no device.
@@ -158,15 +158,15 @@ sanitized() { # sanitized TOOL
     encoder.stem=cifar data.count=64 augment.crop.size=16 projector.widths=8 batch.pairs=8 \
     run.steps=2 spectrum.probe=8 backend.tune=false output.dir=sanitized
 }
-ours() { # ours SIZE PAIRS: views a second
+ours() { # ours SIZE PAIRS GRAPH: views a second, a line in the file rates.GRAPH
   "$program" bench step encoder.name=resnet50 encoder.stem=imagenet projector.widths=50 \
     data.size="$1" augment.crop.size="$1" data.count="$((4 * $2))" batch.pairs="$2" \
     spectrum.probe="$2" backend.name="$backend" backend.precision=${PRECISION:-bf16} \
-    backend.threads="$threads" bench.warmup=${WARMUP:-5} bench.repeats=${REPEATS:-20} \
-    bench.step.data=false bench.step.snapshots=0 > bench 2> err ||
+    backend.threads="$threads" backend.graph="$3" bench.warmup=${WARMUP:-5} \
+    bench.repeats=${REPEATS:-20} bench.step.data=false bench.step.snapshots=0 > bench 2> err ||
     { cat err; return 1; }
   cat bench
-  sed -n 's/^median \(.*\) img\/s/\1/p' bench >> rates
+  sed -n 's/^median \(.*\) img\/s/\1/p' bench >> "rates.$3"
 }
 theirs() { # theirs SIZE PAIRS VARIANTS: a line a variant into the file peer
   local device=cuda
@@ -184,17 +184,20 @@ speed() { # speed SIZE:PAIRS
   case " ${COMPILED-96:256 32:128} " in *" $1 "*) variants=$variants,compile,compile+graph ;; esac
   "$python" -c 'from importlib import util
 assert util.find_spec("torch") and util.find_spec("torchvision")' 2> /dev/null || peer=
-  : > rates
+  : > rates.auto
   : > peer
-  ours "$size" "$pairs" || return 1
-  [ -z "$peer" ] || { theirs "$size" "$pairs" $variants; ours "$size" "$pairs" || return 1; }
+  ours "$size" "$pairs" auto || return 1
+  [ -z "$peer" ] || { theirs "$size" "$pairs" $variants; ours "$size" "$pairs" auto || return 1; }
+  : > rates.false
+  ours "$size" "$pairs" false || return 1
+  echo "size:pairs $1: without graphs $(cat rates.false) img/s"
   awk -v name="$1" '/^torch .* ms .* img\/s$/ {
       in_it = in_it (in_it == "" ? "" : ", ") $2
       if ($(NF - 1) > best) best = $(NF - 1) }
-    FILENAME == "rates" { sum += $1; n++ }
+    FILENAME == "rates.auto" { sum += $1; n++ }
     END { printf "size:pairs %s: eigenstep %.1f img/s, ", name, sum / n
           if (best) printf "PyTorch %.1f, ratio %.2f (best of %s)\n", best, sum / n / best, in_it
-          else print "PyTorch: nothing to compare" ; exit !best }' rates peer && return
+          else print "PyTorch: nothing to compare" ; exit !best }' rates.auto peer && return
   [ -n "$peer" ] || { echo "no PyTorch and torchvision in $python"; return 77; }
   return 1
 }

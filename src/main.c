@@ -121,8 +121,8 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   if (strcmp(command->name, "sweep") != 0) ES_TRY(check_launch(comm));
   es_section *section = NULL;
   size_t sections = 0;
-  es_status st;
-  ES_TRY(es_comm_agree(comm, es_command_sections(&section, &sections)));
+  es_status st = es_command_sections(&section, &sections);
+  ES_TRY_GOTO(es_comm_agree(comm, st), done);
   const es_job job = {.comm = comm,
                       .argc = argc,
                       .argv = argv,

@@ -82,6 +82,7 @@ fi
 need_python torch torchvision
 proof theory,speed
 expect 0 '^-- theory: passed' \
+  '^size:pairs 32:2: without graphs [0-9.]+ img/s$' \
   '^size:pairs 32:2: eigenstep [0-9.]+ img/s, PyTorch [0-9.]+, ratio [0-9.]+ .best of plain.$'
 proof speed PYTHON=false
 expect 0 'left out, no PyTorch' '^size:pairs 32:2: eigenstep [0-9.]+ img/s, PyTorch: nothing'
