@@ -69,14 +69,15 @@ static es_status follow_flow(const es_comm *c, const es_settings *s, const es_as
                              es_traj *t, es_prediction *f) {
   const es_loss_flow law = law_of(s, p);
   es_flow *flow = NULL;
-  const es_status st = es_flow_from_start(es_net_dim(p->model.net), f->modes, f->gamma,
-                                          f->start, &law.options, &flow);
-  ES_TRY(es_comm_agree(c, st));
+  es_status st = es_flow_from_start(es_net_dim(p->model.net), f->modes, f->gamma, f->start,
+                                    &law.options, &flow);
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
   for (int j = 0; j < f->modes; j++)
     f->tau[j] = isfinite(flow->tau[j]) ? flow->tau[j] / law.speed : NAN;
-  const es_status written = write_curves(c, s, p, t, flow, &f->series);
+  st = write_curves(c, s, p, t, flow, &f->series);
+done:
   es_flow_destroy(&flow);
-  return written;
+  return st;
 }
 
 typedef struct rates {

@@ -36,18 +36,17 @@ done:
 es_status es_config_text_of(const es_comm *c, const char *path, char **text) {
   char *t = NULL;
   es_status st = c->rank == 0 ? read_file(path, &t) : ES_OK;
-  ES_TRY(es_comm_agree(c, st));
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
   int64_t n = t != NULL ? (int64_t) strlen(t) + 1 : 0;
   es_comm_bcast(c, &n, sizeof n, 0);
   if (c->rank != 0) st = es_alloc((size_t) n, "input file", (void **) &t);
-  st = es_comm_agree(c, st);
-  if (st != ES_OK) {
-    es_free(&t);
-    return st;
-  }
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
   es_comm_bcast(c, t, (size_t) n, 0);
   *text = t;
-  return ES_OK;
+  t = NULL;
+done:
+  es_free(&t);
+  return st;
 }
 
 static es_status fill(const es_job *job, const char *path, int argc, char *const *argv,

@@ -153,12 +153,14 @@ es_status es_work_all(const es_job *job, const es_launch *l, const es_queue *q) 
   const bool root = c->rank == 0;
   es_stop_install();
   if (root) st = es_report_create(q, c->size / size, &report);
-  ES_TRY(es_comm_agree(c, st));
+  ES_TRY_GOTO(es_comm_agree(c, st), done);
   st = split(c, size, &comm);
   if (st == ES_OK && comm != NULL)
     st = work_in_group(job, l, q, comm, root ? &report : NULL);
   wait_for_all(c, root ? &report : NULL, l->spec->par.report);
   if (comm != NULL) es_comm_destroy(&comm);
+  st = es_comm_agree(c, st);
+done:
   es_report_free(&report);
-  return es_comm_agree(c, st);
+  return st;
 }

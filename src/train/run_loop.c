@@ -253,8 +253,8 @@ static es_status run(loop *l) {
 
 es_status es_run_loop(const es_run *r, const es_run_parts *p) {
   loop l = {.run = r, .on = *p, .saved = {.step = -1, .at = es_now()}};
-  ES_TRY(es_run_report_open(r, p, &l.report));
-  const es_status st = run(&l);
+  es_status st = es_run_report_open(r, p, &l.report);
+  if (st == ES_OK) st = run(&l);
   const es_status closed = es_run_report_close(&l.report);
   return st != ES_OK ? st : closed;
 }

@@ -32,7 +32,7 @@ typedef struct es_run_report {
 /** Collective. Declare the series and open the table. What it borrows must outlive. */
 es_status es_run_report_open(const es_run *run, const es_run_parts *parts,
                              es_run_report *r);
-/** Collective. */
+/** Collective, also after an es_run_report_open that failed. */
 es_status es_run_report_close(es_run_report *r);
 
 /** Collective. Of a resumed run: drop the rows of steps to come from all series, continue
