@@ -11,10 +11,12 @@ need_python h5py
 cd "$work" || exit 99
 tests=$(dirname "$EIGENSTEP")/tests
 double=$tests/cuda_host/eigenstep
+one_mode="encoder.name=resnet18 encoder.base_width=4 run.steps=60 optim.lr=0.03
+  batch.pairs=16 spectrum.probe=64 data.limit=512" # is learned
 proof() { # proof PARTS [VARIABLE=VALUE ...]
   env PARTS="$1" EIGENSTEP="$EIGENSTEP" CHECKS="$tests" BACKEND=blas \
     REFERENCE=blas PYTHON="$python" PRECISION=f32 WARMUP=0 REPEATS=1 PEER_SECONDS=0 \
-    CASES=32:2 COMPILED= THEORY="encoder.name=resnet18 encoder.base_width=4 run.steps=1" \
+    CASES=32:2 COMPILED= THEORY="$one_mode" \
     "${@:2}" bash "$srcdir/jobs/gpu-proof.sh" report > log 2>&1
   got=$?
 }
