@@ -69,8 +69,8 @@ static es_status follow_flow(const es_comm *c, const es_settings *s, const es_as
                              es_traj *t, es_prediction *f) {
   const es_loss_flow law = law_of(s, p);
   es_flow *flow = NULL;
-  es_status st = es_flow_from_start(es_net_dim(p->model.net), f->modes, f->gamma, f->start,
-                                    &law.options, &flow);
+  es_status st = es_flow_from_start(es_net_dim(p->model.net), f->modes, f->gamma,
+                                    f->start, &law.options, &flow);
   ES_TRY_GOTO(es_comm_agree(c, st), done);
   for (int j = 0; j < f->modes; j++)
     f->tau[j] = isfinite(flow->tau[j]) ? flow->tau[j] / law.speed : NAN;
