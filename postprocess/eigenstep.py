@@ -35,7 +35,13 @@ SYMBOLS = {"cross_correlation": "C", "covariance": r"\Sigma",
 
 # What /steps/state says.
 NOTES = ("", "unstable", "from the start", "fell again", "not reached", "irregular",
-         "never rose")
+         "never rose", "stopped")
+
+LEARNED = ("A mode is learned once its eigenvalue exceeds half of what modes of the "
+           "loss settle at (1 with Barlow Twins) and stays above 0.8 of this half. "
+           "Measured: where it crossed half of its own final value. Forecast: "
+           "extrapolated from its exponential growth, while training. Predicted: from "
+           "what was known before the first step.")
 
 
 class Unreadable(Exception):

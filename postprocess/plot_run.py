@@ -12,10 +12,11 @@ One column a run, at most four side by side, three rows: the loss (batches in gr
 set in black), the leading eigenvalues on a linear and on a logarithmic axis, of the
 matrix in which the modes of the loss rise unless --matrix names one; with spectrum.of =
 embedding, features a fourth, the eigenvalues of the encoder's output. Thin verticals: the
-eigenvalue crossed half of its final value (/steps); dotted: it did so before, but fell
-again. Dashed: the prediction (/theory), where there is one. Triangles at the bottom: the
-forecast made while the eigenvalue was small. Of several runs, those that failed or hold
-no snapshot yet are left out with a note.
+eigenvalue crossed half of its own final value, of modes that are learned: above half of
+what modes of the loss settle at (/steps); dotted: it did so before, but fell again.
+Dashed: the prediction (/theory), where there is one. Triangles at the bottom: the
+forecast made while the eigenvalue was small; hollow: of a mode that is not learned. Of
+several runs, those that failed or hold no snapshot yet are left out with a note.
 After Figures 1 and 3 of Simon et al., ICML 2023.
 
 Several runs of one loss share their ranges of y, unless one dwarfs the others.

@@ -155,6 +155,8 @@ def step_table(run):
         off = 100 * (said / t - 1) if np.isfinite(t) and np.isfinite(said) else np.nan
         if note in ("unstable", "fell again") and np.isfinite(columns["step_first"][k]):
             note += f", first at step {columns['step_first'][k]:.0f}"
+        if note == "stopped":
+            note = "stopped before it was learned"
         gamma = with_error(columns["gamma"][k], columns["gamma_error"][k])
         rows.append([f"{int(columns['mode'][k])}", number(columns["step_measured"][k], 5),
                      with_error(columns["step_forecast"][k], columns["step_error"][k]),
@@ -350,9 +352,7 @@ def page(all_runs, title):
                      "Triangles: forecast while the eigenvalue was small."
                      + (" Last row: eigenvalues of the encoder's output."
                         if any(run.features(1) for run in all_runs) else ""), wide),
-             "<h2>Modes learned</h2><p>Measured: the last crossing of half the final "
-             "value. Forecast: extrapolated from the exponential phase, while training. "
-             "Predicted: from what was known before the first step.</p>"]
+             f"<h2>Modes learned</h2><p>{eigenstep.LEARNED}</p>"]
     for run, label in zip(all_runs, script.labels_of(all_runs)):
         if len(all_runs) > 1:
             parts.append(f"<h3>{esc(label)}: {esc(run.title)}</h3>")

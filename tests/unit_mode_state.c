@@ -88,10 +88,55 @@ static void a_row_without_a_step_says_why(void **state) {
   says(&r, "no exponential phase seen");
 }
 
+/* A mode that hovers about the half is counted from when it first was above. */
+static void a_mode_at_the_half_does_not_flip(void **state) {
+  (void) state;
+  double l[60];
+  for (int i = 0; i < 60; i++) l[i] = fmin(1e-4 * exp(0.3 * i), i % 2 ? 0.46 : 0.55);
+  for (int n = 40; n < 60; n++) {
+    const es_transition r = follow(l, n);
+    assert_int_equal(r.state, ES_MODE_LEARNED);
+    assert_true(r.step > 24 && r.step < 28);
+  }
+}
+
+/* Snapshots of one mode; what is forecast of it. */
+static es_forecast next_of(const double *lambda, int n) {
+  const es_transitions_options o = {.modes = 1, .rate = 8, .settled = 1};
+  es_transitions *s = NULL;
+  assert_int_equal(es_transitions_create(&o, &s), ES_OK);
+  for (int i = 0; i < n; i++)
+    assert_int_equal(es_transitions_add(s, i, i, &lambda[i]), ES_OK);
+  const es_forecast f = es_transitions_next(s);
+  assert_int_equal(es_transitions_learned(s), 0);
+  es_transitions_destroy(&s);
+  return f;
+}
+
+static void a_mode_that_stopped_below_the_half_has_no_forecast(void **state) {
+  (void) state;
+  double l[200];
+  for (int i = 0; i < 200; i++) l[i] = fmin(1e-4 * exp(0.3 * i), 0.43);
+  es_transition r = follow(l, 200);
+  assert_int_equal(r.state, ES_MODE_STOPPED);
+  within(r.half, 0.5, 1e-12);
+  assert_true(isnan(r.step));
+  says(&r, "stopped at 0.43, below 0.5: not counted as learned");
+  within(next_of(l, 20).step, log(1e4) / 0.3, 0.05);
+  assert_true(isnan(next_of(l, 200).step) && next_of(l, 200).mode == 1);
+  /* Creeping on, long after its forecast: not exponential, no "next step". */
+  for (int i = 30; i < 200; i++) l[i] = 0.1 + 0.002 * (i - 30);
+  r = follow(l, 200);
+  assert_int_equal(r.state, ES_MODE_GROWING);
+  assert_true(isnan(next_of(l, 200).step));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_mode_that_fell_is_unstable),
       cmocka_unit_test(a_row_without_a_step_says_why),
+      cmocka_unit_test(a_mode_at_the_half_does_not_flip),
+      cmocka_unit_test(a_mode_that_stopped_below_the_half_has_no_forecast),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,8 @@ typedef enum es_transition_state {
   ES_MODE_GROWING,    /**< not learned; its growth has a rate */
   ES_MODE_IRREGULAR,  /**< not learned; above three times its least value, but without
                            a rate */
-  ES_MODE_FLAT        /**< not learned, and it never rose */
+  ES_MODE_FLAT,       /**< not learned, and it never rose */
+  ES_MODE_STOPPED     /**< not learned; it rose, but rises no longer */
 } es_transition_state;
 
 /** When half of a mode's final value is reached, extrapolated from its growth. NaN where
@@ -66,6 +67,7 @@ typedef struct es_transition {
    *  if there was no such window. */
   es_forecast forecast;
   double value; /**< latest eigenvalue */
+  double half;  /**< settled / 2, above which a mode is learned */
 } es_transition;
 
 /** @return ES_OK; ES_EARG (no modes; rate or settled not above 0); ES_ENOMEM */
@@ -86,10 +88,11 @@ void es_transitions_table(const es_transitions *s, es_transition *rows);
  *  @param steps  of the run so far */
 void es_transition_note(const es_transition *row, int64_t steps, char text[64]);
 
-/** Number of modes whose latest eigenvalue exceeds settled / 2. */
+/** Number of modes learned: risen above settled / 2 and not fallen to 0.8 of that. */
 int es_transitions_learned(const es_transitions *s);
 
-/** Forecast of the next mode to be learned, from all snapshots so far. */
+/** Forecast of the next mode to be learned, from all snapshots so far; NaN but for its
+ *  number where it no longer grows exponentially. */
 es_forecast es_transitions_next(const es_transitions *s);
 
 #endif

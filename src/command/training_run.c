@@ -71,15 +71,14 @@ static void print_row(const es_transition *r, const es_prediction *f, int64_t st
   const es_transition counted = compared(r, until);
   const int j = r->mode - 1;
   const bool known = j < f->modes;
-  char step[3][32], time[3][32], gamma[2][32], ratio[2][32], note[64];
+  char step[3][32], time[32], gamma[2][32], ratio[2][32], note[64];
   es_transition_note(r, steps, note);
-  es_print("%5d %8s %16s %9s  %10s %10s %10s  %9s %9s  %8s %9s %10.4g%s%s", r->mode,
+  es_print("%4d %10.4g %8s %14s %9s %9s  %8s %9s  %8s %9s%s%s", r->mode, r->value,
            cell(step[0], r->step), with_error(step[1], &r->forecast),
-           cell(step[2], known ? f->step[j] : NAN), cell(time[0], r->time),
-           cell(time[1], r->forecast.time), cell(time[2], known ? f->tau[j] : NAN),
+           cell(step[2], known ? f->step[j] : NAN), cell(time, r->time),
            cell(gamma[0], r->forecast.gamma), cell(gamma[1], known ? f->gamma[j] : NAN),
            signed_cell(ratio[0], log(counted.step / r->forecast.step)),
-           signed_cell(ratio[1], es_prediction_log_ratio(f, &counted)), r->value,
+           signed_cell(ratio[1], es_prediction_log_ratio(f, &counted)),
            note[0] != '\0' ? "  " : "", note);
 }
 
@@ -94,18 +93,21 @@ static es_status print_steps(es_traj *t, const es_snapshot *s, const es_predicti
   es_snapshot_transitions(s, row);
   const int learned = es_snapshot_learned(s);
   const int most = learned + 2 < 32 ? learned + 2 : 32, shown = most < k ? most : k;
-  es_print("\n%5s %35s  %32s  %19s %20s", "", "---------------- step -------------",
-           "------ time (lr x steps) -------", "------ gamma ------",
-           "ln(measured/expected)");
-  es_print("%5s %8s %16s %9s  %10s %10s %10s  %9s %9s  %8s %9s %10s", "mode", "measured",
-           "forecast", "predicted", "measured", "forecast", "predicted", "fitted",
-           "predicted", "forecast", "predicted", "eigenvalue");
+  es_print("\n%15s %33s %9s  %18s  %18s", "", "-------------- step -------------", "time",
+           "------ gamma -----", "ln(measured / ...)");
+  es_print("%4s %10s %8s %14s %9s %9s  %8s %9s  %8s %9s", "mode", "eigenvalue",
+           "measured", "forecast", "predicted", "lr*steps", "fitted", "predicted",
+           "forecast", "predicted");
   for (int i = 0; i < shown; i++) print_row(&row[i], f, es_train_steps(train), until);
   if (shown < k) es_print("      (%d more)", k - shown);
   es_print("modes learned: %d of %d", learned, k);
-  es_print("measured: crossing of half the final value; forecast: extrapolated from the "
-           "exponential phase in the run, +- one standard deviation (68 %%); predicted: "
-           "from the features before the first step");
+  es_print("learned: the eigenvalue has exceeded %.4g, half of what modes of this loss "
+           "settle at, and stayed above 0.8 of that",
+           row[0].half);
+  es_print("measured: crossing of half of the mode's own final value; forecast: "
+           "extrapolated from its exponential growth in the run, +- one standard "
+           "deviation (68 %%); predicted: from the features before the first step; their "
+           "times are in /steps and /theory");
   if (isfinite(until))
     es_print("predicted and forecast: without the surgery; transitions after it are not "
              "compared");

@@ -37,13 +37,13 @@ static score score_of(int n, double *error) {
 
 static void print(const char *what, const char *step, const score *s) {
   if (s->known == 0) return;
-  es_print("%s of %d learned modes: median |ln(measured / %s)| = %.2g, largest %.2g; "
-           "within a factor of %.2f for %s%.0d%s",
-           what, s->known, step, s->median, s->largest, HOLDS,
-           s->held == 0 ? "not even the first mode" : "the first ", s->held,
-           s->held == 0   ? ""
-           : s->held == 1 ? " mode"
-                          : " modes");
+  char held[64] = "the first mode is off by more than a factor";
+  if (s->held == 1) snprintf(held, sizeof held, "the first mode is within a factor");
+  if (s->held > 1)
+    snprintf(held, sizeof held, "the first %d modes are within a factor", s->held);
+  es_print("%s of %d learned modes: median |ln(measured / %s)| = %.2g, largest %.2g; %s "
+           "of %.2f",
+           what, s->known, step, s->median, s->largest, held, HOLDS);
 }
 
 /* Collective. Columns of /steps. ratio: [2][n] of both sources. */

@@ -96,17 +96,27 @@ static void describe_progress(const es_watched *w, char *text, size_t size) {
   snprintf(text, size, "step %.0f%s, t = %.4g%s%s", p->step, of, p->time, speed, left);
 }
 
+/* ", now at 0.47": the latest eigenvalue of a mode, where it is published. */
+static const char *value_of(const es_traj_rows *e, double mode, char text[32]) {
+  text[0] = '\0';
+  if (e->n > 0 && mode <= (double) e->width)
+    snprintf(text, 32, ", now at %.2g",
+             e->values[(e->n - 1) * e->width + (int) mode - 1]);
+  return text;
+}
+
 /* "2 modes learned; forecast: mode 3 at step 135 +- 12 (t = 0.135)" */
 static void describe_next(const es_watched *w, char *text, size_t size) {
   const es_watch_progress *const p = &w->now;
-  char next[120] = "", error[32] = "";
+  char next[120] = "", error[32] = "", now[32];
   if (isfinite(p->at_step_error))
     snprintf(error, sizeof error, " +- %.0f", p->at_step_error);
   if (p->mode > 0 && isfinite(p->at_step))
     snprintf(next, sizeof next, "; forecast: mode %.0f at step %.0f%s (t = %.4g)",
              p->mode, p->at_step, error, p->at_time);
   else if (p->mode > 0)
-    snprintf(next, sizeof next, "; no forecast of mode %.0f yet", p->mode);
+    snprintf(next, sizeof next, "; no forecast of mode %.0f%s", p->mode,
+             value_of(&w->eigenvalues, p->mode, now));
   if (isnan(p->learned))
     snprintf(text, size, "no mode counted yet%s", next);
   else

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file metric_modes_learned.c  Number of eigenvalues above half the value of a learned
- *  mode (1 for Barlow Twins: Simon et al., ICML 2023), as counted by the transition
- *  detector. At most the k computed ones. */
+ *  mode (1 for Barlow Twins: Simon et al., ICML 2023), in this snapshot alone: a mode
+ *  that dips below that is not counted, unlike by the transition detector. At most the k
+ *  computed ones. */
 #include "metric_private.h"
 
 static double eval(const es_spectrum *s) {

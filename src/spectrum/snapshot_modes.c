@@ -153,7 +153,8 @@ static const struct {
     {ES_TRAJ_SCALAR("state", "1",
                     "0 learned; 1 unstable: learned again after a fall; 2 learned from "
                     "the first snapshot on; 3 fell, not learned now; 4 growing; 5 risen, "
-                    "but irregularly; 6 never rose"),
+                    "but irregularly; 6 never rose; 7 stopped rising before it was "
+                    "learned"),
      false}};
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 

@@ -73,9 +73,9 @@ static double final_value(const es_transitions *s, int i) {
   double sum = 0;
   int learned = 0;
   for (int j = 0; i >= 0 && j < s->opt.modes; j++) {
-    const double l = at((es_curve){s, j}, i);
-    if (l <= s->opt.settled / 2) break;
-    sum += l;
+    const es_curve c = {s, j};
+    if (!es_curve_learned(c, i)) break;
+    sum += at(c, i);
     learned++;
   }
   if (learned > 0) return sum / learned;
@@ -85,7 +85,7 @@ static double final_value(const es_transitions *s, int i) {
 /* Variance of the logarithm of the level that a forecast at snapshot i is of. */
 static double level_variance(const es_transitions *s, int i) {
   const double sampling = s->opt.pairs > 0 ? 2 / s->opt.pairs : 0;
-  if (at((es_curve){s, 0}, i) <= s->opt.settled / 2) return sampling;
+  if (!es_curve_learned((es_curve){s, 0}, i)) return sampling;
   return sampling + pow(log(final_value(s, i) / s->opt.settled) / 2, 2);
 }
 

@@ -25,6 +25,10 @@ void es_transition_note(const es_transition *row, int64_t steps, char text[64]) 
   case ES_MODE_GROWING:
     snprintf(text, 64, "not reached within %lld steps", (long long) steps);
     break;
+  case ES_MODE_STOPPED:
+    snprintf(text, 64, "stopped at %.2g, below %.2g: not counted as learned", row->value,
+             row->half);
+    break;
   case ES_MODE_IRREGULAR:
     snprintf(text, 64, "not reached; growth irregular, no forecast");
     break;

@@ -6,9 +6,10 @@
  *
  *  The rule, for one mode with values l_i at times t_i:
  *
- *  - It is learned if its latest value exceeds settled / 2.
+ *  - It is learned once its value exceeds settled / 2, until one is at or below 0.8 of
+ *    that: a mode that hovers about the half is counted throughout.
  *  - Its final value L is the median of the latest 5 values that followed the last one at
- *    or below settled / 2 (a lone dip, see below, is skipped); of the latest 3 where the
+ *    or below 0.4 settled (a lone dip, see below, is skipped); of the latest 3 where the
  *    others are older than the last quarter of the steps; of fewer where there are no
  *    more. From 3 on the noise of one snapshot moves it little. A latest value at or
  *    below half of that is L itself.
@@ -21,6 +22,12 @@
  *  - It is unstable if it crossed L/2 before that for two snapshots or more and then fell
  *    to L/4 or below: both crossings are told. A mode that is not learned fell if it did
  *    so with settled in place of L.
+ *  - A mode that is not learned, but rose above its noise, has stopped if in the latest
+ *    quarter of the steps (of 5 snapshots or more) the mean of the later half exceeds
+ *    that of the earlier half by a tenth or less.
+ *  - The next mode has no forecast where it has stopped, where half of what it is
+ *    expected to reach is passed, nor 3 errors after the forecast from the end of its
+ *    window.
  *
  *  The exponential phase of a mode, its rate and the forecast: transition_fit.c. */
 #include <math.h>
@@ -30,6 +37,9 @@
 #include "transitions_private.h"
 
 #define RECENT 0.75 /* of the latest step */
+#define KEPT 0.8    /* of settled / 2: a learned mode above it stays learned */
+#define STOPPED 1.1 /* growth in an eighth of the steps */
+#define OVERDUE 3.0 /* errors after its forecast a mode no longer grows exponentially */
 enum { LATEST = 5, LEAST = 3 };
 
 static double at(es_curve c, int i) {
@@ -113,10 +123,16 @@ int es_curve_last_below(es_curve c, double level) {
   return i;
 }
 
+bool es_curve_learned(es_curve c, int i) {
+  const double half = c.s->opt.settled / 2;
+  while (i >= 0 && at(c, i) <= half && at(c, i) > KEPT * half) i--;
+  return i >= 0 && at(c, i) > half;
+}
+
 /* The final value of a learned mode. */
 static double settled_value(es_curve c) {
   const int now = c.s->count - 1;
-  const double latest = at(c, now), learned = c.s->opt.settled / 2;
+  const double latest = at(c, now), learned = KEPT * c.s->opt.settled / 2;
   double low[LATEST] = {latest}; /* ascending */
   int n = 1;
   for (int i = now - 1; i >= 0 && n < LATEST; i--) {
@@ -180,25 +196,43 @@ static int locate(es_curve c, es_transition *row) {
   return from;
 }
 
+/* Of a mode that is not learned: does it rise no longer? */
+static bool has_stopped(es_curve c) {
+  const int now = c.s->count - 1;
+  int first = now;
+  double early = 0, late = 0;
+  while (first > 0 && c.s->step[first - 1] >= RECENT * c.s->step[now]) first--;
+  const int n = now - first + 1, half = n / 2;
+  for (int i = 0; i < half; i++) {
+    early += at(c, first + i);
+    late += at(c, now - i);
+  }
+  return n >= LATEST && late <= STOPPED * early;
+}
+
 /* State of a mode that is not learned. */
 static es_transition_state unlearned(es_curve c, bool growing, es_transition *row) {
   const int now = c.s->count - 1;
   double least = at(c, 0);
   if (fell(c, c.s->opt.settled / 2, now, row)) return ES_MODE_FELL;
-  if (growing) return ES_MODE_GROWING;
   for (int i = 1; i <= now; i++) least = fmin(least, at(c, i));
-  return at(c, now) > ES_FLOOR_FACTOR * fabs(least) ? ES_MODE_IRREGULAR : ES_MODE_FLAT;
+  const bool risen = growing || at(c, now) > ES_FLOOR_FACTOR * fabs(least);
+  if (!risen) return ES_MODE_FLAT;
+  if (has_stopped(c)) return ES_MODE_STOPPED;
+  return growing ? ES_MODE_GROWING : ES_MODE_IRREGULAR;
 }
 
 static const es_forecast no_forecast = {0, NAN, NAN, NAN, NAN, NAN, NAN};
 
 static es_transition describe(es_curve c) {
-  es_transition row = {c.mode + 1, ES_MODE_FLAT, NAN, NAN, NAN, NAN, no_forecast, NAN};
+  es_transition row = {c.mode + 1, ES_MODE_FLAT, NAN, NAN, NAN,
+                       NAN,        no_forecast,  NAN, NAN};
   const es_transitions *s = c.s;
   const int now = s->count - 1;
   if (now < 0) return row;
   row.value = at(c, now);
-  const bool learned = row.value > s->opt.settled / 2;
+  row.half = s->opt.settled / 2;
+  const bool learned = es_curve_learned(c, now);
   const int from = learned ? locate(c, &row) : now;
   if (from < 0) return row;
   const es_phase p = es_curve_phase(c, from);
@@ -214,7 +248,7 @@ void es_transitions_table(const es_transitions *s, es_transition *rows) {
 int es_transitions_learned(const es_transitions *s) {
   int learned = 0;
   for (int j = 0; s->count > 0 && j < s->opt.modes; j++)
-    learned += at((es_curve){s, j}, s->count - 1) > s->opt.settled / 2;
+    learned += es_curve_learned((es_curve){s, j}, s->count - 1);
   return learned;
 }
 
@@ -225,5 +259,9 @@ es_forecast es_transitions_next(const es_transitions *s) {
   if (now < 0 || f.mode == 0) return f;
   const es_curve c = {s, next};
   const es_phase p = es_curve_phase(c, now);
-  return isfinite(p.slope) ? es_curve_forecast(c, &p, now) : f;
+  if (!isfinite(p.slope) || has_stopped(c)) return f;
+  const es_forecast first = es_curve_forecast(c, &p, p.last);
+  const es_forecast latest = es_curve_forecast(c, &p, now);
+  const bool overdue = s->time[now] > first.time + OVERDUE * first.time_error;
+  return overdue || latest.time <= s->time[now] ? f : latest;
 }

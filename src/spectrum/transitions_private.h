@@ -46,6 +46,9 @@ es_phase es_curve_phase(es_curve c, int from);
  *  @param p  with a slope */
 es_forecast es_curve_forecast(es_curve c, const es_phase *p, int i);
 
+/** Is the mode learned at snapshot i? */
+bool es_curve_learned(es_curve c, int i);
+
 /** Last snapshot at or below `level`, but for lone dips; -1 if there is none. */
 int es_curve_last_below(es_curve c, double level);
 /** Step and time at which the value passes `level` between snapshots i and i + 1. */

@@ -11,7 +11,7 @@
 #include "eigenstep/traj_read.h"
 
 const es_summary_text es_summary_of_mode[ES_OF_MODE] = {
-    {"step", "1", "step at which the mode crossed half of its final value"},
+    {"step", "1", "step at which the mode crossed half of its own final value"},
     {"time", "lr steps", "effective time at which it did"},
     {"predicted", "lr steps",
      "that time, predicted before the first step (linear, kernel: from the solution)"},
