@@ -94,6 +94,12 @@ says 'kernel.lr = 9 is above the stability limit .*take kernel.lr='
 launch 1 kernel - $small kernel.sample=20 kernel.held_out=4 kernel.steps=2 linear.dim=3 \
   output.dir="$work/u" > "$work/log" 2>&1 || fail "kernel with a key of linear"
 says 'warning: linear.dim has no effect here: nothing in this command reads it'
+launch 1 check - $tiny encoder.hidden=3 sched.final=0.1 data.decay=2 data.path= data.dim=50 \
+  > "$work/log" 2>&1 || fail "check with keys that are not read"
+says 'encoder.hidden has no effect with encoder.name = resnet18; .*mlp or linear'
+says 'sched.final has no effect with sched.name = constant; .* cosine'
+says 'data.decay has no effect with data.name = deadleaves; .* gaussian'
+grep -q 'data.\(path\|dim\|count\)' "$work/log" && fail "keys that are read, or are defaults"
 printf '[kernel]\nsample = 20\nheld_out = 4\nsteps = 2\n[linear]\ndim = 3\n' > "$work/in.ini"
 launch 1 kernel "$work/in.ini" $small output.dir="$work/w" > "$work/log" 2>&1
 says '1 parameter of the file has no effect here: see unused.txt'

@@ -50,6 +50,9 @@ refuse 2 "nosection.ini" train "$work/nosection.ini" $out
 # data files
 cifar="$tiny data.name=cifar10 data.size=0"
 refuse 2 "data\.path" train - $cifar $out
+refuse 2 "data\.path: got '\.\./img' with data.name = deadleaves.*imagefolder" \
+  train - $tiny data.path=../img $out
+refuse 2 "data\.path.*gaussian" check - data.name=gaussian data.path=nope
 refuse 1 "no-such" train - $cifar data.path="$work/no-such" $out
 mkdir -p "$work/cifar"
 head -c 30730 /dev/zero > "$work/cifar/data_batch_1.bin"

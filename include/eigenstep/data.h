@@ -43,6 +43,7 @@ typedef struct es_dataset es_dataset;
 typedef struct es_dataset_ops {
   const char *name, *doc;
   const char *splits; /**< "train|test|unlabeled"; the first is the default */
+  const char *reads;  /**< "path|size": keys of [data] that not all sets read */
   bool pairs;         /**< get() fills both views itself; nothing is augmented */
   bool mixed; /**< records come in random order: the first so many stand for all */
   /** Optional, called on rank 0 where no split is given: which one the files suggest.

@@ -36,7 +36,8 @@ extern const es_param es_init_table[];
 /* --- for authors of an encoder ------------------------------------------------------ */
 typedef struct es_encoder_ops {
   const char *name, *doc;
-  bool images; /**< its convolutions look around each pixel: nothing for vectors */
+  const char *reads; /**< "hidden": keys of [encoder] that not all encoders read */
+  bool images;       /**< its convolutions look around each pixel: nothing for vectors */
   /** Add the encoder's ops after value x; *y is a [features, 1, 1] value. */
   es_status (*build)(es_net *net, const es_encoder_params *p, int x, int *y);
 } es_encoder_ops;

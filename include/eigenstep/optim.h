@@ -109,9 +109,11 @@ es_status es_optim_visit(es_optim *o, es_visitor *v);
 
 typedef struct es_sched_ops {
   const char *name, *doc;
+  const char *reads; /**< "final": keys of [sched] that not all schedules read */
   /** Factor on the base rate at `step` of `steps` after warm-up. */
   double (*factor)(const es_sched_params *p, int64_t step, int64_t steps);
 } es_sched_ops;
+size_t es_sched_list(const es_sched_ops *const **list);
 /** Find by name. @return ES_OK, ES_ECONFIG */
 es_status es_sched_find(const es_sched_params *p, const es_sched_ops **ops);
 /** Learning rate of step (0-based): base x warm-up factor (step+1)/warmup, then the

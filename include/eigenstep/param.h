@@ -154,9 +154,25 @@ void es_config_unused(const es_config *cfg,
                       void (*visit)(void *ctx, const char *key, const char *value),
                       void *ctx);
 
+/** What a variant reads of the section that names it, beside what all variants read. */
+typedef struct es_reader {
+  const char *name; /**< of the variant */
+  const char *keys; /**< "path|size"; NULL: none */
+} es_reader;
+bool es_reader_has(const es_reader *r, const char *key);
+/** "a, b or c", the names of those that read `key`. @return how many they are */
+int es_readers_of(const es_reader *list, size_t n, const char *key, char *text,
+                  size_t size);
+
+/** After es_config_get of section `s`: keys that were given, with another value than the
+ *  default, and that are read by others of the list but not by `selected`, count as
+ *  unused, and es_config_warn_unused says who reads them. */
+void es_config_unread(es_config *cfg, const es_section *s, const es_reader *list,
+                      size_t n, const char *selected);
+
 /** Warn of the keys of overrides that es_config_get has not read, by name, and of the
  *  number of others in files.
- *  @param where  the file that lists them all */
+ *  @param where  the file that lists them all; NULL: none does, and these are not told */
 void es_config_warn_unused(const es_config *cfg, const char *where);
 
 /** Call visit for each key of the sections with its effective value: for provenance. */

@@ -34,6 +34,11 @@ es_status es_select_optim(es_config *cfg, const es_optim_params *par, void **own
 es_status es_select_accuracy(es_config *cfg, const char *list, es_accuracy_choice *out);
 /** Steps of augment.list in cfg; none for a data set of pairs. */
 es_status es_select_augment(es_config *cfg, const char *data_name, es_augment_steps *out);
+/** Keys that were given but are not read by the data set, encoder or schedule that is
+ *  named: es_config_unread. A name that is not known has none. */
+void es_select_unread_data(es_config *cfg, const char *name);
+void es_select_unread_encoder(es_config *cfg, const char *name);
+void es_select_unread_sched(es_config *cfg, const char *name);
 /** Who makes views: augment.device in cfg. */
 es_status es_select_device(es_config *cfg, es_augment_device *out);
 

@@ -7,6 +7,8 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
 
+#include "backend/cuda/cuda_sizes.h"
+
 #define ES_BACKEND(n) extern const es_backend_ops es_backend_##n;
 #include "backend/backend_list.h"
 #undef ES_BACKEND
@@ -81,7 +83,12 @@ static bool listed(const char *name) {
   return false;
 }
 
-static es_status find(const char *name, const es_backend_ops **ops) {
+/** Sizes alone can be had of a GPU in every build. */
+static es_status find(const char *name, bool sizes_only, const es_backend_ops **ops) {
+  if (sizes_only && strcmp(name, es_backend_gpu_sizes.name) == 0 && !listed(name)) {
+    *ops = &es_backend_gpu_sizes;
+    return ES_OK;
+  }
   if (strcmp(name, "auto") == 0) {
     *ops = backends[0];
     es_phase("backend.name=auto: selected %s", (*ops)->name);
@@ -104,13 +111,14 @@ static es_status open_here(const es_backend_options *o, const es_comm *comm,
   ES_CHECK(o->threads >= 1, ES_EARG,
            "backend.threads: got %d per rank, expected at least 1", o->threads);
   const es_backend_ops *ops = NULL;
-  ES_TRY(find(o->name, &ops));
-  ES_TRY(es_backend_complete(ops));
+  ES_TRY(find(o->name, o->sizes_only, &ops));
+  const bool sizes = ops == &es_backend_gpu_sizes;
+  if (!sizes) ES_TRY(es_backend_complete(ops));
   ES_CHECK(ops->most_threads == 0 || o->threads <= ops->most_threads, ES_ECONFIG,
            "backend.threads: got %d, expected at most %d with backend.name = %s",
            o->threads, ops->most_threads, ops->name);
   ES_CHECK(
-      o->graph != ES_GRAPH_ALWAYS || ops->graph_begin != NULL, ES_ECONFIG,
+      o->graph != ES_GRAPH_ALWAYS || ops->graph_begin != NULL || sizes, ES_ECONFIG,
       "backend.graph: got true with backend.name = %s, which has no graphs; expected "
       "auto",
       ops->name);

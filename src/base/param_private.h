@@ -15,6 +15,7 @@ typedef struct es_given {
   const char *was; /**< the former name under which it was given, else NULL */
   int source;      /**< number of the input file, 0 for an override */
   bool used;       /**< read by es_config_get */
+  char why[2 * ES_KEY_MAX + 64]; /**< "data.name = ..." with which it has no effect */
 } es_given;
 
 struct es_config {

@@ -95,6 +95,10 @@ void es_config_warn_unused(const es_config *cfg, const char *where) {
   for (size_t i = 0; i < cfg->n; i++) {
     const es_given *const g = &cfg->given[i];
     if (g->used) continue;
+    if (g->source == 0 && g->why[0] != '\0') {
+      es_warn("%s has no effect with %s", g->key, g->why);
+      continue;
+    }
     const bool named_here = g->source == 0 && used < sizeof text;
     if (named_here)
       used += (size_t) snprintf(text + used, sizeof text - used, "%s%s",
@@ -105,7 +109,7 @@ void es_config_warn_unused(const es_config *cfg, const char *where) {
   if (named > 0)
     es_warn("%s %s no effect here: nothing in this command reads %s", text,
             named > 1 ? "have" : "has", named > 1 ? "them" : "it");
-  if (others > 0)
+  if (others > 0 && where != NULL)
     es_info("%d parameter%s of the file %s no effect here: see %s", others,
             others > 1 ? "s" : "", others > 1 ? "have" : "has", where);
 }

@@ -30,6 +30,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
   es_config *cfg = NULL;
   ES_TRY(es_config_load(job, file ? argv[1] : "-", argc - used, argv + used, &cfg));
   const es_status st = bench->run(job, cfg);
+  es_config_warn_unused(cfg, NULL);
   es_config_destroy(&cfg);
   return st;
 }

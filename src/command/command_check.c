@@ -41,6 +41,7 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   ES_TRY_GOTO(es_assembly_open_data(job->comm, &s, &p), done);
   ES_TRY_GOTO(es_comm_agree(job->comm, es_assembly_check_data(&s, &p)), done);
   ES_TRY_GOTO(es_label_data_check(job->comm, &s, &p), done);
+  es_config_warn_unused(cfg, NULL);
   ES_TRY_GOTO(print(job, &o, &s, &p, ranks), done);
   es_linear_print_cost(&linear, p.input.view, all);
   es_kernel_print_cost(&kernel, p.input.view, all);

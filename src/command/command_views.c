@@ -11,6 +11,7 @@ static es_status views(const es_job *job, es_config *cfg) {
   es_assembly *p = NULL;
   ES_TRY(es_config_get(cfg, "views", es_views_table, NULL, sizeof v, &v));
   ES_TRY(es_settings_read(job->comm, cfg, job->comm->size, &s));
+  es_config_warn_unused(cfg, NULL);
   if (!v.normalized) es_augment_steps_drop_last(&s.selected.augment);
   es_status st = ES_COMM_NEW(job->comm, 1, &p);
   if (st == ES_OK) st = es_assembly_open_data(job->comm, &s, p);

@@ -55,6 +55,25 @@ size_t es_dataset_list(const es_dataset_ops *const **list) {
   return sizeof datasets / sizeof datasets[0];
 }
 
+static es_reader reader_of(const es_dataset_ops *ops) {
+  return (es_reader){.name = ops->name, .keys = ops->reads};
+}
+
+/** A path that is not read is a wrong data set, not a detail. */
+static es_status check_path(const es_dataset_ops *ops, const es_data_params *p) {
+  enum { COUNT = sizeof datasets / sizeof datasets[0] };
+  es_reader all[COUNT];
+  const es_reader own = reader_of(ops);
+  char names[128];
+  for (size_t i = 0; i < COUNT; i++) all[i] = reader_of(datasets[i]);
+  (void) es_readers_of(all, COUNT, "path", names, sizeof names);
+  ES_CHECK(p->path[0] == '\0' || es_reader_has(&own, "path"), ES_ECONFIG,
+           "data.path: got '%.200s' with data.name = %s, which reads no files; expected "
+           "data.name=%s, or data.path= (empty)",
+           p->path, ops->name, names);
+  return ES_OK;
+}
+
 /** The names in "train|test|val". */
 enum { SPLITS = 8 };
 typedef struct splits {
@@ -121,6 +140,7 @@ es_status es_dataset_open(const es_comm *c, const es_data_params *given,
   if (split != NULL) snprintf(p.split, sizeof p.split, "%s", split);
   ES_TRY(es_registry_find("data.name", p.name, (const void *const *) datasets,
                           sizeof datasets / sizeof datasets[0], &ops));
+  ES_TRY(check_path(ops, &p));
   ES_TRY(es_comm_agree(c, c->rank == 0 ? choose_split(ops, &p) : ES_OK));
   es_comm_bcast(c, &p, sizeof p, 0);
   return open_split(c, ops, &p, seed, ds);

@@ -139,6 +139,7 @@ const es_dataset_ops es_dataset_cifar10 = {
     .name = "cifar10",
     .doc = "CIFAR-10, 32x32, official binary files in data.path",
     .splits = "train|test",
+    .reads = "path",
     .mixed = true,
     .held_out = es_split_test,
     .open = open_set,

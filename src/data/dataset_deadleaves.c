@@ -212,6 +212,7 @@ const es_dataset_ops es_dataset_deadleaves = {
     .name = "deadleaves",
     .doc = "generated images: overlapping discs of all sizes; needs no file",
     .splits = "train|test",
+    .reads = "size|count",
     .mixed = true,
     .held_out = es_split_test,
     .open = open_set,

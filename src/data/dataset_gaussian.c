@@ -68,6 +68,7 @@ const es_dataset_ops es_dataset_gaussian = {
     .name = "gaussian",
     .doc = "pairs of vectors of data.dim with covariance eigenvalues k^-data.decay",
     .splits = "train|test",
+    .reads = "count|dim|decay|noise",
     .mixed = true,
     .held_out = es_split_test,
     .pairs = true,

@@ -181,6 +181,7 @@ const es_dataset_ops es_dataset_hdf5 = {
     .name = "hdf5",
     .doc = "your own file data.path: /x images or vectors, optional /x_prime, /label",
     .splits = "all",
+    .reads = "path|full_scale",
     .pairs = false,
     .open = open_set,
     .get = get,

@@ -194,6 +194,7 @@ const es_dataset_ops es_dataset_imagefolder = {
     .name = "imagefolder",
     .doc = "JPEG and PNG files below data.path, one sub-folder a class, or none",
     .splits = "all|train|test|val",
+    .reads = "path|size|max_pixels|unreadable",
     .default_split = default_split,
     .held_out = held_out,
     .open = open_set,

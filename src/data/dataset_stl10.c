@@ -165,6 +165,7 @@ const es_dataset_ops es_dataset_stl10 = {
     .name = "stl10",
     .doc = "STL-10, 96x96, official binary files in data.path",
     .splits = "train|test|unlabeled",
+    .reads = "path",
     .mixed = true,
     .held_out = es_split_test,
     .open = open_set,

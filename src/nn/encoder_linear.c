@@ -17,4 +17,5 @@ static es_status build(es_net *net, const es_encoder_params *p, int x, int *y) {
 const es_encoder_ops es_encoder_linear = {.name = "linear",
                                           .doc = "linear layers of widths encoder.hidden "
                                                  "without bias",
+                                          .reads = "hidden",
                                           .build = build};

@@ -15,5 +15,8 @@ static es_status build(es_net *net, const es_encoder_params *p, int x, int *y) {
   return ES_OK;
 }
 
-const es_encoder_ops es_encoder_mlp = {
-    .name = "mlp", .doc = "linear layers of widths encoder.hidden, ReLU", .build = build};
+const es_encoder_ops es_encoder_mlp = {.name = "mlp",
+                                       .doc =
+                                           "linear layers of widths encoder.hidden, ReLU",
+                                       .reads = "hidden",
+                                       .build = build};

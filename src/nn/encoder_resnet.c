@@ -124,15 +124,19 @@ static es_status build18(es_net *net, const es_encoder_params *p, int x, int *y)
   return build(net, &r, p, x, y);
 }
 
+#define READS "stem|zero_init_residual|base_width"
 const es_encoder_ops es_encoder_resnet50 = {.name = "resnet50",
                                             .doc = "ResNet-50 v1.5, 2048 features",
+                                            .reads = READS,
                                             .images = true,
                                             .build = build50};
 const es_encoder_ops es_encoder_resnet34 = {.name = "resnet34",
                                             .doc = "ResNet-34, 512 features",
+                                            .reads = READS,
                                             .images = true,
                                             .build = build34};
 const es_encoder_ops es_encoder_resnet18 = {.name = "resnet18",
                                             .doc = "ResNet-18, 512 features",
+                                            .reads = READS,
                                             .images = true,
                                             .build = build18};

@@ -21,6 +21,11 @@ static const es_sched_ops *const schedules[] = {
 #undef ES_SCHED
 };
 
+size_t es_sched_list(const es_sched_ops *const **list) {
+  *list = schedules;
+  return sizeof schedules / sizeof schedules[0];
+}
+
 es_status es_sched_find(const es_sched_params *p, const es_sched_ops **ops) {
   const void *found;
   ES_TRY(es_registry_find("schedule", p->name, (const void *const *) schedules,

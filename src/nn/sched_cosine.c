@@ -14,4 +14,4 @@ static double factor(const es_sched_params *p, int64_t step, int64_t steps) {
 }
 
 const es_sched_ops es_sched_cosine = {
-    .name = "cosine", .doc = "cosine to sched.final", .factor = factor};
+    .name = "cosine", .doc = "cosine to sched.final", .reads = "final", .factor = factor};

@@ -14,6 +14,7 @@ es_status es_pairs_source_read(es_config *cfg, es_pairs_source *s) {
   ES_TRY(es_config_default(cfg, "augment.crop.size", "20"));
   ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
   ES_TRY(es_config_get(cfg, "data", es_data_table, NULL, sizeof s->data, &s->data));
+  es_select_unread_data(cfg, s->data.name);
   s->data.exact = true;
   s->seed = (uint64_t) run.seed;
   return es_select_augment(cfg, s->data.name, &s->augment);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "eigenstep/encoder.h"
 #include "eigenstep/mem.h"
 
 enum { SECTION_MAX = 96 };
@@ -86,6 +87,35 @@ es_status es_select_device(es_config *cfg, es_augment_device *out) {
   ES_TRY(es_config_get(cfg, "augment", es_augment_table, NULL, sizeof a, &a));
   *out = (es_augment_device) a.device;
   return ES_OK;
+}
+
+enum { MOST_VARIANTS = 64 };
+
+void es_select_unread_data(es_config *cfg, const char *name) {
+  const es_section s = {.name = "data", .table = es_data_table};
+  const es_dataset_ops *const *list;
+  const size_t n = es_dataset_list(&list);
+  es_reader r[MOST_VARIANTS];
+  for (size_t i = 0; i < n; i++) r[i] = (es_reader){list[i]->name, list[i]->reads};
+  es_config_unread(cfg, &s, r, n, name);
+}
+
+void es_select_unread_encoder(es_config *cfg, const char *name) {
+  const es_section s = {.name = "encoder", .table = es_encoder_table};
+  const es_encoder_ops *const *list;
+  const size_t n = es_encoder_list(&list);
+  es_reader r[MOST_VARIANTS];
+  for (size_t i = 0; i < n; i++) r[i] = (es_reader){list[i]->name, list[i]->reads};
+  es_config_unread(cfg, &s, r, n, name);
+}
+
+void es_select_unread_sched(es_config *cfg, const char *name) {
+  const es_section s = {.name = "sched", .table = es_sched_table};
+  const es_sched_ops *const *list;
+  const size_t n = es_sched_list(&list);
+  es_reader r[MOST_VARIANTS];
+  for (size_t i = 0; i < n; i++) r[i] = (es_reader){list[i]->name, list[i]->reads};
+  es_config_unread(cfg, &s, r, n, name);
 }
 
 void es_selected_free(es_selected *s) {

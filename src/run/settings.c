@@ -240,6 +240,9 @@ static es_status select_variants(es_config *cfg, es_settings *s) {
   ES_TRY(es_select_optim(cfg, &s->optim, &s->selected.optim));
   ES_TRY(es_select_accuracy(cfg, s->accuracy.list, &s->selected.accuracy));
   ES_TRY(es_select_device(cfg, &s->selected.device));
+  es_select_unread_data(cfg, s->data.name);
+  es_select_unread_encoder(cfg, s->encoder.name);
+  es_select_unread_sched(cfg, s->sched.name);
   return es_select_augment(cfg, s->data.name, &s->selected.augment);
 }
 

@@ -7,14 +7,10 @@
 #include "cuda_conv.h"
 #include "cuda_graph.h"
 #include "cuda_lt.h"
+#include "cuda_sizes.h"
 #include "eigenstep/mem.h"
 
 enum { BF16_FROM = 8 }; /* major number of the first devices that compute in bf16 */
-
-/** Not known before the device is chosen: open_here says what it lacks. */
-static bool has_bf16(void) {
-  return true;
-}
 
 static es_status describe(es_backend *b) {
   int device = 0;
@@ -91,18 +87,11 @@ static es_status open_cuda(es_backend *b, const es_comm *comm) {
   return st;
 }
 
-/** Batch norm without a residual knows from x where the ReLU was open. */
-static es_op_needs needs(const es_op_desc *d) {
-  es_op_needs n = es_blas_needs(d);
-  n.y = n.y && (d->kind != ES_OP_BN || d->bn.residual);
-  return n;
-}
-
 const es_backend_ops es_backend_cuda = {
     .name = "cuda",
     .doc = "NVIDIA GPUs: cuBLAS, cuDNN and fused kernels, channels last, f32 or bf16",
-    .bf16 = "a GPU of compute capability 8.0",
-    .has_bf16 = has_bf16,
+    .bf16 = ES_CUDA_BF16,
+    .has_bf16 = es_cuda_has_bf16,
     .open = open_cuda,
     .close = close_cuda,
     .alloc = es_cuda_alloc,
@@ -134,7 +123,7 @@ const es_backend_ops es_backend_cuda = {
     .graph_begin = es_cuda_graph_begin,
     .graph_end = es_cuda_graph_end,
     .tune = es_cuda_tune,
-    .needs = needs,
+    .needs = es_cuda_needs,
     .plan = {[ES_OP_CONV] = es_cuda_plan_conv,
              [ES_OP_BN] = es_cuda_plan_bn,
              [ES_OP_LINEAR] = es_cuda_plan_linear,

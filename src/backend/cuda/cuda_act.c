@@ -45,11 +45,6 @@ static int64_t elements(es_shape s, int n) {
   return n * es_cuda_pixels(s) * s.c;
 }
 
-size_t es_cuda_act_bytes(es_backend *b, es_act_type t, int n) {
-  (void) b;
-  return (size_t) elements(t.shape, n) * es_cuda_size(t.precision == ES_BF16);
-}
-
 /** Images that pass through the scratch at a time. */
 static int images_at_once(es_shape s, int n) {
   const int64_t most = PASSING / (elements(s, 1) * (int64_t) sizeof(float));

@@ -214,7 +214,6 @@ es_status es_cuda_blas_open(es_backend *b);
 void es_cuda_blas_close(es_backend *b);
 
 /* Activations (cuda_act.c) */
-size_t es_cuda_act_bytes(es_backend *b, es_act_type t, int n);
 es_status es_cuda_act_write(es_backend *b, es_act_type t, int n, const float *nchw,
                             es_act dst);
 es_status es_cuda_act_read(es_backend *b, es_act_type t, int n, const es_act src,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cuda_conv.h"
+#include "cuda_sizes.h"
 
 enum {
   REPEATS = 3,
