@@ -52,7 +52,7 @@ for words in "check.gpu=80 --ranks 4" "backend.precision=bf16 spectrum.precision
   "$EIGENSTEP" $plan backend.name=cuda $words > here 2> err || fail "no backend cuda: $(cat err)"
   grep -q 'memory of the device, a rank' here || fail "not of a device: $(cat here)"
   [ ! -x "$double" ] || CUDA_HOST_DEVICES=0 "$double" $plan backend.name=cuda $words > out
-  [ ! -x "$double" ] || cmp here out || fail "another plan without the backend: $words"
+  [ ! -x "$double" ] || cmp <(grep -v /dev/shm here) <(grep -v /dev/shm out) || fail "another plan without the backend: $words"
 done
 if [ -x "$double" ]; then
   on_gpu() { # on_gpu GB ARGUMENT...

@@ -231,6 +231,13 @@ seeds = 1:2
 [output]
 dir = told
 EOF
+for how in --dry-run ""; do # a key that no run reads
+  launch 2 sweep $how "$srcdir/inputs/sweep-linear/sweep.ini" optim.lr=1e-3 linear.steps=2 \
+    linear.sample=60 output.dir=unread > out 2> err || fail "a key that no run reads: $(cat err)"
+  [ "$(grep -c 'has no effect' err)" -eq 1 ] &&
+    grep -q "optim.lr has no effect: none of the runs of 'eigenstep linear' reads it" err ||
+    fail "a key that no run reads: $(cat err)"
+done
 launch 2 sweep told.ini data.name=gaussian data.dim=12 data.decay=2 augment.list=none \
   projector.widths=3 projector.bias=false batch.pairs=64 spectrum.probe=64 \
   spectrum.every=3 init.scale_last=0.02 loss.barlow.center=true backend.name=blas \

@@ -20,6 +20,10 @@ es_linear_cost es_linear_cost_of(const es_linear_params *p, es_shape view, int r
 /** Print what eigenstep linear would take on `ranks` ranks with views of this shape. */
 void es_linear_print_cost(const es_linear_params *p, es_shape view, int ranks);
 
+/** Not collective. Read, and so mark as used, all keys that es_linear_model_run reads.
+ *  @return ES_OK; ES_ECONFIG, ES_ENOMEM as it would */
+es_status es_linear_model_reads(es_config *cfg);
+
 /** Collective. eigenstep linear, whose configuration this is. */
 es_status es_linear_model_run(const es_job *job, es_config *cfg);
 

@@ -7,8 +7,6 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/registry.h"
 
-#include "backend/cuda/cuda_sizes.h"
-
 #define ES_BACKEND(n) extern const es_backend_ops es_backend_##n;
 #include "backend/backend_list.h"
 #undef ES_BACKEND
@@ -18,6 +16,9 @@ static const es_backend_ops *const backends[] = {
 #include "backend/backend_list.h"
 #undef ES_BACKEND
 };
+
+/** What of the GPU needs no GPU, for builds without that backend. */
+extern const es_backend_ops es_backend_gpu_sizes;
 
 enum { COUNT = sizeof backends / sizeof backends[0] };
 

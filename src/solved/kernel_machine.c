@@ -222,6 +222,14 @@ static es_status run(const es_job *job, es_config *cfg, kernel_run *j, settings 
   return es_run_folder_close(job, &o, st, reached);
 }
 
+es_status es_kernel_machine_reads(es_config *cfg) {
+  es_kernel_params values;
+  settings s = {.kernel = {0}};
+  const es_status st = read_settings(cfg, &values, &s);
+  release_settings(&s);
+  return st;
+}
+
 es_status es_kernel_machine_run(const es_job *job, es_config *cfg) {
   kernel_run j = {.m.comm = job->comm};
   settings s = {.kernel = {0}};

@@ -379,6 +379,14 @@ static es_status run(const es_job *job, es_config *cfg, linear *l, settings *s) 
   return es_run_folder_close(job, &o, st, reached);
 }
 
+es_status es_linear_model_reads(es_config *cfg) {
+  es_linear_params values;
+  settings s = {.growth = false};
+  const es_status st = read_settings(cfg, &values, &s);
+  release_settings(&s);
+  return st;
+}
+
 es_status es_linear_model_run(const es_job *job, es_config *cfg) {
   linear l = {.comm = job->comm};
   settings s = {.growth = false};

@@ -14,6 +14,7 @@
 #include "folder.h"
 #include "report.h"
 #include "summary.h"
+#include "unread.h"
 #include "work.h"
 
 /* All that a sweep works on. */
@@ -272,6 +273,7 @@ static es_status run(sweep *w) {
   ES_TRY(es_comm_agree(w->job->comm, planned));
   ES_TRY(es_sweep_folder_check(w->job, &w->spec, o->accept, &w->plan));
   ES_TRY(open_queue(w));
+  if (!o->status) ES_TRY(es_sweep_warn_unread(w->job, o, &w->spec, &w->plan));
   if (o->dry_run) return dry_run(w);
   if (o->status) return show_status(w);
   return do_work(w);

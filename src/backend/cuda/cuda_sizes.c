@@ -44,6 +44,7 @@ static es_status views(es_backend *b, es_precision precision, const es_views *v,
   return ES_ENOTSUP;
 }
 
+extern const es_backend_ops es_backend_gpu_sizes;
 const es_backend_ops es_backend_gpu_sizes = {.name = "cuda",
                                              .doc = "sizes of backend cuda",
                                              .bf16 = ES_CUDA_BF16,

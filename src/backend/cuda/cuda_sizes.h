@@ -12,7 +12,4 @@ es_op_needs es_cuda_needs(const es_op_desc *d);
 /** Not known before the device is chosen: opening it says what it lacks. */
 bool es_cuda_has_bf16(void);
 
-/** Only what es_backend_options.sizes_only allows to be called. */
-extern const es_backend_ops es_backend_gpu_sizes;
-
 #endif
