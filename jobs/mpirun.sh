@@ -6,6 +6,9 @@
 # ranks as SIGUSR1, on which a training run writes a checkpoint and stops (exit code 75);
 # the second one ends them at once.
 set -u
+case ${1-} in
+  -h | --help) awk 'NR > 2 { if (!/^# /) exit; print substr($0, 3) }' "$0"; exit ;;
+esac
 asked=
 stop() {
   if [ -z "$asked" ]; then

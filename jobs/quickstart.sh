@@ -7,6 +7,17 @@
 # and OUT=folder set the number of ranks and the output folder (the linear run uses
 # OUT-linear); arguments are passed to the training run (section.key=value).
 set -eu
+case ${1-} in
+  -h | --help) awk 'NR > 2 { if (!/^# /) exit; print substr($0, 3) }' "$0"; exit ;;
+  -?*) echo "quickstart.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
+esac
+for argument; do
+  case $argument in
+    ?*.?*=*) ;;
+    *) echo "quickstart.sh: got '$argument', expected section.key=value; see --help" >&2
+       exit 2 ;;
+  esac
+done
 cd "$(dirname "$0")/.."
 sh autotools/setup.sh
 echo "quickstart: building in build/ (takes minutes the first time); log in build.log"
@@ -35,6 +46,7 @@ for python in python3 /usr/bin/python3; do # the first with h5py and matplotlib
 done
 launch() { sh jobs/mpirun.sh --use-hwthread-cpus -n "${RANKS:-$cores}" build/eigenstep "$@"; }
 
+build/eigenstep check inputs/quickstart/run.ini "$@" > build/check.log # a misspelt argument
 echo "quickstart: linear model, predicted and simulated (seconds)"
 launch linear inputs/linear-deadleaves/run.ini output.dir="$out-linear"
 $python postprocess/plot_theory.py "$out-linear"

@@ -10,6 +10,10 @@
 #flux: --time-limit=4h
 #flux: --signal=SIGUSR1@5m
 set -u
+case ${1-} in
+  -h | --help) awk 'NR > 2 { if (!/^# /) exit; print substr($0, 3) }' "$0"; exit ;;
+  -?*) echo "train.flux: unknown option '$1'; see --help" >&2; exit 2 ;;
+esac
 run=$1 out=$2
 shift 2
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1

@@ -37,6 +37,28 @@ for script in jobs/* postprocess/*.py autotools/*.sh inputs/data/*.sh; do
   grep -qwF "$(basename "$script")" "$page" || fail "$page does not name $script"
 done
 
+# A script says what it is for, and starts nothing, when it is asked or misspelt.
+for script in jobs/*.sh jobs/*.sbatch jobs/*.flux jobs/*.pbs inputs/data/fetch-*.sh tests/run.sh; do
+  case $script in
+    */bench.sh | */gpu-proof.sh | */launcher.sh) continue ;;
+  esac
+  bash "$script" --help > "$work/out" 2>&1 && head -n 1 "$work/out" |
+    grep -q "^$(basename "$script")  [A-Z]" || fail "$script --help: $(head "$work/out")"
+  case $script in
+    */mpirun.sh | */sweep*.sbatch) continue ;; # options are passed on
+  esac
+  bash "$script" --no-such-option > "$work/out" 2>&1
+  [ $? -eq 2 ] && grep -q "unknown option '--no-such-option'" "$work/out" ||
+    fail "$script --no-such-option: $(head "$work/out")"
+done
+sh jobs/quickstart.sh run.steps > "$work/out" 2>&1 && fail "quickstart.sh took 'run.steps'"
+
+for entry in inputs/*/; do # inputs/README.md has a row for each; "-vicreg" in one beside others
+  name=$(basename "$entry")
+  grep -qE "^\| \`$name\`|^\| \`${name%%-*}-barlow\`.*\`-${name##*-}\`" inputs/README.md ||
+    [ "$name" = data ] || fail "inputs/README.md has no row for $name"
+done
+
 # What is in backquotes, in blocks of four columns and in fences is code.
 code() {
   awk '/^ *```/ { fence = !fence; next } fence || /^    / { print; next }

@@ -8,6 +8,10 @@
 # that did not run, or that skipped and is not allowed to, has failed.
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # also as "sh tests/run.sh"
 set -u
+case ${1-} in
+  -h | --help) awk 'NR > 2 { if (!/^# /) exit; print substr($0, 3) }' "$0"; exit ;;
+  -?*) echo "run.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
+esac
 cd "$(dirname "$0")/.."
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

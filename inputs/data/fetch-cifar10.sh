@@ -5,6 +5,10 @@
 # Verified by the MD5 sum that the authors publish, then by the size of each unpacked file
 # (10000 records of 1 + 3072 bytes). Usage: fetch-cifar10.sh [FOLDER, default: here]
 set -eu
+case ${1-} in
+  -h | --help) awk 'NR > 2 { if (!/^# /) exit; print substr($0, 3) }' "$0"; exit ;;
+  -?*) echo "fetch-cifar10.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
+esac
 here=$(cd "$(dirname "$0")" && pwd)
 url=https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz
 md5=c32a1d4ab5d03f1284b67883e8d87530

@@ -5,6 +5,10 @@
 # Verified by the archive's MD5 sum, then by the size of each unpacked file (27648 bytes
 # an image). Usage: fetch-stl10.sh [FOLDER, default: here]
 set -eu
+case ${1-} in
+  -h | --help) awk 'NR > 2 { if (!/^# /) exit; print substr($0, 3) }' "$0"; exit ;;
+  -?*) echo "fetch-stl10.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
+esac
 here=$(cd "$(dirname "$0")" && pwd)
 url=http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz
 md5=91f7769df0f17e558f3565bffb0c7dfb
