@@ -46,13 +46,14 @@ grep -qE 'at [0-9.e+-]+ GFLOP/s a rank \(steps of [0-9]+ pairs here\)' out ||
 [ "$(ls)" = "$(printf 'err\nout')" ] || fail "check wrote files: $(ls)"
 
 # ---- a GPU is described without one, in a build with the backend (here on the host double)
-# and, in the same words, in one without
+# and, in the same words, in one without it
 double=$(dirname "$EIGENSTEP")/tests/cuda_host/eigenstep
 for words in "check.gpu=80 --ranks 4" "backend.precision=bf16 spectrum.precision=bf16"; do
   "$EIGENSTEP" $plan backend.name=cuda $words > here 2> err || fail "no backend cuda: $(cat err)"
   grep -q 'memory of the device, a rank' here || fail "not of a device: $(cat here)"
   [ ! -x "$double" ] || CUDA_HOST_DEVICES=0 "$double" $plan backend.name=cuda $words > out
-  [ ! -x "$double" ] || cmp <(grep -v /dev/shm here) <(grep -v /dev/shm out) || fail "another plan without the backend: $words"
+  [ ! -x "$double" ] || cmp <(grep -v /dev/shm here) <(grep -v /dev/shm out) ||
+    fail "another plan without the backend: $words"
 done
 if [ -x "$double" ]; then
   on_gpu() { # on_gpu GB ARGUMENT...
