@@ -100,7 +100,7 @@ def main():
         pictures = read(o.file, o.count)
     except (OSError, KeyError) as e:
         sys.exit(f"contact_sheet.py: cannot read '{o.file}' as written by eigenstep "
-                 f"views: {e.args[-1]}")
+                 f"views: {eigenstep.reason(o.file, e)}")
     draw(*pictures, o.columns, out)
     script.say(out)
 

@@ -35,7 +35,7 @@ SYMBOLS = {"cross_correlation": "C", "covariance": r"\Sigma",
 
 # What /steps/state says.
 NOTES = ("", "unstable", "from the start", "fell again", "not reached", "irregular",
-         "never rose", "stopped")
+         "never rose", "stopped before learned")
 
 LEARNED = ("A mode is learned once its eigenvalue exceeds half of what modes of the "
            "loss settle at (1 with Barlow Twins) and stays above 0.8 of this half. "
@@ -65,6 +65,17 @@ def first_line(path):
         return f"no {os.path.basename(path)}"
 
 
+def reason(path, error):
+    """Why a file could not be read, in a few words."""
+    if not os.path.exists(path):
+        return "there is no such file"
+    if isinstance(error, KeyError):
+        return "it lacks what is drawn here"
+    if not os.access(path, os.R_OK):
+        return "it may not be read"
+    return "it is no whole HDF5 file"
+
+
 def open_file(path, live):
     """The trajectory as h5py.File. That of a running program is copied to memory first
     and read again while a copy was taken in the middle of a write.
@@ -78,7 +89,7 @@ def open_file(path, live):
                 return h5py.File(io.BytesIO(f.read()), "r")
         except (OSError, RuntimeError) as e:
             if attempt + 1 == attempts:
-                raise Unreadable(f"cannot open '{path}': {e}") from e
+                raise Unreadable(f"cannot open '{path}': {reason(path, e)}") from e
             time.sleep(0.3)
     return None
 
@@ -103,7 +114,8 @@ class Run:
         try:
             return np.asarray(self.f[path]) if path in self.f else None
         except (OSError, RuntimeError) as e:
-            raise Unreadable(f"cannot read '{path}' of '{self.path}': {e}") from e
+            raise Unreadable(f"cannot read '{path}' of '{self.path}': "
+                             f"{reason(self.path, e)}") from e
 
     def attributes(self, path):
         return {k: text(v) for k, v in self.f[path].attrs.items()

@@ -36,8 +36,9 @@ def read(folder):
                            "gamma": g["gamma"][:], "change": g["change"][:],
                            "error": g["change_error"][:]} for kind, g in groups.items()}
     except (OSError, KeyError) as e:
-        raise eigenstep.Unreadable(f"cannot read '{path}': {e}; written by 'eigenstep "
-                                   f"modes {folder} modes.augment=true'") from e
+        raise eigenstep.Unreadable(f"cannot read '{path}': {eigenstep.reason(path, e)}; "
+                                   f"written by 'eigenstep modes {folder} "
+                                   "modes.augment=true'") from e
 
 
 def draw_rates(a, rates, modes, title):

@@ -23,6 +23,7 @@ import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 
+from eigenstep import reason
 from script import COLOURS, give_up, plain, save
 
 SEVERAL = 2  # steps of a run that make a time axis
@@ -37,7 +38,8 @@ def read(path):
             data["names"] = f["runs"][()].decode().split("\n")
             data["points"] = len(f["points"])
     except (OSError, KeyError) as e:
-        give_up(f"cannot read '{path}': {e}")
+        give_up(f"cannot read '{path}', which eigenstep compare writes: "
+                + reason(path, e))
     return data
 
 
@@ -76,8 +78,9 @@ def name_blocks(ax, blocks, names):
         if at[0] > 0 and max(len(b[1]) for b in blocks) >= 2:
             ax.axhline(at[0] - 0.5, color="white", lw=1.2)
             ax.axvline(at[0] - 0.5, color="white", lw=1.2)
-    ax.set_xticks(ticks, labels, rotation=90, fontsize=7)
-    ax.set_yticks(ticks, labels, fontsize=7)
+    ax.set_xticks(ticks, labels, rotation=30, fontsize=8, ha="right",
+                  rotation_mode="anchor")
+    ax.set_yticks(ticks, labels, fontsize=8)
 
 
 def matrix(ax, values, names, blocks, title):
@@ -97,12 +100,14 @@ def draw_matrices(data, k):
     side = min(4.5, 2.8 + 0.2 * len(names))
     fig, ax = plt.subplots(2, 2, figsize=(2 * side + 1, 2 * side), layout="constrained")
     matrix(ax[0, 0], data["subspace"][:, :, k - 1], names, blocks,
-           f"share of {k} modes of the row in {k} of the column (chance "
+           f"{k} modes of the row in {k} of the column\n(share; chance "
            f"{data['chance'][k - 1]:.3f})")
     matrix(ax[0, 1], data["cka_unbiased"], names, blocks, "linear CKA, unbiased")
     image = matrix(ax[1, 0], data["mutual_knn"], names, blocks,
                    "mutual nearest neighbours")
-    fig.colorbar(image, ax=ax[:, 0], location="left")
+    bar = fig.colorbar(image, ax=ax[0, 1], fraction=0.05)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
     x = np.arange(1, most + 1)
     shown = [at[-1] for _, at, _ in blocks][:-1]  # of a run its last step
     if len(blocks) == 1:
@@ -113,9 +118,11 @@ def draw_matrices(data, k):
     ax[1, 1].plot(x, data["chance"], color="grey", ls="--", label="chance")
     ax[1, 1].set_ylim(0, 1.02)
     ax[1, 1].set_xlabel("k")
-    title = f"share of k modes in those of {names[-1]}, {data['points']} points"
-    ax[1, 1].set_title(title, fontsize=9)
-    ax[1, 1].legend(fontsize=7)
+    ax[1, 1].set_title(f"share of k modes in those of\n{names[-1]}, {data['points']} "
+                       "points", fontsize=9)
+    ax[1, 1].tick_params(labelsize=8)
+    ax[1, 1].spines[["top", "right"]].set_visible(False)
+    ax[1, 1].legend(fontsize=7, frameon=False)
     return fig
 
 
@@ -181,7 +188,7 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("-k", type=int)
     parser.add_argument("-o", "--output")
-    parser.add_argument("--format", default="png")
+    parser.add_argument("--format", default="png,svg,pdf")
     a = parser.parse_args()
     path = a.folder if os.path.isfile(a.folder) else os.path.join(a.folder, "compare.h5")
     data = read(path)

@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import script
-from eigenstep import Unreadable
+from eigenstep import Unreadable, reason
 from script import COLOURS, plain
 
 CAPTION = ("What each mode is about, from eigenstep modes: the images at both ends, the "
@@ -46,7 +46,8 @@ def read(path):
     try:
         return read_arrays(path)
     except (OSError, KeyError) as e:
-        raise Unreadable(f"cannot read '{path}': {e}") from e
+        raise Unreadable(f"cannot read '{path}', which eigenstep modes writes: "
+                         f"{reason(path, e)}") from e
 
 
 def read_arrays(path):
@@ -91,13 +92,16 @@ def draw_pictures(fig, place, data, rows):
                                  strip(data["top"][k][:PICTURES])]))
         learned = f"step {data['step'][k]:.0f}" if np.isfinite(data["step"][k]) \
             else "not learned"
-        ax.set_ylabel(f"{k + 1}\n{learned}\nhalves {data['halves'][k]:.2f}", rotation=0,
-                      ha="right", va="center", fontsize=8, labelpad=6)
+        ax.set_ylabel(f"mode {k + 1}, {learned}\nhalves agree {data['halves'][k]:.2f}",
+                      rotation=0, ha="right", va="center", fontsize=8, labelpad=6)
         if k == 0 and data["top"] is not None:
             ax.set_title("lowest          highest", fontsize=9)
 
 
 def draw_table(ax, value, names, title, frame=None, cmap="Blues", low=0):
+    if value.shape[1] == 0:
+        ax.set_axis_off()
+        return
     ax.imshow(np.nan_to_num(value), vmin=low, vmax=1, cmap=cmap, aspect="auto")
     for k, i in np.ndindex(value.shape):
         if np.isnan(value[k, i]):
@@ -137,21 +141,25 @@ def draw(path, most=10):
     rows = min(most or rows, rows)
     useful = "accuracy" in data
     height = 0.62 * rows + 0.8
-    width = 13 if data["top"] is not None else 8
+    pictures = 5 if data["top"] is not None else 0.01  # of vectors the names alone
+    attributes, views = (max(0.55 * n, 1.3) if n > 0 else 0.01
+                         for n in (len(data["attribute"]), across))
+    width = 2.6 + 0.9 * (pictures + attributes + views)
     fig = plt.figure(figsize=(width, height + (2.4 if useful else 0.4)))
     outer = fig.add_gridspec(2 if useful else 1, 1, hspace=2.4 / (height + 2),
                              height_ratios=[height, 1.8] if useful else [1])
-    pictures = 5 if data["top"] is not None else 0.01  # of vectors the names alone
-    top = outer[0].subgridspec(1, 3, wspace=0.06, width_ratios=[
-        pictures, 0.55 * len(data["attribute"]), 0.55 * across + 0.3])
+    top = outer[0].subgridspec(1, 3, wspace=0.1, width_ratios=[
+        pictures, attributes, views])
     draw_pictures(fig, top[0], data, rows)
     draw_table(fig.add_subplot(top[1]), data["r2"][:rows], data["attribute"],
-               r"$R^2$ of attributes; framed: above chance",
+               "$R^2$ of attributes\nframed: above chance",
                frame=data["r2"][:rows] > data["null"])
     draw_table(fig.add_subplot(top[2]), data["invariance"][:rows], data["augmentation"],
                "agreement of views", cmap="Greens")
     if useful:
         draw_accuracy(fig.add_subplot(outer[1]), data)
+    fig.text(0.5, 0, "halves agree: |cosine| of the mode from either half of the "
+             "pairs", fontsize=8, color="0.35", ha="center", va="top")
     return fig
 
 

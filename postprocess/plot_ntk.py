@@ -20,6 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator
 
+from eigenstep import reason
 from script import COLOURS, give_up, plain, save
 
 
@@ -83,11 +84,11 @@ def draw_subspaces(ax, data):
         ax.errorbar(k, a["subspace"][-1], a["error"][-1], color=COLOURS[3], capsize=2,
                     label="further pairs, in the first k")
     ax.plot(k, data["alignment"]["chance"][-1], color="grey", label="chance")
-    ax.set_ylim(0, 1.35)  # the legend above the curves
-    ax.set_yticks(np.linspace(0, 1, 6))
+    ax.set_ylim(0, 1.02)
     ax.set_xlabel("k")
     ax.set_title("share of the first k learned modes")
-    ax.legend(fontsize=7, loc="upper center", ncol=2)
+    ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=2,
+              frameon=False)
 
 
 def draw_rates(ax, data):
@@ -108,14 +109,18 @@ def draw_shares(ax, data):
     x = np.arange(len(data["groups"]))
     rows = ends(data)
     for i, row in enumerate(rows):
-        ax.bar(x + 0.4 * (i - (len(rows) - 1) / 2), 100 * data["share"][row], 0.4,
-               color=COLOURS[i], label=f"step {data['step'][row]}")
+        bars = ax.bar(x + 0.4 * (i - (len(rows) - 1) / 2), 100 * data["share"][row], 0.4,
+                      color=COLOURS[i], label=f"step {data['step'][row]}")
+        ax.bar_label(bars, fmt="%.3g", fontsize=7, padding=1)
     ax.set_xticks(x, [plain(g) for g in data["groups"]], rotation=30)
-    ax.set_yscale("log")
-    ax.set_ylabel("% of the trace")
-    kept = f"; kernel kept its direction to {data['change'][-1]:.2f}"
-    ax.set_title("layers" + (kept if len(rows) > 1 else ""))
-    ax.legend(fontsize=7)
+    ax.set_ylim(0, 112)
+    ax.set_yticks(range(0, 101, 20))
+    ax.set_ylabel("% of the kernel's trace")
+    ax.set_title("which layers make the kernel")
+    if len(rows) > 1:
+        ax.set_xlabel(f"cosine of the kernels of both steps: {data['change'][-1]:.3f}",
+                      fontsize=9)
+    ax.legend(fontsize=7, frameon=False, loc="upper left")
 
 
 def draw_times(ax, data):
@@ -148,14 +153,14 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("-o", "--output")
-    parser.add_argument("--format", default="png")
+    parser.add_argument("--format", default="png,svg,pdf")
     a = parser.parse_args()
     path = find(a.run)
     try:
         with h5py.File(path) as f:
             data = read(f)
     except (OSError, KeyError) as e:
-        give_up(f"cannot read '{path}': {e}")
+        give_up(f"cannot read '{path}', which eigenstep ntk writes: {reason(path, e)}")
     if len(data["step"]) == 0:
         give_up(f"'{path}' holds no step yet")
     fig, ax = plt.subplots(2, 3, figsize=(12, 7), layout="constrained")

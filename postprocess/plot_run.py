@@ -7,6 +7,7 @@
     plot_run.py --pca OUTDIR... [-o FILE] [--colour hue|class]
                                                    the cloud of embeddings growing
     plot_run.py --movie FILE.gif|.mp4 OUTDIR...    the same, moving, over the eigenvalues
+    plot_run.py OUTDIR...      of folders of `eigenstep spectrum`: their eigenvalues
 
 One column a run, at most four side by side, three rows: the loss (batches in grey, probe
 set in black), the leading eigenvalues on a linear and on a logarithmic axis, of the
@@ -64,8 +65,10 @@ def mark_steps(axes, run, colors, last):
             for a in axes:
                 a.axvline(first[k], color=colors[k], lw=1, ls=":", zorder=0)
         if k < len(forecast) and np.isfinite(forecast[k]) and 0 < forecast[k] <= last:
-            axes[1].plot(forecast[k], 0, marker="^", ms=6, color=colors[k], mec="w",
-                         mew=0.6, transform=axes[1].get_xaxis_transform(), clip_on=False,
+            came = np.isfinite(measured[k])
+            axes[1].plot(forecast[k], 0, marker="^", ms=6, mec="w" if came else colors[k],
+                         mew=0.6 if came else 1, color=colors[k] if came else "w",
+                         transform=axes[1].get_xaxis_transform(), clip_on=False,
                          zorder=5)
 
 
@@ -136,6 +139,15 @@ def draw_features(a, run, modes, last):
     a.set_xlabel(LABEL_T, fontsize=9)
 
 
+def until_settled(values, mode):
+    """A predicted curve as far as it rises, but for the first mode: many on one another
+    would be a solid line."""
+    there = np.flatnonzero(values > 0.99 * np.nanmax(values))
+    if mode == 0 or len(there) == 0:
+        return values
+    return np.where(np.arange(len(values)) <= there[0], values, np.nan)
+
+
 def draw_eigenvalues(a, run, t, values, log):
     colors = colors_of(values.shape[1])
     floor = 1e-9
@@ -146,8 +158,8 @@ def draw_eigenvalues(a, run, t, values, log):
         y = np.where(values[:, k] > 0, values[:, k], np.nan) if log else values[:, k]
         a.plot(t, y, color=colors[k], lw=1.4)
         if theory and k < theory[1].shape[1]:
-            a.plot(theory[0], theory[1][:, k], color=colors[k], lw=0.9, ls=DASHES,
-                   alpha=0.8)
+            a.plot(theory[0], until_settled(theory[1][:, k], k), color=colors[k],
+                   lw=0.9, ls=DASHES, alpha=0.8)
     top = np.nanmax(values)
     if log:
         a.set_yscale("log")
@@ -166,17 +178,21 @@ def draw(runs, wanted=None, modes=12):
     rows = 4 if any(run.features(1) for run in runs) else 3
     fig, grid = plt.subplots(rows * bands, columns, figsize=(width, 2.4 * rows * bands),
                              squeeze=False, layout="constrained")
-    titles = script.described(runs)
-    drawn, most = dict.fromkeys(("theory", "steps", "unstable", "forecast"), False), 1
-    for i, (run, varied) in enumerate(zip(runs, titles)):
+    titles, names = script.described(runs), script.labels_of(runs)
+    below = [textwrap.wrap(varied or run.subtitle, 54 if n > 1 else 90, max_lines=2,
+                           placeholder=" ...") for run, varied in zip(runs, titles)]
+    room = "\n" * max(map(len, below))
+    drawn, most = dict.fromkeys(("theory", "steps", "unstable", "forecast",
+                                 "missed"), False), 1
+    for i, run in enumerate(runs):
         band, at = divmod(i, columns)
         column = grid[rows * band:rows * band + rows, at]
         most = max(most, draw_column(column, run, run.matrix(wanted), modes, drawn))
-        column[0].set_title(f"{run.title}\n", fontsize=11, loc="left")
-        said = textwrap.shorten(varied or run.subtitle, 54 if n > 1 else 90,
-                                placeholder=" ...")
-        text = column[0].text(0, 1.03, script.plain(said), fontsize=8.5,
-                              transform=column[0].transAxes, color="0.4")
+        title = f"{script.plain(names[i])}: {run.title}" if n > 1 else run.title
+        column[0].set_title(title + room, loc="left",
+                            fontsize=11 if len(title) < 36 else 8)
+        text = column[0].text(0, 1.03, script.plain_lines(below[i]), fontsize=8.5,
+                              transform=column[0].transAxes, color="0.4", va="bottom")
         text.set_in_layout(False)  # a long one would squeeze the axes
     for i in range(n, bands * columns):
         band, at = divmod(i, columns)
@@ -185,10 +201,36 @@ def draw(runs, wanted=None, modes=12):
     share_limits(runs, wanted, [grid[i::rows].ravel()[:n] for i in range(rows)])
     for a in grid.flat:
         script.plain_numbers(a)
+        a.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
+        a.xaxis.set_major_formatter("{x:g}")
         a.spines[["top", "right"]].set_visible(False)
         a.tick_params(labelsize=8)
     legend(fig, all(run.model for run in runs), drawn)
     mode_bar(fig, grid[1:rows, -1] if bands == 1 else grid[:rows, -1], most)
+    return fig
+
+
+def draw_still(runs):
+    """Eigenvalues of files, from `eigenstep spectrum`, over their number; a spectrum that
+    falls as a power law is straight."""
+    fig, a = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+    names, i = script.labels_of(runs), 0
+    for run, name in zip(runs, names):
+        for matrix in eigenstep.OTHERS[1::-1]:
+            if f"/spectrum/{matrix}" not in run.f:
+                continue
+            values = run.spectrum(matrix)[1][-1]
+            positive = values > 1e-15 * abs(values).max()  # below: round-off
+            k = np.arange(1, len(values) + 1)
+            label = f"{script.plain(name)}: {matrix.replace('_', '-')}"
+            a.plot(k[positive], values[positive], marker="o", ms=3, lw=1.2, label=label,
+                   **script.style(i))
+            i += 1
+    a.set(xscale="log", yscale="log", xlabel="number k, largest first",
+          ylabel=r"eigenvalue $\lambda_k$")
+    a.xaxis.set_major_formatter("{x:g}")
+    a.spines[["top", "right"]].set_visible(False)
+    a.legend(fontsize=8, frameon=False)
     return fig
 
 
@@ -231,7 +273,10 @@ def draw_column(column, run, matrix, modes, drawn):
     drawn["theory"] |= run.series("/theory", "eigenvalues") is not None
     drawn["steps"] |= shown(run.steps(), last)
     drawn["unstable"] |= shown(unstable(run), last)
-    drawn["forecast"] |= shown(run.steps("time_forecast"), last)
+    forecast = run.steps("time_forecast")[:values.shape[1]]
+    came = np.isfinite(run.steps()[:values.shape[1]])
+    drawn["forecast"] |= shown(forecast[came] if len(forecast) else forecast, last)
+    drawn["missed"] |= shown(forecast[~came] if len(forecast) else forecast, last)
     return values.shape[1]
 
 
@@ -250,6 +295,9 @@ def legend(fig, models, drawn):
     if drawn["forecast"]:
         entries.append((Line2D([], [], color=green, marker="^", ls="", ms=6),
                         "forecast"))
+    if drawn["missed"]:
+        entries.append((Line2D([], [], color="w", mec=green, marker="^", ls="", ms=6),
+                        "forecast, not learned"))
     handles, labels = zip(*entries)
     wide = fig.get_size_inches()[0] > 8
     fig.legend(handles, labels, frameon=False, fontsize=8.5,
@@ -288,13 +336,17 @@ def main():
     if min(a.modes, a.moments, a.frames) < 1:
         script.give_up("got --modes, --moments or --frames below 1")
     runs = script.open_all(a.outdir, a.partial)
-    if all(run.get("/loss/value") is None for run in runs):
-        script.give_up(f"{runs[0].path}: got the spectrum of a file, expected a run: "
-                       "nothing is over time there; eigenvalues are in /spectrum")
+    still = [run.get("/loss/value") is None for run in runs]
+    if any(still) and (a.movie or a.pca or not all(still)):
+        path = runs[still.index(True)].path
+        script.give_up(f"{path}: got the spectrum of a file, expected a run: nothing is "
+                       "over time there; alone its eigenvalues are drawn")
     if a.movie:
         plot_pca.movie(runs, a.movie, a.frames, a.colour)
         return
-    if a.pca:
+    if all(still):
+        fig = draw_still(runs)
+    elif a.pca:
         fig = plot_pca.draw(runs, a.moments, a.colour)
     else:
         fig = draw(runs, a.matrix, a.modes)

@@ -9,7 +9,8 @@ Reads SWEEPDIR/sweep.h5, which `eigenstep sweep` writes at its end and at any ti
 --status. Writes, of BASE (SWEEPDIR/sweep):
 
   BASE-steps     a panel an axis: steps at which modes crossed half of their final value,
-                 median and range over the other axes; x: a run that failed or stopped
+                 median and middle half (bars) of the runs of each value, modes side by
+                 side; x: a run that failed or stopped
   BASE-collapse  the same steps of all runs, divided by L = ln(1/lambda(0) - 1), against
                  lr gamma: in theory one curve, step/L = 1/(8 lr gamma), drawn with the
                  effect of finite steps, 1/(2 ln(1 + 4 lr gamma)). Coloured by each axis.
@@ -28,6 +29,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
+import eigenstep
 import script
 
 FAILED = ("FAILED", "STOPPED", "ORPHANED")
@@ -54,7 +56,8 @@ class Sweep:
                 self.final = {k: d[:] for k, d in f["/final"].items()}
                 self.final["wall"] = f["/wall"][:]
         except (OSError, KeyError) as e:
-            script.give_up(f"no summary of a sweep in '{path}': {e}")
+            script.give_up(f"no summary of a sweep in '{path}': "
+                           + eigenstep.reason(path, e))
         if "step" not in self.mode:
             script.give_up(f"'{path}': no run has a step yet")
         self.failed = np.isin(self.state, FAILED)
@@ -130,6 +133,16 @@ def ticks(a, x, values, logarithmic):
     a.set_xticks(x, [label(v) for v in values], rotation=30 if len(x) > 5 else 0)
 
 
+def beside(x, logarithmic, share):
+    """Places of an axis moved by a share of a third of the least gap, so that the bars
+    of modes do not hide each other."""
+    x = np.asarray(x, float)
+    of = np.log(x) if logarithmic else x
+    gap = np.diff(of).min() if len(of) > 1 else 1
+    of = of + share * gap / 3
+    return np.exp(of) if logarithmic else of
+
+
 def draw_steps(s, modes):
     keys = list(s.axis)
     step = s.mode["step"][:, :modes]
@@ -151,11 +164,11 @@ def draw_steps(s, modes):
             if not there:
                 continue
             middle = np.array([np.median(cells[i]) for i in there])
-            low = middle - [cells[i].min() for i in there]
-            high = np.array([cells[i].max() for i in there]) - middle
-            a.errorbar(np.asarray(x)[there], middle, yerr=(low, high), color=colours[k],
-                       marker="o", ms=4, ls=line, lw=1.3, elinewidth=0.8,
-                       label=f"{k + 1}")
+            low = middle - [np.quantile(cells[i], 0.25) for i in there]
+            high = np.array([np.quantile(cells[i], 0.75) for i in there]) - middle
+            aside = beside(x, logarithmic, (k + 0.5) / step.shape[1] - 0.5)
+            a.errorbar(aside[there], middle, yerr=(low, high), color=colours[k],
+                       marker="o", ms=4, ls=line, lw=1, elinewidth=1.6, label=f"{k + 1}")
         for i in sorted(set(at[s.failed])):
             a.plot(x[i], 0.04, "x", color="C3", ms=8, mew=2, clip_on=False,
                    transform=a.get_xaxis_transform())
@@ -165,7 +178,7 @@ def draw_steps(s, modes):
         number_ticks(a.yaxis)
         tidy(a)
     for a in axes[:, 0]:
-        a.set_ylabel("step of the transition\n(median of the runs; bars: all of them)",
+        a.set_ylabel("step of the transition\n(median of the runs; bars: middle half)",
                      fontsize=9)
     handles, names = axes[0, 0].get_legend_handles_labels()
     if s.failed.any():

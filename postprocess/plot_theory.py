@@ -6,7 +6,8 @@
 
 Reads OUTDIR/trajectory.h5 as `eigenstep linear` and `eigenstep kernel` write it; writes
 OUTDIR/theory.{png,svg,pdf}. Top: the loss, with dashed verticals at the predicted step
-times. Bottom: the eigenvalues of C, each with its predicted curve dashed on top.
+times, numbered by mode. Bottom: the eigenvalues of C, each with its predicted curve
+dashed on top.
 """
 import argparse
 import os
@@ -17,7 +18,10 @@ import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 
+import eigenstep
 from script import plain, save
+
+COLOUR_END = 0.85  # of viridis: its last colours are pale
 
 
 def parameter(f, key, default=""):
@@ -28,7 +32,8 @@ def parameter(f, key, default=""):
 def title(f):
     train = f.get("/embeddings/train")
     section = "kernel" if train and "rkhs_norm" in train.attrs else "linear"
-    model = "linear model"
+    model = {"jepa": "linear JEPA", "mae": "linear MAE"}.get(
+        parameter(f, "linear.model"), "linear model")
     if section == "kernel":
         model = f"kernel {parameter(f, 'kernel.name')}"
     count, dim = parameter(f, f"{section}.sample"), parameter(f, f"{section}.dim")
@@ -69,18 +74,26 @@ def draw(f, wanted):
     run = read(f)
     d = run["values"].shape[1]
     scale = choose_scale(run, wanted)
-    colors = plt.cm.viridis(np.linspace(0, 0.9, d))
+    colors = plt.cm.viridis(np.linspace(0, COLOUR_END, d))
     fig, (top, low) = plt.subplots(2, 1, figsize=(6.4, 5.6), sharex=True,
                                    gridspec_kw={"hspace": 0.08})
     for k, tau in enumerate(run["tau"]):
         for a in (top, low):
             a.axvline(tau, color=colors[k], lw=0.8, ls=(0, (4, 3)), alpha=0.75, zorder=0)
+        top.annotate(f"{k + 1}", (tau, 1), (0, 1 + 7 * (k % 2)), fontsize=7,
+                     color=colors[k], ha="center", va="bottom", annotation_clip=True,
+                     xycoords=("data", "axes fraction"), textcoords="offset points")
     top.plot(run["loss_t"], run["loss"], color="k", lw=1.6, label="simulation")
     solved = run["theory_loss"] is not None
     if solved:
         top.plot(run["theory_t"], run["theory_loss"], color="C3", lw=1.1, ls=(0, (3, 2)),
                  label="theory")
     top.set_ylabel(r"loss  $\Vert C-I\Vert_F^2$" if solved else "loss")
+    if run["loss"][-1] > run["loss"][0]:
+        top.text(1, 0.03, "rises as embeddings grow from 0: the target is held fixed,\n"
+                 "so that descent is not of this number; its theory has no loss",
+                 transform=top.transAxes, fontsize=7.5, color="0.35", ha="right",
+                 bbox={"fc": "w", "ec": "none", "pad": 1})
     top.set_ylim(-0.03 * run["loss"].max(), 1.05 * run["loss"].max())
     if d <= 12 and solved:
         top.set_yticks(range(0, int(np.ceil(run["loss"].max())) + 1, 1 if d <= 6 else 2))
@@ -90,13 +103,16 @@ def draw(f, wanted):
                  ls=(0, (3, 2)))
     low.set_ylabel(r"eigenvalues $\lambda_k" + ("(C)$" if solved else "$"))
     low.set_xlabel(r"effective time  $t$ = learning rate $\times$ step")
-    top.set_title(plain(title(f)), fontsize=10, loc="left")
+    top.set_title(plain(title(f)), fontsize=10, loc="left", pad=20)
     verticals = plt.Line2D([], [], color="0.5", lw=0.8, ls=(0, (4, 3)),
-                           label="predicted steps")
-    top.legend(handles=[*top.get_lines()[-2 if solved else -1:], verticals], fontsize=8,
-               loc="lower left" if scale == "log" else "upper right", framealpha=0.9,
-               edgecolor="none")
+                           label="predicted step of mode 1, 2, ...")
+    theory = plt.Line2D([], [], color="C3", lw=1.1, ls=(0, (3, 2)), label="theory")
+    simulation = plt.Line2D([], [], color="k", lw=1.6, label="simulation")
+    low.legend(handles=[simulation, theory, verticals], fontsize=8, frameon=False,
+               ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     end = run["t"][-1]
+    if scale != "log" and len(run["tau"]):  # where it rests at the end is no news
+        end = min(end, 1.5 * run["tau"][-1])
     if scale == "log":
         low.set_xscale("log")
         low.set_xlim(0.25 * run["tau"][0], end)
@@ -120,7 +136,7 @@ def main():
     try:
         f = h5py.File(path, "r")
     except OSError as e:
-        sys.exit(f"plot_theory.py: cannot open {path}: {e}")
+        sys.exit(f"plot_theory.py: cannot open '{path}': {eigenstep.reason(path, e)}")
     with f:
         fig = draw(f, a.scale)
     base = a.output or os.path.join(a.outdir, "theory")

@@ -155,8 +155,6 @@ def step_table(run):
         off = 100 * (said / t - 1) if np.isfinite(t) and np.isfinite(said) else np.nan
         if note in ("unstable", "fell again") and np.isfinite(columns["step_first"][k]):
             note += f", first at step {columns['step_first'][k]:.0f}"
-        if note == "stopped":
-            note = "stopped before it was learned"
         gamma = with_error(columns["gamma"][k], columns["gamma_error"][k])
         rows.append([f"{int(columns['mode'][k])}", number(columns["step_measured"][k], 5),
                      with_error(columns["step_forecast"][k], columns["step_error"][k]),
@@ -384,6 +382,8 @@ def main():
     a = p.parse_args()
     all_runs = script.open_all(a.outdir, a.partial)
     title = a.title or ", ".join(dict.fromkeys(run.title for run in all_runs))
+    if not a.title and len(all_runs) <= MANY:
+        title += ": " + ", ".join(script.labels_of(all_runs))
     text = page(all_runs, title)
     folder = all_runs[0].folder if len(all_runs) == 1 else "."
     output = a.output or os.path.join(folder, "report.html")

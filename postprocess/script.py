@@ -67,6 +67,10 @@ def plain(label):
     return re.sub(r"\s", " ", str(label)).replace("$", r"\$")
 
 
+def plain_lines(lines):
+    return "\n".join(map(plain, lines))
+
+
 def style(index):
     """Colour and dashes of run number `index`: different for the first 32."""
     return {"color": COLOURS[index % len(COLOURS)],
@@ -84,6 +88,8 @@ def labels_of(runs):
 # Parameters that never say what a run is: where it wrote and how it was computed.
 TECHNICAL = ("output.", "backend.", "run.log_every", "run.walltime", "data.path",
              "data.prefetch", "ckpt.", "spectrum.of", "spectrum.keep")
+OF_RESNET = ("stem", "base_width", "zero_init_residual")
+OF_SURGERY = ("surgery.remove", "surgery.freeze", "surgery.boost")
 
 
 def varied(runs, most=4):
@@ -91,9 +97,20 @@ def varied(runs, most=4):
     of = [run.attributes("/parameters") for run in runs]
     keys = [k for k in sorted(set().union(*of))
             if k != "loss.name" and not k.startswith(TECHNICAL)]  # the title says which
-    found = {k: [a.get(k, "–") for a in of] for k in keys}
-    found = {k: v for k, v in found.items() if len(set(v)) > 1}
-    return dict(list(found.items())[:most])
+    found = {k: [a.get(k, "–") or "none" for a in of] for k in keys}
+    found = {k: v for k, v in found.items() if len(set(v)) > 1 and matters(k, of, found)}
+    # what all runs have says more than what follows from another choice
+    order = sorted(found, key=lambda k: ("–" in found[k], not k.endswith(".name")))
+    return {k: found[k] for k in order[:most]}
+
+
+def matters(key, of, found):
+    """Does a parameter in which runs differ act in any of them, and not follow from the
+    name of its section, in which they differ as well?"""
+    section, last = key.rsplit(".", 1)
+    if key.startswith("encoder.") and last in OF_RESNET:
+        return any(a.get("encoder.name", "").startswith("resnet") for a in of)
+    return last == "name" or len(set(found.get(f"{section}.name", ("",)))) == 1
 
 
 def described(runs):
@@ -101,8 +118,16 @@ def described(runs):
     if len(runs) == 1:
         return [""]
     differ = varied(runs)
-    return [", ".join(f"{short(k, differ)} = {v[i]}" for k, v in differ.items())
-            for i in range(len(runs))]
+    return [", ".join(said(run, differ, i)) for i, run in enumerate(runs)]
+
+
+def said(run, differ, i):
+    """What a run has of the varied parameters; one without surgery says just that."""
+    operated = any(run.parameter(k) for k in OF_SURGERY)
+    words = [f"{short(k, differ)} = {v[i]}" for k, v in differ.items()
+             if (operated and v[i] != "none") or not k.startswith("surgery.")]
+    without = not operated and any(k.startswith("surgery.") for k in differ)
+    return words + ["no surgery"] * without
 
 
 def short(key, keys):

@@ -15,6 +15,7 @@ from math import ceil, log2
 import h5py
 import numpy as np
 
+import eigenstep
 import script
 
 COLUMN, FILE = 2.5, 50
@@ -30,7 +31,7 @@ def read(path, of):
         with h5py.File(path, "r") as f:
             table = {k: d[:] for k, d in f.items()}
     except OSError as e:
-        script.give_up(f"cannot read '{path}': {e}")
+        script.give_up(f"cannot read '{path}': {eigenstep.reason(path, e)}")
     if not {"bench", "problem", "median"} <= table.keys():
         script.give_up(f"'{path}' is not what jobs/scaling.py wrote")
     rows = []

@@ -44,6 +44,24 @@ EOF
 
 draw plot_run.py barlow
 draw plot_run.py barlow vicreg simclr -o three
+"$python" - "$scripts" << 'EOF' || fail "what tells two runs apart"
+import sys
+from types import SimpleNamespace as Fake
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import plot_run
+import script
+def run(**given):
+    keys = {k.replace("__", "."): v for k, v in given.items()}
+    return Fake(attributes=lambda _: keys, parameter=lambda k: keys.get(k, ""))
+mlp = {"encoder__name": "mlp", "encoder__zero_init_residual": "true", "optim__lr": "0.1"}
+got = script.described([run(**mlp, surgery__remove="", surgery__step="0"),
+                        run(**{**mlp, "encoder__zero_init_residual": "false"},
+                            surgery__remove="2", surgery__step="40")])
+assert got == ["no surgery", "remove = 2, step = 40"], got
+curve = plot_run.until_settled(np.array([0, 0.5, 1, 1, 1]), 1)
+assert np.isfinite(curve[:3]).all() and np.isnan(curve[3:]).all(), curve
+EOF
 draw plot_run.py --pca barlow vicreg --format png
 picture barlow/figure.png three.png pca.png
 for file in barlow/figure.pdf three.svg; do
@@ -294,7 +312,19 @@ for script in plot_run.py report.py; do
 done
 "$python" -c 'import numpy; numpy.save("z.npy", numpy.random.default_rng(1).normal(size=(40, 4)))'
 launch 1 spectrum z.npy output.dir=still > log 2>&1 || { cat log; fail "spectrum of a file"; }
-refuse "still/trajectory.h5: got the spectrum of a file" plot_run.py still
+draw plot_run.py still --format png # its eigenvalues
+picture still/figure.png
+refuse "still/trajectory.h5: got the spectrum of a file" plot_run.py still barlow
+refuse "still/trajectory.h5: got the spectrum of a file" plot_run.py --pca still
+# the folder of something else: a sentence without HDF5's own words
+for script in plot_compare.py plot_sweep.py plot_augment.py plot_calibration.py; do
+  refuse "there is no such file" $script barlow
+done
+refuse "got 'barlow' without an ntk.h5" plot_ntk.py barlow
+refuse "without a modes.h5" plot_modes.py barlow
+refuse "cannot open 'broken/trajectory.h5': it is no whole HDF5 file" plot_theory.py broken
+refuse "cannot read 'barlow' as written by eigenstep views" contact_sheet.py barlow
+refuse "views: it lacks what is drawn here" contact_sheet.py barlow/trajectory.h5
 # of several runs those that cannot be drawn are left out, each with a sentence
 for script in plot_run.py report.py; do
   rm -f some*
