@@ -15,6 +15,22 @@ es_prim_engine *es_conv_algo_engine(const es_backend *b) {
   return ((const es_onednn *) b->impl)->engine;
 }
 
+es_status es_conv_algo_for_threads(es_conv_algo *w, int threads) {
+  void *p = NULL;
+  if (threads > 1)
+    ES_TRY(es_blas_alloc(w->backend, 2 * (size_t) (threads - 1) * sizeof *w->team.others,
+                         "primitives of threads", &p));
+  w->team.others = p;
+  w->team.threads = threads;
+  for (int i = 0; i < 2 * (threads - 1); i++)
+    if (w->prim[i % 2] != NULL) ES_TRY(es_prim_again(w->prim[i % 2], &w->team.others[i]));
+  return ES_OK;
+}
+
+es_prim *es_conv_algo_prim(const es_conv_algo *w, bool add, int thread) {
+  return thread == 0 ? w->prim[add] : w->team.others[2 * (thread - 1) + add];
+}
+
 es_status es_conv_algo_create(const es_conv_algo_ops *ops, es_backend *b,
                               const es_op_desc *d, es_pass pass, int n,
                               es_conv_algo **w) {
@@ -51,15 +67,19 @@ static bool in_packed_form(es_conv_algo *w, const es_prim_tensor *from) {
   return false;
 }
 
-es_status es_conv_algo_room(es_conv_algo *w, const es_prim_tensor *from) {
+es_status es_conv_algo_rooms(es_conv_algo *w, const es_prim_tensor *from, int count) {
   const es_prim_tensor to = es_conv_algo_like(w->prim[0]);
   if (!in_packed_form(w, from))
     ES_TRY(es_prim_reorder(es_conv_algo_engine(w->backend), from, &to, false, &w->pack));
-  const size_t bytes = es_prim_bytes(w->prim[0], 1);
+  const size_t bytes = es_prim_bytes(w->prim[0], 1) * (size_t) count;
   const bool few = w->n * es_blas_pixels(w->desc.out) <= FEW;
   if (w->pass != ES_DATA || (few && es_onednn_updates_whole(w->backend)))
     return es_blas_alloc(w->backend, bytes, "packed weights", &w->packed);
   return es_onednn_reserve_packed(w->backend, bytes);
+}
+
+es_status es_conv_algo_room(es_conv_algo *w, const es_prim_tensor *from) {
+  return es_conv_algo_rooms(w, from, 1);
 }
 
 void *es_conv_algo_packed(const es_conv_algo *w) {
@@ -129,6 +149,10 @@ void es_conv_algo_destroy(es_conv_algo **w) {
   if (s->packed_by == *w) s->packed_by = NULL;
   es_prim_destroy(&(*w)->prim[0]);
   es_prim_destroy(&(*w)->prim[1]);
+  for (int i = 0; i < 2 * ((*w)->team.threads - 1); i++)
+    es_prim_destroy(&(*w)->team.others[i]);
+  void *others = (*w)->team.others;
+  es_blas_release(b, &others);
   es_prim_destroy(&(*w)->pack);
   for (int i = 0; i < 3; i++) es_prim_destroy(&(*w)->move[i]);
   es_blas_release(b, &(*w)->packed);

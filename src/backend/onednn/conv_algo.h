@@ -28,6 +28,12 @@ typedef struct es_conv_algo_ops {
   es_status (*run)(es_conv_algo *w, const es_op_args *a);
 } es_conv_algo_ops;
 
+/** Threads that run prim[0] and [1] by themselves. */
+typedef struct es_conv_team {
+  es_prim **others; /**< owned; two for each of threads 1, 2, ... */
+  int threads;      /**< with the first; 0: none */
+} es_conv_team;
+
 /** First member of the struct of every algorithm. */
 struct es_conv_algo {
   const es_conv_algo_ops *ops;
@@ -37,6 +43,7 @@ struct es_conv_algo {
   int n;
   int64_t version;          /**< of the weights loaded; 0 = none */
   es_prim *prim[2];         /* owned; [0] sets, [1] adds to it */
+  es_conv_team team;        /**< where each thread runs primitives of its own */
   es_packed packed_weights; /**< how weights are packed; width 0: by `pack` */
   es_prim *pack;    /* owned: weights to the layout of prim[0]; weights pass: back */
   void *packed;     /* owned: what prim[0] takes as weights; NULL: in the memory that all
@@ -45,8 +52,14 @@ struct es_conv_algo {
 };
 
 es_prim_engine *es_conv_algo_engine(const es_backend *b);
-/** prim[0] exists: memory for its argument 1, which will be packed from the f32 tensor
- *  `from`, a matrix row by row, its transpose or a filter. */
+/** prim[0] and, if there is one, prim[1], of the engine `alone`: for each of so many. */
+es_status es_conv_algo_for_threads(es_conv_algo *w, int threads);
+es_prim *es_conv_algo_prim(const es_conv_algo *w, bool add, int thread);
+/** prim[0] exists: memory for its argument 1, `count` of them one after another, each of
+ *  which will be packed from an f32 tensor like `from`: a matrix row by row, its
+ *  transpose or a filter. */
+es_status es_conv_algo_rooms(es_conv_algo *w, const es_prim_tensor *from, int count);
+/** One. */
 es_status es_conv_algo_room(es_conv_algo *w, const es_prim_tensor *from);
 /** Pack the tensor of es_conv_algo_room into this memory. */
 es_status es_conv_algo_pack(es_conv_algo *w, const float *from);

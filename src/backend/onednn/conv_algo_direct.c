@@ -24,7 +24,6 @@ static es_status make(es_conv_algo *w) {
   const bool bf16 = es_onednn_bf16(&w->desc);
   const es_prim_tensor plain = es_conv_algo_weights(d);
   es_prim_conv_desc conv = {.pass = w->pass,
-                            .method = ES_PRIM_DIRECT,
                             .x = es_conv_algo_activation(d->in, w->n, bf16),
                             .w = es_conv_algo_free(plain),
                             .y = es_conv_algo_activation(d->out, w->n, bf16),

@@ -1,88 +1,315 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file conv_algo_winograd.c  3x3 convolutions of stride 1 in f32 with fewer products,
- *  by polynomial interpolation on tiles (Winograd 1980; Lavin, Gray 2016); the library's.
+/** @file conv_algo_winograd.c  3x3 convolutions of stride 1 with fewer multiplications
+ *  (winograd.h). Tiles are transformed into points; for each point there is one product,
  *
- *  It needs layouts of its own, so activations are copied in and out; where maps are
- *  large and channels few, that pays. Rounding is a few times that of the direct sum. */
+ *  forward   M [tiles, O] = V [tiles, I] U',  U [O, I] of the weights, V of x
+ *  data      M [tiles, I] = V [tiles, O] U,   U of filters turned by 180 degrees, V of dy
+ *  weights   S [O, I] [+]= D' V,              D [tiles, O] of dy, V of x
+ *
+ *  and what comes out is transformed back. As many tiles at a time as fit the cache; each
+ *  thread has its own, and in the weights pass its own sums. */
 #include "conv_algo.h"
+#include "eigenstep/thread.h"
+#include "onednn_type.h"
+#include "winograd.h"
 
-enum { LINE = 64 };
+enum {
+  /* of a part: the second-level cache of today's processors; half or twice as much takes
+     the same time */
+  PART_BYTES = 1 << 20,
+  /* of the weights pass, all threads: where there is no room for all, some wait */
+  SUMS_BYTES = 128 << 20
+};
+
+typedef struct winograd {
+  es_conv_algo algo;
+  es_winograd from, to; /**< x and y; data pass: dy and dx */
+  int64_t all, count;   /**< tiles of all images; of a part */
+  int64_t parts;        /**< of each thread */
+} winograd;
+
+/** What a pass goes over: data passes from dy to dx. */
+typedef struct sides {
+  es_shape from, to;
+  int pad;
+} sides;
+
+static sides sides_of(const es_op_desc *d, es_pass pass) {
+  if (pass == ES_DATA) return (sides){d->out, d->in, 2 - d->window.pad};
+  return (sides){d->in, d->out, d->window.pad};
+}
+
+/** Points along a row or column of so many positions. */
+static int points_along(int positions, int m) {
+  return (positions + m - 1) / m * (m + 2);
+}
+
+static int points_of(es_shape to, int m) {
+  return points_along(to.h, m) * points_along(to.w, m);
+}
+
+/** Of the fewest multiplications. In bf16 points are rounded, too: with m = 2 the result
+ *  errs 1.6 to 1.9 times as much as that of `direct`, with 3 or 4 four to nine times. */
+static int tile_size(const es_op_desc *d, es_shape to) {
+  if (es_onednn_bf16(d)) return 2;
+  return points_of(to, 3) < points_of(to, 4) ? 3 : 4;
+}
+
+/** Taps that are inside the map, over all positions of a row or column. */
+static int taps_inside(int size, int positions, int pad) {
+  int n = 0;
+  for (int i = 0; i < positions; i++)
+    for (int t = 0; t < 3; t++) n += i + t >= pad && i + t < size + pad;
+  return n;
+}
 
 static bool fits(const es_op_desc *d, es_pass pass) {
-  (void) pass;
-  return d->kind == ES_OP_CONV && d->window.k == 3 && d->window.stride == 1 &&
-         d->in.h >= 4;
+  const sides s = sides_of(d, pass);
+  if (d->kind != ES_OP_CONV || d->window.k != 3 || d->window.stride != 1 ||
+      d->window.pad > 2)
+    return false;
+  return points_of(s.to, tile_size(d, s.to)) <
+         taps_inside(s.from.h, s.to.h, s.pad) * taps_inside(s.from.w, s.to.w, s.pad);
 }
 
-static size_t lines(size_t bytes) {
-  return (bytes + LINE - 1) / LINE * LINE;
+/** Points of `rows` tiles or filters. */
+static size_t bytes_of(const es_winograd *g, int64_t rows, bool bf16) {
+  return (size_t) (es_winograd_points(g->m) * es_winograd_step(g, rows, bf16)) *
+         (bf16 ? 2 : 4);
 }
 
-/** The place of argument i of the primitive in the scratch. */
-static void *place(const es_conv_algo *w, int i) {
-  size_t at = 0;
-  for (int j = 0; j < i; j++) at += lines(es_prim_bytes(w->prim[0], j));
-  return (char *) es_onednn_scratch(w->backend) + at;
+/** Are the points of the second side in bf16? */
+static bool narrow_to(const winograd *u) {
+  return u->algo.pass == ES_WEIGHTS && es_winograd_bf16(&u->to);
 }
 
-static es_status move(es_conv_algo *w, es_prim_engine *e, int i,
-                      const es_prim_tensor *plain, int arg, bool back, bool add) {
-  const es_prim_tensor own = {.like = w->prim[0], .arg = arg};
-  return back ? es_prim_reorder(e, &own, plain, add, &w->move[i])
-              : es_prim_reorder(e, plain, &own, add, &w->move[i]);
+/** The weights: rows are filters. */
+static es_winograd filters(const winograd *u) {
+  return (es_winograd){
+      .m = u->from.m, .channels = u->algo.desc.in.c, .threads = u->algo.backend->threads};
+}
+
+/** What tiles of a part may take. Each part reads all weights, or reads and writes all
+ *  sums of their gradient, with many channels in memory: at least half of these. */
+static int64_t most_bytes(const winograd *u) {
+  const es_winograd g = filters(u);
+  const bool narrow = u->algo.pass != ES_WEIGHTS && es_winograd_bf16(&g);
+  const int64_t half = (int64_t) bytes_of(&g, u->algo.desc.out.c, narrow) / 2;
+  return half > PART_BYTES ? half : PART_BYTES;
+}
+
+static int least(int64_t a, int64_t b) {
+  return (int) (a < b ? a : b);
+}
+
+/** Threads that work. */
+static int workers(const winograd *u) {
+  const es_winograd g = filters(u);
+  const int n = least(g.threads, u->all);
+  if (u->algo.pass != ES_WEIGHTS) return n;
+  const size_t sums = bytes_of(&g, u->algo.desc.out.c, false);
+  return least(n, 1 + (int64_t) ((SUMS_BYTES - 1) / sums));
+}
+
+static void set_sizes(winograd *u) {
+  const es_op_desc *const d = &u->algo.desc;
+  const sides s = sides_of(d, u->algo.pass);
+  const int m = tile_size(d, s.to);
+  u->from = u->to = (es_winograd){.m = m,
+                                  .pad = s.pad,
+                                  .rows = (s.to.h + m - 1) / m,
+                                  .cols = (s.to.w + m - 1) / m,
+                                  .threads = u->algo.backend->threads};
+  u->from.h = s.from.h, u->from.w = s.from.w, u->from.channels = s.from.c;
+  u->to.h = s.to.h, u->to.w = s.to.w, u->to.channels = s.to.c;
+  u->all = (int64_t) u->algo.n * u->to.rows * u->to.cols;
+  const int64_t in = s.from.c * (es_winograd_bf16(&u->from) ? 2 : 4);
+  const int64_t out = s.to.c * (narrow_to(u) ? 2 : 4);
+  const int64_t a_tile = es_winograd_points(m) * (in + out);
+  u->algo.team.threads = workers(u);
+  const int64_t most = u->algo.team.threads * (most_bytes(u) / a_tile + 1);
+  u->parts = (u->all + most - 1) / most;
+  const int64_t all_parts = u->parts * u->algo.team.threads;
+  u->count = (u->all + all_parts - 1) / all_parts;
+}
+
+static size_t part_bytes(const winograd *u) {
+  return bytes_of(&u->from, u->count, es_winograd_bf16(&u->from)) +
+         bytes_of(&u->to, u->count, narrow_to(u));
+}
+
+/** Filters that are transformed and packed together. */
+static int64_t strip_of(const es_conv_algo *w) {
+  return w->packed_weights.width > 0 ? es_packed_strip(&w->packed_weights)
+                                     : w->desc.out.c;
+}
+
+static es_status make_weights(winograd *u, es_prim_engine *e) {
+  es_conv_algo *const w = &u->algo;
+  const bool bf16 = es_onednn_bf16(&w->desc);
+  const int64_t in = w->desc.in.c, out = w->desc.out.c;
+  const es_prim_tensor x = es_conv_algo_matrix(u->count, in, in, bf16);
+  const es_prim_tensor y = es_conv_algo_matrix(u->count, out, out, bf16);
+  const es_prim_tensor dy = es_conv_algo_transposed(y);
+  const es_prim_tensor sum = es_conv_algo_matrix(out, in, in, false);
+  ES_TRY(es_prim_matmul(e, &dy, &x, &sum, false, &w->prim[0]));
+  return u->parts == 1 ? ES_OK : es_prim_matmul(e, &dy, &x, &sum, true, &w->prim[1]);
+}
+
+static es_status make_others(winograd *u, es_prim_engine *e) {
+  es_conv_algo *const w = &u->algo;
+  const bool bf16 = es_onednn_bf16(&w->desc);
+  const int64_t from = u->from.channels, to = u->to.channels, in = w->desc.in.c;
+  const es_prim_tensor left = es_conv_algo_matrix(u->count, from, from, bf16);
+  const es_prim_tensor sum = es_conv_algo_matrix(u->count, to, to, false);
+  es_prim_tensor plain = es_conv_algo_matrix(w->desc.out.c, in, in, false);
+  if (w->pass == ES_FORWARD) plain = es_conv_algo_transposed(plain);
+  es_prim_tensor packed = es_conv_algo_free(plain);
+  packed.bf16 = bf16;
+  ES_TRY(es_prim_matmul(e, &left, &packed, &sum, false, &w->prim[0]));
+  return es_conv_algo_rooms(w, &plain, es_winograd_points(u->from.m));
 }
 
 static es_status make(es_conv_algo *w) {
-  const es_op_desc *d = &w->desc;
-  if (es_onednn_bf16(&w->desc)) return ES_ENOTSUP;
-  es_prim_engine *e = es_conv_algo_engine(w->backend);
-  const es_prim_tensor x = es_conv_algo_activation(d->in, w->n, false);
-  const es_prim_tensor y = es_conv_algo_activation(d->out, w->n, false);
-  const es_prim_tensor weights = es_conv_algo_weights(d);
-  es_prim_conv_desc conv = {.pass = w->pass,
-                            .method = ES_PRIM_WINOGRAD,
-                            .x = es_conv_algo_free(x),
-                            .w = es_conv_algo_free(weights),
-                            .y = es_conv_algo_free(y),
-                            .stride = 1};
-  es_conv_algo_padding(d, conv.pad);
-  ES_TRY(es_prim_conv(e, &conv, &w->prim[0]));
-  size_t bytes = 0;
-  for (int i = 0; i < 3; i++) bytes += lines(es_prim_bytes(w->prim[0], i));
-  ES_TRY(es_onednn_reserve(w->backend, bytes));
-  if (w->pass == ES_WEIGHTS) {
-    ES_TRY(move(w, e, 0, &x, 0, false, false));
-    ES_TRY(move(w, e, 1, &y, 1, false, false));
-    const es_prim_tensor own = {.like = w->prim[0], .arg = 2};
-    ES_TRY(es_prim_reorder(e, &own, &weights, false, &w->pack));
-    return move(w, e, 2, &weights, 2, true, true);
+  winograd *const u = (winograd *) w;
+  es_prim_engine *const e = ((const es_onednn *) w->backend->impl)->alone;
+  set_sizes(u);
+  const int threads = w->team.threads;
+  w->team.threads = 0; /* until there are others */
+  es_thread_set_openmp(1);
+  es_status st = w->pass == ES_WEIGHTS ? make_weights(u, e) : make_others(u, e);
+  if (st == ES_OK) st = es_conv_algo_for_threads(w, threads);
+  es_thread_set_openmp(w->backend->threads);
+  ES_TRY(st);
+  const es_winograd g = filters(u);
+  const size_t parts = (size_t) threads * part_bytes(u);
+  const size_t sums = (size_t) threads * bytes_of(&g, w->desc.out.c, false);
+  if (w->pass == ES_WEIGHTS) return es_onednn_reserve(w->backend, parts + sums);
+  const size_t strips = (size_t) g.threads * bytes_of(&g, strip_of(w), false);
+  return es_onednn_reserve(w->backend, parts > strips ? parts : strips);
+}
+
+/** The packed weights of point i. */
+static char *weights_at(const es_conv_algo *w, int i) {
+  return (char *) es_conv_algo_packed(w) + (size_t) i * es_prim_bytes(w->prim[0], 1);
+}
+
+/** All at once, by the library. */
+static es_status load_all(es_conv_algo *w, const es_winograd *g, const float *weights) {
+  float *const points = es_onednn_scratch(w->backend);
+  const int64_t out = w->desc.out.c, step = es_winograd_step(g, out, false);
+  es_winograd_filter(g, out, w->pass == ES_DATA, weights, points);
+  for (int i = 0; i < es_winograd_points(g->m); i++)
+    ES_TRY(es_prim_run(w->pack, points + i * step, NULL, weights_at(w, i)));
+  return ES_OK;
+}
+
+/** A strip at a time, which is packed while it is in the cache. */
+static es_status load(es_conv_algo *w, const float *weights) {
+  const es_winograd g = filters((const winograd *) w);
+  if (w->packed_weights.width == 0) return load_all(w, &g, weights);
+  const int64_t rows = w->desc.out.c, strip = strip_of(w), filter = 9 * g.channels;
+  const int64_t strips = (rows + strip - 1) / strip;
+  const size_t bytes = bytes_of(&g, strip, false);
+#pragma omp parallel for num_threads(g.threads) schedule(static)
+  for (int t = 0; t < g.threads; t++)
+    for (int64_t s = t; s < strips; s += g.threads) {
+      const int64_t first = s * strip, n = first + strip < rows ? strip : rows - first;
+      const int64_t step = es_winograd_step(&g, n, false);
+      void *const mine = (char *) es_onednn_scratch(w->backend) + (size_t) t * bytes;
+      es_winograd_filter(&g, n, w->pass == ES_DATA, weights + first * filter, mine);
+      for (int i = 0; i < es_winograd_points(g.m); i++)
+        es_packed_put(&w->packed_weights, first, (const float *) mine + i * step,
+                      weights_at(w, i));
+    }
+  return ES_OK;
+}
+
+/** Tiles of part i of a thread. */
+static es_winograd_part part_of(const winograd *u, int thread, int64_t i) {
+  return (es_winograd_part){(thread * u->parts + i) * u->count, u->count, u->all};
+}
+
+static char *room_of(const winograd *u, int thread) {
+  return (char *) es_onednn_scratch(u->algo.backend) + (size_t) thread * part_bytes(u);
+}
+
+/** The parts of a thread, into its sums. */
+static es_status thread_weights(winograd *u, const es_op_args *a, int thread,
+                                float *sums) {
+  es_conv_algo *const w = &u->algo;
+  const bool bf16 = es_winograd_bf16(&u->from);
+  const es_winograd g = filters(u);
+  char *const x = room_of(u, thread), *const dy = x + bytes_of(&u->from, u->count, bf16);
+  const int64_t step = es_winograd_step(&g, w->desc.out.c, false);
+  const int64_t x_step = es_winograd_step(&u->from, u->count, bf16);
+  const int64_t dy_step = es_winograd_step(&u->to, u->count, bf16);
+  for (int64_t part = 0; part < u->parts; part++) {
+    const es_winograd_part p = part_of(u, thread, part);
+    es_winograd_input(&u->from, &p, a->x, x);
+    es_winograd_spread(&u->to, &p, a->dy, dy);
+    for (int i = 0; i < es_winograd_points(g.m); i++)
+      ES_TRY(es_prim_run(es_conv_algo_prim(w, part > 0, thread),
+                         es_from(bf16, dy, i * dy_step), es_from(bf16, x, i * x_step),
+                         sums + i * step));
   }
-  const bool forward = w->pass == ES_FORWARD;
-  ES_TRY(move(w, e, 0, forward ? &x : &y, 0, false, false));
-  ES_TRY(move(w, e, 1, forward ? &y : &x, 2, true, false));
-  if (!forward) ES_TRY(move(w, e, 2, &x, 2, true, true));
-  return es_conv_algo_room(w, &weights);
+  return ES_OK;
+}
+
+static es_status run_weights(winograd *u, const es_op_args *a) {
+  const int threads = u->algo.team.threads;
+  const int64_t out = u->algo.desc.out.c;
+  const es_winograd g = filters(u);
+  const int64_t size = (int64_t) (bytes_of(&g, out, false) / sizeof(float));
+  float *const sums = (float *) (void *) room_of(u, threads); /* behind the last */
+  es_status st = ES_OK;
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(min : st)
+  for (int t = 0; t < threads; t++) {
+    const es_status one = thread_weights(u, a, t, sums + t * size);
+    if (one < st) st = one; /* errors are negative */
+  }
+  ES_TRY(st);
+  es_winograd_gradient(&g, out, threads, sums, !a->param.set_dw, a->param.dw);
+  return ES_OK;
+}
+
+/** The parts of a thread. */
+static es_status thread_run(winograd *u, const es_op_args *a, int thread) {
+  es_conv_algo *const w = &u->algo;
+  const bool data = w->pass == ES_DATA, bf16 = es_winograd_bf16(&u->from);
+  char *const from = room_of(u, thread);
+  float *const sum = (float *) (void *) (from + bytes_of(&u->from, u->count, bf16));
+  const int64_t from_step = es_winograd_step(&u->from, u->count, bf16);
+  const int64_t step = es_winograd_step(&u->to, u->count, false);
+  for (int64_t part = 0; part < u->parts; part++) {
+    const es_winograd_part p = part_of(u, thread, part);
+    es_winograd_input(&u->from, &p, data ? a->dy : a->x, from);
+    for (int i = 0; i < es_winograd_points(u->from.m); i++)
+      ES_TRY(es_prim_run(es_conv_algo_prim(w, false, thread),
+                         es_from(bf16, from, i * from_step), weights_at(w, i),
+                         sum + i * step));
+    es_winograd_output(&u->to, &p, data && a->add_dx, sum, data ? a->dx : a->y);
+  }
+  return ES_OK;
 }
 
 static es_status run(es_conv_algo *w, const es_op_args *a) {
-  void *first = place(w, 0), *second = place(w, 1), *third = place(w, 2);
-  if (w->pass == ES_WEIGHTS) {
-    ES_TRY(es_prim_run(w->move[0], a->x, NULL, first));
-    ES_TRY(es_prim_run(w->move[1], a->dy, NULL, second));
-    ES_TRY(es_prim_run(w->prim[0], first, second, third));
-    return es_prim_run(a->param.set_dw ? w->pack : w->move[2], third, NULL, a->param.dw);
+  winograd *const u = (winograd *) w;
+  if (w->pass == ES_WEIGHTS) return run_weights(u, a);
+  es_status st = ES_OK;
+#pragma omp parallel for num_threads(w->team.threads) schedule(static) reduction(min : st)
+  for (int t = 0; t < w->team.threads; t++) {
+    const es_status one = thread_run(u, a, t);
+    if (one < st) st = one; /* errors are negative */
   }
-  const bool forward = w->pass == ES_FORWARD;
-  ES_TRY(es_prim_run(w->move[0], forward ? a->x : a->dy, NULL, first));
-  ES_TRY(es_prim_run(w->prim[0], first, es_conv_algo_packed(w), third));
-  return es_prim_run(w->move[!forward && a->add_dx ? 2 : 1], third, NULL,
-                     forward ? a->y : a->dx);
+  return st;
 }
 
 const es_conv_algo_ops es_conv_algo_winograd = {
     .name = "winograd",
-    .doc = "fewer multiplications, f32, 3x3 of stride 1",
+    .doc = "fewer multiplications, 3x3 of stride 1",
     .fits = fits,
-    .size = sizeof(es_conv_algo),
+    .size = sizeof(winograd),
     .make = make,
+    .load = load,
     .run = run};

@@ -13,8 +13,10 @@ static es_status open_onednn(es_backend *b, const es_comm *comm) {
   es_onednn *s = NULL;
   ES_TRY(es_blas_set_threads(b)); /* losses and spectra use it */
   ES_TRY(ES_NEW(1, &s));
-  const es_status st = es_prim_engine_create(&s->engine);
+  es_status st = es_prim_engine_create(false, &s->engine);
+  if (st == ES_OK) st = es_prim_engine_create(true, &s->alone);
   if (st != ES_OK) {
+    es_prim_engine_destroy(&s->engine);
     es_free(&s);
     return st;
   }
@@ -35,6 +37,7 @@ static void close_onednn(es_backend *b) {
   es_blas_release(b, &s->packed);
   es_onednn_products_free(s);
   es_prim_engine_destroy(&s->engine);
+  es_prim_engine_destroy(&s->alone);
   es_free(&b->impl);
 }
 

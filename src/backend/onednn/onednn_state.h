@@ -43,6 +43,7 @@ typedef struct es_onednn_trained {
 /** State of one backend. */
 typedef struct es_onednn {
   es_prim_engine *engine; /* owned */
+  es_prim_engine *alone;  /* owned; for primitives that each thread runs by itself */
   es_choices *tuned;      /* owned; NULL until tuned: fixed rules */
   es_choices *checked;    /* owned; planned by rule and found right */
   void *scratch;          /* owned; shared by all plans, as ops run one after another */

@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include "eigenstep/mem.h"
 
-es_status es_prim_engine_create(es_prim_engine **e) {
+es_status es_prim_engine_create(bool alone, es_prim_engine **e) {
   es_prim_engine *q = NULL;
   ES_TRY(ES_NEW(1, &q));
+  q->alone = alone;
   dnnl_status_t st = dnnl_engine_create(&q->engine, dnnl_cpu, 0);
   if (st == dnnl_success)
     st = dnnl_stream_create(&q->stream, q->engine, dnnl_stream_default_flags);
@@ -64,6 +65,10 @@ static dnnl_status_t bind(es_prim *p) {
           &p->memory[i],
           dnnl_primitive_desc_query_md(p->pd, dnnl_query_exec_arg_md, p->id[i]),
           p->engine->engine, DNNL_MEMORY_NONE);
+  if (p->engine->alone && st == dnnl_success)
+    st = dnnl_memory_create(
+        &p->scratch, dnnl_primitive_desc_query_md(p->pd, dnnl_query_scratchpad_md, 0),
+        p->engine->engine, DNNL_MEMORY_ALLOCATE);
   return st;
 }
 
@@ -88,10 +93,17 @@ static es_status make_take(es_prim_engine *e, dnnl_status_t st, dnnl_primitive_d
   return ES_OK;
 }
 
-/** NULL attributes, or those of adding. The caller destroys them. */
-static dnnl_status_t attributes(bool add, dnnl_primitive_attr_t *attr) {
+/** NULL, or attributes of adding and of a scratch that is given. The caller destroys
+ *  them. */
+static dnnl_status_t attributes(const es_prim_engine *e, bool add,
+                                dnnl_primitive_attr_t *attr) {
   *attr = NULL;
-  return add ? es_prim_attr_add(attr) : dnnl_success;
+  dnnl_status_t st = dnnl_success;
+  if (add) st = es_prim_attr_add(attr);
+  if (e->alone && !add) st = dnnl_primitive_attr_create(attr);
+  if (e->alone && st == dnnl_success)
+    st = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
+  return st;
 }
 
 es_status es_prim_matmul(es_prim_engine *e, const es_prim_tensor *a,
@@ -100,7 +112,7 @@ es_status es_prim_matmul(es_prim_engine *e, const es_prim_tensor *a,
   static const int id[3] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST};
   dnnl_primitive_attr_t attr;
   dnnl_primitive_desc_t pd = NULL;
-  dnnl_status_t st = attributes(add, &attr);
+  dnnl_status_t st = attributes(e, add, &attr);
   if (st == dnnl_success) st = es_prim_pd_matmul(e->engine, a, b, c, attr, &pd);
   if (attr != NULL) dnnl_primitive_attr_destroy(attr);
   return make_take(e, st, pd, id, p);
@@ -121,10 +133,16 @@ es_status es_prim_reorder(es_prim_engine *e, const es_prim_tensor *from,
   static const int id[3] = {DNNL_ARG_FROM, 0, DNNL_ARG_TO};
   dnnl_primitive_attr_t attr;
   dnnl_primitive_desc_t pd = NULL;
-  dnnl_status_t st = attributes(add, &attr);
+  dnnl_status_t st = attributes(e, add, &attr);
   if (st == dnnl_success) st = es_prim_pd_reorder(e->engine, from, to, attr, &pd);
   if (attr != NULL) dnnl_primitive_attr_destroy(attr);
   return make_take(e, st, pd, id, p);
+}
+
+es_status es_prim_again(const es_prim *p, es_prim **other) {
+  dnnl_primitive_desc_t pd = NULL;
+  const dnnl_status_t st = dnnl_primitive_desc_clone(&pd, p->pd);
+  return make_take(p->engine, st, pd, p->id, other);
 }
 
 void es_prim_destroy(es_prim **pp) {
@@ -132,6 +150,7 @@ void es_prim_destroy(es_prim **pp) {
   if (p == NULL) return;
   for (int i = 0; i < 3; i++)
     if (p->memory[i] != NULL) dnnl_memory_destroy(p->memory[i]);
+  if (p->scratch != NULL) dnnl_memory_destroy(p->scratch);
   if (p->prim != NULL) dnnl_primitive_destroy(p->prim);
   dnnl_primitive_desc_destroy(p->pd);
   es_free(pp);
@@ -144,7 +163,7 @@ size_t es_prim_bytes(const es_prim *p, int arg) {
 
 es_status es_prim_run(es_prim *p, const void *a, const void *b, void *c) {
   void *const address[3] = {(void *) (uintptr_t) a, (void *) (uintptr_t) b, c};
-  dnnl_exec_arg_t args[3];
+  dnnl_exec_arg_t args[4];
   dnnl_status_t st = dnnl_success;
   int n = 0;
   for (int i = 0; i < 3 && st == dnnl_success; i++) {
@@ -152,6 +171,8 @@ es_status es_prim_run(es_prim *p, const void *a, const void *b, void *c) {
     st = dnnl_memory_set_data_handle(p->memory[i], address[i]);
     args[n++] = (dnnl_exec_arg_t){.arg = p->id[i], .memory = p->memory[i]};
   }
+  if (p->scratch != NULL)
+    args[n++] = (dnnl_exec_arg_t){.arg = DNNL_ARG_SCRATCHPAD, .memory = p->scratch};
   if (st == dnnl_success)
     st = dnnl_primitive_execute(p->prim, p->engine->stream, n, args);
   if (st == dnnl_success) st = dnnl_stream_wait(p->engine->stream);

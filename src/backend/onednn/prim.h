@@ -28,7 +28,9 @@ typedef struct es_prim_tensor {
   int arg;
 } es_prim_tensor;
 
-es_status es_prim_engine_create(es_prim_engine **e);
+/** @param alone  its primitives, made while OpenMP has one thread, are run by one thread
+ *                while others run theirs */
+es_status es_prim_engine_create(bool alone, es_prim_engine **e);
 void es_prim_engine_destroy(es_prim_engine **e);
 /** Library and instruction set in use: "oneDNN 2.6.3 avx512_core_bf16". */
 void es_prim_engine_name(char *text, size_t size);
@@ -42,12 +44,9 @@ bool es_prim_engine_bf16(void);
 es_status es_prim_matmul(es_prim_engine *e, const es_prim_tensor *a,
                          const es_prim_tensor *b, const es_prim_tensor *c, bool add,
                          es_prim **p);
-/** How a convolution is computed. */
-typedef enum es_prim_method { ES_PRIM_DIRECT, ES_PRIM_WINOGRAD } es_prim_method;
 /** A pass of y = conv2d(x, w): tensors as [N, C, H, W] and [O, I, k, k]. */
 typedef struct es_prim_conv_desc {
   es_pass pass;
-  es_prim_method method;
   es_prim_tensor x, w, y;
   int stride;
   int pad[4]; /**< top, left, bottom, right; bottom and right may be negative */
@@ -57,6 +56,8 @@ es_status es_prim_conv(es_prim_engine *e, const es_prim_conv_desc *d, es_prim **
 /** to = from in another layout or type, added if asked. Arguments 0 and 2. */
 es_status es_prim_reorder(es_prim_engine *e, const es_prim_tensor *from,
                           const es_prim_tensor *to, bool add, es_prim **p);
+/** A primitive of an engine that is `alone` once more, for another thread. */
+es_status es_prim_again(const es_prim *p, es_prim **other);
 void es_prim_destroy(es_prim **p);
 
 /** Does argument `arg` have just this type, sizes and layout? */

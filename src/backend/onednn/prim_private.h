@@ -8,6 +8,7 @@
 #include "prim.h"
 
 struct es_prim_engine {
+  bool alone;
   dnnl_engine_t engine;
   dnnl_stream_t stream;
 };
@@ -18,6 +19,7 @@ struct es_prim {
   dnnl_primitive_t prim;
   int id[3]; /**< oneDNN's number of arguments 0, 1, 2; 0 = none */
   dnnl_memory_t memory[3];
+  dnnl_memory_t scratch; /**< of an engine that is `alone`; else the library has one */
 };
 
 dnnl_status_t es_prim_pd_matmul(dnnl_engine_t e, const es_prim_tensor *a,

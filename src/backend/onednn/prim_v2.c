@@ -55,21 +55,18 @@ dnnl_status_t es_prim_pd_matmul(dnnl_engine_t e, const es_prim_tensor *a,
 }
 
 /** The forward pass; for the others a hint, in whose type the weights are x's. */
-static dnnl_status_t forward(dnnl_engine_t e, dnnl_alg_kind_t alg,
-                             const dnnl_memory_desc_t md[3], const dnnl_dims_t s,
-                             const dnnl_dims_t lo, const dnnl_dims_t hi,
-                             dnnl_primitive_desc_t *pd) {
+static dnnl_status_t forward(dnnl_engine_t e, const dnnl_memory_desc_t md[3],
+                             const dnnl_dims_t s, const dnnl_dims_t lo,
+                             const dnnl_dims_t hi, dnnl_primitive_desc_t *pd) {
   dnnl_convolution_desc_t d;
   const dnnl_status_t st = dnnl_convolution_forward_desc_init(
-      &d, dnnl_forward_training, alg, &md[0], &md[1], NULL, &md[2], s, lo, hi);
+      &d, dnnl_forward_training, dnnl_convolution_direct, &md[0], &md[1], NULL, &md[2], s,
+      lo, hi);
   return st == dnnl_success ? dnnl_primitive_desc_create(pd, &d, NULL, e, NULL) : st;
 }
 
 dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, const es_prim_conv_desc *c,
                               dnnl_primitive_desc_t *pd) {
-  const bool winograd = c->method == ES_PRIM_WINOGRAD;
-  const dnnl_alg_kind_t alg =
-      winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
   const es_pass pass = c->pass;
   const int stride = c->stride, *const pad = c->pad;
   dnnl_memory_desc_t md[3];
@@ -78,9 +75,9 @@ dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, const es_prim_conv_desc *c,
   const dnnl_dims_t s = {stride, stride}, lo = {pad[0], pad[1]}, hi = {pad[2], pad[3]};
   dnnl_primitive_desc_t hint = NULL;
   dnnl_status_t st = describe_three(&c->x, &hinted, &c->y, md);
-  if (st == dnnl_success)
-    st = forward(e, alg, md, s, lo, hi, pass == ES_FORWARD ? pd : &hint);
+  if (st == dnnl_success) st = forward(e, md, s, lo, hi, pass == ES_FORWARD ? pd : &hint);
   if (st != dnnl_success || pass == ES_FORWARD) return st;
+  const dnnl_alg_kind_t alg = dnnl_convolution_direct;
   dnnl_convolution_desc_t d;
   st = describe(&c->w, &md[1]);
   if (st == dnnl_success)

@@ -63,12 +63,13 @@ dnnl_status_t es_prim_pd_matmul(dnnl_engine_t e, const es_prim_tensor *a,
 }
 
 /** A pass of the convolution; hint: the forward pass for the others. */
-static dnnl_status_t pass_of(dnnl_engine_t e, es_pass pass, dnnl_alg_kind_t alg,
-                             dnnl_memory_desc_t md[3], int stride, const int pad[4],
+static dnnl_status_t pass_of(dnnl_engine_t e, es_pass pass, dnnl_memory_desc_t md[3],
+                             int stride, const int pad[4],
                              const_dnnl_primitive_desc_t hint,
                              dnnl_primitive_desc_t *pd) {
   const dnnl_dims_t s = {stride, stride}, lo = {pad[0], pad[1]}, hi = {pad[2], pad[3]};
   const dnnl_dims_t dense = {0, 0};
+  const dnnl_alg_kind_t alg = dnnl_convolution_direct;
   switch (pass) {
   case ES_FORWARD:
     return dnnl_convolution_forward_primitive_desc_create(pd, e, dnnl_forward_training,
@@ -85,9 +86,6 @@ static dnnl_status_t pass_of(dnnl_engine_t e, es_pass pass, dnnl_alg_kind_t alg,
 
 dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, const es_prim_conv_desc *c,
                               dnnl_primitive_desc_t *pd) {
-  const bool winograd = c->method == ES_PRIM_WINOGRAD;
-  const dnnl_alg_kind_t alg =
-      winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
   const es_pass pass = c->pass;
   const int stride = c->stride, *const pad = c->pad;
   dnnl_memory_desc_t md[4] = {NULL};
@@ -96,12 +94,12 @@ dnnl_status_t es_prim_pd_conv(dnnl_engine_t e, const es_prim_conv_desc *c,
   dnnl_primitive_desc_t hint = NULL;
   dnnl_status_t st = describe_three(&c->x, &hinted, &c->y, md);
   if (st == dnnl_success && pass == ES_FORWARD)
-    st = pass_of(e, ES_FORWARD, alg, md, stride, pad, NULL, pd);
+    st = pass_of(e, ES_FORWARD, md, stride, pad, NULL, pd);
   if (st == dnnl_success && pass != ES_FORWARD) {
-    st = pass_of(e, ES_FORWARD, alg, md, stride, pad, NULL, &hint);
+    st = pass_of(e, ES_FORWARD, md, stride, pad, NULL, &hint);
     if (st == dnnl_success) st = describe(&c->w, &md[3]);
     dnnl_memory_desc_t own[3] = {md[0], md[3], md[2]};
-    if (st == dnnl_success) st = pass_of(e, pass, alg, own, stride, pad, hint, pd);
+    if (st == dnnl_success) st = pass_of(e, pass, own, stride, pad, hint, pd);
   }
   if (hint != NULL) dnnl_primitive_desc_destroy(hint);
   forget(md, 4);
