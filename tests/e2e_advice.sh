@@ -43,6 +43,14 @@ for line in 'preset = theory' 'scale_last = 0.02' 'bias = false' 'center = true'
 done
 launch 2 resume "$work/preset" run.steps=6 > "$work/log" 2>&1 || fail "resume of a preset"
 
+# a loss of which the growth rate alone is known; one without any
+for loss in vicreg lejepa isoloss directpred barlow_logdet; do
+  train growth-$loss loss.name=$loss run.preset=theory run.steps=1
+  says "optim.lr = auto: [0-9.e-]+, with which the first mode's amplitude grows by a quarter"
+done
+train usual loss.name=wmse run.preset=theory run.steps=1
+says 'no learning rate is known with loss.name = wmse .*, and optim.lr = 0.001 is taken'
+
 # too fast, too short, too few pairs
 train fast optim.lr="$(awk -v a="$lr" 'BEGIN { print 4.2 * a }')" run.steps=1
 says "warning: optim.lr = .* is above .*; take optim.lr=$lr, as optim.lr=auto does"
@@ -62,9 +70,9 @@ silent 'too small for the start'
 launch 1 train - $set optim.lr=auto projector.widths=8,4 output.dir="$work/deep" \
   > "$work/log" 2>&1 && fail "auto with two layers was accepted"
 says 'optim.lr: got auto, .* the projector has more than one layer; expected a number'
-launch 1 train - $set optim.lr=auto loss.name=vicreg output.dir="$work/other" \
-  > "$work/log" 2>&1 && fail "auto with vicreg was accepted"
-says 'optim.lr: got auto with loss.name = vicreg, .*expected a number'
+launch 1 train - $set optim.lr=auto loss.name=wmse output.dir="$work/other" \
+  > "$work/log" 2>&1 && fail "auto with wmse was accepted"
+says 'optim.lr: got auto, .* neither a growth matrix nor a solved flow; expected a number'
 [ ! -e "$work/deep" ] && [ ! -e "$work/other" ] || fail "a refused run left a folder"
 
 # a network for images on vectors; a probe of views that are all the same

@@ -19,7 +19,9 @@ const es_param es_optim_table[] = {
     ES_DOUBLE_OR(es_optim_params, lr, "0.001", 0, ES_INF, "1", "auto",
                  "learning rate before the schedule's factor; auto (train): a quarter of "
                  "the largest stable one, 1 / (16 gamma_1) with gamma_1 of the initial "
-                 "features, times (1 - mu) / (1 + mu) with momentum mu"),
+                 "features, or, where the loss says only how modes grow, that with which "
+                 "the first amplitude grows by a quarter in a step; times (1 - mu) / "
+                 "(1 + mu) with momentum mu"),
     ES_DOUBLE(es_optim_params, lr_1d, "1", 0, ES_INF, "optim.lr",
               "learning rate of 1-D tensors (biases, gains), in units of optim.lr"),
     ES_DOUBLE(es_optim_params, momentum, "0", 0, 1, "1", "momentum, less than 1"),

@@ -3,10 +3,9 @@
  *  theory begins. Its last layer is one small linear map, so that embeddings and the
  *  eigenvalues of C grow exponentially from far below 1; residual branches start at zero,
  *  so that the features span many directions; the loss removes the mean, whose eigenvalue
- *  would dwarf the others; snapshots are dense while the first modes grow. */
+ *  would dwarf the others; snapshots are dense while the first modes grow; the
+ *  learning rate follows from the features (predict/prediction_lr.c). */
 #include "preset.h"
-
-#include "eigenstep/loss_theory.h"
 
 typedef struct entry {
   const char *key, *value;
@@ -16,12 +15,15 @@ static const entry theory[] = {{"init.scale_last", "0.03"},
                                {"encoder.zero_init_residual", "true"},
                                {"projector.bias", "false"},
                                {"loss.barlow.center", "true"},
+                               {"loss.barlow_logdet.center", "true"},
+                               {"loss.isoloss.center", "true"},
+                               {"loss.directpred.center", "true"},
+                               {"optim.lr", "auto"},
                                {"spectrum.every", "0:2:100, 105:5:99999999"}};
 
-es_status es_preset_apply(es_config *cfg, const es_run_params *run,
-                          const es_loss_ops *loss) {
+es_status es_preset_apply(es_config *cfg, const es_run_params *run) {
   if (run->preset != ES_PRESET_THEORY) return ES_OK;
   for (size_t i = 0; i < sizeof theory / sizeof *theory; i++)
     ES_TRY(es_config_default(cfg, theory[i].key, theory[i].value));
-  return es_loss_has_flow(loss) ? es_config_default(cfg, "optim.lr", "auto") : ES_OK;
+  return ES_OK;
 }

@@ -248,12 +248,8 @@ static es_status select_variants(es_config *cfg, es_settings *s) {
 
 static es_status apply_preset(es_config *cfg) {
   es_run_params run;
-  es_loss_params loss;
-  const es_loss_ops *ops;
   ES_TRY(es_config_get(cfg, "run", es_run_table, NULL, sizeof run, &run));
-  ES_TRY(es_config_get(cfg, "loss", es_loss_table, NULL, sizeof loss, &loss));
-  ES_TRY(es_loss_find(loss.name, &ops));
-  return es_preset_apply(cfg, &run, ops);
+  return es_preset_apply(cfg, &run);
 }
 
 static es_status read_all(es_config *cfg, int ranks, es_settings *s) {

@@ -8,9 +8,10 @@ const es_param es_run_table[] = {
     ES_CHOICE(
         run_par, preset, "standard", "standard|theory",
         "defaults of other sections: theory sets a small start (init.scale_last = "
-        "0.03, encoder.zero_init_residual = true, projector.bias = false), "
-        "loss.barlow.center = true, snapshots every 2 steps up to 100, then every 5, "
-        "and optim.lr = auto with loss.name = barlow; a key that is given stays"),
+        "0.03, encoder.zero_init_residual = true, projector.bias = false), center = true "
+        "of barlow, barlow_logdet, isoloss and directpred, snapshots every 2 steps up to "
+        "100, then every 5, and optim.lr = auto, or 0.001 where the loss has no theory "
+        "to choose it by; a key that is given stays"),
     ES_INT(run_par, steps, "1000", 0, 99999999, "steps",
            "training steps; 0 writes the initial state"),
     ES_INT(run_par, seed, "1", 0, 9e15, "1", "seed of every random number"),
