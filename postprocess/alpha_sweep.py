@@ -28,6 +28,7 @@ import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 
+import eigenstep
 from script import save
 
 
@@ -42,7 +43,8 @@ def read(outdir):
             tau = steps["time_predicted"][:][order]
             return float(alpha), steps["gamma"][:][order], error, tau
     except (OSError, KeyError) as e:
-        sys.exit(f"alpha_sweep.py: no linear run in {path}: {e}")
+        sys.exit(f"alpha_sweep.py: no linear run in '{path}': "
+                 + eigenstep.reason(path, e))
 
 
 def draw(runs):

@@ -28,6 +28,7 @@ import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 
+import eigenstep
 from script import save
 
 
@@ -47,7 +48,8 @@ def read(outdir):
             step = f["/steps/time_measured"][:]
             time, loss = f["/loss/time"][:], f["/loss/value"][:]
     except (OSError, KeyError) as e:
-        sys.exit(f"plateaus.py: no linear run in {path}: {e}")
+        sys.exit(f"plateaus.py: no linear run in '{path}': "
+                 + eigenstep.reason(path, e))
     if decay != 0:
         sys.exit(f"plateaus.py: {path}: weight decay moves the plateaus")
     step = np.sort(step[np.isfinite(step) & (step > 0)])

@@ -158,8 +158,8 @@ def draw(path, most=10):
                "agreement of views", cmap="Greens")
     if useful:
         draw_accuracy(fig.add_subplot(outer[1]), data)
-    fig.text(0.5, 0, "halves agree: |cosine| of the mode from either half of the "
-             "pairs", fontsize=8, color="0.35", ha="center", va="top")
+    fig.text(0.02, -0.3 / height, "halves agree: |cosine| of the mode from either half "
+             "of the pairs", fontsize=8, color="0.35", va="top")
     return fig
 
 

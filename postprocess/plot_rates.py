@@ -53,7 +53,8 @@ def read(outdir):
             at = f["/parameters"].attrs
             values = [at[k] for k in ("loss.name", "data.name", "linear.alpha")]
     except (OSError, KeyError) as e:
-        sys.exit(f"plot_rates.py: no growth rates in {path}: {e}")
+        sys.exit(f"plot_rates.py: no growth rates in '{path}': "
+                 + eigenstep.reason(path, e))
     if len(run["mode"]) == 0:
         sys.exit(f"plot_rates.py: /rates in {path} has no modes")
     loss, data, alpha = (v.decode() if isinstance(v, bytes) else str(v) for v in values)
