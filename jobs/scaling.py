@@ -112,8 +112,8 @@ def parse_rows(out, row, first, columns):
 
 def parse(out, row):
     """What the benchmark printed into the row. @return was its result there?"""
-    for key, pattern, kind in (("threads", r"ranks x (\d+) threads", int),
-                               ("grid", r"ranks as (\d+ x \d+)", str),
+    for key, pattern, kind in (("threads", r"ranks? x (\d+) threads", int),
+                               ("grid", r"ranks? as (\d+ x \d+)", str),
                                ("nb", r"blocks of (\d+)", int)):
         m = re.search(pattern, out)
         row[key] = kind(m[1]) if m else None

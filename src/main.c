@@ -69,6 +69,26 @@ static es_status parse_options(int argc, char **argv, options *o) {
   return ES_OK;
 }
 
+/* "help COMMAND" is "COMMAND --help", which may stand anywhere among its arguments. */
+static const char *asks_for_help(const options *o, int argc, char *const *argv) {
+  const char *const command = argv[o->used];
+  if (strcmp(command, "help") == 0) return o->used + 1 < argc ? argv[o->used + 1] : "";
+  for (int i = o->used + 1; i < argc; i++)
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return command;
+  return NULL;
+}
+
+/* Collective. Of one command, or "": of the program. */
+static es_status print_help(const es_comm *comm, const char *name) {
+  const es_command_ops *command = NULL;
+  if (name[0] == '\0') {
+    if (comm->rank == 0) es_command_help_all();
+    return ES_OK;
+  }
+  ES_TRY(find_command(name, &command));
+  return es_comm_agree(comm, comm->rank == 0 ? es_command_help(command) : ES_OK);
+}
+
 /* srun without MPI support starts every rank as a program of its own: they would write
  * one folder. mpirun names the number of ranks itself. */
 static es_status check_launch(const es_comm *comm) {
@@ -113,9 +133,9 @@ static es_status dispatch(const es_comm *comm, int argc, char **argv) {
   if (o.version && comm->rank == 0) print_version();
   if (o.help || o.version) return ES_OK;
   ES_CHECK(o.used < argc, ES_ECONFIG, "no command is given; see eigenstep --help");
+  const char *const help = asks_for_help(&o, argc, argv);
+  if (help != NULL) return print_help(comm, help);
   ES_TRY(find_command(argv[o.used], &command));
-  if (o.used + 1 < argc && strcmp(argv[o.used + 1], "--help") == 0)
-    return es_comm_agree(comm, comm->rank == 0 ? es_command_help(command) : ES_OK);
   ES_TRY(check_options(command, argc - o.used - 1, argv + o.used + 1));
   /* any number of programs may work on one sweep */
   if (strcmp(command->name, "sweep") != 0) ES_TRY(check_launch(comm));

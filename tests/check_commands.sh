@@ -17,6 +17,10 @@ for command in $commands; do # what looks like an option and is none is named
     fail "$command --no-such-option: $(cat "$work/err")"
 done
 
+for words in "help train" "train - --help" "train -h" "params --help" "help"; do
+  "$EIGENSTEP" $words 2>&1 | grep -q '^Usage: eigenstep' || fail "'$words' prints no help"
+done
+
 tests=$(sed -e 's/#.*//' -e '/^ *$/d' -e 's|.*|tests/&.sh|' tests/sh.list |
         grep -vE '/(check_commands|readme_snippets)\.sh')
 for command in $commands; do

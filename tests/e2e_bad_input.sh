@@ -22,12 +22,24 @@ refuse() {
 
 out=output.dir=$work/none
 # parameters
+printf '[data]\nnaem = x\n' > "$work/broken-key.ini"
+printf '[optim]\nlr = -3\n' > "$work/broken-value.ini"
 refuse 2 "los\.name.*loss\.name" train - los.name=barlow $out
 refuse 2 "optim\.lr.*-1" train - optim.lr=-1 $out
 refuse 2 "batch\.pairs.*two" train - batch.pairs=two $out
 refuse 2 "barlo.*barlow" train - loss.name=barlo $out
 refuse 2 "resnet51.*resnet50" train - encoder.name=resnet51 $out
 refuse 2 "backend.*gpu" train - backend.name=gpu $out
+refuse 2 "broken-key.ini:2: .*data.naem.*data.name" train "$work/broken-key.ini" $out
+refuse 2 "broken-value.ini:2: optim.lr: got -3" train "$work/broken-value.ini" $out
+refuse 2 "data.name 'folder'.*did you mean 'imagefolder'" train - data.name=folder $out
+refuse 2 "did you mean 'loss'.*optim, sched" params los
+refuse 2 "expected FILE.safetensors" export "$work" "$work/x.pt"
+refuse 1 "is a file, expected the output folder" resume "$work/broken-key.ini"
+refuse 1 "Is a directory|is a folder" spectrum "$work" $out
+refuse 1 "cannot open '.*nope.npy': No such file" spectrum "$work/nope.npy" $out
+refuse 1 "first bytes are of no known format" spectrum "$work/broken-key.ini" $out
+refuse 2 "two views are one argument" spectrum a.npy b.npy $out
 refuse 2 "not in this build" train - backend.name=cuda $out
 refuse 2 "augment.*swirl" train - augment.list=crop,swirl $out
 refuse 2 "augment.*jiter.*did you mean 'jitter'" train - augment.list=crop,jiter $out

@@ -70,7 +70,7 @@ says 'step [0-9]+, t = [0-9.e+]+; [0-9] modes? learned$'
 mkdir empty
 for dir in empty none; do
   launch 1 watch $dir > out 2>&1 && fail "watch of $dir"
-  says "'$dir' is not an Eigenstep run \(no STATUS\); expected an output folder"
+  says "'$dir' is not an Eigenstep run \(no (STATUS|such folder)\); expected the output folder"
 done
 launch 1 watch --twice done > out 2>&1 && fail "an unknown option"
 says "watch: got '--twice', expected --once, --every SECONDS or a folder"

@@ -32,5 +32,7 @@ void es_command_help_all(void);
 /** Print usage, parameter sections and further help of a command on the calling rank.
  *  ES_ENOMEM. */
 es_status es_command_help(const es_command_ops *c);
+/** A line for each section on the calling rank, but those of the second view. */
+void es_command_print_sections(const es_section *s, size_t n);
 
 #endif

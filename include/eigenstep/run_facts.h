@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "eigenstep/status.h"
 
 /** The first line of DIR/name that begins with `start`, without its end; "" if there is
  *  none. */
@@ -22,6 +23,11 @@ bool es_run_facts_in_use(const char *dir);
 
 /** Was the run started on this machine, so that its lock would be seen? By job.txt. */
 bool es_run_facts_is_here(const char *dir);
+
+/** Why DIR/file, without which it is no run, cannot be opened: DIR is a file, or the
+ *  folder of a sweep, or something else. @return ES_EIO; ES_OK: it is none of these
+ *  @param why  errno of opening the file */
+es_status es_run_facts_refuse(const char *dir, const char *file, int why);
 
 /** Seconds since the youngest of the files that a run writes changed. */
 double es_run_facts_age(const char *dir);

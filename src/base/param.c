@@ -21,6 +21,7 @@ void es_config_destroy(es_config **cfg) {
   for (size_t i = 0; i < (*cfg)->n; i++) {
     es_free(&(*cfg)->given[i].key);
     es_free(&(*cfg)->given[i].value);
+    es_free(&(*cfg)->given[i].where);
   }
   es_free(&(*cfg)->given);
   es_free(cfg);
@@ -57,6 +58,7 @@ es_status es_config_put(es_config *cfg, const char *given, const char *value,
   ES_TRY(es_strdup(value, &text));
   if (old != NULL) {
     es_free(&old->value);
+    es_free(&old->where);
     old->value = text;
     old->source = source;
     old->was = was;
@@ -108,15 +110,18 @@ static size_t count_rows(const es_section *sections, size_t n) {
   return rows;
 }
 
-static void log_unknown(const char *key, const char *near) {
+static void log_unknown(const char *where, const char *key, const char *near) {
   if (near != NULL)
-    es_error("unknown parameter '%s'; did you mean '%s'?", key, near);
+    es_error("%sunknown parameter '%s'; did you mean '%s'?", where, key, near);
   else
-    es_error("unknown parameter '%s'; 'eigenstep params' lists all parameters", key);
+    es_error("%sunknown parameter '%s'; 'eigenstep params' lists all parameters", where,
+             key);
 }
 
-/** Log that the key is unknown, with the nearest known key. */
-static es_status refuse_unknown(const char *key, const es_section *sections, size_t n) {
+/** Log that the key is unknown, with the nearest known key.
+ *  @param where  "FILE:LINE: " or "" */
+static es_status refuse_unknown(const char *where, const char *key,
+                                const es_section *sections, size_t n) {
   char(*text)[ES_KEY_MAX] = NULL;
   const char **names = NULL;
   const size_t rows = count_rows(sections, n);
@@ -129,7 +134,7 @@ static es_status refuse_unknown(const char *key, const es_section *sections, siz
         es_config_key(sections[i].name, row->name, text[k]);
         names[k] = text[k];
       }
-    log_unknown(key, es_nearest(key, names, rows));
+    log_unknown(where, key, es_nearest(key, names, rows));
     st = ES_ECONFIG;
   }
   es_free(&names);
@@ -140,7 +145,7 @@ static es_status refuse_unknown(const char *key, const es_section *sections, siz
 es_status es_config_check_key(const char *key, const es_section *sections, size_t n) {
   const es_section *section;
   if (es_param_find(sections, n, key, &section) != NULL) return ES_OK;
-  return refuse_unknown(key, sections, n);
+  return refuse_unknown("", key, sections, n);
 }
 
 /* Room for a value of any type. */
@@ -159,8 +164,9 @@ es_status es_config_check(const es_config *cfg, const es_section *sections, size
     const es_given *given = &cfg->given[i];
     const es_section *section;
     const es_param *row = es_param_find(sections, n, given->key, &section);
-    if (row == NULL) return refuse_unknown(given->key, sections, n);
-    ES_TRY(es_param_parse(section->name, row, given->value, &any));
+    const char *const where = given->where != NULL ? given->where : "";
+    if (row == NULL) return refuse_unknown(where, given->key, sections, n);
+    ES_TRY(es_param_parse_at(where, section->name, row, given->value, &any));
     if (given->was != NULL)
       es_warn("parameter '%s' is now '%s'; the old name will go in the next release",
               given->was, given->key);

@@ -13,6 +13,7 @@ typedef struct es_given {
   char *key;       /**< "section.name", owned */
   char *value;     /**< trimmed text, owned */
   const char *was; /**< the former name under which it was given, else NULL */
+  char *where;     /**< "FILE:LINE: ", owned; NULL for an override */
   int source;      /**< number of the input file, 0 for an override */
   bool used;       /**< read by es_config_get */
   char why[2 * ES_KEY_MAX + 64]; /**< "data.name = ..." with which it has no effect */
@@ -47,6 +48,10 @@ void es_config_key(const char *section, const char *name, char *key);
  */
 es_status es_param_parse(const char *section, const es_param *row, const char *text,
                          void *field);
+
+/** The same of a value that was given at `where`, "FILE:LINE: ", for the message. */
+es_status es_param_parse_at(const char *where, const char *section, const es_param *row,
+                            const char *text, void *field);
 
 /** What the parameter accepts, e.g. "a number in [0, inf)". */
 void es_param_expected(const es_param *row, char *text, size_t size);

@@ -11,6 +11,7 @@
 #include <ini.h>
 #include <string.h>
 
+#include "eigenstep/mem.h"
 #include "param_private.h"
 
 enum { LINE_SIZE = 4096, NAME_SIZE = 50 /* libinih's buffer for a section */ };
@@ -157,7 +158,11 @@ static es_status store(void *ctx, const es_ini_line *at) {
            "not start with '#' or ';'",
            at->origin, at->line, at->key, at->value);
   es_config_key(at->section, at->key, key);
-  return es_config_put(cfg, key, at->value, cfg->sources);
+  ES_TRY(es_config_put(cfg, key, at->value, cfg->sources));
+  char where[LINE_SIZE];
+  snprintf(where, sizeof where, "%s:%d: ", at->origin, at->line);
+  es_param_rename(key);
+  return es_strdup(where, &es_config_find(cfg, key)->where);
 }
 
 es_status es_config_read_text(es_config *cfg, const char *text, const char *origin) {

@@ -211,6 +211,11 @@ static void suggest(const es_param *row, const char *text, char *out, size_t siz
 
 es_status es_param_parse(const char *section, const es_param *row, const char *text,
                          void *field) {
+  return es_param_parse_at("", section, row, text, field);
+}
+
+es_status es_param_parse_at(const char *where, const char *section, const es_param *row,
+                            const char *text, void *field) {
   const char *why = NULL;
   if (parse(row, text, field, &why)) return ES_OK;
   char expected[EXPECTED_SIZE + 32], hint[96];
@@ -220,8 +225,8 @@ es_status es_param_parse(const char *section, const es_param *row, const char *t
   const char *quote = number && *text != '\0' ? "" : "'";
   const size_t doc = strlen(row->doc);
   const bool stop = doc > 0 && row->doc[doc - 1] == '.';
-  es_error("%s.%s: got %s%.200s%s, %s%s (%.*s)%s", section, row->name, quote, text, quote,
-           why != NULL ? "" : "expected ", why != NULL ? why : expected,
+  es_error("%s%s.%s: got %s%.200s%s, %s%s (%.*s)%s", where, section, row->name, quote,
+           text, quote, why != NULL ? "" : "expected ", why != NULL ? why : expected,
            (int) (doc - stop), row->doc, hint);
   return ES_ECONFIG;
 }

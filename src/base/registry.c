@@ -89,7 +89,7 @@ static void join(const char *const *names, size_t n, char *text, size_t size) {
 es_status es_registry_find(const char *kind, const char *name, const void *const *list,
                            size_t n, const void **found) {
   enum { MAX = 256 };
-  const char *names[MAX];
+  const char *names[MAX] = {NULL};
   ES_CHECK(n <= MAX, ES_EINTERNAL, "%s: got %zu kinds, expected at most %d", kind, n,
            MAX);
   for (size_t i = 0; i < n; i++) {
@@ -101,6 +101,8 @@ es_status es_registry_find(const char *kind, const char *name, const void *const
   char known[1024];
   join(names, n, known, sizeof known);
   const char *near = es_nearest(name, names, n);
+  for (size_t i = 0; i < n && near == NULL && strlen(name) >= 3; i++)
+    if (strstr(names[i], name) != NULL) near = names[i];
   if (near != NULL)
     es_error("unknown %s '%s' (known: %s); did you mean '%s'?", kind, name, known, near);
   else

@@ -31,8 +31,8 @@ static double once(const es_comm *c, const par *p, float *x, int64_t n) {
 
 static void print(const es_comm *c, int64_t bytes, const es_bench_times *t) {
   const double stages = log2(c->size), links = 2.0 * (c->size - 1) / c->size;
-  es_print("%lld bytes, %d ranks on %d node%s", (long long) bytes, c->size, c->nodes,
-           c->nodes == 1 ? "" : "s");
+  es_print("%lld bytes, %d rank%s on %d node%s", (long long) bytes, c->size,
+           c->size == 1 ? "" : "s", c->nodes, c->nodes == 1 ? "" : "s");
   es_print("%-12s %12s %12s %12s %10s", "", "min ms", "median ms", "max ms", "MB/s");
   es_print("%-12s %12.4f %12.4f %12.4f %10.1f", "sum", 1e3 * t->min, 1e3 * t->median,
            1e3 * t->max, 1e-6 * (double) bytes / t->median);

@@ -131,21 +131,24 @@ static es_status solve(candidate *x, const sequence *s, int64_t i) {
 
 static void print(const sequence *s, candidate *x, int count, int64_t repeats) {
   const double n = s->a->n;
-  es_print(
-      "n = %d, %d ranks as %d x %d, blocks of %d; GFLOP/s of the direct method's 4/3 n^3 "
-      "+ 2 n^2 k",
-      s->a->n, s->comm->size, s->a->grid->rows, s->a->grid->cols, s->a->nb);
+  es_print("n = %d, %d rank%s as %d x %d, blocks of %d; GFLOP/s of the direct method's "
+           "4/3 n^3 "
+           "+ 2 n^2 k",
+           s->a->n, s->comm->size, s->comm->size == 1 ? "" : "s", s->a->grid->rows,
+           s->a->grid->cols, s->a->nb);
   es_print("%-10s %6s %10s %10s %10s %9s %9s %9s %8s %8s", "solver", "k", "min ms",
            "median ms", "max ms", "GFLOP/s", "residual", "orthog.", "MB/rank", "speed");
   double first = 0;
   for (int i = 0; i < count; i++) {
     const es_bench_times t = es_bench_summarise(x[i].seconds, repeats);
     const double work = 4 * n * n * n / 3 + (x[i].values ? 0 : 2 * n * n * x[i].k);
+    char orthogonality[32] = "-"; /* without vectors */
+    if (!isnan(x[i].orthogonality))
+      snprintf(orthogonality, sizeof orthogonality, "%.1e", x[i].orthogonality);
     if (i == 0) first = t.median;
-    es_print("%-10s %6d %10.1f %10.1f %10.1f %9.1f %9.1e %9.1e %8.1f %7.2fx", x[i].name,
+    es_print("%-10s %6d %10.1f %10.1f %10.1f %9.1f %9.1e %9s %8.1f %7.2fx", x[i].name,
              x[i].k, 1e3 * t.min, 1e3 * t.median, 1e3 * t.max, 1e-9 * work / t.median,
-             x[i].residual, x[i].orthogonality, 1e-6 * (double) x[i].peak,
-             first / t.median);
+             x[i].residual, orthogonality, 1e-6 * (double) x[i].peak, first / t.median);
   }
 }
 

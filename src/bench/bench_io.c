@@ -120,8 +120,9 @@ static es_status once(share *s, const par *p, int64_t block, double seconds[METH
 static void print(const share *s, double *const seconds[METHODS], int64_t repeats) {
   const double bytes = 4.0 * (double) s->rows * (double) s->columns;
   double plain = 0;
-  es_print("%lld x %lld f32 = %.1f MB, %d ranks; new file, fsync included",
-           (long long) s->rows, (long long) s->columns, 1e-6 * bytes, s->comm->size);
+  es_print("%lld x %lld f32 = %.1f MB, %d rank%s; new file, fsync included",
+           (long long) s->rows, (long long) s->columns, 1e-6 * bytes, s->comm->size,
+           s->comm->size == 1 ? "" : "s");
   es_print("%-12s %10s %10s %10s %10s %12s", "", "min ms", "median ms", "max ms", "MB/s",
            "% of write");
   for (int method = 0; method < METHODS; method++) {

@@ -188,10 +188,11 @@ static void print(const es_comm *c, const es_assembly *p, const es_settings *s,
   es_net_cost_of(p->model.net, &cost);
   /* backward: products for the inputs and for the weights */
   const double flops = 3 * cost.flops * images;
-  es_print("%s %s %dx%d, %lld pairs, %d ranks x %d threads, backend %s %s",
+  es_print("%s %s %dx%d, %lld pairs, %d rank%s x %d threads, backend %s %s",
            s->encoder.name, s->loss.name, p->input.view.h, p->input.view.w,
-           (long long) s->batch.pairs, c->size, p->model.backend->threads,
-           p->model.backend->ops->name, es_precision_name(p->model.precision));
+           (long long) s->batch.pairs, c->size, c->size == 1 ? "" : "s",
+           p->model.backend->threads, p->model.backend->ops->name,
+           es_precision_name(p->model.precision));
   print_phases(r);
   es_print("parameters %lld, %.2f GFLOP a view (forward, backward counted twice that)",
            (long long) cost.parameters, 3e-9 * cost.flops);

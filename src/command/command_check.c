@@ -54,25 +54,25 @@ done:
   return st;
 }
 
-/* "--ranks N" anywhere after the file; other words are moved together in `rest`. */
+/* "--ranks N" or "--ranks=N" anywhere after the file; other words are moved together in `rest`. */
 static es_status take_ranks(int argc, char *const *argv, int *ranks, char **rest,
                             int *n) {
-  *n = 0;
-  for (int i = 0; i < argc; i++) {
-    ES_CHECK(strncmp(argv[i], "--", 2) != 0 || strcmp(argv[i], "--ranks") == 0,
-             ES_ECONFIG, "check: unknown option '%s', expected --ranks N", argv[i]);
-    if (strcmp(argv[i], "--ranks") != 0) {
+  for (int i = *n = 0; i < argc; i++) {
+    const bool joined = strncmp(argv[i], "--ranks=", 8) == 0;
+    const bool alone = strcmp(argv[i], "--ranks") == 0;
+    ES_CHECK(strncmp(argv[i], "--", 2) != 0 || alone || joined, ES_ECONFIG,
+             "check: unknown option '%s', expected --ranks N", argv[i]);
+    if (!alone && !joined) {
       rest[(*n)++] = argv[i];
       continue;
     }
+    const char *const text = joined ? argv[i] + 8 : i + 1 < argc ? argv[++i] : "";
     char *end = NULL;
     errno = 0;
-    const long v = i + 1 < argc ? strtol(argv[i + 1], &end, 10) : 0;
+    const long v = strtol(text, &end, 10);
     ES_CHECK(v >= 1 && v <= 10000000 && errno == 0 && *end == '\0', ES_ECONFIG,
-             "--ranks: got '%s', expected a number of ranks >= 1",
-             i + 1 < argc ? argv[i + 1] : "nothing");
+             "--ranks: got '%s', expected a number of ranks >= 1", text);
     *ranks = (int) v;
-    i++;
   }
   return ES_OK;
 }

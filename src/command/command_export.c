@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "eigenstep/command.h"
 #include "eigenstep/reopen.h"
 #include "eigenstep/version.h"
@@ -37,6 +38,12 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
   es_reopened *r = NULL;
   ES_CHECK(argc == 2 || argc == 3, ES_ECONFIG,
            "export: got %d arguments, expected OUTDIR FILE.safetensors [STEP]", argc);
+  const size_t length = strlen(argv[1]), ending = strlen(".safetensors");
+  ES_CHECK(length > ending && strcmp(argv[1] + length - ending, ".safetensors") == 0,
+           ES_ECONFIG,
+           "export: got the file '%s', expected FILE.safetensors: the format that is "
+           "written, which safetensors.torch.load_file reads",
+           argv[1]);
   es_reopen_options from = {.dir = argv[0], .step = ES_REOPEN_LATEST, .backend = "blas"};
   if (argc == 3) ES_TRY(parse_step(argv[2], &from.step));
   ES_TRY(es_reopen(job, &from, ES_REOPEN_NET, &r));

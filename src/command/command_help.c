@@ -58,7 +58,7 @@ void es_command_help_all(void) {
          "Report bugs to the issue tracker of the project you got it from.\n");
 }
 
-static void print_sections(const es_section *s, size_t n) {
+void es_command_print_sections(const es_section *s, size_t n) {
   for (size_t i = 0; i < n; i++) {
     char name[64];
     snprintf(name, sizeof name, "[%s]", s[i].name);
@@ -76,7 +76,7 @@ es_status es_command_help(const es_command_ops *c) {
   print_wrapped(0, c->doc);
   const size_t own = c->sections != NULL ? c->sections(s, MOST) : 0;
   if (own > 0) printf("\nIts own parameters, listed by 'eigenstep params SECTION':\n");
-  print_sections(s, own);
+  es_command_print_sections(s, own);
   fflush(stdout);
   if (c->help != NULL) c->help();
   if (c->of_a_run) {
@@ -84,7 +84,7 @@ es_status es_command_help(const es_command_ops *c) {
     printf("\n%s of a run, listed by 'eigenstep params SECTION'; [view2.NAME]\n"
            "holds what differs from [augment.NAME] in the second view:\n",
            own > 0 ? "Parameters" : "Its parameters are those");
-    print_sections(s, n);
+    es_command_print_sections(s, n);
   }
   es_free(&s);
   return ES_OK;

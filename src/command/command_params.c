@@ -5,6 +5,38 @@
 #include <string.h>
 #include "eigenstep/command.h"
 #include "eigenstep/mem.h"
+#include "eigenstep/registry.h"
+
+enum { LISTED = 256 };
+
+/* No section has this name: the nearest one, else those that there are. */
+static es_status refuse(const es_job *job, const char *given) {
+  const char *name[LISTED];
+  char list[2000] = "";
+  size_t n = 0, used = 0;
+  for (size_t i = 0; i < job->sections && n < LISTED; i++) {
+    name[n++] = job->section[i].name;
+    if (strchr(job->section[i].name, '.') == NULL && used < sizeof list)
+      used += (size_t) snprintf(list + used, sizeof list - used, "%s%s",
+                                used > 0 ? ", " : "", job->section[i].name);
+  }
+  const char *const near = es_nearest(given, name, n);
+  es_error("params: got '%s', expected a section's name%s%s%s: %s; some have parts, as "
+           "loss.barlow",
+           given, near != NULL ? " (did you mean '" : "", near != NULL ? near : "",
+           near != NULL ? "'?)" : "", list);
+  return ES_ECONFIG;
+}
+
+static void help(void) {
+  es_section *s = NULL;
+  size_t n = 0;
+  printf("\nThe sections, each listed by 'eigenstep params SECTION'; [view2.NAME] holds "
+         "what\n"
+         "differs from [augment.NAME] in the second view:\n");
+  if (es_command_sections(&s, &n) == ES_OK) es_command_print_sections(s, n);
+  es_free(&s);
+}
 
 static es_status run(const es_job *job, int argc, char *const *argv) {
   es_section *s = NULL;
@@ -19,8 +51,7 @@ static es_status run(const es_job *job, int argc, char *const *argv) {
     if (argc == 0 || strcmp(argv[0], job->section[i].name) == 0)
       s[kept++] = job->section[i];
   }
-  ES_CHECK_GOTO(kept > 0, ES_ECONFIG, done, "params: got '%s', expected a section's name",
-                argv[0]);
+  ES_TRY_GOTO(kept > 0 ? ES_OK : refuse(job, argv[0]), done);
   ES_TRY_GOTO(es_config_create(&cfg), done);
   ES_TRY_GOTO(es_config_text(cfg, s, kept, true, &text), done);
   if (job->comm->rank == 0) fputs(text, stdout);
@@ -35,4 +66,5 @@ const es_command_ops es_command_params = {
     .name = "params",
     .doc = "print every parameter with default, range, unit and meaning, as an INI file",
     .usage = "[section]",
+    .help = help,
     .run = run};

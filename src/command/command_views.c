@@ -5,6 +5,13 @@
 #include "eigenstep/mem.h"
 #include "eigenstep/views_file.h"
 
+/* The default is as many as there are. */
+static void fit_count(const es_config *cfg, const es_dataset *ds, es_views_params *v) {
+  const int64_t left = ds->size - v->first;
+  const bool given = es_config_given(cfg, "views", "count") != NULL;
+  if (!given && !ds->endless && left > 0 && left < v->count) v->count = left;
+}
+
 static es_status views(const es_job *job, es_config *cfg) {
   es_settings s;
   es_views_params v;
@@ -15,6 +22,7 @@ static es_status views(const es_job *job, es_config *cfg) {
   if (!v.normalized) es_augment_steps_drop_last(&s.selected.augment);
   es_status st = ES_COMM_NEW(job->comm, 1, &p);
   if (st == ES_OK) st = es_assembly_open_data(job->comm, &s, p);
+  if (st == ES_OK) fit_count(cfg, p->input.data, &v);
   if (st == ES_OK) st = es_views_file_write(job, cfg, &s, p, &v);
   if (st == ES_OK)
     es_info("wrote %s: %lld pairs of views, %d x %d x %d, of %s", v.file,

@@ -111,9 +111,11 @@ es_status es_path_join(const char *folder, const char *name, char *path) {
 }
 
 es_status es_data_need_path(const es_data_params *p) {
-  ES_CHECK(p->path[0] != '\0', ES_ECONFIG,
-           "data.path is not set; data.name = %s expected a %s there", p->name,
-           strcmp(p->name, "hdf5") == 0 ? "file" : "folder");
+  ES_CHECK(
+      p->path[0] != '\0', ES_ECONFIG,
+      "data.path is not set; data.name = %s expected a %s there; without it generated "
+      "images take its place by data.name=deadleaves data.path= data.split=",
+      p->name, strcmp(p->name, "hdf5") == 0 ? "file" : "folder");
   return ES_OK;
 }
 

@@ -96,8 +96,10 @@ es_status es_ckpt_before(const es_comm *c, const char *dir, int64_t bound,
   if (newest.step < 0)
     es_collective_error_set(
         &n, ES_EIO,
-        "no complete checkpoint in %s%s: expected a folder step_N with a DONE file; "
-        "start a run that has none again, with another output.dir",
+        "no complete checkpoint in %s%s: expected a folder step_N with a DONE file; the "
+        "run ended before it wrote one (ckpt.minutes): start it again with another "
+        "output.dir, and stop it by 'touch OUTDIR/stop', or by Ctrl-C under "
+        "jobs/mpirun.sh, as mpirun kills it at once",
         dir, bound < INT64_MAX ? " before the damaged one" : "");
   ES_TRY(es_collective_error_agree(c, &n));
   memcpy(path, newest.path, PATH_BYTES);

@@ -79,7 +79,8 @@ const char *es_file_kind_cure(es_file_kind k) {
       [ES_FILE_NPY] =
           "it is a .npy file; store its array in HDF5 (h5py: File('x.h5', 'w')['x'] = "
           "numpy.load(FILE)) or in safetensors",
-      [ES_FILE_ZIP] = "it is a zip archive; unpack it",
+      [ES_FILE_ZIP] = "it is a zip archive, as torch.save writes; store its tensor with "
+                      "safetensors.torch.save_file or numpy.save, or unpack the archive",
       [ES_FILE_NPZ] = "it is NumPy's .npz; store one array with numpy.save",
       [ES_FILE_PYTORCH] =
           "it is a PyTorch file; convert it: safetensors.torch.save_file(torch.load(FILE"

@@ -3,6 +3,7 @@
 #include "eigenstep/cost.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "eigenstep/path.h"
 
@@ -192,7 +193,7 @@ double es_run_cost_device(const es_run_cost *c) {
 }
 
 static void print_bytes(const char *what, double bytes) {
-  es_print("  %-34s %12.1f MB", what, 1e-6 * bytes);
+  es_print("  %-38s %12.1f MB", what, 1e-6 * bytes);
 }
 
 static void print_shared(const es_run_cost *c) {
@@ -275,11 +276,12 @@ static void print_model(const es_settings *s, const es_assembly *p,
 }
 
 static void print_batch(const es_settings *s, int ranks) {
-  es_print(
-      "run         %lld steps of %lld pairs on %d rank%s (%lld to %lld pairs a rank)",
-      (long long) s->run.steps, (long long) s->batch.pairs, ranks, ranks == 1 ? "" : "s",
-      (long long) (s->batch.pairs / ranks),
-      (long long) ((s->batch.pairs + ranks - 1) / ranks));
+  const long long least = s->batch.pairs / ranks;
+  char range[32] = "";
+  if (s->batch.pairs % ranks != 0) snprintf(range, sizeof range, " to %lld", least + 1);
+  es_print("run         %lld steps of %lld pairs on %d rank%s (%lld%s pairs a rank)",
+           (long long) s->run.steps, (long long) s->batch.pairs, ranks,
+           ranks == 1 ? "" : "s", least, range);
   if (s->batch.micro > 0)
     es_print("            at most %lld of them at a time, forward twice",
              (long long) s->batch.micro);
@@ -298,7 +300,7 @@ void es_run_cost_print(const es_settings *s, const es_assembly *p, int ranks,
       "probe       %lld held-out pairs in forward passes of %lld; about %lld snapshots",
       (long long) p->probe.pairs, (long long) p->probe.chunk,
       (long long) c->output.snapshots);
-  es_print("grid        %d x %d processes, D x D matrices of %.3f MB a rank", rows,
+  es_print("grid        %d x %d processes, D x D matrices of %.3g MB a rank", rows,
            ranks / rows, 1e-6 * (double) es_dmat_bytes(rows, ranks / rows, dim, dim, 0));
   print_memory(p, c);
   print_shared(c);

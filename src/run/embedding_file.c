@@ -49,15 +49,26 @@ static es_status find_layout(const char *name, const es_array_info *x, int views
   return ES_OK;
 }
 
+/* One of two sets is one view. */
+static es_status check_single(const char *name, const es_array_info *x, const layout *l) {
+  char text[128];
+  shape_text(x, text);
+  ES_CHECK(l->views == 1, ES_EFORMAT,
+           "%s: got shape %s, which is two views already, beside another set; expected "
+           "this set alone, or two of one view [N, D] each",
+           name, text);
+  return ES_OK;
+}
+
 /* The layout of one set, or of two that are a view each. */
 static es_status choose(const es_source *s, int views, layout *l) {
   layout other;
   ES_TRY(find_layout(s->set[0], &s->shape[0], views, l));
   if (s->sets == 2) {
     ES_TRY(find_layout(s->set[1], &s->shape[1], views, &other));
-    ES_CHECK(l->views == 1 && other.views == 1 && l->total == other.total &&
-                 l->dim == other.dim && views != 1,
-             ES_EFORMAT,
+    ES_TRY(check_single(s->set[0], &s->shape[0], l));
+    ES_TRY(check_single(s->set[1], &s->shape[1], &other));
+    ES_CHECK(l->total == other.total && l->dim == other.dim && views != 1, ES_EFORMAT,
              "%s, %s: got %lld samples of %lld and %lld of %lld, expected two views "
              "[N, D] of the same shape",
              s->set[0], s->set[1], (long long) l->total, (long long) l->dim,

@@ -2,8 +2,11 @@
 /** @file embedding_source.c  An address of embeddings -> open files. */
 #include "embedding_source.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "eigenstep/file_kind.h"
 #include "eigenstep/h5_input.h"
 #include "eigenstep/mem.h"
@@ -67,6 +70,14 @@ static es_status check_ending(const char *file) {
   return ES_OK;
 }
 
+/* Why nothing can be read from it. */
+static const char *why_missing(const char *file) {
+  struct stat s;
+  if (stat(file, &s) != 0) return strerror(errno);
+  if (S_ISDIR(s.st_mode)) return "it is a folder";
+  return access(file, R_OK) != 0 ? strerror(errno) : "it cannot be read";
+}
+
 /* Rank 0. */
 static es_status parse(const char *address, es_source *s) {
   const size_t n = file_length(address);
@@ -77,19 +88,24 @@ static es_status parse(const char *address, es_source *s) {
   else
     ES_TRY(split_files(address, s));
   s->kind = es_file_kind_of(s->file[0]);
-  ES_CHECK(s->kind != ES_FILE_MISSING, ES_EIO, "cannot open '%s', expected " EXPECTED,
-           s->file[0]);
+  ES_CHECK(s->kind != ES_FILE_MISSING, ES_EIO, "cannot open '%s': %s; expected " EXPECTED,
+           s->file[0], why_missing(s->file[0]));
   const bool inside = s->kind == ES_FILE_HDF5 || s->kind == ES_FILE_SAFETENSORS;
   ES_CHECK(inside || s->kind == ES_FILE_NPY || s->kind == ES_FILE_UNKNOWN, ES_EFORMAT,
            "'%s' holds no embeddings that can be read, expected " EXPECTED "; %s",
            s->file[0], es_file_kind_cure((es_file_kind) s->kind));
   if (s->kind == ES_FILE_UNKNOWN) ES_TRY(check_ending(s->file[0]));
+  ES_CHECK(s->kind != ES_FILE_UNKNOWN || named, ES_EFORMAT,
+           "'%s': %s; expected " EXPECTED, s->file[0],
+           es_file_kind_cure(ES_FILE_UNKNOWN));
   if (s->kind == ES_FILE_UNKNOWN) s->kind = ES_FILE_HDF5; /* or HDF5 says what is wrong */
   ES_CHECK(!named || s->kind != ES_FILE_NPY, ES_ECONFIG,
            "'%s' is a .npy file and holds one array, expected no name after it",
            s->file[0]);
-  ES_CHECK(s->kind != ES_FILE_HDF5 || (named && address[n + 1] == '/'), ES_ECONFIG,
+  ES_CHECK(s->kind != ES_FILE_HDF5 || !named || address[n + 1] == '/', ES_ECONFIG,
            "'%s': got no dataset, expected FILE.h5:/DATASET", address);
+  if (s->kind == ES_FILE_HDF5 && !named) /* a group: what it holds is told */
+    return copy_part("/", 1, s->set[0]);
   return named ? split_names(address + n + 1, s) : ES_OK;
 }
 

@@ -22,10 +22,7 @@ static es_status check_folder(const char *dir) {
            "output folder: got a path of %d characters, expected fewer than %d", n,
            PATH_BYTES - 100);
   FILE *f = fopen(path, "r");
-  ES_CHECK(f != NULL || errno != ENOENT, ES_EIO,
-           "'%s' is not an Eigenstep run (no run.ini); expected the output folder of "
-           "'eigenstep train'",
-           dir);
+  if (f == NULL) ES_TRY(es_run_facts_refuse(dir, "run.ini", errno));
   ES_CHECK(f != NULL, ES_EIO, "cannot open '%s': %s", path, strerror(errno));
   fclose(f);
   return ES_OK;

@@ -87,6 +87,25 @@ double es_run_facts_age(const char *dir) {
   return fmax(difftime(time(NULL), last), 0);
 }
 
+es_status es_run_facts_refuse(const char *dir, const char *file, int why) {
+  char path[PATH_BYTES];
+  struct stat s;
+  const bool there = stat(dir, &s) == 0;
+  ES_CHECK(!there || S_ISDIR(s.st_mode), ES_EIO,
+           "'%s' is a file, expected the output folder of a run", dir);
+  snprintf(path, sizeof path, "%s/queue", dir);
+  ES_CHECK(!there || why != ENOENT || access(path, F_OK) != 0, ES_EIO,
+           "'%s' is the folder of a sweep, expected that of a run, one of those in it; "
+           "'eigenstep sweep SWEEP.ini --status' shows how far they are",
+           dir);
+  ES_CHECK(
+      why != ENOENT, ES_EIO,
+      "'%s' is not an Eigenstep run (%s%s); expected the output folder of 'eigenstep "
+      "train'",
+      dir, there ? "no " : "no such folder", there ? file : "");
+  return ES_OK;
+}
+
 static bool has_ended(const char *dir) {
   if (look_at_lock(dir) != LOCK_FREE) return false;
   return es_run_facts_is_here(dir) || es_run_facts_age(dir) > ES_RUN_FACTS_LOST;

@@ -49,10 +49,7 @@ static es_status take_lock(es_run_folder *o, int how) {
   char path[1200];
   snprintf(path, sizeof path, "%s/log.txt", o->dir);
   o->lock = open(path, O_RDWR | O_APPEND | O_CLOEXEC | how, 0666);
-  ES_CHECK(o->lock >= 0 || how != 0 || errno != ENOENT, ES_EIO,
-           "'%s' is not an Eigenstep run (no log.txt); expected the output folder of "
-           "'eigenstep train'",
-           o->dir);
+  if (o->lock < 0 && how == 0) ES_TRY(es_run_facts_refuse(o->dir, "log.txt", errno));
   ES_CHECK(o->lock >= 0, ES_EIO, "cannot open '%s': %s", path, strerror(errno));
   if (flock(o->lock, LOCK_EX | LOCK_NB) == 0) {
     es_run_facts_correct_status(o->dir, true);

@@ -2,6 +2,7 @@
 /** @file watch.c  Reads what watch.h shows of a run's folder. */
 #include "eigenstep/watch.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,8 +68,7 @@ static void read_table(const char *dir, es_watch_progress *p) {
 /* Rank 0: the text files. */
 static es_status read_texts(es_watched *w) {
   es_run_facts_line(w->dir, "STATUS", "", w->status, sizeof w->status);
-  ES_CHECK(w->status[0] != '\0', ES_EIO,
-           "'%s' is not an Eigenstep run (no STATUS); expected an output folder", w->dir);
+  if (w->status[0] == '\0') return es_run_facts_refuse(w->dir, "STATUS", ENOENT);
   w->age = es_run_facts_age(w->dir);
   w->state = state_of(w);
   read_table(w->dir, &w->now);

@@ -357,11 +357,11 @@ static es_status prepare(deep *s) {
   s->model.moment = s->moment;
   ES_TRY(predict(s));
   es_deep_start(&s->model, o->alpha, s->weights);
-  es_info("%s, %d encoder layers, %lld pairs of views of %d values, %d ranks: %s, lr = "
+  es_info("%s, %d encoder layers, %lld pairs of views of %d values, %d rank%s: %s, lr = "
           "%.6g, %lld steps",
           o->jepa ? "JEPA" : "MAE", o->depth, (long long) o->pairs->total, o->pairs->m,
-          s->comm->size, o->flow ? "gradient flow" : "gradient descent", s->lr,
-          (long long) s->steps);
+          s->comm->size, s->comm->size == 1 ? "" : "s",
+          o->flow ? "gradient flow" : "gradient descent", s->lr, (long long) s->steps);
   return ES_OK;
 }
 

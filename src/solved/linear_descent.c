@@ -333,9 +333,10 @@ static es_status prepare(descent *s) {
   ES_TRY(
       es_comm_agree(s->comm, es_linear_surgery_create(u->surgery, &target, &s->surgery)));
   ES_TRY(es_stop_between(NULL, s->comm, "the simulation"));
-  es_info("%s%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
+  es_info("%s%s, %lld pairs of views of %d values, %d rank%s: lr = %.6g, %lld steps",
           s->loss->ops->name, u->orthogonal ? " by orthogonal updates" : "",
-          (long long) s->p->total, s->p->m, s->comm->size, s->lr, (long long) s->steps);
+          (long long) s->p->total, s->p->m, s->comm->size, s->comm->size == 1 ? "" : "s",
+          s->lr, (long long) s->steps);
   return ES_OK;
 }
 

@@ -303,9 +303,9 @@ static es_status prepare(growth *s, const es_loss_choice *loss) {
   ES_TRY(es_stop_between(NULL, s->comm, "the simulation"));
   ES_TRY(es_comm_agree(s->comm, allocate(s)));
   ES_TRY(plan(s));
-  es_info("%s, %lld pairs of views of %d values, %d ranks: lr = %.6g, %lld steps",
-          loss->ops->name, (long long) s->p->total, s->p->m, s->comm->size, s->lr,
-          (long long) s->steps);
+  es_info("%s, %lld pairs of views of %d values, %d rank%s: lr = %.6g, %lld steps",
+          loss->ops->name, (long long) s->p->total, s->p->m, s->comm->size,
+          s->comm->size == 1 ? "" : "s", s->lr, (long long) s->steps);
   es_info("loss at the start: %.9g, predicted %.9g", s->value, s->start_loss);
   return ES_OK;
 }
