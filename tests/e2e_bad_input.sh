@@ -21,6 +21,8 @@ refuse() {
 }
 
 out=output.dir=$work/none
+launch 1 linear - data.name=gaussian data.dim=5 linear.sample=20 linear.dim=2 linear.steps=2 \
+  output.dir="$work/solved" > "$work/out" 2>&1 || { cat "$work/out"; fail "a linear model"; }
 # parameters
 printf '[data]\nnaem = x\n' > "$work/broken-key.ini"
 printf '[optim]\nlr = -3\n' > "$work/broken-value.ini"
@@ -39,7 +41,11 @@ refuse 1 "is a file, expected the output folder" resume "$work/broken-key.ini"
 refuse 1 "Is a directory|is a folder" spectrum "$work" $out
 refuse 1 "cannot open '.*nope.npy': No such file" spectrum "$work/nope.npy" $out
 refuse 1 "first bytes are of no known format" spectrum "$work/broken-key.ini" $out
-refuse 2 "two views are one argument" spectrum a.npy b.npy $out
+refuse 1 "'$work/solved' is the folder of 'eigenstep linear', which has no network" \
+  ntk "$work/solved"
+mkdir -p "$work/grid/queue"
+refuse 1 "is the folder of a sweep" resume "$work/grid"
+refuse 2 "override 'b.npy': .*files that belong together: A,B" spectrum a.npy b.npy $out
 refuse 2 "not in this build" train - backend.name=cuda $out
 refuse 2 "augment.*swirl" train - augment.list=crop,swirl $out
 refuse 2 "augment.*jiter.*did you mean 'jitter'" train - augment.list=crop,jiter $out

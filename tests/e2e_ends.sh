@@ -76,7 +76,8 @@ cp -r killed early
 rm -r early/ckpt
 echo RUNNING > early/STATUS
 "$EIGENSTEP" resume early > log 2>&1 && fail "resume of a run without a checkpoint"
-grep -q "no complete checkpoint .*start it again with another output.dir.*mpirun.sh" log || fail "remedy: $(cat log)"
+grep -q "no complete checkpoint .*start it again with another output.dir.*mpirun.sh" log ||
+  fail "remedy: $(cat log)"
 grep -q "^FAILED killed before its first checkpoint" early/STATUS ||
   fail "STATUS of a run without a checkpoint: $(cat early/STATUS)"
 

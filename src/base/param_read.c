@@ -182,8 +182,8 @@ es_status es_config_set(es_config *cfg, const char *assignment) {
   const char *dot = strrchr(key, '.');
   const bool named = equals != NULL && is_name(key) && dot != NULL && dot != key &&
                      dot[1] != '\0' && strlen(key) < ES_KEY_MAX;
-  ES_CHECK(named, ES_ECONFIG, "override '%.200s': expected section.key=value",
-           assignment);
+  ES_CHECK(named, ES_ECONFIG, "override '%.200s': expected section.key=value%s",
+           assignment, equals == NULL ? " (files that belong together: A,B)" : "");
   char *value = es_trim(text + (equals - assignment) + 1);
   ES_CHECK(
       is_storable(value), ES_ECONFIG,

@@ -54,7 +54,7 @@ done:
   return st;
 }
 
-/* "--ranks N" or "--ranks=N" anywhere after the file; other words are moved together in `rest`. */
+/* "--ranks N" or "--ranks=N" after the file; other words go to `rest`. */
 static es_status take_ranks(int argc, char *const *argv, int *ranks, char **rest,
                             int *n) {
   for (int i = *n = 0; i < argc; i++) {

@@ -104,11 +104,6 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
 
 static es_status run(const es_job *job, int argc, char *const *argv) {
   ES_CHECK(argc >= 1, ES_ECONFIG, "spectrum: got nothing, expected " EXPECTED);
-  ES_CHECK(
-      argc < 2 || strchr(argv[1], '=') != NULL, ES_ECONFIG,
-      "spectrum: got '%s' beside '%s', expected one set; two views are one argument, "
-      "A.npy,B.npy or FILE.h5:/A,/B",
-      argv[1], argv[0]);
   es_config *cfg = NULL;
   ES_TRY(es_config_load(job, "-", argc - 1, argv + 1, &cfg));
   es_status st = es_folder_name(job->comm, cfg, "spectrum", argv[0]);

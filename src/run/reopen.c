@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file reopen.c  OUTDIR -> parameters, network with the weights of a checkpoint,
  *  held-out pairs. */
+#define _POSIX_C_SOURCE 200809L /* strtok_r */
 #include "eigenstep/reopen.h"
 
 #include <errno.h>
@@ -14,6 +15,23 @@
 
 enum { PATH_BYTES = 1200 };
 
+/* Rank 0. Commands that write a run without a network. */
+static es_status check_command(const char *dir) {
+  static const char *const without[] = {"spectrum", "linear", "kernel"};
+  char line[512], *rest = NULL;
+  es_run_facts_line(dir, "job.txt", "argv", line, sizeof line);
+  const char *word = strtok_r(line, " ", &rest);
+  for (int i = 0; i < 2 && word != NULL; i++) word = strtok_r(NULL, " ", &rest);
+  while (word != NULL && word[0] == '-') word = strtok_r(NULL, " ", &rest);
+  for (size_t i = 0; i < sizeof without / sizeof *without && word != NULL; i++)
+    ES_CHECK(strcmp(word, without[i]) != 0, ES_EIO,
+             "'%s' is the folder of 'eigenstep %s', which has no network and no "
+             "checkpoint; expected that of 'eigenstep train'; its results are in "
+             "trajectory.h5",
+             dir, word);
+  return ES_OK;
+}
+
 /* Rank 0. */
 static es_status check_folder(const char *dir) {
   char path[PATH_BYTES];
@@ -25,7 +43,7 @@ static es_status check_folder(const char *dir) {
   if (f == NULL) ES_TRY(es_run_facts_refuse(dir, "run.ini", errno));
   ES_CHECK(f != NULL, ES_EIO, "cannot open '%s': %s", path, strerror(errno));
   fclose(f);
-  return ES_OK;
+  return check_command(dir);
 }
 
 static es_status walk_nothing(void *state, es_visitor *v) {
