@@ -60,6 +60,10 @@ typedef struct es_model_desc {
 es_status es_model_build(es_backend *b, const es_net_options *o, const es_model_desc *m,
                          es_net **net, int *features);
 
+/** Collective. Would es_model_load take the file? Reads its head alone, and of the model
+ *  the tensors' names and shapes. @return as es_model_load */
+es_status es_model_check(const es_params *p, const es_comm *c, const char *path);
+
 /** Collective: rank 0 reads, all ranks get the values. Load encoder.weights: every
  *  tensor of the encoder must be in the file with its shape; tensors under `projector.`
  *  are loaded if present; extra ones other than fc.* and *.num_batches_tracked are

@@ -139,6 +139,9 @@ es_status es_config_get_new(es_config *cfg, const char *section, const es_param 
 /** The text given for "section.key", NULL if not given. */
 const char *es_config_given(const es_config *cfg, const char *section, const char *key);
 
+/** Is a key of this section, or of one of its parts ("linear.x.key"), given? */
+bool es_config_has(const es_config *cfg, const char *section);
+
 /** Write all sections as a runnable INI with effective values (given or default).
  *  Annotated: with doc, unit, bounds and choices as comments. */
 void es_config_write(const es_config *cfg, const es_section *sections, size_t n,

@@ -89,6 +89,14 @@ const char *es_config_given(const es_config *cfg, const char *section, const cha
   return given != NULL ? given->value : NULL;
 }
 
+bool es_config_has(const es_config *cfg, const char *section) {
+  const size_t n = strlen(section);
+  for (size_t i = 0; i < cfg->n; i++)
+    if (strncmp(cfg->given[i].key, section, n) == 0 && cfg->given[i].key[n] == '.')
+      return true;
+  return false;
+}
+
 const es_param *es_param_find(const es_section *sections, size_t n, const char *key,
                               const es_section **section) {
   for (size_t i = 0; i < n; i++) {

@@ -43,8 +43,8 @@ static es_status plan(const es_job *job, es_config *cfg, int ranks) {
   ES_TRY_GOTO(es_label_data_check(job->comm, &s, &p), done);
   es_config_warn_unused(cfg, NULL);
   ES_TRY_GOTO(print(job, &o, &s, &p, ranks), done);
-  es_linear_print_cost(&linear, p.input.view, all);
-  es_kernel_print_cost(&kernel, p.input.view, all);
+  if (es_config_has(cfg, "linear")) es_linear_print_cost(&linear, p.input.view, all);
+  if (es_config_has(cfg, "kernel")) es_kernel_print_cost(&kernel, p.input.view, all);
 done:
   es_augment_destroy(&p.input.augment);
   es_dataset_close(&p.input.held_out);
@@ -66,7 +66,7 @@ static es_status take_ranks(int argc, char *const *argv, int *ranks, char **rest
       rest[(*n)++] = argv[i];
       continue;
     }
-    const char *const text = joined ? argv[i] + 8 : i + 1 < argc ? argv[++i] : "";
+    const char *const text = joined ? argv[i] + 8 : i + 1 < argc ? argv[++i] : "nothing";
     char *end = NULL;
     errno = 0;
     const long v = strtol(text, &end, 10);

@@ -219,9 +219,9 @@ static es_status add_file(const es_job *job, const char *text, es_compare_set *s
     set->pairs = r.views == 2;
   }
   if (points != set->points) {
-    es_error("compare: %s: got %lld rows, expected %d as the others have%s", text,
-             (long long) points, set->points,
-             set->pairs ? " (two views of each pair)" : "");
+    es_error("compare: %s: got %lld rows%s, expected %d as the others have%s", text,
+             (long long) points, r.views == 2 ? " (two views, one after the other)" : "",
+             set->points, set->pairs ? " (two views of each pair)" : "");
     st = ES_ECONFIG;
     goto done;
   }

@@ -52,15 +52,17 @@ static es_status check_shape(const es_st_tensor *t, const es_tensor_info *v,
   bool same = t->ndim == v->ndim;
   for (int i = 0; i < v->ndim && same; i++) same = t->dim[i] == v->dim[i];
   char got[96], expected[96];
-  ES_CHECK(same, ES_EFORMAT, "%s: got tensor '%s' of shape %s, expected %s", path,
+  const bool projector = begins(v->name, "projector.");
+  ES_CHECK(same, ES_EFORMAT, "%s: got tensor '%s' of shape %s, expected %s%s", path,
            t->name, shape_text(t->ndim, t->dim, got),
-           shape_text(v->ndim, v->dim, expected));
+           shape_text(v->ndim, v->dim, expected),
+           projector ? ", which follows from projector.widths" : "");
   return ES_OK;
 }
 
 /** Each tensor of the file in the model. */
 static es_status match_tensors(const es_safetensors *f, const es_params *p,
-                               const char *path, int64_t *where) {
+                               const char *path, int64_t *where, bool tell) {
   char prefix[64] = "";
   for (size_t i = 0; i < es_safetensors_count(f); i++) {
     es_st_tensor t;
@@ -77,14 +79,14 @@ static es_status match_tensors(const es_safetensors *f, const es_params *p,
     ES_TRY(check_shape(&t, &p->tensor[at], path));
     where[at] = (int64_t) i;
   }
-  if (prefix[0] != '\0')
+  if (tell && prefix[0] != '\0')
     es_info("%s: the prefix '%s' of the tensors' names is left out", path, prefix);
   return ES_OK;
 }
 
 /** All of the encoder must be there, and all of the projector or nothing of it. */
-static es_status check_missing(const es_params *p, const char *path,
-                               const int64_t *where) {
+static es_status check_missing(const es_params *p, const char *path, const int64_t *where,
+                               bool tell) {
   const char *absent = NULL, *present = NULL;
   for (int i = 0; i < p->n_tensors; i++) {
     const char *const name = p->tensor[i].name;
@@ -97,17 +99,17 @@ static es_status check_missing(const es_params *p, const char *path,
   ES_CHECK(absent == NULL || present == NULL, ES_EFORMAT,
            "%s: got tensor '%s', but not '%s', expected all of the projector's or none",
            path, present, absent);
-  if (absent != NULL)
+  if (tell && absent != NULL)
     es_info("%s holds the encoder alone: the projector starts from its initial values",
             path);
   return ES_OK;
 }
 
 static es_status match(const es_safetensors *f, const es_params *p, const char *path,
-                       int64_t *where) {
+                       int64_t *where, bool tell) {
   for (int i = 0; i < p->n_tensors; i++) where[i] = -1;
-  ES_TRY(match_tensors(f, p, path, where));
-  return check_missing(p, path, where);
+  ES_TRY(match_tensors(f, p, path, where, tell));
+  return check_missing(p, path, where, tell);
 }
 
 /** Collective. Rank 0 reads the tensors found, all ranks set them. */
@@ -125,6 +127,17 @@ static es_status load_views(es_params *p, const es_comm *c, const es_safetensors
   return ES_OK;
 }
 
+es_status es_model_check(const es_params *p, const es_comm *c, const char *path) {
+  es_safetensors *f = NULL;
+  int64_t *where = NULL;
+  es_status st = c->rank == 0 ? ES_NEW(p->n_tensors, &where) : ES_OK;
+  if (c->rank == 0 && st == ES_OK) st = es_safetensors_open(path, &f);
+  if (f != NULL) st = match(f, p, path, where, false);
+  if (f != NULL) es_safetensors_close(&f);
+  es_free(&where);
+  return es_comm_agree(c, st);
+}
+
 es_status es_model_load(es_params *p, const es_comm *c, const char *path) {
   es_status st = ES_OK;
   es_safetensors *f = NULL;
@@ -136,7 +149,7 @@ es_status es_model_load(es_params *p, const es_comm *c, const char *path) {
   ES_TRY_GOTO(ES_NEW(most, &host), agreed);
   if (c->rank != 0) goto agreed;
   ES_TRY_GOTO(es_safetensors_open(path, &f), agreed);
-  st = match(f, p, path, where);
+  st = match(f, p, path, where, true);
 agreed:
   st = es_comm_agree(c, st);
   if (st == ES_OK) {

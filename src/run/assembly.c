@@ -45,6 +45,19 @@ static es_status build_eval_net(const es_comm *c, const es_settings *s, es_net_o
   return ES_OK;
 }
 
+/* Do the weights fit the network? Asked before its algorithms are timed. */
+static es_status check_weights(const es_comm *c, const es_settings *s, es_net_options o,
+                               es_assembly *p) {
+  es_net *net = NULL;
+  if (s->encoder.weights[0] == '\0') return ES_OK;
+  o.plan_only = true;
+  const es_model_desc m = es_settings_model(s, p->input.view);
+  ES_TRY(es_comm_agree(c, es_model_build(p->model.backend, &o, &m, &net, NULL)));
+  const es_status st = es_model_check(es_net_params(net), c, s->encoder.weights);
+  es_net_destroy(&net);
+  return st;
+}
+
 /* The network for the largest batch of the loaders that are open. */
 static es_status build_net(const es_comm *c, const es_settings *s, es_assembly *p) {
   const int batch = p->input.loader != NULL ? es_loader_max(p->input.loader) : 0;
@@ -52,6 +65,7 @@ static es_status build_net(const es_comm *c, const es_settings *s, es_assembly *
   es_net_options o = es_settings_net(s, batch > chunk ? batch : chunk, c->size);
   if (s->batch.sync_bn) o.sync = c;
   o.precision = p->model.precision;
+  ES_TRY(check_weights(c, s, o, p));
   const es_model_desc m = es_settings_model(s, p->input.view);
   es_progress_begin("building %s for batches of up to %d images%s", s->encoder.name,
                     o.max_n,
