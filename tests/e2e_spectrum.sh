@@ -203,7 +203,7 @@ refuse() { # refuse CODE REGEX ARGUMENT...
   [ $got -eq "$code" ] || fail "exit $got instead of $code: $*"
   grep -qE "$regex" "$work/err" || { fail "no '$regex' from: $*"; cat "$work/err"; }
 }
-refuse 2 "FILE.h5:/DATASET" "$work/e.h5"
+refuse 1 "is a group, expected a dataset; it holds /a/z32" "$work/e.h5"
 refuse 1 "shape .301, 2, 3, 4., expected .samples, dimensions." "$work/e.h5:/cube"
 refuse 1 "shape .5, 3, 7., expected" "$work/cube.npy"
 refuse 1 "shape .101, 2, 7., expected .*spectrum.views = 2" "$work/mixed.npy"
