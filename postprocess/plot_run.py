@@ -337,10 +337,10 @@ def main():
         script.give_up("got --modes, --moments or --frames below 1")
     runs = script.open_all(a.outdir, a.partial)
     still = [run.get("/loss/value") is None for run in runs]
-    if any(still) and (a.movie or a.pca or not all(still)):
-        path = runs[still.index(True)].path
-        script.give_up(f"{path}: got the spectrum of a file, expected a run: nothing is "
-                       "over time there; alone its eigenvalues are drawn")
+    if all(still) and (a.movie or a.pca):
+        script.give_up(f"{runs[0].path}: got the spectrum of a file, expected a run: "
+                       "nothing is over time there; without --movie and --pca its "
+                       "eigenvalues are drawn")
     if a.movie:
         plot_pca.movie(runs, a.movie, a.frames, a.colour)
         return

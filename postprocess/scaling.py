@@ -43,7 +43,7 @@ def read_text(path):
 
 def read_log(path, of):
     text = read_text(path)
-    head = re.search(r"^(\w+) (\w+) (\d+)x\d+, (\d+) pairs, (\d+) ranks x", text, re.M)
+    head = re.search(r"^(\w+) (\w+) (\d+)x\d+, (\d+) pairs, (\d+) ranks? x", text, re.M)
     step = re.search(r"^step +([\d.]+) +([\d.]+) +([\d.]+)", text, re.M)
     if not (head and step):
         script.give_up(f"'{path}' is not what 'eigenstep bench step' prints")

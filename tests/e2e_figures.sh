@@ -314,7 +314,6 @@ done
 launch 1 spectrum z.npy output.dir=still > log 2>&1 || { cat log; fail "spectrum of a file"; }
 draw plot_run.py still --format png # its eigenvalues
 picture still/figure.png
-refuse "still/trajectory.h5: got the spectrum of a file" plot_run.py still barlow
 refuse "still/trajectory.h5: got the spectrum of a file" plot_run.py --pca still
 # the folder of something else: a sentence without HDF5's own words
 for script in plot_compare.py plot_sweep.py plot_augment.py plot_calibration.py; do

@@ -37,12 +37,15 @@ static const es_op_desc shapes[] = {
     /* more gathered rows than `unrolled` takes at a time, of either type; scattered */
     {.in = {64, 28, 28}, .out = {64, 28, 28}, .window = {3, 1, 1}},
     {.in = {64, 40, 40}, .out = {64, 20, 20}, .window = {3, 2, 1}},
-    /* maps that tiles of `winograd` go beyond; 3 x 3: in f32 one tile */
+    /* maps that tiles of `winograd-tiles` go beyond; 3 x 3: in f32 one tile */
     {.in = {24, 7, 9}, .out = {40, 7, 9}, .window = {3, 1, 1}},
     {.in = {33, 3, 3}, .out = {20, 3, 3}, .window = {3, 1, 1}},
     {.in = {16, 4, 4}, .out = {48, 4, 4}, .window = {3, 1, 1}},
     {.in = {16, 11, 9}, .out = {24, 9, 7}, .window = {3, 1, 0}},
     {.in = {24, 5, 6}, .out = {16, 7, 8}, .window = {3, 1, 2}},
+    /* one input channel: its filters are a column */
+    {.in = {1, 9, 9}, .out = {64, 9, 9}, .window = {3, 1, 1}},
+    {.in = {1, 1, 1}, .out = {128, 1, 1}, .window = {1, 1, 0}},
 };
 
 /** Buffers of one problem in f32, [N, C, H, W]; with results by `blas`. */

@@ -94,6 +94,9 @@ struct es_dataset {
 };
 size_t es_dataset_list(const es_dataset_ops *const **list);
 
+/** Not collective. Empty p->path where the set reads none: old runs may have one, which
+ *  es_dataset_open refuses. */
+void es_dataset_drop_path(es_data_params *p);
 /** Collective. Open split (NULL: p->split, or the default) on every rank; the same
  *  status everywhere. */
 es_status es_dataset_open(const es_comm *c, const es_data_params *p, const char *split,

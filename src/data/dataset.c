@@ -74,6 +74,15 @@ static es_status check_path(const es_dataset_ops *ops, const es_data_params *p) 
   return ES_OK;
 }
 
+void es_dataset_drop_path(es_data_params *p) {
+  const void *ops;
+  if (es_registry_find("data.name", p->name, (const void *const *) datasets,
+                       sizeof datasets / sizeof datasets[0], &ops) != ES_OK)
+    return; /* opening it says so again */
+  const es_reader own = reader_of(ops);
+  if (!es_reader_has(&own, "path")) p->path[0] = '\0';
+}
+
 /** The names in "train|test|val". */
 enum { SPLITS = 8 };
 typedef struct splits {

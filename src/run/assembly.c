@@ -40,9 +40,13 @@ static es_status build_eval_net(const es_comm *c, const es_settings *s, es_net_o
   o.forward_only = true;
   o.precision = p->model.eval_precision;
   const es_model_desc m = es_settings_model(s, p->input.view);
-  ES_TRY(es_comm_agree(c, es_model_build(p->model.backend, &o, &m, &eval_net, NULL)));
-  p->model.eval_net = eval_net;
-  return ES_OK;
+  const es_status st =
+      es_comm_agree(c, es_model_build(p->model.backend, &o, &m, &eval_net, NULL));
+  if (st == ES_OK)
+    p->model.eval_net = eval_net;
+  else
+    es_net_destroy(&eval_net);
+  return st;
 }
 
 /* Do the weights fit the network? Asked before its algorithms are timed. */
@@ -52,8 +56,8 @@ static es_status check_weights(const es_comm *c, const es_settings *s, es_net_op
   if (s->encoder.weights[0] == '\0') return ES_OK;
   o.plan_only = true;
   const es_model_desc m = es_settings_model(s, p->input.view);
-  ES_TRY(es_comm_agree(c, es_model_build(p->model.backend, &o, &m, &net, NULL)));
-  const es_status st = es_model_check(es_net_params(net), c, s->encoder.weights);
+  es_status st = es_comm_agree(c, es_model_build(p->model.backend, &o, &m, &net, NULL));
+  if (st == ES_OK) st = es_model_check(es_net_params(net), c, s->encoder.weights);
   es_net_destroy(&net);
   return st;
 }

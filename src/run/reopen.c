@@ -97,6 +97,7 @@ static es_status read_settings(const es_job *job, const es_reopen_options *o,
   ES_TRY(es_config_load(job, ini, o->argc, o->argv, &r->config));
   ES_TRY(es_settings_read(job->comm, r->config, 1, s));
   s->encoder.weights[0] = '\0'; /* the checkpoint has them all */
+  es_dataset_drop_path(&s->data);
   if (o->backend == NULL) return ES_OK;
   snprintf(s->backend.name, sizeof s->backend.name, "%s", o->backend);
   s->backend.precision = s->spectrum.precision = 0;

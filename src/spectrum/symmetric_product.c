@@ -24,7 +24,7 @@ typedef double vec __attribute__((vector_size(LANES * sizeof(double))));
 
 /* b vectors at once: whole, [b][n], those of the caller and a thread's results; and x_i
    and results of `count` rows from local row `first`. */
-typedef struct panel {
+typedef struct es_symmetric_panel {
   const es_dmat *a;
   int b, first, count;
   const double *from;
@@ -140,7 +140,7 @@ static void multiply(const es_symmetric *s, int thread, int b, const double *x,
                      double *y) {
   const es_dmat *const a = s->a;
   const size_t n = (size_t) a->n;
-  panel p[MOST];
+  panel *const p = s->panel + thread * MOST;
   int panels = 0;
   memset(y, 0, sizeof *y * n * (size_t) b);
   for (int first = 0; first < a->lm; first += ROWS) {
@@ -161,11 +161,13 @@ static void multiply(const es_symmetric *s, int thread, int b, const double *x,
 es_status es_symmetric_open(const es_dmat *a, int threads, es_symmetric *s) {
   s->a = a;
   s->threads = threads;
+  ES_TRY(ES_NEW((size_t) s->threads * MOST, &s->panel));
   return ES_NEW((size_t) s->threads * ES_SYMMETRIC_MOST * (size_t) a->n, &s->y);
 }
 
 void es_symmetric_close(es_symmetric *s) {
   es_free(&s->y);
+  es_free(&s->panel);
 }
 
 void es_symmetric_product(const es_symmetric *s, int b, double *x) {
@@ -173,7 +175,10 @@ void es_symmetric_product(const es_symmetric *s, int b, double *x) {
                used = (size_t) b * (size_t) s->a->n;
 #pragma omp parallel for num_threads(s->threads) schedule(static, 1)
   for (int t = 0; t < s->threads; t++) multiply(s, t, b, x, s->y + (size_t) t * size);
-  memcpy(x, s->y, used * sizeof *x);
-  for (int t = 1; t < s->threads; t++)
-    for (size_t i = 0; i < used; i++) x[i] += s->y[(size_t) t * size + i];
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+  for (size_t i = 0; i < used; i++) {
+    double sum = s->y[i];
+    for (int t = 1; t < s->threads; t++) sum += s->y[(size_t) t * size + i];
+    x[i] = sum;
+  }
 }

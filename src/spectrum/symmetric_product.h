@@ -17,9 +17,10 @@ enum { ES_SYMMETRIC_PAYS = 0 };
 enum { ES_SYMMETRIC_MOST = 32 /**< vectors */ };
 
 typedef struct es_symmetric {
-  const es_dmat *a; /**< borrowed */
-  int threads;      /**< of OpenMP */
-  double *y;        /**< [threads][ES_SYMMETRIC_MOST][n] */
+  const es_dmat *a;                 /**< borrowed */
+  int threads;                      /**< of OpenMP */
+  double *y;                        /**< [threads][ES_SYMMETRIC_MOST][n] */
+  struct es_symmetric_panel *panel; /**< of each thread some */
 } es_symmetric;
 
 /** Not collective. es_symmetric_close also after a failure. @return ES_OK, ES_ENOMEM */

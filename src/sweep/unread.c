@@ -58,8 +58,9 @@ static void look(const es_comm *self, const es_sweep_spec *s, const es_sweep_pla
 es_status es_sweep_warn_unread(const es_job *job, const es_sweep_options *options,
                                const es_sweep_spec *s, const es_sweep_plan *p) {
   es_comm *self = NULL;
-  ES_TRY(es_comm_create_part(job->comm, MPI_COMM_SELF, &self));
-  for (int i = 0; i < options->argc && job->comm->rank == 0; i++) {
+  const es_status made = es_comm_create_part(job->comm, MPI_COMM_SELF, &self);
+  es_status st = es_comm_agree(job->comm, made);
+  for (int i = 0; i < options->argc && job->comm->rank == 0 && st == ES_OK; i++) {
     const size_t length = strcspn(options->argv[i], "=");
     override o = {.key = options->argv[i], .length = length};
     const bool of_runs = memchr(o.key, '.', length) != NULL &&
@@ -67,6 +68,6 @@ es_status es_sweep_warn_unread(const es_job *job, const es_sweep_options *option
                          strncmp(o.key, "output.", 7) != 0;
     if (of_runs) look(self, s, p, &o);
   }
-  es_comm_destroy(&self);
-  return ES_OK;
+  if (self != NULL) es_comm_destroy(&self);
+  return st;
 }

@@ -52,6 +52,8 @@ es_status es_conv_algo_create(const es_conv_algo_ops *ops, es_backend *b,
 static bool in_packed_form(es_conv_algo *w, const es_prim_tensor *from) {
   static const int widths[] = {64, 48, 32, 16};
   if (from->n != 2) return false;
+  /* of a row, as of one input channel, both strides are 1 */
+  const bool column = from->dim[0] == 1 && from->stride[0] == 1;
   es_prim_tensor t = *from;
   t.bf16 = es_onednn_bf16(&w->desc);
   for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
@@ -61,7 +63,7 @@ static bool in_packed_form(es_conv_algo *w, const es_prim_tensor *from) {
                                     .cols = t.dim[1],
                                     .width = widths[i],
                                     .bf16 = t.bf16,
-                                    .transposed = from->stride[1] != 1};
+                                    .transposed = column || from->stride[1] != 1};
     return true;
   }
   return false;

@@ -185,7 +185,8 @@ static es_status make(es_conv_algo *w) {
   const size_t parts = (size_t) threads * part_bytes(u);
   const size_t sums = (size_t) threads * bytes_of(&g, w->desc.out.c, false);
   if (w->pass == ES_WEIGHTS) return es_onednn_reserve(w->backend, parts + sums);
-  const size_t strips = (size_t) g.threads * bytes_of(&g, strip_of(w), false);
+  const int64_t strip = strip_of(w), working = (w->desc.out.c + strip - 1) / strip;
+  const size_t strips = (size_t) least(g.threads, working) * bytes_of(&g, strip, false);
   return es_onednn_reserve(w->backend, parts > strips ? parts : strips);
 }
 
@@ -306,7 +307,7 @@ static es_status run(es_conv_algo *w, const es_op_args *a) {
 }
 
 const es_conv_algo_ops es_conv_algo_winograd = {
-    .name = "winograd",
+    .name = "winograd-tiles",
     .doc = "fewer multiplications, 3x3 of stride 1",
     .fits = fits,
     .size = sizeof(winograd),

@@ -147,8 +147,10 @@ ES_BODY void points_of(const kind k, const int m, const bool bf16, const tile *t
   const int before = size_of(k, m, false), after = size_of(k, m, true);
   es_vec from[MOST * MOST], to[MOST * MOST];
 #pragma GCC unroll 36
-  for (int i = 0; i < before * before; i++)
-    from[i] = t->at[i] < 0 ? (es_vec){0} : es_get(bf16, t->map, t->at[i] + c, n);
+  for (int i = 0; i < before * before; i++) {
+    from[i] = (es_vec){0};
+    if (t->at[i] >= 0) from[i] = es_get(bf16, t->map, t->at[i] + c, n);
+  }
   transform(k, m, from, to);
 #pragma GCC unroll 36
   for (int i = 0; i < after * after; i++)
