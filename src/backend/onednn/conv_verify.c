@@ -3,9 +3,9 @@
  *
  *  Data are multiples of 1/8 from -1 to 7/8, which bf16 holds too, so that products are
  *  exact, as points of `winograd-tiles` in bf16 are, and a sum of K of them errs by its
- *  rounding alone. Of the result, numbers at random places are summed from the definition
- *  in double, half of them in the last channels and at the last positions: there the tails
- *  of vector blocks are. */
+ *  rounding alone. Of the result, numbers at random places are summed from the
+ *  definition in double, half of them in the last channels and at the last positions:
+ *  there the tails of vector blocks are. */
 #include <math.h>
 #include <string.h>
 #include "conv_verify.h"
