@@ -46,9 +46,8 @@ int es_thread_start(pthread_t *thread, void *(*work)(void *), void *ctx) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int error = pthread_create(thread, &how, work, ctx);
-  if (error ==
-      EINVAL) /* a place that this process may not use: stay where the maker is */
-    error = pthread_create(thread, NULL, work, ctx);
+  /* a place that this process may not use: stay where the maker is */
+  if (error == EINVAL) error = pthread_create(thread, NULL, work, ctx);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&how);
   return error;

@@ -91,31 +91,35 @@ es_status es_select_device(es_config *cfg, es_augment_device *out) {
 
 enum { MOST_VARIANTS = 64 };
 
+/* `list`: the ops of all variants, of any kind that has the members name and reads. */
+#define ES_UNREAD(cfg, section, selected, list, n)                                       \
+  do {                                                                                   \
+    es_reader r[MOST_VARIANTS];                                                          \
+    size_t count = 0;                                                                    \
+    for (; count < (n) && count < MOST_VARIANTS; count++)                                \
+      r[count] = (es_reader){(list)[count]->name, (list)[count]->reads};                 \
+    es_config_unread(cfg, section, r, count, selected);                                  \
+  } while (0)
+
 void es_select_unread_data(es_config *cfg, const char *name) {
   const es_section s = {.name = "data", .table = es_data_table};
   const es_dataset_ops *const *list;
   const size_t n = es_dataset_list(&list);
-  es_reader r[MOST_VARIANTS];
-  for (size_t i = 0; i < n; i++) r[i] = (es_reader){list[i]->name, list[i]->reads};
-  es_config_unread(cfg, &s, r, n, name);
+  ES_UNREAD(cfg, &s, name, list, n);
 }
 
 void es_select_unread_encoder(es_config *cfg, const char *name) {
   const es_section s = {.name = "encoder", .table = es_encoder_table};
   const es_encoder_ops *const *list;
   const size_t n = es_encoder_list(&list);
-  es_reader r[MOST_VARIANTS];
-  for (size_t i = 0; i < n; i++) r[i] = (es_reader){list[i]->name, list[i]->reads};
-  es_config_unread(cfg, &s, r, n, name);
+  ES_UNREAD(cfg, &s, name, list, n);
 }
 
 void es_select_unread_sched(es_config *cfg, const char *name) {
   const es_section s = {.name = "sched", .table = es_sched_table};
   const es_sched_ops *const *list;
   const size_t n = es_sched_list(&list);
-  es_reader r[MOST_VARIANTS];
-  for (size_t i = 0; i < n; i++) r[i] = (es_reader){list[i]->name, list[i]->reads};
-  es_config_unread(cfg, &s, r, n, name);
+  ES_UNREAD(cfg, &s, name, list, n);
 }
 
 void es_selected_free(es_selected *s) {
