@@ -33,6 +33,22 @@ for optim in sgd lars; do
   "$python" "$srcdir/tests/compare_runs.py" $optim $optim-copies ||
     fail "$optim: copies give another run"
 done
+# 33 MB of packed weights, larger than any other file
+packed="$wide backend.name=onednn data.size=16 augment.crop.size=16"
+if "$EIGENSTEP" check - $packed > log 2>&1; then
+  limited unlimited train - $packed output.dir=packed || { cat log; fail "packed weights"; }
+  ! grep -q 'packed weights' packed/log.txt || fail "packed weights: there was room"
+  limited 25000 train - $packed output.dir=packed-copies || { cat log; fail "packed, own"; }
+  grep -q 'need for packed weights' packed-copies/log.txt ||
+    { cat log; fail "packed weights: no warning"; }
+  "$python" "$srcdir/tests/compare_runs.py" --limit 1e-6 packed packed-copies ||
+    fail "weights that each rank packs give another run"
+  "$EIGENSTEP" check - $packed --ranks 2 > log 2>&1 || { cat log; fail "check of packed"; }
+  awk '/packed weights, at most/ { found = $(NF - 1) > 33 && $(NF - 1) < 70 }
+       END { exit !found }' log || { cat log; fail "check: packed weights of a node"; }
+else
+  echo "packed weights SKIPPED: this build lacks onednn"
+fi
 # 9.7 MB of embeddings and matrices a node; other files are smaller
 matrices="$tiny projector.widths=768 spectrum.top=8 optim.lr=1e-5 loss.name=barlow_logdet"
 for limit in unlimited 8700; do

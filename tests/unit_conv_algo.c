@@ -176,7 +176,7 @@ static bool try_algo(es_backend *b, const es_conv_algo_ops *ops, es_pass pass,
   assert_int_equal(es_conv_verify(w, &right), ES_OK);
   assert_true(right);
   had->winograd += ops == &es_conv_algo_winograd;
-  had->packed_weights += w->packed_weights.width > 0;
+  had->packed_weights += w->weights.form.width > 0;
   for (int turn = 0; turn < 3; turn++) {
     const bool add = turn != 1;
     es_op_args a = arguments(b, p, add);

@@ -39,6 +39,8 @@ typedef struct es_net_cost {
   int64_t largest_bytes;          /**< the largest one of max_n images */
   int64_t parameter_bytes;        /**< values, gradients (of shards, too) and state */
   int64_t plan_bytes;             /**< owned by the planned ops; 0 in a dry run */
+  int64_t packed_bytes;           /**< of weights that the ranks of a node pack once, at
+                                       most; 0 where each packs its own */
   int64_t bn_layers, bn_channels; /**< batch norms; their channels together */
   double flops; /**< forward, per image: convolutions and linear layers, multiply and add
                      counted separately */

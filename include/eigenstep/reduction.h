@@ -10,7 +10,8 @@
  *  which together are the array on every node: it updates them, and after `barrier` every
  *  rank reads the results.
  *
- *  One round: ready ... ready, finish, [update own ranges], barrier. */
+ *  One round: ready ... ready, finish, [update own ranges], barrier, and more of these
+ *  where the ranks of a node wait for one another again. */
 #ifndef ES_REDUCTION_H
 #define ES_REDUCTION_H
 
@@ -51,8 +52,9 @@ void es_reduction_progress(es_reduction *r);
  *  @param flags  [n] numbers that become their maxima over all ranks in the same wait;
  *                NULL: none */
 void es_reduction_finish(es_reduction *r, int64_t *flags, int n);
-/** Collective over the node. This rank has updated its ranges; wait until all have: what
- *  they wrote can be read, and no rank reads this rank's array any more. */
+/** Collective over the node. Wait until all ranks are here. After the first of a round,
+ *  what they wrote into their ranges can be read, and no rank reads this rank's array any
+ *  more. */
 void es_reduction_barrier(es_reduction *r);
 
 /** This rank's ranges: one a bucket and lane, in the order in which they are filled. */

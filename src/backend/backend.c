@@ -66,6 +66,7 @@ es_status es_backend_complete(const es_backend_ops *o) {
       {"orthogonalize", o->orthogonalize != NULL},
       {"allreduce", o->allreduce != NULL},
       {"treesum", o->treesum != NULL},
+      {"packed_bytes", (o->pack == NULL) == (o->packed_bytes == NULL)},
       {"sums_end", (o->sum_begin == NULL) == (o->sums_end == NULL)},
       {"graph_end", (o->graph_begin == NULL) == (o->graph_end == NULL)},
   };

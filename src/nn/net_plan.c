@@ -250,6 +250,8 @@ void es_net_cost_of(const es_net *net, es_net_cost *cost) {
   for (int i = 0; i < net->n_node; i++) {
     const es_op_desc *const d = &net->node[i].desc;
     cost->flops += flops(d);
+    if (net->backend->ops->packed_bytes != NULL)
+      cost->packed_bytes += (int64_t) net->backend->ops->packed_bytes(d);
     if (d->kind == ES_OP_BN) {
       cost->bn_layers++;
       cost->bn_channels += d->in.c;

@@ -37,7 +37,7 @@ enum {
 /* Counters of a rank, read by its node; in pages of their own. */
 typedef struct counters {
   _Atomic int64_t filled; /**< buckets since the start */
-  _Atomic int64_t rounds; /**< rounds whose barrier it has reached */
+  _Atomic int64_t waits;  /**< barriers it has reached */
 } counters;
 
 struct es_reduction {
@@ -54,6 +54,7 @@ struct es_reduction {
                       one node */
   int64_t placed;  /**< elements in node_sum in this round */
   int64_t round;   /**< rounds completed */
+  int64_t waits;   /**< barriers */
   int filled, added; /**< buckets of this round: final here; summed on this node */
 };
 
@@ -232,18 +233,19 @@ void es_reduction_finish(es_reduction *r, int64_t *flags, int n) {
   es_reduction_ready(r, 0);
   for (int polls = 0; r->added < r->buckets; advance(r)) back_off(r, &polls);
   MPI_Waitall(r->partition.n + 1, r->request, MPI_STATUSES_IGNORE);
+  r->round++;
+  r->filled = r->added = 0;
+  r->placed = 0;
 }
 
 void es_reduction_barrier(es_reduction *r) {
   const es_comm *const c = r->comm;
   int polls = 0;
-  r->round++;
-  r->filled = r->added = 0;
-  r->placed = 0;
-  atomic_store_explicit(&counters_of(r, c->node_rank)->rounds, r->round,
+  r->waits++;
+  atomic_store_explicit(&counters_of(r, c->node_rank)->waits, r->waits,
                         memory_order_release);
   for (int rank = 0; rank < c->node_size; rank++)
-    while (atomic_load_explicit(&counters_of(r, rank)->rounds, memory_order_acquire) <
-           r->round)
+    while (atomic_load_explicit(&counters_of(r, rank)->waits, memory_order_acquire) <
+           r->waits)
       back_off(r, &polls);
 }

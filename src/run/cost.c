@@ -198,13 +198,15 @@ static void print_bytes(const char *what, double bytes) {
 
 static void print_shared(const es_run_cost *c) {
   const double room = es_shared_room();
+  const double packed = c->shared > 0 ? (double) c->net.packed_bytes : 0;
   if (c->shared + c->matrices == 0) return;
   es_print("shared memory of a node of %d ranks", c->node);
   if (c->shared > 0) print_bytes("parameters, gradients, moments", c->shared);
+  if (packed > 0) print_bytes("packed weights, at most", packed);
   if (c->matrices > 0) print_bytes("embeddings and matrices of the loss", c->matrices);
   if (room < 0) return;
   print_bytes("free in /dev/shm here", room);
-  if (room < c->shared + c->matrices)
+  if (room < c->shared + packed + c->matrices)
     es_print("  not enough: each rank will hold a copy of its own, which is slower");
 }
 

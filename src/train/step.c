@@ -57,6 +57,16 @@ static es_status update_or_skip(es_train *t, es_step_result *r) {
   return ES_OK;
 }
 
+/* Weights in the layout of the next step's products: ranks of a node share this work. */
+static es_status pack_weights(es_train *t) {
+  const es_params *const p = es_net_params(t->passes.o.net);
+  const es_comm *const c = t->layout.comm;
+  if (!es_train_shares(t) || p->backend->ops->pack == NULL) return ES_OK;
+  ES_TRY(es_comm_abort_if_alone(c, p->backend->ops->pack(p->backend, c, p->version)));
+  es_gradient_reduction_barrier(&t->reduction);
+  return ES_OK;
+}
+
 es_status es_train_update(es_train *t, es_step_result *r, int64_t *flags) {
   es_clock_mark(&t->clock);
   ES_TRY(es_gradient_reduction_finish(&t->reduction, flags, ES_STEP_FLAGS));
@@ -67,6 +77,9 @@ es_status es_train_update(es_train *t, es_step_result *r, int64_t *flags) {
 
   es_gradient_reduction_barrier(&t->reduction);
   es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
+
+  ES_TRY(pack_weights(t));
+  es_clock_lap(&t->clock, ES_PHASE_OPTIM);
   t->done.steps++;
   return ES_OK;
 }

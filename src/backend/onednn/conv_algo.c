@@ -11,6 +11,10 @@
  * product of 512 rows, and less of a larger one, which saves the memory. */
 enum { FEW = 512 };
 
+static int64_t up64(int64_t n) {
+  return (n + 63) / 64 * 64;
+}
+
 es_prim_engine *es_conv_algo_engine(const es_backend *b) {
   return ((const es_onednn *) b->impl)->engine;
 }
@@ -48,7 +52,7 @@ es_status es_conv_algo_create(const es_conv_algo_ops *ops, es_backend *b,
   return st;
 }
 
-/** Does prim[0] take packed weights? Then packed_weights says how. */
+/** Does prim[0] take packed weights? Then weights.form says how. */
 static bool in_packed_form(es_conv_algo *w, const es_prim_tensor *from) {
   static const int widths[] = {64, 48, 32, 16};
   if (from->n != 2) return false;
@@ -59,11 +63,11 @@ static bool in_packed_form(es_conv_algo *w, const es_prim_tensor *from) {
   for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
     t.block = widths[i];
     if (!es_prim_takes(w->prim[0], 1, &t)) continue;
-    w->packed_weights = (es_packed){.rows = t.dim[0],
-                                    .cols = t.dim[1],
-                                    .width = widths[i],
-                                    .bf16 = t.bf16,
-                                    .transposed = column || from->stride[1] != 1};
+    w->weights.form = (es_packed){.rows = t.dim[0],
+                                  .cols = t.dim[1],
+                                  .width = widths[i],
+                                  .bf16 = t.bf16,
+                                  .transposed = column || from->stride[1] != 1};
     return true;
   }
   return false;
@@ -72,11 +76,13 @@ static bool in_packed_form(es_conv_algo *w, const es_prim_tensor *from) {
 es_status es_conv_algo_rooms(es_conv_algo *w, const es_prim_tensor *from, int count) {
   const es_prim_tensor to = es_conv_algo_like(w->prim[0]);
   if (!in_packed_form(w, from))
-    ES_TRY(es_prim_reorder(es_conv_algo_engine(w->backend), from, &to, false, &w->pack));
+    ES_TRY(es_prim_reorder(es_conv_algo_engine(w->backend), from, &to, false,
+                           &w->weights.pack));
   const size_t bytes = es_prim_bytes(w->prim[0], 1) * (size_t) count;
   const bool few = w->n * es_blas_pixels(w->desc.out) <= FEW;
+  w->weights.bytes = bytes;
   if (w->pass != ES_DATA || (few && es_onednn_updates_whole(w->backend)))
-    return es_blas_alloc(w->backend, bytes, "packed weights", &w->packed);
+    return es_blas_alloc(w->backend, bytes, "packed weights", &w->weights.own);
   return es_onednn_reserve_packed(w->backend, bytes);
 }
 
@@ -86,13 +92,15 @@ es_status es_conv_algo_room(es_conv_algo *w, const es_prim_tensor *from) {
 
 void *es_conv_algo_packed(const es_conv_algo *w) {
   const es_onednn *s = w->backend->impl;
-  return w->packed != NULL ? w->packed : s->packed;
+  if (w->weights.from_node) return w->weights.node;
+  return w->weights.own != NULL ? w->weights.own : s->packed;
 }
 
 es_status es_conv_algo_pack(es_conv_algo *w, const float *from) {
-  if (w->packed_weights.width == 0)
-    return es_prim_run(w->pack, from, NULL, es_conv_algo_packed(w));
-  es_packed_pack(&w->packed_weights, w->backend->threads, from, es_conv_algo_packed(w));
+  const es_packed *const form = &w->weights.form;
+  if (form->width == 0)
+    return es_prim_run(w->weights.pack, from, NULL, es_conv_algo_packed(w));
+  es_packed_pack(form, w->backend->threads, from, es_conv_algo_packed(w));
   return ES_OK;
 }
 
@@ -119,29 +127,86 @@ es_status es_conv_algo_products(es_conv_algo *w, int64_t rows, int64_t in, int64
   return es_conv_algo_room(w, &from);
 }
 
-es_status es_conv_algo_ready(es_conv_algo *w, const float *weights, int64_t version) {
-  es_onednn *s = w->backend->impl;
-  if (w->pass == ES_WEIGHTS) return ES_OK;
-  const bool loaded = w->packed != NULL || s->packed_by == w;
-  if (loaded && version != 0 && w->version == version) return ES_OK;
-  if (w->packed == NULL) s->packed_by = NULL; /* until it is done */
-  ES_TRY(w->ops->load != NULL ? w->ops->load(w, weights) : es_conv_algo_pack(w, weights));
-  if (w->packed == NULL) s->packed_by = w;
-  w->version = version;
+/** Do its threads pack strips? */
+static bool by_strips(const es_conv_algo *w) {
+  return w->weights.form.width > 0 && (w->ops->strip != NULL || w->ops->load == NULL);
+}
+
+int64_t es_conv_algo_strips(const es_conv_algo *w) {
+  const es_packed *const form = &w->weights.form;
+  if (!by_strips(w)) return 0;
+  const int64_t rows = form->transposed ? form->cols : form->rows;
+  return (rows + es_packed_strip(form) - 1) / es_packed_strip(form);
+}
+
+int es_conv_algo_strip_rows(const es_conv_algo *w) {
+  return by_strips(w) && w->ops->strip == NULL ? es_packed_strip(&w->weights.form) : 0;
+}
+
+void es_conv_algo_pack_strips(const es_conv_algo *w, const float *weights, int64_t first,
+                              int64_t end, void *room) {
+  const es_packed *const form = &w->weights.form;
+  const int64_t length = form->transposed ? form->rows : form->cols;
+  for (int64_t s = first; s < end; s++) {
+    const int64_t row = s * es_packed_strip(form);
+    if (w->ops->strip != NULL)
+      w->ops->strip(w, weights, row, room);
+    else
+      es_packed_put(form, row, weights + row * length, es_conv_algo_packed(w));
+  }
+}
+
+/** By one algorithm; rows and columns are padded to at most 64. */
+static size_t bytes_packed(const es_conv_algo_ops *ops, const es_op_desc *d,
+                           es_pass pass) {
+  const es_conv_matrices layer = {d->window.k * d->window.k, d->out.c, d->in.c};
+  const es_conv_matrices m = ops->matrices != NULL ? ops->matrices(d, pass) : layer;
+  return (size_t) (m.count * up64(m.rows) * up64(m.cols)) * es_onednn_size(d);
+}
+
+size_t es_conv_algo_most_packed(const es_op_desc *d) {
+  const es_conv_algo_ops *const *list;
+  const size_t n = es_conv_algo_list(&list);
+  size_t bytes = 0;
+  for (int pass = 0; pass < ES_PASSES; pass++) {
+    size_t most = 0;
+    if (pass == ES_WEIGHTS || (pass == ES_DATA && !d->need_dx)) continue;
+    for (size_t i = 0; i < n; i++)
+      if (list[i]->fits(d, (es_pass) pass) &&
+          bytes_packed(list[i], d, (es_pass) pass) > most)
+        most = bytes_packed(list[i], d, (es_pass) pass);
+    bytes += most;
+  }
+  return bytes;
+}
+
+es_status es_conv_algo_pack_whole(es_conv_algo *w, const float *weights) {
+  const int64_t strips = es_conv_algo_strips(w);
+  const int most = w->backend->threads, threads = strips < most ? (int) strips : most;
+  char *const room = es_onednn_scratch(w->backend);
+  if (strips == 0)
+    return w->ops->load != NULL ? w->ops->load(w, weights)
+                                : es_conv_algo_pack(w, weights);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int t = 0; t < threads; t++)
+    es_conv_algo_pack_strips(w, weights, strips * t / threads, strips * (t + 1) / threads,
+                             room + (size_t) t * w->weights.room);
   return ES_OK;
 }
 
-int es_conv_algo_strip(const es_conv_algo *w) {
-  const bool by_rows = w->ops->load == NULL && w->packed_weights.width > 0;
-  return by_rows ? es_packed_strip(&w->packed_weights) : 0;
-}
-
-void es_conv_algo_pack_rows(es_conv_algo *w, const float *weights, int64_t first,
-                            int64_t n) {
-  const es_packed *const p = &w->packed_weights;
-  const int64_t length = p->transposed ? p->rows : p->cols;
-  for (int64_t r = first; r < first + n; r += es_packed_strip(p))
-    es_packed_put(p, r, weights + r * length, es_conv_algo_packed(w));
+es_status es_conv_algo_ready(es_conv_algo *w, const float *weights, int64_t version) {
+  es_onednn *const s = w->backend->impl;
+  es_conv_weights *const p = &w->weights;
+  if (w->pass == ES_WEIGHTS) return ES_OK;
+  p->from_node = p->node != NULL && version != 0 && p->node_version == version;
+  if (p->from_node) return ES_OK;
+  const bool loaded = p->own != NULL || s->packed_by == w;
+  if (loaded && version != 0 && p->version == version) return ES_OK;
+  if (p->own == NULL) s->packed_by = NULL; /* until it is done */
+  ES_TRY(es_conv_algo_pack_whole(w, weights));
+  if (p->own == NULL) s->packed_by = w;
+  p->version = version;
+  return ES_OK;
 }
 
 void es_conv_algo_destroy(es_conv_algo **w) {
@@ -149,15 +214,16 @@ void es_conv_algo_destroy(es_conv_algo **w) {
   es_backend *b = (*w)->backend;
   es_onednn *s = b->impl;
   if (s->packed_by == *w) s->packed_by = NULL;
+  if ((*w)->weights.node != NULL) es_onednn_node_remove(b, *w);
   es_prim_destroy(&(*w)->prim[0]);
   es_prim_destroy(&(*w)->prim[1]);
   for (int i = 0; i < 2 * ((*w)->team.threads - 1); i++)
     es_prim_destroy(&(*w)->team.others[i]);
   void *others = (*w)->team.others;
   es_blas_release(b, &others);
-  es_prim_destroy(&(*w)->pack);
-  for (int i = 0; i < 3; i++) es_prim_destroy(&(*w)->move[i]);
-  es_blas_release(b, &(*w)->packed);
+  es_prim_destroy(&(*w)->weights.pack);
+  for (int i = 0; i < 2; i++) es_prim_destroy(&(*w)->move[i]);
+  es_blas_release(b, &(*w)->weights.own);
   void *p = *w;
   es_blas_release(b, &p);
   *w = NULL;

@@ -25,12 +25,19 @@ static int64_t cols_of(const es_op_desc *d) {
   return es_blas_pixels(d->in) * d->in.c;
 }
 
+static es_conv_matrices matrices(const es_op_desc *d, es_pass pass) {
+  (void) pass;
+  return (es_conv_matrices){1, rows_of(d), cols_of(d)};
+}
+
 static es_status make(es_conv_algo *w) {
   const int64_t rows = rows_of(&w->desc), cols = cols_of(&w->desc);
   ES_TRY(es_conv_algo_products(w, w->n, cols, rows, w->pass == ES_DATA));
-  const int64_t more =
-      w->packed_weights.width > 0 ? es_packed_strip(&w->packed_weights) : 0;
-  return es_onednn_reserve(w->backend, (size_t) ((rows + more) * cols) * sizeof(float));
+  const size_t row = (size_t) cols * sizeof(float);
+  const int64_t together =
+      w->weights.form.width > 0 ? es_packed_strip(&w->weights.form) : 0;
+  w->weights.room = (size_t) together * row;
+  return es_onednn_reserve(w->backend, (size_t) (rows + together) * row);
 }
 
 /** The tap that connects position p with pixel q, or -1. */
@@ -55,28 +62,17 @@ static void connect(const es_op_desc *d, const float *weights, int64_t first, in
     }
 }
 
-/** A strip at a time, which is packed while it is in the cache. */
-static void load_strips(const es_conv_algo *w, const float *weights) {
-  const int64_t rows = rows_of(&w->desc), cols = cols_of(&w->desc);
-  const int64_t strip = es_packed_strip(&w->packed_weights),
-                strips = (rows + strip - 1) / strip;
-  const int threads = w->backend->threads;
-  float *dense = es_onednn_scratch(w->backend);
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int t = 0; t < threads; t++)
-    for (int64_t s = t; s < strips; s += threads) {
-      const int64_t first = s * strip, end = first + strip < rows ? first + strip : rows;
-      float *mine = dense + t * strip * cols;
-      connect(&w->desc, weights, first, end, mine);
-      es_packed_put(&w->packed_weights, first, mine, es_conv_algo_packed(w));
-    }
+/** Rows of D from `first` on, which are packed while they are in the cache. */
+static void strip(const es_conv_algo *w, const float *weights, int64_t first,
+                  float *room) {
+  const int64_t rows = rows_of(&w->desc), together = es_packed_strip(&w->weights.form);
+  const int64_t end = first + together < rows ? first + together : rows;
+  connect(&w->desc, weights, first, end, room);
+  es_packed_put(&w->weights.form, first, room, es_conv_algo_packed(w));
 }
 
+/** All at once, by the library. */
 static es_status load(es_conv_algo *w, const float *weights) {
-  if (w->packed_weights.width > 0) {
-    load_strips(w, weights);
-    return ES_OK;
-  }
   float *dense = es_onednn_scratch(w->backend);
   const int64_t cols = cols_of(&w->desc), positions = es_blas_pixels(w->desc.out);
 #pragma omp parallel for num_threads(w->backend->threads) schedule(static)
@@ -133,7 +129,9 @@ const es_conv_algo_ops es_conv_algo_dense = {
     .name = "dense",
     .doc = "maps smaller than the kernel: pixels to positions",
     .fits = fits,
+    .matrices = matrices,
     .size = sizeof(es_conv_algo),
     .make = make,
     .load = load,
+    .strip = strip,
     .run = run};

@@ -35,8 +35,8 @@ static es_status make(es_conv_algo *w) {
   if (w->pass != ES_WEIGHTS) return es_conv_algo_room(w, &plain);
   const es_prim_tensor from = {.like = w->prim[0], .arg = 2};
   ES_TRY(es_onednn_reserve(w->backend, es_prim_bytes(w->prim[0], 2)));
-  ES_TRY(es_prim_reorder(e, &from, &plain, false, &w->pack));
-  return es_prim_reorder(e, &from, &plain, true, &w->move[0]);
+  ES_TRY(es_prim_reorder(e, &from, &plain, false, &w->move[0]));
+  return es_prim_reorder(e, &from, &plain, true, &w->move[1]);
 }
 
 static es_status run(es_conv_algo *w, const es_op_args *a) {
@@ -46,8 +46,7 @@ static es_status run(es_conv_algo *w, const es_op_args *a) {
     return es_prim_run(w->prim[0], a->x, es_conv_algo_packed(w), a->y);
   if (w->pass == ES_WEIGHTS) {
     ES_TRY(es_prim_run(w->prim[0], a->x, a->dy, scratch));
-    return es_prim_run(a->param.set_dw ? w->pack : w->move[0], scratch, NULL,
-                       a->param.dw);
+    return es_prim_run(w->move[!a->param.set_dw], scratch, NULL, a->param.dw);
   }
   if (!a->add_dx) return es_prim_run(w->prim[0], a->dy, es_conv_algo_packed(w), a->dx);
   ES_TRY(es_prim_run(w->prim[0], a->dy, es_conv_algo_packed(w), scratch));

@@ -72,6 +72,11 @@ static bool fits(const es_op_desc *d, es_pass pass) {
          taps_inside(s.from.h, s.to.h, s.pad) * taps_inside(s.from.w, s.to.w, s.pad);
 }
 
+static es_conv_matrices matrices(const es_op_desc *d, es_pass pass) {
+  const int m = tile_size(d, sides_of(d, pass).to);
+  return (es_conv_matrices){es_winograd_points(m), d->out.c, d->in.c};
+}
+
 /** Points of `rows` tiles or filters. */
 static size_t bytes_of(const es_winograd *g, int64_t rows, bool bf16) {
   return (size_t) (es_winograd_points(g->m) * es_winograd_step(g, rows, bf16)) *
@@ -138,12 +143,6 @@ static size_t part_bytes(const winograd *u) {
          bytes_of(&u->to, u->count, narrow_to(u));
 }
 
-/** Filters that are transformed and packed together. */
-static int64_t strip_of(const es_conv_algo *w) {
-  return w->packed_weights.width > 0 ? es_packed_strip(&w->packed_weights)
-                                     : w->desc.out.c;
-}
-
 static es_status make_weights(winograd *u, es_prim_engine *e) {
   es_conv_algo *const w = &u->algo;
   const bool bf16 = es_onednn_bf16(&w->desc);
@@ -185,9 +184,12 @@ static es_status make(es_conv_algo *w) {
   const size_t parts = (size_t) threads * part_bytes(u);
   const size_t sums = (size_t) threads * bytes_of(&g, w->desc.out.c, false);
   if (w->pass == ES_WEIGHTS) return es_onednn_reserve(w->backend, parts + sums);
-  const int64_t strip = strip_of(w), working = (w->desc.out.c + strip - 1) / strip;
-  const size_t strips = (size_t) least(g.threads, working) * bytes_of(&g, strip, false);
-  return es_onednn_reserve(w->backend, parts > strips ? parts : strips);
+  const es_packed *const form = &w->weights.form;
+  const int64_t together = form->width > 0 ? es_packed_strip(form) : w->desc.out.c;
+  w->weights.room = bytes_of(&g, together, false);
+  const int64_t strips = (w->desc.out.c + together - 1) / together;
+  const size_t rooms = (size_t) least(g.threads, strips) * w->weights.room;
+  return es_onednn_reserve(w->backend, parts > rooms ? parts : rooms);
 }
 
 /** The packed weights of point i. */
@@ -196,34 +198,26 @@ static char *weights_at(const es_conv_algo *w, int i) {
 }
 
 /** All at once, by the library. */
-static es_status load_all(es_conv_algo *w, const es_winograd *g, const float *weights) {
+static es_status load(es_conv_algo *w, const float *weights) {
+  const es_winograd g = filters((const winograd *) w);
   float *const points = es_onednn_scratch(w->backend);
-  const int64_t out = w->desc.out.c, step = es_winograd_step(g, out, false);
-  es_winograd_filter(g, out, w->pass == ES_DATA, weights, points);
-  for (int i = 0; i < es_winograd_points(g->m); i++)
-    ES_TRY(es_prim_run(w->pack, points + i * step, NULL, weights_at(w, i)));
+  const int64_t out = w->desc.out.c, step = es_winograd_step(&g, out, false);
+  es_winograd_filter(&g, out, w->pass == ES_DATA, weights, points);
+  for (int i = 0; i < es_winograd_points(g.m); i++)
+    ES_TRY(es_prim_run(w->weights.pack, points + i * step, NULL, weights_at(w, i)));
   return ES_OK;
 }
 
-/** A strip at a time, which is packed while it is in the cache. */
-static es_status load(es_conv_algo *w, const float *weights) {
+/** Filters from `first` on, which are packed while they are in the cache. */
+static void strip(const es_conv_algo *w, const float *weights, int64_t first,
+                  float *room) {
   const es_winograd g = filters((const winograd *) w);
-  if (w->packed_weights.width == 0) return load_all(w, &g, weights);
-  const int64_t rows = w->desc.out.c, strip = strip_of(w), filter = 9 * g.channels;
-  const int64_t strips = (rows + strip - 1) / strip;
-  const size_t bytes = bytes_of(&g, strip, false);
-#pragma omp parallel for num_threads(g.threads) schedule(static)
-  for (int t = 0; t < g.threads; t++)
-    for (int64_t s = t; s < strips; s += g.threads) {
-      const int64_t first = s * strip, n = first + strip < rows ? strip : rows - first;
-      const int64_t step = es_winograd_step(&g, n, false);
-      void *const mine = (char *) es_onednn_scratch(w->backend) + (size_t) t * bytes;
-      es_winograd_filter(&g, n, w->pass == ES_DATA, weights + first * filter, mine);
-      for (int i = 0; i < es_winograd_points(g.m); i++)
-        es_packed_put(&w->packed_weights, first, (const float *) mine + i * step,
-                      weights_at(w, i));
-    }
-  return ES_OK;
+  const int64_t left = w->desc.out.c - first, filter = 9 * g.channels;
+  const int64_t n = least(left, es_packed_strip(&w->weights.form));
+  const int64_t step = es_winograd_step(&g, n, false);
+  es_winograd_filter(&g, n, w->pass == ES_DATA, weights + first * filter, room);
+  for (int i = 0; i < es_winograd_points(g.m); i++)
+    es_packed_put(&w->weights.form, first, room + i * step, weights_at(w, i));
 }
 
 /** Tiles of part i of a thread. */
@@ -310,7 +304,9 @@ const es_conv_algo_ops es_conv_algo_winograd = {
     .name = "winograd-tiles",
     .doc = "fewer multiplications, 3x3 of stride 1",
     .fits = fits,
+    .matrices = matrices,
     .size = sizeof(winograd),
     .make = make,
     .load = load,
+    .strip = strip,
     .run = run};

@@ -35,6 +35,7 @@ static void close_onednn(es_backend *b) {
   es_free(&s->trained.weights);
   es_blas_release(b, &s->scratch);
   es_blas_release(b, &s->packed);
+  es_onednn_node_free(s);
   es_onednn_products_free(s);
   es_prim_engine_destroy(&s->engine);
   es_prim_engine_destroy(&s->alone);
@@ -81,6 +82,8 @@ const es_backend_ops es_backend_onednn = {
     .multiply = es_onednn_multiply,
     .allreduce = es_blas_allreduce,
     .treesum = es_blas_treesum,
+    .pack = es_onednn_pack,
+    .packed_bytes = es_onednn_packed_bytes,
     .tune = es_onednn_tune,
     .needs = needs,
     .plan = {[ES_OP_CONV] = es_onednn_plan_conv,

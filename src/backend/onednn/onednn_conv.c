@@ -118,6 +118,8 @@ static es_status make_algo(es_backend *b, const es_op_desc *d, es_pass pass, int
 static size_plan *plan_of(conv *c, int n) {
   for (int i = 0; i < SIZES; i++)
     if (c->size[i].n == n) return &c->size[i];
+  while (c->size[c->oldest].n > 0 && c->size[c->oldest].n == c->trained)
+    c->oldest = (c->oldest + 1) % SIZES; /* updates pack its weights */
   size_plan *s = &c->size[c->oldest];
   c->oldest = (c->oldest + 1) % SIZES;
   drop(s);
@@ -195,22 +197,28 @@ static es_status no_images(const es_op *op, const es_op_args *a) {
   return ES_OK;
 }
 
-/** An algorithm of the last backward that keeps packed weights; NULL for other passes. */
-static es_conv_algo *packs(const conv *c, int pass) {
+/** An algorithm of the last backward that packs weights; NULL for other passes. */
+static es_conv_algo *algo_trained(const es_op *op, int pass) {
+  const conv *c = (const conv *) op;
   es_conv_algo *found = NULL;
   for (int i = 0; i < SIZES && pass != ES_WEIGHTS; i++)
     if (c->size[i].n == c->trained) found = c->size[i].algo[pass];
-  return found != NULL && found->packed != NULL ? found : NULL;
+  return found;
+}
+
+/** One that keeps them. */
+static es_conv_algo *packs(const es_op *op, int pass) {
+  es_conv_algo *const found = algo_trained(op, pass);
+  return found != NULL && found->weights.own != NULL ? found : NULL;
 }
 
 /** Whole strips of both passes. */
 static int64_t unit(const es_op *op) {
-  const conv *c = (const conv *) op;
   const int64_t row = weights_of(&op->desc) / op->desc.out.c;
   int64_t rows = ROWS;
   for (int p = 0; p < ES_PASSES; p++) {
-    const es_conv_algo *const w = packs(c, p);
-    const int strip = w != NULL ? es_conv_algo_strip(w) : 1;
+    const es_conv_algo *const w = packs(op, p);
+    const int strip = w != NULL ? es_conv_algo_strip_rows(w) : 1;
     if (strip == 0) return weights_of(&op->desc);
     while (rows % strip != 0) rows += ROWS;
   }
@@ -218,27 +226,29 @@ static int64_t unit(const es_op *op) {
 }
 
 static es_status pack(es_op *op, const float *value, int64_t first, int64_t n) {
-  const conv *c = (const conv *) op;
   const int64_t all = weights_of(&op->desc), row = all / op->desc.out.c;
   for (int p = 0; p < ES_PASSES; p++) {
-    es_conv_algo *const w = packs(c, p);
+    es_conv_algo *const w = packs(op, p);
     if (w != NULL && n == all) ES_TRY(es_conv_algo_ready(w, value, 0));
-    if (w != NULL && n < all) es_conv_algo_pack_rows(w, value, first / row, n / row);
+    if (w == NULL || n == all) continue;
+    const int64_t strip = es_conv_algo_strip_rows(w), end = (first + n) / row;
+    es_conv_algo_pack_strips(w, value, first / row / strip, (end + strip - 1) / strip,
+                             NULL);
   }
   return ES_OK;
 }
 
 static void set_version(es_op *op, int64_t version) {
   for (int p = 0; p < ES_PASSES; p++) {
-    es_conv_algo *const w = packs((const conv *) op, p);
-    if (w != NULL) w->version = version;
+    es_conv_algo *const w = packs(op, p);
+    if (w != NULL) w->weights.version = version;
   }
 }
 
 /** What is trained will be updated: pack it then. */
 static void expect_update(conv *c, const es_op_args *a) {
   c->trained = a->n;
-  if (c->weights == a->param.w || !es_onednn_updates_whole(c->op.backend)) return;
+  if (c->weights == a->param.w) return;
   c->weights = a->param.w;
   es_onednn_weights_add(c->op.backend,
                         &(es_onednn_weights){.value = a->param.w,
@@ -246,6 +256,7 @@ static void expect_update(conv *c, const es_op_args *a) {
                                              .unit = unit,
                                              .pack = pack,
                                              .set_version = set_version,
+                                             .algo = algo_trained,
                                              .op = &c->op});
 }
 

@@ -31,6 +31,8 @@ typedef struct es_onednn_weights {
   es_status (*pack)(es_op *op, const float *value, int64_t first, int64_t n);
   /** What is packed is now of this version; 0: of none. */
   void (*set_version)(es_op *op, int64_t version);
+  /** What takes them packed in the passes of the last backward; NULL: nothing does. */
+  struct es_conv_algo *(*algo)(const es_op *op, int pass);
   es_op *op; /* borrowed */
 } es_onednn_weights;
 
@@ -39,6 +41,9 @@ typedef struct es_onednn_trained {
   es_onednn_weights *weights; /**< owned [cap], n of them used */
   int n, cap, ops;            /**< ops: planned, each may have one */
 } es_onednn_trained;
+
+/** Packed weights that the ranks of a node hold once (onednn_node.c). */
+typedef struct es_onednn_node es_onednn_node;
 
 /** State of one backend. */
 typedef struct es_onednn {
@@ -54,6 +59,7 @@ typedef struct es_onednn {
   es_onednn_product product[ES_ONEDNN_PRODUCTS]; /**< of the latest sizes */
   int oldest;                                    /**< of these */
   es_onednn_trained trained;
+  es_onednn_node *node; /* owned; NULL: not yet, or none */
 } es_onednn;
 
 static inline bool es_onednn_bf16(const es_op_desc *d) {
@@ -97,8 +103,9 @@ void es_onednn_moments(int threads, bool bf16, int64_t rows, int width, const vo
 
 /* Updates (onednn_update.c) */
 
-/** Does a process of this backend update whole tensors? On a node of several ranks each
- *  updates a part, and the others wait for it before they pack. */
+/** Do processes of this backend update whole tensors? On a node of several ranks each
+ *  updates a part, and the others wait for it before they pack (onednn_node.c). The same
+ *  on all ranks. */
 bool es_onednn_updates_whole(const es_backend *b);
 /** At plan time: room for the weights of one op more; and when that is destroyed.
  *  @return ES_OK, ES_ENOMEM */
@@ -113,6 +120,20 @@ es_status es_onednn_sgd(es_backend *b, size_t n, const es_sgd_args *a, es_buf p,
                         const es_buf g, es_buf m);
 es_status es_onednn_adamw(es_backend *b, size_t n, const es_adamw_args *a, es_buf p,
                           const es_buf g, es_buf const moments[2]);
+
+/* Packed weights of a node (onednn_node.c) */
+
+/** Collective over c, whose ranks of a node have the same weights, all of them updated:
+ *  pack those of the layers whose backward was run, for the next step. The first call
+ *  takes the memory. Ranks of a node wait for one another before and after it.
+ *  @return ES_OK, also without shared memory; ES_ENOMEM (first call: on all ranks);
+ *          ES_EINTERNAL (the library) */
+es_status es_onednn_pack(es_backend *b, const es_comm *c, int64_t version);
+/** Bytes that this takes for an op, at most. */
+size_t es_onednn_packed_bytes(const es_op_desc *d);
+/** An algorithm that has memory of the node will be destroyed. */
+void es_onednn_node_remove(es_backend *b, const struct es_conv_algo *w);
+void es_onednn_node_free(es_onednn *s);
 
 /* Planners */
 es_status es_onednn_plan_conv(es_backend *b, const es_op_desc *d, es_op **op);

@@ -9,7 +9,7 @@
 #include "onednn_state.h"
 
 bool es_onednn_updates_whole(const es_backend *b) {
-  return b->comm == NULL || b->comm->node_size == 1;
+  return b->comm == NULL || b->comm->nodes == b->comm->size;
 }
 
 void es_onednn_weights_remove(es_backend *b, const es_op *op) {
@@ -36,7 +36,9 @@ es_status es_onednn_weights_reserve(es_backend *b) {
 }
 
 void es_onednn_weights_release(es_backend *b) {
-  ((es_onednn *) b->impl)->trained.ops--;
+  es_onednn *const s = b->impl;
+  s->trained.ops--;
+  if (s->trained.ops == 0) es_onednn_node_free(s);
 }
 
 void es_onednn_weights_add(es_backend *b, const es_onednn_weights *w) {
@@ -88,7 +90,8 @@ static es_status update_tensor(const update *u, const es_onednn_weights *w, size
 static es_status update_and_pack(const update *u, size_t n, int64_t version) {
   const es_onednn_trained *const s = &((const es_onednn *) u->b->impl)->trained;
   size_t done = 0;
-  for (int i = 0; i < s->n && version != 0; i++) {
+  const int count = version != 0 && es_onednn_updates_whole(u->b) ? s->n : 0;
+  for (int i = 0; i < count; i++) {
     const es_onednn_weights *const w = &s->weights[i];
     if (w->value < u->p + done || w->value + w->count > u->p + n) continue;
     const size_t first = (size_t) (w->value - u->p), end = first + (size_t) w->count;

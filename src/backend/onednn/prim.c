@@ -68,8 +68,20 @@ static dnnl_status_t bind(es_prim *p) {
   if (p->engine->alone && st == dnnl_success)
     st = dnnl_memory_create(
         &p->scratch, dnnl_primitive_desc_query_md(p->pd, dnnl_query_scratchpad_md, 0),
-        p->engine->engine, DNNL_MEMORY_ALLOCATE);
+        p->engine->engine, DNNL_MEMORY_NONE);
   return st;
+}
+
+/** Memory for the scratch, counted as all other is. */
+static es_status give_scratch(es_prim *p) {
+  const size_t bytes = dnnl_memory_desc_get_size(
+      dnnl_primitive_desc_query_md(p->pd, dnnl_query_scratchpad_md, 0));
+  if (bytes == 0) return ES_OK;
+  ES_TRY(es_alloc(bytes, "scratch of a primitive", &p->scratch_data));
+  const dnnl_status_t st = dnnl_memory_set_data_handle(p->scratch, p->scratch_data);
+  ES_CHECK(st == dnnl_success, ES_EINTERNAL,
+           "oneDNN does not take memory for a scratch (status %d)", (int) st);
+  return ES_OK;
 }
 
 /** A primitive of a descriptor, which it takes, with the numbers of its arguments. */
@@ -89,8 +101,12 @@ static es_status make_take(es_prim_engine *e, dnnl_status_t st, dnnl_primitive_d
   if (bound != dnnl_success) es_prim_destroy(&p);
   ES_CHECK(bound == dnnl_success, bound == dnnl_out_of_memory ? ES_ENOMEM : ES_EINTERNAL,
            "oneDNN cannot make a primitive (status %d)", (int) bound);
-  *out = p;
-  return ES_OK;
+  const es_status given = p->scratch != NULL ? give_scratch(p) : ES_OK;
+  if (given == ES_OK)
+    *out = p;
+  else
+    es_prim_destroy(&p);
+  return given;
 }
 
 /** NULL, or attributes of adding and of a scratch that is given. The caller destroys
@@ -151,6 +167,7 @@ void es_prim_destroy(es_prim **pp) {
   for (int i = 0; i < 3; i++)
     if (p->memory[i] != NULL) dnnl_memory_destroy(p->memory[i]);
   if (p->scratch != NULL) dnnl_memory_destroy(p->scratch);
+  es_free(&p->scratch_data);
   if (p->prim != NULL) dnnl_primitive_destroy(p->prim);
   dnnl_primitive_desc_destroy(p->pd);
   es_free(pp);

@@ -20,6 +20,7 @@ struct es_prim {
   int id[3]; /**< oneDNN's number of arguments 0, 1, 2; 0 = none */
   dnnl_memory_t memory[3];
   dnnl_memory_t scratch; /**< of an engine that is `alone`; else the library has one */
+  void *scratch_data;    /**< owned; NULL where it has no bytes */
 };
 
 dnnl_status_t es_prim_pd_matmul(dnnl_engine_t e, const es_prim_tensor *a,
