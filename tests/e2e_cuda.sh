@@ -57,9 +57,9 @@ PY
 # --- graphs: the bits of calls that are made one by one
 same() { # same RANKS RUN GRAPHS-TOO: with the same parameters, and without graphs
   on "$1" train - $tiny backend.name=cuda backend.graph=false output.dir="$2-calls" ${3-}
-  [ $got -eq 0 ] && # sums by MPI over three ranks have no order: theory, eigenvalues
+  [ $got -eq 0 ] && # sums by MPI over three ranks have no order: what snapshots hold
     "$python" "$srcdir/tests/compare_bits.py" "$2" "$2-calls" parameters \
-      $([ "$1" = 3 ] && echo theory spectrum) ||
+      $([ "$1" = 3 ] && echo theory spectrum metrics embedding forecast) ||
     { cat log; fail "$2: graphs give other bits than calls"; }
 }
 same 1 cuda1

@@ -40,6 +40,9 @@ typedef struct es_h5_dataset {
  *  closes *f, which borrows c. @return ES_OK, ES_EIO, ES_ENOMEM */
 es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f);
 es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f);
+/** Open for reading a file that another program may replace by rename at any time: the
+ *  same one on all ranks. */
+es_status es_h5_open_live(const es_comm *c, const char *path, es_h5 **f);
 /** Write everything to disk (fsync). @return ES_OK, ES_EIO */
 es_status es_h5_flush(es_h5 *f);
 /** Has no write failed inside HDF5, so that the file is a complete one after a flush or

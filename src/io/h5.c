@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file h5.c  Parallel HDF5 files and groups: create, open, flush, close.
+/** @file h5.c  Parallel HDF5 files: create, open, flush, close.
  *
  *  A file is opened by all ranks (MPI-IO, collective metadata, format of HDF5 1.8 so that
  *  every reader understands it and no "still open" flag is left by a killed run).
@@ -20,7 +20,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#include "eigenstep/file_kind.h"
 #include "eigenstep/mem.h"
 
 enum {
@@ -147,31 +146,6 @@ es_status es_h5_reserve(es_h5 *f, int64_t bytes) {
   return ES_OK;
 }
 
-/* HDF5 finds its signature behind a block of another program, too. */
-static bool may_be_hdf5(const char *path) {
-  const es_file_kind k = es_file_kind_of(path);
-  return k == ES_FILE_HDF5 || k == ES_FILE_UNKNOWN || k == ES_FILE_MISSING;
-}
-
-/* Collective. Every rank must be able to open the file itself: a clearer message than
- * MPI-IO's, and no rank enters HDF5 alone. */
-static es_status check_file(const es_comm *c, const char *path, bool write) {
-  es_collective_error n = {0};
-  struct stat s;
-  /* not blocking: a pipe would be waited for */
-  const int fd = open(path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
-  if (fd < 0) {
-    es_collective_error_set(&n, ES_EIO, "cannot open %s: %s", path, strerror(errno));
-  } else if (fstat(fd, &s) != 0 || !S_ISREG(s.st_mode)) {
-    es_collective_error_set(&n, ES_EIO, "cannot open %s: expected a file", path);
-  } else if (!write && c->rank == 0 && !may_be_hdf5(path)) {
-    es_collective_error_set(&n, ES_EFORMAT, "%s is no HDF5 file; %s", path,
-                            es_file_kind_cure(es_file_kind_of(path)));
-  }
-  if (fd >= 0) close(fd);
-  return es_collective_error_agree(c, &n);
-}
-
 /* Every rank has a cache of the metadata, and which entries are in it must be the same on
  * all ranks: collective calls read a missing one together. By default HDF5 adapts the
  * size of a cache to its rank's own accesses (rank 0 writes most rows, so it has more of
@@ -236,31 +210,37 @@ static void keep_writers_out(int fd) {
   if (fd >= 0) flock(fd, LOCK_SH | LOCK_NB);
 }
 
-/* Collective. The handle around an HDF5 file; *fd is taken in any case. */
-static es_status attach(const es_comm *c, const char *path, bool write, bool create,
-                        int fd, es_h5 **out) {
+/* What is opened; fd: as in es_h5, taken in any case. */
+typedef struct opening {
+  const char *path, *name; /* for messages; for HDF5 */
+  bool write, create;
+  int fd;
+} opening;
+
+/* Collective. The handle around an HDF5 file. */
+static es_status attach(const es_comm *c, const opening *o, es_h5 **out) {
   /* a file that cannot be closed must not be tried again after MPI has ended */
   H5dont_atexit();
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   es_h5 *f = NULL;
   es_collective_error n = {0};
-  if (ES_NEW(1, &f) != ES_OK || es_strdup(path, &f->path) != ES_OK) {
+  if (ES_NEW(1, &f) != ES_OK || es_strdup(o->path, &f->path) != ES_OK) {
     es_collective_error_set(&n, ES_ENOMEM, "out of memory for a file handle");
   }
   es_status st = es_collective_error_agree(c, &n);
   if (st != ES_OK) goto fail;
   *f = (es_h5){.comm = c,
                .id = -1,
-               .fd = fd,
-               .writable = write,
+               .fd = o->fd,
+               .writable = o->write,
                .round_bytes = (int64_t) 1 << 30,
                .path = f->path};
   give_back(f);
-  keep_writers_out(fd);
-  const hid_t access = access_plist(c, write), creation = creation_plist();
-  f->id = create ? H5Fcreate(path, H5F_ACC_TRUNC, creation, access)
-                 : H5Fopen(path, write ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);
-  if (f->id < 0) es_h5_blame(&n, f, create ? "create" : "open", "");
+  keep_writers_out(o->fd);
+  const hid_t access = access_plist(c, o->write), creation = creation_plist();
+  f->id = o->create ? H5Fcreate(o->name, H5F_ACC_TRUNC, creation, access)
+                    : H5Fopen(o->name, o->write ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);
+  if (f->id < 0) es_h5_blame(&n, f, o->create ? "create" : "open", "");
   if (access >= 0) H5Pclose(access);
   if (creation >= 0) H5Pclose(creation);
   ES_TRY_GOTO(es_collective_error_agree(c, &n), fail);
@@ -268,7 +248,7 @@ static es_status attach(const es_comm *c, const char *path, bool write, bool cre
   *out = f;
   return ES_OK;
 fail:
-  if (fd >= 0) close(fd);
+  if (o->fd >= 0) close(o->fd);
   if (f) es_free(&f->path);
   es_free(&f);
   return st;
@@ -285,9 +265,10 @@ es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f) {
   }
   ES_TRY(es_collective_error_agree(c, &n));
   es_h5 *new = NULL;
-  es_status st = check_file(c, path, true);
+  es_status st = es_h5_check_file(c, path, true);
   if (st != ES_OK && fd >= 0) close(fd);
-  if (st == ES_OK) st = attach(c, path, true, true, fd, &new);
+  const opening o = {path, path, true, true, fd};
+  if (st == ES_OK) st = attach(c, &o, &new);
   if (st == ES_OK) st = es_h5_reserve(new, 0);
   if (st != ES_OK) {
     if (new) new->failed = true; /* nothing more is written to it */
@@ -300,9 +281,22 @@ es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f) {
 }
 
 es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f) {
-  ES_TRY(check_file(c, path, write));
+  ES_TRY(es_h5_check_file(c, path, write));
   const int fd = write && c->rank == 0 ? open(path, O_RDWR) : -1;
-  return attach(c, path, write, false, fd, f);
+  const opening o = {path, path, write, false, fd};
+  return attach(c, &o, f);
+}
+
+es_status es_h5_open_live(const es_comm *c, const char *path, es_h5 **f) {
+  char name[64];
+  int fd = -1;
+  ES_TRY(es_h5_check_file(c, path, false));
+  ES_TRY(es_h5_open_same(c, path, &fd));
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  const opening o = {path, access(name, R_OK) == 0 ? name : path, false, false, -1};
+  const es_status st = attach(c, &o, f);
+  close(fd);
+  return st;
 }
 
 es_status es_h5_flush(es_h5 *f) {
@@ -367,29 +361,4 @@ es_status es_h5_close(es_h5 **pf) {
   es_free(&f->path);
   es_free(&f);
   return st;
-}
-
-hid_t es_h5_link_plist(void) {
-  const hid_t p = H5Pcreate(H5P_LINK_CREATE);
-  if (p >= 0) H5Pset_create_intermediate_group(p, 1);
-  return p;
-}
-
-es_status es_h5_group(es_h5 *f, const char *path, const char *description) {
-  ES_TRY(es_h5_reserve(f, 0));
-  es_collective_error n = {0};
-  const bool there = es_h5_exists(f, path);
-  const hid_t link = es_h5_link_plist(), how = H5Pcreate(H5P_GROUP_CREATE);
-  H5Pset_link_creation_order(how, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-  const hid_t g = there ? H5Gopen2(f->id, path, H5P_DEFAULT)
-                        : H5Gcreate2(f->id, path, link, how, H5P_DEFAULT);
-  if (g < 0) {
-    es_h5_blame(&n, f, "create group", path);
-  } else {
-    if (*description) es_h5_put_string(f, path, g, "description", description, &n);
-    H5Gclose(g);
-  }
-  H5Pclose(how);
-  H5Pclose(link);
-  return es_h5_report(f, &n);
 }

@@ -46,6 +46,14 @@ bool es_h5_answer(es_h5 *f, const char *path, htri_t answer);
 /** Not collective. What has not been answered becomes this failure. */
 void es_h5_take_unanswered(es_h5 *f, es_collective_error *n);
 
+/** Collective. Every rank must be able to open the file itself: a clearer message than
+ *  MPI-IO's, and no rank enters HDF5 alone. @return ES_OK, ES_EIO, ES_EFORMAT (reading:
+ *  it is of another kind) */
+es_status es_h5_check_file(const es_comm *c, const char *path, bool write);
+/** Collective. *fd: for reading, of the same file on all ranks, though another program
+ *  may replace it. The caller closes it. @return ES_OK, ES_EIO */
+es_status es_h5_open_same(const es_comm *c, const char *path, int *fd);
+
 /** Collective. Open the dataset `path`; < 0: there is none, or *n is set as the file is
  *  damaged. */
 hid_t es_h5_open_dataset(es_h5 *f, const char *path, es_collective_error *n);

@@ -36,7 +36,7 @@ static es_status check_schema(es_h5 *f) {
 
 es_status es_traj_read_open(const es_comm *c, const char *path, es_h5 **out) {
   es_h5 *f = NULL;
-  ES_TRY(es_h5_open(c, path, false, &f));
+  ES_TRY(es_h5_open_live(c, path, &f));
   const es_status st = check_schema(f);
   if (st == ES_OK)
     *out = f;
