@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file par_pack.c  Weights that the ranks of a node pack once, for all of them: training
- *  has the same bits as where each rank packs its own, whatever the node, the number of
- *  threads and of images; and the next step does take them from there. */
+/** @file par_pack.c  Weights that the ranks of a node pack once, for all of them:
+ *  training has the same bits as where each rank packs its own, whatever the node, the
+ *  number of threads and of images; and the next step does take them from there. */
 #include "par.h"
 
 #include <limits.h>
@@ -12,8 +12,8 @@
 
 enum { MOST = 12, D = 5, SIDE = 12, IMAGE = 3 * SIDE * SIDE, STEPS = 3, SEED = 5 };
 
-/* 1x1, 3x3 with and without a stride, on maps of 12 to 2 pixels a side, and linear layers;
-   filters of more rows than are packed together, and of fewer */
+/* 1x1, 3x3 with and without a stride, on maps of 12 to 2 pixels a side, and linear
+   layers; filters of more rows than are packed together, and of fewer */
 static const model_spec spec = {.encoder = "resnet18",
                                 .stem = 1,
                                 .base_width = 12,

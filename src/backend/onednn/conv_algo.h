@@ -115,7 +115,7 @@ es_prim_tensor es_conv_algo_like(const es_prim *p);
 
 /* --- for users ---------------------------------------------------------------------- */
 size_t es_conv_algo_list(const es_conv_algo_ops *const **list);
-/** Bytes of the packed weights of all passes of this op, by whichever algorithms: at most. */
+/** Bytes of the packed weights of all passes of this op: at most, whatever algorithms. */
 size_t es_conv_algo_most_packed(const es_op_desc *d);
 /** @return ES_ENOTSUP, without a message: not on this processor */
 es_status es_conv_algo_create(const es_conv_algo_ops *ops, es_backend *b,

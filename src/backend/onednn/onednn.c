@@ -36,7 +36,7 @@ static void close_onednn(es_backend *b) {
   es_blas_release(b, &s->scratch);
   es_blas_release(b, &s->packed);
   es_onednn_node_free(s);
-  es_onednn_products_free(s);
+  es_onednn_products_free(&s->products);
   es_prim_engine_destroy(&s->engine);
   es_prim_engine_destroy(&s->alone);
   es_free(&b->impl);

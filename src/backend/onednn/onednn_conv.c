@@ -115,11 +115,18 @@ static es_status make_algo(es_backend *b, const es_op_desc *d, es_pass pass, int
   return st;
 }
 
+/** Do updates pack its weights, for this process or for its node? */
+static bool is_needed(const conv *c, const size_plan *s) {
+  bool needed = s->n > 0 && s->n == c->trained;
+  for (int p = 0; p < ES_PASSES; p++)
+    needed = needed || (s->algo[p] != NULL && s->algo[p]->weights.node != NULL);
+  return needed;
+}
+
 static size_plan *plan_of(conv *c, int n) {
   for (int i = 0; i < SIZES; i++)
     if (c->size[i].n == n) return &c->size[i];
-  while (c->size[c->oldest].n > 0 && c->size[c->oldest].n == c->trained)
-    c->oldest = (c->oldest + 1) % SIZES; /* updates pack its weights */
+  while (is_needed(c, &c->size[c->oldest])) c->oldest = (c->oldest + 1) % SIZES;
   size_plan *s = &c->size[c->oldest];
   c->oldest = (c->oldest + 1) % SIZES;
   drop(s);

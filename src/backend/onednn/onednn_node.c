@@ -3,8 +3,8 @@
  *
  *  Each step packs all weights, for forward and for data passes, whatever the size of its
  *  batch. The ranks of a node have the same weights: each packs a share of them into
- *  memory of the node, and all take them from there. That is what training uses; passes
- *  of other numbers of images, of other versions and of other networks pack by themselves.
+ *  memory of the node, and all take them from there. Training uses that; passes of other
+ *  numbers of images, of other versions and of other networks pack by themselves.
  *
  *  Strips (packed.h) are divided among all threads of a node. What the library packs is
  *  packed whole by one rank. Ranks whose processors or libraries pack differently would

@@ -16,7 +16,7 @@ static bool equal(const es_product_args *a, const es_product_args *b) {
 
 /** The primitive of these sizes takes the place of the oldest. */
 static es_status plan(es_onednn *s, const es_product_args *a, es_prim **out) {
-  es_onednn_product *const p = &s->product[s->oldest];
+  es_onednn_product *const p = &s->products.of[s->products.oldest];
   const es_prim_tensor x = {
       .n = 2, .dim = {a->m, a->k}, .stride = {a->k, 1}, .bf16 = true};
   const es_prim_tensor y = {
@@ -26,7 +26,7 @@ static es_status plan(es_onednn *s, const es_product_args *a, es_prim **out) {
   ES_TRY(es_prim_matmul(s->engine, &x, &y, &c, false, &made));
   es_prim_destroy(&p->prim);
   *p = (es_onednn_product){*a, made};
-  s->oldest = (s->oldest + 1) % ES_ONEDNN_PRODUCTS;
+  s->products.oldest = (s->products.oldest + 1) % ES_ONEDNN_PRODUCTS;
   *out = made;
   return ES_OK;
 }
@@ -36,8 +36,8 @@ es_status es_onednn_multiply(es_backend *b, const es_product_args *a, const void
   es_onednn *const s = b->impl;
   es_prim *prim = NULL;
   for (int i = 0; i < ES_ONEDNN_PRODUCTS && prim == NULL; i++)
-    if (s->product[i].prim != NULL && equal(&s->product[i].size, a))
-      prim = s->product[i].prim;
+    if (s->products.of[i].prim != NULL && equal(&s->products.of[i].size, a))
+      prim = s->products.of[i].prim;
   if (prim == NULL) {
     const es_status st = plan(s, a, &prim);
     ES_CHECK(st != ES_ENOTSUP, st,
@@ -49,6 +49,6 @@ es_status es_onednn_multiply(es_backend *b, const es_product_args *a, const void
   return es_prim_run(prim, x, y, c);
 }
 
-void es_onednn_products_free(es_onednn *s) {
-  for (int i = 0; i < ES_ONEDNN_PRODUCTS; i++) es_prim_destroy(&s->product[i].prim);
+void es_onednn_products_free(es_onednn_products *p) {
+  for (int i = 0; i < ES_ONEDNN_PRODUCTS; i++) es_prim_destroy(&p->of[i].prim);
 }

@@ -21,6 +21,12 @@ typedef struct es_onednn_product {
 } es_onednn_product;
 enum { ES_ONEDNN_PRODUCTS = 16 };
 
+/** Those of the latest sizes. */
+typedef struct es_onednn_products {
+  es_onednn_product of[ES_ONEDNN_PRODUCTS];
+  int oldest;
+} es_onednn_products;
+
 /** Weights that are packed as soon as an update has written them. */
 typedef struct es_onednn_weights {
   const float *value;
@@ -56,8 +62,7 @@ typedef struct es_onednn {
   void *packed;           /* owned; weights of the current data pass */
   size_t packed_size;
   const void *packed_by; /**< the algorithm whose weights these are; NULL: none */
-  es_onednn_product product[ES_ONEDNN_PRODUCTS]; /**< of the latest sizes */
-  int oldest;                                    /**< of these */
+  es_onednn_products products;
   es_onednn_trained trained;
   es_onednn_node *node; /* owned; NULL: not yet, or none */
 } es_onednn;
@@ -93,7 +98,7 @@ void es_onednn_add(int threads, bool bf16, int64_t n, const void *from, void *to
 void es_onednn_narrow_all(es_backend *b, size_t n, const es_buf from, void *to);
 es_status es_onednn_multiply(es_backend *b, const es_product_args *a, const void *x,
                              const void *y, es_buf c);
-void es_onednn_products_free(es_onednn *s);
+void es_onednn_products_free(es_onednn_products *p);
 
 /* Moments of a convolution's output while it is in the cache (onednn_bn_loops.c) */
 
