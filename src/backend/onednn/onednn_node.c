@@ -86,14 +86,13 @@ static void keep_equal(es_onednn_node *node, const int64_t *hash) {
 static es_status agree_on_parts(const es_comm *c, const es_onednn_trained *t,
                                 es_onednn_node *node) {
   int64_t *hash = NULL;
-  es_status st = ES_NEW(2 * t->n + 1, &node->part);
-  if (st == ES_OK) collect(t, node);
-  st = ES_COMM_NEW(c, 2 * (int64_t) node->n + 1, &hash);
-  ES_TRY(st);
+  ES_TRY(ES_COMM_NEW(c, 2 * t->n + 1, &node->part));
+  collect(t, node);
+  ES_TRY(ES_COMM_NEW(c, 2 * node->n + 1, &hash));
   int64_t count[2] = {node->n, -node->n};
   es_comm_max_i64(c, count, 2);
   if (count[0] != -count[1]) node->n = 0; /* a rank has no images */
-  st = es_comm_agree(c, hash_parts(node, hash));
+  const es_status st = es_comm_agree(c, hash_parts(node, hash));
   es_comm_max_i64(c, hash, 2 * node->n);
   if (st == ES_OK) keep_equal(node, hash);
   es_free(&hash);
