@@ -88,6 +88,12 @@ void es_mem_large_pages(void *p, size_t bytes) {
   if (bytes >= LARGE) (void) madvise((char *) p + past, bytes - past, MADV_HUGEPAGE);
 }
 
+void es_mem_discard(void *p, size_t bytes) {
+  const uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE), at = (uintptr_t) p;
+  const uintptr_t first = (at + page - 1) / page * page, end = (at + bytes) / page * page;
+  if (end > first) (void) madvise((void *) first, end - first, MADV_DONTNEED);
+}
+
 size_t es_mem_now(void) {
   return atomic_load(&now);
 }

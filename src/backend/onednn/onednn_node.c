@@ -11,6 +11,7 @@
  *  read what they do not understand: what is shared is equal on all of them. */
 #include <string.h>
 #include "conv_algo.h"
+#include "eigenstep/mem.h"
 #include "eigenstep/shared.h"
 
 enum { LINE = 64, STRIPS = 0, WHOLE = 1, KINDS };
@@ -124,11 +125,16 @@ static es_status reserve(es_backend *b, const es_onednn_node *node) {
   return es_onednn_reserve(b, (size_t) b->threads * node->room);
 }
 
-/** Give the parts their places, in place of memory of their own. */
+/** Give the parts their places, in place of memory of their own; that of data passes is
+ *  kept, and takes no room until it is used. */
 static void place(es_backend *b, es_onednn_node *node) {
+  es_onednn *const s = b->impl;
   char *at = node->memory->part[0];
+  if (s->packed != NULL) es_mem_discard(s->packed, s->packed_size);
+  s->packed_by = NULL;
   for (int i = 0; i < node->n; i++) {
     es_conv_weights *const w = &node->part[i].algo->weights;
+    if (w->own != NULL) es_mem_discard(w->own, w->bytes);
     es_blas_release(b, &w->own);
     w->version = w->node_version = 0;
     w->node = at;
