@@ -35,6 +35,10 @@ for n in 1 2; do
   table $n write HDF5 "HDF5 read" -- io bench.io.rows=1001 bench.io.columns=33
   table $n sum -- allreduce bench.allreduce.bytes=1000
 done
+# pairs that are too many for the iteration, in every repetition
+launch 1 bench eig bench.eig.n=512 bench.eig.top=64 bench.eig.solvers=subspace,tracked \
+  bench.repeats=2 > out 2> err || fail "64 pairs of 512: $(cat err)"
+[ "$(grep -c 'did not converge in a basis' out)" = 1 ] || fail "said once: $(cat out)"
 left=$(ls | grep -vE '^(list|help|out|err)$')
 [ -z "$left" ] || fail "left behind: $left"
 finish

@@ -53,6 +53,8 @@ done
 compare 2 held "$work/held1" "$work/held2" &&
   grep -q "warning: compare: .*held2 has run.seed = 2, the first run 1: it may" "$work/held.log" ||
   { fail "pairs that another run was trained on"; cat "$work/held.log"; }
+[ "$(grep -c "x.h5': /x .* are images" "$work/held.log")" = 1 ] ||
+  { fail "what is in the data is to be said once"; cat "$work/held.log"; }
 # images that have moved, and others in their place
 mv "$work/x.h5" "$work/moved.h5"
 compare 2 moved "$work/held1" "$work/held2" data.path="$work/moved.h5" ||

@@ -153,6 +153,29 @@ static void ranks_print_their_lines(void **state) {
   assert_string_equal(text, "progress\ntable\n");
 }
 
+static void log_notes(void) {
+  for (int i = 0; i < 3; i++) {
+    es_info_once("note %d", i % 2);
+    es_warn_once("note %d", i % 2); /* the same line */
+  }
+}
+
+static void notes_are_logged_once(void **state) {
+  (void) state;
+  char path[] = "/tmp/es_log_XXXXXX", text[4096];
+  close(mkstemp(path));
+  es_log_setup(0, ES_LOG_INFO, false);
+  capture(stdout, log_notes, text, sizeof text);
+  assert_string_equal(text, "note 0\nnote 1\n");
+  capture(stdout, log_notes, text, sizeof text);
+  assert_string_equal(text, "");
+  assert_true(es_log_file(path)); /* which has none of them yet */
+  capture(stdout, log_notes, text, sizeof text);
+  assert_string_equal(text, "note 0\nnote 1\n");
+  assert_true(es_log_file(NULL));
+  unlink(path);
+}
+
 static void blocks_are_aligned_zero_and_counted(void **state) {
   (void) state;
   enum { BLOCKS = 40 };
@@ -329,6 +352,7 @@ int main(void) {
       cmocka_unit_test(status_names_differ),
       cmocka_unit_test(macros_return_and_log),
       cmocka_unit_test(log_file_has_whole_lines),
+      cmocka_unit_test(notes_are_logged_once),
       cmocka_unit_test(ranks_print_their_lines),
       cmocka_unit_test(blocks_are_aligned_zero_and_counted),
       cmocka_unit_test(threads_may_allocate),

@@ -30,6 +30,12 @@ bool es_log_file(const char *path);
 void es_log(es_log_level level, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** The same, unless that line was logged by this function before: for what would be said
+ *  again of each of several runs, snapshots or repetitions. With another log file, and
+ *  from es_log_enter or es_log_leave on, lines count as not logged yet. */
+void es_log_once(es_log_level level, const char *where, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /** Print a line without timestamp or level, rank 0 only, to stdout and the log file: for
  *  tables. */
 void es_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -84,6 +90,8 @@ void es_log_set_error(const char *text);
 #define es_warn_local(...) es_log(ES_LOG_LOCAL, __func__, __VA_ARGS__)
 #define es_warn(...) es_log(ES_LOG_WARNING, __func__, __VA_ARGS__)
 #define es_info(...) es_log(ES_LOG_INFO, __func__, __VA_ARGS__)
+#define es_warn_once(...) es_log_once(ES_LOG_WARNING, __func__, __VA_ARGS__)
+#define es_info_once(...) es_log_once(ES_LOG_INFO, __func__, __VA_ARGS__)
 #define es_phase(...) es_log(ES_LOG_PHASE, __func__, __VA_ARGS__)
 #define es_layer(...) es_log(ES_LOG_LAYER, __func__, __VA_ARGS__)
 

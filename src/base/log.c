@@ -10,12 +10,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "eigenstep/clock.h"
 
-enum { TEXT_SIZE = 4096, LINE_SIZE = TEXT_SIZE + 256 };
+enum { TEXT_SIZE = 4096, LINE_SIZE = TEXT_SIZE + 256, NOTES = 32 };
 
 static struct {
   pthread_mutex_t lock;
@@ -28,7 +29,9 @@ static struct {
   char deferred[TEXT_SIZE], deferred_where[128]; /* see es_log_deferred */
   bool deferred_printed;
   bool terminal;
-  bool transient; /* the cursor is on a line of es_log_transient */
+  bool transient;       /* the cursor is on a line of es_log_transient */
+  uint64_t note[NOTES]; /* hashes of the latest lines of es_log_once */
+  unsigned notes;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = ES_LOG_INFO};
 
 static _Thread_local bool muted; /**< see es_log_mute */
@@ -51,12 +54,18 @@ void es_log_setup(int rank, es_log_level level, bool all_ranks) {
   pthread_mutex_unlock(&state.lock);
 }
 
+/* What comes next has a reader, or a log file, of its own. The lock is held. */
+static void forget_notes(void) {
+  memset(state.note, 0, sizeof state.note);
+}
+
 es_log_scope es_log_enter(int rank) {
   pthread_mutex_lock(&state.lock);
   const es_log_scope before = {state.rank, state.quiet};
   state.rank = rank;
   state.quiet = true;
   state.last_error[0] = state.deferred[0] = '\0';
+  forget_notes();
   pthread_mutex_unlock(&state.lock);
   return before;
 }
@@ -66,6 +75,7 @@ void es_log_leave(es_log_scope before) {
   state.rank = before.rank;
   state.quiet = before.quiet;
   state.deferred[0] = '\0';
+  forget_notes();
   pthread_mutex_unlock(&state.lock);
 }
 
@@ -75,6 +85,7 @@ bool es_log_file(const char *path) {
   pthread_mutex_lock(&state.lock);
   if (state.file != NULL) fclose(state.file);
   state.file = file;
+  forget_notes();
   pthread_mutex_unlock(&state.lock);
   return true;
 }
@@ -168,6 +179,28 @@ void es_log(es_log_level level, const char *where, const char *fmt, ...) {
   }
   pthread_mutex_unlock(&state.lock);
   errno = saved;
+}
+
+/* FNV-1a. */
+static uint64_t hash(const char *text) {
+  uint64_t h = 14695981039346656037u;
+  for (; *text != '\0'; text++) h = (h ^ (unsigned char) *text) * 1099511628211u;
+  return h;
+}
+
+void es_log_once(es_log_level level, const char *where, const char *fmt, ...) {
+  char text[TEXT_SIZE];
+  bool known = false;
+  va_list args;
+  va_start(args, fmt);
+  format(text, fmt, args);
+  va_end(args);
+  const uint64_t h = hash(text);
+  pthread_mutex_lock(&state.lock);
+  for (int i = 0; i < NOTES; i++) known = known || state.note[i] == h;
+  if (!known) state.note[state.notes++ % NOTES] = h;
+  pthread_mutex_unlock(&state.lock);
+  if (!known) es_log(level, where, "%s", text);
 }
 
 void es_print(const char *fmt, ...) {

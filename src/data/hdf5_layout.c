@@ -105,11 +105,11 @@ static void say(const char *path, const es_h5_info *x, const es_hdf5_layout *l) 
   char text[160], rounded[64] = "";
   if (l->kind == ES_HDF5_IMAGES && l->scale != 0)
     snprintf(rounded, sizeof rounded, ", full scale %g, rounded to 8 bits", l->scale);
-  es_info("'%s': /x %s of %s are %s%s", path, shape_text(x, text), type[x->type],
-          l->kind == ES_HDF5_IMAGES && !l->paired ? "images, which are augmented"
-          : l->paired ? "first views beside /x_prime, taken as they are"
-                      : "vectors; both views are the vector itself",
-          rounded);
+  es_info_once("'%s': /x %s of %s are %s%s", path, shape_text(x, text), type[x->type],
+               l->kind == ES_HDF5_IMAGES && !l->paired ? "images, which are augmented"
+               : l->paired ? "first views beside /x_prime, taken as they are"
+                           : "vectors; both views are the vector itself",
+               rounded);
 }
 
 static es_status find_shape(const char *path, const es_h5_info *x,

@@ -90,8 +90,9 @@ static es_status number_labels(es_hdf5_layout *l, const double *raw, double *val
     labels->label[i] = kept ? (int) raw[i] : (int) (at - value);
   }
   if (!kept)
-    es_info("/label: %d classes are numbered in the order of their labels, %.0f to %.0f",
-            l->labels, value[0], most);
+    es_info_once("/label: %d classes are numbered in the order of their labels, %.0f to "
+                 "%.0f",
+                 l->labels, value[0], most);
   return ES_OK;
 }
 

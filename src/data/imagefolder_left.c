@@ -25,7 +25,7 @@ void es_left_warn(const es_left *l, const char *path) {
                           l->first[k], l->n[k] > 1 ? ", ..." : "");
   }
   if (used > 0)
-    es_warn("imagefolder '%s': left out %s; read are .jpg, .jpeg and .png in one "
-            "sub-folder a class",
-            path, text);
+    es_warn_once("imagefolder '%s': left out %s; read are .jpg, .jpeg and .png in one "
+                 "sub-folder a class",
+                 path, text);
 }

@@ -121,7 +121,7 @@ static es_status add_file(walk *w, const char *name, int label) {
   ES_CHECK(w->rules->skip, ES_EFORMAT,
            "unreadable image '%s': %s (data.unreadable = skip would leave it out)", path,
            why);
-  es_warn("unreadable image '%s' is left out: %s", path, why);
+  es_warn_once("unreadable image '%s' is left out: %s", path, why);
   return ES_OK;
 }
 

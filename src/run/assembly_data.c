@@ -43,8 +43,9 @@ static es_status warn_of_limit(const es_settings *s, const es_dataset *ds) {
   }
   es_free(&seen);
   if (classes < ds->labels)
-    es_warn("data.limit = %lld: the first records of '%s' are of %d of its %d classes",
-            (long long) s->data.limit, s->data.name, classes, ds->labels);
+    es_warn_once("data.limit = %lld: the first records of '%s' are of %d of its %d "
+                 "classes",
+                 (long long) s->data.limit, s->data.name, classes, ds->labels);
   return ES_OK;
 }
 
@@ -75,7 +76,7 @@ es_status es_assembly_open_data(const es_comm *c, const es_settings *s, es_assem
   p->probe.chunk = chunk_of(s, c->size);
   p->probe.pairs = es_probe_pairs(s, c->size);
   if (p->probe.pairs != s->spectrum.probe) {
-    es_warn(
+    es_warn_once(
         "spectrum.probe: %lld pairs are not a multiple of a batch of %lld; using %lld",
         (long long) s->spectrum.probe, (long long) s->batch.pairs,
         (long long) p->probe.pairs);

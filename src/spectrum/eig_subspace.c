@@ -163,9 +163,11 @@ static es_status krylov(const es_dmat *a, int k, const es_dmat *start, double *w
   close_factor(&f);
   ES_TRY(st);
   if (converged) return ES_OK;
-  es_info("subspace: %d pairs of a matrix of order %d did not converge in a basis of %d "
-          "columns; using pdsyevd",
-          k, a->n, o.most);
+  es_info_once(
+      "subspace: %d pairs of a matrix of order %d did not converge in a basis of "
+      "%d columns; they come from pdsyevd, which without the attempt is faster: "
+      "take the solver syevd, or fewer pairs",
+      k, a->n, o.most);
   return solve_in_full(a, k, w, v);
 }
 
