@@ -14,8 +14,8 @@
 #include "eigenstep/thread.h"
 
 enum { DEPTH = 8, TEXT = 160, LINE = 320 };
-#define QUIET 4.0  /* seconds before an activity is mentioned, and between two lines */
-#define RARE 60.0  /* most seconds between two lines: a quarter of the time so far */
+#define QUIET 4.0  /* seconds before an activity is mentioned */
+#define RARE 60.0  /* most seconds between two lines: else as long as the time so far */
 #define LEAST 0.02 /* share of the work from which the rest is estimated */
 
 typedef struct activity {
@@ -48,7 +48,7 @@ static void tell(activity *a, double now) {
     a->due = now + 1;
   } else {
     es_info("%s", line);
-    a->due = now + fmin(fmax(spent / 4, QUIET), RARE);
+    a->due = now + fmin(spent, RARE);
   }
   a->told = true;
 }
