@@ -55,6 +55,12 @@ for words in "check.gpu=80 --ranks 4" "backend.precision=bf16 spectrum.precision
   [ ! -x "$double" ] || cmp <(grep -v /dev/shm here) <(grep -v /dev/shm out) ||
     fail "another plan without the backend: $words"
 done
+# without check.gpu and check.rate a step is timed, where there is such a GPU
+"$EIGENSTEP" check - $tiny backend.name=cuda --ranks 2 > out 2> err ||
+  fail "no step on backend cuda: $(cat err)"
+grep -q 'memory of the device, a rank' out &&
+  grep -qE 'GFLOP/s a rank \(steps|step .*not modelled: .*cuda.*; give .* as check.rate' out ||
+  fail "a step that cannot be timed: $(cat out)"
 if [ -x "$double" ]; then
   on_gpu() { # on_gpu GB ARGUMENT...
     CUDA_HOST_DEVICES=0 "$double" $plan backend.name=cuda check.gpu="$@" > out 2> err ||
@@ -98,8 +104,7 @@ more "$tree" "$sgd" && more "$ordered" "$sum" || fail "ordered: $tree, $ordered"
 # a batch that is too small for this loss cannot be timed, the run itself is sound
 "$EIGENSTEP" check - $tiny --ranks 2 loss.name=wmse data.count=1024 batch.pairs=512 \
   projector.widths=64 > out 2> err || fail "wmse: $(cat err)"
-grep -q 'warning: the speed of a step cannot be measured with few pairs' err &&
-  grep -q 'not modelled: give the speed of a rank as check.rate' out ||
+grep -q 'not modelled: no step .* (.*wmse.*); give the speed of a rank as check.rate' out ||
   fail "wmse: $(cat out err)"
 refused() { # refused REGEX ARGUMENT...: exit 2, one sentence
   local regex=$1 got; shift

@@ -11,7 +11,7 @@
  *  of them, while the others wait. Logs nothing but an error; writes nothing but what the
  *  backend keeps of timed algorithms (backend.plans).
  *  @param flops  of a view forward (es_net_cost)
- *  @param rate   0, with a warning, for a run that needs more pairs than are measured
+ *  @param rate   0: no such step can be made here; es_log_last_error on rank 0 says why
  *  @param pairs  of that measurement
  *  @return ES_OK, or why the run cannot be assembled: the same on all ranks */
 es_status es_step_rate(const es_comm *c, const es_settings *s, double flops, double *rate,

@@ -158,13 +158,15 @@ es_status es_step_table_print(const es_comm *c, const par *o, const es_settings 
   if (rate == 0 && o->gpu > 0) {
     es_print(
         "step        its time is not modelled: check.gpu describes a GPU that is not "
-        "here; give its speed as check.rate");
+        "here; give its speed as check.rate, in 1e9 operations a second");
     return ES_OK;
   }
   if (rate == 0) ES_TRY(es_step_rate(c, s, cost->net.flops, &rate, &measured));
   if (rate == 0) {
     es_print(
-        "step        its time is not modelled: give the speed of a rank as check.rate");
+        "step        its time is not modelled: no step of few pairs can be timed here "
+        "(%s); give the speed of a rank as check.rate, in 1e9 operations a second",
+        es_log_last_error());
     return ES_OK;
   }
   const view v = {
