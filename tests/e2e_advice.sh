@@ -103,10 +103,14 @@ launch 1 kernel - $small kernel.sample=20 kernel.held_out=4 kernel.steps=2 linea
   output.dir="$work/u" > "$work/log" 2>&1 || fail "kernel with a key of linear"
 says 'warning: linear.dim has no effect here: nothing in this command reads it'
 launch 1 check - $tiny encoder.hidden=3 sched.final=0.1 data.decay=2 data.path= data.dim=50 \
+  backend.name=blas backend.tf32=true backend.graph=false backend.threads=2 \
   > "$work/log" 2>&1 || fail "check with keys that are not read"
 says 'encoder.hidden has no effect with encoder.name = resnet18; .*mlp or linear'
 says 'sched.final has no effect with sched.name = constant; .* cosine'
 says 'data.decay has no effect with data.name = deadleaves; .* gaussian'
+says 'backend.tf32 has no effect with backend.name = blas; it is for backend.name = cuda'
+says 'backend.graph has no effect with backend.name = blas'
+grep -q 'backend.threads' "$work/log" && fail "a key that all backends read"
 grep -q 'data.\(path\|dim\|count\)' "$work/log" && fail "keys that are read, or are defaults"
 printf '[kernel]\nsample = 20\nheld_out = 4\nsteps = 2\n[linear]\ndim = 3\n' > "$work/in.ini"
 launch 1 kernel "$work/in.ini" $small output.dir="$work/w" > "$work/log" 2>&1

@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "eigenstep/comm.h"
+#include "eigenstep/param.h"
 #include "eigenstep/shape.h"
 #include "eigenstep/view_recipe.h"
 
@@ -229,9 +230,10 @@ typedef struct es_product_args {
 /* --- for authors of a backend: all pointers required but those marked optional ------ */
 typedef struct es_backend_ops {
   const char *name, *doc;
-  bool host;        /**< es_buf is host memory, and any that the host gives will do */
-  int most_threads; /**< that its library takes; 0: any number */
-  const char *bf16; /**< what activations in bf16 require of the processor, for messages;
+  const char *reads; /**< "tf32|share": keys of [backend] that not all backends read */
+  bool host;         /**< es_buf is host memory, and any that the host gives will do */
+  int most_threads;  /**< that its library takes; 0: any number */
+  const char *bf16;  /**< what activations in bf16 require of the processor, for messages;
                          NULL: this backend has none */
   bool (*has_bf16)(void); /**< with `bf16`: does this processor have it? */
   /** Non-collective except where a device must be shared out by node-local rank. */
@@ -322,6 +324,10 @@ typedef struct es_backend_ops {
   es_status (*plan[ES_OP_KINDS])(es_backend *b, const es_op_desc *d, es_op **op);
 } es_backend_ops;
 
+/** What of the GPU needs no GPU, in every build: named as the backend for which it stands
+ *  where only sizes are asked for. */
+extern const es_backend_ops es_backend_gpu_sizes;
+
 /* --- for users ---------------------------------------------------------------------- */
 /** Are calls that every step repeats kept as a graph (graph_begin)? */
 typedef enum es_graph_use { ES_GRAPH_AUTO, ES_GRAPH_ALWAYS, ES_GRAPH_NEVER } es_graph_use;
@@ -377,8 +383,11 @@ const char *es_precision_name(es_precision p);
 es_status es_backend_multiplies_bf16(const es_backend *b, const char *key);
 /** Where image n of an activation begins. */
 es_act es_act_at(es_backend *b, es_act_type t, es_act a, int n);
-/** The names in this build. */
+/** Those in this build, the one that "auto" stands for first. */
 size_t es_backend_list(const es_backend_ops *const **list);
+/** What each reads of [backend], also the GPU's that may not be in this build; returns
+ *  how many of `max` were filled. */
+size_t es_backend_readers(es_reader *list, size_t max);
 
 /** Not collective. Shape of an image that comes out of d's op, from d->in and d's window;
  *  d->out is not read.

@@ -17,9 +17,6 @@ static const es_backend_ops *const backends[] = {
 #undef ES_BACKEND
 };
 
-/** What of the GPU needs no GPU, for builds without that backend. */
-extern const es_backend_ops es_backend_gpu_sizes;
-
 enum { COUNT = sizeof backends / sizeof backends[0] };
 
 /** Names that exist but may not be in this build; the message says so, instead of taking
@@ -83,6 +80,15 @@ static bool listed(const char *name) {
   for (size_t i = 0; i < COUNT; i++)
     if (strcmp(backends[i]->name, name) == 0) return true;
   return false;
+}
+
+size_t es_backend_readers(es_reader *list, size_t max) {
+  size_t n = 0;
+  for (; n < COUNT && n < max; n++)
+    list[n] = (es_reader){backends[n]->name, backends[n]->reads};
+  const es_backend_ops *const gpu = &es_backend_gpu_sizes;
+  if (n < max && !listed(gpu->name)) list[n++] = (es_reader){gpu->name, gpu->reads};
+  return n;
 }
 
 /** Sizes alone can be had of a GPU in every build. */

@@ -234,6 +234,17 @@ static es_status check(const es_settings *s, int ranks) {
   return es_settings_check_ranks(s, ranks);
 }
 
+/* As es_select_unread_data. */
+static void select_unread_backend(es_config *cfg, const char *name) {
+  enum { MOST = 16 };
+  const es_section s = {.name = "backend", .table = es_backend_table};
+  const es_backend_ops *const *list;
+  es_reader r[MOST];
+  es_backend_list(&list);
+  const char *const selected = strcmp(name, "auto") == 0 ? list[0]->name : name;
+  es_config_unread(cfg, &s, r, es_backend_readers(r, MOST), selected);
+}
+
 /* Into members that are zero. */
 static es_status select_variants(es_config *cfg, es_settings *s) {
   ES_TRY(es_select_loss(cfg, s->loss.name, &s->selected.loss));
@@ -243,6 +254,7 @@ static es_status select_variants(es_config *cfg, es_settings *s) {
   es_select_unread_data(cfg, s->data.name);
   es_select_unread_encoder(cfg, s->encoder.name);
   es_select_unread_sched(cfg, s->sched.name);
+  select_unread_backend(cfg, s->backend.name);
   return es_select_augment(cfg, s->data.name, &s->selected.augment);
 }
 

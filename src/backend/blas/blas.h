@@ -7,6 +7,9 @@
 
 #include "eigenstep/backend.h"
 
+/** Of the list; also called by backends that leave work to it. */
+extern const es_backend_ops es_backend_blas;
+
 /** State of one backend. */
 typedef struct es_blas {
   float *scratch;      /* owned; shared by all plans, as ops run one after another */

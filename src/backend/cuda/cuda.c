@@ -90,6 +90,7 @@ static es_status open_cuda(es_backend *b, const es_comm *comm) {
 const es_backend_ops es_backend_cuda = {
     .name = "cuda",
     .doc = "NVIDIA GPUs: cuBLAS, cuDNN and fused kernels, channels last, f32 or bf16",
+    .reads = ES_CUDA_READS,
     .bf16 = ES_CUDA_BF16,
     .has_bf16 = es_cuda_has_bf16,
     .open = open_cuda,

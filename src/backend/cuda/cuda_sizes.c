@@ -44,9 +44,9 @@ static es_status views(es_backend *b, es_precision precision, const es_views *v,
   return ES_ENOTSUP;
 }
 
-extern const es_backend_ops es_backend_gpu_sizes;
 const es_backend_ops es_backend_gpu_sizes = {.name = "cuda",
                                              .doc = "sizes of backend cuda",
+                                             .reads = ES_CUDA_READS,
                                              .bf16 = ES_CUDA_BF16,
                                              .has_bf16 = es_cuda_has_bf16,
                                              .open = open_sizes,

@@ -6,6 +6,7 @@
 #include "eigenstep/backend.h"
 
 #define ES_CUDA_BF16 "a GPU of compute capability 8.0"
+#define ES_CUDA_READS "share|graph|tf32"
 
 size_t es_cuda_act_bytes(es_backend *b, es_act_type t, int n);
 es_op_needs es_cuda_needs(const es_op_desc *d);

@@ -11,10 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "eigenstep/backend.h"
+#include "backend/blas/blas.h"
 #include "eigenstep/mem.h"
-
-extern const es_backend_ops es_backend_blas;
 
 enum { ALIGN = 64, MAX_BUFFERS = 4096 };
 
