@@ -57,6 +57,11 @@ grep -q "all embeddings are equal" "$work/log" && fail "embeddings that differ a
 launch 1 spectrum "$work/e.h5:/equal" output.dir="$work/equal" > "$work/log" 2>&1
 grep -q "warning: all embeddings are equal" "$work/log" ||
   { cat "$work/log"; fail "nothing said of equal embeddings"; }
+# the sections that it reads, in its help and in what it stores
+"$EIGENSTEP" spectrum --help > "$work/help" || fail "help"
+[ "$(sed -n 's/^  \[\(.*\)\] .*/\1/p' "$work/help" | xargs)" = "run output spectrum" ] &&
+  [ "$(sed -n 's/^\[\(.*\)\]/\1/p' "$work/z1/run.ini" | xargs)" = "run output spectrum" ] ||
+  fail "sections: $(cat "$work/help" "$work/z1/run.ini")"
 for set in few many; do
 for n in 1 2; do
   launch $n spectrum "$work/e.h5:/$set" output.dir="$work/$set$n" > "$work/log" 2>&1 ||

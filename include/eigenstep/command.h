@@ -12,7 +12,8 @@ typedef struct es_command_ops {
   /** Append the parameter sections that this command alone reads to s[max] and return how
    *  many; NULL: none. */
   size_t (*sections)(es_section *s, size_t max);
-  bool of_a_run;      /**< it reads the parameters of a run: help lists their sections */
+  const char *reads;  /**< "output|run": sections of a run that it reads; NULL: none */
+  bool of_a_run;      /**< it reads all of them: help lists them */
   bool options;       /**< it has options of its own, and refuses others itself */
   void (*help)(void); /**< prints more for COMMAND --help, on rank 0; NULL = nothing */
   /** Collective. argv[0 .. argc): what follows the sub-command. ES_ECONFIG = exit code 2.
@@ -25,6 +26,11 @@ size_t es_command_list(const es_command_ops *const **list);
 /** The sections of all modules and commands, in memory that the caller frees with
  *  es_free. */
 es_status es_command_sections(es_section **s, size_t *n);
+
+/** s[max] <- those of the n sections that `names` has, as es_command_ops.reads; `of` may
+ *  be s. Returns how many. */
+size_t es_command_pick(const char *names, const es_section *of, size_t n, es_section *s,
+                       size_t max);
 
 /** Print what --help says of the program, with all commands; on the calling rank. */
 void es_command_help_all(void);

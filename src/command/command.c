@@ -21,6 +21,15 @@ size_t es_command_list(const es_command_ops *const **list) {
   return COUNT;
 }
 
+size_t es_command_pick(const char *names, const es_section *of, size_t n, es_section *s,
+                       size_t max) {
+  const es_reader r = {.keys = names};
+  size_t picked = 0;
+  for (size_t i = 0; i < n && picked < max; i++)
+    if (es_reader_has(&r, of[i].name)) s[picked++] = of[i];
+  return picked;
+}
+
 es_status es_command_sections(es_section **out, size_t *n_out) {
   es_section *s = NULL;
   ES_TRY(ES_NEW(MOST_SECTIONS, &s));

@@ -17,4 +17,5 @@ const es_command_ops es_command_compare = {
     .doc = "how alike embeddings are: of runs, of their checkpoints, of files",
     .usage = "DIR[@STEP|@first|@all|@ntk]|FILE ... [section.key=value ...]",
     .sections = sections,
+    .reads = "output|run",
     .run = es_compare_runs};

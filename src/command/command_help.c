@@ -74,8 +74,13 @@ es_status es_command_help(const es_command_ops *c) {
   ES_TRY(ES_NEW(MOST, &s));
   printf("Usage: eigenstep %s %s\n", c->name, c->usage);
   print_wrapped(0, c->doc);
-  const size_t own = c->sections != NULL ? c->sections(s, MOST) : 0;
-  if (own > 0) printf("\nIts own parameters, listed by 'eigenstep params SECTION':\n");
+  size_t own = c->sections != NULL ? c->sections(s, MOST) : 0;
+  es_section *const of_run = s + own;
+  own += es_command_pick(c->reads, of_run, es_settings_sections(of_run, MOST - own),
+                         of_run, MOST - own);
+  if (own > 0)
+    printf("\nIts %sparameters, listed by 'eigenstep params SECTION':\n",
+           c->reads == NULL ? "own " : "");
   es_command_print_sections(s, own);
   fflush(stdout);
   if (c->help != NULL) c->help();

@@ -7,11 +7,11 @@
 #include "eigenstep/deadline.h"
 #include "eigenstep/embedding_file.h"
 #include "eigenstep/folder_name.h"
-#include "eigenstep/mem.h"
 #include "eigenstep/progress.h"
 #include "eigenstep/run_folder.h"
 #include "spectrum_print.h"
 
+#define READS "output|run|spectrum"
 #define EXPECTED "FILE.h5:/DATASET|FILE.npy|FILE.safetensors:NAME"
 
 /* C of two views is that of losses which centre and do not normalise. */
@@ -21,19 +21,6 @@ static es_snapshot_options options(const es_embedding_rows *r) {
                                .pairs = r->views == 2,
                                .center = true,
                                .of = ES_SNAPSHOT_FOREIGN};
-}
-
-/* Before anything is allocated: what it takes, where that is more than there is. */
-static void warn_of_memory(const es_comm *c, const es_spectrum_params *par,
-                           const es_embedding_rows *r) {
-  const es_snapshot_options opt = options(r);
-  const double need = (double) es_snapshot_bytes(par, &opt, c->size) * c->node_size;
-  const double have = es_mem_available();
-  if (have > 0 && need > have)
-    es_warn(
-        "%lld samples of %d values take about %.1f GB on a node of %d ranks, of which "
-        "%.1f GB are free: use more nodes, fewer columns, or fewer rows than columns",
-        (long long) r->total, r->dim, 1e-9 * need, c->node_size, 1e-9 * have);
 }
 
 static es_status analyse(const es_job *job, const es_spectrum_params *par,
@@ -90,7 +77,7 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
   const es_snapshot_options opt = options(&r);
   if (st == ES_OK) st = choose_matrices(cfg, &r, &par);
   if (st == ES_OK) st = es_snapshot_check(&par, &opt);
-  if (st == ES_OK) warn_of_memory(job->comm, &par, &r);
+  if (st == ES_OK) es_spectrum_warn_of_memory(job->comm, &par, &opt, &r);
   if (st == ES_OK) st = es_run_folder_open(job, cfg, output.dir, &o);
   if (st == ES_OK) {
     o.stop.deadline = stop.deadline;
@@ -102,12 +89,17 @@ static es_status spectrum(const es_job *job, const char *address, es_config *cfg
   return st;
 }
 
+/* Keys of all sections are known; stored with the result are those that it reads. */
 static es_status run(const es_job *job, int argc, char *const *argv) {
   ES_CHECK(argc >= 1, ES_ECONFIG, "spectrum: got nothing, expected " EXPECTED);
+  es_section own[3];
+  es_job narrow = *job;
   es_config *cfg = NULL;
+  narrow.section = own;
+  narrow.sections = es_command_pick(READS, job->section, job->sections, own, 3);
   ES_TRY(es_config_load(job, "-", argc - 1, argv + 1, &cfg));
   es_status st = es_folder_name(job->comm, cfg, "spectrum", argv[0]);
-  if (st == ES_OK) st = spectrum(job, argv[0], cfg);
+  if (st == ES_OK) st = spectrum(&narrow, argv[0], cfg);
   es_config_destroy(&cfg);
   return st;
 }
@@ -117,4 +109,5 @@ const es_command_ops es_command_spectrum = {
     .doc = "covariance spectrum and metrics of embeddings of any origin: one set, or two "
            "views as FILE.h5:/A,/B, A.npy,B.npy or [2, N, D]",
     .usage = EXPECTED " [section.key=value ...]",
+    .reads = READS,
     .run = run};

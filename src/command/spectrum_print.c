@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include "eigenstep/log.h"
+#include "eigenstep/mem.h"
 #include "eigenstep/metric.h"
 
 enum { SHOWN = 16 };
@@ -61,4 +62,16 @@ void es_spectrum_print(const es_snapshot *s, const es_embedding_rows *r) {
     else
       es_print("%-22s %14s  %s", list[i]->name, "-", list[i]->doc);
   }
+}
+
+void es_spectrum_warn_of_memory(const es_comm *c, const es_spectrum_params *par,
+                                const es_snapshot_options *opt,
+                                const es_embedding_rows *r) {
+  const double need = (double) es_snapshot_bytes(par, opt, c->size) * c->node_size;
+  const double have = es_mem_available();
+  if (have > 0 && need > have)
+    es_warn(
+        "%lld samples of %d values take about %.1f GB on a node of %d ranks, of which "
+        "%.1f GB are free: use more nodes, fewer columns, or fewer rows than columns",
+        (long long) r->total, r->dim, 1e-9 * need, c->node_size, 1e-9 * have);
 }
