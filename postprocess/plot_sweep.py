@@ -8,7 +8,8 @@
 Reads SWEEPDIR/sweep.h5, which `eigenstep sweep` writes at its end and at any time with
 --status. Writes, of BASE (SWEEPDIR/sweep):
 
-  BASE-steps     a panel an axis: steps at which modes crossed half of their final value,
+  BASE-steps     a panel an axis: steps at which modes that are learned (above half of
+                 what modes of the loss settle at) crossed half of their own final value,
                  median and middle half (bars) of the runs of each value, modes side by
                  side; x: a run that failed or stopped
   BASE-collapse  the same steps of all runs, divided by L = ln(1/lambda(0) - 1), against

@@ -40,9 +40,10 @@ es_status es_snapshot_declare_forecast(es_snapshot *s) {
   if (es_traj_resumed(s->traj)) ES_TRY(keep_names(s->traj, "/forecast", true));
   const es_traj_field field[] = {
       ES_TRAJ_SCALAR("mode", "1", "next mode to be learned; 0: all are learned"),
-      ES_TRAJ_SCALAR("step_forecast", "steps",
-                     "step at which its eigenvalue crosses half of its final value, "
-                     "extrapolated from the exponential phase"),
+      ES_TRAJ_SCALAR(
+          "step_forecast", "steps",
+          "step at which its eigenvalue will have crossed half of its own final "
+          "value, extrapolated from the exponential phase"),
       ES_TRAJ_SCALAR("time_forecast", time_unit, "effective time of that step"),
       ES_TRAJ_SCALAR("gamma", per_time, "growth rate gamma of the mode so far"),
       ES_TRAJ_SCALAR("gamma_error", per_time, "standard error of gamma"),
@@ -129,8 +130,9 @@ static const struct {
 } columns[] = {
     {ES_TRAJ_SCALAR("mode", "1", "number of the mode, largest eigenvalue first"), false},
     {ES_TRAJ_SCALAR("step_measured", "steps",
-                    "step at which the eigenvalue crossed half of its final value (the "
-                    "median of the latest), dips of one snapshot ignored"),
+                    "step at which the eigenvalue of a mode that is learned crossed half "
+                    "of its own final value (the median of the latest), dips of one "
+                    "snapshot ignored"),
      false},
     {ES_TRAJ_SCALAR("time_measured", time_unit, "effective time of that crossing"),
      false},
@@ -151,7 +153,9 @@ static const struct {
     {ES_TRAJ_SCALAR("step_error", "steps", error_doc), true},
     {ES_TRAJ_SCALAR("time_error", time_unit, "the same of time_forecast"), true},
     {ES_TRAJ_SCALAR("state", "1",
-                    "0 learned; 1 unstable: learned again after a fall; 2 learned from "
+                    "0 learned: its eigenvalue exceeded half of what modes of the loss "
+                    "settle at (of features: any value) and stayed above 0.8 of this "
+                    "half; 1 unstable: learned again after a fall; 2 learned from "
                     "the first snapshot on; 3 fell, not learned now; 4 growing; 5 risen, "
                     "but irregularly; 6 never rose; 7 stopped rising before it was "
                     "learned"),
@@ -192,13 +196,14 @@ es_status es_snapshot_write_transitions(es_snapshot *s) {
   es_transitions_table(s->modes.detector, row);
   for (size_t i = 0; i < modes; i++) fill_row(s, &row[i], v + i * (size_t) n);
   st = es_traj_write_table(
-      s->traj,
-      &(es_traj_table){.path = path,
-                       .doc = "transitions: when each mode was learned, one row a mode",
-                       .column = col,
-                       .columns = n,
-                       .rows = s->size.modes,
-                       .values = v});
+      s->traj, &(es_traj_table){
+                   .path = path,
+                   .doc = "transitions: when each mode that is learned crossed half of "
+                          "its own final value, one row a mode",
+                   .column = col,
+                   .columns = n,
+                   .rows = s->size.modes,
+                   .values = v});
   if (st == ES_OK && s->opt.of != ES_SNAPSHOT_FEATURES)
     st = keep_names(s->traj, path, false);
 done:
