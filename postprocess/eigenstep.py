@@ -34,7 +34,8 @@ SYMBOLS = {"cross_correlation": "C", "covariance": r"\Sigma",
 
 
 # What /steps/state says.
-NOTES = ("", "unstable", "from the start", "fell again", "not reached", "irregular",
+FROM_START = "from the start"
+NOTES = ("", "unstable", FROM_START, "fell again", "not reached", "irregular",
          "never rose", "stopped before learned")
 
 LEARNED = ("A mode is learned once its eigenvalue exceeds half of what modes of the "
@@ -212,6 +213,10 @@ class Run:
         if found is None and not self.model:  # the names of forecasts before
             found = self.get(f"/steps/{field.replace('forecast', 'predicted')}")
         return np.array([]) if found is None else found
+
+    def learned(self, time=np.inf):
+        """Number of modes learned by then, with those that were from the start."""
+        return self.notes().count(FROM_START) + int(np.sum(self.steps() <= time))
 
     def forecasts(self):
         """(time, mode, its forecast time, half the width of the 68 % interval, NaN where

@@ -91,11 +91,6 @@ def limit_of(x):
     return np.percentile(np.abs(x).max(axis=2), 99.5, axis=1).max() * 1.05 or 1.0
 
 
-def learned_by(run, time):
-    steps = run.steps()
-    return int(np.sum(np.isfinite(steps) & (steps <= time)))
-
-
 def choose_moments(run, t, count):
     """Start, midway between steps, end; evenly spaced where no step was seen."""
     steps = np.sort(run.steps()[np.isfinite(run.steps())])
@@ -124,7 +119,7 @@ def bare(a, limit):
 
 
 def caption(run, time):
-    k = learned_by(run, time)
+    k = run.learned(time)
     count = "no mode" if k == 0 else "1 mode" if k == 1 else f"{k} modes"
     return f"t = {time:.3g}\n{count} learned"
 

@@ -115,7 +115,7 @@ def overview(all_runs):
         word = run.status.split(" ", maxsplit=1)[0]
         chip = Cell(f'<td><span class="chip {esc(word)}">{esc(run.status)}</span></td>')
         steps = run.get("/loss/step")
-        learned = int(np.sum(np.isfinite(run.steps())))
+        learned = run.learned()
         rate = run.series("/timing", "images_per_second")
         rows.append([label, chip] + [values[i] for values in differ.values()]
                     + [run.title, run.subtitle,
