@@ -94,6 +94,12 @@ def matrix(ax, values, names, blocks, title):
     return image
 
 
+def add_bar(fig, image, ax, size):
+    bar = fig.colorbar(image, ax=ax, fraction=0.05)
+    bar.ax.tick_params(labelsize=size)
+    bar.outline.set_visible(False)
+
+
 def draw_matrices(data, k):
     names, most = short(data["names"]), len(data["chance"])
     blocks = runs_of(names)
@@ -105,9 +111,7 @@ def draw_matrices(data, k):
     matrix(ax[0, 1], data["cka_unbiased"], names, blocks, "linear CKA, unbiased")
     image = matrix(ax[1, 0], data["mutual_knn"], names, blocks,
                    "mutual nearest neighbours")
-    bar = fig.colorbar(image, ax=ax[0, 1], fraction=0.05)
-    bar.ax.tick_params(labelsize=8)
-    bar.outline.set_visible(False)
+    add_bar(fig, image, ax[0, 1], 8)
     x = np.arange(1, most + 1)
     shown = [at[-1] for _, at, _ in blocks][:-1]  # of a run its last step
     if len(blocks) == 1:
@@ -117,7 +121,7 @@ def draw_matrices(data, k):
                           capsize=2, color=COLOURS[i], label=names[source])
     ax[1, 1].plot(x, data["chance"], color="grey", ls="--", label="chance")
     ax[1, 1].set_ylim(0, 1.02)
-    ax[1, 1].set_xlabel("k")
+    ax[1, 1].set_xlabel("k", fontsize=9)
     ax[1, 1].set_title(f"share of k modes in those of\n{names[-1]}, {data['points']} "
                        "points", fontsize=9)
     ax[1, 1].tick_params(labelsize=8)
@@ -173,7 +177,7 @@ def draw_steps(data, k):
     for a, (row, column) in zip(axes.flat, pairs):
         image = draw_pair(a, data["subspace"][:, :, k - 1], row, column)
         a.set_title(f"share of {k} modes; dots: the most alike step", fontsize=9)
-        fig.colorbar(image, ax=a)
+        add_bar(fig, image, a, 7)
     for a, run in zip(axes.flat[len(pairs):], timed):
         draw_final(a, data, run, min(k, 5))
         a.set_title("modes of the end, as they were before", fontsize=9)
