@@ -149,7 +149,8 @@ def step_table(run):
     rows, hidden = [], 0
     for k in range(len(columns["mode"])):
         t, said, note = columns["time_measured"][k], columns["time_forecast"][k], notes[k]
-        if not np.any(np.isfinite([t, said])) and note != "fell again" and k > 0:
+        told = note in ("fell again", eigenstep.FROM_START) or k == 0
+        if not np.any(np.isfinite([t, said])) and not told:
             hidden += 1
             continue
         off = 100 * (said / t - 1) if np.isfinite(t) and np.isfinite(said) else np.nan
@@ -162,7 +163,8 @@ def step_table(run):
                      "–" if np.isnan(off) else f"{off:+.0f} %",
                      number(at_start("tau", k)), gamma, number(at_start("gamma", k)),
                      number(values[k] if k < len(values) else np.nan), note])
-    rest = f"<p>{hidden} more modes without a step or a forecast.</p>" if hidden else ""
+    rest = (f"<p>{hidden} more mode{'s' if hidden > 1 else ''} without a step or a "
+            "forecast.</p>" if hidden else "")
     head = ["mode", "step measured", "step forecast", "step predicted", "time measured",
             "time forecast", "off", "time predicted", "γ fitted", "γ predicted",
             "λ, end", ""]
@@ -346,7 +348,7 @@ def page(all_runs, title):
              "<h2>Loss and eigenvalues</h2>",
              picture(plot_run.draw(all_runs),
                      "Loss, and the leading eigenvalues on a linear and a logarithmic "
-                     "axis. Verticals: learned steps. Dashed: predicted from the start. "
+                     "axis. Verticals: a mode is learned. Dashed: predicted from the start. "
                      "Triangles: forecast while the eigenvalue was small."
                      + (" Last row: eigenvalues of the encoder's output."
                         if any(run.features(1) for run in all_runs) else ""), wide),
