@@ -24,8 +24,8 @@ void es_free_(void **p);
  *  es_alloc that nothing has touched and that will be read as a whole, over and over. A
  *  hint: nothing but speed depends on it. */
 void es_mem_large_pages(void *p, size_t bytes);
-/** The pages of p[bytes] go back to the system, and are 0 when they are next used. For what
- *  is freed while a run begins: the C library keeps it for later allocations. */
+/** The pages of p[bytes] go back to the system, and are 0 when they are next used. For
+ *  what is freed while a run begins: the C library keeps it for later allocations. */
 void es_mem_discard(void *p, size_t bytes);
 
 /** Count memory from elsewhere (shared by processes) as this process's; `bytes` < 0 when
