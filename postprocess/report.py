@@ -115,12 +115,11 @@ def overview(all_runs):
         word = run.status.split(" ", maxsplit=1)[0]
         chip = Cell(f'<td><span class="chip {esc(word)}">{esc(run.status)}</span></td>')
         steps = run.get("/loss/step")
-        learned = run.learned()
         rate = run.series("/timing", "images_per_second")
         rows.append([label, chip] + [values[i] for values in differ.values()]
                     + [run.title, run.subtitle,
                      f"{steps[-1] + 1:,d}" if steps is not None and len(steps) else "–",
-                     number(run.spectrum(run.matrix(), 1)[0][-1]), learned,
+                     number(run.spectrum(run.matrix(), 1)[0][-1]), run.learned(),
                      number(last_of(run, "/probe_loss")),
                      number(np.median(rate[1]) if rate else None)])
     head = ["run", "status", *(script.short(k, differ) for k in differ), "method",
@@ -163,8 +162,8 @@ def step_table(run):
                      "–" if np.isnan(off) else f"{off:+.0f} %",
                      number(at_start("tau", k)), gamma, number(at_start("gamma", k)),
                      number(values[k] if k < len(values) else np.nan), note])
-    rest = (f"<p>{hidden} more mode{'s' if hidden > 1 else ''} without a step or a "
-            "forecast.</p>" if hidden else "")
+    more = f"{hidden} more mode{'s' if hidden > 1 else ''} without a step or a forecast."
+    rest = f"<p>{more}</p>" if hidden else ""
     head = ["mode", "step measured", "step forecast", "step predicted", "time measured",
             "time forecast", "off", "time predicted", "γ fitted", "γ predicted",
             "λ, end", ""]
@@ -348,8 +347,8 @@ def page(all_runs, title):
              "<h2>Loss and eigenvalues</h2>",
              picture(plot_run.draw(all_runs),
                      "Loss, and the leading eigenvalues on a linear and a logarithmic "
-                     "axis. Verticals: a mode is learned. Dashed: predicted from the start. "
-                     "Triangles: forecast while the eigenvalue was small."
+                     "axis. Verticals: a mode is learned. Dashed: predicted from the "
+                     "start. Triangles: forecast while the eigenvalue was small."
                      + (" Last row: eigenvalues of the encoder's output."
                         if any(run.features(1) for run in all_runs) else ""), wide),
              f"<h2>Modes learned</h2><p>{eigenstep.LEARNED}</p>"]

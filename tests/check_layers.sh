@@ -15,7 +15,7 @@ layers='
 1 par        comm grid partition phases reduction row_layout shared stop tree
 2 io         array_file file_kind ckpt collective_error h5 h5_input path
 2 io         provenance safetensors table traj traj_read
-3 backend    backend shape view_recipe
+3 backend    backend orthogonal shape view_recipe
 4 tensor     dmat
 5a data      data stratify
 5a nn        encoder net net_layers optim params
