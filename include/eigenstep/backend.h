@@ -298,10 +298,12 @@ typedef struct es_backend_ops {
    *  @param st  of the calls in between, which is returned if it is an error */
   es_status (*graph_end)(es_backend *b, es_status st);
   /** Optional (NULL: each process packs weights when it needs them). Collective over c,
-   *  whose ranks of a node have updated their common parameters, now of this version: the
-   *  ranks of a node pack them once, for all of them. They wait for one another before
-   *  and after it. @return ES_OK, ES_ENOMEM, ES_EINTERNAL */
-  es_status (*pack)(es_backend *b, const es_comm *c, int64_t version);
+   *  whose ranks of a node have updated their common parameters p, now of this version:
+   *  the ranks of a node pack them once, for all of them. They wait for one another
+   *  before and after it. For the parameters of one network at a time: those of others
+   *  are packed by each process. @return ES_OK, ES_ENOMEM, ES_EINTERNAL */
+  es_status (*pack)(es_backend *b, const es_comm *c, size_t n, const es_buf p,
+                    int64_t version);
   /** With `pack`: bytes of /dev/shm that the packed weights of an op take, at most. */
   size_t (*packed_bytes)(const es_op_desc *d);
   /** Optional (NULL: nothing to choose). Collective over es_backend.comm. Before n ops

@@ -19,12 +19,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 #include "eigenstep/mem.h"
 
 enum {
   METADATA_SLACK = 1 << 14, /* bytes one operation may add besides its data */
-  AHEAD = 1 << 22           /* reserved for later operations */
+  AHEAD = 1 << 22,          /* reserved for later operations */
+  OPENINGS = 100            /* of a file that is replaced meanwhile */
 };
 #define PLENTY 64e6 /* bytes that are free where space is reserved ahead */
 
@@ -212,7 +214,7 @@ static void keep_writers_out(int fd) {
 
 /* What is opened; fd: as in es_h5, taken in any case. */
 typedef struct opening {
-  const char *path, *name; /* for messages; for HDF5 */
+  const char *path;
   bool write, create;
   int fd;
 } opening;
@@ -238,8 +240,8 @@ static es_status attach(const es_comm *c, const opening *o, es_h5 **out) {
   give_back(f);
   keep_writers_out(o->fd);
   const hid_t access = access_plist(c, o->write), creation = creation_plist();
-  f->id = o->create ? H5Fcreate(o->name, H5F_ACC_TRUNC, creation, access)
-                    : H5Fopen(o->name, o->write ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);
+  f->id = o->create ? H5Fcreate(o->path, H5F_ACC_TRUNC, creation, access)
+                    : H5Fopen(o->path, o->write ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);
   if (f->id < 0) es_h5_blame(&n, f, o->create ? "create" : "open", "");
   if (access >= 0) H5Pclose(access);
   if (creation >= 0) H5Pclose(creation);
@@ -267,7 +269,7 @@ es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f) {
   es_h5 *new = NULL;
   es_status st = es_h5_check_file(c, path, true);
   if (st != ES_OK && fd >= 0) close(fd);
-  const opening o = {path, path, true, true, fd};
+  const opening o = {path, true, true, fd};
   if (st == ES_OK) st = attach(c, &o, &new);
   if (st == ES_OK) st = es_h5_reserve(new, 0);
   if (st != ES_OK) {
@@ -283,20 +285,30 @@ es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f) {
 es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f) {
   ES_TRY(es_h5_check_file(c, path, write));
   const int fd = write && c->rank == 0 ? open(path, O_RDWR) : -1;
-  const opening o = {path, path, write, false, fd};
+  const opening o = {path, write, false, fd};
   return attach(c, &o, f);
 }
 
 es_status es_h5_open_live(const es_comm *c, const char *path, es_h5 **f) {
-  char name[64];
-  int fd = -1;
+  const struct timespec pause = {.tv_nsec = 1000000};
+  const opening o = {path, false, false, -1};
+  *f = NULL;
   ES_TRY(es_h5_check_file(c, path, false));
-  ES_TRY(es_h5_open_same(c, path, &fd));
-  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-  const opening o = {path, access(name, R_OK) == 0 ? name : path, false, false, -1};
-  const es_status st = attach(c, &o, f);
-  close(fd);
-  return st;
+  for (int i = 0; i < OPENINGS; i++) {
+    int fd;
+    bool same;
+    es_status st = ES_OK;
+    ES_TRY(es_h5_hold(c, path, &fd, &same));
+    if (same) st = attach(c, &o, f);
+    same = es_h5_let_go(c, path, fd) && same;
+    if (same || st != ES_OK) return st;
+    ES_TRY(es_h5_close(f));
+    nanosleep(&pause, NULL);
+  }
+  es_error("%s: %d ranks opened different files under this name, %d times; expected one "
+           "that is not replaced all the time",
+           path, c->size, OPENINGS);
+  return ES_EIO;
 }
 
 es_status es_h5_flush(es_h5 *f) {

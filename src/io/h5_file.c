@@ -5,12 +5,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "eigenstep/file_kind.h"
 #include "h5_private.h"
-
-enum { OPENINGS = 100 }; /* of a file that is replaced meanwhile */
 
 /* HDF5 finds its signature behind a block of another program, too. */
 static bool may_be_hdf5(const char *path) {
@@ -35,32 +32,33 @@ es_status es_h5_check_file(const es_comm *c, const char *path, bool write) {
   return es_collective_error_agree(c, &n);
 }
 
-/* Which file it is, the same on all nodes. */
+/* Which file it is, the same on all nodes: some number files by themselves. */
 static int64_t identity(const struct stat *s) {
-  const uint64_t words[] = {(uint64_t) s->st_ino, (uint64_t) s->st_size,
-                            (uint64_t) s->st_mtim.tv_sec, (uint64_t) s->st_mtim.tv_nsec};
+  const uint64_t words[] = {(uint64_t) s->st_size, (uint64_t) s->st_mtim.tv_sec,
+                            (uint64_t) s->st_mtim.tv_nsec};
   uint64_t hash = 0;
-  for (int i = 0; i < 4; i++) hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
+  for (int i = 0; i < 3; i++) hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
   return (int64_t) (hash >> 1);
 }
 
-es_status es_h5_open_same(const es_comm *c, const char *path, int *fd) {
-  const struct timespec pause = {.tv_nsec = 1000000};
+es_status es_h5_hold(const es_comm *c, const char *path, int *fd, bool *same) {
   es_collective_error n = {0};
-  for (int i = 0; i < OPENINGS; i++) {
-    struct stat s = {0};
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0 || fstat(*fd, &s) != 0)
-      es_collective_error_set(&n, ES_EIO, "cannot open %s: %s", path, strerror(errno));
-    int64_t which[2] = {identity(&s), -identity(&s)};
-    const es_status st = es_collective_error_agree_max(c, &n, which, 2);
-    if (st == ES_OK && which[0] == -which[1]) return ES_OK;
-    if (*fd >= 0) close(*fd);
-    if (st != ES_OK) return st;
-    nanosleep(&pause, NULL);
-  }
-  es_collective_error_set(&n, ES_EIO,
-                          "%s was replaced %d times while %d ranks opened it; try again",
-                          path, OPENINGS, c->size);
-  return es_collective_error_agree(c, &n);
+  struct stat s = {0};
+  *fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (*fd < 0 || fstat(*fd, &s) != 0)
+    es_collective_error_set(&n, ES_EIO, "cannot open %s: %s", path, strerror(errno));
+  int64_t which[2] = {identity(&s), -identity(&s)};
+  const es_status st = es_collective_error_agree_max(c, &n, which, 2);
+  *same = which[0] == -which[1];
+  if (st != ES_OK && *fd >= 0) close(*fd);
+  return st;
+}
+
+bool es_h5_let_go(const es_comm *c, const char *path, int fd) {
+  struct stat held, now;
+  int64_t replaced = fstat(fd, &held) != 0 || stat(path, &now) != 0 ||
+                     held.st_dev != now.st_dev || held.st_ino != now.st_ino;
+  es_comm_max_i64(c, &replaced, 1);
+  close(fd);
+  return replaced == 0;
 }

@@ -50,9 +50,12 @@ void es_h5_take_unanswered(es_h5 *f, es_collective_error *n);
  *  MPI-IO's, and no rank enters HDF5 alone. @return ES_OK, ES_EIO, ES_EFORMAT (reading:
  *  it is of another kind) */
 es_status es_h5_check_file(const es_comm *c, const char *path, bool write);
-/** Collective. *fd: for reading, of the same file on all ranks, though another program
- *  may replace it. The caller closes it. @return ES_OK, ES_EIO */
-es_status es_h5_open_same(const es_comm *c, const char *path, int *fd);
+/** Collective. Open a file that another program may replace, so that its number is not
+ *  given to another; es_h5_let_go closes *fd. *same: all ranks have the same file.
+ *  @return ES_OK, ES_EIO */
+es_status es_h5_hold(const es_comm *c, const char *path, int *fd, bool *same);
+/** Collective. Is it still that file, for all ranks? */
+bool es_h5_let_go(const es_comm *c, const char *path, int fd);
 
 /** Collective. Open the dataset `path`; < 0: there is none, or *n is set as the file is
  *  damaged. */

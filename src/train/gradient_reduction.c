@@ -2,7 +2,7 @@
 /** @file gradient_reduction.c  Gradients of all ranks summed, after or during backward.
  *
  *  Phase `allreduce` is what that costs the step: adding between the ops of backward, and
- *  waiting at its end and after the update. */
+ *  waiting at its end, after the update and after the weights are packed. */
 #include "gradient_reduction.h"
 
 /* Parts that a backend sums beside backward, about: only the last one is waited for. */

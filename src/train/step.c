@@ -61,9 +61,13 @@ static es_status update_or_skip(es_train *t, es_step_result *r) {
 static es_status pack_weights(es_train *t) {
   const es_params *const p = es_net_params(t->passes.o.net);
   const es_comm *const c = t->layout.comm;
-  if (!es_train_shares(t) || p->backend->ops->pack == NULL) return ES_OK;
-  ES_TRY(es_comm_abort_if_alone(c, p->backend->ops->pack(p->backend, c, p->version)));
+  es_backend *const b = p->backend;
+  if (!es_train_shares(t) || b->ops->pack == NULL) return ES_OK;
+  ES_TRY(
+      es_comm_abort_if_alone(c, b->ops->pack(b, c, (size_t) p->n, p->value, p->version)));
+  es_clock_lap(&t->clock, ES_PHASE_OPTIM);
   es_gradient_reduction_barrier(&t->reduction);
+  es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
   return ES_OK;
 }
 
@@ -79,7 +83,6 @@ es_status es_train_update(es_train *t, es_step_result *r, int64_t *flags) {
   es_clock_lap(&t->clock, ES_PHASE_ALLREDUCE);
 
   ES_TRY(pack_weights(t));
-  es_clock_lap(&t->clock, ES_PHASE_OPTIM);
   t->done.steps++;
   return ES_OK;
 }

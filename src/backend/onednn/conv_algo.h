@@ -52,8 +52,8 @@ typedef struct es_conv_weights {
   es_prim *pack;   /* owned; NULL with a form */
   size_t bytes;    /**< of all of them */
   size_t room;     /**< bytes of scratch that a thread needs to pack a strip */
-  int64_t version; /**< of those in `own`, or in the memory of the current data pass */
-  void *own;       /* owned; NULL: in the memory that the data passes share */
+  int64_t version; /**< of those in `own`, or in the memory that is shared */
+  void *own;       /* owned; NULL: in the memory that passes share (es_onednn.packed) */
   void *node;      /* borrowed: memory of this node's ranks (onednn_node.c); NULL: none */
   int64_t node_version; /**< of those there; 0 = none */
   bool from_node;       /**< the next run takes them from there */
@@ -91,8 +91,9 @@ es_status es_conv_algo_products(es_conv_algo *w, int64_t rows, int64_t in, int64
                                 bool add);
 
 /** The weights as prim[0] takes them, by which all of them are packed. The data passes,
- *  each of which runs once a step, share this memory unless weights are packed on update:
- *  load before running (es_conv_algo_ready). */
+ *  each of which runs once a step, share this memory unless weights are packed on update,
+ *  and so do passes whose weights the node holds (onednn_node.c) where they have to pack
+ *  others: load before running (es_conv_algo_ready). */
 void *es_conv_algo_packed(const es_conv_algo *w);
 /** Activations as the library takes them: dimensions [N, C, H, W], C innermost. */
 es_prim_tensor es_conv_algo_activation(es_shape s, int n, bool bf16);

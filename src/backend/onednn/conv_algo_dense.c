@@ -97,7 +97,7 @@ static void gather(const es_op_desc *d, const float *dense, int o, int t, int i,
   }
 }
 
-/** dw [+]= the adjoint of load */
+/** dw [+]= dD, each element where connect() took it from */
 static void fold(const es_conv_algo *w, const float *dense, bool add, float *dw) {
   const es_op_desc *d = &w->desc;
   const int in = d->in.c, taps = d->window.k * d->window.k;

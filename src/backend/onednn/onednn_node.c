@@ -7,10 +7,12 @@
  *  numbers of images, of other versions and of other networks pack by themselves.
  *
  *  Strips (packed.h) are divided among all threads of a node. What the library packs is
- *  packed whole by one rank. Ranks whose processors or libraries pack differently would
- *  read what they do not understand: what is shared is equal on all of them. */
+ *  packed whole by one rank. Ranks whose processors, libraries or numbers of images lead
+ *  to other algorithms would read what they do not understand: what is shared is packed
+ *  in the same way, and to the same bytes, on all ranks. */
 #include <string.h>
 #include "conv_algo.h"
+#include "eigenstep/log.h"
 #include "eigenstep/mem.h"
 #include "eigenstep/shared.h"
 
@@ -24,8 +26,9 @@ typedef struct part {
 } part;
 
 struct es_onednn_node {
-  es_shared *memory; /* owned */
-  part *part;        /* owned [n] */
+  const float *params; /* borrowed: of the network whose weights these are */
+  es_shared *memory;   /* owned */
+  part *part;          /* owned [n] */
   int n;
   int64_t work[KINDS]; /**< of all parts */
   size_t room;         /**< bytes of scratch for the strips of a thread */
@@ -39,11 +42,12 @@ static size_t lines(size_t bytes) {
   return (bytes + LINE - 1) / LINE * LINE;
 }
 
-/** What the last backward of each layer took. Where two networks have the same weights it
- *  is that of the later: the one in training. */
-static void collect(const es_onednn_trained *t, es_onednn_node *node) {
+/** What the last backward of each layer of these parameters took. Where two networks have
+ *  the same weights it is that of the later: the one in training. */
+static void collect(const es_onednn_trained *t, size_t n, es_onednn_node *node) {
   for (int i = 0; i < t->n; i++) {
     const es_onednn_weights *const w = &t->weights[i];
+    if (w->value < node->params || w->value >= node->params + n) continue;
     if (i + 1 < t->n && t->weights[i + 1].value == w->value) continue;
     for (int pass = 0; pass < ES_PASSES; pass++) {
       es_conv_algo *const a = w->algo(w->op, pass);
@@ -52,14 +56,30 @@ static void collect(const es_onednn_trained *t, es_onednn_node *node) {
   }
 }
 
-/** Of packed weights. */
+static uint64_t mix(uint64_t hash, uint64_t word) {
+  hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+  return hash ^ hash >> 32;
+}
+
+/** Of how weights are packed: who packs them, what a unit of it is, and for whom. */
+static uint64_t hash_of_way(const es_conv_algo *w) {
+  const es_packed *const f = &w->weights.form;
+  const uint64_t word[] = {
+      (uint64_t) w->pass,  w->weights.bytes,         (uint64_t) es_conv_algo_strips(w),
+      (uint64_t) f->width, (uint64_t) f->transposed, (uint64_t) f->bf16};
+  uint64_t hash = 0;
+  for (const char *c = w->ops->name; *c != '\0'; c++) hash = mix(hash, (uint64_t) *c);
+  for (size_t i = 0; i < sizeof word / sizeof *word; i++) hash = mix(hash, word[i]);
+  return hash;
+}
+
+/** Of that, and of packed weights. */
 static int64_t hash_of(const es_conv_algo *w) {
   const unsigned char *const p = es_conv_algo_packed(w);
-  uint64_t hash = w->weights.bytes, word;
+  uint64_t hash = hash_of_way(w), word;
   for (size_t at = 0; at + sizeof word <= w->weights.bytes; at += sizeof word) {
     memcpy(&word, p + at, sizeof word);
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-    hash ^= hash >> 32;
+    hash = mix(hash, word);
   }
   return (int64_t) (hash >> 1); /* can be negated */
 }
@@ -80,15 +100,19 @@ static void keep_equal(es_onednn_node *node, const int64_t *hash) {
   int kept = 0;
   for (int i = 0; i < node->n; i++)
     if (hash[2 * i] == -hash[2 * i + 1]) node->part[kept++] = node->part[i];
+  if (kept < node->n)
+    es_info("packed weights: each rank packs %d of %d by itself; ranks pack these "
+            "differently, as they have other processors or numbers of images",
+            node->n - kept, node->n);
   node->n = kept;
 }
 
-/** Collective. The parts, the same on all ranks. */
-static es_status agree_on_parts(const es_comm *c, const es_onednn_trained *t,
+/** Collective. The parts among n parameters, the same on all ranks. */
+static es_status agree_on_parts(const es_comm *c, const es_onednn_trained *t, size_t n,
                                 es_onednn_node *node) {
   int64_t *hash = NULL;
   ES_TRY(ES_COMM_NEW(c, 2 * t->n + 1, &node->part));
-  collect(t, node);
+  collect(t, n, node);
   ES_TRY(ES_COMM_NEW(c, 2 * node->n + 1, &hash));
   int64_t count[2] = {node->n, -node->n};
   es_comm_max_i64(c, count, 2);
@@ -143,8 +167,8 @@ static void place(es_backend *b, es_onednn_node *node) {
 }
 
 /** Collective. Without room in shared memory, or weights, there are no parts. */
-static es_status set_up(es_backend *b, const es_comm *c, es_onednn_node *node) {
-  ES_TRY(agree_on_parts(c, &((const es_onednn *) b->impl)->trained, node));
+static es_status set_up(es_backend *b, const es_comm *c, size_t n, es_onednn_node *node) {
+  ES_TRY(agree_on_parts(c, &((const es_onednn *) b->impl)->trained, n, node));
   if (node->n == 0) return ES_OK;
   set_work(node);
   ES_TRY(es_comm_agree(c, reserve(b, node)));
@@ -204,14 +228,17 @@ static es_status pack(const es_backend *b, const es_comm *c, const es_onednn_nod
   return pack_whole(node, c->node_rank, c->node_size);
 }
 
-es_status es_onednn_pack(es_backend *b, const es_comm *c, int64_t version) {
+es_status es_onednn_pack(es_backend *b, const es_comm *c, size_t n, const es_buf p,
+                         int64_t version) {
   es_onednn *const s = b->impl;
   if (es_onednn_updates_whole(b)) return ES_OK;
   if (s->node == NULL) {
     ES_TRY(ES_COMM_NEW(c, 1, &s->node));
-    ES_TRY(set_up(b, c, s->node));
+    s->node->params = p;
+    ES_TRY(set_up(b, c, n, s->node));
   }
-  if (s->node->n == 0 || s->node->part[0].algo->weights.node_version == version)
+  if (s->node->params != p || s->node->n == 0 ||
+      s->node->part[0].algo->weights.node_version == version)
     return ES_OK;
   set_version(s->node, 0);
   ES_TRY(pack(b, c, s->node));
@@ -227,11 +254,13 @@ size_t es_onednn_packed_bytes(const es_op_desc *d) {
 }
 
 void es_onednn_node_remove(es_backend *b, const es_conv_algo *w) {
-  es_onednn_node *const node = ((es_onednn *) b->impl)->node;
+  es_onednn *const s = b->impl;
+  es_onednn_node *const node = s->node;
   int kept = 0;
   for (int i = 0; i < node->n; i++)
     if (node->part[i].algo != w) node->part[kept++] = node->part[i];
   node->n = kept;
+  if (kept == 0) es_onednn_node_free(s); /* its network is gone: the next may take it */
 }
 
 void es_onednn_node_free(es_onednn *s) {

@@ -59,7 +59,7 @@ typedef struct es_onednn {
   es_choices *checked;    /* owned; planned by rule and found right */
   void *scratch;          /* owned; shared by all plans, as ops run one after another */
   size_t scratch_size;    /**< in bytes: the largest need of any plan */
-  void *packed;           /* owned; weights of the current data pass */
+  void *packed;           /* owned; weights of a pass that has no memory for them */
   size_t packed_size;
   const void *packed_by; /**< the algorithm whose weights these are; NULL: none */
   es_onednn_products products;
@@ -128,12 +128,12 @@ es_status es_onednn_adamw(es_backend *b, size_t n, const es_adamw_args *a, es_bu
 
 /* Packed weights of a node (onednn_node.c) */
 
-/** Collective over c, whose ranks of a node have the same weights, all of them updated:
- *  pack those of the layers whose backward was run, for the next step. The first call
- *  takes the memory. Ranks of a node wait for one another before and after it.
+/** es_backend_ops.pack: the weights of the layers whose backward was run, for the next
+ *  step. The first call takes the memory.
  *  @return ES_OK, also without shared memory; ES_ENOMEM (first call: on all ranks);
  *          ES_EINTERNAL (the library) */
-es_status es_onednn_pack(es_backend *b, const es_comm *c, int64_t version);
+es_status es_onednn_pack(es_backend *b, const es_comm *c, size_t n, const es_buf p,
+                         int64_t version);
 /** Bytes that this takes for an op, at most. */
 size_t es_onednn_packed_bytes(const es_op_desc *d);
 /** An algorithm that has memory of the node will be destroyed. */

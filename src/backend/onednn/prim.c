@@ -72,7 +72,7 @@ static dnnl_status_t bind(es_prim *p) {
   return st;
 }
 
-/** Memory for the scratch, counted as all other is. */
+/** Memory for the scratch, counted as memory of the process (mem.h). */
 static es_status give_scratch(es_prim *p) {
   const size_t bytes = dnnl_memory_desc_get_size(
       dnnl_primitive_desc_query_md(p->pd, dnnl_query_scratchpad_md, 0));
