@@ -14,9 +14,9 @@
 #include "winograd.h"
 
 enum {
-  /* of a part: the second-level cache of today's processors; half or twice as much takes
-     the same time */
-  PART_BYTES = 1 << 20,
+  /* of a part: with a quarter, products of 49 points have too few rows; with twice as
+     much, a part is read from memory again */
+  PART_BYTES = 1 << 21,
   /* of the weights pass, all threads: where there is no room for all, some wait */
   SUMS_BYTES = 128 << 20
 };
@@ -40,19 +40,43 @@ static sides sides_of(const es_op_desc *d, es_pass pass) {
 }
 
 /** Points along a row or column of so many positions. */
-static int points_along(int positions, int m) {
-  return (positions + m - 1) / m * (m + 2);
+static int points_along(int positions, es_tile tile) {
+  const es_tile_size *const s = &es_tile_sizes[tile];
+  return (positions + s->positions - 1) / s->positions * s->points;
 }
 
-static int points_of(es_shape to, int m) {
-  return points_along(to.h, m) * points_along(to.w, m);
+static int points_of(es_shape to, es_tile tile) {
+  return points_along(to.h, tile) * points_along(to.w, tile);
 }
 
-/** Of the fewest multiplications. In bf16 points are rounded, too: with m = 2 the result
- *  errs 1.6 to 1.9 times as much as that of `direct`, with 3 or 4 four to nine times. */
-static int tile_size(const es_op_desc *d, es_shape to) {
-  if (es_onednn_bf16(d)) return 2;
-  return points_of(to, 3) < points_of(to, 4) ? 3 : 4;
+static bool is_map(es_shape s, int size) {
+  return s.h == size && s.w == size;
+}
+
+/** In bf16 points are rounded, too: results err 1.6 to 2.5 times as much as those of
+ *  `direct`, with ES_TILE_3 or ES_TILE_4 four to nine times. */
+static bool has_tile(const es_op_desc *d, es_tile tile) {
+  const bool bf16 = es_onednn_bf16(d);
+  switch (tile) {
+  case ES_TILE_WHOLE_2:
+    return d->window.pad == 1 && is_map(d->in, 2);
+  case ES_TILE_WHOLE_3:
+    return bf16 && d->window.pad == 1 && is_map(d->in, 3);
+  case ES_TILE_2:
+  case ES_TILE_4_BY_7:
+    return bf16;
+  default:
+    return !bf16;
+  }
+}
+
+/** Of the fewest multiplications. */
+static es_tile tile_of(const es_op_desc *d, es_shape to) {
+  es_tile best = es_onednn_bf16(d) ? ES_TILE_2 : ES_TILE_3;
+  for (int t = 0; t < ES_TILES; t++)
+    if (has_tile(d, (es_tile) t) && points_of(to, (es_tile) t) < points_of(to, best))
+      best = (es_tile) t;
+  return best;
 }
 
 /** Taps that are inside the map, over all positions of a row or column. */
@@ -68,37 +92,39 @@ static bool fits(const es_op_desc *d, es_pass pass) {
   if (d->kind != ES_OP_CONV || d->window.k != 3 || d->window.stride != 1 ||
       d->window.pad > 2)
     return false;
-  return points_of(s.to, tile_size(d, s.to)) <
+  return points_of(s.to, tile_of(d, s.to)) <
          taps_inside(s.from.h, s.to.h, s.pad) * taps_inside(s.from.w, s.to.w, s.pad);
 }
 
 static es_conv_matrices matrices(const es_op_desc *d, es_pass pass) {
-  const int m = tile_size(d, sides_of(d, pass).to);
-  return (es_conv_matrices){es_winograd_points(m), d->out.c, d->in.c};
+  const es_tile tile = tile_of(d, sides_of(d, pass).to);
+  return (es_conv_matrices){es_winograd_points(tile), d->out.c, d->in.c};
 }
 
 /** Points of `rows` tiles or filters. */
 static size_t bytes_of(const es_winograd *g, int64_t rows, bool bf16) {
-  return (size_t) (es_winograd_points(g->m) * es_winograd_step(g, rows, bf16)) *
+  return (size_t) (es_winograd_points(g->tile) * es_winograd_step(g, rows, bf16)) *
          (bf16 ? 2 : 4);
 }
 
 /** Are the points of the second side in bf16? */
 static bool narrow_to(const winograd *u) {
-  return u->algo.pass == ES_WEIGHTS && es_winograd_bf16(&u->to);
+  return u->algo.pass == ES_WEIGHTS && u->to.bf16;
 }
 
 /** The weights: rows are filters. */
 static es_winograd filters(const winograd *u) {
-  return (es_winograd){
-      .m = u->from.m, .channels = u->algo.desc.in.c, .threads = u->algo.backend->threads};
+  return (es_winograd){.tile = u->from.tile,
+                       .bf16 = u->from.bf16,
+                       .channels = u->algo.desc.in.c,
+                       .threads = u->algo.backend->threads};
 }
 
 /** What tiles of a part may take. Each part reads all weights, or reads and writes all
  *  sums of their gradient, with many channels in memory: at least half of these. */
 static int64_t most_bytes(const winograd *u) {
   const es_winograd g = filters(u);
-  const bool narrow = u->algo.pass != ES_WEIGHTS && es_winograd_bf16(&g);
+  const bool narrow = u->algo.pass != ES_WEIGHTS && g.bf16;
   const int64_t half = (int64_t) bytes_of(&g, u->algo.desc.out.c, narrow) / 2;
   return half > PART_BYTES ? half : PART_BYTES;
 }
@@ -119,18 +145,23 @@ static int workers(const winograd *u) {
 static void set_sizes(winograd *u) {
   const es_op_desc *const d = &u->algo.desc;
   const sides s = sides_of(d, u->algo.pass);
-  const int m = tile_size(d, s.to);
-  u->from = u->to = (es_winograd){.m = m,
-                                  .pad = s.pad,
-                                  .rows = (s.to.h + m - 1) / m,
-                                  .cols = (s.to.w + m - 1) / m,
-                                  .threads = u->algo.backend->threads};
+  const es_tile tile = tile_of(d, s.to);
+  const es_tile_size *const size = &es_tile_sizes[tile];
+  u->from = u->to =
+      (es_winograd){.tile = tile,
+                    .bf16 = es_onednn_bf16(d),
+                    .step = size->positions,
+                    .rows = (s.to.h + size->positions - 1) / size->positions,
+                    .cols = (s.to.w + size->positions - 1) / size->positions,
+                    .threads = u->algo.backend->threads};
+  u->from.step = size->step;
+  u->from.pad = size->pixels > size->positions ? s.pad : 0; /* a whole map has none */
   u->from.h = s.from.h, u->from.w = s.from.w, u->from.channels = s.from.c;
   u->to.h = s.to.h, u->to.w = s.to.w, u->to.channels = s.to.c;
   u->all = (int64_t) u->algo.n * u->to.rows * u->to.cols;
-  const int64_t in = s.from.c * (es_winograd_bf16(&u->from) ? 2 : 4);
+  const int64_t in = s.from.c * (u->from.bf16 ? 2 : 4);
   const int64_t out = s.to.c * (narrow_to(u) ? 2 : 4);
-  const int64_t a_tile = es_winograd_points(m) * (in + out);
+  const int64_t a_tile = es_winograd_points(tile) * (in + out);
   u->algo.team.threads = workers(u);
   const int64_t most = u->algo.team.threads * (most_bytes(u) / a_tile + 1);
   u->parts = (u->all + most - 1) / most;
@@ -139,7 +170,7 @@ static void set_sizes(winograd *u) {
 }
 
 static size_t part_bytes(const winograd *u) {
-  return bytes_of(&u->from, u->count, es_winograd_bf16(&u->from)) +
+  return bytes_of(&u->from, u->count, u->from.bf16) +
          bytes_of(&u->to, u->count, narrow_to(u));
 }
 
@@ -166,7 +197,7 @@ static es_status make_others(winograd *u, es_prim_engine *e) {
   es_prim_tensor packed = es_conv_algo_free(plain);
   packed.bf16 = bf16;
   ES_TRY(es_prim_matmul(e, &left, &packed, &sum, false, &w->prim[0]));
-  return es_conv_algo_rooms(w, &plain, es_winograd_points(u->from.m));
+  return es_conv_algo_rooms(w, &plain, es_winograd_points(u->from.tile));
 }
 
 static es_status make(es_conv_algo *w) {
@@ -203,7 +234,7 @@ static es_status load(es_conv_algo *w, const float *weights) {
   float *const points = es_onednn_scratch(w->backend);
   const int64_t out = w->desc.out.c, step = es_winograd_step(&g, out, false);
   es_winograd_filter(&g, out, w->pass == ES_DATA, weights, points);
-  for (int i = 0; i < es_winograd_points(g.m); i++)
+  for (int i = 0; i < es_winograd_points(g.tile); i++)
     ES_TRY(es_prim_run(w->weights.pack, points + i * step, NULL, weights_at(w, i)));
   return ES_OK;
 }
@@ -216,7 +247,7 @@ static void strip(const es_conv_algo *w, const float *weights, int64_t first,
   const int64_t n = least(left, es_packed_strip(&w->weights.form));
   const int64_t step = es_winograd_step(&g, n, false);
   es_winograd_filter(&g, n, w->pass == ES_DATA, weights + first * filter, room);
-  for (int i = 0; i < es_winograd_points(g.m); i++)
+  for (int i = 0; i < es_winograd_points(g.tile); i++)
     es_packed_put(&w->weights.form, first, room + i * step, weights_at(w, i));
 }
 
@@ -233,7 +264,7 @@ static char *room_of(const winograd *u, int thread) {
 static es_status thread_weights(winograd *u, const es_op_args *a, int thread,
                                 float *sums) {
   es_conv_algo *const w = &u->algo;
-  const bool bf16 = es_winograd_bf16(&u->from);
+  const bool bf16 = u->from.bf16;
   const es_winograd g = filters(u);
   char *const x = room_of(u, thread), *const dy = x + bytes_of(&u->from, u->count, bf16);
   const int64_t step = es_winograd_step(&g, w->desc.out.c, false);
@@ -243,7 +274,7 @@ static es_status thread_weights(winograd *u, const es_op_args *a, int thread,
     const es_winograd_part p = part_of(u, thread, part);
     es_winograd_input(&u->from, &p, a->x, x);
     es_winograd_spread(&u->to, &p, a->dy, dy);
-    for (int i = 0; i < es_winograd_points(g.m); i++)
+    for (int i = 0; i < es_winograd_points(g.tile); i++)
       ES_TRY(es_prim_run(es_conv_algo_prim(w, part > 0, thread),
                          es_from(bf16, dy, i * dy_step), es_from(bf16, x, i * x_step),
                          sums + i * step));
@@ -271,7 +302,7 @@ static es_status run_weights(winograd *u, const es_op_args *a) {
 /** The parts of a thread. */
 static es_status thread_run(winograd *u, const es_op_args *a, int thread) {
   es_conv_algo *const w = &u->algo;
-  const bool data = w->pass == ES_DATA, bf16 = es_winograd_bf16(&u->from);
+  const bool data = w->pass == ES_DATA, bf16 = u->from.bf16;
   char *const from = room_of(u, thread);
   float *const sum = (float *) (void *) (from + bytes_of(&u->from, u->count, bf16));
   const int64_t from_step = es_winograd_step(&u->from, u->count, bf16);
@@ -279,7 +310,7 @@ static es_status thread_run(winograd *u, const es_op_args *a, int thread) {
   for (int64_t part = 0; part < u->parts; part++) {
     const es_winograd_part p = part_of(u, thread, part);
     es_winograd_input(&u->from, &p, data ? a->dy : a->x, from);
-    for (int i = 0; i < es_winograd_points(u->from.m); i++)
+    for (int i = 0; i < es_winograd_points(u->from.tile); i++)
       ES_TRY(es_prim_run(es_conv_algo_prim(w, false, thread),
                          es_from(bf16, from, i * from_step), weights_at(w, i),
                          sum + i * step));

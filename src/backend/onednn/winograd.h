@@ -2,24 +2,48 @@
 /** @file winograd.h  Transforms of tiles for 3x3 convolutions of stride 1 with fewer
  *  multiplications (Winograd 1980; Lavin, Gray 2016).
  *
- *  A tile is m x m positions of the result; it depends on n x n pixels, n = m + 2. With
- *  constant matrices B [n, n], A [n, m] and G [n, 3], polynomial interpolation gives
+ *  A tile is m x m positions of the result, which depend on n x n pixels. Constant
+ *  matrices B [n, p], A [p, m] and G [p, 3] (winograd_tiles.h) are such that
  *
  *    y = A' ((G g G') * (B' x B)) A        * element by element, summed over channels
  *    dg = G' ((B' x B) * (A dy A')) G      its adjoint, summed over tiles
  *
- *  so that for each of the n^2 points there is one matrix product of tiles, channels and
+ *  so that for each of the p^2 points there is one matrix product of tiles, channels and
  *  filters. Points are matrices [tiles, channels], one after another. */
 #ifndef ES_WINOGRAD_H
 #define ES_WINOGRAD_H
 
 #include "onednn_state.h"
 
+/** Those of equal use in the order of preference. */
+typedef enum es_tile {
+  ES_TILE_WHOLE_2, /**< all of a map of 2 x 2, around which there are zeros */
+  ES_TILE_WHOLE_3, /**< of 3 x 3 */
+  ES_TILE_2,
+  ES_TILE_3,
+  ES_TILE_4,
+  ES_TILE_4_BY_7, /**< by 7 x 7 points, with less rounding */
+  ES_TILES
+} es_tile;
+
+/** Of a row or column of a tile. */
+typedef struct es_tile_size {
+  int positions, pixels, points;
+  int step; /**< pixels from one tile to the next */
+} es_tile_size;
+
+static const es_tile_size es_tile_sizes[ES_TILES] = {
+    [ES_TILE_WHOLE_2] = {2, 2, 3, 2}, [ES_TILE_WHOLE_3] = {3, 3, 5, 3},
+    [ES_TILE_2] = {2, 4, 4, 2},       [ES_TILE_3] = {3, 5, 5, 3},
+    [ES_TILE_4] = {4, 6, 6, 4},       [ES_TILE_4_BY_7] = {4, 6, 7, 4}};
+
 /** Tiles of one side of a convolution, counted through all images. */
 typedef struct es_winograd {
-  int m;    /**< positions in a row and column of a tile: in bf16 2, in f32 3 or 4 */
-  int h, w; /**< the map */
-  int pad;  /**< pixels that the windows of its first row and column begin before it */
+  es_tile tile;
+  bool bf16;      /**< activations and their points; sums and weights are f32 */
+  int h, w;       /**< the map */
+  int step;       /**< pixels from one tile to the next */
+  int pad;        /**< pixels that those of its first row and column begin before it */
   int rows, cols; /**< of tiles in a map */
   int channels, threads;
 } es_winograd;
@@ -29,12 +53,8 @@ typedef struct es_winograd_part {
   int64_t first, count, end;
 } es_winograd_part;
 
-/** Are activations and their points in bf16? Sums and weights are f32. */
-static inline bool es_winograd_bf16(const es_winograd *g) {
-  return g->m == 2;
-}
-static inline int es_winograd_points(int m) {
-  return (m + 2) * (m + 2);
+static inline int es_winograd_points(es_tile tile) {
+  return es_tile_sizes[tile].points * es_tile_sizes[tile].points;
 }
 /** Elements from one point's matrix of so many rows to the next: an odd number of cache
  *  lines, so that the points of a tile are in different sets of the caches. */
