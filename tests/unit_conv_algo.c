@@ -37,7 +37,7 @@ static const es_op_desc shapes[] = {
     /* more gathered rows than `unrolled` takes at a time, of either type; scattered */
     {.in = {64, 28, 28}, .out = {64, 28, 28}, .window = {3, 1, 1}},
     {.in = {64, 40, 40}, .out = {64, 20, 20}, .window = {3, 2, 1}},
-    /* maps that tiles of `winograd-tiles` go beyond; maps of one tile; 2 x 2 on one side */
+    /* maps that tiles of `winograd-tiles` go beyond; of one tile; 2 x 2 on one side */
     {.in = {24, 7, 9}, .out = {40, 7, 9}, .window = {3, 1, 1}},
     {.in = {24, 8, 7}, .out = {17, 8, 7}, .window = {3, 1, 1}},
     {.in = {33, 3, 3}, .out = {20, 3, 3}, .window = {3, 1, 1}},

@@ -4,11 +4,11 @@
  *  One body for all: the sizes of a transform are constants of its caller, so that the
  *  loops over a tile vanish and zeros of the matrices cost nothing; a vector holds
  *  channels. */
-#include "winograd_tiles.h"
+#include "winograd.h"
 
 #include "onednn_type.h"
 
-enum { MOST = MOST_POINTS, ALL = TAPS * TAPS, LINE = 64 };
+enum { MOST = ES_TILE_POINTS, TAPS = ES_TILE_TAPS, ALL = TAPS * TAPS, LINE = 64 };
 
 /** What is multiplied from both sides. */
 typedef enum kind { INPUT, SPREAD, OUTPUT, FILTER, GRADIENT } kind;
@@ -17,15 +17,15 @@ typedef enum kind { INPUT, SPREAD, OUTPUT, FILTER, GRADIENT } kind;
 ES_BODY float entry(const kind k, const es_tile t, const int i, const int j) {
   switch (k) {
   case INPUT:
-    return matrices_of[t].input[i][j];
+    return es_tile_matrices_of[t].input[i][j];
   case SPREAD:
-    return matrices_of[t].output[j][i];
+    return es_tile_matrices_of[t].output[j][i];
   case OUTPUT:
-    return matrices_of[t].output[i][j];
+    return es_tile_matrices_of[t].output[i][j];
   case FILTER:
-    return matrices_of[t].filter[i][j];
+    return es_tile_matrices_of[t].filter[i][j];
   default:
-    return matrices_of[t].filter[j][i];
+    return es_tile_matrices_of[t].filter[j][i];
   }
 }
 

@@ -14,28 +14,7 @@
 #define ES_WINOGRAD_H
 
 #include "onednn_state.h"
-
-/** Those of equal use in the order of preference. */
-typedef enum es_tile {
-  ES_TILE_WHOLE_2, /**< all of a map of 2 x 2, around which there are zeros */
-  ES_TILE_WHOLE_3, /**< of 3 x 3 */
-  ES_TILE_2,
-  ES_TILE_3,
-  ES_TILE_4,
-  ES_TILE_4_BY_7, /**< by 7 x 7 points, with less rounding */
-  ES_TILES
-} es_tile;
-
-/** Of a row or column of a tile. */
-typedef struct es_tile_size {
-  int positions, pixels, points;
-  int step; /**< pixels from one tile to the next */
-} es_tile_size;
-
-static const es_tile_size es_tile_sizes[ES_TILES] = {
-    [ES_TILE_WHOLE_2] = {2, 2, 3, 2}, [ES_TILE_WHOLE_3] = {3, 3, 5, 3},
-    [ES_TILE_2] = {2, 4, 4, 2},       [ES_TILE_3] = {3, 5, 5, 3},
-    [ES_TILE_4] = {4, 6, 6, 4},       [ES_TILE_4_BY_7] = {4, 6, 7, 4}};
+#include "winograd_tiles.h"
 
 /** Tiles of one side of a convolution, counted through all images. */
 typedef struct es_winograd {
@@ -53,9 +32,6 @@ typedef struct es_winograd_part {
   int64_t first, count, end;
 } es_winograd_part;
 
-static inline int es_winograd_points(es_tile tile) {
-  return es_tile_sizes[tile].points * es_tile_sizes[tile].points;
-}
 /** Elements from one point's matrix of so many rows to the next: an odd number of cache
  *  lines, so that the points of a tile are in different sets of the caches. */
 int64_t es_winograd_step(const es_winograd *g, int64_t rows, bool bf16);

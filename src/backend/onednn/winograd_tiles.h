@@ -1,23 +1,52 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file winograd_tiles.h  The matrices of the tiles of winograd.h; for winograd.c alone.
- *
- *  `input` is B' [points, pixels], `output` A' [positions, points], `filter` G [points, 3];
- *  what a matrix has not is 0. For all filters g and pixels x of a row, with positions j,
- *
- *    sum over points p of output[j][p] (filter[p] . g) (input[p] . x) = row j of the
- *    convolution */
+/** @file winograd_tiles.h  The tiles of winograd.h, and their matrices. */
 #ifndef ES_WINOGRAD_TILES_H
 #define ES_WINOGRAD_TILES_H
 
-#include "winograd.h"
+/** Those of equal use in the order of preference. */
+typedef enum es_tile {
+  ES_TILE_WHOLE_2, /**< all of a map of 2 x 2, around which there are zeros */
+  ES_TILE_WHOLE_3, /**< of 3 x 3 */
+  ES_TILE_2,
+  ES_TILE_3,
+  ES_TILE_4,
+  ES_TILE_4_BY_7, /**< by 7 x 7 points, with less rounding */
+  ES_TILES
+} es_tile;
 
-enum { MOST_POINTS = 7, MOST_PIXELS = 6, MOST_POSITIONS = 4, TAPS = 3 };
+/** Of a row or column of a tile. */
+typedef struct es_tile_size {
+  int positions, pixels, points;
+  int step; /**< pixels from one tile to the next */
+} es_tile_size;
 
-typedef struct tile_matrices {
-  float input[MOST_POINTS][MOST_PIXELS];
-  float output[MOST_POSITIONS][MOST_POINTS];
-  float filter[MOST_POINTS][TAPS];
-} tile_matrices;
+static const es_tile_size es_tile_sizes[ES_TILES] = {
+    [ES_TILE_WHOLE_2] = {2, 2, 3, 2}, [ES_TILE_WHOLE_3] = {3, 3, 5, 3},
+    [ES_TILE_2] = {2, 4, 4, 2},       [ES_TILE_3] = {3, 5, 5, 3},
+    [ES_TILE_4] = {4, 6, 6, 4},       [ES_TILE_4_BY_7] = {4, 6, 7, 4}};
+
+static inline int es_winograd_points(es_tile tile) {
+  return es_tile_sizes[tile].points * es_tile_sizes[tile].points;
+}
+
+enum {
+  ES_TILE_POINTS = 7, /* at most, and so are the next two */
+  ES_TILE_PIXELS = 6,
+  ES_TILE_POSITIONS = 4,
+  ES_TILE_TAPS = 3
+};
+
+/** B', A' and G of winograd.h; what a tile has not is 0. For a filter g, the pixels x of
+ *  a row and its position j, the sum over points p of
+ *
+ *    output[j][p] (filter[p] . g) (input[p] . x)
+ *
+ *  is the result of the convolution there. */
+typedef struct es_tile_matrices {
+  float input[ES_TILE_POINTS][ES_TILE_PIXELS];
+  float output[ES_TILE_POSITIONS][ES_TILE_POINTS];
+  float filter[ES_TILE_POINTS][ES_TILE_TAPS];
+} es_tile_matrices;
 
 /* Points of the fourth: 0, +-2/3, +-3/2, infinity, where rounding is half of that at 0,
  * +-1, +-2. */
@@ -26,15 +55,15 @@ typedef struct tile_matrices {
 #define N_P (P * 2 * P * (P * P - Q * Q)) /* product of distances to the other points */
 #define N_Q (Q * 2 * Q * (Q * Q - P * P))
 
-static const tile_matrices matrices_of[ES_TILES] = {
+static const es_tile_matrices es_tile_matrices_of[ES_TILES] = {
     /* y0 = g1 x0 + g2 x1 and y1 = g0 x0 + g1 x1: from g1 +- g2 and x0 +- x1 that and
        g1 x1 + g2 x0; then (g0 - g2) x0 */
     [ES_TILE_WHOLE_2] = {{{1, 1}, {1, -1}, {1, 0}},
                          {{1, 1, 0}, {1, -1, 1}},
                          {{0, .5f, .5f}, {0, .5f, -.5f}, {1, 0, -1}}},
-    /* y are coefficients 1 to 3 of (g2 + g1 t + g0 t^2) (x0 + x1 t + x2 t^2), of which
-       t^4 = 1 changes the others alone: at 1, at -1, and modulo t^2 + 1 by three products
-       for the one of complex numbers */
+    /* y are coefficients 1 to 3 of (g2 + g1 t + g0 t^2) (x0 + x1 t + x2 t^2); t^4 = 1
+       changes the others alone. So at 1, at -1, and modulo t^2 + 1 by three products for
+       the one of complex numbers */
     [ES_TILE_WHOLE_3] = {{{1, 1, 1}, {1, -1, 1}, {1, 0, -1}, {0, 1, 0}, {1, 1, -1}},
                          {{1, -1, -1, -1, 1}, {1, 1, -1, 1, 0}, {1, -1, 1, 1, -1}},
                          {{.25f, .25f, .25f},
@@ -74,8 +103,8 @@ static const tile_matrices matrices_of[ES_TILES] = {
                     {1 / N_Q, Q / N_Q, Q *Q / N_Q},
                     {1 / N_Q, -Q / N_Q, Q *Q / N_Q},
                     {0, 0, 1}}},
-    /* as ES_TILE_WHOLE_3, transposed, and at 0 and infinity: a point more than are needed,
-       but none of its numbers are far from 1 */
+    /* as ES_TILE_WHOLE_3, transposed, and at 0 and infinity: a point more than needed,
+       but none of its numbers is far from 1 */
     [ES_TILE_4_BY_7] = {{{0, 1, 1, 1, 1, 0},
                          {0, -1, 1, -1, 1, 0},
                          {0, -1, -1, 1, 1, 0},
