@@ -41,7 +41,8 @@ typedef struct es_h5_dataset {
 es_status es_h5_create(const es_comm *c, const char *path, es_h5 **f);
 es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f);
 /** Open for reading a file that another program may replace by rename at any time: the
- *  same one on all ranks. */
+ *  same one on all ranks. @return as es_h5_open, with *f = NULL on failure; ES_EIO, too,
+ *  if it is replaced again and again before all ranks have opened it */
 es_status es_h5_open_live(const es_comm *c, const char *path, es_h5 **f);
 /** Write everything to disk (fsync). @return ES_OK, ES_EIO */
 es_status es_h5_flush(es_h5 *f);

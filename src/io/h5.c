@@ -292,6 +292,7 @@ es_status es_h5_open(const es_comm *c, const char *path, bool write, es_h5 **f) 
 es_status es_h5_open_live(const es_comm *c, const char *path, es_h5 **f) {
   const struct timespec pause = {.tv_nsec = 1000000};
   const opening o = {path, false, false, -1};
+  es_collective_error n = {0};
   *f = NULL;
   ES_TRY(es_h5_check_file(c, path, false));
   for (int i = 0; i < OPENINGS; i++) {
@@ -305,10 +306,10 @@ es_status es_h5_open_live(const es_comm *c, const char *path, es_h5 **f) {
     ES_TRY(es_h5_close(f));
     nanosleep(&pause, NULL);
   }
-  es_error("%s: %d ranks opened different files under this name, %d times; expected one "
-           "that is not replaced all the time",
-           path, c->size, OPENINGS);
-  return ES_EIO;
+  es_collective_error_set(&n, ES_EIO,
+                          "%s was replaced %d times while it was opened; try again", path,
+                          OPENINGS);
+  return es_collective_error_agree(c, &n);
 }
 
 es_status es_h5_flush(es_h5 *f) {

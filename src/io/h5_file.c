@@ -32,7 +32,7 @@ es_status es_h5_check_file(const es_comm *c, const char *path, bool write) {
   return es_collective_error_agree(c, &n);
 }
 
-/* Which file it is, the same on all nodes: some number files by themselves. */
+/* Which file it is: some file systems number files differently on each node. */
 static int64_t identity(const struct stat *s) {
   const uint64_t words[] = {(uint64_t) s->st_size, (uint64_t) s->st_mtim.tv_sec,
                             (uint64_t) s->st_mtim.tv_nsec};

@@ -51,7 +51,7 @@ void es_h5_take_unanswered(es_h5 *f, es_collective_error *n);
  *  it is of another kind) */
 es_status es_h5_check_file(const es_comm *c, const char *path, bool write);
 /** Collective. Open a file that another program may replace, so that its number is not
- *  given to another; es_h5_let_go closes *fd. *same: all ranks have the same file.
+ *  given to another; es_h5_let_go closes *fd. *same: of all ranks the same size and time.
  *  @return ES_OK, ES_EIO */
 es_status es_h5_hold(const es_comm *c, const char *path, int *fd, bool *same);
 /** Collective. Is it still that file, for all ranks? */

@@ -6,8 +6,8 @@
  *  data      M [tiles, I] = V [tiles, O] U,   U of filters turned by 180 degrees, V of dy
  *  weights   S [O, I] [+]= D' V,              D [tiles, O] of dy, V of x
  *
- *  and what comes out is transformed back. As many tiles at a time as fit the cache; each
- *  thread has its own, and in the weights pass its own sums. */
+ *  and what comes out is transformed back. A part of the tiles at a time, which is in the
+ *  caches; each thread has its own, and in the weights pass its own sums. */
 #include "conv_algo.h"
 #include "eigenstep/thread.h"
 #include "onednn_type.h"
@@ -18,7 +18,8 @@ enum {
      much, a part is read from memory again */
   PART_BYTES = 1 << 21,
   /* of the weights pass, all threads: where there is no room for all, some wait */
-  SUMS_BYTES = 128 << 20
+  SUMS_BYTES = 128 << 20,
+  PACKING = 40 /* rows of a product in the time of which its weights are packed */
 };
 
 typedef struct winograd {
@@ -53,7 +54,7 @@ static bool is_map(es_shape s, int size) {
   return s.h == size && s.w == size;
 }
 
-/** In bf16 points are rounded, too: results err 1.6 to 2.5 times as much as those of
+/** In bf16 points are rounded, too: results err 1.5 to 2 times as much as those of
  *  `direct`, with ES_TILE_3 or ES_TILE_4 four to nine times. */
 static bool has_tile(const es_op_desc *d, es_tile tile) {
   const bool bf16 = es_onednn_bf16(d);
@@ -70,11 +71,19 @@ static bool has_tile(const es_op_desc *d, es_tile tile) {
   }
 }
 
-/** Of the fewest multiplications. */
-static es_tile tile_of(const es_op_desc *d, es_shape to) {
+/** Rows of the products of all points, and those in the time of which the weights of a
+ *  point are packed, or each of `copies` sums of its gradient is taken back. */
+static int64_t rows_of(const es_op_desc *d, es_shape to, es_tile tile, int copies) {
+  const int64_t points = es_winograd_points(tile);
+  return (int64_t) d->max_n * points_of(to, tile) + (int64_t) copies * PACKING * points;
+}
+
+/** The one of the fewest. */
+static es_tile tile_of(const es_op_desc *d, es_shape to, int copies) {
   es_tile best = es_onednn_bf16(d) ? ES_TILE_2 : ES_TILE_3;
   for (int t = 0; t < ES_TILES; t++)
-    if (has_tile(d, (es_tile) t) && points_of(to, (es_tile) t) < points_of(to, best))
+    if (has_tile(d, (es_tile) t) &&
+        rows_of(d, to, (es_tile) t, copies) < rows_of(d, to, best, copies))
       best = (es_tile) t;
   return best;
 }
@@ -92,12 +101,12 @@ static bool fits(const es_op_desc *d, es_pass pass) {
   if (d->kind != ES_OP_CONV || d->window.k != 3 || d->window.stride != 1 ||
       d->window.pad > 2)
     return false;
-  return points_of(s.to, tile_of(d, s.to)) <
+  return points_of(s.to, tile_of(d, s.to, 1)) <
          taps_inside(s.from.h, s.to.h, s.pad) * taps_inside(s.from.w, s.to.w, s.pad);
 }
 
 static es_conv_matrices matrices(const es_op_desc *d, es_pass pass) {
-  const es_tile tile = tile_of(d, sides_of(d, pass).to);
+  const es_tile tile = tile_of(d, sides_of(d, pass).to, 1);
   return (es_conv_matrices){es_winograd_points(tile), d->out.c, d->in.c};
 }
 
@@ -145,7 +154,8 @@ static int workers(const winograd *u) {
 static void set_sizes(winograd *u) {
   const es_op_desc *const d = &u->algo.desc;
   const sides s = sides_of(d, u->algo.pass);
-  const es_tile tile = tile_of(d, s.to);
+  const int threads = u->algo.backend->threads;
+  const es_tile tile = tile_of(d, s.to, u->algo.pass == ES_WEIGHTS ? threads : 1);
   const es_tile_size *const size = &es_tile_sizes[tile];
   u->from = u->to =
       (es_winograd){.tile = tile,
@@ -153,8 +163,7 @@ static void set_sizes(winograd *u) {
                     .step = size->positions,
                     .rows = (s.to.h + size->positions - 1) / size->positions,
                     .cols = (s.to.w + size->positions - 1) / size->positions,
-                    .threads = u->algo.backend->threads};
-  u->from.step = size->step;
+                    .threads = threads};
   u->from.pad = size->pixels > size->positions ? s.pad : 0; /* a whole map has none */
   u->from.h = s.from.h, u->from.w = s.from.w, u->from.channels = s.from.c;
   u->to.h = s.to.h, u->to.w = s.to.w, u->to.channels = s.to.c;

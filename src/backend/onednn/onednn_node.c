@@ -101,9 +101,9 @@ static void keep_equal(es_onednn_node *node, const int64_t *hash) {
   for (int i = 0; i < node->n; i++)
     if (hash[2 * i] == -hash[2 * i + 1]) node->part[kept++] = node->part[i];
   if (kept < node->n)
-    es_info("packed weights: each rank packs %d of %d by itself; ranks pack these "
-            "differently, as they have other processors or numbers of images",
-            node->n - kept, node->n);
+    es_info_once("packed weights: each rank packs %d of %d by itself; ranks pack these "
+                 "differently, as they have other processors or numbers of images",
+                 node->n - kept, node->n);
   node->n = kept;
 }
 
@@ -116,7 +116,10 @@ static es_status agree_on_parts(const es_comm *c, const es_onednn_trained *t, si
   ES_TRY(ES_COMM_NEW(c, 2 * node->n + 1, &hash));
   int64_t count[2] = {node->n, -node->n};
   es_comm_max_i64(c, count, 2);
-  if (count[0] != -count[1]) node->n = 0; /* a rank has no images */
+  if (count[0] != -count[1]) {
+    es_info_once("packed weights: each rank packs all by itself, as some have no images");
+    node->n = 0;
+  }
   const es_status st = es_comm_agree(c, hash_parts(node, hash));
   es_comm_max_i64(c, hash, 2 * node->n);
   if (st == ES_OK) keep_equal(node, hash);

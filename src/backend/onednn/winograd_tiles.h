@@ -17,13 +17,12 @@ typedef enum es_tile {
 /** Of a row or column of a tile. */
 typedef struct es_tile_size {
   int positions, pixels, points;
-  int step; /**< pixels from one tile to the next */
 } es_tile_size;
 
 static const es_tile_size es_tile_sizes[ES_TILES] = {
-    [ES_TILE_WHOLE_2] = {2, 2, 3, 2}, [ES_TILE_WHOLE_3] = {3, 3, 5, 3},
-    [ES_TILE_2] = {2, 4, 4, 2},       [ES_TILE_3] = {3, 5, 5, 3},
-    [ES_TILE_4] = {4, 6, 6, 4},       [ES_TILE_4_BY_7] = {4, 6, 7, 4}};
+    [ES_TILE_WHOLE_2] = {2, 2, 3}, [ES_TILE_WHOLE_3] = {3, 3, 5},
+    [ES_TILE_2] = {2, 4, 4},       [ES_TILE_3] = {3, 5, 5},
+    [ES_TILE_4] = {4, 6, 6},       [ES_TILE_4_BY_7] = {4, 6, 7}};
 
 static inline int es_winograd_points(es_tile tile) {
   return es_tile_sizes[tile].points * es_tile_sizes[tile].points;
@@ -72,8 +71,8 @@ static const es_tile_matrices es_tile_matrices_of[ES_TILES] = {
                           {0, .5f, 0},
                           {-.5f, .5f, .5f}}},
     /* interpolated at 0, 1, -1 and infinity */
-    [ES_TILE_2] = {{{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, -1, 0, 1}},
-                   {{1, 1, 1, 0}, {0, 1, -1, 1}},
+    [ES_TILE_2] = {{{1, 0, -1, 0}, {0, 1, 1}, {0, -1, 1, 0}, {0, -1, 0, 1}},
+                   {{1, 1, 1}, {0, 1, -1, 1}},
                    {{1, 0, 0}, {.5f, .5f, .5f}, {.5f, -.5f, .5f}, {0, 0, 1}}},
     /* at 0, 1, -1, -2 and infinity */
     [ES_TILE_3] = {{{-2, -1, 2, 1, 0},
