@@ -17,9 +17,11 @@ wait_for() { # wait_for COMMAND...: until it succeeds, at most a minute
   fail "waited in vain: $*"; cat log
 }
 going() { [ "$(grep -c '^ ' "$1/timesteps.txt")" -ge 3 ]; }
+with_hup="" # where these tests were started by nohup, programs ignore SIGHUP, too
+if env --default-signal=HUP true 2> /dev/null; then with_hup="env --default-signal=HUP"; fi
 begin() { # begin DIR ARGUMENT...: a long run of one rank in the background, in $pid
   local dir=$1; shift
-  "$EIGENSTEP" train - $long output.dir="$dir" "$@" > log 2>&1 & pid=$!
+  $with_hup "$EIGENSTEP" train - $long output.dir="$dir" "$@" > log 2>&1 & pid=$!
   wait_for going "$dir"
 }
 ended() { # ended DIR CODE STATUS: how the program $pid ended

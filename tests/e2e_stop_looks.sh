@@ -22,12 +22,14 @@ limited() { # limited WORDS COMMAND...: by a wall time that is over at once
   said $? "$1" "$2 with a wall time"
 }
 signalled() { # signalled WORDS FILE TEXT COMMAND...: when FILE is there and has this text
+  rm -f "$work/log" # that of the last command may have this text, too
   launch 2 "${@:4}" > "$work/log" 2>&1 & pid=$!
   for _ in $(seq 600); do
     grep -q "$3" "$2" 2> "$work/grep" && break
     sleep 0.05
   done
-  kill -TERM "$(pgrep -f "^$EIGENSTEP $4 .*$work" | tail -n 1)"
+  local rank; rank=$(pgrep -f "^$EIGENSTEP $4 .*$work" | tail -n 1)
+  kill -TERM "${rank:-$pid}" # nobody to tell: the launcher ends it, with another exit code
   wait $pid
   said $? "$1" "$4 with a signal"
 }
